@@ -1,0 +1,117 @@
+//! `cors`: checked, and each list made the value of its header.
+
+use super::{ConfigError, duration, wire};
+use crate::http::cors::{Cors, Origin, Origins};
+
+const METHODS: &[&str] = &["GET", "POST", "DELETE", "OPTIONS"];
+const HEADERS: &[&str] = &[
+    "content-type",
+    "accept",
+    "authorization",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+];
+const EXPOSE: &[&str] = &["Mcp-Session-Id", "WWW-Authenticate", "Mcp-Protocol-Version"];
+
+pub(super) fn check(wire: &wire::Cors) -> Result<Cors, ConfigError> {
+    let origins = origins(wire.allow_origins.as_deref())?;
+    if wire.allow_credentials && origins == Origins::Any {
+        return Err(ConfigError::new(
+            "cors.allowCredentials",
+            "true needs a list in cors.allowOrigins: browsers refuse credentials for \"*\"",
+        ));
+    }
+    Ok(Cors {
+        origins,
+        methods: tokens("cors.allowMethods", wire.allow_methods.as_deref(), METHODS)?,
+        headers: tokens("cors.allowHeaders", wire.allow_headers.as_deref(), HEADERS)?,
+        expose: tokens("cors.exposeHeaders", wire.expose_headers.as_deref(), EXPOSE)?,
+        max_age: duration::parse("cors.maxAge", wire.max_age.as_deref().unwrap_or("24h"))?
+            .as_secs(),
+        credentials: wire.allow_credentials,
+    })
+}
+
+fn origins(wire: Option<&[String]>) -> Result<Origins, ConfigError> {
+    let Some(wire) = wire else {
+        return Ok(Origins::Any);
+    };
+    if wire.is_empty() {
+        return Err(ConfigError::new(
+            "cors.allowOrigins",
+            "must name at least one origin, or \"*\"",
+        ));
+    }
+    if wire.iter().any(|origin| origin == "*") {
+        return Ok(Origins::Any);
+    }
+    let listed = wire.iter().enumerate().map(|(at, text)| {
+        origin(text).map_err(|reason| {
+            ConfigError::new(
+                format!("cors.allowOrigins[{at}]"),
+                format!("{text:?} {reason}"),
+            )
+        })
+    });
+    Ok(Origins::Listed(listed.collect::<Result<_, _>>()?))
+}
+
+/// An origin is scheme, host and port (the URL standard, "origin"), written as
+/// browsers send it.
+fn origin(text: &str) -> Result<Origin, &'static str> {
+    let (scheme, host) = text
+        .split_once("://")
+        .ok_or("must be an origin such as \"https://app.example.com\"")?;
+    if scheme.is_empty()
+        || !scheme
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+    {
+        return Err("must start with a scheme in lower case");
+    }
+    if host.contains('/') {
+        return Err("must not have a path: an origin is scheme, host and port");
+    }
+    if host.is_empty()
+        || !host
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]*".contains(&b))
+    {
+        return Err("must have a host in lower case");
+    }
+    let Some((before, after)) = text.split_once('*') else {
+        return Ok(Origin::Exact(text.to_owned()));
+    };
+    let is_label = before.ends_with(['/', '.']) && after.starts_with('.') && !after.contains('*');
+    if is_label {
+        Ok(Origin::Pattern(before.to_owned(), after.to_owned()))
+    } else {
+        Err("may have one \"*\", in place of one whole label of the host")
+    }
+}
+
+/// A list of tokens (RFC 9110 section 5.6.2) as the value of a header.
+fn tokens(path: &str, wire: Option<&[String]>, default: &[&str]) -> Result<String, ConfigError> {
+    let Some(wire) = wire else {
+        return Ok(default.join(", "));
+    };
+    if wire.is_empty() {
+        return Err(ConfigError::new(path, "must not be empty"));
+    }
+    for (at, token) in wire.iter().enumerate() {
+        let is_token = !token.is_empty()
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !is_token {
+            return Err(ConfigError::new(
+                format!("{path}[{at}]"),
+                format!("{token:?} is not a token"),
+            ));
+        }
+    }
+    Ok(wire.join(", "))
+}

@@ -1,0 +1,206 @@
+//! `servers`: checked, with the defaults that depend on other fields filled in.
+
+use std::collections::HashSet;
+
+use super::{ConfigError, FailureMode, Gateway, Server, duration, wire};
+use crate::mcp::json;
+
+/// The enabled servers, in their order.
+pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
+    let enabled = wire.servers.iter().filter(|server| server.enabled).count();
+    if enabled == 0 && !wire.servers.is_empty() {
+        return Err(ConfigError::new(
+            "servers",
+            "must have at least one with enabled: true",
+        ));
+    }
+    let prefixed = match wire.prefix_mode {
+        wire::PrefixMode::Always => true,
+        wire::PrefixMode::Conditional => enabled > 1,
+        wire::PrefixMode::Never => false,
+    };
+    let mut names = HashSet::new();
+    let mut prefixes = HashSet::new();
+    let mut servers = Vec::with_capacity(enabled);
+    for (at, server) in wire.servers.iter().enumerate() {
+        let checked = self::server(&format!("servers[{at}]"), server, prefixed)?;
+        if !names.insert(checked.name.clone()) {
+            return Err(ConfigError::new(
+                format!("servers[{at}].name"),
+                format!("{:?} stands twice", checked.name),
+            ));
+        }
+        if !server.enabled {
+            continue;
+        }
+        if !prefixes.insert(checked.prefix.clone()) {
+            return Err(ConfigError::new(
+                format!("servers[{at}].toolPrefix"),
+                format!(
+                    "{:?} is the prefix of another server, too: their tools could not be told apart",
+                    checked.prefix
+                ),
+            ));
+        }
+        servers.push(checked);
+    }
+    Ok(servers)
+}
+
+pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gateway, ConfigError> {
+    for (path, value) in [
+        ("maxListPages", u64::from(wire.max_list_pages)),
+        (
+            "maxListBytes",
+            u64::try_from(wire.max_list_bytes).unwrap_or(u64::MAX),
+        ),
+        (
+            "maxResponseBytes",
+            u64::try_from(wire.max_response_bytes).unwrap_or(u64::MAX),
+        ),
+    ] {
+        if value == 0 {
+            return Err(ConfigError::new(path, "must be at least 1"));
+        }
+    }
+    if wire.traffic_mode == wire::TrafficMode::Noop {
+        return Err(ConfigError::new(
+            "trafficMode",
+            "NOOP reads no body, which servers needs: leave one of them out",
+        ));
+    }
+    Ok(Gateway {
+        servers,
+        failure_mode: match wire.failure_mode {
+            wire::FailureMode::BestEffort => FailureMode::BestEffort,
+            wire::FailureMode::Fail => FailureMode::Fail,
+        },
+        max_list_pages: wire.max_list_pages,
+        max_list_bytes: wire.max_list_bytes,
+        max_response_bytes: wire.max_response_bytes,
+        server_info: server_info(&wire.server_info)?,
+    })
+}
+
+fn server_info(wire: &wire::ServerInfo) -> Result<String, ConfigError> {
+    if wire.name.is_empty() {
+        return Err(ConfigError::new("serverInfo.name", "must not be empty"));
+    }
+    let mut out = br#"{"name":"#.to_vec();
+    json::push_string(&mut out, &wire.name);
+    out.extend_from_slice(br#","version":"#);
+    json::push_string(&mut out, &wire.version);
+    out.push(b'}');
+    String::from_utf8(out).map_err(|error| ConfigError::new("serverInfo", error.to_string()))
+}
+
+fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, ConfigError> {
+    let field = |name: &str| format!("{at}.{name}");
+    name_like(&field("name"), &wire.name, 1)?;
+    let prefix = match &wire.tool_prefix {
+        Some(prefix) => prefix.clone(),
+        None if prefixed => format!("{}__", wire.name),
+        None => String::new(),
+    };
+    if wire.tool_prefix.is_some() {
+        name_like(&field("toolPrefix"), &prefix, 0)?;
+    }
+    let cluster = wire.cluster.as_ref().unwrap_or(&wire.name);
+    visible(&field("cluster"), cluster)?;
+    let url = wire
+        .url
+        .as_deref()
+        .map(|url| Url::parse(&field("url"), url))
+        .transpose()?;
+    let authority = wire
+        .hostname
+        .as_deref()
+        .or(url.map(|url| url.authority))
+        .unwrap_or(cluster);
+    visible(&field("hostname"), authority)?;
+    let path = wire
+        .path
+        .as_deref()
+        .or(url.and_then(|url| url.path))
+        .unwrap_or("/mcp");
+    visible(&field("path"), path)?;
+    if !path.starts_with('/') || path.contains('#') {
+        return Err(ConfigError::new(
+            field("path"),
+            format!("{path:?} must start with \"/\" and have no fragment"),
+        ));
+    }
+    Ok(Server {
+        name: wire.name.clone(),
+        cluster: cluster.clone(),
+        authority: authority.to_owned(),
+        path: path.to_owned(),
+        prefix,
+        timeout: duration::parse(&field("timeout"), &wire.timeout)?,
+    })
+}
+
+/// Names become parts of tool names, for which MCP recommends these characters.
+fn name_like(path: &str, text: &str, shortest: usize) -> Result<(), ConfigError> {
+    if text.len() < shortest {
+        return Err(ConfigError::new(path, "must not be empty"));
+    }
+    let fits = text.len() <= 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    if fits {
+        Ok(())
+    } else {
+        Err(ConfigError::new(
+            path,
+            format!("{text:?} must be at most 64 letters, digits, \"_\", \".\" or \"-\""),
+        ))
+    }
+}
+
+fn visible(path: &str, text: &str) -> Result<(), ConfigError> {
+    if text.is_empty() {
+        return Err(ConfigError::new(path, "must not be empty"));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(ConfigError::new(
+            path,
+            format!("{text:?} must be visible ASCII"),
+        ))
+    }
+}
+
+/// What a server's `url` gives: the scheme is the Envoy cluster's business.
+#[derive(Clone, Copy)]
+struct Url<'a> {
+    authority: &'a str,
+    path: Option<&'a str>,
+}
+
+impl<'a> Url<'a> {
+    fn parse(path: &str, text: &'a str) -> Result<Self, ConfigError> {
+        let refused = || {
+            ConfigError::new(
+                path,
+                format!("{text:?} must be an absolute http or https URL"),
+            )
+        };
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"))
+            .ok_or_else(refused)?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).ok_or_else(refused)?;
+        let target = target.split('#').next().unwrap_or_default();
+        if authority.is_empty() || authority.contains('@') || target.starts_with('?') {
+            return Err(refused());
+        }
+        Ok(Self {
+            authority,
+            path: Some(target).filter(|target| !target.is_empty()),
+        })
+    }
+}

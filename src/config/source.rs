@@ -1,0 +1,246 @@
+//! From the bytes of a plugin configuration to one JSON tree with the names
+//! and numbers as [`super::wire`] expects them.
+
+use std::fmt;
+
+use prost::Message as _;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value as Protobuf};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::ConfigError;
+
+/// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized
+/// `google.protobuf.Struct`, which is how Envoy hands over the two kinds of
+/// configuration. Nothing at all is an empty object.
+///
+/// Members are renamed to lowerCamelCase, whole floats become integers, and
+/// members that are null are left out: the rules of protobuf's JSON.
+///
+/// # Errors
+/// Neither of the two, or a member stands twice.
+pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    match serde_json::from_slice::<Tree>(bytes) {
+        Ok(tree) => Ok(tree.0),
+        // A Struct starts with its first field: number 1, length-delimited.
+        Err(error) => match Struct::decode(bytes) {
+            Ok(message) if bytes.first() == Some(&0x0a) => from_struct(message),
+            _ => Err(ConfigError::new("", format!("not JSON: {error}"))),
+        },
+    }
+}
+
+fn from_struct(message: Struct) -> Result<Value, ConfigError> {
+    let mut object = Map::new();
+    for (name, value) in message.fields {
+        let name = camel(&name);
+        match from_protobuf(value)? {
+            Value::Null => {}
+            value => {
+                if object.insert(name.clone(), value).is_some() {
+                    return Err(ConfigError::new(name, "stands twice, in two spellings"));
+                }
+            }
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
+    Ok(match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => Value::Bool(value),
+        Some(Kind::NumberValue(value)) => number(value),
+        Some(Kind::StringValue(value)) => Value::String(value),
+        Some(Kind::ListValue(list)) => Value::Array(
+            list.values
+                .into_iter()
+                .map(from_protobuf)
+                .collect::<Result<_, _>>()?,
+        ),
+        Some(Kind::StructValue(value)) => from_struct(value)?,
+    })
+}
+
+/// A number that is whole stays so, however it was written.
+fn number(value: f64) -> Value {
+    // Rust prints a float that is whole without a fraction.
+    match value.to_string().parse::<i64>() {
+        Ok(whole) => Value::from(whole),
+        Err(_) => Value::from(value),
+    }
+}
+
+/// `tool_prefix` → `toolPrefix`.
+fn camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut characters = name.chars().peekable();
+    while let Some(character) = characters.next() {
+        match characters.peek() {
+            Some(next) if character == '_' && next.is_ascii_lowercase() && !camel.is_empty() => {
+                camel.push(next.to_ascii_uppercase());
+                characters.next();
+            }
+            _ => camel.push(character),
+        }
+    }
+    camel
+}
+
+/// JSON text as a tree, normalized while it is read.
+struct Tree(Value);
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor).map(Tree)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(number(value))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(element) = seq.next_element::<Tree>()? {
+            array.push(element.0);
+        }
+        Ok(Value::Array(array))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, value)) = map.next_entry::<String, Tree>()? {
+            if value.0.is_null() {
+                continue;
+            }
+            let name = camel(&name);
+            if object.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("{name} stands twice")));
+            }
+            object.insert(name, value.0);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn nothing_is_an_empty_object() {
+        for bytes in [&b""[..], b" \n", b"{}"] {
+            assert_eq!(tree(bytes), Ok(json!({})));
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_and_numbers_are_normalized() {
+        let text = br#"{"tool_prefix":"a_b","maxListPages":64.0,"ratio":1.5,"nothing":null,"a":[{"b_c":1}],"_x":1}"#;
+        let expected = json!({"toolPrefix": "a_b", "maxListPages": 64, "ratio": 1.5, "a": [{"bC": 1}], "_x": 1});
+        assert_eq!(tree(text), Ok(expected));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_struct_says_the_same_as_json() {
+        let text = |text: &str| Protobuf {
+            kind: Some(Kind::StringValue(text.into())),
+        };
+        let server = Struct {
+            fields: [
+                ("name".into(), text("x")),
+                (
+                    "enabled".into(),
+                    Protobuf {
+                        kind: Some(Kind::BoolValue(true)),
+                    },
+                ),
+            ]
+            .into(),
+        };
+        let list = prost_types::ListValue {
+            values: vec![Protobuf {
+                kind: Some(Kind::StructValue(server)),
+            }],
+        };
+        let message = Struct {
+            fields: [
+                (
+                    "servers".into(),
+                    Protobuf {
+                        kind: Some(Kind::ListValue(list)),
+                    },
+                ),
+                (
+                    "max_list_pages".into(),
+                    Protobuf {
+                        kind: Some(Kind::NumberValue(64.0)),
+                    },
+                ),
+                (
+                    "nothing".into(),
+                    Protobuf {
+                        kind: Some(Kind::NullValue(0)),
+                    },
+                ),
+            ]
+            .into(),
+        };
+        let expected = json!({"servers": [{"name": "x", "enabled": true}], "maxListPages": 64});
+        assert_eq!(tree(&message.encode_to_vec()), Ok(expected));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_stands_twice_is_refused_in_any_spelling() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"tool_prefix":"a","toolPrefix":"a"}"#,
+            r#"{"x":[{"b":1,"b":2}]}"#,
+        ] {
+            let error = tree(text.as_bytes()).expect_err(text).to_string();
+            assert!(error.contains("stands twice"), "{error}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_neither_is_refused() {
+        for bytes in [
+            &b"{"[..],
+            b"hello",
+            b"\x0a\xff\xff\xff\xff",
+            b"\xff\xfe",
+            b"{}{}",
+        ] {
+            let error = tree(bytes).expect_err("refused").to_string();
+            assert!(error.starts_with("not JSON: "), "{error}");
+        }
+    }
+}

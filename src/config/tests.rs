@@ -1,0 +1,387 @@
+//! What is accepted, with which defaults; what is refused, with which words.
+
+use super::*;
+use crate::http::cors::{Origin, Origins};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn refused(text: &str) -> String {
+    Config::parse(text.as_bytes()).expect_err(text).to_string()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_empty_configuration_is_policy_mode_with_every_default() {
+    for text in ["", "{}", " \n"] {
+        let config = parse(text);
+        assert_eq!(config.endpoints, Endpoints::All);
+        assert_eq!(config.traffic_mode, TrafficMode::PassThrough);
+        assert_eq!(config.max_request_body_size, Some(1_048_576));
+        assert_eq!(
+            config.storage,
+            Storage {
+                dynamic_metadata: true,
+                filter_state: true
+            }
+        );
+        assert!(!config.clear_route_cache);
+        assert!(config.cors.is_none() && config.gateway.is_none());
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn servers_make_a_gateway_with_its_defaults() {
+    let config = parse(r#"{"servers":[{"name":"weather"}]}"#);
+    assert_eq!(config.endpoints, Endpoints::Listed(vec!["/mcp".into()]));
+    assert_eq!(config.traffic_mode, TrafficMode::RejectNoMcp);
+    assert!(config.clear_route_cache);
+    let gateway = config.gateway.unwrap();
+    assert_eq!(gateway.failure_mode, FailureMode::BestEffort);
+    assert_eq!(
+        (
+            gateway.max_list_pages,
+            gateway.max_list_bytes,
+            gateway.max_response_bytes
+        ),
+        (64, 8_388_608, 8_388_608)
+    );
+    assert!(
+        gateway
+            .server_info
+            .starts_with(r#"{"name":"mcp-gateway","version":""#)
+    );
+    assert_eq!(
+        gateway.servers,
+        [Server {
+            name: "weather".into(),
+            cluster: "weather".into(),
+            authority: "weather".into(),
+            path: "/mcp".into(),
+            prefix: "weather__".into(),
+            timeout: Duration::from_secs(5),
+        }]
+    );
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_servers_file_of_older_gateways_is_valid_as_it_stands() {
+    let config = parse(
+        r#"{"servers":[
+        {"name":"weather","url":"http://weather.example:9001/v1/mcp?x=1","hostname":"weather.mcp.local","enabled":true,"toolPrefix":"w_"},
+        {"name":"off","url":"http://off.example","enabled":false,"toolPrefix":"w_"}
+    ]}"#,
+    );
+    let servers = config.gateway.unwrap().servers;
+    assert_eq!(servers.len(), 1);
+    assert_eq!(
+        (
+            servers[0].authority.as_str(),
+            servers[0].path.as_str(),
+            servers[0].prefix.as_str()
+        ),
+        ("weather.mcp.local", "/v1/mcp?x=1", "w_")
+    );
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_url_gives_path_and_hostname_where_those_are_absent() {
+    for (server, authority, path) in [
+        (
+            r#"{"name":"a","url":"https://h.example:8443"}"#,
+            "h.example:8443",
+            "/mcp",
+        ),
+        (
+            r#"{"name":"a","url":"https://h.example/x#frag"}"#,
+            "h.example",
+            "/x",
+        ),
+        (
+            r#"{"name":"a","url":"https://h.example/x","path":"/y"}"#,
+            "h.example",
+            "/y",
+        ),
+        (r#"{"name":"a","cluster":"c"}"#, "c", "/mcp"),
+    ] {
+        let servers = parse(&format!(r#"{{"servers":[{server}]}}"#))
+            .gateway
+            .unwrap()
+            .servers;
+        assert_eq!(
+            (servers[0].authority.as_str(), servers[0].path.as_str()),
+            (authority, path),
+            "{server}"
+        );
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_prefix_mode_decides_on_default_prefixes_only() {
+    let prefixes = |mode: &str, servers: &str| -> Vec<String> {
+        let config = parse(&format!(
+            r#"{{"prefixMode":"{mode}","servers":[{servers}]}}"#
+        ));
+        config
+            .gateway
+            .unwrap()
+            .servers
+            .into_iter()
+            .map(|server| server.prefix)
+            .collect()
+    };
+    assert_eq!(prefixes("ALWAYS", r#"{"name":"a"}"#), ["a__"]);
+    assert_eq!(prefixes("CONDITIONAL", r#"{"name":"a"}"#), [""]);
+    assert_eq!(
+        prefixes(
+            "CONDITIONAL",
+            r#"{"name":"a"},{"name":"b","enabled":false}"#
+        ),
+        [""]
+    );
+    assert_eq!(
+        prefixes("CONDITIONAL", r#"{"name":"a"},{"name":"b"}"#),
+        ["a__", "b__"]
+    );
+    assert_eq!(prefixes("NEVER", r#"{"name":"a"}"#), [""]);
+    assert_eq!(
+        prefixes("NEVER", r#"{"name":"a"},{"name":"b","toolPrefix":"x"}"#),
+        ["", "x"]
+    );
+    assert_eq!(
+        prefixes("ALWAYS", r#"{"name":"a","toolPrefix":""},{"name":"b"}"#),
+        ["", "b__"]
+    );
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn snake_case_and_camel_case_say_the_same() {
+    let config = parse(
+        r#"{"traffic_mode":"REJECT_NO_MCP","max_request_body_size":0,"clear_route_cache":true,"request_storage_mode":"FILTER_STATE"}"#,
+    );
+    assert_eq!(config.traffic_mode, TrafficMode::RejectNoMcp);
+    assert_eq!(config.max_request_body_size, None);
+    assert!(config.clear_route_cache);
+    assert_eq!(
+        config.storage,
+        Storage {
+            dynamic_metadata: false,
+            filter_state: true
+        }
+    );
+    let servers = parse(r#"{"servers":[{"name":"a","tool_prefix":"x_"}]}"#)
+        .gateway
+        .unwrap()
+        .servers;
+    assert_eq!(servers[0].prefix, "x_");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn endpoints_are_compared_exactly_without_query_and_with_one_slash_tolerated() {
+    let config = parse(r#"{"paths":["/mcp","/a/b/"]}"#);
+    for (path, is_endpoint) in [
+        ("/mcp", true),
+        ("/mcp/", true),
+        ("/mcp?x=1", true),
+        ("/mcp/?x", true),
+        ("/a/b", true),
+        ("/a/b/", true),
+        ("/mcp//", false),
+        ("/mcpx", false),
+        ("/mcp/x", false),
+        ("/MCP", false),
+        ("/", false),
+        ("", false),
+        ("/%6dcp", false),
+    ] {
+        assert_eq!(config.endpoints.contains(path), is_endpoint, "{path}");
+    }
+    assert!(parse(r#"{"paths":["/"]}"#).endpoints.contains("/"));
+    assert!(parse(r#"{"paths":["*"]}"#).endpoints.contains("/anything"));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn cors_has_its_defaults() {
+    let cors = parse(r#"{"cors":{}}"#).cors.unwrap();
+    assert_eq!(cors.origins, Origins::Any);
+    assert_eq!(cors.methods, "GET, POST, DELETE, OPTIONS");
+    assert_eq!(
+        cors.headers,
+        "content-type, accept, authorization, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name"
+    );
+    assert_eq!(
+        cors.expose,
+        "Mcp-Session-Id, WWW-Authenticate, Mcp-Protocol-Version"
+    );
+    assert_eq!((cors.max_age, cors.credentials), (86_400, false));
+    let cors = parse(r#"{"cors":{"allowOrigins":["https://a.example","http://*.b.example:8080"],"allowCredentials":true,"maxAge":"10m"}}"#).cors.unwrap();
+    assert_eq!(
+        cors.origins,
+        Origins::Listed(vec![
+            Origin::Exact("https://a.example".into()),
+            Origin::Pattern("http://".into(), ".b.example:8080".into()),
+        ])
+    );
+    assert_eq!((cors.max_age, cors.credentials), (600, true));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_error_names_the_path_and_the_reason() {
+    for (text, error) in [
+        (
+            r#"{"unknown":1}"#,
+            "unknown: unknown field `unknown`, expected one of",
+        ),
+        (
+            r#"{"servers":[{"name":"a","tool_prefx":"x"}]}"#,
+            "servers[0].toolPrefx: unknown field `toolPrefx`, expected one of",
+        ),
+        (
+            r#"{"cors":{"allowOrigin":[]}}"#,
+            "cors.allowOrigin: unknown field",
+        ),
+        (
+            r#"{"trafficMode":"reject"}"#,
+            "trafficMode: unknown variant `reject`, expected one of",
+        ),
+        (
+            r#"{"maxRequestBodySize":"1"}"#,
+            "maxRequestBodySize: invalid type: string \"1\"",
+        ),
+        (
+            r#"{"maxRequestBodySize":-1}"#,
+            "maxRequestBodySize: invalid value",
+        ),
+        (
+            r#"{"maxRequestBodySize":1.5}"#,
+            "maxRequestBodySize: invalid type: floating point",
+        ),
+        (r#"{"servers":{}}"#, "servers: invalid type: map"),
+        ("[]", "invalid type: sequence, expected an object"),
+        (
+            r#"{"cors":[]}"#,
+            "cors: invalid type: sequence, expected an object",
+        ),
+        (
+            r#"{"servers":["a"]}"#,
+            "servers[0]: invalid type: string \"a\", expected an object",
+        ),
+        (
+            r#"{"holdRequestHeaders":false}"#,
+            "holdRequestHeaders: false is not supported",
+        ),
+        (r#"{"paths":[]}"#, "paths: must name at least one path"),
+        (
+            r#"{"paths":["mcp"]}"#,
+            "paths[0]: \"mcp\" must start with \"/\"",
+        ),
+        (
+            r#"{"paths":["/mcp","/a?b"]}"#,
+            "paths[1]: \"/a?b\" must be a path",
+        ),
+        (r#"{"servers":[{}]}"#, "servers[0]: missing field `name`"),
+        (
+            r#"{"servers":[{"name":""}]}"#,
+            "servers[0].name: must not be empty",
+        ),
+        (
+            r#"{"servers":[{"name":"we ather"}]}"#,
+            "servers[0].name: \"we ather\" must be",
+        ),
+        (
+            r#"{"servers":[{"name":"a"},{"name":"b","toolPrefix":"we ather_"}]}"#,
+            "servers[1].toolPrefix: \"we ather_\" must be",
+        ),
+        (
+            r#"{"servers":[{"name":"a"},{"name":"a","enabled":false}]}"#,
+            "servers[1].name: \"a\" stands twice",
+        ),
+        (
+            r#"{"servers":[{"name":"a","enabled":false}]}"#,
+            "servers: must have at least one",
+        ),
+        (
+            r#"{"servers":[{"name":"a","toolPrefix":"x"},{"name":"b","toolPrefix":"x"}]}"#,
+            "servers[1].toolPrefix: \"x\" is the prefix of another server",
+        ),
+        (
+            r#"{"prefixMode":"NEVER","servers":[{"name":"a"},{"name":"b"}]}"#,
+            "servers[1].toolPrefix: \"\" is the prefix of another server",
+        ),
+        (
+            r#"{"servers":[{"name":"a","cluster":""}]}"#,
+            "servers[0].cluster: must not be empty",
+        ),
+        (
+            r#"{"servers":[{"name":"a","hostname":"h\r\nx: y"}]}"#,
+            "servers[0].hostname: \"h\\r\\nx: y\" must be visible ASCII",
+        ),
+        (
+            r#"{"servers":[{"name":"a","path":"mcp"}]}"#,
+            "servers[0].path: \"mcp\" must start with",
+        ),
+        (
+            r#"{"servers":[{"name":"a","url":"ftp://x"}]}"#,
+            "servers[0].url: \"ftp://x\" must be an absolute http or https URL",
+        ),
+        (
+            r#"{"servers":[{"name":"a","url":"http://u:p@x"}]}"#,
+            "servers[0].url:",
+        ),
+        (
+            r#"{"servers":[{"name":"a","timeout":"5"}]}"#,
+            "servers[0].timeout: \"5\" is not a duration",
+        ),
+        (
+            r#"{"servers":[{"name":"a"}],"maxListPages":0}"#,
+            "maxListPages: must be at least 1",
+        ),
+        (
+            r#"{"servers":[{"name":"a"}],"trafficMode":"NOOP"}"#,
+            "trafficMode: NOOP",
+        ),
+        (
+            r#"{"servers":[{"name":"a"}],"serverInfo":{"name":""}}"#,
+            "serverInfo.name: must not be empty",
+        ),
+        (
+            r#"{"cors":{"allowCredentials":true}}"#,
+            "cors.allowCredentials: true needs a list",
+        ),
+        (
+            r#"{"cors":{"allowOrigins":[]}}"#,
+            "cors.allowOrigins: must name at least one origin",
+        ),
+        (
+            r#"{"cors":{"allowOrigins":["https://a.example/x"]}}"#,
+            "cors.allowOrigins[0]: \"https://a.example/x\" must not have a path",
+        ),
+        (
+            r#"{"cors":{"allowOrigins":["https://*.*.example"]}}"#,
+            "cors.allowOrigins[0]: \"https://*.*.example\" may have one",
+        ),
+        (
+            r#"{"cors":{"allowOrigins":["https://a*.example"]}}"#,
+            "cors.allowOrigins[0]:",
+        ),
+        (
+            r#"{"cors":{"allowOrigins":["a.example"]}}"#,
+            "cors.allowOrigins[0]:",
+        ),
+        (
+            r#"{"cors":{"allowHeaders":["x y"]}}"#,
+            "cors.allowHeaders[0]: \"x y\" is not a token",
+        ),
+        (
+            r#"{"cors":{"maxAge":"soon"}}"#,
+            "cors.maxAge: \"soon\" is not a duration",
+        ),
+    ] {
+        let said = refused(text);
+        assert!(
+            said.starts_with(error),
+            "{text}\n  said     {said}\n  expected {error}"
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! Host calls of the proxy-wasm ABI 0.2.1 that return what the host answers.
+//!
+//! The SDK's own panic on an answer they do not expect, such as `BadArgument`
+//! outside the phase of a call, and that ends the worker's VM. Here a call that
+//! the host refuses is an error like any other.
+
+use std::ops::Range;
+use std::ptr::{null, null_mut};
+
+use crate::http::Headers;
+use crate::http::headers::Field;
+
+/// The status with which the host refused a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused(pub(super) u32);
+
+/// Header maps, as the ABI numbers them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Map {
+    Request,
+    Response,
+    CallResponse,
+}
+
+/// Buffers, as the ABI numbers them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Buffer {
+    RequestBody,
+    CallResponseBody,
+    PluginConfiguration,
+}
+
+impl Map {
+    fn number(self) -> u32 {
+        match self {
+            Self::Request => 0,
+            Self::Response => 2,
+            Self::CallResponse => 6,
+        }
+    }
+}
+
+impl Buffer {
+    fn number(self) -> u32 {
+        match self {
+            Self::RequestBody => 0,
+            Self::CallResponseBody => 4,
+            Self::PluginConfiguration => 7,
+        }
+    }
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        longest: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        results: *mut *mut u8,
+        results_size: *mut usize,
+    ) -> u32;
+}
+
+fn ok(status: u32) -> Result<(), Refused> {
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(Refused(status))
+    }
+}
+
+/// Takes over what the host allocated in this module for a result.
+///
+/// # Safety
+/// `data` is null, or was allocated by the SDK's `proxy_on_memory_allocate`
+/// with `size` bytes and belongs to nobody else.
+unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
+    if data.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the allocator there makes a boxed slice of exactly `size` bytes.
+    unsafe { Vec::from_raw_parts(data, size, size) }
+}
+
+/// All fields of a header map, in one host call.
+pub(super) fn headers(map: Map) -> Result<Headers, Refused> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: both pointers are valid for writes; the result is ours.
+    let bytes = unsafe {
+        ok(proxy_get_header_map_pairs(
+            map.number(),
+            &raw mut data,
+            &raw mut size,
+        ))?;
+        owned(data, size)
+    };
+    let fields = fields(&bytes).unwrap_or_default();
+    Ok(Headers::new(bytes, fields))
+}
+
+/// Where the fields stand in the ABI's encoding of a map: their number, then
+/// the sizes of each name and value, then each name and value followed by NUL;
+/// numbers in 32 bits, little-endian.
+fn fields(bytes: &[u8]) -> Option<Vec<Field>> {
+    let (count, sizes) = number(bytes)?;
+    let mut sizes = sizes;
+    let mut at = count.checked_mul(8)?.checked_add(4)?;
+    let mut fields = Vec::with_capacity(count.min(bytes.len()));
+    for _ in 0..count {
+        let (name, rest) = number(sizes)?;
+        let (value, rest) = number(rest)?;
+        sizes = rest;
+        fields.push(Field {
+            name: text(&mut at, name)?,
+            value: text(&mut at, value)?,
+        });
+    }
+    Some(fields)
+}
+
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
+    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+}
+
+fn text(at: &mut usize, size: usize) -> Option<Range<usize>> {
+    let start = *at;
+    let end = start.checked_add(size)?;
+    *at = end.checked_add(1)?;
+    Some(start..end)
+}
+
+/// The ABI's encoding of a map.
+fn encoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut push = |number: usize| {
+        out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes())
+    };
+    push(pairs.clone().count());
+    for (name, value) in pairs.clone() {
+        push(name.len());
+        push(value.len());
+    }
+    for (name, value) in pairs {
+        for text in [name, value] {
+            out.extend_from_slice(text.as_bytes());
+            out.push(0);
+        }
+    }
+    out
+}
+
+/// Makes `value` the one field called `name`.
+pub(super) fn set_header(map: Map, name: &str, value: &str) -> Result<(), Refused> {
+    // SAFETY: the pointers are valid for their sizes during the call.
+    ok(unsafe {
+        proxy_replace_header_map_value(
+            map.number(),
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Adds a field called `name`.
+pub(super) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Refused> {
+    // SAFETY: the pointers are valid for their sizes during the call.
+    ok(unsafe {
+        proxy_add_header_map_value(
+            map.number(),
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Removes every field called `name`.
+pub(super) fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
+    // SAFETY: the pointer is valid for its size during the call.
+    ok(unsafe { proxy_remove_header_map_value(map.number(), name.as_ptr(), name.len()) })
+}
+
+/// The first `size` bytes of a buffer.
+pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, Refused> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    let (mut data, mut returned) = (null_mut(), 0);
+    // SAFETY: both pointers are valid for writes; the result is ours.
+    unsafe {
+        ok(proxy_get_buffer_bytes(
+            buffer.number(),
+            0,
+            size,
+            &raw mut data,
+            &raw mut returned,
+        ))?;
+        Ok(owned(data, returned))
+    }
+}
+
+/// Replaces the whole body of the request.
+pub(super) fn replace_request_body(body: &[u8]) -> Result<(), Refused> {
+    // SAFETY: the pointer is valid for its size during the call.
+    ok(unsafe {
+        proxy_set_buffer_bytes(
+            Buffer::RequestBody.number(),
+            0,
+            usize::MAX,
+            body.as_ptr(),
+            body.len(),
+        )
+    })
+}
+
+/// Writes filter state `wasm.<key>`.
+pub(super) fn set_state(key: &str, value: &[u8]) -> Result<(), Refused> {
+    // SAFETY: the pointers are valid for their sizes during the call.
+    ok(unsafe { proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
+}
+
+/// Lets a held request go on.
+pub(super) fn resume_request() -> Result<(), Refused> {
+    // SAFETY: no pointers; 0 is the request.
+    ok(unsafe { proxy_continue_stream(0) })
+}
+
+/// Answers the request.
+pub(super) fn reply(
+    status: u16,
+    details: &str,
+    headers: &[(&'static str, String)],
+    body: &[u8],
+) -> Result<(), Refused> {
+    let headers = encoded(headers.iter().map(|(name, value)| (*name, value.as_str())));
+    // SAFETY: the pointers are valid for their sizes during the call.
+    ok(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    })
+}
+
+/// Calls one of Envoy's foreign functions.
+pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> {
+    let (mut data, mut size) = (null_mut(), 0);
+    let start = if arguments.is_empty() {
+        null()
+    } else {
+        arguments.as_ptr()
+    };
+    // SAFETY: the pointers are valid for their sizes during the call, and both
+    // results for writes; the result is ours.
+    unsafe {
+        ok(proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            start,
+            arguments.len(),
+            &raw mut data,
+            &raw mut size,
+        ))?;
+        Ok(owned(data, size))
+    }
+}

@@ -1,0 +1,93 @@
+//! One worker's plugin: its configuration, and what its streams share.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use prost::Message as _;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use super::host::{self, Buffer};
+use super::http::Http;
+use crate::config::Config;
+use crate::policy::export;
+use crate::worker::Worker;
+
+/// The root context.
+pub(super) struct Root {
+    config: Option<Rc<Config>>,
+    worker: Rc<RefCell<Worker>>,
+}
+
+impl Root {
+    pub(super) fn new() -> Self {
+        // The standard library seeds its hashes from the host's random numbers.
+        let random = RandomState::new().build_hasher().finish();
+        let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
+        Self {
+            config: None,
+            worker: Rc::new(RefCell::new(Worker::new(clock, random))),
+        }
+    }
+}
+
+/// Envoy's `DeclarePropertyArguments`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeclareProperty {
+    #[prost(string, tag = "1")]
+    name: String,
+    /// `WasmType`: 1 is `String`.
+    #[prost(int32, tag = "3")]
+    kind: i32,
+    /// `LifeSpan`: 1 is `DownstreamRequest`.
+    #[prost(int32, tag = "5")]
+    span: i32,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let config = host::buffer(Buffer::PluginConfiguration, size)
+            .map_err(|refused| format!("cannot be read: host status {}", refused.0))
+            .and_then(|bytes| Config::parse(&bytes).map_err(|error| error.to_string()));
+        match config {
+            Ok(config) => {
+                declare_state();
+                self.config = Some(Rc::new(config));
+                true
+            }
+            Err(error) => {
+                log::error!("mcp-gateway configuration refused: {error}");
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        // Envoy creates no stream on a plugin whose configuration was refused.
+        let config = self.config.clone()?;
+        Some(Box::new(Http::new(config, Rc::clone(&self.worker))))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+/// Makes CEL compare filter state with strings instead of bytes. Where Envoy
+/// refuses, the state is still written.
+fn declare_state() {
+    for key in export::STATE {
+        let arguments = DeclareProperty {
+            name: (*key).to_owned(),
+            kind: 1,
+            span: 1,
+        };
+        if let Err(refused) = host::foreign("declare_property", &arguments.encode_to_vec()) {
+            log::debug!("declare_property {key}: host status {}", refused.0);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A request of the gateway's own to one server, and what comes back.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::failure::Failure;
+use crate::config::Server;
+use crate::mcp::answer::{self, Answer};
+use crate::mcp::message::Meta;
+use crate::mcp::{self, json};
+
+/// Names a call within the stream that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// A request to a cluster, outside Envoy's router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Names it when the response comes.
+    pub id: CallId,
+    /// The Envoy cluster.
+    pub cluster: String,
+    /// Pseudo-headers and headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// A JSON-RPC message.
+    pub body: Vec<u8>,
+    /// How long to wait for the whole response.
+    pub timeout: Duration,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// An HTTP response; Envoy's own 503 and 504 for a cluster that cannot be
+    /// reached, or not in time, look the same.
+    Http {
+        /// `:status`
+        status: u16,
+        /// `content-type`
+        content_type: Option<String>,
+        /// The whole body.
+        body: Vec<u8>,
+    },
+    /// The connection broke, or the response was larger than Envoy buffers.
+    Reset,
+    /// Envoy did not send it: there is no such cluster.
+    NotSent,
+}
+
+/// What of the client's request goes into every call made for it, and nothing
+/// else of it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// `protocolVersion`, which the call repeats in a header.
+    pub protocol_version: String,
+    /// The JSON text of `clientCapabilities`.
+    pub capabilities: String,
+    /// The JSON text of `clientInfo`.
+    pub info: Option<String>,
+    /// Trace headers and `x-request-id`.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Caller {
+    /// Takes what goes into calls out of a modern request's `_meta`; `headers`
+    /// are those that [`super::forwarding::traced`] picked.
+    pub fn of(meta: &Meta<'_>, headers: Vec<(&'static str, String)>) -> Option<Self> {
+        Some(Self {
+            protocol_version: json::string(meta.protocol_version?.get())?.into_owned(),
+            capabilities: meta.client_capabilities?.get().to_owned(),
+            info: meta.client_info.map(|info| info.get().to_owned()),
+            headers,
+        })
+    }
+
+    /// A modern request of `method` to `server`: its JSON-RPC id is `rpc_id`,
+    /// `cursor` the page to go on with.
+    pub fn call(
+        &self,
+        id: CallId,
+        server: &Server,
+        method: &str,
+        rpc_id: &str,
+        cursor: Option<&str>,
+        timeout: Duration,
+    ) -> Call {
+        let mut headers = vec![
+            (":method", "POST".to_owned()),
+            (":path", server.path.clone()),
+            (":authority", server.authority.clone()),
+            ("content-type", "application/json".to_owned()),
+            ("accept", "application/json, text/event-stream".to_owned()),
+            (mcp::PROTOCOL_VERSION_HEADER, self.protocol_version.clone()),
+            (mcp::METHOD_HEADER, method.to_owned()),
+        ];
+        headers.extend(self.headers.iter().cloned());
+        let body = self.body(method, rpc_id, cursor);
+        Call {
+            id,
+            cluster: server.cluster.clone(),
+            headers,
+            body,
+            timeout,
+        }
+    }
+
+    fn body(&self, method: &str, rpc_id: &str, cursor: Option<&str>) -> Vec<u8> {
+        let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+        json::push_string(&mut out, rpc_id);
+        out.extend_from_slice(br#","method":"#);
+        json::push_string(&mut out, method);
+        out.extend_from_slice(br#","params":{"#);
+        if let Some(cursor) = cursor {
+            out.extend_from_slice(br#""cursor":"#);
+            json::push_string(&mut out, cursor);
+            out.push(b',');
+        }
+        out.extend_from_slice(br#""_meta":{"#);
+        json::push_string(&mut out, mcp::PROTOCOL_VERSION_KEY);
+        out.push(b':');
+        json::push_string(&mut out, &self.protocol_version);
+        out.push(b',');
+        json::push_string(&mut out, mcp::CLIENT_CAPABILITIES_KEY);
+        out.push(b':');
+        out.extend_from_slice(self.capabilities.as_bytes());
+        if let Some(info) = &self.info {
+            out.push(b',');
+            json::push_string(&mut out, mcp::CLIENT_INFO_KEY);
+            out.push(b':');
+            out.extend_from_slice(info.as_bytes());
+        }
+        out.extend_from_slice(b"}}}");
+        out
+    }
+}
+
+impl Response {
+    /// The `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at
+    /// most `longest` bytes.
+    ///
+    /// # Errors
+    /// How the server failed.
+    pub fn result(&self, rpc_id: &str, longest: usize) -> Result<Cow<'_, str>, Failure> {
+        let (status, content_type, body) = match self {
+            Self::Http {
+                status,
+                content_type,
+                body,
+            } => (*status, content_type.as_deref(), body),
+            Self::Reset => return Err(Failure::Reset),
+            Self::NotSent => return Err(Failure::NoCluster),
+        };
+        match status {
+            200 => {}
+            503 => return Err(Failure::Unreachable),
+            504 => return Err(Failure::TimedOut),
+            status => return Err(Failure::Status(status)),
+        }
+        if body.len() > longest {
+            return Err(Failure::TooLong(longest));
+        }
+        match answer::find(content_type, body, rpc_id) {
+            Some(Answer::Result(result)) => Ok(result),
+            Some(Answer::Error { code, message }) => Err(Failure::Error { code, message }),
+            None => Err(Failure::Nonsense("no JSON-RPC response to the request")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Headers;
+    use crate::mcp::Message;
+    use crate::policy::era::{self, Era};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn server() -> Server {
+        Server {
+            name: "w".into(),
+            cluster: "weather".into(),
+            authority: "weather.local".into(),
+            path: "/v1".into(),
+            prefix: "w__".into(),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_call_is_a_modern_request_with_the_callers_version_capabilities_and_info_only() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
+            "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},
+            "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},
+            "io.modelcontextprotocol/logLevel":"debug","progressToken":7,"secret":"x"}}}"#;
+        let message = Message::parse(body).unwrap();
+        let caller = Caller::of(
+            &message.params().unwrap().meta,
+            vec![("traceparent", "00-x".into())],
+        )
+        .unwrap();
+        let call = caller.call(
+            CallId(3),
+            &server(),
+            "tools/list",
+            "gw-1",
+            Some(""),
+            Duration::from_secs(1),
+        );
+        let expected = r#"{"jsonrpc":"2.0","id":"gw-1","method":"tools/list","params":{"cursor":"","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#;
+        assert_eq!(String::from_utf8(call.body.clone()).unwrap(), expected);
+        assert_eq!((call.cluster.as_str(), call.id), ("weather", CallId(3)));
+        let pairs = call
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        let headers = Headers::from_pairs(pairs);
+        for (name, value) in [
+            (":method", "POST"),
+            (":path", "/v1"),
+            (":authority", "weather.local"),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/list"),
+            ("traceparent", "00-x"),
+        ] {
+            assert_eq!(headers.text(name), Some(value), "{name}");
+        }
+        assert_eq!(
+            era::check(&headers, &Message::parse(&call.body).unwrap(), true),
+            Ok(Era::Modern)
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_way_to_fail_is_told() {
+        let http = |status, body: &str| Response::Http {
+            status,
+            content_type: None,
+            body: body.into(),
+        };
+        let good = r#"{"jsonrpc":"2.0","id":"a","result":{}}"#;
+        assert_eq!(http(200, good).result("a", 1000).as_deref(), Ok("{}"));
+        for (response, said) in [
+            (Response::Reset, "did not answer"),
+            (Response::NotSent, "has no cluster"),
+            (http(503, "x"), "is unreachable"),
+            (http(504, "x"), "did not answer in time"),
+            (http(500, "<html>"), "answered HTTP 500"),
+            (http(401, good), "answered HTTP 401"),
+            (http(200, "<html>"), "answered no JSON-RPC response"),
+            (
+                http(200, r#"{"jsonrpc":"2.0","id":"b","result":{}}"#),
+                "answered no JSON-RPC response",
+            ),
+            (
+                http(
+                    200,
+                    r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"m"}}"#,
+                ),
+                "answered error -1: m",
+            ),
+            (
+                http(200, &" ".repeat(1001)),
+                "answered more than 1000 bytes",
+            ),
+        ] {
+            let error = response.result("a", 1000).expect_err(said).to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+}

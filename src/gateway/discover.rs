@@ -1,0 +1,187 @@
+//! `server/discover`: what the servers can do together, as far as the gateway
+//! delivers it (MCP 2026-07-28, "Discovery").
+
+use super::failure::Failure;
+use super::list::{self, Freshness};
+use crate::mcp::json::{self, Shape};
+use crate::mcp::version;
+
+/// What the gateway reads of one server's `DiscoverResult`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Discovered {
+    tools: bool,
+    instructions: Option<String>,
+    freshness: Freshness,
+}
+
+impl Discovered {
+    /// Reads the `result` of `server/discover`.
+    ///
+    /// # Errors
+    /// It is no such result, or the server speaks no version that is spoken here.
+    pub fn read(result: &str) -> Result<Self, Failure> {
+        const NONSENSE: Failure = Failure::Nonsense("no result of server/discover");
+        let (mut versions, mut capabilities, mut instructions, mut ttl, mut scope) =
+            (None, None, None, None, None);
+        let shape = json::members(result, |name, value| match name.as_ref() {
+            "supportedVersions" => versions = Some(value.get()),
+            "capabilities" => capabilities = Some(value.get()),
+            "instructions" => instructions = Some(value.get()),
+            "ttlMs" => ttl = Some(value.get()),
+            "cacheScope" => scope = Some(value.get()),
+            _ => {}
+        });
+        let (Ok(Shape::Object { unique: true }), Some(versions), Some(capabilities)) =
+            (shape, versions, capabilities)
+        else {
+            return Err(NONSENSE);
+        };
+        let mut spoken = false;
+        let listed = json::elements(versions, |version| {
+            spoken |= json::string(version.get())
+                .is_some_and(|version| version::MODERN.contains(&version.as_ref()));
+        });
+        if listed.is_err() || !spoken {
+            return Err(Failure::Version);
+        }
+        let mut tools = false;
+        let declared = json::members(capabilities, |name, value| {
+            tools |= name == "tools" && value.get() != "null"
+        });
+        if !matches!(declared, Ok(Shape::Object { .. })) {
+            return Err(NONSENSE);
+        }
+        Ok(Self {
+            tools,
+            instructions: instructions
+                .and_then(json::string)
+                .map(std::borrow::Cow::into_owned),
+            freshness: Freshness::read(ttl, scope),
+        })
+    }
+}
+
+/// The gateway's own `DiscoverResult`, from the servers that answered, each
+/// with its name.
+pub fn merge(servers: &[(&str, Discovered)], server_info: &str) -> Vec<u8> {
+    let mut out = br#"{"resultType":"complete","supportedVersions":["#.to_vec();
+    for (at, version) in version::MODERN.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        json::push_string(&mut out, version);
+    }
+    out.extend_from_slice(br#"],"capabilities":{"#);
+    if servers.iter().any(|(_, server)| server.tools) {
+        out.extend_from_slice(br#""tools":{}"#);
+    }
+    out.push(b'}');
+    let instructions = instructions(servers);
+    if !instructions.is_empty() {
+        out.extend_from_slice(br#","instructions":"#);
+        json::push_string(&mut out, &instructions);
+    }
+    out.push(b',');
+    servers
+        .iter()
+        .fold(Freshness::ALL, |all, (_, server)| all.and(server.freshness))
+        .push_json(&mut out);
+    list::push_server_info(&mut out, server_info);
+    out.push(b'}');
+    out
+}
+
+/// The instructions of all servers, each under its name where there are several.
+fn instructions(servers: &[(&str, Discovered)]) -> String {
+    let given = servers
+        .iter()
+        .filter_map(|(name, server)| Some((*name, server.instructions.as_deref()?)));
+    let parts: Vec<String> = given
+        .map(|(name, text)| {
+            if servers.len() > 1 {
+                format!("{name}: {text}")
+            } else {
+                text.to_owned()
+            }
+        })
+        .collect();
+    parts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn result(capabilities: &str, rest: &str) -> String {
+        format!(
+            r#"{{"resultType":"complete","supportedVersions":["2025-11-25","2026-07-28"],"capabilities":{capabilities}{rest}}}"#
+        )
+    }
+
+    fn merged(servers: &[(&str, Discovered)]) -> Value {
+        serde_json::from_slice(&merge(servers, r#"{"name":"g","version":"1"}"#)).unwrap()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn capabilities_are_united_and_restricted_to_what_is_delivered() {
+        let a = Discovered::read(&result(
+            r#"{"tools":{"listChanged":true},"logging":{}}"#,
+            r#","instructions":"Use a.","ttlMs":9,"cacheScope":"public""#,
+        ))
+        .unwrap();
+        let b = Discovered::read(&result(
+            r#"{"resources":{"subscribe":true}}"#,
+            r#","instructions":"Use b.","ttlMs":5,"cacheScope":"public""#,
+        ))
+        .unwrap();
+        assert_eq!(
+            merged(&[("a", a), ("b", b)]),
+            json!({
+                "resultType": "complete",
+                "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {}},
+                "instructions": "a: Use a.\n\nb: Use b.",
+                "ttlMs": 5,
+                "cacheScope": "public",
+                "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "g", "version": "1"}},
+            })
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_no_server_has_is_not_promised() {
+        let a = Discovered::read(&result(r#"{"tools":null}"#, "")).unwrap();
+        let merged = merged(&[("a", a)]);
+        assert_eq!(merged["capabilities"], json!({}));
+        assert_eq!(
+            (&merged["ttlMs"], &merged["cacheScope"]),
+            (&json!(0), &json!("private"))
+        );
+        assert!(merged.get("instructions").is_none());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_no_discover_result_is_told_so() {
+        for text in [
+            "{}",
+            "[]",
+            "1",
+            r#"{"supportedVersions":["2026-07-28"]}"#,
+            r#"{"supportedVersions":["2026-07-28"],"capabilities":[]}"#,
+        ] {
+            assert_eq!(
+                Discovered::read(text),
+                Err(Failure::Nonsense("no result of server/discover")),
+                "{text}"
+            );
+        }
+        for text in [
+            r#"{"supportedVersions":["2025-11-25"],"capabilities":{}}"#,
+            r#"{"supportedVersions":"2026-07-28","capabilities":{}}"#,
+        ] {
+            assert_eq!(Discovered::read(text), Err(Failure::Version), "{text}");
+        }
+    }
+}

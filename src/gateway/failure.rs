@@ -1,0 +1,72 @@
+//! How a server fails a call of the gateway's.
+
+use std::fmt;
+
+use crate::mcp::version;
+
+/// The rest of a sentence that starts with the server's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection broke, or the response was larger than Envoy buffers.
+    Reset,
+    /// Envoy knows no cluster of the configured name.
+    NoCluster,
+    /// Envoy could not connect.
+    Unreachable,
+    /// Its time is up.
+    TimedOut,
+    /// It answered with this HTTP status.
+    Status(u16),
+    /// It answered more than this many bytes.
+    TooLong(usize),
+    /// It has more than this many pages.
+    TooManyPages(u32),
+    /// With its entries the merged list would be over this many bytes.
+    ListTooLong(usize),
+    /// It answered with a JSON-RPC error.
+    Error {
+        /// The code's JSON text.
+        code: String,
+        /// The message.
+        message: String,
+    },
+    /// It answered something else than was asked for: what.
+    Nonsense(&'static str),
+    /// It speaks no version that is spoken here.
+    Version,
+}
+
+impl Failure {
+    /// The same for the log, without the server's own words.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::Error { code, .. } => format!("answered error {code}"),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reset => f.write_str("did not answer: connection reset, or response too large"),
+            Self::NoCluster => f.write_str("has no cluster in Envoy"),
+            Self::Unreachable => f.write_str("is unreachable (503)"),
+            Self::TimedOut => f.write_str("did not answer in time (504)"),
+            Self::Status(status) => write!(f, "answered HTTP {status}"),
+            Self::TooLong(longest) => write!(f, "answered more than {longest} bytes"),
+            Self::TooManyPages(most) => write!(f, "has more than {most} pages"),
+            Self::ListTooLong(longest) => write!(
+                f,
+                "has too many entries: the list would be over {longest} bytes"
+            ),
+            Self::Error { code, message } => write!(f, "answered error {code}: {message}"),
+            Self::Nonsense(what) => write!(f, "answered {what}"),
+            Self::Version => write!(
+                f,
+                "speaks no version in common: {}",
+                version::MODERN.join(", ")
+            ),
+        }
+    }
+}

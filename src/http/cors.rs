@@ -1,0 +1,258 @@
+//! Cross-origin requests from browsers (the Fetch standard, "HTTP CORS protocol").
+//!
+//! A preflight carries no credentials, so authentication would refuse it: it is
+//! answered here, before anything else looks at the request.
+
+use super::{Headers, Reply};
+
+/// Which origins may read the answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Every origin.
+    Any,
+    /// These origins and no others.
+    Listed(Vec<Origin>),
+}
+
+/// An origin, or a pattern with one `*` in place of a label of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `https://app.example.com`
+    Exact(String),
+    /// `https://*.example.com`: what stands before and after the `*`.
+    Pattern(String, String),
+}
+
+impl Origin {
+    fn matches(&self, origin: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == origin,
+            Self::Pattern(before, after) => origin
+                .strip_prefix(before.as_str())
+                .and_then(|rest| rest.strip_suffix(after.as_str()))
+                .is_some_and(|label| {
+                    !label.is_empty()
+                        && label
+                            .bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                }),
+        }
+    }
+}
+
+/// What browsers on other origins may do. Each list is the header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Who may read.
+    pub origins: Origins,
+    /// `access-control-allow-methods`
+    pub methods: String,
+    /// `access-control-allow-headers`; `mcp-param-*` is added as asked for.
+    pub headers: String,
+    /// `access-control-expose-headers`
+    pub expose: String,
+    /// `access-control-max-age`, in seconds.
+    pub max_age: u64,
+    /// `access-control-allow-credentials`
+    pub credentials: bool,
+}
+
+impl Cors {
+    /// Whether `request` is a preflight: `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`.
+    pub fn is_preflight(request: &Headers) -> bool {
+        request.get(":method") == Some(b"OPTIONS")
+            && request.get("origin").is_some()
+            && request.get("access-control-request-method").is_some()
+    }
+
+    /// Whether the origin of `request` may have an answer: none was sent (no
+    /// browser, or the same origin), or the one that was sent is allowed.
+    pub fn allows(&self, request: &Headers) -> bool {
+        match request.single("origin") {
+            Ok(None) => true,
+            Ok(Some(origin)) => {
+                std::str::from_utf8(origin).is_ok_and(|origin| self.allows_origin(origin))
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn allows_origin(&self, origin: &str) -> bool {
+        match &self.origins {
+            Origins::Any => true,
+            Origins::Listed(list) => list.iter().any(|allowed| allowed.matches(origin)),
+        }
+    }
+
+    /// The answer to a preflight from an allowed origin. The origin's own
+    /// fields come from [`Cors::answer`], like those of every answer.
+    pub fn preflight(&self, request: &Headers) -> Reply {
+        Reply::empty(204, "mcp_preflight")
+            .with("access-control-allow-methods", self.methods.clone())
+            .with(
+                "access-control-allow-headers",
+                self.allowed_headers(request),
+            )
+            .with("access-control-max-age", self.max_age.to_string())
+    }
+
+    /// The allowed headers, and every `mcp-param-*` that the preflight asks
+    /// for: MCP lets a tool's schema name them, so no list can.
+    fn allowed_headers(&self, request: &Headers) -> String {
+        let mut allowed = self.headers.clone();
+        let asked = request
+            .all("access-control-request-headers")
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim);
+        for name in asked.filter(|name| is_mcp_param(name)) {
+            allowed.push_str(", ");
+            allowed.push_str(name);
+        }
+        allowed
+    }
+
+    /// The fields that every answer to a browser needs, whoever made it:
+    /// `access-control-allow-origin` for an allowed `origin`, and what else
+    /// depends on it. Replace fields of the same names; `vary` adds to others.
+    pub fn answer(&self, origin: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        let allowed = match (&self.origins, origin) {
+            (Origins::Any, _) => Some("*"),
+            (Origins::Listed(_), Some(origin)) if self.allows_origin(origin) => Some(origin),
+            (Origins::Listed(_), _) => None,
+        };
+        if let Some(allowed) = allowed {
+            fields.push(("access-control-allow-origin", allowed.to_owned()));
+            fields.push(("access-control-expose-headers", self.expose.clone()));
+            if self.credentials {
+                fields.push(("access-control-allow-credentials", "true".to_owned()));
+            }
+        }
+        fields.push(("vary", "origin".to_owned()));
+        fields
+    }
+}
+
+fn is_mcp_param(name: &str) -> bool {
+    name.get(..10)
+        .is_some_and(|start| start.eq_ignore_ascii_case("mcp-param-"))
+        && name.len() > 10
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn cors(origins: Origins) -> Cors {
+        Cors {
+            origins,
+            methods: "GET, POST".into(),
+            headers: "content-type".into(),
+            expose: "Mcp-Session-Id".into(),
+            max_age: 60,
+            credentials: false,
+        }
+    }
+
+    fn listed() -> Cors {
+        cors(Origins::Listed(vec![
+            Origin::Exact("https://app.example.com".into()),
+            Origin::Pattern("https://".into(), ".example.org".into()),
+        ]))
+    }
+
+    fn preflight(pairs: &[(&str, &str)]) -> Headers {
+        let asked = [
+            (":method", "OPTIONS"),
+            ("origin", "https://a.test"),
+            ("access-control-request-method", "POST"),
+        ];
+        Headers::from_pairs(asked.iter().chain(pairs).copied())
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_preflight_is_options_with_origin_and_requested_method() {
+        assert!(Cors::is_preflight(&preflight(&[])));
+        for pairs in [
+            &[(":method", "OPTIONS")][..],
+            &[(":method", "OPTIONS"), ("origin", "https://a.test")],
+            &[
+                (":method", "POST"),
+                ("origin", "https://a.test"),
+                ("access-control-request-method", "POST"),
+            ],
+        ] {
+            assert!(
+                !Cors::is_preflight(&Headers::from_pairs(pairs.iter().copied())),
+                "{pairs:?}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn mcp_param_headers_are_allowed_as_asked_for_and_nothing_else_is() {
+        let request = preflight(&[(
+            "access-control-request-headers",
+            "mcp-param-Region,x-evil, mcp-param-,mcp-param-a\u{e4}",
+        )]);
+        let reply = cors(Origins::Any).preflight(&request);
+        let allowed = reply
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "access-control-allow-headers");
+        assert_eq!(allowed.unwrap().1, "content-type, mcp-param-Region");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn listed_origins_are_compared_exactly_and_patterns_by_one_label() {
+        for (origin, allowed) in [
+            ("https://app.example.com", true),
+            ("https://a-1.example.org", true),
+            ("http://app.example.com", false),
+            ("https://app.example.com:8443", false),
+            ("https://app.example.com.evil.test", false),
+            ("https://a.b.example.org", false),
+            ("https://.example.org", false),
+            ("https://evil/.example.org", false),
+            ("null", false),
+        ] {
+            let request = Headers::from_pairs([("origin", origin)]);
+            assert_eq!(listed().allows(&request), allowed, "{origin}");
+        }
+        assert!(listed().allows(&Headers::default()));
+        let twice = Headers::from_pairs([
+            ("origin", "https://app.example.com"),
+            ("origin", "https://evil.test"),
+        ]);
+        assert!(!listed().allows(&twice));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn answers_name_an_allowed_origin_and_always_vary() {
+        let names = |fields: Vec<(&'static str, String)>| {
+            fields
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(cors(Origins::Any).answer(None)),
+            ["*", "Mcp-Session-Id", "origin"]
+        );
+        assert_eq!(
+            names(listed().answer(Some("https://app.example.com"))),
+            ["https://app.example.com", "Mcp-Session-Id", "origin"]
+        );
+        assert_eq!(
+            names(listed().answer(Some("https://evil.test"))),
+            ["origin"]
+        );
+        assert_eq!(names(listed().answer(None)), ["origin"]);
+    }
+}

@@ -1,0 +1,117 @@
+//! The header fields of one message, as the host hands them over: names in
+//! lower case, values as bytes, several fields of one name in their order.
+
+use std::ops::Range;
+
+/// Header fields, in one buffer.
+#[derive(Debug, Default, Clone)]
+pub struct Headers {
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+/// Where one field stands in the buffer.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// The name.
+    pub name: Range<usize>,
+    /// The value.
+    pub value: Range<usize>,
+}
+
+/// A header that may stand once stands several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated;
+
+impl Headers {
+    /// Fields that stand in `bytes`; what reaches beyond it counts as empty.
+    pub fn new(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
+        Self { bytes, fields }
+    }
+
+    /// Fields from names (in lower case) and values.
+    pub fn from_pairs<'a, V: AsRef<[u8]> + ?Sized + 'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a V)>,
+    ) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in pairs {
+            let name = headers.push(name.as_bytes());
+            let value = headers.push(value.as_ref());
+            headers.fields.push(Field { name, value });
+        }
+        headers
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().map(|field| {
+            // Envoy refuses names that are no tokens (RFC 9110 section 5.1).
+            let name = std::str::from_utf8(self.slice(&field.name)).unwrap_or_default();
+            (name, self.slice(&field.value))
+        })
+    }
+
+    /// The values of `name` in their order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| self.slice(&field.name) == name.as_bytes())
+            .map(|field| self.slice(&field.value))
+    }
+
+    /// The first value of `name`.
+    pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// The first value of `name`, where it is UTF-8.
+    pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// The value of `name`, which may stand once.
+    ///
+    /// # Errors
+    /// It stands several times.
+    pub fn single<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut values = self.all(name);
+        let value = values.next();
+        match values.next() {
+            Some(_) => Err(Repeated),
+            None => Ok(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn several_fields_of_one_name_stay_several() {
+        let headers = Headers::from_pairs([("a", "1"), ("b", "2"), ("a", "3")]);
+        assert_eq!(headers.all("a").collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(headers.get("a"), Some(&b"1"[..]));
+        assert_eq!(headers.single("a"), Err(Repeated));
+        assert_eq!(headers.single("b"), Ok(Some(&b"2"[..])));
+        assert_eq!(headers.single("c"), Ok(None));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn values_are_bytes() {
+        let headers = Headers::from_pairs([("a", &b"\xff"[..])]);
+        assert_eq!(headers.get("a"), Some(&b"\xff"[..]));
+        assert_eq!(headers.text("a"), None);
+    }
+}

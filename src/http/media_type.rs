@@ -1,0 +1,148 @@
+//! `Content-Type` and `Accept`, as far as MCP's streamable HTTP needs them
+//! (RFC 9110 sections 8.3 and 12.5.1).
+
+use super::Headers;
+
+/// Whether the body is announced as JSON in UTF-8: `content-type` stands once,
+/// is `application/json`, and any `charset` is `utf-8`.
+pub fn is_json(headers: &Headers) -> bool {
+    let Ok(Some(value)) = headers.single("content-type") else {
+        return false;
+    };
+    let Ok(value) = std::str::from_utf8(value) else {
+        return false;
+    };
+    let (essence, parameters) = split(value);
+    essence.eq_ignore_ascii_case("application/json")
+        && parameters
+            .filter(|(name, _)| name.eq_ignore_ascii_case("charset"))
+            .all(|(_, charset)| {
+                let charset = charset.trim_matches('"');
+                charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+            })
+}
+
+/// What a client takes as an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accept {
+    /// `application/json`
+    pub json: bool,
+    /// `text/event-stream`
+    pub event_stream: bool,
+}
+
+impl Accept {
+    /// Reads all `accept` fields; none means anything (RFC 9110 section 12.5.1).
+    pub fn of(headers: &Headers) -> Self {
+        let mut values = headers.all("accept").peekable();
+        if values.peek().is_none() {
+            return Self {
+                json: true,
+                event_stream: true,
+            };
+        }
+        let mut accept = Self::default();
+        for range in values
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .flat_map(|value| value.split(','))
+        {
+            let (essence, mut parameters) = split(range);
+            if parameters.any(|(name, weight)| name.eq_ignore_ascii_case("q") && is_zero(weight)) {
+                continue;
+            }
+            match essence.to_ascii_lowercase().as_str() {
+                "*/*" => {
+                    accept = Self {
+                        json: true,
+                        event_stream: true,
+                    }
+                }
+                "application/json" | "application/*" => accept.json = true,
+                "text/event-stream" | "text/*" => accept.event_stream = true,
+                _ => {}
+            }
+        }
+        accept
+    }
+}
+
+/// The essence of a media type or range, and its parameters.
+fn split(value: &str) -> (&str, impl Iterator<Item = (&str, &str)>) {
+    let mut parts = value.split(';');
+    let essence = parts.next().unwrap_or_default().trim();
+    let parameters = parts.filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        Some((name.trim(), value.trim()))
+    });
+    (essence, parameters)
+}
+
+/// A weight of zero excludes a range (RFC 9110 section 12.4.2).
+fn is_zero(weight: &str) -> bool {
+    weight.strip_prefix('0').is_some_and(|rest| {
+        rest.trim_start_matches('.')
+            .bytes()
+            .all(|byte| byte == b'0')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn json_in_utf8_is_recognised() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("Application/JSON", true),
+            ("application/json; charset=utf-8", true),
+            ("application/json;charset=\"UTF-8\"", true),
+            ("application/json; profile=x", true),
+            ("application/json; charset=utf-16", false),
+            ("application/json-patch+json", false),
+            ("application/jsonx", false),
+            ("text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_json(&Headers::from_pairs([("content-type", value)])),
+                expected,
+                "{value}"
+            );
+        }
+        assert!(!is_json(&Headers::default()));
+        let twice = Headers::from_pairs([
+            ("content-type", "application/json"),
+            ("content-type", "text/plain"),
+        ]);
+        assert!(!is_json(&twice));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn accept_is_read_over_all_fields_and_weights() {
+        let both = Accept {
+            json: true,
+            event_stream: true,
+        };
+        let json = Accept {
+            json: true,
+            event_stream: false,
+        };
+        for (values, expected) in [
+            (&["application/json, text/event-stream"][..], both),
+            (&["application/json", "text/event-stream"], both),
+            (&["*/*"], both),
+            (&["Application/Json;q=0.5"], json),
+            (&["application/json, text/event-stream;q=0"], json),
+            (&["application/json, text/event-stream;q=0.000"], json),
+            (&["application/*"], json),
+            (&["text/html"], Accept::default()),
+            (&[""], Accept::default()),
+            (&[], both),
+        ] {
+            let headers = Headers::from_pairs(values.iter().map(|value| ("accept", *value)));
+            assert_eq!(Accept::of(&headers), expected, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the headers of a request say, and what an answer is made of. Knows
+//! HTTP, Fetch (CORS); knows no MCP and no host.
+
+pub mod cors;
+pub mod headers;
+pub mod media_type;
+pub mod reply;
+
+pub use headers::Headers;
+pub use reply::Reply;

@@ -1,0 +1,43 @@
+//! An answer of the filter's own.
+
+/// Status, header fields and body of an answer that the filter gives itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u16,
+    /// Header fields beside those that the host adds (`content-length`).
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// What Envoy's `%RESPONSE_CODE_DETAILS%` shows.
+    pub details: &'static str,
+}
+
+impl Reply {
+    /// An answer without a body.
+    pub fn empty(status: u16, details: &'static str) -> Self {
+        Self {
+            status,
+            details,
+            ..Self::default()
+        }
+    }
+
+    /// An answer with a JSON body.
+    pub fn json(status: u16, body: Vec<u8>, details: &'static str) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self {
+            status,
+            headers,
+            body,
+            details,
+        }
+    }
+
+    /// The answer with one more header field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}

@@ -1,0 +1,40 @@
+//! An MCP gateway inside stock Envoy, as one proxy-wasm HTTP filter.
+//!
+//! ```text
+//! callback ─▶ edge: Event ─▶ stream::Stream::on ─▶ Step { effects, flow } ─▶ edge: host calls ─▶ Envoy
+//!                                │ asks
+//!                mcp  (what the message says)   http    (what the headers say)
+//!                policy (may it pass)           gateway (which servers, which answer)
+//! ```
+//!
+//! Everything but [`edge`] is plain data in, plain data out. `ARCHITECTURE.md`
+//! has the map and the invariants.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        // One panic ends the worker's VM and every request on it.
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::print_stdout,
+        clippy::print_stderr,
+    )
+)]
+
+pub mod config;
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+pub mod edge;
+pub mod gateway;
+pub mod http;
+pub mod mcp;
+pub mod policy;
+pub mod stream;
+pub mod worker;

@@ -1,0 +1,455 @@
+//! One JSON-RPC 2.0 message of MCP, read from the body of a request.
+//!
+//! A message is taken only where every reader takes it the same way: UTF-8
+//! without a byte order mark, one object, no member twice in the envelope, in
+//! `params` or in `params._meta`. Otherwise a policy decides on one reading and
+//! the server acts on another.
+
+use std::borrow::Cow;
+
+use super::json::{self, RawValue, Shape};
+use super::method;
+
+/// A message, borrowed from the body it was read from.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// Has a method and an id: wants an answer.
+    Request {
+        /// The id as it stands in the body: a string or a number.
+        id: &'a RawValue,
+        /// The method, unescaped.
+        method: Cow<'a, str>,
+        /// The parameters.
+        params: Params<'a>,
+    },
+    /// Has a method and no id.
+    Notification {
+        /// The method, unescaped.
+        method: Cow<'a, str>,
+        /// The parameters.
+        params: Params<'a>,
+    },
+    /// Answers a request of the server's: has `result` or `error`, no method.
+    Response {
+        /// The id of the server's request.
+        id: &'a RawValue,
+    },
+}
+
+/// Why a body is not a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invalid {
+    /// Not UTF-8, or not one JSON value.
+    NotJson(String),
+    /// JSON, but not one JSON-RPC 2.0 message.
+    NotJsonRpc(&'static str),
+    /// A member came twice: where.
+    DuplicateKey(&'static str),
+}
+
+/// A refusal, with the id to echo where there is one.
+#[derive(Debug)]
+pub struct ParseError<'a> {
+    /// Why.
+    pub why: Invalid,
+    /// The id as received, when the body has exactly one that JSON-RPC allows.
+    pub id: Option<&'a RawValue>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads `body`, once for the envelope and once more for `params`.
+    ///
+    /// # Errors
+    /// [`ParseError`], with the id as received where it is unambiguous.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError<'a>> {
+        let not_json = |why: String| ParseError {
+            why: Invalid::NotJson(why),
+            id: None,
+        };
+        let text = std::str::from_utf8(body)
+            .map_err(|error| not_json(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+        let mut envelope = Envelope::default();
+        let shape = json::members(text, |name, value| envelope.take(&name, value))
+            .map_err(|error| not_json(error.to_string()))?;
+        let id = envelope.id();
+        envelope
+            .message(shape)
+            .map_err(|why| ParseError { why, id })
+    }
+
+    /// The method; [`method::RESPONSE`] for a response.
+    pub fn method(&self) -> &str {
+        match self {
+            Self::Request { method, .. } | Self::Notification { method, .. } => method,
+            Self::Response { .. } => method::RESPONSE,
+        }
+    }
+
+    /// The id as it stands in the body; notifications have none.
+    pub fn id(&self) -> Option<&'a RawValue> {
+        match self {
+            Self::Request { id, .. } | Self::Response { id } => Some(id),
+            Self::Notification { .. } => None,
+        }
+    }
+
+    /// The parameters; responses have none.
+    pub fn params(&self) -> Option<&Params<'a>> {
+        match self {
+            Self::Request { params, .. } | Self::Notification { params, .. } => Some(params),
+            Self::Response { .. } => None,
+        }
+    }
+
+    /// What the header `Mcp-Name` repeats: the parameter, when the method has
+    /// one and it is a string.
+    pub fn name(&self) -> Option<Cow<'a, str>> {
+        json::string(
+            self.params()?
+                .get(method::name_param(self.method())?)?
+                .get(),
+        )
+    }
+}
+
+/// The parameters of a message: `params`, an object or absent.
+#[derive(Debug, Default)]
+pub struct Params<'a> {
+    text: Option<&'a str>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// `params._meta`.
+    pub meta: Meta<'a>,
+}
+
+impl<'a> Params<'a> {
+    /// The member `name` as it stands in the body.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.members
+            .iter()
+            .find(|(member, _)| member == name)
+            .map(|(_, value)| *value)
+    }
+
+    /// `params` as it stands in the body.
+    pub fn text(&self) -> Option<&'a str> {
+        self.text
+    }
+
+    fn parse(raw: &'a RawValue) -> Result<Self, Invalid> {
+        let mut params = Self {
+            text: Some(raw.get()),
+            ..Self::default()
+        };
+        let mut meta = None;
+        let shape = json::members(raw.get(), |name, value| {
+            if name == "_meta" {
+                meta = Some(value);
+            }
+            params.members.push((name, value));
+        })
+        .map_err(|error| Invalid::NotJson(error.to_string()))?;
+        match shape {
+            Shape::Object { unique: true } => {}
+            Shape::Object { unique: false } => return Err(Invalid::DuplicateKey("params")),
+            _ => return Err(Invalid::NotJsonRpc("params must be an object")),
+        }
+        if let Some(meta) = meta {
+            params.meta = Meta::parse(meta)?;
+        }
+        Ok(params)
+    }
+}
+
+/// The members of `params._meta` that this crate reads, each as it stands.
+#[derive(Debug, Default)]
+pub struct Meta<'a> {
+    /// `io.modelcontextprotocol/protocolVersion`: its presence makes a request modern.
+    pub protocol_version: Option<&'a RawValue>,
+    /// `io.modelcontextprotocol/clientCapabilities`
+    pub client_capabilities: Option<&'a RawValue>,
+    /// `io.modelcontextprotocol/clientInfo`
+    pub client_info: Option<&'a RawValue>,
+}
+
+impl<'a> Meta<'a> {
+    fn parse(raw: &'a RawValue) -> Result<Self, Invalid> {
+        let mut meta = Self::default();
+        let shape = json::members(raw.get(), |name, value| match name.as_ref() {
+            super::PROTOCOL_VERSION_KEY => meta.protocol_version = Some(value),
+            super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = Some(value),
+            super::CLIENT_INFO_KEY => meta.client_info = Some(value),
+            _ => {}
+        })
+        .map_err(|error| Invalid::NotJson(error.to_string()))?;
+        match shape {
+            Shape::Object { unique: true } => Ok(meta),
+            Shape::Object { unique: false } => Err(Invalid::DuplicateKey("params._meta")),
+            _ => Err(Invalid::NotJsonRpc("params._meta must be an object")),
+        }
+    }
+}
+
+/// The members of a message as they are met, before it is known what it is.
+#[derive(Default)]
+struct Envelope<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    ids: Vec<&'a RawValue>,
+    answers: usize,
+}
+
+impl<'a> Envelope<'a> {
+    fn take(&mut self, name: &str, value: &'a RawValue) {
+        match name {
+            "jsonrpc" => self.jsonrpc = Some(value),
+            "method" => self.method = Some(value),
+            "params" => self.params = Some(value),
+            // Two are enough to know that none can be echoed.
+            "id" if self.ids.len() < 2 => self.ids.push(value),
+            "result" | "error" => self.answers = self.answers.saturating_add(1),
+            _ => {}
+        }
+    }
+
+    /// The one id, if it is a string or a number (MCP allows no null).
+    fn id(&self) -> Option<&'a RawValue> {
+        match self.ids.as_slice() {
+            [id] if id
+                .get()
+                .starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) =>
+            {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    fn message(self, shape: Shape) -> Result<Message<'a>, Invalid> {
+        match shape {
+            Shape::Object { unique: true } => {}
+            Shape::Object { unique: false } => return Err(Invalid::DuplicateKey("message")),
+            Shape::Array => return Err(Invalid::NotJsonRpc("batches are not supported")),
+            Shape::Scalar => return Err(Invalid::NotJsonRpc("a message is an object")),
+        }
+        if self
+            .jsonrpc
+            .and_then(|version| json::string(version.get()))
+            .as_deref()
+            != Some("2.0")
+        {
+            return Err(Invalid::NotJsonRpc("jsonrpc must be \"2.0\""));
+        }
+        let id = self.id();
+        if id.is_none() && !self.ids.is_empty() {
+            return Err(Invalid::NotJsonRpc("id must be a string or a number"));
+        }
+        let Some(method) = self.method else {
+            return match (id, self.answers) {
+                (Some(id), 1) => Ok(Message::Response { id }),
+                _ => Err(Invalid::NotJsonRpc(
+                    "neither a request (method) nor a response (id and one of result, error)",
+                )),
+            };
+        };
+        if self.answers > 0 {
+            return Err(Invalid::NotJsonRpc("a request has no result and no error"));
+        }
+        let method = json::string(method.get())
+            .ok_or(Invalid::NotJsonRpc("method must be a Unicode string"))?;
+        let params = self
+            .params
+            .map(Params::parse)
+            .transpose()?
+            .unwrap_or_default();
+        Ok(match id {
+            Some(id) => Message::Request { id, method, params },
+            None => Message::Notification { method, params },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn refused(body: &str) -> (Invalid, Option<String>) {
+        let error = Message::parse(body.as_bytes()).expect_err(body);
+        (error.why, error.id.map(|id| id.get().to_owned()))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_shows_method_id_and_name() {
+        let body =
+            br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_weather"}}"#;
+        let message = Message::parse(body).unwrap();
+        assert!(matches!(message, Message::Request { .. }));
+        assert_eq!(message.method(), "tools/call");
+        assert_eq!(message.id().unwrap().get(), "7");
+        assert_eq!(message.name().as_deref(), Some("get_weather"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_name_is_the_parameter_that_the_method_is_about() {
+        for (method, params, name) in [
+            ("tools/call", r#"{"name":"n\u0061me"}"#, Some("name")),
+            ("prompts/get", r#"{"name":"p","uri":"u"}"#, Some("p")),
+            (
+                "resources/read",
+                r#"{"name":"p","uri":"file:///x"}"#,
+                Some("file:///x"),
+            ),
+            ("tasks/get", r#"{"taskId":"t"}"#, Some("t")),
+            ("tools/list", r#"{"name":"p"}"#, None),
+            ("tools/call", r#"{"name":7}"#, None),
+            ("tools/call", "{}", None),
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            let message = Message::parse(body.as_bytes()).unwrap();
+            assert_eq!(message.name().as_deref(), name, "{body}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn any_string_and_any_number_is_an_id_as_it_stands() {
+        for id in [
+            "0",
+            "-1",
+            "1.50",
+            "123456789012345678901234567890",
+            "1e5",
+            r#""""#,
+            r#""\u0061""#,
+        ] {
+            let body = format!(r#"{{"id":{id},"jsonrpc":"2.0","method":"ping"}}"#);
+            assert_eq!(
+                Message::parse(body.as_bytes()).unwrap().id().unwrap().get(),
+                id
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn notifications_and_responses_are_told_apart() {
+        let message = Message::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        assert!(matches!(message, Ok(Message::Notification { .. })));
+        for answer in [r#""result":{}"#, r#""error":{"code":1,"message":"m"}"#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":"s-1",{answer}}}"#);
+            let message = Message::parse(body.as_bytes()).unwrap();
+            assert_eq!(message.method(), "__jsonrpc_response");
+            assert_eq!(message.id().unwrap().get(), r#""s-1""#);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_duplicate_where_a_policy_reads_is_refused_with_the_id() {
+        for (body, place, id) in [
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#,
+                "message",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"x":1,"x":2,"method":"a"}"#,
+                "message",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#,
+                "message",
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"name":"x","n\u0061me":"y"}}"#,
+                "params",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"k":1,"k":2}}}"#,
+                "params._meta",
+                Some("1"),
+            ),
+        ] {
+            assert_eq!(
+                refused(body),
+                (Invalid::DuplicateKey(place), id.map(str::to_owned)),
+                "{body}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_duplicate_inside_arguments_is_the_servers_business() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1,"a":2}}}"#;
+        assert!(Message::parse(body).is_ok());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_json_but_no_message_is_told_so() {
+        for (body, id) in [
+            ("[]", None),
+            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, None),
+            ("1", None),
+            ("null", None),
+            ("{}", None),
+            (r#"{"id":1,"method":"ping"}"#, Some("1")),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, Some("1")),
+            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, Some("1")),
+            (r#"{"jsonrpc":"2.0","id":1}"#, Some("1")),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":"x","method":5}"#, Some(r#""x""#)),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#, Some("1")),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":[]}}"#,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+                Some("1"),
+            ),
+            (r#"{"jsonrpc":"2.0","result":{}}"#, None),
+        ] {
+            let (why, echoed) = refused(body);
+            assert!(matches!(why, Invalid::NotJsonRpc(_)), "{body}: {why:?}");
+            assert_eq!(echoed.as_deref(), id, "{body}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_no_json_in_utf8_is_told_so() {
+        let utf16: Vec<u8> = "{\"jsonrpc\":\"2.0\"}"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let mut bom = vec![0xef, 0xbb, 0xbf];
+        bom.extend_from_slice(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+        for body in [
+            &b""[..],
+            b"{",
+            b"hello",
+            &utf16,
+            &bom,
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}",
+        ] {
+            let error = Message::parse(body).unwrap_err();
+            assert!(matches!(error.why, Invalid::NotJson(_)), "{body:?}");
+            assert!(error.id.is_none());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The methods of MCP: which group they belong to, which of their parameters a
+//! policy may look at, and which parameter names what they are about.
+//!
+//! Groups and parameters are those of Envoy's own filter `envoy.filters.http.mcp`,
+//! so that policies written for it keep their meaning.
+
+/// `initialize` (legacy).
+pub const INITIALIZE: &str = "initialize";
+/// `server/discover` (modern).
+pub const SERVER_DISCOVER: &str = "server/discover";
+/// `ping`.
+pub const PING: &str = "ping";
+/// `tools/list`.
+pub const TOOLS_LIST: &str = "tools/list";
+/// `tools/call`.
+pub const TOOLS_CALL: &str = "tools/call";
+/// `prompts/get`.
+pub const PROMPTS_GET: &str = "prompts/get";
+/// `resources/read`.
+pub const RESOURCES_READ: &str = "resources/read";
+/// `resources/subscribe` (legacy).
+pub const RESOURCES_SUBSCRIBE: &str = "resources/subscribe";
+/// `resources/unsubscribe` (legacy).
+pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
+/// What a posted response is called where a method is expected.
+pub const RESPONSE: &str = "__jsonrpc_response";
+
+/// The kind of thing that a method is about, where it is about one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// `tools/call`
+    Tool,
+    /// `prompts/get`
+    Prompt,
+    /// `resources/read`, `resources/subscribe`, `resources/unsubscribe`
+    Resource,
+}
+
+/// The subject of `method`.
+pub fn subject(method: &str) -> Option<Subject> {
+    match method {
+        TOOLS_CALL => Some(Subject::Tool),
+        PROMPTS_GET => Some(Subject::Prompt),
+        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => Some(Subject::Resource),
+        _ => None,
+    }
+}
+
+/// The parameter that the header `Mcp-Name` repeats (MCP 2026-07-28, standard
+/// request headers).
+pub fn name_param(method: &str) -> Option<&'static str> {
+    match method {
+        TOOLS_CALL | PROMPTS_GET => Some("name"),
+        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => Some("uri"),
+        _ if method.starts_with("tasks/") => Some("taskId"),
+        _ => None,
+    }
+}
+
+/// The parameters shown to later filters, as paths below `params`.
+pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
+    match method {
+        TOOLS_CALL | PROMPTS_GET => &[&["name"]],
+        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => &[&["uri"]],
+        "notifications/resources/updated" => &[&["uri"]],
+        "completion/complete" => &[&["ref"]],
+        "logging/setLevel" | "notifications/message" => &[&["level"]],
+        INITIALIZE => &[&["protocolVersion"], &["clientInfo", "name"]],
+        "notifications/cancelled" => &[&["requestId"]],
+        "notifications/progress" => &[&["progressToken"], &["progress"]],
+        "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => &[&["taskId"]],
+        _ => &[],
+    }
+}

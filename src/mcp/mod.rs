@@ -1,0 +1,29 @@
+//! What a message of the Model Context Protocol says. Knows JSON-RPC and MCP;
+//! knows no configuration, no policy and no host.
+
+pub mod answer;
+pub mod header_value;
+pub mod json;
+pub mod message;
+pub mod method;
+pub mod mirror;
+pub mod sse;
+pub mod version;
+
+pub use message::{Invalid, Message};
+
+/// `_meta` member that names the protocol version; makes a request modern.
+pub const PROTOCOL_VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+/// `_meta` member with the client's capabilities; required in modern requests.
+pub const CLIENT_CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+/// `_meta` member with the client's name and version.
+pub const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
+/// `_meta` member of a result with the server's name and version.
+pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+
+/// Request header with the protocol version.
+pub const PROTOCOL_VERSION_HEADER: &str = "mcp-protocol-version";
+/// Request header that repeats the method (modern).
+pub const METHOD_HEADER: &str = "mcp-method";
+/// Request header that repeats `params.name`, `params.uri` or `params.taskId` (modern).
+pub const NAME_HEADER: &str = "mcp-name";

@@ -1,0 +1,156 @@
+//! The era of a request, and what the modern era demands of it (MCP
+//! 2026-07-28, "Per-request metadata" and "Standard request headers").
+
+use super::Refusal;
+use crate::http::Headers;
+use crate::mcp::mirror::{self, Demand};
+use crate::mcp::{self, Message, header_value, json, method, version};
+
+/// How the client speaks, decided anew for each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// Stateless, `_meta` on every request (2026-07-28 and later).
+    Modern,
+    /// `initialize`, sessions (up to 2025-11-25).
+    Legacy,
+}
+
+/// Decides the era of `message` and checks what it claims; in the order of the
+/// specification: required `_meta`, headers that repeat the body, version.
+///
+/// `strict` demands everything of a modern request; otherwise what is there
+/// must not contradict the body, and the rest is the server's business.
+///
+/// # Errors
+/// The first [`Refusal`].
+pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
+    if !strict {
+        mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)?;
+        let claims = message
+            .params()
+            .is_some_and(|params| params.meta.protocol_version.is_some());
+        return Ok(if claims { Era::Modern } else { Era::Legacy });
+    }
+    let by_header = headers
+        .all(mcp::PROTOCOL_VERSION_HEADER)
+        .filter_map(header_value::decode)
+        .any(|value| version::is_modern(&value));
+    let Some(params) = message.params() else {
+        return if by_header {
+            Err(Refusal::UnexpectedResponse)
+        } else {
+            Ok(Era::Legacy)
+        };
+    };
+    let is_request = matches!(message, Message::Request { .. });
+    let Some(claimed) = params.meta.protocol_version else {
+        if !by_header || message.method() == method::INITIALIZE {
+            // A legacy client's `initialize` may carry whatever header it likes.
+            return Ok(Era::Legacy);
+        }
+        if is_request {
+            return Err(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY));
+        }
+        // A notification is no request: its header alone may name the version.
+        mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)?;
+        return Ok(Era::Modern);
+    };
+    let claimed =
+        json::string(claimed.get()).ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
+    if is_request && params.meta.client_capabilities.is_none() {
+        return Err(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY));
+    }
+    mirror::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
+    if version::MODERN.contains(&claimed.as_ref()) {
+        Ok(Era::Modern)
+    } else {
+        Err(Refusal::Version(claimed.into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::mirror::{Fault, Mismatch};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const MODERN: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;
+
+    fn list(meta: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{{{meta}}}}}}}"#
+        )
+    }
+
+    fn strict(headers: &[(&str, &str)], body: &str) -> Result<Era, Refusal> {
+        let headers = Headers::from_pairs(headers.iter().copied());
+        check(&headers, &Message::parse(body.as_bytes()).unwrap(), true)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn meta_makes_a_request_modern() {
+        let headers = [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/list"),
+        ];
+        assert_eq!(strict(&headers, &list(MODERN)), Ok(Era::Modern));
+        assert_eq!(strict(&[], &list("")), Ok(Era::Legacy));
+        assert_eq!(
+            strict(&[("mcp-protocol-version", "2025-11-25")], &list("")),
+            Ok(Era::Legacy)
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_modern_header_without_meta_is_refused_except_on_initialize() {
+        let headers = [("mcp-protocol-version", "2026-07-28")];
+        assert_eq!(
+            strict(&headers, &list("")),
+            Err(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))
+        );
+        let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#;
+        assert_eq!(strict(&headers, initialize), Ok(Era::Legacy));
+        let notification = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
+        assert_eq!(strict(&headers, notification), Ok(Era::Modern));
+        let response = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        assert_eq!(strict(&headers, response), Err(Refusal::UnexpectedResponse));
+        assert_eq!(strict(&[], response), Ok(Era::Legacy));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_modern_request_must_have_is_checked_in_order() {
+        let version = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+        assert_eq!(
+            strict(&[], &list(version)),
+            Err(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY))
+        );
+        let number = r#""io.modelcontextprotocol/protocolVersion":20260728"#;
+        assert_eq!(
+            strict(&[], &list(number)),
+            Err(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))
+        );
+        let missing = Mismatch {
+            header: "MCP-Protocol-Version",
+            fault: Fault::Missing,
+        };
+        assert_eq!(strict(&[], &list(MODERN)), Err(Refusal::Mirror(missing)));
+        let later = MODERN.replace("2026-07-28", "2027-01-01");
+        let headers = [
+            ("mcp-protocol-version", "2027-01-01"),
+            ("mcp-method", "tools/list"),
+        ];
+        assert_eq!(
+            strict(&headers, &list(&later)),
+            Err(Refusal::Version("2027-01-01".into()))
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn without_strictness_only_a_contradiction_is_refused() {
+        let message = list(MODERN);
+        let message = Message::parse(message.as_bytes()).unwrap();
+        assert_eq!(check(&Headers::default(), &message, false), Ok(Era::Modern));
+        let headers = Headers::from_pairs([("mcp-method", "tools/call")]);
+        assert!(check(&headers, &message, false).is_err());
+    }
+}

@@ -1,0 +1,442 @@
+//! The names under which later filters see what a request is about: filter
+//! state, and headers that `header_to_metadata` lifts into dynamic metadata.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::attributes::Attributes;
+use super::{Refusal, Status};
+use crate::mcp::header_value;
+use crate::mcp::json;
+use crate::mcp::method::Subject;
+
+/// Every header that this filter shows to later ones. What a client sends
+/// under these names is removed from every request.
+pub const HEADERS: &[&str] = &[
+    METHOD_HEADER,
+    "x-mcp-toolname",
+    "x-mcp-promptname",
+    "x-mcp-resourceuri",
+    "x-mcp-servername",
+    CLUSTER_HEADER,
+    PARAMS_HEADER,
+];
+
+/// The header that the routes of gateway mode name in `cluster_header`.
+pub const CLUSTER_HEADER: &str = "x-mcp-cluster";
+const METHOD_HEADER: &str = "x-mcp-method";
+const PARAMS_HEADER: &str = "x-mcp-params";
+
+/// The keys of filter state, each a CEL string for the life of the request.
+/// Envoy shows a key as `wasm.` and its name.
+pub const STATE: &[&str] = &[
+    "mcp",
+    STATUS,
+    "mcp.method",
+    "mcp.name",
+    "mcp.tool",
+    "mcp.prompt",
+    "mcp.resource",
+    "mcp.server",
+    "mcp.id",
+    "mcp.protocol_version",
+];
+
+const STATUS: &str = "mcp.status";
+
+/// Envoy's `header_to_metadata` drops longer values without a word, and a
+/// policy that denies by them would miss.
+const LONGEST: usize = 8192;
+
+/// Where the attributes are shown: `requestStorageMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    /// The headers that `header_to_metadata` lifts.
+    pub dynamic_metadata: bool,
+    /// Filter state.
+    pub filter_state: bool,
+}
+
+/// What later filters get to see.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    /// Keys and values of filter state.
+    pub state: Vec<(&'static str, Vec<u8>)>,
+    /// Header names and values.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Export {
+    /// What a message shows that was refused, or passed on unread.
+    pub fn status(status: Status, storage: Storage) -> Self {
+        let mut export = Self::default();
+        if storage.filter_state {
+            export.state.push((STATUS, status.as_str().into()));
+        }
+        export
+    }
+
+    /// What a message shows that was understood.
+    ///
+    /// # Errors
+    /// A value is longer than later filters could see.
+    pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
+        let mut export = Self::default();
+        if storage.dynamic_metadata {
+            export.header(METHOD_HEADER, &attributes.method, "method")?;
+            if let Some(params) = &attributes.params {
+                export.carried(
+                    PARAMS_HEADER,
+                    STANDARD.encode(params.to_protobuf()),
+                    "params",
+                )?;
+            }
+        }
+        if let Some((subject, name)) = &attributes.subject {
+            let (_, header, what) = subject_names(*subject);
+            export.header(header, name, what)?;
+        }
+        if let Some(chosen) = &attributes.server {
+            export.header("x-mcp-servername", &chosen.server, "server")?;
+            export.header(CLUSTER_HEADER, &chosen.cluster, "cluster")?;
+        }
+        if storage.filter_state {
+            export.filter_state(attributes)?;
+        }
+        Ok(export)
+    }
+
+    fn filter_state(&mut self, attributes: &Attributes<'_>) -> Result<(), Refusal> {
+        self.state.push((STATUS, attributes.status.as_str().into()));
+        self.text("mcp.method", &attributes.method, "method")?;
+        if let Some(name) = &attributes.name {
+            self.text("mcp.name", name, "name")?;
+        }
+        if let Some((subject, name)) = &attributes.subject {
+            let (state, _, what) = subject_names(*subject);
+            self.text(state, name, what)?;
+        }
+        if let Some(chosen) = &attributes.server {
+            self.text("mcp.server", &chosen.server, "server")?;
+        }
+        if let Some(id) = attributes.id {
+            self.text("mcp.id", id, "id")?;
+        }
+        if let Some(version) = &attributes.protocol_version {
+            self.text("mcp.protocol_version", version, "protocol version")?;
+        }
+        let object = object(attributes);
+        if object.len() > LONGEST {
+            return Err(Refusal::TooLong("message"));
+        }
+        self.state.push(("mcp", object));
+        Ok(())
+    }
+
+    fn text(&mut self, key: &'static str, value: &str, what: &'static str) -> Result<(), Refusal> {
+        if value.len() > LONGEST {
+            return Err(Refusal::TooLong(what));
+        }
+        self.state.push((key, value.into()));
+        Ok(())
+    }
+
+    fn header(
+        &mut self,
+        name: &'static str,
+        value: &str,
+        what: &'static str,
+    ) -> Result<(), Refusal> {
+        self.carried(name, header_value::encode(value).into_owned(), what)
+    }
+
+    fn carried(
+        &mut self,
+        name: &'static str,
+        value: String,
+        what: &'static str,
+    ) -> Result<(), Refusal> {
+        if value.len() > LONGEST {
+            return Err(Refusal::TooLong(what));
+        }
+        self.headers.push((name, value));
+        Ok(())
+    }
+}
+
+/// Filter state, header, and what to call it in a refusal.
+fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str) {
+    match subject {
+        Subject::Tool => ("mcp.tool", "x-mcp-toolname", "tool name"),
+        Subject::Prompt => ("mcp.prompt", "x-mcp-promptname", "prompt name"),
+        Subject::Resource => ("mcp.resource", "x-mcp-resourceuri", "resource URI"),
+    }
+}
+
+/// The whole in one JSON object, laid out as the native filter's metadata.
+fn object(attributes: &Attributes<'_>) -> Vec<u8> {
+    let mut out = br#"{"jsonrpc":"2.0","method":"#.to_vec();
+    json::push_string(&mut out, &attributes.method);
+    if let Some(id) = attributes.id {
+        out.extend_from_slice(br#","id":"#);
+        out.extend_from_slice(id.as_bytes());
+    }
+    if let Some(params) = &attributes.params {
+        out.extend_from_slice(br#","params":"#);
+        params.push_json(&mut out);
+    }
+    out.extend_from_slice(br#","is_mcp_request":true"#);
+    if let Some(chosen) = &attributes.server {
+        out.extend_from_slice(br#","server":"#);
+        json::push_string(&mut out, &chosen.server);
+    }
+    out.push(b'}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Headers;
+    use crate::mcp::Message;
+    use crate::policy::attributes::Chosen;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const BOTH: Storage = Storage {
+        dynamic_metadata: true,
+        filter_state: true,
+    };
+
+    fn export(body: &str, storage: Storage) -> Result<Export, Refusal> {
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let headers = Headers::from_pairs([("mcp-protocol-version", "2025-11-25")]);
+        Export::of(&Attributes::of(&message, &headers)?, storage)
+    }
+
+    fn state<'a>(export: &'a Export, key: &str) -> Option<&'a str> {
+        let (_, value) = export.state.iter().find(|(name, _)| *name == key)?;
+        Some(std::str::from_utf8(value).unwrap())
+    }
+
+    fn header<'a>(export: &'a Export, key: &str) -> Option<&'a str> {
+        export
+            .headers
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn call(name: &str) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"i","method":"tools/call","params":{{"name":"{name}","arguments":{{}}}}}}"#
+        )
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_call_shows_every_row_of_the_contract() {
+        let export = export(&call("get_weather"), BOTH).unwrap();
+        assert_eq!(header(&export, "x-mcp-method"), Some("tools/call"));
+        assert_eq!(header(&export, "x-mcp-toolname"), Some("get_weather"));
+        let params = STANDARD
+            .decode(header(&export, "x-mcp-params").unwrap())
+            .unwrap();
+        assert_eq!(
+            params,
+            b"\x2a\x17\x0a\x15\x0a\x04name\x12\x0d\x1a\x0bget_weather"
+        );
+        for (key, value) in [
+            ("mcp.method", "tools/call"),
+            ("mcp.name", "get_weather"),
+            ("mcp.tool", "get_weather"),
+            ("mcp.id", "\"i\""),
+            ("mcp.protocol_version", "2025-11-25"),
+            ("mcp.status", "mcp_ok"),
+            (
+                "mcp",
+                r#"{"jsonrpc":"2.0","method":"tools/call","id":"i","params":{"name":"get_weather"},"is_mcp_request":true}"#,
+            ),
+        ] {
+            assert_eq!(state(&export, key), Some(value), "{key}");
+        }
+        assert_eq!(state(&export, "mcp.prompt"), None);
+        assert_eq!(state(&export, "mcp.server"), None);
+        assert_eq!(header(&export, "x-mcp-cluster"), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_routed_call_shows_the_servers_name_for_it_and_the_clients() {
+        let body = call("weather__get");
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let headers = Headers::default();
+        let mut attributes = Attributes::of(&message, &headers).unwrap();
+        attributes.route(
+            Chosen {
+                server: "weather".into(),
+                cluster: "c1".into(),
+            },
+            "get",
+        );
+        let export = Export::of(&attributes, BOTH).unwrap();
+        assert_eq!(state(&export, "mcp.name"), Some("weather__get"));
+        assert_eq!(state(&export, "mcp.tool"), Some("get"));
+        assert_eq!(state(&export, "mcp.server"), Some("weather"));
+        assert!(state(&export, "mcp").unwrap().ends_with(
+            r#""params":{"name":"weather__get"},"is_mcp_request":true,"server":"weather"}"#
+        ));
+        assert_eq!(header(&export, "x-mcp-toolname"), Some("get"));
+        assert_eq!(header(&export, "x-mcp-servername"), Some("weather"));
+        assert_eq!(header(&export, "x-mcp-cluster"), Some("c1"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_subject_has_its_own_names() {
+        for (method, params, key, header_name) in [
+            (
+                "tools/call",
+                r#"{"name":"x"}"#,
+                "mcp.tool",
+                "x-mcp-toolname",
+            ),
+            (
+                "prompts/get",
+                r#"{"name":"x"}"#,
+                "mcp.prompt",
+                "x-mcp-promptname",
+            ),
+            (
+                "resources/read",
+                r#"{"uri":"x"}"#,
+                "mcp.resource",
+                "x-mcp-resourceuri",
+            ),
+            (
+                "resources/subscribe",
+                r#"{"uri":"x"}"#,
+                "mcp.resource",
+                "x-mcp-resourceuri",
+            ),
+            (
+                "resources/unsubscribe",
+                r#"{"uri":"x"}"#,
+                "mcp.resource",
+                "x-mcp-resourceuri",
+            ),
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            let export = export(&body, BOTH).unwrap();
+            assert_eq!(state(&export, key), Some("x"), "{method}");
+            assert_eq!(header(&export, header_name), Some("x"), "{method}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_response_shows_that_it_is_one() {
+        let export = export(r#"{"jsonrpc":"2.0","id":5,"result":{}}"#, BOTH).unwrap();
+        assert_eq!(header(&export, "x-mcp-method"), Some("__jsonrpc_response"));
+        assert_eq!(header(&export, "x-mcp-params"), None);
+        assert_eq!(state(&export, "mcp.id"), Some("5"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn values_that_no_header_can_carry_are_encoded() {
+        let export = export(&call("\\u00c4\\n"), BOTH).unwrap();
+        assert_eq!(header(&export, "x-mcp-toolname"), Some("=?base64?w4QK?="));
+        assert_eq!(state(&export, "mcp.tool"), Some("Ä\n"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn values_that_policies_could_not_see_are_refused() {
+        let longest = "x".repeat(6000);
+        assert!(export(&call(&longest), BOTH).is_ok());
+        let headers_only = Storage {
+            dynamic_metadata: true,
+            filter_state: false,
+        };
+        for (body, storage) in [
+            (call(&"x".repeat(6200)), BOTH),
+            (call(&"x".repeat(6200)), headers_only),
+            (
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#,
+                    "m".repeat(8193)
+                ),
+                headers_only,
+            ),
+            (
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#,
+                    "i".repeat(8193)
+                ),
+                BOTH,
+            ),
+        ] {
+            assert!(
+                matches!(export(&body, storage), Err(Refusal::TooLong(_))),
+                "{}",
+                &body[..60]
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_storage_mode_leaves_out_what_it_names_not() {
+        let metadata = export(
+            &call("x"),
+            Storage {
+                dynamic_metadata: true,
+                filter_state: false,
+            },
+        )
+        .unwrap();
+        assert!(metadata.state.is_empty());
+        let state_only = export(
+            &call("x"),
+            Storage {
+                dynamic_metadata: false,
+                filter_state: true,
+            },
+        )
+        .unwrap();
+        assert_eq!(header(&state_only, "x-mcp-method"), None);
+        assert_eq!(header(&state_only, "x-mcp-params"), None);
+        assert_eq!(header(&state_only, "x-mcp-toolname"), Some("x"));
+        assert_eq!(state(&state_only, "mcp.method"), Some("tools/call"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_name_that_is_shown_is_declared_and_stripped() {
+        let mut all = Export::default();
+        for (method, params) in [
+            ("tools/call", r#"{"name":"x"}"#),
+            ("prompts/get", r#"{"name":"x"}"#),
+            ("resources/read", r#"{"uri":"x"}"#),
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            let message = Message::parse(body.as_bytes()).unwrap();
+            let headers = Headers::from_pairs([("mcp-protocol-version", "2025-11-25")]);
+            let mut attributes = Attributes::of(&message, &headers).unwrap();
+            attributes.route(
+                Chosen {
+                    server: "s".into(),
+                    cluster: "c".into(),
+                },
+                "x",
+            );
+            let export = Export::of(&attributes, BOTH).unwrap();
+            all.state.extend(export.state);
+            all.headers.extend(export.headers);
+        }
+        let mut state: Vec<_> = all.state.iter().map(|(key, _)| *key).collect();
+        let mut headers: Vec<_> = all.headers.iter().map(|(name, _)| *name).collect();
+        let sorted = |mut names: Vec<&'static str>| {
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        (state, headers) = (sorted(state), sorted(headers));
+        assert_eq!(state, sorted(STATE.to_vec()));
+        assert_eq!(headers, sorted(HEADERS.to_vec()));
+    }
+}

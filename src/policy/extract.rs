@@ -1,0 +1,275 @@
+//! The parameters that policies look at, taken out of a message: scalars and
+//! objects along given paths; arrays are left out, as the native filter does.
+
+use std::borrow::Cow;
+
+use prost::Message as _;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
+
+use super::Refusal;
+use crate::mcp::Invalid;
+use crate::mcp::json::{self, RawValue, Shape};
+use crate::mcp::message::Params;
+
+/// Objects nested deeper are refused: `header_to_metadata` gives up on a
+/// protobuf message of a hundred levels, of which each object takes three, and
+/// would leave the policy blind.
+const DEPTH: usize = 16;
+
+/// A part of `params`: what was extracted and nothing else.
+#[derive(Debug, Clone)]
+pub enum Extracted<'a> {
+    /// An object, with its members in the order they were asked for.
+    Object(Vec<(Cow<'a, str>, Extracted<'a>)>),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// A number, boolean or null, as it stands.
+    Literal(&'a str),
+}
+
+/// Takes what stands at `paths` out of `params`; `None` when nothing does.
+///
+/// # Errors
+/// A member stands twice on the way, or a value is nested too deeply or holds
+/// half a surrogate pair: policies and servers could read it differently.
+pub fn extract<'a>(
+    params: &Params<'a>,
+    paths: &[&[&'static str]],
+) -> Result<Option<Extracted<'a>>, Refusal> {
+    let mut members = Vec::new();
+    for path in paths {
+        let Some((first, rest)) = path.split_first() else {
+            continue;
+        };
+        let Some(value) = params.get(first) else {
+            continue;
+        };
+        if let Some(value) = at_path(value, rest)? {
+            members.push((Cow::Borrowed(*first), value));
+        }
+    }
+    Ok((!members.is_empty()).then_some(Extracted::Object(members)))
+}
+
+fn at_path<'a>(raw: &'a RawValue, path: &[&'static str]) -> Result<Option<Extracted<'a>>, Refusal> {
+    let Some((first, rest)) = path.split_first() else {
+        return read(raw, DEPTH);
+    };
+    let mut found = None;
+    let is_object = object(raw, |name, value| {
+        if name == *first {
+            found = Some(value);
+        }
+    })?;
+    let Some(value) = found.filter(|_| is_object) else {
+        return Ok(None);
+    };
+    let value = at_path(value, rest)?;
+    Ok(value.map(|value| Extracted::Object(vec![(Cow::Borrowed(*first), value)])))
+}
+
+fn read(raw: &RawValue, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
+    const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'[') => Ok(None),
+        Some(b'"') => json::string(text)
+            .map(Extracted::Text)
+            .map(Some)
+            .ok_or(NOT_EXPORTABLE),
+        Some(b'{') => {
+            let depth = depth.checked_sub(1).ok_or(NOT_EXPORTABLE)?;
+            let mut members = Vec::new();
+            object(raw, |name, value| members.push((name, value)))?;
+            let mut object = Vec::with_capacity(members.len());
+            for (name, value) in members {
+                if let Some(value) = read(value, depth)? {
+                    object.push((name, value));
+                }
+            }
+            Ok(Some(Extracted::Object(object)))
+        }
+        _ => Ok(Some(Extracted::Literal(text))),
+    }
+}
+
+/// Shows the members of `raw`, each name once; `false` when it is no object.
+fn object<'a>(
+    raw: &'a RawValue,
+    visit: impl FnMut(Cow<'a, str>, &'a RawValue),
+) -> Result<bool, Refusal> {
+    match json::members(raw.get(), visit) {
+        Ok(Shape::Object { unique: true }) => Ok(true),
+        Ok(Shape::Object { unique: false }) => Err(Refusal::Body(Invalid::DuplicateKey("params"))),
+        Ok(_) => Ok(false),
+        Err(_) => Err(Refusal::NotExportable("params")),
+    }
+}
+
+impl Extracted<'_> {
+    /// Appends the JSON text.
+    pub fn push_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Object(members) => {
+                out.push(b'{');
+                for (at, (name, value)) in members.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    json::push_string(out, name);
+                    out.push(b':');
+                    value.push_json(out);
+                }
+                out.push(b'}');
+            }
+            Self::Text(text) => json::push_string(out, text),
+            Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+
+    /// A serialized `google.protobuf.Value`, as `header_to_metadata` reads it.
+    pub fn to_protobuf(&self) -> Vec<u8> {
+        self.value().encode_to_vec()
+    }
+
+    fn value(&self) -> Value {
+        let kind = match self {
+            Self::Object(members) => Kind::StructValue(Struct {
+                fields: members
+                    .iter()
+                    .map(|(name, value)| (name.clone().into_owned(), value.value()))
+                    .collect(),
+            }),
+            Self::Text(text) => Kind::StringValue(text.clone().into_owned()),
+            Self::Literal("true") => Kind::BoolValue(true),
+            Self::Literal("false") => Kind::BoolValue(false),
+            // A JSON number is a Rust one; the rest is null.
+            Self::Literal(text) => text.parse().map_or(Kind::NullValue(0), Kind::NumberValue),
+        };
+        Value { kind: Some(kind) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::{Message, method};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn extracted(method: &str, params: &str) -> Result<Option<String>, Refusal> {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let extracted = extract(message.params().unwrap(), method::extraction(method))?;
+        Ok(extracted.map(|extracted| {
+            let mut json = Vec::new();
+            extracted.push_json(&mut json);
+            String::from_utf8(json).unwrap()
+        }))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_method_shows_its_parameters_and_no_others() {
+        for (method, params, expected) in [
+            (
+                "tools/call",
+                r#"{"name":"x","arguments":{"a":1}}"#,
+                Some(r#"{"name":"x"}"#),
+            ),
+            ("prompts/get", r#"{"name":"x"}"#, Some(r#"{"name":"x"}"#)),
+            (
+                "resources/read",
+                r#"{"uri":"file:///x"}"#,
+                Some(r#"{"uri":"file:///x"}"#),
+            ),
+            (
+                "initialize",
+                r#"{"protocolVersion":"2025-11-25","clientInfo":{"name":"c","version":"1"}}"#,
+                Some(r#"{"protocolVersion":"2025-11-25","clientInfo":{"name":"c"}}"#),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"p","x":[1],"y":{"z":null}}}"#,
+                Some(r#"{"ref":{"type":"ref/prompt","name":"p","y":{"z":null}}}"#),
+            ),
+            (
+                "logging/setLevel",
+                r#"{"level":"info"}"#,
+                Some(r#"{"level":"info"}"#),
+            ),
+            (
+                "notifications/progress",
+                r#"{"progressToken":1,"progress":0.50}"#,
+                Some(r#"{"progressToken":1,"progress":0.50}"#),
+            ),
+            (
+                "notifications/cancelled",
+                r#"{"requestId":"r"}"#,
+                Some(r#"{"requestId":"r"}"#),
+            ),
+            ("tasks/get", r#"{"taskId":"t"}"#, Some(r#"{"taskId":"t"}"#)),
+            ("tools/list", r#"{"cursor":"c"}"#, None),
+            ("tools/call", r#"{"name":["x"]}"#, None),
+            ("tools/call", "{}", None),
+        ] {
+            assert_eq!(
+                extracted(method, params),
+                Ok(expected.map(str::to_owned)),
+                "{method} {params}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_duplicate_along_a_path_is_refused() {
+        let duplicate = Err(Refusal::Body(Invalid::DuplicateKey("params")));
+        assert_eq!(
+            extracted(
+                "initialize",
+                r#"{"clientInfo":{"name":"a","n\u0061me":"b"}}"#
+            ),
+            duplicate
+        );
+        assert_eq!(
+            extracted("completion/complete", r#"{"ref":{"x":{"y":1,"y":2}}}"#),
+            duplicate
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_policy_could_not_see_whole_is_refused() {
+        let refused = Err(Refusal::NotExportable("params"));
+        assert_eq!(extracted("tools/call", r#"{"name":"\ud800"}"#), refused);
+        let deep = |levels: usize| {
+            format!(
+                r#"{{"ref":{}1{}}}"#,
+                r#"{"a":"#.repeat(levels),
+                "}".repeat(levels)
+            )
+        };
+        assert!(extracted("completion/complete", &deep(16)).is_ok());
+        assert_eq!(extracted("completion/complete", &deep(17)), refused);
+        assert_eq!(extracted("completion/complete", &deep(100_000)), refused);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_protobuf_form_holds_the_same_values() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"a":"x","b":1.5,"c":true,"d":null}}}"#;
+        let message = Message::parse(body).unwrap();
+        let extracted = extract(message.params().unwrap(), &[&["ref"]])
+            .unwrap()
+            .unwrap();
+        let value = Value::decode(extracted.to_protobuf().as_slice()).unwrap();
+        let Some(Kind::StructValue(root)) = value.kind else {
+            panic!("a struct")
+        };
+        let Some(Kind::StructValue(inner)) = root.fields["ref"].kind.clone() else {
+            panic!("a struct")
+        };
+        let kind = |name: &str| inner.fields[name].kind.clone().unwrap();
+        assert_eq!(kind("a"), Kind::StringValue("x".into()));
+        assert_eq!(kind("b"), Kind::NumberValue(1.5));
+        assert_eq!(kind("c"), Kind::BoolValue(true));
+        assert_eq!(kind("d"), Kind::NullValue(0));
+    }
+}

@@ -1,0 +1,12 @@
+//! May this message pass, and what do later filters get to see of it.
+
+pub mod attributes;
+pub mod era;
+pub mod export;
+pub mod extract;
+pub mod refusal;
+pub mod status;
+pub mod traffic;
+
+pub use refusal::Refusal;
+pub use status::Status;

@@ -1,0 +1,284 @@
+//! Every answer of the filter's own that says no, in one table: HTTP status,
+//! JSON-RPC code, message, and what `wasm.mcp.status` shows.
+//!
+//! Clients fall back to older protocols on a 4xx whose body is no JSON-RPC
+//! error, so each of them is one.
+
+use std::borrow::Cow;
+
+use super::Status;
+use crate::http::Reply;
+use crate::mcp::json;
+use crate::mcp::mirror::Mismatch;
+use crate::mcp::{Invalid, version};
+
+/// Why a request is not passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is no message.
+    Body(Invalid),
+    /// The body is over this many bytes.
+    BodyTooLarge(usize),
+    /// `content-type` is not JSON in UTF-8, or the body is content-encoded.
+    ContentType,
+    /// `accept` excludes what an answer may be: what it must include.
+    Accept(&'static str),
+    /// The HTTP method is not served: those that are.
+    HttpMethod(&'static str),
+    /// `DELETE` without a session to end.
+    NoSession,
+    /// The origin is not allowed.
+    Origin,
+    /// A header does not repeat the body.
+    Mirror(Mismatch),
+    /// A required member of `params._meta` is missing: its name.
+    MetaMissing(&'static str),
+    /// The protocol version is not spoken here: the one asked for.
+    Version(String),
+    /// A response, where no request of a server's waits for one.
+    UnexpectedResponse,
+    /// A value is over the limit of what later filters can see: which.
+    TooLong(&'static str),
+    /// A value that later filters must see cannot be shown to them: which.
+    NotExportable(&'static str),
+    /// The method is not served.
+    UnknownMethod {
+        /// As the client named it.
+        method: String,
+        /// Modern clients are told by the HTTP status, too.
+        modern: bool,
+    },
+    /// Nothing here has this name: kind and name.
+    UnknownName(&'static str, String),
+    /// `params` lacks the member that names what the method is about.
+    NameMissing(&'static str),
+    /// Servers did not answer as they must: a sentence for each.
+    Servers(Vec<String>),
+}
+
+// JSON-RPC 2.0 section 5.1.
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const METHOD_NOT_FOUND: i32 = -32601;
+const INVALID_PARAMS: i32 = -32602;
+const INTERNAL_ERROR: i32 = -32603;
+// MCP 2026-07-28, error codes.
+const HEADER_MISMATCH: i32 = -32020;
+const UNSUPPORTED_VERSION: i32 = -32022;
+
+impl Refusal {
+    /// HTTP status, JSON-RPC code, and the outcome that is shown.
+    fn row(&self) -> (u16, i32, Status) {
+        match self {
+            Self::Body(Invalid::NotJson(_)) => (400, PARSE_ERROR, Status::ParseError),
+            Self::Body(Invalid::NotJsonRpc(_)) => (400, INVALID_REQUEST, Status::NotJsonRpc),
+            Self::Body(Invalid::DuplicateKey(_)) => (400, INVALID_REQUEST, Status::DuplicateKeys),
+            Self::BodyTooLarge(_) => (413, INVALID_REQUEST, Status::BodyTooLarge),
+            Self::ContentType => (415, INVALID_REQUEST, Status::RejectNoMcp),
+            Self::Accept(_) => (406, INVALID_REQUEST, Status::RejectNoMcp),
+            Self::HttpMethod(_) => (405, INVALID_REQUEST, Status::RejectNoMcp),
+            Self::NoSession => (400, INVALID_REQUEST, Status::RejectNoMcp),
+            Self::Origin => (403, INVALID_REQUEST, Status::Origin),
+            Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
+            Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
+            Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
+            Self::UnexpectedResponse => (400, INVALID_REQUEST, Status::InvalidRequest),
+            Self::TooLong(_) | Self::NotExportable(_) => {
+                (400, INVALID_REQUEST, Status::NotExportable)
+            }
+            Self::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND, Status::Unknown),
+            Self::UnknownMethod { modern: false, .. } => (200, METHOD_NOT_FOUND, Status::Unknown),
+            Self::UnknownName(..) | Self::NameMissing(_) => (200, INVALID_PARAMS, Status::Unknown),
+            Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
+        }
+    }
+
+    /// What `wasm.mcp.status` shows.
+    pub fn status(&self) -> Status {
+        self.row().2
+    }
+
+    /// What went wrong and, where the client can mend it, how.
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Body(Invalid::NotJson(why)) => {
+                format!("the body is not JSON in UTF-8: {why}").into()
+            }
+            Self::Body(Invalid::NotJsonRpc(why)) => {
+                format!("not a JSON-RPC 2.0 message: {why}").into()
+            }
+            Self::Body(Invalid::DuplicateKey(place)) => {
+                format!("a key stands twice in {place}").into()
+            }
+            Self::BodyTooLarge(limit) => format!("the body is over {limit} bytes").into(),
+            Self::ContentType => {
+                "content-type must be application/json in UTF-8, without content-encoding".into()
+            }
+            Self::Accept(needed) => format!("accept must include {needed}").into(),
+            Self::HttpMethod(allow) => format!("this endpoint serves {allow}").into(),
+            Self::NoSession => "DELETE ends a session: Mcp-Session-Id is missing".into(),
+            Self::Origin => "this origin is not allowed".into(),
+            Self::Mirror(mismatch) => mismatch.to_string().into(),
+            Self::MetaMissing(member) => format!("params._meta must have {member}").into(),
+            Self::Version(requested) => format!(
+                "protocol version {requested} is not supported, use {}",
+                version::MODERN.join(", ")
+            )
+            .into(),
+            Self::UnexpectedResponse => "no request is waiting for this response".into(),
+            Self::TooLong(what) => {
+                format!("{what} is too long: more than 8192 bytes as policies see it").into()
+            }
+            Self::NotExportable(what) => {
+                format!("{what} must be Unicode, and not deeply nested").into()
+            }
+            Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
+            Self::UnknownName(kind, name) => format!("Unknown {kind}: {name}").into(),
+            Self::NameMissing(member) => format!("params.{member} must be a string").into(),
+            Self::Servers(sentences) => sentences.join("; ").into(),
+        }
+    }
+
+    /// `error.data`, where the specification has some.
+    fn data(&self) -> Option<String> {
+        let Self::Version(requested) = self else {
+            return None;
+        };
+        let mut data = br#"{"supported":["#.to_vec();
+        for (at, supported) in version::MODERN.iter().enumerate() {
+            if at > 0 {
+                data.push(b',');
+            }
+            json::push_string(&mut data, supported);
+        }
+        data.extend_from_slice(br#"],"requested":"#);
+        json::push_string(&mut data, requested);
+        data.push(b'}');
+        String::from_utf8(data).ok()
+    }
+
+    /// The answer, with `id` as the request had it; `null` where it had none.
+    pub fn reply(&self, id: Option<&str>) -> Reply {
+        let (status, code, outcome) = self.row();
+        let mut body = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+        body.extend_from_slice(id.unwrap_or("null").as_bytes());
+        body.extend_from_slice(br#","error":{"code":"#);
+        body.extend_from_slice(code.to_string().as_bytes());
+        body.extend_from_slice(br#","message":"#);
+        json::push_string(&mut body, &self.message());
+        if let Some(data) = self.data() {
+            body.extend_from_slice(br#","data":"#);
+            body.extend_from_slice(data.as_bytes());
+        }
+        body.extend_from_slice(b"}}");
+        let reply = Reply::json(status, body, outcome.as_str());
+        match self {
+            Self::HttpMethod(allow) => reply.with("allow", *allow),
+            _ => reply,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::mirror::Fault;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_condition_has_its_status_and_code() {
+        let mismatch = Mismatch {
+            header: "Mcp-Name",
+            fault: Fault::Differs,
+        };
+        for (refusal, status, code) in [
+            (Refusal::Body(Invalid::NotJson("x".into())), 400, -32700),
+            (Refusal::Body(Invalid::NotJsonRpc("x")), 400, -32600),
+            (Refusal::Body(Invalid::DuplicateKey("params")), 400, -32600),
+            (Refusal::BodyTooLarge(1), 413, -32600),
+            (Refusal::ContentType, 415, -32600),
+            (Refusal::Accept("application/json"), 406, -32600),
+            (Refusal::HttpMethod("POST"), 405, -32600),
+            (Refusal::NoSession, 400, -32600),
+            (Refusal::Origin, 403, -32600),
+            (Refusal::Mirror(mismatch), 400, -32020),
+            (Refusal::MetaMissing("x"), 400, -32602),
+            (Refusal::Version("2030-01-01".into()), 400, -32022),
+            (Refusal::UnexpectedResponse, 400, -32600),
+            (Refusal::TooLong("params"), 400, -32600),
+            (Refusal::NotExportable("params"), 400, -32600),
+            (
+                Refusal::UnknownMethod {
+                    method: "x".into(),
+                    modern: true,
+                },
+                404,
+                -32601,
+            ),
+            (
+                Refusal::UnknownMethod {
+                    method: "x".into(),
+                    modern: false,
+                },
+                200,
+                -32601,
+            ),
+            (Refusal::UnknownName("tool", "x".into()), 200, -32602),
+            (Refusal::NameMissing("name"), 200, -32602),
+            (Refusal::Servers(vec!["x".into()]), 502, -32603),
+        ] {
+            let reply = refusal.reply(None);
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            assert_eq!(
+                (reply.status, body["error"]["code"].as_i64()),
+                (status, Some(code)),
+                "{refusal:?}"
+            );
+            assert_eq!(body["jsonrpc"], "2.0");
+            assert!(body["id"].is_null());
+            assert!(!body["error"]["message"].as_str().unwrap().is_empty());
+            assert!(
+                reply
+                    .headers
+                    .contains(&("content-type", "application/json".into()))
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_id_is_echoed_byte_for_byte() {
+        for id in ["1.50", r#""\u0061""#, "123456789012345678901234567890"] {
+            let body = Refusal::NoSession.reply(Some(id)).body;
+            let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"error""#);
+            assert!(String::from_utf8(body).unwrap().starts_with(&start), "{id}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn hostile_text_stays_inside_the_message() {
+        let reply = Refusal::UnknownName("tool", "\"}\u{0}\n<script>".into()).reply(None);
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(body["error"]["message"], "Unknown tool: \"}\u{0}\n<script>");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_version_that_is_not_spoken_is_answered_with_those_that_are() {
+        let body: serde_json::Value =
+            serde_json::from_slice(&Refusal::Version("2030-01-01".into()).reply(None).body)
+                .unwrap();
+        assert_eq!(
+            body["error"]["data"],
+            serde_json::json!({"supported": ["2026-07-28"], "requested": "2030-01-01"})
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_method_that_is_not_allowed_names_those_that_are() {
+        assert!(
+            Refusal::HttpMethod("POST, OPTIONS")
+                .reply(None)
+                .headers
+                .contains(&("allow", "POST, OPTIONS".into()))
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What became of a message, as `wasm.mcp.status` shows it.
+
+/// The outcome of reading a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Read and understood.
+    Ok,
+    /// Not JSON, or cut off.
+    ParseError,
+    /// Not MCP, where only MCP may pass.
+    RejectNoMcp,
+    /// JSON, but not one JSON-RPC 2.0 message.
+    NotJsonRpc,
+    /// A member came twice where a policy reads.
+    DuplicateKeys,
+    /// Over `maxRequestBodySize`.
+    BodyTooLarge,
+    /// A header does not repeat the body as it must.
+    HeaderMismatch,
+    /// The message lacks what its protocol version requires.
+    InvalidRequest,
+    /// The protocol version is not spoken here.
+    UnsupportedVersion,
+    /// A value is too long, or too deep, for later filters to see it whole.
+    NotExportable,
+    /// The method, tool, prompt or resource is not known here.
+    Unknown,
+    /// The origin may not ask.
+    Origin,
+    /// A server did not answer.
+    ServerFailed,
+}
+
+impl Status {
+    /// The value of `wasm.mcp.status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "mcp_ok",
+            Self::ParseError => "mcp_parse_error",
+            Self::RejectNoMcp => "mcp_reject_no_mcp",
+            Self::NotJsonRpc => "mcp_not_jsonrpc",
+            Self::DuplicateKeys => "mcp_duplicate_keys",
+            Self::BodyTooLarge => "mcp_body_too_large",
+            Self::HeaderMismatch => "mcp_header_mismatch",
+            Self::InvalidRequest => "mcp_invalid_request",
+            Self::UnsupportedVersion => "mcp_unsupported_version",
+            Self::NotExportable => "mcp_not_exportable",
+            Self::Unknown => "mcp_unknown",
+            Self::Origin => "mcp_origin",
+            Self::ServerFailed => "mcp_server_failed",
+        }
+    }
+}
