@@ -1,0 +1,111 @@
+//! What the two example servers have in common: the command line, the listener
+//! and a clean end.
+
+use std::{
+    env,
+    io::{Write, stdout},
+    net::Ipv4Addr,
+    process::ExitCode,
+};
+
+use axum::{Router, serve::ListenerExt};
+use rmcp::{
+    ServerHandler,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Serves `server` at `/mcp` until ctrl-c or SIGTERM, on 127.0.0.1 only.
+/// It decides itself which hosts `config` allows.
+pub(crate) async fn serve<S>(
+    name: &str,
+    default_port: u16,
+    config: StreamableHttpServerConfig,
+    server: S,
+) -> ExitCode
+where
+    S: ServerHandler + Clone,
+{
+    match run(name, default_port, config, server).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run<S>(
+    name: &str,
+    default_port: u16,
+    config: StreamableHttpServerConfig,
+    server: S,
+) -> Result<(), String>
+where
+    S: ServerHandler + Clone,
+{
+    let port = port(env::args().skip(1)).map_err(|error| format!("{error}; usage: [--port N]"))?;
+    let port = port.unwrap_or(default_port);
+
+    // Behind a gateway the Host is the gateway's own, or the name of this server.
+    // Any other one may be a web page that rebound its domain to us.
+    let config = config.with_allowed_hosts(["localhost", "127.0.0.1", "::1", name]);
+    let stop = config.cancellation_token.clone();
+    let service = StreamableHttpService::new(
+        move || Ok(server.clone()),
+        LocalSessionManager::default().into(),
+        config,
+    );
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    // Without this, Nagle's algorithm and delayed ACKs hold a small answer for 40 ms.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            eprintln!("cannot set TCP_NODELAY: {error}");
+        }
+    });
+
+    // Before the ready line, so that whoever waits for it can stop us at once.
+    let cannot_listen = |error| format!("cannot listen for signals: {error}");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
+
+    let mut out = stdout();
+    writeln!(out, "{name} listening on http://{address}/mcp")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to stdout: {error}"))?;
+
+    axum::serve(listener, Router::new().route_service("/mcp", service))
+        .with_graceful_shutdown(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // Ends the open event streams of sessions, which would hold us for ever.
+            stop.cancel();
+        })
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// The port of `--port N`, if it is given.
+fn port(mut args: impl Iterator<Item = String>) -> Result<Option<u16>, String> {
+    let mut port = None;
+    while let Some(arg) = args.next() {
+        if arg != "--port" {
+            return Err(format!("unknown argument `{arg}`"));
+        }
+        let value = args.next().ok_or("`--port` needs a number")?;
+        let number = value.parse();
+        port = Some(number.map_err(|_| format!("`{value}` is not a port"))?);
+    }
+    Ok(port)
+}

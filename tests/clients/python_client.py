@@ -1,0 +1,79 @@
+"""Talks to an MCP server with the `mcp` package and tells what it saw as one JSON object.
+
+    python_client.py URL --mode auto|legacy|2026-07-28 [--list] [--call NAME JSON]
+
+What was not asked for is null. An error ends it with exit code 1 and {"error": "..."}.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+from mcp import Client
+
+# A gateway that hangs must fail the test and not hang it too.
+TIMEOUT_SECONDS = 20
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--mode", default="auto")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--call", nargs=2, metavar=("NAME", "JSON"))
+    return parser.parse_args()
+
+
+async def tool_names(client: Client) -> list[str]:
+    """The names of all pages, in the order of the server."""
+    names: list[str] = []
+    cursor = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        names += [tool.name for tool in page.tools]
+        cursor = page.next_cursor
+        if cursor is None:
+            return names
+
+
+async def call(client: Client, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(name, arguments)
+    return {
+        "isError": bool(result.is_error),
+        "text": [block.text for block in result.content if block.type == "text"],
+        "structured": result.structured_content,
+    }
+
+
+async def talk(args: argparse.Namespace) -> dict[str, Any]:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Client(args.url, mode=args.mode) as client:
+        info = client.server_info
+        return {
+            "protocolVersion": client.protocol_version,
+            "serverInfo": info and info.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "tools": await tool_names(client) if args.list else None,
+            "call": await call(client, args.call[0], json.loads(args.call[1])) if args.call else None,
+        }
+
+
+def causes(error: BaseException) -> list[str]:
+    """The client's task groups wrap what went wrong in groups, which say nothing themselves."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for inner in error.exceptions for cause in causes(inner)]
+    return [f"{type(error).__name__}: {error}"]
+
+
+def main() -> int:
+    args = arguments()
+    try:
+        answer, code = asyncio.run(talk(args)), 0
+    except Exception as error:
+        answer, code = {"error": "; ".join(causes(error))}, 1
+    print(json.dumps(answer))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

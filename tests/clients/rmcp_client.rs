@@ -1,0 +1,86 @@
+//! Talks to an MCP server as the Rust SDK does, for the end-to-end tests.
+
+use std::{error::Error, time::Duration};
+
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt,
+    model::{CallToolRequestParams, ProtocolVersion},
+    transport::StreamableHttpClientTransport,
+};
+use serde_json::Value;
+use tokio::time::timeout;
+
+/// A gateway that hangs must fail the test and not hang it too.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How the client finds out what the server speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode {
+    /// Tries `server/discover`, and `initialize` if the server does not know it.
+    Auto,
+    /// `initialize` and a session, as before 2026-07-28.
+    Legacy,
+    /// `server/discover` or nothing.
+    Modern,
+}
+
+/// What the client saw.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What both sides agreed on.
+    pub(crate) protocol_version: String,
+    /// The names in the order of the server.
+    pub(crate) tools: Vec<String>,
+    /// The text blocks that the call gave back.
+    pub(crate) text: Vec<String>,
+    /// Whether the tool said that it failed.
+    pub(crate) is_error: bool,
+}
+
+/// Connects, lists all tools, calls one and disconnects.
+pub(crate) async fn list_and_call(
+    url: &str,
+    mode: Mode,
+    tool: &str,
+    args: Value,
+) -> Result<Outcome, Box<dyn Error>> {
+    timeout(TIMEOUT, talk(url, mode, tool, args)).await?
+}
+
+async fn talk(url: &str, mode: Mode, tool: &str, args: Value) -> Result<Outcome, Box<dyn Error>> {
+    let Value::Object(args) = args else {
+        return Err("the arguments of a tool are a JSON object".into());
+    };
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    let lifecycle = match mode {
+        Mode::Auto => ClientLifecycleMode::Auto {
+            preferred_versions,
+            legacy_version: None,
+        },
+        Mode::Legacy => ClientLifecycleMode::Initialize,
+        Mode::Modern => ClientLifecycleMode::Discover { preferred_versions },
+    };
+
+    let transport = StreamableHttpClientTransport::from_uri(url);
+    // `()` is the client that offers nothing to the server.
+    let client = ().serve_with_lifecycle(transport, lifecycle).await?;
+    let server = client
+        .peer_info()
+        .ok_or("the server said nothing of itself")?;
+    let tools = client.list_all_tools().await?;
+    let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(args);
+    let result = client.call_tool(params).await?;
+    // Waits until a legacy session is really deleted.
+    client.cancel().await?;
+
+    let text = result.content.iter().filter_map(|block| block.as_text());
+    Ok(Outcome {
+        protocol_version: server.protocol_version.to_string(),
+        tools: tools
+            .into_iter()
+            .map(|tool| tool.name.into_owned())
+            .collect(),
+        text: text.map(|block| block.text.clone()).collect(),
+        is_error: result.is_error.unwrap_or(false),
+    })
+}
