@@ -1,0 +1,141 @@
+//! Properties, filter state and shared data.
+
+use super::host_calls;
+use crate::host::abi::Status;
+use crate::host::guest::{self, Answer};
+use crate::host::state::HostState;
+use wasmi::{Caller, Error, Linker};
+
+pub(super) fn link(linker: &mut Linker<HostState>) -> Result<(), Error> {
+    host_calls! { linker:
+        "proxy_get_property" = get_property,
+            (path: u32, path_size: u32, return_data: u32, return_size: u32);
+        "proxy_set_property" = set_property,
+            (path: u32, path_size: u32, value: u32, value_size: u32);
+        "proxy_get_shared_data" = get_shared_data,
+            (key: u32, key_size: u32, return_data: u32, return_size: u32, return_cas: u32);
+        "proxy_set_shared_data" = set_shared_data,
+            (key: u32, key_size: u32, value: u32, value_size: u32, cas: u32);
+        "proxy_register_shared_queue" = register_queue,
+            (name: u32, name_size: u32, return_id: u32);
+        "proxy_resolve_shared_queue" = resolve_queue,
+            (vm: u32, vm_size: u32, name: u32, name_size: u32, return_id: u32);
+        "proxy_dequeue_shared_queue" = dequeue,
+            (queue: u32, return_data: u32, return_size: u32);
+        "proxy_enqueue_shared_queue" = enqueue, (queue: u32, data: u32, size: u32);
+    }
+    Ok(())
+}
+
+fn get_property(
+    caller: &mut Caller<'_, HostState>,
+    path: u32,
+    path_size: u32,
+    return_data: u32,
+    return_size: u32,
+) -> Answer {
+    let path = guest::read(caller, path, path_size)?;
+    let state = caller.data();
+    let value = match state.settings.properties.get(&path) {
+        Some(value) => value.clone(),
+        // A name that is none of Envoy's is looked up in the filter state.
+        None => state
+            .stream()
+            .and_then(|stream| stream.filter_state.get(&state_key(&path)))
+            .cloned()
+            .ok_or(Status::NotFound)?,
+    };
+    guest::give(caller, &value, return_data, return_size)
+}
+
+fn set_property(
+    caller: &mut Caller<'_, HostState>,
+    path: u32,
+    path_size: u32,
+    value: u32,
+    value_size: u32,
+) -> Answer {
+    let path = guest::read(caller, path, path_size)?;
+    let value = guest::read(caller, value, value_size)?;
+    let stream = caller.data_mut().stream_mut().ok_or(Status::NotFound)?;
+    stream.filter_state.insert(state_key(&path), value);
+    Ok(())
+}
+
+/// Envoy's key of a property: the path as it came, NULs and all.
+fn state_key(path: &[u8]) -> String {
+    format!("wasm.{}", String::from_utf8_lossy(path))
+}
+
+fn get_shared_data(
+    caller: &mut Caller<'_, HostState>,
+    key: u32,
+    key_size: u32,
+    return_data: u32,
+    return_size: u32,
+    return_cas: u32,
+) -> Answer {
+    let key = guest::read(caller, key, key_size)?;
+    let (value, cas) = caller
+        .data()
+        .shared_data
+        .get(&key)
+        .cloned()
+        .ok_or(Status::NotFound)?;
+    guest::give(caller, &value, return_data, return_size)?;
+    guest::write_number(caller, return_cas, cas)
+}
+
+fn set_shared_data(
+    caller: &mut Caller<'_, HostState>,
+    key: u32,
+    key_size: u32,
+    value: u32,
+    value_size: u32,
+    cas: u32,
+) -> Answer {
+    let key = guest::read(caller, key, key_size)?;
+    let value = guest::read(caller, value, value_size)?;
+    let state = caller.data_mut();
+    let held = state.shared_data.get(&key).map(|(_, cas)| *cas);
+    if cas != 0 && held.is_some_and(|held| held != cas) {
+        return Err(Status::CasMismatch.into());
+    }
+    state.shared_data.insert(key, (value, state.next_cas));
+    state.next_cas += 1;
+    Ok(())
+}
+
+/// Queues wake other VMs, and a scenario has one: they exist but stay empty.
+fn register_queue(
+    caller: &mut Caller<'_, HostState>,
+    _name: u32,
+    _name_size: u32,
+    return_id: u32,
+) -> Answer {
+    guest::write_number(caller, return_id, 1)
+}
+
+fn resolve_queue(
+    _: &mut Caller<'_, HostState>,
+    _vm: u32,
+    _vm_size: u32,
+    _name: u32,
+    _name_size: u32,
+    _return_id: u32,
+) -> Answer {
+    Err(Status::NotFound.into())
+}
+
+fn dequeue(
+    _: &mut Caller<'_, HostState>,
+    _queue: u32,
+    _return_data: u32,
+    _return_size: u32,
+) -> Answer {
+    Err(Status::Empty.into())
+}
+
+fn enqueue(_: &mut Caller<'_, HostState>, _queue: u32, _data: u32, _size: u32) -> Answer {
+    Err(Status::NotFound.into())
+}

@@ -1,0 +1,90 @@
+//! The imports of module `env`: the host calls of proxy-wasm ABI 0.2.1.
+
+mod buffers;
+mod calls;
+mod data;
+mod maps;
+mod metrics;
+mod stream;
+mod system;
+
+pub(super) use metrics::Metrics;
+
+use super::abi::Status;
+use super::guest::{Answer, Stop};
+use super::state::HostState;
+use wasmi::{Caller, Error, Linker, Module};
+
+/// Defines host calls, each a function of the caller and its numbers.
+macro_rules! host_calls {
+    ($linker:ident: $($name:literal = $function:path, ($($argument:ident: $type:ty),*);)*) => {
+        $(
+            $linker.func_wrap(
+                "env",
+                $name,
+                |mut caller: wasmi::Caller<'_, $crate::host::state::HostState>, $($argument: $type),*| {
+                    $crate::host::env::enter(&caller, $name)?;
+                    let answer = $function(&mut caller, $($argument),*);
+                    $crate::host::env::leave(answer)
+                },
+            )?;
+        )*
+    };
+}
+use host_calls;
+
+/// Defines every host call, and makes those fail that this host does not play.
+pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<(), Error> {
+    buffers::link(linker)?;
+    calls::link(linker)?;
+    data::link(linker)?;
+    maps::link(linker)?;
+    metrics::link(linker)?;
+    stream::link(linker)?;
+    system::link(linker)?;
+    refuse_unplayed(linker, module)
+}
+
+/// Host calls of Envoy that no scenario plays: importing them is fine, calling
+/// them is not.
+const UNPLAYED: [&str; 6] = [
+    "proxy_grpc_call",
+    "proxy_grpc_stream",
+    "proxy_grpc_send",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_get_status",
+];
+
+fn refuse_unplayed(linker: &mut Linker<HostState>, module: &Module) -> Result<(), Error> {
+    for import in module.imports().filter(|import| import.module() == "env") {
+        let Some(&name) = UNPLAYED.iter().find(|name| **name == import.name()) else {
+            continue;
+        };
+        if let Some(signature) = import.ty().func() {
+            linker.func_new("env", name, signature.clone(), move |_, _, _| {
+                Err(Error::new(format!("{name}: this host does not play it")))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Envoy lets the guest's allocator log and read the clock, nothing else
+/// (`setRestrictedCallback`).
+fn enter(caller: &Caller<'_, HostState>, name: &str) -> Result<(), Error> {
+    if caller.data().allocating && name != "proxy_log" {
+        return Err(Error::new(format!(
+            "{name} called inside proxy_on_memory_allocate"
+        )));
+    }
+    Ok(())
+}
+
+fn leave(answer: Answer) -> Result<u32, Error> {
+    match answer {
+        Ok(()) => Ok(Status::Ok as u32),
+        Err(Stop::Answer(status)) => Ok(status as u32),
+        Err(Stop::Trap(error)) => Err(error),
+    }
+}

@@ -1,0 +1,246 @@
+//! What the host knows while a VM runs: the data of the wasmi store.
+
+use super::abi::{Direction, Level};
+use super::env::Metrics;
+use super::headers::Headers;
+use super::message::{Call, Response};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What a scenario chose before the start.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) clusters: BTreeSet<String>,
+    /// Clusters whose calls fail on the spot: none of their hosts is healthy.
+    pub(super) clusters_without_hosts: BTreeSet<String>,
+    pub(super) environment: Vec<(String, String)>,
+    /// `allow_on_headers_stop_iteration`.
+    pub(super) hold: bool,
+    /// `per_connection_buffer_limit_bytes`.
+    pub(super) buffer_limit: usize,
+    pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) vm_configuration: Vec<u8>,
+    pub(super) log_level: Level,
+    pub(super) crash_expected: bool,
+}
+
+/// A line of `proxy_log`, or of the filter's standard output and error.
+#[derive(Clone, Debug)]
+pub(crate) struct LogLine {
+    pub(crate) level: Level,
+    pub(crate) text: String,
+}
+
+/// What Envoy does once the VM returned (`addAfterVmCallAction`).
+pub(super) enum Deferred {
+    Resume(u32, Direction),
+    Reply(u32, LocalReply),
+    Reset(u32),
+}
+
+/// The arguments of `proxy_send_local_response`.
+pub(super) struct LocalReply {
+    pub(super) status: u32,
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) struct HostState {
+    pub(super) settings: Settings,
+    pub(super) plugin_configuration: Vec<u8>,
+    pub(super) configuring: bool,
+    pub(super) log: Vec<LogLine>,
+    pub(super) metrics: Metrics,
+    pub(super) shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub(super) next_cas: u32,
+    pub(super) declared: Vec<Vec<u8>>,
+    /// Nanoseconds since 1970; stands still unless a scenario moves it.
+    pub(super) clock: u64,
+    pub(super) random: u64,
+    pub(super) tick_period: u32,
+    /// Contexts that live in the VM.
+    pub(super) contexts: BTreeSet<u32>,
+    pub(super) current_context: u32,
+    pub(super) effective_context: u32,
+    pub(super) streams: BTreeMap<u32, StreamState>,
+    pub(super) calls: Vec<Call>,
+    /// There in `proxy_on_http_call_response` only, and not there after a reset.
+    pub(super) call_response: Option<Response>,
+    pub(super) deferred: VecDeque<Deferred>,
+    /// In `proxy_on_memory_allocate`, where Envoy lets the VM do next to nothing.
+    pub(super) allocating: bool,
+    /// Broken rules that Envoy would not answer with a status: it would lose the
+    /// change, hang or crash. A scenario fails on them.
+    pub(super) violations: Vec<String>,
+}
+
+impl HostState {
+    pub(super) fn new(settings: Settings, plugin_configuration: Vec<u8>) -> Self {
+        Self {
+            settings,
+            plugin_configuration,
+            configuring: false,
+            log: Vec::new(),
+            metrics: Metrics::default(),
+            shared_data: BTreeMap::new(),
+            next_cas: 1,
+            declared: Vec::new(),
+            clock: 1_767_225_600_000_000_000,
+            random: 0x9e37_79b9_7f4a_7c15,
+            tick_period: 0,
+            contexts: BTreeSet::new(),
+            current_context: 0,
+            effective_context: 0,
+            streams: BTreeMap::new(),
+            calls: Vec::new(),
+            call_response: None,
+            deferred: VecDeque::new(),
+            allocating: false,
+            violations: Vec::new(),
+        }
+    }
+
+    /// The context a host call is about: the effective one while it lives.
+    pub(super) fn context(&self) -> u32 {
+        if self.contexts.contains(&self.effective_context) {
+            self.effective_context
+        } else {
+            self.current_context
+        }
+    }
+
+    /// The stream a host call is about; `None` in the root context.
+    pub(super) fn stream(&self) -> Option<&StreamState> {
+        self.streams.get(&self.context())
+    }
+
+    pub(super) fn stream_mut(&mut self) -> Option<&mut StreamState> {
+        let context = self.context();
+        self.streams.get_mut(&context)
+    }
+
+    pub(super) fn violation(&mut self, rule: impl Into<String>) {
+        self.violations.push(rule.into());
+    }
+
+    /// Everything logged, for the message of a failed scenario.
+    pub(super) fn log_text(&self) -> String {
+        self.log
+            .iter()
+            .map(|line| format!("  {:?}: {}\n", line.level, line.text))
+            .collect()
+    }
+}
+
+/// The callback of a stream that runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    Headers(Direction),
+    Body(Direction),
+    Trailers(Direction),
+    Log,
+}
+
+/// One HTTP stream: a context of the VM.
+#[derive(Default)]
+pub(super) struct StreamState {
+    pub(super) request: Half,
+    pub(super) response: Half,
+    pub(super) phase: Option<Phase>,
+    pub(super) filter_state: BTreeMap<String, Vec<u8>>,
+    pub(super) request_headers_changed: bool,
+    pub(super) clear_route_cache_calls: u32,
+    pub(super) reply_asked: bool,
+    /// The response is a local reply.
+    pub(super) local: bool,
+    pub(super) reset: bool,
+    pub(super) client_gone: bool,
+    pub(super) ended: bool,
+}
+
+impl StreamState {
+    pub(super) fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Response => &self.response,
+        }
+    }
+
+    pub(super) fn half_mut(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    /// Whether this half still runs: a reply takes the place of the request.
+    pub(super) fn runs(&self, direction: Direction) -> bool {
+        !self.ended && (direction == Direction::Response || !self.reply_asked)
+    }
+}
+
+/// How the filter manager stands with this filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Flow {
+    #[default]
+    NotStarted,
+    Flowing,
+    /// `StopIteration`: headers are held, the body still comes.
+    Stopped,
+    /// `StopAllIterationAndWatermark`: nothing more comes until it continues.
+    StoppedAll,
+}
+
+/// One direction of a stream.
+#[derive(Default)]
+pub(super) struct Half {
+    pub(super) flow: Flow,
+    pub(super) headers: Headers,
+    /// Whether host calls reach the headers. Envoy drops its pointer when the
+    /// headers callback returns Continue and in `proxy_continue_stream`; not
+    /// when the body callback releases the request, so see [`Half::passed`].
+    pub(super) headers_open: bool,
+    pub(super) trailers: Option<Headers>,
+    pub(super) trailers_open: bool,
+    /// The piece a running body callback is about.
+    pub(super) piece: Option<Vec<u8>>,
+    /// The last body callback returned Pause: host calls get `buffered`.
+    pub(super) buffering: bool,
+    /// What the filter manager keeps for a stopped filter.
+    pub(super) buffered: Vec<u8>,
+    /// What came in while all was stopped.
+    pub(super) waiting: Vec<(Vec<u8>, bool)>,
+    pub(super) waiting_trailers: Option<Headers>,
+    pub(super) end_of_stream: bool,
+    /// end_of_stream came with the headers.
+    pub(super) headers_only: bool,
+    /// What went on, once the headers went on.
+    pub(super) passed: Option<Passed>,
+}
+
+impl Half {
+    /// The body as host calls see it; `None` outside of its phase.
+    pub(super) fn body(&self) -> Option<&Vec<u8>> {
+        if self.buffering {
+            Some(&self.buffered)
+        } else {
+            self.piece.as_ref()
+        }
+    }
+
+    pub(super) fn body_mut(&mut self) -> Option<&mut Vec<u8>> {
+        if self.buffering {
+            Some(&mut self.buffered)
+        } else {
+            self.piece.as_mut()
+        }
+    }
+}
+
+/// What left the filter for the next one.
+#[derive(Clone, Default)]
+pub(super) struct Passed {
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
+    pub(super) trailers: Option<Headers>,
+    pub(super) complete: bool,
+}

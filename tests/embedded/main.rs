@@ -1,0 +1,13 @@
+//! The release build of the filter inside an Envoy for tests.
+//!
+//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`;
+//! `MCP_GATEWAY_WASM` names another file. `host` is the Envoy, `host_rules` its
+//! own tests, and each `scenarios_*` a part of what the filter promises.
+
+// The filter's own target has no process to run in and no files to read.
+#![cfg(not(target_family = "wasm"))]
+
+mod host;
+mod host_rules;
+mod scenarios_policy;
+mod scenarios_servers;

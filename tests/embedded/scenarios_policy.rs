@@ -1,0 +1,90 @@
+//! Without servers in its configuration the filter checks what passes.
+
+use crate::host::{Host, Outcome, Plugin, Request, Stream};
+use serde_json::json;
+
+const TOOL_CALL: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_weather"}}"#;
+
+fn policy() -> Plugin {
+    Host::new().configure("{}").expect("a configuration")
+}
+
+fn tool_call() -> Request {
+    Request::post("/mcp").json(TOOL_CALL)
+}
+
+fn assert_tool_call_released(stream: &Stream) {
+    let upstream = stream.expect_released();
+    assert_eq!(upstream.headers.all("x-mcp-method"), ["tools/call"]);
+    assert_eq!(upstream.text(), TOOL_CALL);
+    assert_eq!(
+        stream.state("wasm.mcp.method").as_deref(),
+        Some("tools/call")
+    );
+    assert_eq!(
+        stream.state("wasm.mcp.tool").as_deref(),
+        Some("get_weather")
+    );
+    assert_eq!(stream.state("wasm.mcp.status").as_deref(), Some("mcp_ok"));
+}
+
+#[test]
+fn a_tool_call_goes_on_with_its_method_named() {
+    let plugin = policy();
+    let mut stream = plugin.stream();
+    assert_eq!(stream.request(tool_call()), Outcome::Released);
+    assert_tool_call_released(&stream);
+}
+
+/// However the body comes in, the filter sees the same message.
+#[test]
+fn the_pieces_of_a_body_do_not_matter() {
+    let plugin = policy();
+    let ways = [
+        tool_call().end_with_last_chunk(),
+        tool_call().chunks(&[1, 0, 20]),
+        tool_call().chunks(&[40]).end_with_last_chunk(),
+        tool_call().trailer("x-checksum", "1"),
+    ];
+    for way in ways {
+        let mut stream = plugin.stream();
+        stream.request(&way);
+        assert_tool_call_released(&stream);
+    }
+}
+
+/// Who reads `x-mcp-method` must be able to trust it.
+#[test]
+fn a_method_header_of_the_client_is_not_passed_on() {
+    let plugin = policy();
+    let mut stream = plugin.stream();
+    stream.request(
+        tool_call()
+            .header("x-mcp-method", "ping")
+            .header("x-mcp-method", "tools/list"),
+    );
+    assert_tool_call_released(&stream);
+}
+
+/// Two readers of such a message could see two different tools.
+#[test]
+fn a_name_given_twice_is_refused() {
+    let plugin = policy();
+    let mut stream = plugin.stream();
+    let outcome = stream.request(Request::post("/mcp").json(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\u0061me":"b"}}"#,
+    ));
+    assert_eq!(outcome, Outcome::Answered);
+    assert!(stream.upstream().is_none());
+
+    let reply = stream.expect_reply(400);
+    assert_eq!(
+        reply.header("content-type").as_deref(),
+        Some("application/json")
+    );
+    let error = reply.json();
+    assert_eq!(error["jsonrpc"], json!("2.0"));
+    assert_eq!(error["id"], json!(1));
+    assert_eq!(error["error"]["code"], json!(-32600));
+}
