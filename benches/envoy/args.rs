@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::str::FromStr;
+
+use crate::config::MAX_BODY_BYTES;
+use crate::message::Shape;
+use crate::{Result, policy};
+
+/// Every benchmark, in the order in which a run without a name runs them.
+pub(crate) const BENCHMARKS: &[(&str, &str)] = &[(policy::NAME, policy::ABOUT)];
+
+const MAX_REQUESTS: usize = 1_000_000;
+const MAX_ROUNDS: usize = 100;
+const MAX_CONNECTIONS: usize = 256;
+
+pub(crate) enum Command {
+    Run(Options),
+    Help,
+    Skip,
+}
+
+pub(crate) struct Options {
+    pub(crate) benchmarks: Vec<&'static str>,
+    /// Requests per round; without it each size gets a count of its own.
+    pub(crate) requests: Option<usize>,
+    pub(crate) rounds: usize,
+    pub(crate) sizes: Vec<usize>,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) connections: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            benchmarks: Vec::new(),
+            requests: None,
+            rounds: 5,
+            sizes: vec![200, 2048, 10_240, 102_400, 1_048_576],
+            shapes: Shape::ALL.to_vec(),
+            connections: 16,
+        }
+    }
+}
+
+pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
+    let mut options = Options::default();
+    let mut asked_by_cargo_bench = false;
+    while let Some(argument) = arguments.next() {
+        let (flag, inline) = match argument.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.into())),
+            _ => (argument, None),
+        };
+        let mut value = || {
+            inline
+                .clone()
+                .or_else(|| arguments.next())
+                .ok_or_else(|| format!("{flag} needs a value\n\n{}", usage()))
+        };
+        match flag.as_str() {
+            "--bench" => asked_by_cargo_bench = true,
+            "--help" | "-h" => return Ok(Command::Help),
+            "--requests" => options.requests = Some(number(&flag, &value()?, 1, MAX_REQUESTS)?),
+            "--rounds" => options.rounds = number(&flag, &value()?, 1, MAX_ROUNDS)?,
+            "--connections" => options.connections = number(&flag, &value()?, 1, MAX_CONNECTIONS)?,
+            "--sizes" => {
+                options.sizes = list(&value()?, |size| number(&flag, size, 1, MAX_BODY_BYTES))?;
+            }
+            "--shapes" => options.shapes = list(&value()?, Shape::from_str)?,
+            name => match BENCHMARKS.iter().find(|(known, _)| *known == name) {
+                Some((known, _)) if options.benchmarks.contains(known) => {}
+                Some((known, _)) => options.benchmarks.push(known),
+                None => return Err(format!("unknown argument {name:?}\n\n{}", usage()).into()),
+            },
+        }
+    }
+    if !asked_by_cargo_bench {
+        return Ok(Command::Skip);
+    }
+    if options.benchmarks.is_empty() {
+        options.benchmarks = BENCHMARKS.iter().map(|(name, _)| *name).collect();
+    }
+    Ok(Command::Run(options))
+}
+
+pub(crate) fn usage() -> String {
+    let benchmarks: String = BENCHMARKS
+        .iter()
+        .map(|(name, about)| format!("  {name:<10} {about}\n"))
+        .collect();
+    let shapes: Vec<&str> = Shape::ALL.iter().map(|shape| shape.name()).collect();
+    format!(
+        "Usage: ./scripts/bench [BENCHMARK…] [OPTION…]
+
+Benchmarks (all without a name):
+{benchmarks}
+Options:
+  --requests N        requests per round and variant, 1 to {MAX_REQUESTS} (default: by size)
+  --rounds N          1 to {MAX_ROUNDS} (default 5)
+  --sizes N,…         body sizes in bytes, up to {MAX_BODY_BYTES} (default 200,2048,10240,102400,1048576)
+  --shapes NAME,…     of {} (default: all)
+  --connections N     1 to {MAX_CONNECTIONS} (default 16)
+
+Environment:
+  ENVOY               the Envoy binary (./scripts/bench asks ./scripts/envoy)
+  MCP_GATEWAY_WASM    the filter, instead of the release build of this repository",
+        shapes.join(", ")
+    )
+}
+
+fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    text.split(',').map(|item| parse(item.trim())).collect()
+}
+
+fn number(flag: &str, text: &str, least: usize, most: usize) -> Result<usize> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{flag}: {text:?} is not a number from {least} to {most}").into()),
+    }
+}

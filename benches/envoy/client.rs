@@ -1,0 +1,75 @@
+//! One keep-alive HTTP/1.1 connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::Result;
+
+/// Far above what any request here takes: a proxy that hangs ends the run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Client {
+    sender: SendRequest<Full<Bytes>>,
+    authority: String,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // A failure of the connection reaches whoever waits for a response.
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            authority: address.to_string(),
+        })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes)> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .body(Full::default())?;
+        self.send(request).await
+    }
+
+    /// Posts a JSON-RPC message to `/mcp`, the way an MCP client does.
+    pub(crate) async fn post(&mut self, message: Bytes) -> Result<(StatusCode, Bytes)> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/mcp")
+            .header(HOST, &self.authority)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream")
+            .body(Full::new(message))?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        let exchange = async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok::<_, hyper::Error>((status, body))
+        };
+        match timeout(PATIENCE, exchange).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                let waited = PATIENCE.as_secs();
+                Err(format!("{} did not answer within {waited} s", self.authority).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Envoy bootstraps: one listener, one route, one cluster.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+
+/// Two MiB, for both filters.
+pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Above the largest body: buffering the whole of it is what is measured.
+const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A listener with these filters in front of the router.
+pub(crate) fn bootstrap(upstream: SocketAddr, mut filters: Vec<Value>) -> Value {
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        },
+    }));
+    json!({
+        "admin": { "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))) },
+        "static_resources": {
+            "listeners": [{
+                "name": "bench",
+                "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
+                "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+                "filter_chains": [{ "filters": [connection_manager(&filters)] }],
+            }],
+            "clusters": [{
+                "name": "upstream",
+                "type": "STATIC",
+                "connect_timeout": "5s",
+                "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+                "load_assignment": {
+                    "cluster_name": "upstream",
+                    "endpoints": [{
+                        "lb_endpoints": [{ "endpoint": { "address": socket(upstream) } }],
+                    }],
+                },
+            }],
+        },
+    })
+}
+
+/// Envoy's own MCP filter.
+pub(crate) fn native_filters() -> Vec<Value> {
+    vec![json!({
+        "name": "envoy.filters.http.mcp",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp",
+            "traffic_mode": "REJECT_NO_MCP",
+            "max_request_body_size": MAX_BODY_BYTES,
+        },
+    })]
+}
+
+/// This repository's filter, and the stock filter that turns what it found into
+/// the metadata that Envoy's own filter writes.
+pub(crate) fn our_filters(wasm: &Path) -> Result<Vec<Value>> {
+    let wasm = wasm
+        .to_str()
+        .ok_or_else(|| format!("{} is not UTF-8", wasm.display()))?;
+    let settings = json!({ "maxRequestBodySize": MAX_BODY_BYTES });
+    Ok(vec![
+        json!({
+            "name": "envoy.filters.http.wasm",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                "config": {
+                    "name": "mcp_gateway",
+                    "failure_policy": "FAIL_RELOAD",
+                    "allow_on_headers_stop_iteration": true,
+                    "vm_config": {
+                        "runtime": "envoy.wasm.runtime.v8",
+                        "code": { "local": { "filename": wasm } },
+                    },
+                    "configuration": {
+                        "@type": "type.googleapis.com/google.protobuf.StringValue",
+                        "value": settings.to_string(),
+                    },
+                },
+            },
+        }),
+        json!({
+            "name": "envoy.filters.http.header_to_metadata",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config",
+                "request_rules": [
+                    {
+                        "header": "x-mcp-method",
+                        "on_header_present": {
+                            "metadata_namespace": "mcp_proxy",
+                            "key": "method",
+                            "type": "STRING",
+                        },
+                    },
+                    {
+                        "header": "x-mcp-params",
+                        "on_header_present": {
+                            "metadata_namespace": "mcp_proxy",
+                            "key": "params",
+                            "type": "PROTOBUF_VALUE",
+                            "encode": "BASE64",
+                        },
+                        "remove": true,
+                    },
+                ],
+            },
+        }),
+    ])
+}
+
+fn connection_manager(http_filters: &[Value]) -> Value {
+    json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "bench",
+            "codec_type": "HTTP1",
+            "http_filters": http_filters,
+            "route_config": {
+                "virtual_hosts": [{
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{
+                        "match": { "prefix": "/" },
+                        "route": { "cluster": "upstream" },
+                    }],
+                }],
+            },
+        },
+    })
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({
+        "socket_address": {
+            "address": address.ip().to_string(),
+            "port_value": address.port(),
+        },
+    })
+}

@@ -1,0 +1,153 @@
+//! Envoy as a child process on free loopback ports.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use crate::client::Client;
+use crate::{Error, Result};
+
+/// Covers the compilation of a Wasm filter on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const POLL_EVERY: Duration = Duration::from_millis(20);
+const LOG_LINES_SHOWN: usize = 20;
+const LOG_LINE_SHOWN: usize = 500;
+
+/// A running Envoy; dropping it kills the process.
+pub(crate) struct Envoy {
+    name: String,
+    child: Child,
+    files: TempDir,
+    pid: u32,
+    listener: SocketAddr,
+}
+
+impl Envoy {
+    /// Starts Envoy with this bootstrap and waits until it accepts requests.
+    pub(crate) async fn start(binary: &Path, name: &str, bootstrap: &Value) -> Result<Self> {
+        let files = tempfile::Builder::new()
+            .prefix("mcp-gateway-bench-")
+            .tempdir()?;
+        // Envoy reads JSON by this ending. One line: Envoy quotes the whole of a
+        // file it refuses, behind the reason.
+        let config = files.path().join("envoy.json");
+        fs::write(&config, serde_json::to_vec(bootstrap)?)?;
+        let log = File::create(files.path().join("log"))?;
+        let child = Command::new(binary)
+            .arg("-c")
+            .arg(&config)
+            .arg("--admin-address-path")
+            .arg(files.path().join("admin"))
+            .args(["--concurrency", "1", "-l", "warn", "--disable-hot-restart"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| cannot_run(binary, &error))?;
+        let pid = child.id().ok_or("Envoy ended as it started")?;
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut envoy = Self {
+            name: name.to_owned(),
+            child,
+            files,
+            pid,
+            listener: unknown,
+        };
+        envoy.listener = match timeout(READY_WITHIN, envoy.ready()).await {
+            Ok(listener) => listener?,
+            Err(_) => {
+                let waited = READY_WITHIN.as_secs();
+                return Err(envoy.failure(&format!("was not ready within {waited} s")));
+            }
+        };
+        Ok(envoy)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Where the (only) listener accepts connections.
+    pub(crate) fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// The error, and what Envoy logged last.
+    pub(crate) fn failure(&self, what: &str) -> Error {
+        let log = fs::read_to_string(self.files.path().join("log")).unwrap_or_default();
+        let lines: Vec<String> = log
+            .lines()
+            .map(|line| line.chars().take(LOG_LINE_SHOWN).collect())
+            .collect();
+        let shown = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n  ");
+        let log = if shown.is_empty() { "(empty)" } else { &shown };
+        format!("Envoy ({}) {what}; its log:\n  {log}", self.name).into()
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    async fn ready(&mut self) -> Result<SocketAddr> {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(self.failure(&format!("ended before it was ready ({status})")));
+            }
+            // What fails here fails because Envoy isn't that far yet.
+            if let Ok(Some(listener)) = self.ask().await {
+                return Ok(listener);
+            }
+            sleep(POLL_EVERY).await;
+        }
+    }
+
+    /// The listener's address once Envoy is live, from the admin interface.
+    async fn ask(&self) -> Result<Option<SocketAddr>> {
+        let address = fs::read_to_string(self.files.path().join("admin"))?;
+        let mut admin = Client::connect(address.trim().parse()?).await?;
+        if admin.get("/ready").await?.0 != StatusCode::OK {
+            return Ok(None);
+        }
+        let (_, body) = admin.get("/listeners?format=json").await?;
+        let listeners: Value = serde_json::from_slice(&body)?;
+        let at = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        // Port 0 is what the bootstrap asks for, before a port was chosen.
+        Ok(match (at["address"].as_str(), at["port_value"].as_u64()) {
+            (Some(host), Some(port)) if port != 0 => Some(format!("{host}:{port}").parse()?),
+            _ => None,
+        })
+    }
+}
+
+/// What `envoy --version` says.
+pub(crate) async fn version(binary: &Path) -> Result<String> {
+    let output = Command::new(binary)
+        .arg("--version")
+        .output()
+        .await
+        .map_err(|error| cannot_run(binary, &error))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // "…/envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL"
+    let version = text.split("version: ").nth(1).map(str::trim);
+    let version = version.filter(|version| !version.is_empty());
+    Ok(version
+        .ok_or_else(|| format!("{} is not Envoy: {text:?}", binary.display()))?
+        .to_owned())
+}
+
+fn cannot_run(binary: &Path, error: &std::io::Error) -> Error {
+    let binary = binary.display();
+    format!(
+        "cannot run Envoy at {binary} ({error}); run ./scripts/bench, or set ENVOY to the binary"
+    )
+    .into()
+}

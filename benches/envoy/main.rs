@@ -1,0 +1,82 @@
+//! Benchmarks of the filter inside real Envoy: `./scripts/bench [NAME…]`.
+//!
+//! A benchmark is a module with a `run`, a name in [`args::BENCHMARKS`] and an
+//! arm in [`run`]. What they share: Envoy as a process ([`envoy`]), its CPU
+//! time ([`cpu`]), a closed-loop client ([`load`]) and a server behind Envoy
+//! ([`upstream`]).
+
+mod args;
+mod client;
+mod config;
+mod cores;
+mod cpu;
+mod envoy;
+mod load;
+mod message;
+mod policy;
+mod report;
+mod setup;
+mod stats;
+mod upstream;
+
+use std::process::ExitCode;
+
+use args::{Command, Options};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whatever went wrong, worded for the person who ran the benchmark.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
+    let options = match args::parse(std::env::args().skip(1))? {
+        Command::Run(options) => options,
+        Command::Help => {
+            println!("{}", args::usage());
+            return Ok(());
+        }
+        // `cargo test --all-targets` starts this program too.
+        Command::Skip => return Ok(()),
+    };
+    // One thread for the client and the upstream, so that Envoy's worker has a
+    // core to itself also on a machine with two.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            tokio::select! {
+                done = run(&options) => done,
+                // Returning drops the Envoys, which kills them.
+                stopped = interrupted() => stopped,
+            }
+        })
+}
+
+async fn run(options: &Options) -> Result<()> {
+    for name in &options.benchmarks {
+        match *name {
+            policy::NAME => policy::run(options).await?,
+            other => return Err(format!("benchmark {other} is listed but not wired up").into()),
+        }
+    }
+    Ok(())
+}
+
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt?,
+        _ = terminate.recv() => {}
+    }
+    Err("interrupted; nothing was written".into())
+}
