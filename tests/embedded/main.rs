@@ -11,3 +11,4 @@ mod host;
 mod host_rules;
 mod scenarios_policy;
 mod scenarios_servers;
+mod scenarios_shared;

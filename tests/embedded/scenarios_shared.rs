@@ -1,0 +1,101 @@
+//! The scenarios of the core, on the release .wasm: both must do the same.
+
+use crate::host::{Headers, Host, Request, Response, Stream};
+
+#[path = "../scenarios/format.rs"]
+mod format;
+
+use format::{Call, Case, Message, Scenarios, Seen};
+
+#[test]
+fn every_scenario_of_the_core_holds_on_the_wasm() {
+    format::run(drive);
+}
+
+fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
+    let host = scenarios
+        .clusters
+        .iter()
+        .fold(Host::new(), |host, cluster| host.cluster(cluster));
+    let plugin = host
+        .configure(scenarios.config.get())
+        .unwrap_or_else(|refused| panic!("{}", refused.log_text()));
+    let mut stream = plugin.stream();
+    let sent = case.sent();
+    let pseudo = |name: &str| {
+        sent.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, value)| value.as_str())
+    };
+    let mut request = Request::new(pseudo(":method"), pseudo(":path"));
+    for (name, value) in sent
+        .headers
+        .iter()
+        .filter(|(name, _)| !name.starts_with(':'))
+    {
+        request = request.header(name, value);
+    }
+    if let Some(body) = &sent.body {
+        request = request.body(body).chunks(&[body.len() / 2]);
+    }
+    stream.request(request);
+    for answer in &case.answers {
+        let call = stream.call(&answer.to);
+        if answer.reset {
+            stream.reset(&call);
+            continue;
+        }
+        let (status, headers, body) = answer.parts(&format::member(&call.text(), "id"));
+        let response = headers
+            .iter()
+            .fold(Response::new(status), |response, (name, value)| {
+                response.header(name, value)
+            });
+        stream.answer(&call, response.body(body));
+    }
+    if let (Some(_), Some(response)) = (stream.upstream(), &case.response) {
+        let (status, headers, body) = response.parts("");
+        let response = headers
+            .iter()
+            .fold(Response::new(status), |response, (name, value)| {
+                response.header(name, value)
+            });
+        stream.respond(response.body(body));
+    }
+    seen(&stream, plugin.log_text())
+}
+
+fn seen(stream: &Stream, log: String) -> Seen {
+    let upstream = stream.upstream();
+    let pairs = |headers: &Headers| -> Vec<(String, String)> {
+        headers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+            .collect()
+    };
+    let message = |headers: &Headers, body: &[u8]| Message {
+        headers: pairs(headers),
+        body: String::from_utf8_lossy(body).into_owned(),
+    };
+    Seen {
+        route_cleared: upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.clear_route_cache_calls > 0),
+        upstream: upstream.map(|upstream| message(&upstream.headers, &upstream.body)),
+        reply: stream
+            .reply()
+            .map(|reply| message(&reply.headers, &reply.body)),
+        state: stream.states(),
+        calls: stream
+            .all_calls()
+            .into_iter()
+            .map(|call| Call {
+                cluster: call.cluster.clone(),
+                headers: pairs(&call.headers),
+                body: call.text(),
+            })
+            .collect(),
+        log,
+    }
+}
