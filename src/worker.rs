@@ -14,7 +14,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with this monotonic `clock`; `random` makes its ids its own.
+    /// A worker with this `clock`, which may jump; `random` makes its ids its own.
     pub fn new(clock: fn() -> Duration, random: u64) -> Self {
         Self {
             clock,

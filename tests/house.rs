@@ -156,6 +156,7 @@ const LINKED: &[&str] = &[
     "serde_core",
     "serde_json",
     "serde_path_to_error",
+    "simdutf8",
     "zmij",
 ];
 

@@ -29,10 +29,18 @@ pub(super) fn check(wire: &wire::Cors) -> Result<Cors, ConfigError> {
         methods: tokens("cors.allowMethods", wire.allow_methods.as_deref(), METHODS)?,
         headers: tokens("cors.allowHeaders", wire.allow_headers.as_deref(), HEADERS)?,
         expose: tokens("cors.exposeHeaders", wire.expose_headers.as_deref(), EXPOSE)?,
-        max_age: duration::parse("cors.maxAge", wire.max_age.as_deref().unwrap_or("24h"))?
-            .as_secs(),
+        max_age: max_age(wire.max_age.as_deref().unwrap_or("24h"))?,
         credentials: wire.allow_credentials,
     })
+}
+
+/// Zero tells browsers to ask each time.
+fn max_age(text: &str) -> Result<u64, ConfigError> {
+    if text == "0s" {
+        Ok(0)
+    } else {
+        Ok(duration::parse("cors.maxAge", text)?.as_secs())
+    }
 }
 
 fn origins(wire: Option<&[String]>) -> Result<Origins, ConfigError> {
@@ -45,10 +53,8 @@ fn origins(wire: Option<&[String]>) -> Result<Origins, ConfigError> {
             "must name at least one origin, or \"*\"",
         ));
     }
-    if wire.iter().any(|origin| origin == "*") {
-        return Ok(Origins::Any);
-    }
-    let listed = wire.iter().enumerate().map(|(at, text)| {
+    let named = wire.iter().enumerate().filter(|(_, text)| *text != "*");
+    let listed = named.map(|(at, text)| {
         origin(text).map_err(|reason| {
             ConfigError::new(
                 format!("cors.allowOrigins[{at}]"),
@@ -56,7 +62,13 @@ fn origins(wire: Option<&[String]>) -> Result<Origins, ConfigError> {
             )
         })
     });
-    Ok(Origins::Listed(listed.collect::<Result<_, _>>()?))
+    let listed = listed.collect::<Result<_, _>>()?;
+    let any = wire.iter().any(|origin| origin == "*");
+    Ok(if any {
+        Origins::Any
+    } else {
+        Origins::Listed(listed)
+    })
 }
 
 /// An origin is scheme, host and port (the URL standard, "origin"), written as

@@ -49,13 +49,17 @@ pub enum Endpoints {
 
 impl Endpoints {
     /// Whether the request target `path`, with or without a query, is one.
-    pub fn contains(&self, path: &str) -> bool {
+    /// Bytes, since a query may hold any, and must not hide the path.
+    pub fn contains(&self, path: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Listed(paths) => {
-                let path = path.split(['?', '#']).next().unwrap_or_default();
-                let path = path.strip_suffix('/').unwrap_or(path);
-                paths.iter().any(|endpoint| endpoint == path)
+                let path = path
+                    .split(|byte| matches!(byte, b'?' | b'#'))
+                    .next()
+                    .unwrap_or_default();
+                let path = path.strip_suffix(b"/").unwrap_or(path);
+                paths.iter().any(|endpoint| endpoint.as_bytes() == path)
             }
         }
     }
@@ -170,7 +174,7 @@ fn endpoints(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoints, Co
             ))
         };
         if path == "*" {
-            return Ok(Endpoints::All);
+            continue;
         }
         if !path.starts_with('/') {
             return refused("must start with \"/\", or be \"*\" for every path");
@@ -180,7 +184,12 @@ fn endpoints(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoints, Co
         }
         listed.push(path.strip_suffix('/').unwrap_or(path).to_owned());
     }
-    Ok(Endpoints::Listed(listed))
+    let all = paths.iter().any(|path| path == "*");
+    Ok(if all {
+        Endpoints::All
+    } else {
+        Endpoints::Listed(listed)
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(super) struct Refused(pub(super) u32);
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Map {
     Request,
+    RequestTrailers,
     Response,
     CallResponse,
 }
@@ -34,6 +35,7 @@ impl Map {
     fn number(self) -> u32 {
         match self {
             Self::Request => 0,
+            Self::RequestTrailers => 1,
             Self::Response => 2,
             Self::CallResponse => 6,
         }
@@ -49,6 +51,12 @@ impl Buffer {
         }
     }
 }
+
+/// The ABI's status for what cannot be read.
+const PARSE_FAILURE: u32 = 4;
+
+/// The ABI's status for an internal failure: a callback inside a callback.
+pub(super) const BUSY: Refused = Refused(10);
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -68,6 +76,7 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+    fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
         start: usize,
@@ -142,7 +151,12 @@ pub(super) fn headers(map: Map) -> Result<Headers, Refused> {
         ))?;
         owned(data, size)
     };
-    let fields = fields(&bytes).unwrap_or_default();
+    // What cannot be read cannot be stripped either.
+    let fields = if bytes.is_empty() {
+        Vec::new()
+    } else {
+        fields(&bytes).ok_or(Refused(PARSE_FAILURE))?
+    };
     Ok(Headers::new(bytes, fields))
 }
 
@@ -230,6 +244,13 @@ pub(super) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Refuse
 pub(super) fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
     // SAFETY: the pointer is valid for its size during the call.
     ok(unsafe { proxy_remove_header_map_value(map.number(), name.as_ptr(), name.len()) })
+}
+
+/// Removes every field of a map.
+pub(super) fn clear(map: Map) -> Result<(), Refused> {
+    let none = encoded(std::iter::empty());
+    // SAFETY: the pointer is valid for its size during the call.
+    ok(unsafe { proxy_set_header_map_pairs(map.number(), none.as_ptr(), none.len()) })
 }
 
 /// The first `size` bytes of a buffer.

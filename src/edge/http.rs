@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use proxy_wasm::hostcalls::dispatch_http_call;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::types::{Action, Status};
 
 use super::host::{self, Buffer, Map, Refused};
 use crate::config::Config;
@@ -46,7 +46,7 @@ impl Http {
             }
             // No callback runs inside another, so nobody else holds the worker.
             let Ok(mut worker) = self.worker.try_borrow_mut() else {
-                return self.fail(Refused(0));
+                return self.fail(host::BUSY);
             };
             let step = self.stream.on(event, &mut worker);
             drop(worker);
@@ -68,6 +68,7 @@ impl Http {
             Effect::RemoveRequestHeader(name) => host::remove_header(Map::Request, &name)?,
             Effect::SetRequestHeader(name, value) => host::set_header(Map::Request, name, &value)?,
             Effect::ReplaceRequestBody(body) => host::replace_request_body(&body)?,
+            Effect::RemoveRequestTrailers => host::clear(Map::RequestTrailers)?,
             Effect::SetState(key, value) => host::set_state(key, &value)?,
             Effect::ClearRouteCache => {
                 // Setting a header has selected the route anew already (ABI
@@ -114,10 +115,17 @@ impl Http {
                 self.calls.insert(token, call.id);
                 None
             }
-            Err(_) => Some(Event::CallDone {
-                id: call.id,
-                response: Response::NotSent,
-            }),
+            Err(status) => {
+                let response = if status == Status::BadArgument {
+                    Response::NoCluster
+                } else {
+                    Response::Unreachable
+                };
+                Some(Event::CallDone {
+                    id: call.id,
+                    response,
+                })
+            }
         }
     }
 
@@ -137,9 +145,12 @@ impl Http {
         Flow::Hold
     }
 
-    fn end(&mut self) -> Flow {
+    fn end(&mut self, trailers: bool) -> Flow {
         match host::buffer(Buffer::RequestBody, self.body_size) {
-            Ok(body) => self.handle(Event::RequestEnd { body: &body }),
+            Ok(body) => self.handle(Event::RequestEnd {
+                body: &body,
+                trailers,
+            }),
             Err(refused) => self.fail(refused),
         }
     }
@@ -204,7 +215,7 @@ impl HttpContext for Http {
         }
         self.body_size = size;
         action(match (self.stream.is_reading(), end) {
-            (true, true) => self.end(),
+            (true, true) => self.end(false),
             _ => self.handle(Event::RequestBody { size }),
         })
     }
@@ -214,7 +225,7 @@ impl HttpContext for Http {
             return Action::Pause;
         }
         action(if self.stream.is_reading() {
-            self.end()
+            self.end(true)
         } else {
             self.handle(Event::RequestBody { size: 0 })
         })

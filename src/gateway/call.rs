@@ -8,6 +8,8 @@ use crate::config::Server;
 use crate::mcp::answer::{self, Answer};
 use crate::mcp::message::Meta;
 use crate::mcp::{self, json};
+use crate::policy::Refusal;
+use crate::policy::export::LONGEST;
 
 /// Names a call within the stream that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,8 +45,10 @@ pub enum Response {
     },
     /// The connection broke, or the response was larger than Envoy buffers.
     Reset,
-    /// Envoy did not send it: there is no such cluster.
-    NotSent,
+    /// Envoy did not send it: it knows no such cluster.
+    NoCluster,
+    /// Envoy did not send it: the cluster has nowhere to send it to.
+    Unreachable,
 }
 
 /// What of the client's request goes into every call made for it, and nothing
@@ -64,11 +68,28 @@ pub struct Caller {
 impl Caller {
     /// Takes what goes into calls out of a modern request's `_meta`; `headers`
     /// are those that [`super::forwarding::traced`] picked.
-    pub fn of(meta: &Meta<'_>, headers: Vec<(&'static str, String)>) -> Option<Self> {
-        Some(Self {
-            protocol_version: json::string(meta.protocol_version?.get())?.into_owned(),
-            capabilities: meta.client_capabilities?.get().to_owned(),
-            info: meta.client_info.map(|info| info.get().to_owned()),
+    ///
+    /// # Errors
+    /// What every call would repeat is too long, or a part of it is missing.
+    pub fn of(meta: &Meta<'_>, headers: Vec<(&'static str, String)>) -> Result<Self, Refusal> {
+        let version = meta.protocol_version.and_then(json::string);
+        let capabilities = meta
+            .client_capabilities
+            .ok_or(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY))?;
+        for (text, what) in [
+            (Some(capabilities), "clientCapabilities"),
+            (meta.client_info, "clientInfo"),
+        ] {
+            if text.is_some_and(|text| text.len() > LONGEST) {
+                return Err(Refusal::TooLong(what));
+            }
+        }
+        Ok(Self {
+            protocol_version: version
+                .ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?
+                .into_owned(),
+            capabilities: capabilities.to_owned(),
+            info: meta.client_info.map(str::to_owned),
             headers,
         })
     }
@@ -148,7 +169,8 @@ impl Response {
                 body,
             } => (*status, content_type.as_deref(), body),
             Self::Reset => return Err(Failure::Reset),
-            Self::NotSent => return Err(Failure::NoCluster),
+            Self::NoCluster => return Err(Failure::NoCluster),
+            Self::Unreachable => return Err(Failure::Unreachable),
         };
         match status {
             200 => {}
@@ -244,7 +266,8 @@ mod tests {
         assert_eq!(http(200, good).result("a", 1000).as_deref(), Ok("{}"));
         for (response, said) in [
             (Response::Reset, "did not answer"),
-            (Response::NotSent, "has no cluster"),
+            (Response::NoCluster, "has no cluster"),
+            (Response::Unreachable, "is unreachable"),
             (http(503, "x"), "is unreachable"),
             (http(504, "x"), "did not answer in time"),
             (http(500, "<html>"), "answered HTTP 500"),

@@ -24,11 +24,11 @@ impl Discovered {
         let (mut versions, mut capabilities, mut instructions, mut ttl, mut scope) =
             (None, None, None, None, None);
         let shape = json::members(result, |name, value| match name.as_ref() {
-            "supportedVersions" => versions = Some(value.get()),
-            "capabilities" => capabilities = Some(value.get()),
-            "instructions" => instructions = Some(value.get()),
-            "ttlMs" => ttl = Some(value.get()),
-            "cacheScope" => scope = Some(value.get()),
+            "supportedVersions" => versions = Some(value),
+            "capabilities" => capabilities = Some(value),
+            "instructions" => instructions = Some(value),
+            "ttlMs" => ttl = Some(value),
+            "cacheScope" => scope = Some(value),
             _ => {}
         });
         let (Ok(Shape::Object { unique: true }), Some(versions), Some(capabilities)) =
@@ -38,7 +38,7 @@ impl Discovered {
         };
         let mut spoken = false;
         let listed = json::elements(versions, |version| {
-            spoken |= json::string(version.get())
+            spoken |= json::string(version)
                 .is_some_and(|version| version::MODERN.contains(&version.as_ref()));
         });
         if listed.is_err() || !spoken {
@@ -46,7 +46,7 @@ impl Discovered {
         }
         let mut tools = false;
         let declared = json::members(capabilities, |name, value| {
-            tools |= name == "tools" && value.get() != "null"
+            tools |= name == "tools" && value != "null"
         });
         if !matches!(declared, Ok(Shape::Object { .. })) {
             return Err(NONSENSE);
@@ -62,8 +62,8 @@ impl Discovered {
 }
 
 /// The gateway's own `DiscoverResult`, from the servers that answered, each
-/// with its name.
-pub fn merge(servers: &[(&str, Discovered)], server_info: &str) -> Vec<u8> {
+/// with its name, no fresher than `start`.
+pub fn merge(servers: &[(&str, Discovered)], start: Freshness, server_info: &str) -> Vec<u8> {
     let mut out = br#"{"resultType":"complete","supportedVersions":["#.to_vec();
     for (at, version) in version::MODERN.iter().enumerate() {
         if at > 0 {
@@ -84,7 +84,7 @@ pub fn merge(servers: &[(&str, Discovered)], server_info: &str) -> Vec<u8> {
     out.push(b',');
     servers
         .iter()
-        .fold(Freshness::ALL, |all, (_, server)| all.and(server.freshness))
+        .fold(start, |all, (_, server)| all.and(server.freshness))
         .push_json(&mut out);
     list::push_server_info(&mut out, server_info);
     out.push(b'}');
@@ -121,7 +121,12 @@ mod tests {
     }
 
     fn merged(servers: &[(&str, Discovered)]) -> Value {
-        serde_json::from_slice(&merge(servers, r#"{"name":"g","version":"1"}"#)).unwrap()
+        serde_json::from_slice(&merge(
+            servers,
+            Freshness::ALL,
+            r#"{"name":"g","version":"1"}"#,
+        ))
+        .unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::call::{Call, CallId, Caller, Response};
 use super::discover::{self, Discovered};
 use super::failure::Failure;
-use super::list::{self, Entries};
+use super::list::{self, Entries, Freshness};
 use crate::config::{FailureMode, Gateway, Server};
 use crate::mcp::method;
 use crate::policy::Refusal;
@@ -63,8 +63,8 @@ enum State {
 pub struct Outcome {
     /// The JSON-RPC result, or why there is none.
     pub result: Result<Vec<u8>, Refusal>,
-    /// Names that stood in several lists, or several times in one.
-    pub collisions: Vec<String>,
+    /// Names of entries that were left out, see [`list::merge`].
+    pub left_out: Vec<String>,
 }
 
 impl Fanout {
@@ -141,7 +141,8 @@ impl Fanout {
                 .filter(|left| *left >= Duration::from_millis(1))
             {
                 Some(left) => {
-                    let (state, call) = self.call(server, Some(&cursor), left, worker);
+                    let (state, call) =
+                        self.call(server, Some(&cursor), left.min(server.timeout), worker);
                     (state, Some(call))
                 }
                 None => (State::Failed(Failure::TimedOut), None),
@@ -173,8 +174,7 @@ impl Fanout {
     }
 
     /// What the servers answered together; when [`Fanout::is_done`].
-    pub fn outcome(mut self, gateway: &Gateway) -> Outcome {
-        self.bound(gateway);
+    pub fn outcome(self, gateway: &Gateway) -> Outcome {
         let failures: Vec<String> = self
             .states(gateway)
             .into_iter()
@@ -184,9 +184,15 @@ impl Fanout {
         if all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty()) {
             return Outcome {
                 result: Err(Refusal::Servers(failures)),
-                collisions: Vec::new(),
+                left_out: Vec::new(),
             };
         }
+        // Who keeps a list that lacks a server would not see it come back.
+        let start = if failures.is_empty() {
+            Freshness::ALL
+        } else {
+            Freshness::NONE
+        };
         let answered = gateway
             .servers
             .iter()
@@ -198,24 +204,26 @@ impl Fanout {
                     .filter_map(|(server, leg)| Some((server.name.as_str(), leg.discovered?)))
                     .collect();
                 Outcome {
-                    result: Ok(discover::merge(&servers, &gateway.server_info)),
-                    collisions: Vec::new(),
+                    result: Ok(discover::merge(&servers, start, &gateway.server_info)),
+                    left_out: Vec::new(),
                 }
             }
             Question::Tools => {
-                let entries: Vec<Entries> = answered.map(|(_, leg)| leg.entries).collect();
-                let (result, collisions) = list::merge(&entries, &gateway.server_info);
+                let lists: Vec<_> = answered
+                    .map(|(server, leg)| (server, leg.entries))
+                    .collect();
+                let (result, left_out) = list::merge(&lists, start, gateway);
                 Outcome {
                     result: Ok(result),
-                    collisions,
+                    left_out,
                 }
             }
         }
     }
 
     /// A merged list is complete or there is none: the server whose entries
-    /// would make it too long fails.
-    fn bound(&mut self, gateway: &Gateway) {
+    /// would make it too long fails. To be called once, when all is answered.
+    pub fn bound(&mut self, gateway: &Gateway) {
         let mut total = 0_usize;
         for leg in &mut self.legs {
             if matches!(leg.state, State::Failed(_)) {

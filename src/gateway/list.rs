@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::failure::Failure;
-use crate::config::Server;
+use super::names;
+use crate::config::{Gateway, Server};
 use crate::mcp::json::{self, Shape};
 
 /// How long, and by whom, a result may be kept (MCP 2026-07-28, caching hints).
@@ -93,9 +94,9 @@ impl Entries {
         let shape = json::members(result, |name, value| match name.as_ref() {
             "tools" => list = Some(value),
             "nextCursor" => cursor = Some(value),
-            "ttlMs" => ttl = Some(value.get()),
-            "cacheScope" => scope = Some(value.get()),
-            "resultType" => kind = Some(value.get()),
+            "ttlMs" => ttl = Some(value),
+            "cacheScope" => scope = Some(value),
+            "resultType" => kind = Some(value),
             _ => {}
         });
         let complete =
@@ -104,8 +105,8 @@ impl Entries {
             return Err(nonsense());
         }
         let mut fit = true;
-        json::elements(list.ok_or_else(nonsense)?.get(), |entry| {
-            match renamed(entry.get(), &server.prefix) {
+        json::elements(list.ok_or_else(nonsense)?, |entry| {
+            match renamed(entry, &server.prefix) {
                 Some(entry) => {
                     self.bytes = self.bytes.saturating_add(entry.json.len());
                     self.entries.push(entry);
@@ -120,8 +121,8 @@ impl Entries {
         self.freshness = self.freshness.and(Freshness::read(ttl, scope));
         match cursor {
             None => Ok(None),
-            Some(cursor) if cursor.get() == "null" => Ok(None),
-            Some(cursor) => json::string(cursor.get())
+            Some("null") => Ok(None),
+            Some(cursor) => json::string(cursor)
                 .map(|cursor| Some(cursor.into_owned()))
                 .ok_or_else(nonsense),
         }
@@ -138,7 +139,7 @@ fn renamed(entry: &str, prefix: &str) -> Option<Entry> {
     let mut named = None;
     let shape = json::members(entry, |name, value| {
         if name == "name" {
-            named = Some(value.get());
+            named = Some(value);
         }
     });
     if !matches!(shape, Ok(Shape::Object { unique: true })) {
@@ -158,23 +159,31 @@ fn renamed(entry: &str, prefix: &str) -> Option<Entry> {
     Some(Entry { name, json: out })
 }
 
-/// The merged `result` of `tools/list`. Of entries with one name the first
-/// stays; the names of the others are given, too.
-pub fn merge(servers: &[Entries], server_info: &str) -> (Vec<u8>, Vec<String>) {
-    let size: usize = servers
+/// The merged `result` of `tools/list`, no fresher than `start`. Left out, and
+/// named, are entries whose name stands there already, or leads a call to
+/// another server: what is listed is what is called.
+pub fn merge(
+    lists: &[(&Server, Entries)],
+    start: Freshness,
+    gateway: &Gateway,
+) -> (Vec<u8>, Vec<String>) {
+    let size: usize = lists
         .iter()
-        .map(Entries::bytes)
+        .map(|(_, entries)| entries.bytes())
         .fold(256, usize::saturating_add);
     let mut out = Vec::with_capacity(size);
     let mut seen = HashSet::new();
-    let mut collisions = Vec::new();
-    let mut freshness = Freshness::ALL;
+    let mut left_out = Vec::new();
+    let mut freshness = start;
     out.extend_from_slice(br#"{"resultType":"complete","tools":["#);
-    for entries in servers {
+    for (server, entries) in lists {
         freshness = freshness.and(entries.freshness);
         for entry in &entries.entries {
-            if !seen.insert(entry.name.as_str()) {
-                collisions.push(entry.name.clone());
+            let called = names::resolve(&gateway.servers, &entry.name);
+            if called.is_none_or(|(called, _)| called.name != server.name)
+                || !seen.insert(entry.name.as_str())
+            {
+                left_out.push(entry.name.clone());
                 continue;
             }
             if seen.len() > 1 {
@@ -185,9 +194,9 @@ pub fn merge(servers: &[Entries], server_info: &str) -> (Vec<u8>, Vec<String>) {
     }
     out.extend_from_slice(b"],");
     freshness.push_json(&mut out);
-    push_server_info(&mut out, server_info);
+    push_server_info(&mut out, &gateway.server_info);
     out.push(b'}');
-    (out, collisions)
+    (out, left_out)
 }
 
 /// Appends `,"_meta":{…serverInfo…}`.
@@ -205,63 +214,72 @@ mod tests {
     use crate::config::Config;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    const INFO: &str = r#"{"name":"g","version":"1"}"#;
-
-    fn servers() -> Vec<Server> {
-        let config = br#"{"servers":[{"name":"a"},{"name":"b","toolPrefix":""}]}"#;
-        Config::parse(config).unwrap().gateway.unwrap().servers
+    fn gateway(servers: &str) -> Gateway {
+        let config =
+            format!(r#"{{"servers":{servers},"serverInfo":{{"name":"g","version":"1"}}}}"#);
+        Config::parse(config.as_bytes()).unwrap().gateway.unwrap()
     }
 
-    fn entries(server: &Server, pages: &[&str]) -> Entries {
-        let mut entries = Entries::default();
-        for page in pages {
-            entries.add_page(server, page).unwrap();
-        }
-        entries
+    fn two() -> Gateway {
+        gateway(r#"[{"name":"a"},{"name":"b","toolPrefix":""}]"#)
+    }
+
+    /// The merged list of servers with these pages each.
+    fn merged(gateway: &Gateway, pages: &[&[&str]]) -> (String, Vec<String>) {
+        let list = |(server, pages): (_, &&[&str])| {
+            let mut entries = Entries::default();
+            for page in *pages {
+                entries.add_page(server, page).unwrap();
+            }
+            (server, entries)
+        };
+        let lists: Vec<_> = gateway.servers.iter().zip(pages).map(list).collect();
+        let (merged, left_out) = merge(&lists, Freshness::ALL, gateway);
+        (String::from_utf8(merged).unwrap(), left_out)
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn entries_stay_byte_for_byte_except_for_their_names() {
         let entry = r#"{ "title":"T", "name":"x","outputSchema":{"n":1.10,"big":12345678901234567890123},"_meta":{"name":"x"}, "unknown":null }"#;
         let page = format!(r#"{{"tools":[ {entry} ],"ttlMs":5,"cacheScope":"public"}}"#);
-        let servers = servers();
-        let (merged, _) = merge(
-            &[
-                entries(&servers[0], &[&page]),
-                entries(&servers[1], &[&page]),
-            ],
-            INFO,
-        );
+        let (merged, _) = merged(&two(), &[&[&page], &[&page]]);
         let renamed = entry.replacen(r#""name":"x""#, r#""name":"a__x""#, 1);
         let expected = format!(
-            r#"{{"resultType":"complete","tools":[{renamed},{entry}],"ttlMs":5,"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{INFO}}}}}"#
+            r#"{{"resultType":"complete","tools":[{renamed},{entry}],"ttlMs":5,"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"g","version":"1"}}}}}}"#
         );
-        assert_eq!(String::from_utf8(merged).unwrap(), expected);
+        assert_eq!(merged, expected);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn of_one_name_the_first_stays() {
-        let servers = servers();
-        let first = entries(
-            &servers[0],
-            &[r#"{"tools":[{"name":"x","n":1},{"name":"x","n":2}]}"#],
-        );
-        let second = entries(
-            &servers[1],
-            &[r#"{"tools":[{"name":"a__x","n":3},{"name":"y"}]}"#],
-        );
-        let (merged, collisions) = merge(&[first, second], INFO);
+        let page = r#"{"tools":[{"name":"x","n":1},{"name":"x","n":2}]}"#;
+        let (merged, left_out) = merged(&two(), &[&[page]]);
         assert!(
-            String::from_utf8(merged)
-                .unwrap()
-                .contains(r#""tools":[{"name":"a__x","n":1},{"name":"y"}],"#)
+            merged.contains(r#""tools":[{"name":"a__x","n":1}],"#),
+            "{merged}"
         );
-        assert_eq!(collisions, ["a__x", "a__x"]);
+        assert_eq!(left_out, ["a__x"]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_entry_that_would_be_called_on_another_server_is_left_out() {
+        let gateway = gateway(r#"[{"name":"open","toolPrefix":""},{"name":"b"}]"#);
+        let (merged, left_out) = merged(
+            &gateway,
+            &[
+                &[r#"{"tools":[{"name":"b__x","evil":1},{"name":"y"}]}"#],
+                &[r#"{"tools":[{"name":"x"}]}"#],
+            ],
+        );
+        assert!(
+            merged.contains(r#""tools":[{"name":"y"},{"name":"b__x"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, ["b__x"]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_least_fresh_page_decides() {
-        let servers = servers();
         let page = |ttl: &str, scope: &str| {
             format!(r#"{{"tools":[],"ttlMs":{ttl},"cacheScope":"{scope}"}}"#)
         };
@@ -284,8 +302,7 @@ mod tests {
             ),
         ] {
             let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
-            let (merged, _) = merge(&[entries(&servers[0], &pages)], INFO);
-            let merged = String::from_utf8(merged).unwrap();
+            let (merged, _) = merged(&two(), &[&pages]);
             assert!(
                 merged.contains(r#""tools":[],"#) && merged.contains(expected),
                 "{merged}"
@@ -295,27 +312,23 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_cursor_leads_to_the_next_page_even_when_it_is_empty() {
-        let servers = servers();
+        let gateway = two();
         for (page, cursor) in [
             (r#"{"tools":[]}"#, None),
             (r#"{"tools":[],"nextCursor":null}"#, None),
             (r#"{"tools":[],"nextCursor":""}"#, Some("")),
             (r#"{"tools":[],"nextCursor":"\u0061"}"#, Some("a")),
         ] {
-            assert_eq!(
-                Entries::default()
-                    .add_page(&servers[0], page)
-                    .unwrap()
-                    .as_deref(),
-                cursor,
-                "{page}"
-            );
+            let next = Entries::default()
+                .add_page(&gateway.servers[0], page)
+                .unwrap();
+            assert_eq!(next.as_deref(), cursor, "{page}");
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_is_no_list_of_tools_is_told_so() {
-        let servers = servers();
+        let gateway = two();
         for page in [
             "{}",
             "[]",
@@ -331,7 +344,9 @@ mod tests {
             r#"{"tools":[],"resultType":"input_required"}"#,
         ] {
             assert!(
-                Entries::default().add_page(&servers[0], page).is_err(),
+                Entries::default()
+                    .add_page(&gateway.servers[0], page)
+                    .is_err(),
                 "{page}"
             );
         }

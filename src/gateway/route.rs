@@ -67,7 +67,7 @@ impl<'s> Route<'s> {
 
 /// `body` with `own` in place of `params.name`; everything else byte for byte.
 fn spliced(body: &str, params: &Params<'_>, own: &str) -> Option<Vec<u8>> {
-    let span = json::span(body, params.get("name")?.get())?;
+    let span = json::span(body, params.get("name")?)?;
     let mut out = Vec::with_capacity(body.len());
     out.extend_from_slice(body.get(..span.start)?.as_bytes());
     json::push_string(&mut out, own);

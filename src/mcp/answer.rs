@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, RawValue, Shape};
+use super::json::{self, Shape};
 use super::sse;
 
 /// What a server answered.
@@ -50,24 +50,29 @@ fn read<'a>(text: &'a str, id: &str) -> Option<Answer<'a>> {
         _ => {}
     });
     if !matches!(shape, Ok(Shape::Object { unique: true }))
-        || json::string(version?.get())? != "2.0"
-        || json::string(answered?.get())? != id
+        || json::string(version?)? != "2.0"
+        || json::string(answered?)? != id
     {
         return None;
     }
     match (result, error) {
-        (Some(result), None) => Some(Answer::Result(Cow::Borrowed(result.get()))),
+        (Some(result), None) => Some(Answer::Result(Cow::Borrowed(result))),
         (None, Some(error)) => Some(error_of(error)),
         _ => None,
     }
 }
 
-fn error_of<'a>(error: &RawValue) -> Answer<'a> {
+fn error_of<'a>(error: &str) -> Answer<'a> {
     let (mut code, mut message) = (String::new(), String::new());
     // An error without code or message is an error all the same.
-    let _ = json::members(error.get(), |name, value| match name.as_ref() {
-        "code" => code = value.get().to_owned(),
-        "message" => message = json::string(value.get()).unwrap_or_default().into_owned(),
+    let _ = json::members(error, |name, value| match name.as_ref() {
+        // A number and nothing longer: it goes into the log.
+        "code" => {
+            code = value
+                .parse::<i64>()
+                .map_or_else(|_| "?".to_owned(), |code| code.to_string())
+        }
+        "message" => message = json::string(value).unwrap_or_default().into_owned(),
         _ => {}
     });
     Answer::Error { code, message }

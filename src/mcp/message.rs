@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, RawValue, Shape};
+use super::json::{self, Error, Reader};
+use super::lookalike::is_lookalike;
 use super::method;
 
 /// A message, borrowed from the body it was read from.
@@ -16,7 +17,7 @@ pub enum Message<'a> {
     /// Has a method and an id: wants an answer.
     Request {
         /// The id as it stands in the body: a string or a number.
-        id: &'a RawValue,
+        id: &'a str,
         /// The method, unescaped.
         method: Cow<'a, str>,
         /// The parameters.
@@ -32,7 +33,7 @@ pub enum Message<'a> {
     /// Answers a request of the server's: has `result` or `error`, no method.
     Response {
         /// The id of the server's request.
-        id: &'a RawValue,
+        id: &'a str,
     },
 }
 
@@ -53,11 +54,11 @@ pub struct ParseError<'a> {
     /// Why.
     pub why: Invalid,
     /// The id as received, when the body has exactly one that JSON-RPC allows.
-    pub id: Option<&'a RawValue>,
+    pub id: Option<&'a str>,
 }
 
 impl<'a> Message<'a> {
-    /// Reads `body`, once for the envelope and once more for `params`.
+    /// Reads `body`, in one pass.
     ///
     /// # Errors
     /// [`ParseError`], with the id as received where it is unambiguous.
@@ -66,15 +67,14 @@ impl<'a> Message<'a> {
             why: Invalid::NotJson(why),
             id: None,
         };
-        let text = std::str::from_utf8(body)
-            .map_err(|error| not_json(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+        let text =
+            simdutf8::basic::from_utf8(body).map_err(|_| not_json("not UTF-8".to_owned()))?;
         let mut envelope = Envelope::default();
-        let shape = json::members(text, |name, value| envelope.take(&name, value))
+        envelope
+            .read(text)
             .map_err(|error| not_json(error.to_string()))?;
         let id = envelope.id();
-        envelope
-            .message(shape)
-            .map_err(|why| ParseError { why, id })
+        envelope.message().map_err(|why| ParseError { why, id })
     }
 
     /// The method; [`method::RESPONSE`] for a response.
@@ -86,7 +86,7 @@ impl<'a> Message<'a> {
     }
 
     /// The id as it stands in the body; notifications have none.
-    pub fn id(&self) -> Option<&'a RawValue> {
+    pub fn id(&self) -> Option<&'a str> {
         match self {
             Self::Request { id, .. } | Self::Response { id } => Some(id),
             Self::Notification { .. } => None,
@@ -104,57 +104,56 @@ impl<'a> Message<'a> {
     /// What the header `Mcp-Name` repeats: the parameter, when the method has
     /// one and it is a string.
     pub fn name(&self) -> Option<Cow<'a, str>> {
-        json::string(
-            self.params()?
-                .get(method::name_param(self.method())?)?
-                .get(),
-        )
+        json::string(self.params()?.get(method::name_param(self.method())?)?)
     }
 }
 
 /// The parameters of a message: `params`, an object or absent.
 #[derive(Debug, Default)]
 pub struct Params<'a> {
-    text: Option<&'a str>,
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: Vec<(Cow<'a, str>, &'a str)>,
     /// `params._meta`.
     pub meta: Meta<'a>,
 }
 
 impl<'a> Params<'a> {
     /// The member `name` as it stands in the body.
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         self.members
             .iter()
             .find(|(member, _)| member == name)
             .map(|(_, value)| *value)
     }
 
-    /// `params` as it stands in the body.
-    pub fn text(&self) -> Option<&'a str> {
-        self.text
+    /// Whether a member stands there that some readers take for `name`.
+    pub fn has_lookalike(&self, name: &str) -> bool {
+        self.members
+            .iter()
+            .any(|(member, _)| is_lookalike(member, &[name]))
     }
 
-    fn parse(raw: &'a RawValue) -> Result<Self, Invalid> {
-        let mut params = Self {
-            text: Some(raw.get()),
-            ..Self::default()
-        };
-        let mut meta = None;
-        let shape = json::members(raw.get(), |name, value| {
-            if name == "_meta" {
-                meta = Some(value);
+    /// Reads the object that `reader` is at.
+    fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
+        let mut params = Self::default();
+        let unique = reader.object(|reader, name| {
+            let value = if name == "_meta" && reader.peek() == Some(b'{') {
+                let start = reader.mark();
+                params.meta = Meta::read(reader, faults)?;
+                reader.since(start)
+            } else {
+                if name == "_meta" {
+                    faults.not_rpc("params._meta must be an object");
+                }
+                reader.skip()?
+            };
+            if is_lookalike(&name, &["_meta"]) {
+                faults.duplicate("params");
             }
             params.members.push((name, value));
-        })
-        .map_err(|error| Invalid::NotJson(error.to_string()))?;
-        match shape {
-            Shape::Object { unique: true } => {}
-            Shape::Object { unique: false } => return Err(Invalid::DuplicateKey("params")),
-            _ => return Err(Invalid::NotJsonRpc("params must be an object")),
-        }
-        if let Some(meta) = meta {
-            params.meta = Meta::parse(meta)?;
+            Ok(())
+        })?;
+        if !unique {
+            faults.duplicate("params");
         }
         Ok(params)
     }
@@ -164,27 +163,58 @@ impl<'a> Params<'a> {
 #[derive(Debug, Default)]
 pub struct Meta<'a> {
     /// `io.modelcontextprotocol/protocolVersion`: its presence makes a request modern.
-    pub protocol_version: Option<&'a RawValue>,
+    pub protocol_version: Option<&'a str>,
     /// `io.modelcontextprotocol/clientCapabilities`
-    pub client_capabilities: Option<&'a RawValue>,
+    pub client_capabilities: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`
-    pub client_info: Option<&'a RawValue>,
+    pub client_info: Option<&'a str>,
 }
 
 impl<'a> Meta<'a> {
-    fn parse(raw: &'a RawValue) -> Result<Self, Invalid> {
+    /// Reads the object that `reader` is at.
+    fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
         let mut meta = Self::default();
-        let shape = json::members(raw.get(), |name, value| match name.as_ref() {
-            super::PROTOCOL_VERSION_KEY => meta.protocol_version = Some(value),
-            super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = Some(value),
-            super::CLIENT_INFO_KEY => meta.client_info = Some(value),
-            _ => {}
-        })
-        .map_err(|error| Invalid::NotJson(error.to_string()))?;
-        match shape {
-            Shape::Object { unique: true } => Ok(meta),
-            Shape::Object { unique: false } => Err(Invalid::DuplicateKey("params._meta")),
-            _ => Err(Invalid::NotJsonRpc("params._meta must be an object")),
+        let unique = reader.object(|reader, name| {
+            let value = Some(reader.skip()?);
+            match name.as_ref() {
+                super::PROTOCOL_VERSION_KEY => meta.protocol_version = value,
+                super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
+                super::CLIENT_INFO_KEY => meta.client_info = value,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if !unique {
+            faults.duplicate("params._meta");
+        }
+        Ok(meta)
+    }
+}
+
+/// What is wrong with a message that is JSON, found while it is read.
+#[derive(Debug, Default)]
+struct Faults {
+    duplicate: Option<&'static str>,
+    not_rpc: Option<&'static str>,
+}
+
+impl Faults {
+    /// A name stands twice in `place`, at least for some readers.
+    fn duplicate(&mut self, place: &'static str) {
+        self.duplicate.get_or_insert(place);
+    }
+
+    /// It is no message, and why.
+    fn not_rpc(&mut self, why: &'static str) {
+        self.not_rpc.get_or_insert(why);
+    }
+
+    /// First what readers disagree on: that is refused whatever else is wrong.
+    fn check(&self) -> Result<(), Invalid> {
+        match (self.duplicate, self.not_rpc) {
+            (Some(place), _) => Err(Invalid::DuplicateKey(place)),
+            (None, Some(why)) => Err(Invalid::NotJsonRpc(why)),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -192,55 +222,74 @@ impl<'a> Meta<'a> {
 /// The members of a message as they are met, before it is known what it is.
 #[derive(Default)]
 struct Envelope<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
-    ids: Vec<&'a RawValue>,
+    jsonrpc: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<Params<'a>>,
+    ids: Vec<&'a str>,
     answers: usize,
+    faults: Faults,
 }
 
 impl<'a> Envelope<'a> {
-    fn take(&mut self, name: &str, value: &'a RawValue) {
+    const NAMES: &'static [&'static str] =
+        &["jsonrpc", "id", "method", "params", "result", "error"];
+
+    fn read(&mut self, text: &'a str) -> Result<(), Error> {
+        let mut reader = Reader::new(text);
+        match reader.peek() {
+            Some(b'{') => {
+                if !reader.object(|reader, name| self.member(reader, &name))? {
+                    self.faults.duplicate("message");
+                }
+            }
+            first => {
+                reader.skip()?;
+                let is_batch = first == Some(b'[');
+                self.faults.not_rpc(if is_batch {
+                    "batches are not supported"
+                } else {
+                    "a message is an object"
+                });
+            }
+        }
+        reader.end()
+    }
+
+    fn member(&mut self, reader: &mut Reader<'a>, name: &str) -> Result<(), Error> {
+        if name == "params" && reader.peek() == Some(b'{') {
+            self.params = Some(Params::read(reader, &mut self.faults)?);
+            return Ok(());
+        }
+        let value = reader.skip()?;
         match name {
             "jsonrpc" => self.jsonrpc = Some(value),
             "method" => self.method = Some(value),
-            "params" => self.params = Some(value),
+            "params" => self.faults.not_rpc("params must be an object"),
             // Two are enough to know that none can be echoed.
             "id" if self.ids.len() < 2 => self.ids.push(value),
             "result" | "error" => self.answers = self.answers.saturating_add(1),
+            other if is_lookalike(other, Self::NAMES) => self.faults.duplicate("message"),
             _ => {}
         }
+        Ok(())
     }
 
     /// The one id, if it is a string or a number (MCP allows no null).
-    fn id(&self) -> Option<&'a RawValue> {
+    fn id(&self) -> Option<&'a str> {
         match self.ids.as_slice() {
-            [id] if id
-                .get()
-                .starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) =>
-            {
+            [id] if id.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) => {
                 Some(id)
             }
             _ => None,
         }
     }
 
-    fn message(self, shape: Shape) -> Result<Message<'a>, Invalid> {
-        match shape {
-            Shape::Object { unique: true } => {}
-            Shape::Object { unique: false } => return Err(Invalid::DuplicateKey("message")),
-            Shape::Array => return Err(Invalid::NotJsonRpc("batches are not supported")),
-            Shape::Scalar => return Err(Invalid::NotJsonRpc("a message is an object")),
-        }
-        if self
-            .jsonrpc
-            .and_then(|version| json::string(version.get()))
-            .as_deref()
-            != Some("2.0")
-        {
+    fn message(self) -> Result<Message<'a>, Invalid> {
+        let id = self.id();
+        self.faults.check()?;
+        if self.jsonrpc.and_then(json::string).as_deref() != Some("2.0") {
             return Err(Invalid::NotJsonRpc("jsonrpc must be \"2.0\""));
         }
-        let id = self.id();
         if id.is_none() && !self.ids.is_empty() {
             return Err(Invalid::NotJsonRpc("id must be a string or a number"));
         }
@@ -255,13 +304,9 @@ impl<'a> Envelope<'a> {
         if self.answers > 0 {
             return Err(Invalid::NotJsonRpc("a request has no result and no error"));
         }
-        let method = json::string(method.get())
-            .ok_or(Invalid::NotJsonRpc("method must be a Unicode string"))?;
-        let params = self
-            .params
-            .map(Params::parse)
-            .transpose()?
-            .unwrap_or_default();
+        let method =
+            json::string(method).ok_or(Invalid::NotJsonRpc("method must be a Unicode string"))?;
+        let params = self.params.unwrap_or_default();
         Ok(match id {
             Some(id) => Message::Request { id, method, params },
             None => Message::Notification { method, params },
@@ -276,7 +321,7 @@ mod tests {
 
     fn refused(body: &str) -> (Invalid, Option<String>) {
         let error = Message::parse(body.as_bytes()).expect_err(body);
-        (error.why, error.id.map(|id| id.get().to_owned()))
+        (error.why, error.id.map(str::to_owned))
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -286,7 +331,7 @@ mod tests {
         let message = Message::parse(body).unwrap();
         assert!(matches!(message, Message::Request { .. }));
         assert_eq!(message.method(), "tools/call");
-        assert_eq!(message.id().unwrap().get(), "7");
+        assert_eq!(message.id().unwrap(), "7");
         assert_eq!(message.name().as_deref(), Some("get_weather"));
     }
 
@@ -324,10 +369,7 @@ mod tests {
             r#""\u0061""#,
         ] {
             let body = format!(r#"{{"id":{id},"jsonrpc":"2.0","method":"ping"}}"#);
-            assert_eq!(
-                Message::parse(body.as_bytes()).unwrap().id().unwrap().get(),
-                id
-            );
+            assert_eq!(Message::parse(body.as_bytes()).unwrap().id().unwrap(), id);
         }
     }
 
@@ -339,7 +381,7 @@ mod tests {
             let body = format!(r#"{{"jsonrpc":"2.0","id":"s-1",{answer}}}"#);
             let message = Message::parse(body.as_bytes()).unwrap();
             assert_eq!(message.method(), "__jsonrpc_response");
-            assert_eq!(message.id().unwrap().get(), r#""s-1""#);
+            assert_eq!(message.id().unwrap(), r#""s-1""#);
         }
     }
 
@@ -354,6 +396,38 @@ mod tests {
             (
                 r#"{"jsonrpc":"2.0","id":1,"x":1,"x":2,"method":"a"}"#,
                 "message",
+                Some("1"),
+            ),
+            // Some readers take one name for another.
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#,
+                "message",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"METHOD":"b"}"#,
+                "message",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","param\u017f":{}}"#,
+                "message",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_Meta":{}}}"#,
+                "params",
+                Some("1"),
+            ),
+            // What is wrong besides does not hide it.
+            (
+                r#"{"jsonrpc":"2.0","id":null,"method":"a","params":{"name":"x","name":"y"}}"#,
+                "params",
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"\ud800":1,"name":"x","name":"y"}}"#,
+                "params",
                 Some("1"),
             ),
             (

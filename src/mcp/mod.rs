@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod header_value;
 pub mod json;
+pub mod lookalike;
 pub mod message;
 pub mod method;
 pub mod mirror;

@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::Refusal;
 use super::extract::{self, Extracted};
-use super::{Refusal, Status};
 use crate::http::Headers;
+use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
-use crate::mcp::{self, Message, header_value, json};
+use crate::mcp::{self, Invalid, Message, header_value, json};
 
 /// The attributes of one message.
 #[derive(Debug)]
 pub struct Attributes<'a> {
-    /// Always [`Status::Ok`] here; a refused message shows its status alone.
-    pub status: Status,
     /// The JSON-RPC method, [`method::RESPONSE`] for a response.
     pub method: Cow<'a, str>,
     /// The id's JSON text.
@@ -47,23 +46,19 @@ impl<'a> Attributes<'a> {
     pub fn of(message: &'a Message<'a>, headers: &'a Headers) -> Result<Self, Refusal> {
         let method = message.method();
         let params = message.params();
-        let name = match method::name_param(method).and_then(|param| params?.get(param)) {
-            // A string that is no Unicode is a name that a server could act on.
-            Some(raw) if raw.get().starts_with('"') => {
-                Some(json::string(raw.get()).ok_or(Refusal::NotExportable("params"))?)
-            }
+        let name = match (method::name_param(method), params) {
+            (Some(param), Some(params)) => name(params, param)?,
             _ => None,
         };
-        let by_meta = params.and_then(|params| json::string(params.meta.protocol_version?.get()));
+        let by_meta = params.and_then(|params| json::string(params.meta.protocol_version?));
         let by_header = || {
             headers
                 .get(mcp::PROTOCOL_VERSION_HEADER)
                 .and_then(header_value::decode)
         };
         Ok(Self {
-            status: Status::Ok,
             method: Cow::Borrowed(method),
-            id: message.id().map(json::RawValue::get),
+            id: message.id(),
             subject: method::subject(method).zip(name.clone()),
             name,
             protocol_version: by_meta.or_else(by_header),
@@ -81,5 +76,19 @@ impl<'a> Attributes<'a> {
         if let Some((_, name)) = &mut self.subject {
             *name = Cow::Owned(own.to_owned());
         }
+    }
+}
+
+/// The member `param`, where it is a string.
+fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+    if params.has_lookalike(param) {
+        return Err(Refusal::Body(Invalid::DuplicateKey("params")));
+    }
+    match params.get(param) {
+        // What is no Unicode is still a name that a server could act on.
+        Some(raw) if raw.starts_with('"') => json::string(raw)
+            .map(Some)
+            .ok_or(Refusal::NotExportable("params")),
+        _ => Ok(None),
     }
 }

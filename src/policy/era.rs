@@ -25,7 +25,7 @@ pub enum Era {
 /// The first [`Refusal`].
 pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
     if !strict {
-        mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)?;
+        where_present(headers, message)?;
         let claims = message
             .params()
             .is_some_and(|params| params.meta.protocol_version.is_some());
@@ -36,36 +36,48 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         .filter_map(header_value::decode)
         .any(|value| version::is_modern(&value));
     let Some(params) = message.params() else {
-        return if by_header {
-            Err(Refusal::UnexpectedResponse)
-        } else {
-            Ok(Era::Legacy)
-        };
+        if by_header {
+            return Err(Refusal::UnexpectedResponse);
+        }
+        return where_present(headers, message).map(|()| Era::Legacy);
     };
     let is_request = matches!(message, Message::Request { .. });
     let Some(claimed) = params.meta.protocol_version else {
         if !by_header || message.method() == method::INITIALIZE {
-            // A legacy client's `initialize` may carry whatever header it likes.
-            return Ok(Era::Legacy);
+            // A legacy client's `initialize` may carry whatever version it likes.
+            return where_present(headers, message).map(|()| Era::Legacy);
         }
         if is_request {
             return Err(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY));
         }
         // A notification is no request: its header alone may name the version.
-        mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)?;
-        return Ok(Era::Modern);
+        return where_present(headers, message).map(|()| Era::Modern);
     };
-    let claimed =
-        json::string(claimed.get()).ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
-    if is_request && params.meta.client_capabilities.is_none() {
+    let claimed = json::string(claimed).ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
+    if is_request
+        && !params
+            .meta
+            .client_capabilities
+            .is_some_and(|capabilities| capabilities.starts_with('{'))
+    {
         return Err(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY));
     }
-    mirror::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
+    let demand = if is_request {
+        Demand::Complete
+    } else {
+        Demand::WherePresent
+    };
+    mirror::check(headers, message, demand).map_err(Refusal::Mirror)?;
     if version::MODERN.contains(&claimed.as_ref()) {
         Ok(Era::Modern)
     } else {
         Err(Refusal::Version(claimed.into_owned()))
     }
+}
+
+/// What a request need not repeat in headers must not contradict its body.
+fn where_present(headers: &Headers, message: &Message<'_>) -> Result<(), Refusal> {
+    mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)
 }
 
 #[cfg(test)]

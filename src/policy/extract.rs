@@ -2,6 +2,7 @@
 //! objects along given paths; arrays are left out, as the native filter does.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use prost::Message as _;
 use prost_types::value::Kind;
@@ -9,7 +10,8 @@ use prost_types::{Struct, Value};
 
 use super::Refusal;
 use crate::mcp::Invalid;
-use crate::mcp::json::{self, RawValue, Shape};
+use crate::mcp::json::{self, Shape};
+use crate::mcp::lookalike::{fold, is_lookalike};
 use crate::mcp::message::Params;
 
 /// Objects nested deeper are refused: `header_to_metadata` gives up on a
@@ -31,8 +33,9 @@ pub enum Extracted<'a> {
 /// Takes what stands at `paths` out of `params`; `None` when nothing does.
 ///
 /// # Errors
-/// A member stands twice on the way, or a value is nested too deeply or holds
-/// half a surrogate pair: policies and servers could read it differently.
+/// A member stands twice on the way, or one that some readers take for it; or a
+/// value is nested too deeply or holds half a surrogate pair: policies and
+/// servers could read it differently.
 pub fn extract<'a>(
     params: &Params<'a>,
     paths: &[&[&'static str]],
@@ -42,6 +45,9 @@ pub fn extract<'a>(
         let Some((first, rest)) = path.split_first() else {
             continue;
         };
+        if params.has_lookalike(first) {
+            return Err(DUPLICATE);
+        }
         let Some(value) = params.get(first) else {
             continue;
         };
@@ -52,36 +58,46 @@ pub fn extract<'a>(
     Ok((!members.is_empty()).then_some(Extracted::Object(members)))
 }
 
-fn at_path<'a>(raw: &'a RawValue, path: &[&'static str]) -> Result<Option<Extracted<'a>>, Refusal> {
+const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
+const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
+
+fn at_path<'a>(raw: &'a str, path: &[&'static str]) -> Result<Option<Extracted<'a>>, Refusal> {
     let Some((first, rest)) = path.split_first() else {
         return read(raw, DEPTH);
     };
-    let mut found = None;
-    let is_object = object(raw, |name, value| {
-        if name == *first {
-            found = Some(value);
-        }
-    })?;
-    let Some(value) = found.filter(|_| is_object) else {
+    let Some(members) = object(raw)? else {
+        return Ok(None);
+    };
+    if members.iter().any(|(name, _)| is_lookalike(name, &[first])) {
+        return Err(DUPLICATE);
+    }
+    let Some((_, value)) = members.into_iter().find(|(name, _)| name == first) else {
         return Ok(None);
     };
     let value = at_path(value, rest)?;
     Ok(value.map(|value| Extracted::Object(vec![(Cow::Borrowed(*first), value)])))
 }
 
-fn read(raw: &RawValue, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
-    const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
-    let text = raw.get();
-    match text.as_bytes().first() {
+fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
+    match raw.as_bytes().first() {
         Some(b'[') => Ok(None),
-        Some(b'"') => json::string(text)
+        Some(b'"') => json::string(raw)
             .map(Extracted::Text)
             .map(Some)
             .ok_or(NOT_EXPORTABLE),
         Some(b'{') => {
             let depth = depth.checked_sub(1).ok_or(NOT_EXPORTABLE)?;
-            let mut members = Vec::new();
-            object(raw, |name, value| members.push((name, value)))?;
+            let Some(members) = object(raw)? else {
+                return Ok(None);
+            };
+            // A policy may read any of them.
+            let folded: HashSet<String> = members
+                .iter()
+                .map(|(name, _)| fold(name).collect())
+                .collect();
+            if folded.len() < members.len() {
+                return Err(DUPLICATE);
+            }
             let mut object = Vec::with_capacity(members.len());
             for (name, value) in members {
                 if let Some(value) = read(value, depth)? {
@@ -90,20 +106,21 @@ fn read(raw: &RawValue, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> 
             }
             Ok(Some(Extracted::Object(object)))
         }
-        _ => Ok(Some(Extracted::Literal(text))),
+        _ => Ok(Some(Extracted::Literal(raw))),
     }
 }
 
-/// Shows the members of `raw`, each name once; `false` when it is no object.
-fn object<'a>(
-    raw: &'a RawValue,
-    visit: impl FnMut(Cow<'a, str>, &'a RawValue),
-) -> Result<bool, Refusal> {
-    match json::members(raw.get(), visit) {
-        Ok(Shape::Object { unique: true }) => Ok(true),
-        Ok(Shape::Object { unique: false }) => Err(Refusal::Body(Invalid::DuplicateKey("params"))),
-        Ok(_) => Ok(false),
-        Err(_) => Err(Refusal::NotExportable("params")),
+/// The members of an object, in their order.
+type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
+
+/// The members of `raw`, each name once; `None` when it is no object.
+fn object(raw: &str) -> Result<Option<Members<'_>>, Refusal> {
+    let mut members = Members::new();
+    match json::members(raw, |name, value| members.push((name, value))) {
+        Ok(Shape::Object { unique: true }) => Ok(Some(members)),
+        Ok(Shape::Object { unique: false }) => Err(DUPLICATE),
+        Ok(_) => Ok(None),
+        Err(_) => Err(NOT_EXPORTABLE),
     }
 }
 
@@ -222,18 +239,27 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_duplicate_along_a_path_is_refused() {
-        let duplicate = Err(Refusal::Body(Invalid::DuplicateKey("params")));
-        assert_eq!(
-            extracted(
+        for (method, params) in [
+            (
                 "initialize",
-                r#"{"clientInfo":{"name":"a","n\u0061me":"b"}}"#
+                r#"{"clientInfo":{"name":"a","n\u0061me":"b"}}"#,
             ),
-            duplicate
-        );
-        assert_eq!(
-            extracted("completion/complete", r#"{"ref":{"x":{"y":1,"y":2}}}"#),
-            duplicate
-        );
+            ("initialize", r#"{"clientInfo":{"name":"a","Name":"b"}}"#),
+            ("initialize", r#"{"ClientInfo":{"name":"a"}}"#),
+            ("tools/call", r#"{"name":"a","Name":"b"}"#),
+            ("tools/call", r#"{"NAME":"b"}"#),
+            ("tools/call", r#"{"name\u0000":"b"}"#),
+            ("tasks/get", r#"{"ta\u017fkId":"b"}"#),
+            ("completion/complete", r#"{"ref":{"x":{"y":1,"y":2}}}"#),
+            ("completion/complete", r#"{"ref":{"name":1,"Name":2}}"#),
+        ] {
+            assert_eq!(
+                extracted(method, params),
+                Err(DUPLICATE),
+                "{method} {params}"
+            );
+        }
+        assert!(extracted("tools/call", r#"{"name":"a","arguments":{"x":1,"X":2}}"#).is_ok());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::Status;
+use super::export::LONGEST;
 use crate::http::Reply;
 use crate::mcp::json;
 use crate::mcp::mirror::Mismatch;
@@ -50,6 +51,8 @@ pub enum Refusal {
     },
     /// Nothing here has this name: kind and name.
     UnknownName(&'static str, String),
+    /// A list's page that no list of the gateway's has.
+    Cursor,
     /// `params` lacks the member that names what the method is about.
     NameMissing(&'static str),
     /// Servers did not answer as they must: a sentence for each.
@@ -88,7 +91,9 @@ impl Refusal {
             }
             Self::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND, Status::Unknown),
             Self::UnknownMethod { modern: false, .. } => (200, METHOD_NOT_FOUND, Status::Unknown),
-            Self::UnknownName(..) | Self::NameMissing(_) => (200, INVALID_PARAMS, Status::Unknown),
+            Self::UnknownName(..) | Self::NameMissing(_) | Self::Cursor => {
+                (200, INVALID_PARAMS, Status::Unknown)
+            }
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
         }
     }
@@ -121,19 +126,18 @@ impl Refusal {
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),
             Self::Version(requested) => format!(
-                "protocol version {requested} is not supported, use {}",
+                "protocol version {requested} is not supported, use {} with params._meta",
                 version::MODERN.join(", ")
             )
             .into(),
             Self::UnexpectedResponse => "no request is waiting for this response".into(),
-            Self::TooLong(what) => {
-                format!("{what} is too long: more than 8192 bytes as policies see it").into()
-            }
+            Self::TooLong(what) => format!("{what} is too long: over {LONGEST} bytes").into(),
             Self::NotExportable(what) => {
                 format!("{what} must be Unicode, and not deeply nested").into()
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
             Self::UnknownName(kind, name) => format!("Unknown {kind}: {name}").into(),
+            Self::Cursor => "unknown cursor: lists have one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Servers(sentences) => sentences.join("; ").into(),
         }
@@ -225,6 +229,7 @@ mod tests {
             ),
             (Refusal::UnknownName("tool", "x".into()), 200, -32602),
             (Refusal::NameMissing("name"), 200, -32602),
+            (Refusal::Cursor, 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
         ] {
             let reply = refusal.reply(None);

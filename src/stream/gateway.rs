@@ -1,7 +1,9 @@
 //! A message that was understood, in gateway mode: answered here, asked of all
 //! servers, or routed to one.
 
-use super::request::{shown, shown_status};
+use std::rc::Rc;
+
+use super::request::shown;
 use super::{Effect, Phase, Stream};
 use crate::config::Gateway;
 use crate::gateway::call::{CallId, Caller, Response};
@@ -16,73 +18,75 @@ use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 use crate::worker::Worker;
 
+/// A message that was understood, and what it came in.
+pub(super) struct Incoming<'a> {
+    pub(super) message: &'a Message<'a>,
+    pub(super) era: Era,
+    pub(super) headers: &'a Headers,
+    pub(super) body: &'a [u8],
+}
+
 impl Stream {
     pub(super) fn gateway_message(
         &mut self,
-        message: &Message<'_>,
-        era: Era,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
         attributes: Attributes<'_>,
-        headers: &Headers,
-        body: &[u8],
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
+        let Incoming {
+            message,
+            era,
+            headers,
+            ..
+        } = *request;
         let (id, params) = match message {
             Message::Response { .. } => return Err(Refusal::UnexpectedResponse),
+            // Without sessions there is no server that it concerns.
             Message::Notification { .. } => {
-                // Without sessions there is no server that it concerns.
-                let mut effects = shown(Export::of(&attributes, self.config.storage)?);
-                effects.extend(self.reply(Reply::empty(202, Status::Ok.as_str())));
-                return Ok(effects);
+                return self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()));
             }
-            Message::Request { id, params, .. } => (id.get(), params),
+            Message::Request { id, params, .. } => (*id, params),
         };
-        if message.method() == method::PING {
-            let mut effects = shown(Export::of(&attributes, self.config.storage)?);
-            let result: &[u8] = if era == Era::Modern {
-                br#"{"resultType":"complete"}"#
-            } else {
-                b"{}"
-            };
-            effects.extend(self.reply(answer(id, result)));
-            return Ok(effects);
-        }
-        if era == Era::Legacy {
-            return Err(Refusal::Version(legacy_version(message, headers)));
-        }
-        let question = match message.method() {
-            method::SERVER_DISCOVER => Question::Discover,
-            method::TOOLS_LIST => Question::Tools,
-            method::TOOLS_CALL => return self.route(message, attributes, headers, body),
-            unknown => {
+        let question = match (message.method(), era) {
+            (method::PING, Era::Modern) => {
+                return self.answered(&attributes, answer(id, br#"{"resultType":"complete"}"#));
+            }
+            (method::PING, Era::Legacy) => return self.answered(&attributes, answer(id, b"{}")),
+            (_, Era::Legacy) => return Err(Refusal::Version(legacy_version(message, headers))),
+            (method::TOOLS_CALL, Era::Modern) => return self.route(gateway, request, attributes),
+            (method::SERVER_DISCOVER, Era::Modern) => Question::Discover,
+            (method::TOOLS_LIST, Era::Modern) => Question::Tools,
+            (unknown, Era::Modern) => {
                 return Err(Refusal::UnknownMethod {
                     method: unknown.to_owned(),
                     modern: true,
                 });
             }
         };
-        let caller = Caller::of(&params.meta, forwarding::traced(headers))
-            .ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
+        if params.get("cursor").is_some_and(|cursor| cursor != "null") {
+            return Err(Refusal::Cursor);
+        }
+        let caller = Caller::of(&params.meta, forwarding::traced(headers))?;
         let mut effects = shown(Export::of(&attributes, self.config.storage)?);
-        effects.extend(self.ask(question, caller, id, worker));
-        Ok(effects)
-    }
-
-    fn ask(
-        &mut self,
-        question: Question,
-        caller: Caller,
-        id: &str,
-        worker: &mut Worker,
-    ) -> Vec<Effect> {
-        let Some(gateway) = &self.config.gateway else {
-            return Vec::new();
-        };
         let (fanout, calls) = Fanout::start(question, caller, gateway, worker);
         self.phase = Phase::Asking {
             fanout,
             id: id.to_owned(),
         };
-        calls.into_iter().map(Effect::Call).collect()
+        effects.extend(calls.into_iter().map(Effect::Call));
+        Ok(effects)
+    }
+
+    /// Answers here; access logs see what the message was about.
+    fn answered(
+        &mut self,
+        attributes: &Attributes<'_>,
+        reply: Reply,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let mut effects = shown(Export::of(attributes, self.config.storage)?);
+        effects.extend(self.reply(reply));
+        Ok(effects)
     }
 
     pub(super) fn call_done(
@@ -91,7 +95,7 @@ impl Stream {
         response: &Response,
         worker: &mut Worker,
     ) -> Vec<Effect> {
-        let config = self.config.clone();
+        let config = Rc::clone(&self.config);
         let (Some(gateway), Phase::Asking { fanout, .. }) = (&config.gateway, &mut self.phase)
         else {
             return Vec::new();
@@ -102,48 +106,49 @@ impl Stream {
         if !fanout.is_done() {
             return Vec::new();
         }
-        let Phase::Asking { fanout, id } = std::mem::replace(&mut self.phase, Phase::Answered)
+        let Phase::Asking { mut fanout, id } = std::mem::replace(&mut self.phase, Phase::Answered)
         else {
             return Vec::new();
         };
+        fanout.bound(gateway);
         let mut effects = news(&fanout, gateway, worker);
         let outcome = fanout.outcome(gateway);
-        if !outcome.collisions.is_empty() {
-            effects.push(Effect::Log(
-                log::Level::Debug,
-                format!("names in several lists: {}", outcome.collisions.join(", ")),
-            ));
+        if !outcome.left_out.is_empty() {
+            let line = format!(
+                "tools left out, their names are taken: {}",
+                outcome.left_out.join(", ")
+            );
+            effects.push(Effect::Log(log::Level::Debug, line));
         }
-        effects.extend(match outcome.result {
-            Ok(result) => self.reply(answer(&id, &result)),
-            Err(refusal) => {
-                let mut effects = shown_status(refusal.status(), config.storage);
-                effects.extend(self.reply(refusal.reply(Some(&id))));
-                effects
-            }
-        });
+        match outcome.result {
+            Ok(result) => effects.extend(self.reply(answer(&id, &result))),
+            Err(refusal) => effects.extend(self.refuse(&refusal, Some(&id))),
+        }
         effects
     }
 
     /// Hands a call over to Envoy's router, for the server that it names.
     fn route(
         &mut self,
-        message: &Message<'_>,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
         mut attributes: Attributes<'_>,
-        headers: &Headers,
-        body: &[u8],
     ) -> Result<Vec<Effect>, Refusal> {
-        let config = self.config.clone();
-        let (Some(gateway), Some(params)) = (&config.gateway, message.params()) else {
-            return Err(Refusal::NameMissing("name"));
-        };
-        let name = message.name().ok_or(Refusal::NameMissing("name"))?;
+        const NAMELESS: Refusal = Refusal::NameMissing("name");
+        let Incoming {
+            message,
+            headers,
+            body,
+            ..
+        } = *request;
+        let name = message.name().ok_or(NAMELESS)?;
         let (server, own) = names::resolve(&gateway.servers, &name)
             .ok_or_else(|| Refusal::UnknownName("tool", name.clone().into_owned()))?;
-        let body = std::str::from_utf8(body)
+        let text = std::str::from_utf8(body)
             .map_err(|error| Refusal::Body(Invalid::NotJson(error.to_string())))?;
-        let route = Route::new(server, own, body, params).ok_or(Refusal::NameMissing("name"))?;
-        let version = attributes.protocol_version.clone();
+        let route =
+            Route::new(server, own, text, message.params().ok_or(NAMELESS)?).ok_or(NAMELESS)?;
+        let set = route.headers(message.method(), attributes.protocol_version.as_deref());
         attributes.route(
             Chosen {
                 server: server.name.clone(),
@@ -155,7 +160,6 @@ impl Stream {
             .into_iter()
             .map(Effect::RemoveRequestHeader)
             .collect();
-        let set = route.headers(message.method(), version.as_deref());
         effects.extend(
             set.into_iter()
                 .map(|(name, value)| Effect::SetRequestHeader(name, value)),
@@ -165,7 +169,7 @@ impl Stream {
             effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
             effects.push(Effect::ReplaceRequestBody(body));
         }
-        effects.extend(shown(Export::of(&attributes, config.storage)?));
+        effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         effects.push(Effect::ClearRouteCache);
         self.phase = Phase::Released;
         Ok(effects)
@@ -206,7 +210,7 @@ fn legacy_version(message: &Message<'_>, headers: &Headers) -> String {
     let initialize = message
         .params()
         .and_then(|params| params.get("protocolVersion"));
-    let by_body = initialize.and_then(|version| json::string(version.get()));
+    let by_body = initialize.and_then(json::string);
     let by_header = || {
         headers
             .get(mcp::PROTOCOL_VERSION_HEADER)

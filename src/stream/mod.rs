@@ -33,6 +33,8 @@ pub enum Event<'a> {
     RequestEnd {
         /// The whole body.
         body: &'a [u8],
+        /// Trailers came after it.
+        trailers: bool,
     },
     /// A call was answered, or failed.
     CallDone {
@@ -57,6 +59,8 @@ pub enum Effect {
     SetRequestHeader(&'static str, String),
     /// Replace the whole body of the request.
     ReplaceRequestBody(Vec<u8>),
+    /// Remove the request's trailers.
+    RemoveRequestTrailers,
     /// Write filter state; Envoy puts `wasm.` before the key.
     SetState(&'static str, Vec<u8>),
     /// Select the route anew.
@@ -98,11 +102,11 @@ pub struct Step {
 pub struct Stream {
     config: Rc<Config>,
     phase: Phase,
-    /// The `Origin` of a request to an endpoint: `Some` for every such request.
+    /// Present when the request is to an endpoint.
     endpoint: Option<Endpoint>,
 }
 
-/// What an answer must know of its request.
+/// What the answer must know of a request to an endpoint.
 #[derive(Debug)]
 struct Endpoint {
     origin: Option<String>,
@@ -138,7 +142,7 @@ impl Stream {
         let effects = match event {
             Event::RequestHeaders { headers, end } => self.request_headers(headers, end, worker),
             Event::RequestBody { size } => self.request_body(size),
-            Event::RequestEnd { body } => self.request_end(body, worker),
+            Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
             Event::CallDone { id, response } => self.call_done(id, &response, worker),
             Event::ResponseHeaders { headers } => self.response_headers(&headers),
         };

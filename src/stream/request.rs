@@ -1,5 +1,8 @@
 //! The request, up to the point where a message is understood.
 
+use std::rc::Rc;
+
+use super::gateway::Incoming;
 use super::{Effect, Endpoint, Phase, Stream};
 use crate::http::cors::Cors;
 use crate::http::{Headers, Reply};
@@ -7,7 +10,7 @@ use crate::mcp::{Invalid, Message};
 use crate::policy::attributes::Attributes;
 use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
-use crate::policy::{Refusal, Status, era};
+use crate::policy::{Refusal, era};
 use crate::worker::Worker;
 
 impl Stream {
@@ -30,7 +33,7 @@ impl Stream {
             effects.push(Effect::ClearRouteCache);
         }
         self.phase = Phase::Released;
-        let path = headers.text(":path").unwrap_or_default();
+        let path = headers.get(":path").unwrap_or_default();
         if !self.config.endpoints.contains(path) {
             return effects;
         }
@@ -54,7 +57,7 @@ impl Stream {
                 self.phase = Phase::Reading(headers);
                 effects.extend(self.request_body(announced.unwrap_or(0)));
                 if end && self.is_reading() {
-                    effects.extend(self.request_end(b"", worker));
+                    effects.extend(self.request_end(b"", false, worker));
                 }
             }
         }
@@ -101,7 +104,12 @@ impl Stream {
         }
     }
 
-    pub(super) fn request_end(&mut self, body: &[u8], worker: &mut Worker) -> Vec<Effect> {
+    pub(super) fn request_end(
+        &mut self,
+        body: &[u8],
+        trailers: bool,
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
         let effects = self.request_body(body.len());
         let Phase::Reading(headers) = &mut self.phase else {
             return effects;
@@ -111,12 +119,22 @@ impl Stream {
             Ok(message) => message,
             Err(error) => {
                 let refusal = Refusal::Body(error.why);
-                return self.not_understood(&refusal, error.id.map(|id| id.get()));
+                return self.not_understood(&refusal, error.id);
             }
         };
         match self.understood(&message, &headers, body, worker) {
-            Ok(effects) => effects,
-            Err(refusal) => self.refuse(&refusal, message.id().map(|id| id.get())),
+            Ok(mut effects) => {
+                // A server has no more business with a client's trailers than
+                // with its headers; and nobody here has read them.
+                if trailers
+                    && self.config.gateway.is_some()
+                    && matches!(self.phase, Phase::Released)
+                {
+                    effects.push(Effect::RemoveRequestTrailers);
+                }
+                effects
+            }
+            Err(refusal) => self.refuse(&refusal, message.id()),
         }
     }
 
@@ -129,11 +147,18 @@ impl Stream {
     ) -> Result<Vec<Effect>, Refusal> {
         let era = era::check(headers, message, self.is_strict())?;
         let attributes = Attributes::of(message, headers)?;
-        if self.config.gateway.is_some() {
-            return self.gateway_message(message, era, attributes, headers, body, worker);
+        let config = Rc::clone(&self.config);
+        if let Some(gateway) = &config.gateway {
+            let request = Incoming {
+                message,
+                era,
+                headers,
+                body,
+            };
+            return self.gateway_message(gateway, &request, attributes, worker);
         }
-        let mut effects = shown(Export::of(&attributes, self.config.storage)?);
-        if self.config.clear_route_cache {
+        let mut effects = shown(Export::of(&attributes, config.storage)?);
+        if config.clear_route_cache {
             effects.push(Effect::ClearRouteCache);
         }
         self.phase = Phase::Released;
@@ -175,9 +200,4 @@ pub(super) fn shown(export: Export) -> Vec<Effect> {
         .into_iter()
         .map(|(name, value)| Effect::SetRequestHeader(name, value));
     state.chain(headers).collect()
-}
-
-/// The status that a message shows when servers fail it later on.
-pub(super) fn shown_status(status: Status, storage: export::Storage) -> Vec<Effect> {
-    shown(Export::status(status, storage))
 }

@@ -88,3 +88,17 @@ fn a_name_given_twice_is_refused() {
     assert_eq!(error["id"], json!(1));
     assert_eq!(error["error"]["code"], json!(-32600));
 }
+
+#[test]
+fn bytes_that_are_no_text_in_a_query_do_not_hide_the_path() {
+    let plugin = Host::new()
+        .configure(r#"{"paths":["/mcp"],"trafficMode":"REJECT_NO_MCP"}"#)
+        .expect("a configuration");
+    let mut stream = plugin.stream();
+    stream.request(
+        Request::post("/mcp")
+            .set(":path", b"/mcp?\xff")
+            .json(br#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#),
+    );
+    stream.expect_reply(400);
+}

@@ -89,3 +89,26 @@ fn answers_to_a_client_that_has_gone_do_no_harm() {
     assert_eq!(stream.outcome(), Outcome::Reset);
     assert_eq!(plugin.open_streams(), 0);
 }
+
+#[test]
+fn trailers_of_a_client_do_not_reach_the_server() {
+    let plugin = Host::new()
+        .cluster("weather")
+        .configure(r#"{"servers":[{"name":"weather"}]}"#)
+        .expect("a configuration");
+    let mut stream = plugin.stream();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"weather__get","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    stream.request(
+        Request::post("/mcp")
+            .json(body)
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "weather__get")
+            .trailer("authorization", "Bearer secret")
+            .trailer("mcp-name", "other"),
+    );
+    let upstream = stream.expect_released();
+    assert!(upstream.trailers.is_none_or(|trailers| trailers.is_empty()));
+    assert_eq!(upstream.headers.text("mcp-name").as_deref(), Some("get"));
+}

@@ -70,7 +70,10 @@ impl Driver<'_> {
             });
         }
         if self.stream.is_reading() {
-            self.step(Event::RequestEnd { body: &body });
+            self.step(Event::RequestEnd {
+                body: &body,
+                trailers: false,
+            });
         }
     }
 
@@ -135,6 +138,7 @@ impl Driver<'_> {
             Effect::ReplaceRequestBody(body) => {
                 self.request.body = String::from_utf8(body).expect("text")
             }
+            Effect::RemoveRequestTrailers => panic!("no scenario has trailers"),
             Effect::SetState(key, value) => {
                 self.seen.state.insert(
                     format!("wasm.{key}"),
@@ -145,7 +149,7 @@ impl Driver<'_> {
             Effect::Call(call) if !self.clusters.contains(&call.cluster) => {
                 self.step(Event::CallDone {
                     id: call.id,
-                    response: Response::NotSent,
+                    response: Response::NoCluster,
                 });
             }
             Effect::Call(call) => {

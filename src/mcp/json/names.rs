@@ -1,0 +1,28 @@
+//! The member names of one object, to tell when one comes twice.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// The names of one object. Few are compared one by one; many are hashed, so
+/// that an object of a hundred thousand members stays cheap.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    const FEW: usize = 16;
+
+    /// Remembers `name`; `false` when it was there already.
+    pub(super) fn insert(&mut self, name: Cow<'a, str>) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}

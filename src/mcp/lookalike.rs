@@ -1,0 +1,39 @@
+//! Names that some readers take for others: Go's `encoding/json` compares the
+//! names of members without case, and takes the last; some releases of its MCP
+//! SDK cut a name at NUL. Where a policy reads `name`, a server must not get
+//! to read `Name`.
+
+/// Whether some reader takes `name` for one of `known`, though it is none.
+pub fn is_lookalike(name: &str, known: &[&str]) -> bool {
+    // Nearly every name is its own fold.
+    !known.contains(&name) && known.iter().any(|known| fold(name).eq(fold(known)))
+}
+
+/// `name` as the most forgiving reader compares it.
+pub fn fold(name: &str) -> impl Iterator<Item = char> {
+    // The two characters outside ASCII whose simple case folding is in it.
+    let letter = |c| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    name.chars().filter(|c| *c != '\0').map(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_name_in_other_case_is_a_lookalike_of_it() {
+        for name in ["Name", "NAME", "name\0", "\0na\0me"] {
+            assert!(is_lookalike(name, &["uri", "name"]), "{name:?}");
+        }
+        assert!(is_lookalike("param\u{17f}", &["params"]));
+        assert!(is_lookalike("ta\u{17f}\u{212a}Id", &["taskId"]));
+        for name in ["name", "names", "", "nam\u{e9}", "uri"] {
+            assert!(!is_lookalike(name, &["uri", "name"]), "{name:?}");
+        }
+    }
+}
