@@ -52,7 +52,7 @@ pub fn name_param(method: &str) -> Option<&'static str> {
     match method {
         TOOLS_CALL | PROMPTS_GET => Some("name"),
         RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => Some("uri"),
-        _ if method.starts_with("tasks/") => Some("taskId"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
         _ => None,
     }
 }
@@ -68,7 +68,7 @@ pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
         INITIALIZE => &[&["protocolVersion"], &["clientInfo", "name"]],
         "notifications/cancelled" => &[&["requestId"]],
         "notifications/progress" => &[&["progressToken"], &["progress"]],
-        "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => &[&["taskId"]],
+        "tasks/get" | "tasks/update" | "tasks/cancel" => &[&["taskId"]],
         _ => &[],
     }
 }

@@ -4,6 +4,7 @@
 
 mod names;
 mod reader;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod unique;

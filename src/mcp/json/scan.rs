@@ -1,0 +1,209 @@
+//! Passing over JSON: what is left of a text after one value.
+//!
+//! Bodies are up to a megabyte and mostly arguments that nobody here looks at,
+//! so this is where the time goes. Everything works on the rest of the text,
+//! which stays in registers; strings are searched by words and by blocks.
+
+/// What is left; or what is left where a fault shows, and what is expected.
+pub(super) type Scanned<'a> = Result<&'a [u8], (&'a [u8], &'static str)>;
+
+/// What a value can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    Object,
+    Array,
+}
+
+/// Passes over blanks.
+#[inline]
+pub(super) fn blanks(mut rest: &[u8]) -> &[u8] {
+    while let [b' ' | b'\n' | b'\r' | b'\t', after @ ..] = rest {
+        rest = after;
+    }
+    rest
+}
+
+/// Passes over the value that `rest` starts with. `open` is scratch space: no
+/// nesting exhausts the stack.
+pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanned<'a> {
+    open.clear();
+    let mut container = None;
+    loop {
+        // A value starts here.
+        rest = match rest {
+            [b'"', ..] => string(rest)?,
+            [b'{', after @ ..] => match blanks(after) {
+                [b'}', after @ ..] => after,
+                after => {
+                    open.extend(container.replace(Container::Object));
+                    rest = name(after)?;
+                    continue;
+                }
+            },
+            [b'[', after @ ..] => match blanks(after) {
+                [b']', after @ ..] => after,
+                after => {
+                    open.extend(container.replace(Container::Array));
+                    rest = after;
+                    continue;
+                }
+            },
+            [b'-' | b'0'..=b'9', ..] => number(rest)?,
+            [b't', b'r', b'u', b'e', after @ ..]
+            | [b'f', b'a', b'l', b's', b'e', after @ ..]
+            | [b'n', b'u', b'l', b'l', after @ ..] => after,
+            _ => return Err((rest, "a value")),
+        };
+        // A value has ended: so may containers.
+        loop {
+            let Some(inside) = container else {
+                return Ok(rest);
+            };
+            rest = match (inside, blanks(rest)) {
+                (Container::Object, [b',', after @ ..]) => {
+                    rest = name(blanks(after))?;
+                    break;
+                }
+                (Container::Array, [b',', after @ ..]) => {
+                    rest = blanks(after);
+                    break;
+                }
+                (Container::Object, [b'}', after @ ..])
+                | (Container::Array, [b']', after @ ..]) => after,
+                (Container::Object, rest) => return Err((rest, "\",\" or \"}\"")),
+                (Container::Array, rest) => return Err((rest, "\",\" or \"]\"")),
+            };
+            container = open.pop();
+        }
+    }
+}
+
+/// Passes over the name that `rest` starts with, its colon and blanks.
+#[inline]
+fn name(rest: &[u8]) -> Scanned<'_> {
+    match blanks(string(rest)?) {
+        [b':', after @ ..] => Ok(blanks(after)),
+        rest => Err((rest, "\":\"")),
+    }
+}
+
+/// Passes over the string that `rest` starts with.
+#[inline]
+pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
+    let [b'"', rest @ ..] = rest else {
+        return Err((rest, "a string"));
+    };
+    let mut rest = plain(rest);
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Ok(after),
+            [
+                b'\\',
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                after @ ..,
+            ] => plain(after),
+            [b'\\', b'u', a, b, c, d, after @ ..]
+                if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
+            {
+                plain(after)
+            }
+            [b'\\', ..] => return Err((rest, "an escape")),
+            [] => return Err((rest, "the end of a string")),
+            _ => return Err((rest, "no control character in a string")),
+        };
+    }
+}
+
+/// Passes over what is plain in a string: neither quote nor backslash nor
+/// control character.
+#[inline]
+fn plain(mut rest: &[u8]) -> &[u8] {
+    // Most strings are short: two words.
+    for _ in 0..2 {
+        let Some((word, after)) = rest.split_first_chunk::<8>() else {
+            return plain_bytes(rest);
+        };
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            // Each byte has its flag in its highest bit.
+            let bytes = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
+            return rest.get(bytes..).unwrap_or_default();
+        }
+        rest = after;
+    }
+    // In the long ones, blocks that the compiler makes SIMD of.
+    while let Some((block, after)) = rest.split_first_chunk::<64>() {
+        if block
+            .iter()
+            .fold(false, |found, byte| found | is_special(*byte))
+        {
+            break;
+        }
+        rest = after;
+    }
+    plain_bytes(rest)
+}
+
+fn plain_bytes(rest: &[u8]) -> &[u8] {
+    let at = rest
+        .iter()
+        .position(|byte| is_special(*byte))
+        .unwrap_or(rest.len());
+    rest.get(at..).unwrap_or_default()
+}
+
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < b' '
+}
+
+/// The highest bit of the first byte in `word` that is special, little-endian;
+/// bits of bytes after it mean nothing. 0 when none is.
+#[inline]
+fn special(word: u64) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero = |word: u64| word.wrapping_sub(LOW) & !word;
+    let quote = zero(word ^ LOW.wrapping_mul(0x22));
+    let backslash = zero(word ^ LOW.wrapping_mul(0x5c));
+    let control = word.wrapping_sub(LOW.wrapping_mul(0x20)) & !word;
+    (quote | backslash | control) & HIGH
+}
+
+/// Passes over the number that `rest` starts with.
+#[inline]
+fn number(rest: &[u8]) -> Scanned<'_> {
+    const FAULT: &str = "a number";
+    let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
+    let mut after = match unsigned {
+        [b'0', after @ ..] => after,
+        [b'1'..=b'9', after @ ..] => digits(after),
+        _ => return Err((rest, FAULT)),
+    };
+    if let [b'0'..=b'9', ..] = after {
+        return Err((rest, FAULT));
+    }
+    if let [b'.', fraction @ ..] = after {
+        let [b'0'..=b'9', fraction @ ..] = fraction else {
+            return Err((rest, FAULT));
+        };
+        after = digits(fraction);
+    }
+    if let [b'e' | b'E', exponent @ ..] = after {
+        let unsigned = match exponent {
+            [b'+' | b'-', unsigned @ ..] => unsigned,
+            unsigned => unsigned,
+        };
+        let [b'0'..=b'9', exponent @ ..] = unsigned else {
+            return Err((rest, FAULT));
+        };
+        after = digits(exponent);
+    }
+    Ok(after)
+}
+
+fn digits(mut rest: &[u8]) -> &[u8] {
+    while let [b'0'..=b'9', after @ ..] = rest {
+        rest = after;
+    }
+    rest
+}
