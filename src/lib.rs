@@ -35,6 +35,7 @@ pub mod edge;
 pub mod gateway;
 pub mod http;
 pub mod mcp;
+pub mod metrics;
 pub mod policy;
 pub mod stream;
 pub mod worker;

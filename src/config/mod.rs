@@ -7,6 +7,7 @@
 mod cors;
 mod duration;
 mod error;
+mod rules;
 mod servers;
 mod source;
 mod wire;
@@ -16,7 +17,10 @@ use std::time::Duration;
 pub use error::ConfigError;
 
 use crate::http::cors::Cors;
+use crate::metrics::Metrics;
 use crate::policy::export::Storage;
+use crate::policy::rules::Rules;
+use crate::policy::trace::Propagation;
 use crate::policy::traffic::TrafficMode;
 
 /// A checked configuration.
@@ -28,6 +32,18 @@ pub struct Config {
     pub traffic_mode: TrafficMode,
     /// The longest body that is read, in bytes; `None` for no limit.
     pub max_request_body_size: Option<usize>,
+    /// Whether the headers wait in the filter until the body has been read.
+    pub hold: bool,
+    /// Where a modern request's attributes come from.
+    pub attribute_source: AttributeSource,
+    /// Whether a key that stands twice is refused at any depth.
+    pub reject_duplicate_keys: bool,
+    /// What is extracted from which method, and how methods are grouped.
+    pub rules: Rules,
+    /// What a message says about its trace, and HTTP should.
+    pub propagation: Propagation,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Where later filters see the attributes.
     pub storage: Storage,
     /// Whether the route is selected anew after exporting.
@@ -36,6 +52,17 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// Many servers behind one endpoint; absent in policy mode.
     pub gateway: Option<Gateway>,
+}
+
+/// `attributeSource`: what the `Mcp-*` headers of a modern request are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributeSource {
+    /// Nothing: the body counts.
+    Body,
+    /// They are compared with the body.
+    Verify,
+    /// They are trusted, and the body is not read.
+    Headers,
 }
 
 /// The request paths that speak MCP.
@@ -121,16 +148,19 @@ impl Config {
 
     fn check(wire: &wire::Config) -> Result<Self, ConfigError> {
         let servers = servers::check(wire)?;
-        if !wire.hold_request_headers {
-            return Err(ConfigError::new(
-                "holdRequestHeaders",
-                "false is not supported: set it to true, and allow_on_headers_stop_iteration: true in Envoy's PluginConfig",
-            ));
-        }
         let is_gateway = !servers.is_empty();
         let gateway = is_gateway
             .then(|| servers::gateway(wire, servers))
             .transpose()?;
+        together(wire, is_gateway)?;
+        let rules = rules::check(&wire.parser_config)?;
+        let metrics = Metrics::new(
+            rules.groups(),
+            gateway
+                .iter()
+                .flat_map(|gateway| &gateway.servers)
+                .map(|server| &*server.name),
+        );
         Ok(Self {
             endpoints: endpoints(wire.paths.as_deref(), is_gateway)?,
             traffic_mode: match wire.traffic_mode {
@@ -141,6 +171,19 @@ impl Config {
             },
             max_request_body_size: (wire.max_request_body_size > 0)
                 .then_some(wire.max_request_body_size),
+            hold: wire.hold_request_headers,
+            attribute_source: match wire.attribute_source {
+                wire::AttributeSource::Body => AttributeSource::Body,
+                wire::AttributeSource::Verify => AttributeSource::Verify,
+                wire::AttributeSource::Headers => AttributeSource::Headers,
+            },
+            reject_duplicate_keys: wire.reject_duplicate_keys,
+            rules,
+            propagation: Propagation {
+                trace_context: wire.propagate_trace_context.0,
+                baggage: wire.propagate_baggage.0,
+            },
+            metrics,
             storage: Storage {
                 dynamic_metadata: wire.request_storage_mode
                     != wire::RequestStorageMode::FilterState,
@@ -152,6 +195,37 @@ impl Config {
             gateway,
         })
     }
+}
+
+/// What excludes each other.
+fn together(wire: &wire::Config, is_gateway: bool) -> Result<(), ConfigError> {
+    let refused = |path: &str, reason: &str| Err(ConfigError::new(path, reason));
+    if is_gateway && !wire.hold_request_headers {
+        return refused(
+            "holdRequestHeaders",
+            "false cannot go with servers: routing by the body needs the headers held",
+        );
+    }
+    if is_gateway && wire.attribute_source == wire::AttributeSource::Headers {
+        return refused(
+            "attributeSource",
+            "HEADERS reads no body, which servers needs: leave one of them out",
+        );
+    }
+    if !wire.hold_request_headers {
+        for (path, switch) in [
+            ("propagateTraceContext", wire.propagate_trace_context),
+            ("propagateBaggage", wire.propagate_baggage),
+        ] {
+            if switch.0 {
+                return refused(
+                    path,
+                    "needs holdRequestHeaders: the headers have gone on when the body is read",
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn endpoints(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoints, ConfigError> {

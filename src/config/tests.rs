@@ -272,9 +272,46 @@ fn an_error_names_the_path_and_the_reason() {
             "servers[0]: invalid type: string \"a\", expected an object",
         ),
         (
-            r#"{"holdRequestHeaders":false}"#,
-            "holdRequestHeaders: false is not supported",
+            r#"{"servers":[{"name":"a"}],"holdRequestHeaders":false}"#,
+            "holdRequestHeaders: false cannot go with servers",
         ),
+        (
+            r#"{"servers":[{"name":"a"}],"attributeSource":"HEADERS"}"#,
+            "attributeSource: HEADERS reads no body",
+        ),
+        (
+            r#"{"holdRequestHeaders":false,"propagateBaggage":true}"#,
+            "propagateBaggage: needs holdRequestHeaders",
+        ),
+        (
+            r#"{"propagateTraceContext":1}"#,
+            "propagateTraceContext: invalid type: integer `1`, expected true, false or {}",
+        ),
+        (
+            r#"{"propagateTraceContext":{"x":1}}"#,
+            "propagateTraceContext: unknown field `x`",
+        ),
+        (
+            r#"{"parserConfig":{"methods":[{"group":"g"}]}}"#,
+            "parserConfig.methods[0]: missing field `method`",
+        ),
+        (
+            r#"{"parserConfig":{"methods":[{"method":"m","group":"a b"}]}}"#,
+            "parserConfig.methods[0].group: \"a b\" must be",
+        ),
+        (
+            r#"{"parserConfig":{"methods":[{"method":"m","extractionRules":[{"path":"name"}]}]}}"#,
+            "parserConfig.methods[0].extractionRules[0].path: \"name\" must be",
+        ),
+        (
+            r#"{"parserConfig":{"methods":[{"method":"m","extractionRules":[{"path":"params..x"}]}]}}"#,
+            "parserConfig.methods[0].extractionRules[0].path: \"params..x\" must be",
+        ),
+        (
+            r#"{"parserConfig":{"groupMetadataKey":""}}"#,
+            "parserConfig.groupMetadataKey: must not be empty",
+        ),
+        (r#"{"paths":["*",""]}"#, "paths[1]: \"\" must start with"),
         (r#"{"paths":[]}"#, "paths: must name at least one path"),
         (
             r#"{"paths":["mcp"]}"#,
@@ -388,4 +425,19 @@ fn an_error_names_the_path_and_the_reason() {
             "{text}\n  said     {said}\n  expected {error}"
         );
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_native_filters_own_fields_are_read() {
+    let config = parse(
+        r#"{"attribute_source":"HEADERS","reject_duplicate_keys":true,"propagate_trace_context":{},"propagate_baggage":true,"hold_request_headers":true,
+            "parser_config":{"group_metadata_key":"g","methods":[{"method":"tools/call","group":"x","extraction_rules":[{"path":"params.a.b"}]}]}}"#,
+    );
+    assert_eq!(config.attribute_source, AttributeSource::Headers);
+    assert!(config.reject_duplicate_keys && config.hold);
+    assert!(config.propagation.trace_context && config.propagation.baggage);
+    assert_eq!(config.rules.group_key.as_deref(), Some("g"));
+    assert_eq!(config.rules.group("tools/call"), "x");
+    assert_eq!(config.rules.methods[0].paths, [["a", "b"]]);
+    assert!(config.metrics.requests("x").is_some());
 }

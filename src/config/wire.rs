@@ -20,6 +20,11 @@ pub(super) struct Config {
     pub(super) max_request_body_size: usize,
     pub(super) hold_request_headers: bool,
     pub(super) clear_route_cache: bool,
+    pub(super) attribute_source: AttributeSource,
+    pub(super) reject_duplicate_keys: bool,
+    pub(super) parser_config: Object<ParserConfig>,
+    pub(super) propagate_trace_context: Switch,
+    pub(super) propagate_baggage: Switch,
     pub(super) request_storage_mode: RequestStorageMode,
     pub(super) servers: Vec<Object<Server>>,
     pub(super) prefix_mode: PrefixMode,
@@ -39,6 +44,11 @@ impl Default for Config {
             max_request_body_size: 1_048_576,
             hold_request_headers: true,
             clear_route_cache: false,
+            attribute_source: AttributeSource::Verify,
+            reject_duplicate_keys: false,
+            parser_config: Object(ParserConfig::default()),
+            propagate_trace_context: Switch(false),
+            propagate_baggage: Switch(false),
             request_storage_mode: RequestStorageMode::Both,
             servers: Vec::new(),
             prefix_mode: PrefixMode::Always,
@@ -102,6 +112,62 @@ pub(super) enum TrafficMode {
     PassThrough,
     RejectNoMcp,
     Noop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum AttributeSource {
+    Body,
+    Verify,
+    Headers,
+}
+
+/// `true`, or the empty message that Envoy's own filter has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Switch(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SwitchVisitor;
+        impl<'de> Visitor<'de> for SwitchVisitor {
+            type Value = Switch;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or {}")
+            }
+            fn visit_bool<E>(self, on: bool) -> Result<Switch, E> {
+                Ok(Switch(on))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Switch, A::Error> {
+                match map.next_key::<String>()? {
+                    None => Ok(Switch(true)),
+                    Some(name) => Err(serde::de::Error::unknown_field(&name, &[])),
+                }
+            }
+        }
+        deserializer.deserialize_any(SwitchVisitor)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ParserConfig {
+    pub(super) methods: Vec<Object<Method>>,
+    pub(super) group_metadata_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Method {
+    pub(super) method: String,
+    pub(super) group: Option<String>,
+    #[serde(default)]
+    pub(super) extraction_rules: Vec<Object<ExtractionRule>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExtractionRule {
+    pub(super) path: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

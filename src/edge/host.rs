@@ -9,6 +9,7 @@ use std::ptr::{null, null_mut};
 
 use crate::http::Headers;
 use crate::http::headers::Field;
+use crate::metrics::Kind;
 
 /// The status with which the host refused a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,9 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,
@@ -342,4 +346,33 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
         ))?;
         Ok(owned(data, size))
     }
+}
+
+/// Defines a metric; gives the number that stands for it.
+pub(super) fn define_metric(kind: Kind, name: &str) -> Result<u32, Refused> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Histogram => 2,
+    };
+    let mut metric = 0;
+    // SAFETY: the pointer is valid for its size, the result for writes.
+    ok(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+/// Adds to a counter; the host takes more than nothing only.
+pub(super) fn increment(metric: u32, by: u64) -> Result<(), Refused> {
+    match i64::try_from(by) {
+        Ok(by) if by > 0 => {
+            // SAFETY: no pointers.
+            ok(unsafe { proxy_increment_metric(metric, by) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Records a value in a histogram.
+pub(super) fn record(metric: u32, value: u64) -> Result<(), Refused> {
+    // SAFETY: no pointers.
+    ok(unsafe { proxy_record_metric(metric, value) })
 }

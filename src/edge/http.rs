@@ -12,12 +12,14 @@ use super::host::{self, Buffer, Map, Refused};
 use crate::config::Config;
 use crate::gateway::call::{Call, CallId, Response};
 use crate::http::Reply;
+use crate::metrics::{Kind, Metric};
 use crate::stream::{Effect, Event, Flow, Stream};
 use crate::worker::Worker;
 
 /// The context of one request.
 pub(super) struct Http {
     stream: Stream,
+    metrics: Rc<[(Kind, u32)]>,
     worker: Rc<RefCell<Worker>>,
     /// The host's tokens of the calls under way.
     calls: HashMap<u32, CallId>,
@@ -27,9 +29,14 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(config: Rc<Config>, worker: Rc<RefCell<Worker>>) -> Self {
+    pub(super) fn new(
+        config: Rc<Config>,
+        metrics: Rc<[(Kind, u32)]>,
+        worker: Rc<RefCell<Worker>>,
+    ) -> Self {
         Self {
             stream: Stream::new(config),
+            metrics,
             worker,
             calls: HashMap::new(),
             body_size: 0,
@@ -92,6 +99,14 @@ impl Http {
             }
             Effect::AddResponseHeader(name, value) => {
                 let _ = host::add_header(Map::Response, name, &value);
+            }
+            Effect::Count(Metric(at), value) => {
+                // What cannot be counted is no reason to stop a request.
+                let _ = match self.metrics.get(at) {
+                    Some((Kind::Counter, metric)) => host::increment(*metric, value),
+                    Some((Kind::Histogram, metric)) => host::record(*metric, value),
+                    None => Ok(()),
+                };
             }
             Effect::Log(level, line) => log::log!(level, "{line}"),
         }

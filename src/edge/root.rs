@@ -12,12 +12,15 @@ use proxy_wasm::types::ContextType;
 use super::host::{self, Buffer};
 use super::http::Http;
 use crate::config::Config;
+use crate::metrics::Kind;
 use crate::policy::export;
 use crate::worker::Worker;
 
 /// The root context.
 pub(super) struct Root {
     config: Option<Rc<Config>>,
+    /// What the host calls the metrics, in their order.
+    metrics: Rc<[(Kind, u32)]>,
     worker: Rc<RefCell<Worker>>,
 }
 
@@ -28,6 +31,7 @@ impl Root {
         let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
         Self {
             config: None,
+            metrics: Rc::new([]),
             worker: Rc::new(RefCell::new(Worker::new(clock, random))),
         }
     }
@@ -56,6 +60,7 @@ impl RootContext for Root {
         match config {
             Ok(config) => {
                 declare_state();
+                self.metrics = define_metrics(&config);
                 self.config = Some(Rc::new(config));
                 true
             }
@@ -69,12 +74,23 @@ impl RootContext for Root {
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         // Envoy creates no stream on a plugin whose configuration was refused.
         let config = self.config.clone()?;
-        Some(Box::new(Http::new(config, Rc::clone(&self.worker))))
+        Some(Box::new(Http::new(
+            config,
+            Rc::clone(&self.metrics),
+            Rc::clone(&self.worker),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// Defines all metrics. One that the host refuses is not counted.
+fn define_metrics(config: &Config) -> Rc<[(Kind, u32)]> {
+    let define =
+        |(kind, name): &(Kind, String)| (*kind, host::define_metric(*kind, name).unwrap_or(0));
+    config.metrics.names().iter().map(define).collect()
 }
 
 /// Makes CEL compare filter state with strings instead of bytes. Where Envoy

@@ -20,6 +20,8 @@ pub struct CallId(pub u32);
 pub struct Call {
     /// Names it when the response comes.
     pub id: CallId,
+    /// The server's place in the configuration.
+    pub server: usize,
     /// The Envoy cluster.
     pub cluster: String,
     /// Pseudo-headers and headers.
@@ -94,12 +96,12 @@ impl Caller {
         })
     }
 
-    /// A modern request of `method` to `server`: its JSON-RPC id is `rpc_id`,
+    /// A modern request of `method` to a server, given with its place: its JSON-RPC id is `rpc_id`,
     /// `cursor` the page to go on with.
     pub fn call(
         &self,
         id: CallId,
-        server: &Server,
+        (at, server): (usize, &Server),
         method: &str,
         rpc_id: &str,
         cursor: Option<&str>,
@@ -118,6 +120,7 @@ impl Caller {
         let body = self.body(method, rpc_id, cursor);
         Call {
             id,
+            server: at,
             cluster: server.cluster.clone(),
             headers,
             body,
@@ -223,7 +226,7 @@ mod tests {
         .unwrap();
         let call = caller.call(
             CallId(3),
-            &server(),
+            (0, &server()),
             "tools/list",
             "gw-1",
             Some(""),

@@ -83,8 +83,8 @@ impl Fanout {
         };
         let mut calls = Vec::with_capacity(gateway.servers.len());
         let now = worker.now();
-        for server in &gateway.servers {
-            let (state, call) = fanout.call(server, None, server.timeout, worker);
+        for (at, server) in gateway.servers.iter().enumerate() {
+            let (state, call) = fanout.call((at, server), None, server.timeout, worker);
             calls.push(call);
             fanout.legs.push(Leg {
                 state,
@@ -99,7 +99,7 @@ impl Fanout {
 
     fn call(
         &mut self,
-        server: &Server,
+        server: (usize, &Server),
         cursor: Option<&str>,
         timeout: Duration,
         worker: &mut Worker,
@@ -141,8 +141,12 @@ impl Fanout {
                 .filter(|left| *left >= Duration::from_millis(1))
             {
                 Some(left) => {
-                    let (state, call) =
-                        self.call(server, Some(&cursor), left.min(server.timeout), worker);
+                    let (state, call) = self.call(
+                        (at, server),
+                        Some(&cursor),
+                        left.min(server.timeout),
+                        worker,
+                    );
                     (state, Some(call))
                 }
                 None => (State::Failed(Failure::TimedOut), None),

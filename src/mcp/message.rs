@@ -125,6 +125,14 @@ impl<'a> Params<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// The member `name`, with its name.
+    pub fn member(&self, name: &str) -> Option<(&Cow<'a, str>, &'a str)> {
+        self.members
+            .iter()
+            .find(|(member, _)| member == name)
+            .map(|(name, value)| (name, *value))
+    }
+
     /// Whether a member stands there that some readers take for `name`.
     pub fn has_lookalike(&self, name: &str) -> bool {
         self.members
@@ -168,6 +176,12 @@ pub struct Meta<'a> {
     pub client_capabilities: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`
     pub client_info: Option<&'a str>,
+    /// `traceparent` (W3C Trace Context)
+    pub traceparent: Option<&'a str>,
+    /// `tracestate` (W3C Trace Context)
+    pub tracestate: Option<&'a str>,
+    /// `baggage` (W3C Baggage)
+    pub baggage: Option<&'a str>,
 }
 
 impl<'a> Meta<'a> {
@@ -180,6 +194,9 @@ impl<'a> Meta<'a> {
                 super::PROTOCOL_VERSION_KEY => meta.protocol_version = value,
                 super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
                 super::CLIENT_INFO_KEY => meta.client_info = value,
+                "traceparent" => meta.traceparent = value,
+                "tracestate" => meta.tracestate = value,
+                "baggage" => meta.baggage = value,
                 _ => {}
             }
             Ok(())

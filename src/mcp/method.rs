@@ -57,6 +57,44 @@ pub fn name_param(method: &str) -> Option<&'static str> {
     }
 }
 
+/// The groups of methods, as `mcp.requests.<group>` and `groupMetadataKey` name them.
+pub const GROUPS: &[&str] = &[
+    "lifecycle",
+    "tool",
+    "resource",
+    "prompt",
+    "notification",
+    "logging",
+    "sampling",
+    "completion",
+    "discovery",
+    "subscription",
+    "task",
+    "unknown",
+];
+
+/// The group of `method`.
+pub fn group(method: &str) -> &'static str {
+    match method {
+        INITIALIZE | PING | "notifications/initialized" => "lifecycle",
+        TOOLS_CALL | TOOLS_LIST => "tool",
+        RESOURCES_READ
+        | RESOURCES_SUBSCRIBE
+        | RESOURCES_UNSUBSCRIBE
+        | "resources/list"
+        | "resources/templates/list" => "resource",
+        PROMPTS_GET | "prompts/list" => "prompt",
+        "logging/setLevel" => "logging",
+        "sampling/createMessage" => "sampling",
+        "completion/complete" => "completion",
+        SERVER_DISCOVER => "discovery",
+        "subscriptions/listen" => "subscription",
+        _ if method.starts_with("tasks/") => "task",
+        _ if method.starts_with("notifications/") => "notification",
+        _ => "unknown",
+    }
+}
+
 /// The parameters shown to later filters, as paths below `params`.
 pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
     match method {

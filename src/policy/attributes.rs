@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::Refusal;
+use super::claim::Claim;
 use super::extract::{self, Extracted};
+use super::rules::{Paths, Rules};
 use crate::http::Headers;
 use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
@@ -24,6 +26,8 @@ pub struct Attributes<'a> {
     pub protocol_version: Option<Cow<'a, str>>,
     /// The parameters that policies look at.
     pub params: Option<Extracted<'a>>,
+    /// The group of the method, with the key that shows it, where it is shown.
+    pub group: Option<(&'a str, &'a str)>,
     /// The server that was chosen, in gateway mode.
     pub server: Option<Chosen>,
 }
@@ -43,7 +47,11 @@ impl<'a> Attributes<'a> {
     ///
     /// # Errors
     /// What policies read cannot be read in one way only.
-    pub fn of(message: &'a Message<'a>, headers: &'a Headers) -> Result<Self, Refusal> {
+    pub fn of(
+        message: &'a Message<'a>,
+        headers: &'a Headers,
+        rules: &'a Rules,
+    ) -> Result<Self, Refusal> {
         let method = message.method();
         let params = message.params();
         let name = match (method::name_param(method), params) {
@@ -63,11 +71,37 @@ impl<'a> Attributes<'a> {
             name,
             protocol_version: by_meta.or_else(by_header),
             params: match params {
-                Some(params) => extract::extract(params, method::extraction(method))?,
+                Some(params) => extracted(params, rules.paths(method))?,
                 None => None,
             },
+            group: rules
+                .group_key
+                .as_deref()
+                .map(|key| (key, rules.group(method))),
             server: None,
         })
+    }
+
+    /// What the headers of a modern request claim of it, before its body is read.
+    pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Self {
+        let method = claim.method.as_str();
+        let name = claim.name.as_deref().map(Cow::Borrowed);
+        let param = method::name_param(method).zip(name.clone());
+        Self {
+            method: Cow::Borrowed(method),
+            id: None,
+            subject: method::subject(method).zip(name.clone()),
+            name,
+            protocol_version: Some(Cow::Borrowed(&claim.protocol_version)),
+            params: param.map(|(param, name)| {
+                Extracted::Object(vec![(Cow::Borrowed(param), Extracted::Text(name))])
+            }),
+            group: rules
+                .group_key
+                .as_deref()
+                .map(|key| (key, rules.group(method))),
+            server: None,
+        }
     }
 
     /// The request goes to `server`, which knows its subject as `own`.
@@ -90,5 +124,12 @@ fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a, str>>, Re
             .map(Some)
             .ok_or(Refusal::NotExportable("params")),
         _ => Ok(None),
+    }
+}
+
+fn extracted<'a>(params: &Params<'a>, paths: Paths<'_>) -> Result<Option<Extracted<'a>>, Refusal> {
+    match paths {
+        Paths::BuiltIn(paths) => extract::extract(params, paths),
+        Paths::Configured(paths) => extract::extract(params, paths),
     }
 }

@@ -1,8 +1,11 @@
 //! The era of a request, and what the modern era demands of it (MCP
 //! 2026-07-28, "Per-request metadata" and "Standard request headers").
 
+use std::borrow::Cow;
+
 use super::Refusal;
 use crate::http::Headers;
+use crate::mcp::message::Params;
 use crate::mcp::mirror::{self, Demand};
 use crate::mcp::{self, Message, header_value, json, method, version};
 
@@ -53,7 +56,52 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         // A notification is no request: its header alone may name the version.
         return where_present(headers, message).map(|()| Era::Modern);
     };
+    let claimed = required(message, params, claimed)?;
+    let demand = if is_request {
+        Demand::Complete
+    } else {
+        Demand::WherePresent
+    };
+    mirror::check(headers, message, demand).map_err(Refusal::Mirror)?;
+    spoken(claimed)?;
+    Ok(Era::Modern)
+}
+
+/// The same where headers do not count (`attributeSource: BODY`).
+///
+/// # Errors
+/// The first [`Refusal`].
+pub fn check_body(message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
+    let Some((params, claimed)) = message
+        .params()
+        .and_then(|params| Some((params, params.meta.protocol_version?)))
+    else {
+        return Ok(Era::Legacy);
+    };
+    if strict {
+        spoken(required(message, params, claimed)?)?;
+    }
+    Ok(Era::Modern)
+}
+
+/// That `claimed` is a version that is spoken here.
+fn spoken(claimed: Cow<'_, str>) -> Result<(), Refusal> {
+    if version::MODERN.contains(&claimed.as_ref()) {
+        Ok(())
+    } else {
+        Err(Refusal::Version(claimed.into_owned()))
+    }
+}
+
+/// The version that `_meta` claims, where it is spoken here and what a modern
+/// request must say beside it is said.
+fn required<'a>(
+    message: &Message<'a>,
+    params: &Params<'a>,
+    claimed: &'a str,
+) -> Result<Cow<'a, str>, Refusal> {
     let claimed = json::string(claimed).ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
+    let is_request = matches!(message, Message::Request { .. });
     if is_request
         && !params
             .meta
@@ -62,17 +110,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
     {
         return Err(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY));
     }
-    let demand = if is_request {
-        Demand::Complete
-    } else {
-        Demand::WherePresent
-    };
-    mirror::check(headers, message, demand).map_err(Refusal::Mirror)?;
-    if version::MODERN.contains(&claimed.as_ref()) {
-        Ok(Era::Modern)
-    } else {
-        Err(Refusal::Version(claimed.into_owned()))
-    }
+    Ok(claimed)
 }
 
 /// What a request need not repeat in headers must not contradict its body.

@@ -40,6 +40,7 @@ pub const STATE: &[&str] = &[
     "mcp.server",
     "mcp.id",
     "mcp.protocol_version",
+    "mcp.group",
 ];
 
 const STATUS: &str = "mcp.status";
@@ -125,6 +126,9 @@ impl Export {
         if let Some(version) = &attributes.protocol_version {
             self.text("mcp.protocol_version", version, "protocol version")?;
         }
+        if let Some((_, group)) = attributes.group {
+            self.text("mcp.group", group, "group")?;
+        }
         let object = object(attributes);
         if object.len() > LONGEST {
             return Err(Refusal::TooLong("message"));
@@ -186,6 +190,12 @@ fn object(attributes: &Attributes<'_>) -> Vec<u8> {
         params.push_json(&mut out);
     }
     out.extend_from_slice(br#","is_mcp_request":true"#);
+    if let Some((key, group)) = attributes.group {
+        out.push(b',');
+        json::push_string(&mut out, key);
+        out.push(b':');
+        json::push_string(&mut out, group);
+    }
     if let Some(chosen) = &attributes.server {
         out.extend_from_slice(br#","server":"#);
         json::push_string(&mut out, &chosen.server);
@@ -200,6 +210,7 @@ mod tests {
     use crate::http::Headers;
     use crate::mcp::Message;
     use crate::policy::attributes::Chosen;
+    use crate::policy::rules::Rules;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     const BOTH: Storage = Storage {
@@ -210,7 +221,10 @@ mod tests {
     fn export(body: &str, storage: Storage) -> Result<Export, Refusal> {
         let message = Message::parse(body.as_bytes()).unwrap();
         let headers = Headers::from_pairs([("mcp-protocol-version", "2025-11-25")]);
-        Export::of(&Attributes::of(&message, &headers)?, storage)
+        Export::of(
+            &Attributes::of(&message, &headers, &Rules::default())?,
+            storage,
+        )
     }
 
     fn state<'a>(export: &'a Export, key: &str) -> Option<&'a str> {
@@ -224,6 +238,13 @@ mod tests {
             .iter()
             .find(|(name, _)| *name == key)
             .map(|(_, value)| value.as_str())
+    }
+
+    fn grouped() -> Rules {
+        Rules {
+            group_key: Some("group".into()),
+            ..Rules::default()
+        }
     }
 
     fn call(name: &str) -> String {
@@ -268,7 +289,8 @@ mod tests {
         let body = call("weather__get");
         let message = Message::parse(body.as_bytes()).unwrap();
         let headers = Headers::default();
-        let mut attributes = Attributes::of(&message, &headers).unwrap();
+        let rules = grouped();
+        let mut attributes = Attributes::of(&message, &headers, &rules).unwrap();
         attributes.route(
             Chosen {
                 server: "weather".into(),
@@ -281,7 +303,7 @@ mod tests {
         assert_eq!(state(&export, "mcp.tool"), Some("get"));
         assert_eq!(state(&export, "mcp.server"), Some("weather"));
         assert!(state(&export, "mcp").unwrap().ends_with(
-            r#""params":{"name":"weather__get"},"is_mcp_request":true,"server":"weather"}"#
+            r#""params":{"name":"weather__get"},"is_mcp_request":true,"group":"tool","server":"weather"}"#
         ));
         assert_eq!(header(&export, "x-mcp-toolname"), Some("get"));
         assert_eq!(header(&export, "x-mcp-servername"), Some("weather"));
@@ -416,7 +438,8 @@ mod tests {
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
             let message = Message::parse(body.as_bytes()).unwrap();
             let headers = Headers::from_pairs([("mcp-protocol-version", "2025-11-25")]);
-            let mut attributes = Attributes::of(&message, &headers).unwrap();
+            let rules = grouped();
+            let mut attributes = Attributes::of(&message, &headers, &rules).unwrap();
             attributes.route(
                 Chosen {
                     server: "s".into(),

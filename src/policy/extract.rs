@@ -30,52 +30,71 @@ pub enum Extracted<'a> {
     Literal(&'a str),
 }
 
-/// Takes what stands at `paths` out of `params`; `None` when nothing does.
+/// Takes what stands at `paths`, each below `params`, out of `params`; `None`
+/// when nothing does.
 ///
 /// # Errors
 /// A member stands twice on the way, or one that some readers take for it; or a
 /// value is nested too deeply or holds half a surrogate pair: policies and
 /// servers could read it differently.
-pub fn extract<'a>(
+pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
-    paths: &[&[&'static str]],
+    paths: &[impl AsRef<[S]>],
 ) -> Result<Option<Extracted<'a>>, Refusal> {
-    let mut members = Vec::new();
+    let mut found = Members::new();
     for path in paths {
-        let Some((first, rest)) = path.split_first() else {
+        let Some((first, rest)) = path.as_ref().split_first() else {
             continue;
         };
-        if params.has_lookalike(first) {
+        if params.has_lookalike(first.as_ref()) {
             return Err(DUPLICATE);
         }
-        let Some(value) = params.get(first) else {
+        let Some((name, value)) = params.member(first.as_ref()) else {
             continue;
         };
         if let Some(value) = at_path(value, rest)? {
-            members.push((Cow::Borrowed(*first), value));
+            add(&mut found, name.clone(), value);
         }
     }
-    Ok((!members.is_empty()).then_some(Extracted::Object(members)))
+    Ok((!found.is_empty()).then_some(Extracted::Object(found)))
 }
 
 const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
 const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
 
-fn at_path<'a>(raw: &'a str, path: &[&'static str]) -> Result<Option<Extracted<'a>>, Refusal> {
+/// The members of what is extracted, in their order.
+type Members<'a> = Vec<(Cow<'a, str>, Extracted<'a>)>;
+
+/// Adds a member; two objects of one name become one.
+fn add<'a>(members: &mut Members<'a>, name: Cow<'a, str>, value: Extracted<'a>) {
+    match (members.iter_mut().find(|(have, _)| *have == name), value) {
+        (Some((_, Extracted::Object(have))), Extracted::Object(more)) => {
+            for (name, value) in more {
+                add(have, name, value);
+            }
+        }
+        // Two paths lead to one value.
+        (Some(_), _) => {}
+        (None, value) => members.push((name, value)),
+    }
+}
+
+fn at_path<'a, S: AsRef<str>>(raw: &'a str, path: &[S]) -> Result<Option<Extracted<'a>>, Refusal> {
     let Some((first, rest)) = path.split_first() else {
         return read(raw, DEPTH);
     };
+    let first = first.as_ref();
     let Some(members) = object(raw)? else {
         return Ok(None);
     };
     if members.iter().any(|(name, _)| is_lookalike(name, &[first])) {
         return Err(DUPLICATE);
     }
-    let Some((_, value)) = members.into_iter().find(|(name, _)| name == first) else {
+    let Some((name, value)) = members.into_iter().find(|(name, _)| name == first) else {
         return Ok(None);
     };
     let value = at_path(value, rest)?;
-    Ok(value.map(|value| Extracted::Object(vec![(Cow::Borrowed(*first), value)])))
+    Ok(value.map(|value| Extracted::Object(vec![(name, value)])))
 }
 
 fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
@@ -110,12 +129,12 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
     }
 }
 
-/// The members of an object, in their order.
-type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
+/// The members of an object, in their order, as they stand.
+type Raw<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
 /// The members of `raw`, each name once; `None` when it is no object.
-fn object(raw: &str) -> Result<Option<Members<'_>>, Refusal> {
-    let mut members = Members::new();
+fn object(raw: &str) -> Result<Option<Raw<'_>>, Refusal> {
+    let mut members = Raw::new();
     match json::members(raw, |name, value| members.push((name, value))) {
         Ok(Shape::Object { unique: true }) => Ok(Some(members)),
         Ok(Shape::Object { unique: false }) => Err(DUPLICATE),
@@ -263,6 +282,28 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn paths_of_a_rule_are_taken_together() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"arguments":{"a":1,"b":{"c":2,"d":[3]},"e":4},"z":5}}"#;
+        let message = Message::parse(body).unwrap();
+        let extracted = |paths: &[&[&str]]| {
+            let mut json = Vec::new();
+            extract(message.params().unwrap(), paths)
+                .unwrap()
+                .unwrap()
+                .push_json(&mut json);
+            String::from_utf8(json).unwrap()
+        };
+        assert_eq!(
+            extracted(&[&["arguments", "e"], &["arguments", "b", "c"], &["z"]]),
+            r#"{"arguments":{"e":4,"b":{"c":2}},"z":5}"#
+        );
+        assert_eq!(
+            extracted(&[&["arguments"], &["arguments", "a"], &["none", "x"]]),
+            r#"{"arguments":{"a":1,"b":{"c":2},"e":4}}"#
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn what_a_policy_could_not_see_whole_is_refused() {
         let refused = Err(Refusal::NotExportable("params"));
         assert_eq!(extracted("tools/call", r#"{"name":"\ud800"}"#), refused);
@@ -282,7 +323,7 @@ mod tests {
     fn the_protobuf_form_holds_the_same_values() {
         let body = br#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"a":"x","b":1.5,"c":true,"d":null}}}"#;
         let message = Message::parse(body).unwrap();
-        let extracted = extract(message.params().unwrap(), &[&["ref"]])
+        let extracted = extract(message.params().unwrap(), &[["ref"]])
             .unwrap()
             .unwrap();
         let value = Value::decode(extracted.to_protobuf().as_slice()).unwrap();

@@ -32,6 +32,22 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status that a refused message can have.
+    pub const REFUSED: &'static [Self] = &[
+        Self::ParseError,
+        Self::RejectNoMcp,
+        Self::NotJsonRpc,
+        Self::DuplicateKeys,
+        Self::BodyTooLarge,
+        Self::HeaderMismatch,
+        Self::InvalidRequest,
+        Self::UnsupportedVersion,
+        Self::NotExportable,
+        Self::Unknown,
+        Self::Origin,
+        Self::ServerFailed,
+    ];
+
     /// The value of `wasm.mcp.status`.
     pub fn as_str(self) -> &'static str {
         match self {

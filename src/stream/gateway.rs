@@ -2,11 +2,13 @@
 //! servers, or routed to one.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::request::shown;
 use super::{Effect, Phase, Stream};
 use crate::config::Gateway;
-use crate::gateway::call::{CallId, Caller, Response};
+use crate::gateway::call::{Call, CallId, Caller, Response};
+use crate::gateway::failure::Failure;
 use crate::gateway::fanout::{Fanout, Question};
 use crate::gateway::route::Route;
 use crate::gateway::{forwarding, names};
@@ -68,14 +70,24 @@ impl Stream {
             return Err(Refusal::Cursor);
         }
         let caller = Caller::of(&params.meta, forwarding::traced(headers))?;
-        let mut effects = shown(Export::of(&attributes, self.config.storage)?);
+        let mut effects = self.counted(&attributes);
+        effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         let (fanout, calls) = Fanout::start(question, caller, gateway, worker);
         self.phase = Phase::Asking {
             fanout,
             id: id.to_owned(),
+            since: worker.now(),
         };
-        effects.extend(calls.into_iter().map(Effect::Call));
+        effects.extend(calls.into_iter().flat_map(|call| self.called(call)));
         Ok(effects)
+    }
+
+    /// Makes a call, and counts it.
+    fn called(&self, call: Call) -> Vec<Effect> {
+        let server = self.config.metrics.server(call.server);
+        let mut effects = self.count(server.map(|server| server.calls), 1);
+        effects.push(Effect::Call(call));
+        effects
     }
 
     /// Answers here; access logs see what the message was about.
@@ -84,7 +96,8 @@ impl Stream {
         attributes: &Attributes<'_>,
         reply: Reply,
     ) -> Result<Vec<Effect>, Refusal> {
-        let mut effects = shown(Export::of(attributes, self.config.storage)?);
+        let mut effects = self.counted(attributes);
+        effects.extend(shown(Export::of(attributes, self.config.storage)?));
         effects.extend(self.reply(reply));
         Ok(effects)
     }
@@ -101,17 +114,22 @@ impl Stream {
             return Vec::new();
         };
         if let Some(next) = fanout.answered(call, response, gateway, worker) {
-            return vec![Effect::Call(next)];
+            return self.called(next);
         }
         if !fanout.is_done() {
             return Vec::new();
         }
-        let Phase::Asking { mut fanout, id } = std::mem::replace(&mut self.phase, Phase::Answered)
+        let Phase::Asking {
+            mut fanout,
+            id,
+            since,
+        } = std::mem::replace(&mut self.phase, Phase::Answered)
         else {
             return Vec::new();
         };
         fanout.bound(gateway);
         let mut effects = news(&fanout, gateway, worker);
+        effects.extend(self.measured(&fanout, gateway, since, worker));
         let outcome = fanout.outcome(gateway);
         if !outcome.left_out.is_empty() {
             let line = format!(
@@ -119,10 +137,35 @@ impl Stream {
                 outcome.left_out.join(", ")
             );
             effects.push(Effect::Log(log::Level::Debug, line));
+            let left_out = u64::try_from(outcome.left_out.len()).unwrap_or(u64::MAX);
+            effects.extend(self.count(self.config.metrics.collisions(), left_out));
         }
         match outcome.result {
             Ok(result) => effects.extend(self.reply(answer(&id, &result))),
             Err(refusal) => effects.extend(self.refuse(&refusal, Some(&id))),
+        }
+        effects
+    }
+
+    /// Counts who failed, and how long it took.
+    fn measured(
+        &self,
+        fanout: &Fanout,
+        gateway: &Gateway,
+        since: Duration,
+        worker: &Worker,
+    ) -> Vec<Effect> {
+        let took = worker.now().saturating_sub(since).as_millis();
+        let metrics = &self.config.metrics;
+        let mut effects = self.count(metrics.fanout(), u64::try_from(took).unwrap_or(u64::MAX));
+        for (at, (_, failure)) in fanout.states(gateway).into_iter().enumerate() {
+            let (Some(failure), Some(server)) = (failure, metrics.server(at)) else {
+                continue;
+            };
+            effects.extend(self.count(Some(server.failures), 1));
+            if *failure == Failure::TimedOut {
+                effects.extend(self.count(Some(server.timeouts), 1));
+            }
         }
         effects
     }
@@ -169,6 +212,7 @@ impl Stream {
             effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
             effects.push(Effect::ReplaceRequestBody(body));
         }
+        effects.extend(self.counted(&attributes));
         effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         effects.push(Effect::ClearRouteCache);
         self.phase = Phase::Released;

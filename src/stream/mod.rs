@@ -6,11 +6,14 @@ mod request;
 mod response;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::gateway::call::{Call, CallId, Response};
 use crate::gateway::fanout::Fanout;
 use crate::http::{Headers, Reply};
+use crate::metrics::Metric;
+use crate::policy::claim::Claim;
 use crate::worker::Worker;
 
 /// What happens to a stream.
@@ -75,6 +78,8 @@ pub enum Effect {
     SetResponseHeader(&'static str, String),
     /// Add a field to the answer.
     AddResponseHeader(&'static str, String),
+    /// Add to a counter, or record in a histogram.
+    Count(Metric, u64),
     /// Write a line to Envoy's log.
     Log(log::Level, String),
 }
@@ -112,15 +117,27 @@ struct Endpoint {
     origin: Option<String>,
 }
 
+/// What is known of a request while its body comes.
+#[derive(Debug, Default)]
+struct Reading {
+    headers: Headers,
+    /// What later filters were told already, and the body must now bear out.
+    claim: Option<Claim>,
+}
+
 /// How far the request has come.
 #[derive(Debug)]
 enum Phase {
     /// Its headers have not come.
     New,
-    /// It waits for the rest of its body.
-    Reading(Headers),
-    /// It waits for servers; the JSON text of its id.
-    Asking { fanout: Fanout, id: String },
+    /// The rest of its body is to come.
+    Reading(Reading),
+    /// It waits for servers; the JSON text of its id, and since when.
+    Asking {
+        fanout: Fanout,
+        id: String,
+        since: Duration,
+    },
     /// It has gone on.
     Released,
     /// This filter has answered it.
@@ -139,6 +156,7 @@ impl Stream {
 
     /// Takes an event.
     pub fn on(&mut self, event: Event<'_>, worker: &mut Worker) -> Step {
+        let at_headers = matches!(event, Event::RequestHeaders { .. });
         let effects = match event {
             Event::RequestHeaders { headers, end } => self.request_headers(headers, end, worker),
             Event::RequestBody { size } => self.request_body(size),
@@ -148,7 +166,7 @@ impl Stream {
         };
         Step {
             effects,
-            flow: self.flow(),
+            flow: self.flow(at_headers),
         }
     }
 
@@ -162,8 +180,10 @@ impl Stream {
         self.endpoint.is_some() && self.config.cors.is_some()
     }
 
-    fn flow(&self) -> Flow {
+    fn flow(&self, at_headers: bool) -> Flow {
         match self.phase {
+            // Without hold the headers go on, and the body waits.
+            Phase::Reading(_) if at_headers && !self.config.hold => Flow::Continue,
             Phase::New | Phase::Released => Flow::Continue,
             Phase::Reading(_) | Phase::Asking { .. } | Phase::Answered => Flow::Hold,
         }

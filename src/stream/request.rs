@@ -3,11 +3,16 @@
 use std::rc::Rc;
 
 use super::gateway::Incoming;
-use super::{Effect, Endpoint, Phase, Stream};
+use super::{Effect, Endpoint, Phase, Reading, Stream};
+use crate::config::AttributeSource;
 use crate::http::cors::Cors;
-use crate::http::{Headers, Reply};
-use crate::mcp::{Invalid, Message};
+use crate::http::{Headers, Reply, media_type};
+use crate::mcp::message::ParseError;
+use crate::mcp::mirror::{self, Demand};
+use crate::mcp::{Invalid, Message, json};
+use crate::metrics::Metric;
 use crate::policy::attributes::Attributes;
+use crate::policy::claim::Claim;
 use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
 use crate::policy::{Refusal, era};
@@ -50,18 +55,47 @@ impl Stream {
         match self.classify(&headers, !end) {
             Class::Unread => {}
             Class::Refused(refusal) => effects.extend(self.refuse(&refusal, None)),
-            Class::Message => {
-                let announced = headers
-                    .text("content-length")
-                    .and_then(|length| length.parse().ok());
-                self.phase = Phase::Reading(headers);
-                effects.extend(self.request_body(announced.unwrap_or(0)));
-                if end && self.is_reading() {
-                    effects.extend(self.request_end(b"", false, worker));
-                }
-            }
+            Class::Message => effects.extend(self.message(headers, end, worker)),
         }
         effects
+    }
+
+    /// A message whose body is to be read, unless its headers are trusted.
+    fn message(&mut self, headers: Headers, end: bool, worker: &mut Worker) -> Vec<Effect> {
+        let config = Rc::clone(&self.config);
+        let mut effects = Vec::new();
+        let claim = if self.believes_headers() {
+            Claim::of(&headers)
+        } else {
+            None
+        };
+        if let Some(claim) = &claim {
+            match self.show(&Attributes::claimed(claim, &config.rules), true) {
+                Ok(shown) => effects.extend(shown),
+                Err(refusal) => return self.refuse(&refusal, None),
+            }
+            if config.attribute_source == AttributeSource::Headers {
+                return effects;
+            }
+        }
+        let announced = headers
+            .text("content-length")
+            .and_then(|length| length.parse().ok());
+        self.phase = Phase::Reading(Reading { headers, claim });
+        effects.extend(self.request_body(announced.unwrap_or(0)));
+        if end && self.is_reading() {
+            effects.extend(self.request_end(b"", false, worker));
+        }
+        effects
+    }
+
+    /// Whether later filters see what the headers say, before the body is read.
+    fn believes_headers(&self) -> bool {
+        match self.config.attribute_source {
+            AttributeSource::Body => false,
+            AttributeSource::Verify => !self.config.hold,
+            AttributeSource::Headers => true,
+        }
     }
 
     /// The answer that CORS demands instead of any other.
@@ -74,7 +108,9 @@ impl Stream {
             return None;
         }
         let reply = cors.preflight(headers);
-        Some(self.reply(reply))
+        let mut effects = self.count(self.config.metrics.preflight(), 1);
+        effects.extend(self.reply(reply));
+        Some(effects)
     }
 
     fn classify(&self, headers: &Headers, has_body: bool) -> Class {
@@ -86,7 +122,26 @@ impl Stream {
             };
             return Class::Refused(Refusal::HttpMethod(allow));
         }
-        traffic::classify(headers, has_body, self.is_strict())
+        match traffic::classify(headers, has_body, self.is_strict()) {
+            // Its headers would be believed, so its body must bear them out.
+            Class::Unread if self.is_believed_unread(headers) => {
+                if has_body {
+                    Class::Refused(Refusal::ContentType)
+                } else {
+                    Class::Message
+                }
+            }
+            class => class,
+        }
+    }
+
+    /// A POST of JSON that passes without being read, with headers that count.
+    fn is_believed_unread(&self, headers: &Headers) -> bool {
+        headers.get(":method") == Some(b"POST")
+            && media_type::is_json(headers)
+            && self.config.attribute_source == AttributeSource::Verify
+            && self.believes_headers()
+            && Claim::of(headers).is_some()
     }
 
     /// Whether only MCP may pass.
@@ -111,18 +166,21 @@ impl Stream {
         worker: &mut Worker,
     ) -> Vec<Effect> {
         let effects = self.request_body(body.len());
-        let Phase::Reading(headers) = &mut self.phase else {
+        let Phase::Reading(reading) = &mut self.phase else {
             return effects;
         };
-        let headers = std::mem::take(headers);
-        let message = match Message::parse(body) {
+        let Reading { headers, claim } = std::mem::take(reading);
+        let message = match self.parse(body) {
             Ok(message) => message,
             Err(error) => {
                 let refusal = Refusal::Body(error.why);
+                if claim.is_some() {
+                    return self.refuse(&refusal, error.id);
+                }
                 return self.not_understood(&refusal, error.id);
             }
         };
-        match self.understood(&message, &headers, body, worker) {
+        match self.understood(&message, &headers, claim.is_some(), body, worker) {
             Ok(mut effects) => {
                 // A server has no more business with a client's trailers than
                 // with its headers; and nobody here has read them.
@@ -138,16 +196,51 @@ impl Stream {
         }
     }
 
+    /// Reads the body; with `rejectDuplicateKeys`, down to the last object.
+    fn parse<'b>(&self, body: &'b [u8]) -> Result<Message<'b>, ParseError<'b>> {
+        let parsed = Message::parse(body);
+        if !self.config.reject_duplicate_keys
+            || matches!(
+                &parsed,
+                Err(ParseError {
+                    why: Invalid::NotJson(_),
+                    ..
+                })
+            )
+        {
+            return parsed;
+        }
+        match std::str::from_utf8(body).map(json::unique) {
+            Ok(Ok(true)) => parsed,
+            _ => {
+                let id = parsed.map_or_else(|error| error.id, |message| message.id());
+                Err(ParseError {
+                    why: Invalid::DuplicateKey("the body, or it is nested too deeply to tell"),
+                    id,
+                })
+            }
+        }
+    }
+
     fn understood(
         &mut self,
         message: &Message<'_>,
         headers: &Headers,
+        claimed: bool,
         body: &[u8],
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let era = era::check(headers, message, self.is_strict())?;
-        let attributes = Attributes::of(message, headers)?;
         let config = Rc::clone(&self.config);
+        let era = match config.attribute_source {
+            AttributeSource::Body => era::check_body(message, self.is_strict())?,
+            AttributeSource::Verify | AttributeSource::Headers => {
+                era::check(headers, message, self.is_strict())?
+            }
+        };
+        if claimed {
+            mirror::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
+        }
+        let attributes = Attributes::of(message, headers, &config.rules)?;
         if let Some(gateway) = &config.gateway {
             let request = Incoming {
                 message,
@@ -157,18 +250,64 @@ impl Stream {
             };
             return self.gateway_message(gateway, &request, attributes, worker);
         }
-        let mut effects = shown(Export::of(&attributes, config.storage)?);
-        if config.clear_route_cache {
+        let mut effects = self.show(&attributes, config.hold)?;
+        if let Some(params) = message.params().filter(|_| config.hold) {
+            let trace = config.propagation.headers(&params.meta);
+            effects.extend(
+                trace
+                    .removed
+                    .into_iter()
+                    .map(|name| Effect::RemoveRequestHeader(name.to_owned())),
+            );
+            effects.extend(
+                trace
+                    .set
+                    .into_iter()
+                    .map(|(name, value)| Effect::SetRequestHeader(name, value)),
+            );
+        }
+        Ok(effects)
+    }
+
+    /// Lets the request go on with these attributes; in headers, too, where
+    /// those can still be changed.
+    fn show(
+        &mut self,
+        attributes: &Attributes<'_>,
+        in_headers: bool,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let mut export = Export::of(attributes, self.config.storage)?;
+        if !in_headers {
+            export.headers.clear();
+        }
+        let mut effects = self.counted(attributes);
+        effects.extend(shown(export));
+        if in_headers && self.config.clear_route_cache {
             effects.push(Effect::ClearRouteCache);
         }
         self.phase = Phase::Released;
         Ok(effects)
     }
 
+    /// Counts a message that was understood.
+    pub(super) fn counted(&self, attributes: &Attributes<'_>) -> Vec<Effect> {
+        let group = self.config.rules.group(&attributes.method);
+        self.count(self.config.metrics.requests(group), 1)
+    }
+
+    pub(super) fn count(&self, metric: Option<Metric>, value: u64) -> Vec<Effect> {
+        metric
+            .map(|metric| Effect::Count(metric, value))
+            .into_iter()
+            .collect()
+    }
+
     /// What could not be read is refused where only MCP may pass, and passes
     /// marked otherwise; except that nothing passes that readers disagree on.
     fn not_understood(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
-        if self.is_strict() || matches!(refusal, Refusal::Body(Invalid::DuplicateKey(_))) {
+        let claimed = matches!(&self.phase, Phase::Reading(Reading { claim: Some(_), .. }));
+        if claimed || self.is_strict() || matches!(refusal, Refusal::Body(Invalid::DuplicateKey(_)))
+        {
             return self.refuse(refusal, id);
         }
         self.phase = Phase::Released;
@@ -178,7 +317,8 @@ impl Stream {
     /// Answers with `refusal`; later filters never see the request, and access
     /// logs see why.
     pub(super) fn refuse(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
-        let mut effects = shown(Export::status(refusal.status(), self.config.storage));
+        let mut effects = self.count(self.config.metrics.rejected(refusal.status()), 1);
+        effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         effects.extend(self.reply(refusal.reply(id)));
         effects
     }

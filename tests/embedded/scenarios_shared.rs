@@ -1,6 +1,6 @@
 //! The scenarios of the core, on the release .wasm: both must do the same.
 
-use crate::host::{Headers, Host, Request, Response, Stream};
+use crate::host::{Headers, Host, Plugin, Request, Response, Stream};
 
 #[path = "../scenarios/format.rs"]
 mod format;
@@ -16,7 +16,9 @@ fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
     let host = scenarios
         .clusters
         .iter()
-        .fold(Host::new(), |host, cluster| host.cluster(cluster));
+        .fold(Host::new().hold(scenarios.hold), |host, cluster| {
+            host.cluster(cluster)
+        });
     let plugin = host
         .configure(scenarios.config.get())
         .unwrap_or_else(|refused| panic!("{}", refused.log_text()));
@@ -63,11 +65,11 @@ fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
             });
         stream.respond(response.body(body));
     }
-    seen(&stream, plugin.log_text())
+    seen(&stream, &plugin)
 }
 
-fn seen(stream: &Stream, log: String) -> Seen {
-    let upstream = stream.upstream();
+fn seen(stream: &Stream, plugin: &Plugin) -> Seen {
+    let upstream = stream.upstream().filter(|upstream| upstream.complete);
     let pairs = |headers: &Headers| -> Vec<(String, String)> {
         headers
             .iter()
@@ -96,6 +98,7 @@ fn seen(stream: &Stream, log: String) -> Seen {
                 body: call.text(),
             })
             .collect(),
-        log,
+        metrics: plugin.metrics(),
+        log: plugin.log_text(),
     }
 }

@@ -14,10 +14,22 @@ use crate::format::{self, Case, Message, Scenarios, Seen};
 /// Runs one case.
 pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
     let config = Config::parse(scenarios.config.get().as_bytes()).expect("a configuration");
+    assert_eq!(
+        config.hold, scenarios.hold,
+        "the filter and Envoy must agree"
+    );
+    let metrics = config
+        .metrics
+        .names()
+        .iter()
+        .map(|(_, name)| name.clone())
+        .collect();
     let mut driver = Driver {
         stream: Stream::new(Rc::new(config)),
         worker: Worker::new(|| Duration::from_secs(1), 7),
         clusters: &scenarios.clusters,
+        metrics,
+        gone_on: false,
         request: Message::default(),
         answer: Message::default(),
         outstanding: Vec::new(),
@@ -44,6 +56,9 @@ struct Driver<'a> {
     stream: Stream,
     worker: Worker,
     clusters: &'a [String],
+    metrics: Vec<String>,
+    /// The headers have gone on, and only the body is held.
+    gone_on: bool,
     request: Message,
     answer: Message,
     outstanding: Vec<Call>,
@@ -62,6 +77,7 @@ impl Driver<'_> {
             end: sent.body.is_none(),
         });
         let Some(body) = sent.body else { return };
+        self.gone_on = self.flow == Flow::Continue;
         self.request.body = String::from_utf8(body.clone()).expect("text");
         // The body comes in two parts, as it may.
         if self.stream.is_reading() {
@@ -132,6 +148,14 @@ impl Driver<'_> {
     }
 
     fn apply(&mut self, effect: Effect) {
+        let changes_request = matches!(
+            effect,
+            Effect::RemoveRequestHeader(_)
+                | Effect::SetRequestHeader(..)
+                | Effect::ReplaceRequestBody(_)
+                | Effect::ClearRouteCache
+        );
+        assert!(!(self.gone_on && changes_request), "too late: {effect:?}");
         match effect {
             Effect::RemoveRequestHeader(name) => self.request.headers.retain(|(n, _)| *n != name),
             Effect::SetRequestHeader(name, value) => set(&mut self.request, name, value),
@@ -182,6 +206,10 @@ impl Driver<'_> {
             Effect::SetResponseHeader(name, value) => set(&mut self.answer, name, value),
             Effect::AddResponseHeader(name, value) => {
                 self.answer.headers.push((name.to_owned(), value))
+            }
+            Effect::Count(metric, value) => {
+                let name = self.metrics[metric.0].clone();
+                *self.seen.metrics.entry(name).or_default() += value;
             }
             Effect::Log(level, line) => self.seen.log.push_str(&format!("{level} {line}\n")),
         }

@@ -19,6 +19,9 @@ pub(crate) struct Scenarios {
     /// The clusters that Envoy knows.
     #[serde(default)]
     pub(crate) clusters: Vec<String>,
+    /// Whether Envoy lets the filter hold the headers.
+    #[serde(default = "yes")]
+    pub(crate) hold: bool,
     cases: Vec<Case>,
 }
 
@@ -81,6 +84,10 @@ pub(crate) struct Response {
     body: Option<Box<RawValue>>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn ok() -> u16 {
     200
 }
@@ -104,6 +111,9 @@ struct Expect {
     /// Headers of every call.
     #[serde(default)]
     call_headers: BTreeMap<String, Option<String>>,
+    /// Counters.
+    #[serde(default)]
+    metrics: BTreeMap<String, u64>,
     /// What Envoy's log holds.
     #[serde(default)]
     log: Vec<String>,
@@ -169,6 +179,8 @@ pub(crate) struct Seen {
     pub(crate) state: BTreeMap<String, String>,
     /// All calls.
     pub(crate) calls: Vec<Call>,
+    /// Counters that are not zero.
+    pub(crate) metrics: BTreeMap<String, u64>,
     /// Envoy's log.
     pub(crate) log: String,
 }
@@ -344,6 +356,11 @@ impl Expect {
             .collect();
         if self.calls.clone().unwrap_or_default() != calls {
             differ("calls", &self.calls, &calls);
+        }
+        for (name, value) in &self.metrics {
+            if seen.metrics.get(name).copied().unwrap_or(0) != *value {
+                differ(&format!("metric {name}"), value, &seen.metrics.get(name));
+            }
         }
         for (name, value) in &self.call_headers {
             for call in &seen.calls {
