@@ -22,6 +22,8 @@ fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in page.lines() {
+        // A block in a list is indented.
+        let line = line.strip_prefix("  ").unwrap_or(line);
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(language), None) => {
@@ -121,8 +123,15 @@ fn json_blocks_are_configurations() {
 /// Envoy that reads the page's YAML, when those run.
 #[test]
 fn yaml_blocks_stand_in_the_shipped_configurations() {
-    let shipped = ["envoy/envoy.yaml", "envoy/gateway.yaml"]
-        .map(|file| std::fs::read_to_string(format!("{}/{file}", root())).expect(file));
+    let shipped = [
+        "envoy",
+        "gateway",
+        "jwt",
+        "filter_state",
+        "ext_authz",
+        "rate_limit",
+    ]
+    .map(|name| std::fs::read_to_string(format!("{}/envoy/{name}.yaml", root())).expect(name));
     let normal = |text: &str| -> Vec<String> {
         text.lines()
             .map(|line| line.trim().to_owned())

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::request::shown;
+use super::request::{Incoming, shown};
 use super::{Effect, Phase, Stream};
 use crate::config::Gateway;
 use crate::gateway::call::{Call, CallId, Caller, Response};
@@ -19,14 +19,6 @@ use crate::policy::era::Era;
 use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 use crate::worker::Worker;
-
-/// A message that was understood, and what it came in.
-pub(super) struct Incoming<'a> {
-    pub(super) message: &'a Message<'a>,
-    pub(super) era: Era,
-    pub(super) headers: &'a Headers,
-    pub(super) body: &'a [u8],
-}
 
 impl Stream {
     pub(super) fn gateway_message(

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::gateway::Incoming;
 use super::{Effect, Endpoint, Phase, Reading, Stream};
 use crate::config::AttributeSource;
 use crate::http::cors::Cors;
@@ -11,12 +10,21 @@ use crate::mcp::message::ParseError;
 use crate::mcp::mirror::{self, Demand};
 use crate::mcp::{Invalid, Message, json};
 use crate::metrics::Metric;
+use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
+use crate::policy::era::{self, Era};
 use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
-use crate::policy::{Refusal, era};
 use crate::worker::Worker;
+
+/// A message that was understood, and what it came in.
+pub(super) struct Incoming<'a> {
+    pub(super) message: &'a Message<'a>,
+    pub(super) era: Era,
+    pub(super) headers: &'a Headers,
+    pub(super) body: &'a [u8],
+}
 
 impl Stream {
     pub(super) fn request_headers(

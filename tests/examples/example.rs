@@ -1,0 +1,32 @@
+//! The text of the examples, with ports and paths of this test.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use crate::harness::bootstrap::Bootstrap;
+use crate::harness::setup;
+
+/// The file `name` of `envoy/`, in front of this server.
+pub(crate) fn example(name: &str, weather: SocketAddr) -> Bootstrap {
+    let other = Bootstrap::policy(weather);
+    let whole = other.text().to_owned();
+    other
+        .replace(&whole, &shipped(name))
+        // Envoy chooses the ports itself and says which.
+        .replace("port_value: 10000", "port_value: 0")
+        .replace("port_value: 9901", "port_value: 0")
+        .replace(
+            "port_value: 9001",
+            &format!("port_value: {}", weather.port()),
+        )
+}
+
+/// The file `name` of `envoy/`, with the filter wherever it was built.
+pub(crate) fn shipped(name: &str) -> String {
+    let path = setup::repository().join("envoy").join(name);
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let filter = setup::filter();
+    let filter = filter.to_str().expect("a path in UTF-8");
+    text.replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
+}

@@ -1,0 +1,21 @@
+//! The example configurations of `envoy/` do in real Envoy what they say.
+//!
+//! Build the filter and the server first:
+//! `cargo build --release --lib --target wasm32-wasip1` and
+//! `cargo build --example weather`; the variables are those of `tests/envoy`.
+
+// The filter's own target has no processes to start.
+#![cfg(not(target_family = "wasm"))]
+
+#[path = "../envoy/harness/mod.rs"]
+#[allow(dead_code, reason = "the tests in tests/envoy need more of it")]
+mod harness;
+
+mod authorization;
+mod example;
+mod ext_authz;
+mod filter_state;
+mod jwt;
+mod rate_limit;
+mod token;
+mod validate;

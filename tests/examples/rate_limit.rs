@@ -1,0 +1,39 @@
+//! `envoy/rate_limit.yaml`: calls are limited, lists are not.
+
+use crate::example::example;
+use crate::harness::envoy::Envoy;
+use crate::harness::message::{call, legacy, modern};
+use crate::harness::server::Server;
+
+const BERLIN: &str = r#"{"city":"Berlin"}"#;
+
+#[tokio::test]
+async fn the_fourth_call_is_too_much_and_a_list_never_is() {
+    let weather = Server::start("weather");
+    // However slow the test, no bucket fills up again.
+    let bootstrap = example("rate_limit.yaml", weather.address)
+        .replace("fill_interval: 60s", "fill_interval: 604800s");
+    let envoy = Envoy::start("rate_limit", &bootstrap);
+    let list = modern("1", "tools/list");
+    // Whatever the client says it is, it is a call.
+    let forged =
+        legacy("1", "tools/call", r#"{"name":"list_cities"}"#).header("x-mcp-method", "tools/list");
+    for (request, status) in [
+        (&list, 200),
+        (&list, 200),
+        (&list, 200),
+        (&list, 200),
+        (&call("1", "get_weather", BERLIN), 200),
+        (&call("1", "list_cities", "{}"), 200),
+        (&list, 200),
+        (&call("1", "get_weather", BERLIN), 200),
+        (&call("1", "get_weather", BERLIN), 429),
+        (&call("1", "list_cities", "{}"), 429),
+        (&forged, 429),
+        (&list, 200),
+        (&modern("1", "server/discover"), 200),
+    ] {
+        let answer = request.send(envoy.address).await;
+        assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+    }
+}
