@@ -1,0 +1,131 @@
+//! Servers that are down, and up again.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+
+use crate::harness::bootstrap::Bootstrap;
+use crate::harness::envoy::Envoy;
+use crate::harness::message::{call, modern};
+use crate::harness::server::Server;
+
+/// A port on which nobody listens, and which nobody else gets: a server may
+/// take it later, as both sides allow that.
+fn reserved_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option of sockets");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(any).expect("a port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
+async fn listed(envoy: &Envoy) -> Vec<String> {
+    let answer = modern("1", "tools/list").send(envoy.address).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let tools = answer["result"]["tools"].as_array().expect("a list");
+    let name = |tool: &Value| tool["name"].as_str().expect("a name").to_owned();
+    tools.iter().map(name).collect()
+}
+
+const WEATHER: [&str; 3] = [
+    "weather__get_forecast",
+    "weather__get_weather",
+    "weather__list_cities",
+];
+const CALENDAR: [&str; 3] = [
+    "calendar__add_event",
+    "calendar__find_free_slot",
+    "calendar__list_events",
+];
+
+#[tokio::test]
+async fn a_server_that_is_down_is_left_out_until_it_is_back() {
+    let (_reserved, port) = reserved_port();
+    let weather = Server::start("weather");
+    let bootstrap = Bootstrap::gateway(weather.address, port);
+    // Each worker notes for itself which servers are down.
+    let envoy = Envoy::with_workers(1, "down", &bootstrap);
+
+    for _ in 0..5 {
+        assert_eq!(listed(&envoy).await, WEATHER);
+    }
+    // What lacks a server may not be kept.
+    let list = modern("1", "tools/list").send(envoy.address).await.json();
+    let kept = (&list["result"]["ttlMs"], &list["result"]["cacheScope"]);
+    assert_eq!(kept, (&json!(0), &json!("private")));
+    let discovered = modern("1", "server/discover").send(envoy.address).await;
+    assert_eq!(
+        discovered.json()["result"]["instructions"],
+        "Weather for a handful of cities. Start with `list_cities`."
+    );
+    // One line, as `logged` demands, and one that names the server.
+    let line = envoy.logged("server calendar");
+    assert!(line.contains("[warning][wasm]"), "{line}");
+    assert!(
+        line.ends_with("server calendar is unreachable (503)"),
+        "{line}"
+    );
+
+    // The others' tools can be called, those of the server that is down can't.
+    let answer = call("1", "weather__list_cities", "{}")
+        .send(envoy.address)
+        .await;
+    assert_eq!(answer.json()["result"]["isError"], false);
+    let answer = call("1", "calendar__list_events", "{}")
+        .send(envoy.address)
+        .await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+
+    // All are down.
+    drop(weather);
+    for method in ["tools/list", "server/discover"] {
+        let answer = modern(r#""\u0061""#, method).send(envoy.address).await;
+        assert_eq!(answer.status, 502, "{answer:?}");
+        let start = r#"{"jsonrpc":"2.0","id":"\u0061","error":{"code":-32603,"#;
+        assert!(answer.text().starts_with(start), "{answer:?}");
+        let answer = answer.json();
+        let message = answer["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("server weather "), "{message}");
+        assert!(
+            message.contains("server calendar is unreachable"),
+            "{message}"
+        );
+    }
+    let line = envoy.logged("server weather");
+    assert!(line.contains("[warning][wasm]"), "{line}");
+    envoy.access_logged(" 502 mcp_server_failed mcp=mcp_server_failed method=tools/list ");
+
+    // One is back.
+    let _calendar = Server::start_on("calendar", port.port());
+    assert_eq!(listed(&envoy).await, CALENDAR);
+    assert_eq!(listed(&envoy).await, CALENDAR);
+    let answer = call("1", "calendar__list_events", "{}")
+        .send(envoy.address)
+        .await;
+    assert_eq!(answer.json()["result"]["isError"], false);
+    let line = envoy.logged("server calendar answers again");
+    assert!(line.contains("[info][wasm]"), "{line}");
+}
+
+#[tokio::test]
+async fn where_all_must_answer_one_that_is_down_is_an_error() {
+    let (_reserved, port) = reserved_port();
+    let weather = Server::start("weather");
+    let bootstrap = Bootstrap::gateway(weather.address, port).replace(
+        "                    cors: {}",
+        "                    failureMode: FAIL",
+    );
+    let envoy = Envoy::start("down_fail", &bootstrap);
+    let answer = modern("1", "tools/list").send(envoy.address).await;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(
+        answer.json()["error"]["message"],
+        "server calendar is unreachable (503)"
+    );
+    let _calendar = Server::start_on("calendar", port.port());
+    assert_eq!(listed(&envoy).await, [WEATHER, CALENDAR].concat());
+}

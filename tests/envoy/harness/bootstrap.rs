@@ -1,0 +1,65 @@
+//! The shipped configurations, with ports and paths of this test.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::setup;
+
+/// The text of an Envoy configuration.
+#[derive(Clone)]
+pub(crate) struct Bootstrap(String);
+
+impl Bootstrap {
+    /// `envoy/envoy.yaml`, in front of this server.
+    pub(crate) fn policy(weather: SocketAddr) -> Self {
+        Self::shipped("envoy.yaml").server(9001, weather)
+    }
+
+    /// `envoy/gateway.yaml`, in front of these servers.
+    pub(crate) fn gateway(weather: SocketAddr, calendar: SocketAddr) -> Self {
+        Self::shipped("gateway.yaml")
+            .server(9001, weather)
+            .server(9002, calendar)
+    }
+
+    fn shipped(file: &str) -> Self {
+        let path = setup::repository().join("envoy").join(file);
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let filter = setup::filter();
+        let filter = filter.to_str().expect("a path in UTF-8");
+        // Envoy chooses the ports itself and says which.
+        Self(text)
+            .replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
+            .replace("port_value: 10000", "port_value: 0")
+            .replace("port_value: 9901", "port_value: 0")
+    }
+
+    fn server(self, port: u16, address: SocketAddr) -> Self {
+        self.replace(
+            &format!("port_value: {port}"),
+            &format!("port_value: {}", address.port()),
+        )
+    }
+
+    /// Replaces the one place where `from` stands.
+    pub(crate) fn replace(self, from: &str, to: &str) -> Self {
+        let places = self.0.matches(from).count();
+        assert_eq!(places, 1, "places of {from:?} in the configuration");
+        Self(self.0.replacen(from, to, 1))
+    }
+
+    /// Replaces everything from `start` up to before `end`.
+    pub(crate) fn replace_block(self, start: &str, end: &str, to: &str) -> Self {
+        let from = self.0.find(start);
+        let from = from.unwrap_or_else(|| panic!("no {start:?} in the configuration"));
+        let size = self.0[from..].find(end);
+        let size = size.unwrap_or_else(|| panic!("no {end:?} after {start:?}"));
+        let block = self.0[from..from + size].to_owned();
+        self.replace(&block, to)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,235 @@
+//! Envoy as a process on ports of its own choice.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::bootstrap::Bootstrap;
+use super::process::{POLL_EVERY, Process};
+use super::setup;
+
+/// Covers the compilation of the filter on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Envoy writes access logs every 10 ms here.
+const LOGGED_WITHIN: Duration = Duration::from_secs(20);
+
+/// A running Envoy. Dropping it ends it, and fails the test when its log tells
+/// of a failure.
+pub(crate) struct Envoy {
+    process: Process,
+    files: PathBuf,
+    /// Where the listener accepts connections.
+    pub(crate) address: SocketAddr,
+    failures_expected: bool,
+}
+
+impl Envoy {
+    /// Starts two workers. Its files are in `target/tmp/envoy`, below the id of
+    /// the test's process and `name`.
+    pub(crate) fn start(name: &str, bootstrap: &Bootstrap) -> Self {
+        Self::with_workers(2, name, bootstrap)
+    }
+
+    pub(crate) fn with_workers(workers: usize, name: &str, bootstrap: &Bootstrap) -> Self {
+        let (mut process, files) = launch(workers, name, bootstrap);
+        let deadline = Instant::now() + READY_WITHIN;
+        let address = loop {
+            if let Some(address) = ready(&files) {
+                break address;
+            }
+            if let Some(status) = process.ended() {
+                panic!("Envoy ended ({status}):\n{}", read(&files.join("log")));
+            }
+            if Instant::now() > deadline {
+                panic!("Envoy is not ready:\n{}", read(&files.join("log")));
+            }
+            thread::sleep(POLL_EVERY);
+        };
+        Self {
+            process,
+            files,
+            address,
+            failures_expected: false,
+        }
+    }
+
+    /// The URL of the endpoint.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    /// Everything that Envoy has logged so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        let log = read(&self.files.join("log"));
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// The one line of the log that contains `text`, as soon as it is there.
+    pub(crate) fn logged(&self, text: &str) -> String {
+        one_line(&self.files.join("log"), text)
+    }
+
+    /// The one line of the access log that contains `text`, as soon as it is
+    /// there.
+    pub(crate) fn access_logged(&self, text: &str) -> String {
+        one_line(&self.files.join("access"), text)
+    }
+
+    /// The lines of the log that no test may cause.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let mut log = self.log();
+        log.retain(|line| is_failure(line));
+        log
+    }
+
+    /// From here on the log is the test's own business.
+    pub(crate) fn failures_are_expected(&mut self) {
+        self.failures_expected = true;
+    }
+
+    /// Fails the test when the log tells of a failure.
+    pub(crate) fn check(&self) {
+        if self.failures_expected {
+            return;
+        }
+        let failures = self.failures();
+        assert!(
+            failures.is_empty(),
+            "Envoy's log ({}) tells of failures:\n{}",
+            self.files.display(),
+            failures.join("\n")
+        );
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("Envoy's files are in {}", self.files.display());
+            return;
+        }
+        if let Some(status) = self.process.ended() {
+            panic!("Envoy has ended ({status}):\n{}", self.log().join("\n"));
+        }
+        self.check();
+    }
+}
+
+/// Starts an Envoy that is to refuse its configuration; gives its log.
+pub(crate) fn refused(name: &str, bootstrap: &Bootstrap) -> Vec<String> {
+    let (mut process, files) = launch(2, name, bootstrap);
+    let deadline = Instant::now() + READY_WITHIN;
+    loop {
+        if let Some(status) = process.ended() {
+            assert!(!status.success(), "Envoy ended as if nothing had happened");
+            let log = read(&files.join("log"));
+            return log.lines().map(str::to_owned).collect();
+        }
+        assert!(ready(&files).is_none(), "Envoy takes the configuration");
+        assert!(Instant::now() < deadline, "Envoy does not end");
+        thread::sleep(POLL_EVERY);
+    }
+}
+
+/// Panics are logged as `critical`; a VM that failed, a host call that was
+/// refused and a configuration that was refused are logged as `error`.
+pub(crate) fn is_failure(line: &str) -> bool {
+    let level = line.split("][").nth(2);
+    matches!(level, Some("error" | "critical")) || line.contains("panicked at")
+}
+
+fn launch(workers: usize, name: &str, bootstrap: &Bootstrap) -> (Process, PathBuf) {
+    let files = setup::files().join(name);
+    fs::create_dir(&files).unwrap_or_else(|error| panic!("{name}, used twice? {error}"));
+    let config = files.join("envoy.yaml");
+    fs::write(&config, bootstrap.text()).expect("Envoy's configuration");
+    let path = |name: &str| files.join(name).to_str().expect("UTF-8").to_owned();
+    let args = [
+        ["-c", &path("envoy.yaml")],
+        ["--admin-address-path", &path("admin")],
+        ["--concurrency", &workers.to_string()],
+        ["-l", "warn"],
+        ["--component-log-level", "wasm:info"],
+        ["--file-flush-interval-msec", "10"],
+    ];
+    let mut args: Vec<&str> = args.iter().flatten().copied().collect();
+    // Several Envoys on one machine, none of which is to take over from another.
+    args.push("--disable-hot-restart");
+    let file = |name| File::create(files.join(name)).expect("a file for Envoy's output");
+    let process = Process::start(
+        setup::envoy(),
+        &args,
+        file("access").into(),
+        file("log").into(),
+    );
+    (process, files)
+}
+
+/// The listener's address, once Envoy is ready.
+fn ready(files: &Path) -> Option<SocketAddr> {
+    let admin = fs::read_to_string(files.join("admin")).ok()?;
+    let admin = admin.trim().parse().ok()?;
+    let (head, _) = ask(admin, "/ready")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return None;
+    }
+    let (_, body) = ask(admin, "/listeners?format=json")?;
+    let listeners: Value = serde_json::from_str(&body).ok()?;
+    let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+    // Port 0 is what was asked for, before a port was chosen.
+    let port = address["port_value"].as_u64().filter(|port| *port != 0)?;
+    format!("{}:{port}", address["address"].as_str()?)
+        .parse()
+        .ok()
+}
+
+/// Asks the admin interface; what fails here fails because Envoy isn't that
+/// far yet.
+fn ask(admin: SocketAddr, path: &str) -> Option<(String, String)> {
+    let mut stream = TcpStream::connect(admin).ok()?;
+    stream.set_read_timeout(Some(LOGGED_WITHIN)).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    // The body comes in chunks, of which the first holds all of so short a text.
+    let body = match body.split_once("\r\n") {
+        Some((_, rest)) => rest.rsplit_once("\r\n0\r\n").map_or(rest, |(text, _)| text),
+        None => body,
+    };
+    Some((head.to_owned(), body.to_owned()))
+}
+
+fn one_line(file: &Path, text: &str) -> String {
+    let deadline = Instant::now() + LOGGED_WITHIN;
+    loop {
+        let log = read(file);
+        // A line without its end is still being written.
+        let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let mut lines = complete.lines().filter(|line| line.contains(text));
+        if let Some(line) = lines.next() {
+            assert_eq!(lines.next(), None, "a second line with {text:?}");
+            return line.to_owned();
+        }
+        assert!(
+            Instant::now() < deadline,
+            "no line with {text:?} in {}:\n{log}",
+            file.display()
+        );
+        thread::sleep(POLL_EVERY);
+    }
+}
+
+fn read(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,14 @@
+//! What the tests are made with: Envoy, servers and clients, each a process of
+//! its own or a task of the test's.
+
+pub(crate) mod bootstrap;
+pub(crate) mod capture;
+pub(crate) mod envoy;
+pub(crate) mod frames;
+pub(crate) mod http;
+pub(crate) mod message;
+pub(crate) mod process;
+pub(crate) mod python;
+pub(crate) mod server;
+pub(crate) mod setup;
+pub(crate) mod shared;

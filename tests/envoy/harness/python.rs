@@ -1,0 +1,71 @@
+//! The Python SDK as a client.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{process, setup};
+
+/// The client itself gives up after 20 s.
+const TALKED_WITHIN: Duration = Duration::from_secs(60);
+const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
+
+/// Talks to `url`; `args` are those of `tests/clients/python_client.py`. What
+/// the client says, or what it says went wrong.
+pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String> {
+    let script = setup::repository().join("tests/clients/python_client.py");
+    let mut client = Command::new(&*PYTHON);
+    client.arg(script).args([url, "--mode", mode]).args(args);
+    // No proxy stands between a client and loopback.
+    client.env("NO_PROXY", "127.0.0.1");
+    let output = process::run(&mut client, TALKED_WITHIN);
+    let answer: Value = serde_json::from_str(output.stdout.trim()).unwrap_or_else(|error| {
+        panic!(
+            "the Python client says no JSON: {error}\n{}{}",
+            output.stdout, output.stderr
+        )
+    });
+    match answer["error"].as_str() {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(answer),
+    }
+}
+
+/// Python with the SDK, in `target/clients`.
+static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+    let venv = setup::target().join("clients");
+    let python = venv.join("bin/python");
+    let requirements = setup::repository().join("tests/clients/requirements.txt");
+    let wanted = fs::read_to_string(&requirements).expect("requirements.txt");
+    // Written last, so that what was interrupted is made anew.
+    let stamp = venv.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return python;
+    }
+    install(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv),
+    );
+    install(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg::<&Path>(&requirements),
+    );
+    fs::write(stamp, wanted).expect("a note of what is installed");
+    python
+});
+
+fn install(command: &mut Command) {
+    let output = process::run(command, INSTALLED_WITHIN);
+    assert!(
+        output.success,
+        "{command:?} failed; the Python client needs python3 with venv (Debian: apt install \
+         python3-venv) and a package index:\n{}{}",
+        output.stdout, output.stderr
+    );
+}

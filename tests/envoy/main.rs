@@ -1,0 +1,26 @@
+//! Real Envoy with the shipped configurations, real servers, and clients of
+//! other people.
+//!
+//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`;
+//! `MCP_GATEWAY_WASM` names another file, `ENVOY` another Envoy and
+//! `ENVOY_VERSION` another version of it. After each test Envoy's log must tell
+//! of no failure; the logs stay in `target/tmp/envoy` for a day.
+
+// The filter's own target has no processes to start.
+#![cfg(not(target_family = "wasm"))]
+
+mod clients;
+mod configuration;
+mod cors;
+mod gateway_calls;
+mod gateway_failures;
+mod gateway_headers;
+mod gateway_lists;
+mod gateway_nonsense;
+mod harness;
+mod harness_tests;
+mod hostile;
+mod policy_rbac;
+mod policy_server;
+mod refusals;
+mod visible;
