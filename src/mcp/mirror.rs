@@ -51,6 +51,25 @@ pub enum Demand {
     WherePresent,
 }
 
+/// That no header of the mirror stands twice: nothing else is worth checking
+/// before it is clear what a request says.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn check_single(headers: &Headers) -> Result<(), Mismatch> {
+    for (header, field) in [
+        ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER),
+        ("Mcp-Method", METHOD_HEADER),
+        ("Mcp-Name", NAME_HEADER),
+    ] {
+        headers.single(field).map_err(|_| Mismatch {
+            header,
+            fault: Fault::Repeated,
+        })?;
+    }
+    Ok(())
+}
+
 /// Compares the headers with the body, in the order of the specification:
 /// version, method, name.
 ///

@@ -19,7 +19,8 @@ pub enum Era {
 }
 
 /// Decides the era of `message` and checks what it claims; in the order of the
-/// specification: required `_meta`, headers that repeat the body, version.
+/// specification: headers that stand twice, required `_meta`, headers that
+/// repeat the body, version.
 ///
 /// `strict` demands everything of a modern request; otherwise what is there
 /// must not contradict the body, and the rest is the server's business.
@@ -56,6 +57,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         // A notification is no request: its header alone may name the version.
         return where_present(headers, message).map(|()| Era::Modern);
     };
+    mirror::check_single(headers).map_err(Refusal::Mirror)?;
     let claimed = required(message, params, claimed)?;
     let demand = if is_request {
         Demand::Complete
@@ -184,6 +186,15 @@ mod tests {
             fault: Fault::Missing,
         };
         assert_eq!(strict(&[], &list(MODERN)), Err(Refusal::Mirror(missing)));
+        let twice = [("mcp-method", "tools/list"), ("mcp-method", "tools/list")];
+        let repeated = Mismatch {
+            header: "Mcp-Method",
+            fault: Fault::Repeated,
+        };
+        assert_eq!(
+            strict(&twice, &list(version)),
+            Err(Refusal::Mirror(repeated))
+        );
         let later = MODERN.replace("2026-07-28", "2027-01-01");
         let headers = [
             ("mcp-protocol-version", "2027-01-01"),

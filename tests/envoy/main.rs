@@ -1,10 +1,11 @@
 //! Real Envoy with the shipped configurations, real servers, and clients of
 //! other people.
 //!
-//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`;
-//! `MCP_GATEWAY_WASM` names another file, `ENVOY` another Envoy and
-//! `ENVOY_VERSION` another version of it. After each test Envoy's log must tell
-//! of no failure; the logs stay in `target/tmp/envoy` for a day.
+//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`,
+//! and the example servers: `cargo build --examples`. `MCP_GATEWAY_WASM` names
+//! another filter, `ENVOY` another Envoy and `ENVOY_VERSION` another version of
+//! it. After each test Envoy's log must tell of no failure; the logs stay in
+//! `target/tmp/envoy` for a day.
 
 // The filter's own target has no processes to start.
 #![cfg(not(target_family = "wasm"))]

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// Starts two workers. Its files are in `target/tmp/envoy`, below the id of
-    /// the test's process and `name`.
+    /// the test's process, a number and `name`.
     pub(crate) fn start(name: &str, bootstrap: &Bootstrap) -> Self {
         Self::with_workers(2, name, bootstrap)
     }
@@ -144,8 +145,10 @@ pub(crate) fn is_failure(line: &str) -> bool {
 }
 
 fn launch(workers: usize, name: &str, bootstrap: &Bootstrap) -> (Process, PathBuf) {
-    let files = setup::files().join(name);
-    fs::create_dir(&files).unwrap_or_else(|error| panic!("{name}, used twice? {error}"));
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let files = setup::files().join(format!("{number:02}-{name}"));
+    fs::create_dir(&files).expect("a directory for the files of an Envoy");
     let config = files.join("envoy.yaml");
     fs::write(&config, bootstrap.text()).expect("Envoy's configuration");
     let path = |name: &str| files.join(name).to_str().expect("UTF-8").to_owned();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,7 +18,7 @@ const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
 /// the client says, or what it says went wrong.
 pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String> {
     let script = setup::repository().join("tests/clients/python_client.py");
-    let mut client = Command::new(&*PYTHON);
+    let mut client = Command::new(python());
     client.arg(script).args([url, "--mode", mode]).args(args);
     // No proxy stands between a client and loopback.
     client.env("NO_PROXY", "127.0.0.1");
@@ -36,29 +36,29 @@ pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String
 }
 
 /// Python with the SDK, in `target/clients`.
-static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
-    let venv = setup::target().join("clients");
-    let python = venv.join("bin/python");
-    let requirements = setup::repository().join("tests/clients/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).expect("requirements.txt");
-    // Written last, so that what was interrupted is made anew.
-    let stamp = venv.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return python;
-    }
-    install(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv),
-    );
-    install(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--requirement"])
-            .arg::<&Path>(&requirements),
-    );
-    fs::write(stamp, wanted).expect("a note of what is installed");
-    python
-});
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let venv = setup::target().join("clients");
+        let python = venv.join("bin/python");
+        let requirements = setup::repository().join("tests/clients/requirements.txt");
+        let wanted = fs::read_to_string(&requirements).expect("requirements.txt");
+        // Written last, so that what was interrupted is made anew.
+        let stamp = venv.join("installed.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return python;
+        }
+        let mut make = Command::new("python3");
+        install(make.args(["-m", "venv", "--clear"]).arg(&venv));
+        let mut fill = Command::new(&python);
+        install(
+            fill.args(["-m", "pip", "install", "--quiet", "--requirement"])
+                .arg(&requirements),
+        );
+        fs::write(stamp, wanted).expect("a note of what is installed");
+        python
+    })
+}
 
 fn install(command: &mut Command) {
     let output = process::run(command, INSTALLED_WITHIN);

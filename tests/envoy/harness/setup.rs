@@ -59,14 +59,15 @@ pub(crate) fn filter() -> PathBuf {
     })
 }
 
-/// An example of this package, which `cargo test` builds beside the tests.
+/// An example of this package. `cargo test` builds it, `cargo test --test envoy`
+/// does not.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
     let profile = test.parent().and_then(Path::parent).expect("…/deps/test");
     let path = profile.join("examples").join(name);
     assert!(
         path.is_file(),
-        "no example server at {}\nbuild it: cargo build --example {name}",
+        "no example server at {}\nbuild it: cargo build --examples",
         path.display()
     );
     path

@@ -2,7 +2,7 @@
 //! the process of the tests.
 
 use std::ops::Deref;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::thread;
 
 use super::bootstrap::Bootstrap;
@@ -22,23 +22,26 @@ pub(crate) struct Gateway {
     pub(crate) envoy: Envoy,
 }
 
+// A `OnceLock` tells each test why it cannot be filled, a `LazyLock` the first.
+
 /// A test's use of something shared, with a look at Envoy's log at its end.
 pub(crate) struct Use<T: AsRef<Envoy> + 'static>(&'static T);
 
 pub(crate) fn policy() -> Use<Policy> {
-    static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    Use(POLICY.get_or_init(|| {
         let weather = Server::start("weather");
         let bootstrap = Bootstrap::policy(weather.address);
         Policy {
             weather,
             envoy: Envoy::start("policy", &bootstrap),
         }
-    });
-    Use(&POLICY)
+    }))
 }
 
 pub(crate) fn gateway() -> Use<Gateway> {
-    static GATEWAY: LazyLock<Gateway> = LazyLock::new(|| {
+    static GATEWAY: OnceLock<Gateway> = OnceLock::new();
+    Use(GATEWAY.get_or_init(|| {
         let weather = Server::start("weather");
         let calendar = Server::start("calendar");
         let bootstrap = Bootstrap::gateway(weather.address, calendar.address);
@@ -47,8 +50,7 @@ pub(crate) fn gateway() -> Use<Gateway> {
             calendar,
             envoy: Envoy::start("gateway", &bootstrap),
         }
-    });
-    Use(&GATEWAY)
+    }))
 }
 
 impl AsRef<Envoy> for Policy {
