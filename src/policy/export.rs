@@ -82,7 +82,10 @@ impl Export {
     /// # Errors
     /// A value is longer than later filters could see.
     pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
-        let mut export = Self::default();
+        let mut export = Self {
+            state: Vec::with_capacity(STATE.len()),
+            headers: Vec::with_capacity(HEADERS.len()),
+        };
         if storage.dynamic_metadata {
             export.header(METHOD_HEADER, &attributes.method, "method")?;
             if let Some(params) = &attributes.params {
@@ -179,7 +182,8 @@ fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str)
 
 /// The whole in one JSON object, laid out as the native filter's metadata.
 fn object(attributes: &Attributes<'_>) -> Vec<u8> {
-    let mut out = br#"{"jsonrpc":"2.0","method":"#.to_vec();
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"#);
     json::push_string(&mut out, &attributes.method);
     if let Some(id) = attributes.id {
         out.extend_from_slice(br#","id":"#);

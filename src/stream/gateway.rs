@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::request::{Incoming, shown};
+use super::request::{Incoming, count, shown};
 use super::{Effect, Phase, Stream};
 use crate::config::Gateway;
 use crate::gateway::call::{Call, CallId, Caller, Response};
@@ -62,7 +62,7 @@ impl Stream {
             return Err(Refusal::Cursor);
         }
         let caller = Caller::of(&params.meta, forwarding::traced(headers))?;
-        let mut effects = self.counted(&attributes);
+        let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
         effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         let (fanout, calls) = Fanout::start(question, caller, gateway, worker);
         self.phase = Phase::Asking {
@@ -77,7 +77,9 @@ impl Stream {
     /// Makes a call, and counts it.
     fn called(&self, call: Call) -> Vec<Effect> {
         let server = self.config.metrics.server(call.server);
-        let mut effects = self.count(server.map(|server| server.calls), 1);
+        let mut effects: Vec<Effect> = count(server.map(|server| server.calls), 1)
+            .into_iter()
+            .collect();
         effects.push(Effect::Call(call));
         effects
     }
@@ -88,7 +90,7 @@ impl Stream {
         attributes: &Attributes<'_>,
         reply: Reply,
     ) -> Result<Vec<Effect>, Refusal> {
-        let mut effects = self.counted(attributes);
+        let mut effects: Vec<Effect> = self.counted(attributes).into_iter().collect();
         effects.extend(shown(Export::of(attributes, self.config.storage)?));
         effects.extend(self.reply(reply));
         Ok(effects)
@@ -130,7 +132,7 @@ impl Stream {
             );
             effects.push(Effect::Log(log::Level::Debug, line));
             let left_out = u64::try_from(outcome.left_out.len()).unwrap_or(u64::MAX);
-            effects.extend(self.count(self.config.metrics.collisions(), left_out));
+            effects.extend(count(self.config.metrics.collisions(), left_out));
         }
         match outcome.result {
             Ok(result) => effects.extend(self.reply(answer(&id, &result))),
@@ -149,14 +151,17 @@ impl Stream {
     ) -> Vec<Effect> {
         let took = worker.now().saturating_sub(since).as_millis();
         let metrics = &self.config.metrics;
-        let mut effects = self.count(metrics.fanout(), u64::try_from(took).unwrap_or(u64::MAX));
+        let mut effects: Vec<Effect> =
+            count(metrics.fanout(), u64::try_from(took).unwrap_or(u64::MAX))
+                .into_iter()
+                .collect();
         for (at, (_, failure)) in fanout.states(gateway).into_iter().enumerate() {
             let (Some(failure), Some(server)) = (failure, metrics.server(at)) else {
                 continue;
             };
-            effects.extend(self.count(Some(server.failures), 1));
+            effects.extend(count(Some(server.failures), 1));
             if *failure == Failure::TimedOut {
-                effects.extend(self.count(Some(server.timeouts), 1));
+                effects.extend(count(Some(server.timeouts), 1));
             }
         }
         effects

@@ -116,7 +116,8 @@ impl Stream {
             return None;
         }
         let reply = cors.preflight(headers);
-        let mut effects = self.count(self.config.metrics.preflight(), 1);
+        let preflight = count(self.config.metrics.preflight(), 1);
+        let mut effects: Vec<Effect> = preflight.into_iter().collect();
         effects.extend(self.reply(reply));
         Some(effects)
     }
@@ -288,7 +289,8 @@ impl Stream {
         if !in_headers {
             export.headers.clear();
         }
-        let mut effects = self.counted(attributes);
+        let mut effects = Vec::with_capacity(16);
+        effects.extend(self.counted(attributes));
         effects.extend(shown(export));
         if in_headers && self.config.clear_route_cache {
             effects.push(Effect::ClearRouteCache);
@@ -298,16 +300,9 @@ impl Stream {
     }
 
     /// Counts a message that was understood.
-    pub(super) fn counted(&self, attributes: &Attributes<'_>) -> Vec<Effect> {
+    pub(super) fn counted(&self, attributes: &Attributes<'_>) -> Option<Effect> {
         let group = self.config.rules.group(&attributes.method);
-        self.count(self.config.metrics.requests(group), 1)
-    }
-
-    pub(super) fn count(&self, metric: Option<Metric>, value: u64) -> Vec<Effect> {
-        metric
-            .map(|metric| Effect::Count(metric, value))
-            .into_iter()
-            .collect()
+        count(self.config.metrics.requests(group), 1)
     }
 
     /// What could not be read is refused where only MCP may pass, and passes
@@ -319,13 +314,14 @@ impl Stream {
             return self.refuse(refusal, id);
         }
         self.phase = Phase::Released;
-        shown(Export::status(refusal.status(), self.config.storage))
+        shown(Export::status(refusal.status(), self.config.storage)).collect()
     }
 
     /// Answers with `refusal`; later filters never see the request, and access
     /// logs see why.
     pub(super) fn refuse(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
-        let mut effects = self.count(self.config.metrics.rejected(refusal.status()), 1);
+        let rejected = count(self.config.metrics.rejected(refusal.status()), 1);
+        let mut effects: Vec<Effect> = rejected.into_iter().collect();
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         effects.extend(self.reply(refusal.reply(id)));
         effects
@@ -337,8 +333,13 @@ impl Stream {
     }
 }
 
+/// The effect that adds to a metric, where there is one.
+pub(super) fn count(metric: Option<Metric>, value: u64) -> Option<Effect> {
+    metric.map(|metric| Effect::Count(metric, value))
+}
+
 /// The effects that show `export` to later filters and access logs.
-pub(super) fn shown(export: Export) -> Vec<Effect> {
+pub(super) fn shown(export: Export) -> impl Iterator<Item = Effect> {
     let state = export
         .state
         .into_iter()
@@ -347,5 +348,5 @@ pub(super) fn shown(export: Export) -> Vec<Effect> {
         .headers
         .into_iter()
         .map(|(name, value)| Effect::SetRequestHeader(name, value));
-    state.chain(headers).collect()
+    state.chain(headers)
 }
