@@ -14,10 +14,24 @@ impl ConfigError {
     /// the configuration as a whole.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
-            path: path.into(),
-            reason: reason.into(),
+            path: one_line(&path.into()),
+            reason: one_line(&reason.into()),
         }
     }
+}
+
+/// `text` without what would end a line of the log, or change its colours:
+/// unknown names are quoted as they were written.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 impl fmt::Display for ConfigError {

@@ -262,6 +262,9 @@ fn an_error_names_the_path_and_the_reason() {
             "maxRequestBodySize: invalid type: floating point",
         ),
         (r#"{"servers":{}}"#, "servers: invalid type: map"),
+        (r#"{"x\ny":1}"#, "x\\ny: unknown field `x\\ny`"),
+        // What ends a line of the log is escaped.
+        (r#"{"x\ny":1}"#, "x\\ny: unknown field `x\\ny`"),
         ("[]", "invalid type: sequence, expected an object"),
         (
             r#"{"cors":[]}"#,

@@ -1,6 +1,6 @@
 //! Names that some readers take for others: Go's `encoding/json` compares the
 //! names of members without case, and takes the last; some releases of its MCP
-//! SDK cut a name at NUL. Where a policy reads `name`, a server must not get
+//! SDK drop NULs at the end of a name. Where a policy reads `name`, a server must not get
 //! to read `Name`.
 
 /// Whether some reader takes `name` for one of `known`, though it is none.

@@ -28,6 +28,7 @@ pub enum Era {
 /// # Errors
 /// The first [`Refusal`].
 pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
+    mirror::check_single(headers).map_err(Refusal::Mirror)?;
     if !strict {
         where_present(headers, message)?;
         let claims = message
@@ -57,7 +58,6 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         // A notification is no request: its header alone may name the version.
         return where_present(headers, message).map(|()| Era::Modern);
     };
-    mirror::check_single(headers).map_err(Refusal::Mirror)?;
     let claimed = required(message, params, claimed)?;
     let demand = if is_request {
         Demand::Complete

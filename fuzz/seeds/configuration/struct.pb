@@ -1,0 +1,8 @@
+
+
+clearRouteCache 
+
+servers2
+*
+
+namea

@@ -1,0 +1,559 @@
+//! One request through the filter, whatever comes in whatever order: it goes on
+//! or is answered, once, and nothing is done to it after that.
+
+#![no_main]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use mcp_gateway::config::Config;
+use mcp_gateway::gateway::call::{Call, CallId, Response};
+use mcp_gateway::http::{Headers, Reply};
+use mcp_gateway::mcp::{self, Message, header_value, method, version};
+use mcp_gateway::stream::{Effect, Event, Flow, Stream};
+use mcp_gateway::worker::Worker;
+use mcp_gateway_fuzz::{Members, raw, string};
+use serde_json::{Value, json};
+
+const CONFIGS: &[&str] = &[
+    r#"{"servers":[{"name":"a","toolPrefix":"a_"},{"name":"b","toolPrefix":"a_b"},
+        {"name":"c","toolPrefix":"","timeout":"100ms"}],"cors":{},
+        "maxListPages":3,"maxListBytes":256,"maxResponseBytes":1024}"#,
+    r#"{"servers":[{"name":"weather"},{"name":"calendar"}],"failureMode":"FAIL"}"#,
+    r#"{"trafficMode":"REJECT_NO_MCP","clearRouteCache":true,"paths":["/mcp"],
+        "cors":{"allowOrigins":["https://*.example.com"],"allowCredentials":true}}"#,
+    r#"{"maxRequestBodySize":1024,"cors":{}}"#,
+];
+
+/// Those of the servers above, and none.
+const PREFIXES: &[&str] = &["a_", "a_b", "weather__", ""];
+
+/// Names of headers that somebody here reads, and one that nobody does.
+const FIELDS: &[&str] = &[
+    ":path",
+    ":method",
+    "accept",
+    "access-control-allow-origin",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "origin",
+    "traceparent",
+    "transfer-encoding",
+    "vary",
+    "x-mcp-cluster",
+    "x-mcp-toolname",
+];
+
+thread_local! {
+    static PARSED: Vec<Rc<Config>> = CONFIGS
+        .iter()
+        .map(|text| Rc::new(Config::parse(text.as_bytes()).expect("a configuration")))
+        .collect();
+    static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Where the fuzzer's bytes end, zeros go on: the first of each choice is what
+/// leads deepest.
+#[derive(Arbitrary, Debug)]
+struct Run<'a> {
+    config: u8,
+    body: Body<'a>,
+    then: Vec<Then<'a>>,
+    /// To the calls that nothing above answers.
+    otherwise: Answer<'a>,
+    verb: Verb,
+    /// The well-formed headers that are left out.
+    without: u8,
+    /// In place of well-formed headers, or beside them.
+    fields: Vec<Field<'a>>,
+    end: bool,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Verb {
+    Post,
+    Get,
+    Delete,
+    Options,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Field<'a> {
+    name: u8,
+    value: &'a [u8],
+}
+
+#[derive(Arbitrary, Debug)]
+enum Body<'a> {
+    Message(Sent<'a>),
+    Bytes(&'a [u8]),
+}
+
+#[derive(Arbitrary, Debug)]
+struct Sent<'a> {
+    method: Method<'a>,
+    id: Id<'a>,
+    prefix: u8,
+    name: &'a str,
+    /// More of `params`, where it is JSON.
+    params: &'a str,
+    legacy: bool,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Method<'a> {
+    List,
+    Call,
+    Discover,
+    Ping,
+    Complete,
+    Initialize,
+    Other(&'a str),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Id<'a> {
+    Number(u64),
+    Text(&'a str),
+    None,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Then<'a> {
+    Answer {
+        to: u8,
+        answer: Answer<'a>,
+    },
+    /// To a call that was never made, or was answered already.
+    Stray(u8),
+    Part(u16),
+    End {
+        trailers: bool,
+    },
+    Response(Vec<Field<'a>>),
+    Milliseconds(u16),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Answer<'a> {
+    Tools {
+        tools: Vec<Tool<'a>>,
+        cursor: Option<&'a str>,
+        events: bool,
+    },
+    Discovered {
+        instructions: &'a str,
+        events: bool,
+    },
+    Result {
+        result: &'a str,
+        events: bool,
+    },
+    Error {
+        code: i64,
+        message: &'a str,
+    },
+    Http {
+        status: u16,
+        content_type: Option<&'a str>,
+        body: &'a [u8],
+    },
+    Reset,
+    NoCluster,
+    Unreachable,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Tool<'a> {
+    name: &'a str,
+    title: &'a str,
+}
+
+fuzz_target!(|run: Run<'_>| {
+    CLOCK.set(Duration::ZERO);
+    let config = PARSED.with(|all| Rc::clone(&all[usize::from(run.config) % all.len()]));
+    let body = run.body.bytes();
+    let mut watch = Watch {
+        stream: Stream::new(config),
+        worker: Worker::new(|| CLOCK.get(), 7),
+        body: &body,
+        calls: BTreeMap::new(),
+        made: 0,
+        held: false,
+        replied: false,
+    };
+    let headers = run.headers(&body);
+    watch.on(Event::RequestHeaders {
+        headers,
+        end: run.end,
+    });
+    let mut ended = run.end;
+    for then in &run.then {
+        match then {
+            Then::Answer { to, answer } => watch.answer(usize::from(*to), answer),
+            Then::Stray(id) => watch.stray(u32::from(*id)),
+            Then::Part(size) if !ended => watch.on(Event::RequestBody {
+                size: usize::from(*size),
+            }),
+            Then::End { trailers } if !ended => {
+                ended = true;
+                watch.end(*trailers);
+            }
+            Then::Part(_) | Then::End { .. } => {}
+            Then::Response(fields) => {
+                let fields: Vec<_> = fields.iter().map(Field::pair).collect();
+                watch.response(Headers::from_pairs(pairs(&fields)));
+            }
+            Then::Milliseconds(more) => {
+                CLOCK.set(CLOCK.get() + Duration::from_millis(u64::from(*more)));
+            }
+        }
+    }
+    // Whatever came: in the end every request has gone on, or has its answer.
+    if !ended {
+        watch.end(false);
+    }
+    while !watch.calls.is_empty() {
+        watch.answer(0, &run.otherwise);
+    }
+    assert!(!watch.held || watch.replied, "held for ever");
+    watch.response(Headers::default());
+});
+
+/// A stream, and what it has done so far.
+struct Watch<'a> {
+    stream: Stream,
+    worker: Worker,
+    body: &'a [u8],
+    /// The calls under way, and the ids of their messages.
+    calls: BTreeMap<CallId, String>,
+    made: u32,
+    held: bool,
+    replied: bool,
+}
+
+impl Watch<'_> {
+    fn on(&mut self, event: Event<'_>) {
+        let at_headers = matches!(event, Event::RequestHeaders { .. });
+        let at_response = matches!(event, Event::ResponseHeaders { .. });
+        let has_trailers = matches!(event, Event::RequestEnd { trailers: true, .. });
+        let may_change = at_headers || (self.held && !self.replied && !at_response);
+        let replied_before = self.replied;
+        let step = self.stream.on(event, &mut self.worker);
+        for effect in &step.effects {
+            assert!(
+                replied_before == self.replied,
+                "after the reply: {effect:?}"
+            );
+            match effect {
+                Effect::RemoveResponseHeader(_) => assert!(at_response),
+                Effect::SetResponseHeader(_, value) | Effect::AddResponseHeader(_, value) => {
+                    assert!(at_response);
+                    carried(value);
+                }
+                Effect::Log(_, line) => assert!(!line.contains(char::is_control), "{line:?}"),
+                effect => {
+                    assert!(may_change, "{effect:?}");
+                    self.request_effect(effect, &step.effects, has_trailers);
+                }
+            }
+        }
+        match (at_headers || self.held, step.flow) {
+            (false, flow) => assert_eq!(flow, Flow::Continue, "it has gone on"),
+            (true, Flow::Continue) => assert!(!self.replied && self.calls.is_empty()),
+            (true, Flow::Hold) => {
+                let waits = self.stream.is_reading() || !self.calls.is_empty();
+                assert!(
+                    waits != self.replied,
+                    "it waits for something, or is answered"
+                );
+            }
+        }
+        self.held = step.flow == Flow::Hold;
+    }
+
+    fn request_effect(&mut self, effect: &Effect, step: &[Effect], has_trailers: bool) {
+        match effect {
+            Effect::SetRequestHeader(_, value) => carried(value),
+            Effect::ReplaceRequestBody(body) => {
+                let length = Effect::SetRequestHeader("content-length", body.len().to_string());
+                assert!(step.contains(&length));
+                let chunked = Effect::RemoveRequestHeader("transfer-encoding".to_owned());
+                assert!(step.contains(&chunked));
+                assert!(Message::parse(body).is_ok());
+            }
+            Effect::RemoveRequestTrailers => assert!(has_trailers),
+            Effect::Call(call) => self.call(call),
+            Effect::Reply(reply) => {
+                self.reply(reply);
+                self.replied = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        call.headers.iter().for_each(|(_, value)| carried(value));
+        assert!(call.timeout >= Duration::from_millis(1));
+        let message = Message::parse(&call.body).expect("a message");
+        let id = message
+            .id()
+            .and_then(raw)
+            .and_then(string)
+            .expect("a string");
+        assert_eq!(call.id, CallId(self.made), "no id twice");
+        self.made += 1;
+        self.calls.insert(call.id, id);
+    }
+
+    fn reply(&self, reply: &Reply) {
+        assert!((200..600).contains(&reply.status));
+        reply.headers.iter().for_each(|(_, value)| carried(value));
+        assert!(self.calls.is_empty());
+        if reply.body.is_empty() {
+            return;
+        }
+        let text = std::str::from_utf8(&reply.body).expect("UTF-8");
+        let members = Members::of(raw(text).expect("JSON")).expect("an object");
+        let id = members.first("id").expect("an id").get();
+        let message = Message::parse(self.body);
+        let asked = message.as_ref().map_or_else(|error| error.id, Message::id);
+        assert!(id == "null" || Some(id) == asked, "{id}");
+        match (members.first("result"), members.first("error")) {
+            (Some(_), None) => assert_eq!(Some(id), asked),
+            (None, Some(_)) => {}
+            both => panic!("{both:?}"),
+        }
+    }
+
+    /// As the edge does it: the end is told as such where the body is read.
+    fn end(&mut self, trailers: bool) {
+        if self.stream.is_reading() {
+            self.on(Event::RequestEnd {
+                body: self.body,
+                trailers,
+            });
+        } else {
+            self.on(Event::RequestBody {
+                size: self.body.len(),
+            });
+        }
+    }
+
+    fn response(&mut self, headers: Headers) {
+        if self.stream.completes_answers() {
+            self.on(Event::ResponseHeaders { headers });
+        }
+    }
+
+    fn answer(&mut self, to: usize, answer: &Answer<'_>) {
+        let ids: Vec<CallId> = self.calls.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[to % ids.len()];
+        let rpc_id = self.calls.remove(&id).expect("a call");
+        self.on(Event::CallDone {
+            id,
+            response: answer.response(&rpc_id),
+        });
+    }
+
+    fn stray(&mut self, id: u32) {
+        let id = CallId(id);
+        if !self.calls.contains_key(&id) {
+            let step = self.stream.on(
+                Event::CallDone {
+                    id,
+                    response: Response::Reset,
+                },
+                &mut self.worker,
+            );
+            assert_eq!(step.effects, []);
+        }
+    }
+}
+
+/// What ends a header and starts another must not get into a value.
+fn carried(value: &str) {
+    assert!(!value.contains(['\0', '\r', '\n']), "{value:?}");
+}
+
+impl Run<'_> {
+    fn headers(&self, body: &[u8]) -> Headers {
+        let mut fields: Vec<_> = self.fields.iter().map(Field::pair).collect();
+        let verb: &[u8] = match self.verb {
+            Verb::Post => b"POST",
+            Verb::Get => b"GET",
+            Verb::Delete => b"DELETE",
+            Verb::Options => b"OPTIONS",
+        };
+        let message = Message::parse(body).ok();
+        let method = message.as_ref().map_or("", Message::method);
+        let name = message.as_ref().and_then(Message::name);
+        let well_formed: [(&str, Vec<u8>); 7] = [
+            (":method", verb.to_vec()),
+            (":path", b"/mcp".to_vec()),
+            ("content-type", b"application/json".to_vec()),
+            ("accept", b"application/json, text/event-stream".to_vec()),
+            (mcp::PROTOCOL_VERSION_HEADER, version::MODERN[0].into()),
+            (
+                mcp::METHOD_HEADER,
+                header_value::encode(method).as_bytes().to_vec(),
+            ),
+            (
+                mcp::NAME_HEADER,
+                header_value::encode(&name.unwrap_or_default())
+                    .as_bytes()
+                    .to_vec(),
+            ),
+        ];
+        for (at, (field, value)) in well_formed.into_iter().enumerate() {
+            let is_name = field == mcp::NAME_HEADER && method::name_param(method).is_none();
+            if self.without & (1 << at) == 0
+                && !is_name
+                && !fields.iter().any(|(have, _)| *have == field)
+            {
+                fields.push((field, value));
+            }
+        }
+        Headers::from_pairs(pairs(&fields))
+    }
+}
+
+fn pairs<'a>(fields: &'a [(&'a str, Vec<u8>)]) -> impl Iterator<Item = (&'a str, &'a Vec<u8>)> {
+    fields.iter().map(|(name, value)| (*name, value))
+}
+
+impl Field<'_> {
+    /// Envoy lets no such byte through.
+    fn pair(&self) -> (&'static str, Vec<u8>) {
+        let value = self.value.iter().filter(|byte| !b"\0\r\n".contains(byte));
+        (
+            FIELDS[usize::from(self.name) % FIELDS.len()],
+            value.copied().collect(),
+        )
+    }
+}
+
+impl Body<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Message(sent) => serde_json::to_vec(&sent.json()).expect("JSON"),
+            Self::Bytes(bytes) => bytes.to_vec(),
+        }
+    }
+}
+
+impl Sent<'_> {
+    fn json(&self) -> Value {
+        let method = match self.method {
+            Method::List => method::TOOLS_LIST,
+            Method::Call => method::TOOLS_CALL,
+            Method::Discover => method::SERVER_DISCOVER,
+            Method::Ping => method::PING,
+            Method::Complete => "completion/complete",
+            Method::Initialize => method::INITIALIZE,
+            Method::Other(method) => method,
+        };
+        let mut params = serde_json::from_str::<Value>(self.params)
+            .ok()
+            .filter(Value::is_object)
+            .unwrap_or_else(|| json!({}));
+        if params.get("name").is_none() {
+            let prefix = PREFIXES[usize::from(self.prefix) % PREFIXES.len()];
+            params["name"] = Value::from(format!("{prefix}{}", self.name));
+        }
+        if !self.legacy {
+            params["_meta"] = json!({
+                mcp::PROTOCOL_VERSION_KEY: version::MODERN[0],
+                mcp::CLIENT_CAPABILITIES_KEY: {},
+            });
+        }
+        let mut message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        match self.id {
+            Id::Number(id) => message["id"] = Value::from(id),
+            Id::Text(id) => message["id"] = Value::from(id),
+            Id::None => {}
+        }
+        message
+    }
+}
+
+impl Answer<'_> {
+    fn response(&self, rpc_id: &str) -> Response {
+        let (member, value, events) = match self {
+            Self::Tools {
+                tools,
+                cursor,
+                events,
+            } => {
+                let tools: Vec<_> = tools
+                    .iter()
+                    .map(|tool| json!({"name": tool.name, "title": tool.title}))
+                    .collect();
+                (
+                    "result",
+                    json!({"tools": tools, "nextCursor": cursor}).to_string(),
+                    *events,
+                )
+            }
+            Self::Discovered {
+                instructions,
+                events,
+            } => {
+                let result = json!({
+                    "supportedVersions": version::MODERN,
+                    "capabilities": {"tools": {}},
+                    "instructions": instructions,
+                });
+                ("result", result.to_string(), *events)
+            }
+            Self::Result { result, events } => ("result", (*result).to_owned(), *events),
+            Self::Error { code, message } => (
+                "error",
+                json!({"code": code, "message": message}).to_string(),
+                false,
+            ),
+            Self::Http {
+                status,
+                content_type,
+                body,
+            } => {
+                return Response::Http {
+                    status: *status,
+                    content_type: content_type.map(str::to_owned),
+                    body: body.to_vec(),
+                };
+            }
+            Self::Reset => return Response::Reset,
+            Self::NoCluster => return Response::NoCluster,
+            Self::Unreachable => return Response::Unreachable,
+        };
+        let message = format!(r#"{{"jsonrpc":"2.0","id":"{rpc_id}","{member}":{value}}}"#);
+        let (content_type, body) = if events {
+            let lines = message.replace('\n', "\ndata: ");
+            ("text/event-stream", format!(": hello\n\ndata: {lines}\n\n"))
+        } else {
+            ("application/json", message)
+        };
+        Response::Http {
+            status: 200,
+            content_type: Some(content_type.to_owned()),
+            body: body.into_bytes(),
+        }
+    }
+}
