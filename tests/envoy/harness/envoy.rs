@@ -59,6 +59,19 @@ impl Envoy {
         }
     }
 
+    /// The value of a counter, which exists from the start.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        let admin = read(&self.files.join("admin"));
+        let admin = admin.trim().parse().expect("the address of the admin");
+        let (_, stats) = ask(admin, "/stats").expect("an answer of the admin");
+        let value = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
     /// The URL of the endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
