@@ -78,10 +78,12 @@ impl Stream {
             None
         };
         if let Some(claim) = &claim {
-            match self.show(&Attributes::claimed(claim, &config.rules), true) {
+            let attributes = Attributes::claimed(claim, &config.rules);
+            match self.show(&attributes, true) {
                 Ok(shown) => effects.extend(shown),
                 Err(refusal) => return self.refuse(&refusal, None),
             }
+            effects.extend(self.counted(&attributes));
             if config.attribute_source == AttributeSource::Headers {
                 return effects;
             }
@@ -260,6 +262,9 @@ impl Stream {
             return self.gateway_message(gateway, &request, attributes, worker);
         }
         let mut effects = self.show(&attributes, config.hold)?;
+        if !claimed {
+            effects.extend(self.counted(&attributes));
+        }
         if let Some(params) = message.params().filter(|_| config.hold) {
             let trace = config.propagation.headers(&params.meta);
             effects.extend(
@@ -290,7 +295,6 @@ impl Stream {
             export.headers.clear();
         }
         let mut effects = Vec::with_capacity(16);
-        effects.extend(self.counted(attributes));
         effects.extend(shown(export));
         if in_headers && self.config.clear_route_cache {
             effects.push(Effect::ClearRouteCache);
