@@ -12,3 +12,4 @@ mod host_rules;
 mod scenarios_policy;
 mod scenarios_servers;
 mod scenarios_shared;
+mod size;

@@ -38,6 +38,7 @@ mod wasi;
 pub(crate) use abi::Level;
 pub(crate) use headers::Headers;
 pub(crate) use message::{Call, Reply, Request, Response, Upstream};
+pub(crate) use module::filter_path;
 pub(crate) use plugin::{Host, Plugin, Refused};
 pub(crate) use state::LogLine;
 pub(crate) use stream::{Outcome, Stream};

@@ -30,7 +30,7 @@ pub(super) fn compile(wasm: &[u8]) -> (Engine, Module) {
     (engine, module)
 }
 
-fn filter_path() -> PathBuf {
+pub(crate) fn filter_path() -> PathBuf {
     if let Some(path) = std::env::var_os("MCP_GATEWAY_WASM") {
         return path.into();
     }

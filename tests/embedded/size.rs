@@ -1,0 +1,9 @@
+//! What every worker of every Envoy loads.
+
+use crate::host::filter_path;
+
+#[test]
+fn the_filter_is_under_600_kilobytes() {
+    let size = std::fs::metadata(filter_path()).expect("the filter").len();
+    assert!(size < 600_000, "{size} bytes");
+}
