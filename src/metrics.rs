@@ -17,20 +17,18 @@ pub enum Kind {
 }
 
 /// All metrics of a plugin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
     names: Vec<(Kind, String)>,
     requests: Vec<(String, Metric)>,
     rejected: Vec<(Status, Metric)>,
     servers: Vec<ServerMetrics>,
-    single: Option<Single>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Single {
-    preflight: Metric,
-    collisions: Metric,
-    fanout: Metric,
+    /// Preflights that were answered.
+    pub preflight: Metric,
+    /// Entries that were left out of lists, their names being taken.
+    pub collisions: Metric,
+    /// How long questions to all servers take, in milliseconds.
+    pub fanout: Metric,
 }
 
 /// The metrics of one server.
@@ -50,45 +48,48 @@ impl Metrics {
         groups: impl Iterator<Item = &'a str>,
         servers: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let mut metrics = Self::default();
+        let mut names = Vec::new();
+        let mut define = |kind, name: String| {
+            names.push((kind, name));
+            Metric(names.len().saturating_sub(1))
+        };
+        let mut requests: Vec<(String, Metric)> = Vec::new();
         for group in groups {
-            if metrics.requests(group).is_none() {
-                let metric = metrics.counter(format!("mcp.requests.{group}"));
-                metrics.requests.push((group.to_owned(), metric));
+            if !requests.iter().any(|(have, _)| have == group) {
+                requests.push((
+                    group.to_owned(),
+                    define(Kind::Counter, format!("mcp.requests.{group}")),
+                ));
             }
         }
+        let mut rejected = Vec::new();
         for status in Status::REFUSED {
             let name = status.as_str();
-            let metric = metrics.counter(format!(
-                "mcp.rejected.{}",
-                name.strip_prefix("mcp_").unwrap_or(name)
-            ));
-            metrics.rejected.push((*status, metric));
+            let name = format!("mcp.rejected.{}", name.strip_prefix("mcp_").unwrap_or(name));
+            rejected.push((*status, define(Kind::Counter, name)));
         }
+        let mut of_servers = Vec::new();
         for server in servers {
             let [calls, failures, timeouts] = ["calls", "failures", "timeouts"]
-                .map(|what| metrics.counter(format!("mcp.server.{server}.{what}")));
-            metrics.servers.push(ServerMetrics {
+                .map(|what| define(Kind::Counter, format!("mcp.server.{server}.{what}")));
+            of_servers.push(ServerMetrics {
                 calls,
                 failures,
                 timeouts,
             });
         }
-        metrics.single = Some(Single {
-            preflight: metrics.counter("mcp.preflight".to_owned()),
-            collisions: metrics.counter("mcp.list.collisions".to_owned()),
-            fanout: metrics.define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned()),
-        });
-        metrics
-    }
-
-    fn counter(&mut self, name: String) -> Metric {
-        self.define(Kind::Counter, name)
-    }
-
-    fn define(&mut self, kind: Kind, name: String) -> Metric {
-        self.names.push((kind, name));
-        Metric(self.names.len().saturating_sub(1))
+        let preflight = define(Kind::Counter, "mcp.preflight".to_owned());
+        let collisions = define(Kind::Counter, "mcp.list.collisions".to_owned());
+        let fanout = define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned());
+        Self {
+            names,
+            requests,
+            rejected,
+            servers: of_servers,
+            preflight,
+            collisions,
+            fanout,
+        }
     }
 
     /// All of them, for the host to define in this order.
@@ -115,21 +116,6 @@ impl Metrics {
     /// The metrics of the server at this place of the configuration.
     pub fn server(&self, at: usize) -> Option<ServerMetrics> {
         self.servers.get(at).copied()
-    }
-
-    /// Preflights that were answered.
-    pub fn preflight(&self) -> Option<Metric> {
-        self.single.map(|single| single.preflight)
-    }
-
-    /// Entries that were left out of lists, their names being taken.
-    pub fn collisions(&self) -> Option<Metric> {
-        self.single.map(|single| single.collisions)
-    }
-
-    /// How long questions to all servers take, in milliseconds.
-    pub fn fanout(&self) -> Option<Metric> {
-        self.single.map(|single| single.fanout)
     }
 }
 

@@ -119,10 +119,7 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// The member `name` as it stands in the body.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.members
-            .iter()
-            .find(|(member, _)| member == name)
-            .map(|(_, value)| *value)
+        self.member(name).map(|(_, value)| value)
     }
 
     /// The member `name`, with its name.

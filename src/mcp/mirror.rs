@@ -8,6 +8,12 @@ use super::message::Message;
 use super::{METHOD_HEADER, NAME_HEADER, PROTOCOL_VERSION_HEADER, header_value, json, method};
 use crate::http::Headers;
 
+/// A header of the mirror: as the specification writes it, and as Envoy does.
+type Name = (&'static str, &'static str);
+const VERSION: Name = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
+const METHOD: Name = ("Mcp-Method", METHOD_HEADER);
+const NAME: Name = ("Mcp-Name", NAME_HEADER);
+
 /// How a header fails to repeat the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -57,11 +63,7 @@ pub enum Demand {
 /// # Errors
 /// The first [`Mismatch`].
 pub fn check_single(headers: &Headers) -> Result<(), Mismatch> {
-    for (header, field) in [
-        ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER),
-        ("Mcp-Method", METHOD_HEADER),
-        ("Mcp-Name", NAME_HEADER),
-    ] {
+    for (header, field) in [VERSION, METHOD, NAME] {
         headers.single(field).map_err(|_| Mismatch {
             header,
             fault: Fault::Repeated,
@@ -80,38 +82,19 @@ pub fn check(headers: &Headers, message: &Message<'_>, demand: Demand) -> Result
     let version = meta.and_then(|meta| json::string(meta.protocol_version?));
     // A legacy body names no version that the header could repeat.
     if version.is_some() || demand == Demand::Complete {
-        compare(
-            headers,
-            "MCP-Protocol-Version",
-            PROTOCOL_VERSION_HEADER,
-            version.as_deref(),
-            demand,
-        )?;
+        compare(headers, VERSION, version.as_deref(), demand)?;
     }
-    compare(
-        headers,
-        "Mcp-Method",
-        METHOD_HEADER,
-        Some(message.method()),
-        demand,
-    )?;
+    compare(headers, METHOD, Some(message.method()), demand)?;
     // What the header means on a method that is not known here is not known.
     match method::name_param(message.method()) {
-        Some(_) => compare(
-            headers,
-            "Mcp-Name",
-            NAME_HEADER,
-            message.name().as_deref(),
-            demand,
-        ),
+        Some(_) => compare(headers, NAME, message.name().as_deref(), demand),
         None => Ok(()),
     }
 }
 
 fn compare(
     headers: &Headers,
-    name: &'static str,
-    field: &str,
+    (header, field): Name,
     said: Option<&str>,
     demand: Demand,
 ) -> Result<(), Mismatch> {
@@ -125,10 +108,7 @@ fn compare(
             Some(_) => Fault::Differs,
         },
     };
-    Err(Mismatch {
-        header: name,
-        fault,
-    })
+    Err(Mismatch { header, fault })
 }
 
 #[cfg(test)]

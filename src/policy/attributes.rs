@@ -74,10 +74,7 @@ impl<'a> Attributes<'a> {
                 Some(params) => extracted(params, rules.paths(method))?,
                 None => None,
             },
-            group: rules
-                .group_key
-                .as_deref()
-                .map(|key| (key, rules.group(method))),
+            group: rules.shown_group(method),
             server: None,
         })
     }
@@ -85,8 +82,9 @@ impl<'a> Attributes<'a> {
     /// What the headers of a modern request claim of it, before its body is read.
     pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Self {
         let method = claim.method.as_str();
-        let name = claim.name.as_deref().map(Cow::Borrowed);
-        let param = method::name_param(method).zip(name.clone());
+        // Where the method has no name, no body will bear one out.
+        let param = method::name_param(method).zip(claim.name.as_deref().map(Cow::Borrowed));
+        let name = param.as_ref().map(|(_, name)| name.clone());
         Self {
             method: Cow::Borrowed(method),
             id: None,
@@ -96,10 +94,7 @@ impl<'a> Attributes<'a> {
             params: param.map(|(param, name)| {
                 Extracted::Object(vec![(Cow::Borrowed(param), Extracted::Text(name))])
             }),
-            group: rules
-                .group_key
-                .as_deref()
-                .map(|key| (key, rules.group(method))),
+            group: rules.shown_group(method),
             server: None,
         }
     }

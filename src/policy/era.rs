@@ -95,8 +95,8 @@ fn spoken(claimed: Cow<'_, str>) -> Result<(), Refusal> {
     }
 }
 
-/// The version that `_meta` claims, where it is spoken here and what a modern
-/// request must say beside it is said.
+/// The version that `_meta` claims, where what a modern request must say beside
+/// it is said.
 fn required<'a>(
     message: &Message<'a>,
     params: &Params<'a>,

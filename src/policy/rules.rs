@@ -46,6 +46,11 @@ impl Rules {
         method::GROUPS.iter().copied().chain(configured)
     }
 
+    /// The group of `method` with the key that shows it, where it is shown.
+    pub fn shown_group(&self, method: &str) -> Option<(&str, &str)> {
+        Some((self.group_key.as_deref()?, self.group(method)))
+    }
+
     /// The group of `method`.
     pub fn group(&self, method: &str) -> &str {
         let configured = self.methods.iter().find(|rule| rule.method == method);

@@ -133,7 +133,7 @@ impl Stream {
             );
             effects.push(Effect::Log(log::Level::Debug, line));
             let left_out = u64::try_from(outcome.left_out.len()).unwrap_or(u64::MAX);
-            effects.extend(count(self.config.metrics.collisions(), left_out));
+            effects.extend(count(Some(self.config.metrics.collisions), left_out));
         }
         match outcome.result {
             Ok(result) => effects.extend(self.reply(answer(&id, &result))),
@@ -152,10 +152,12 @@ impl Stream {
     ) -> Vec<Effect> {
         let took = worker.now().saturating_sub(since).as_millis();
         let metrics = &self.config.metrics;
-        let mut effects: Vec<Effect> =
-            count(metrics.fanout(), u64::try_from(took).unwrap_or(u64::MAX))
-                .into_iter()
-                .collect();
+        let mut effects: Vec<Effect> = count(
+            Some(metrics.fanout),
+            u64::try_from(took).unwrap_or(u64::MAX),
+        )
+        .into_iter()
+        .collect();
         for (at, (_, failure)) in fanout.states(gateway).into_iter().enumerate() {
             let (Some(failure), Some(server)) = (failure, metrics.server(at)) else {
                 continue;

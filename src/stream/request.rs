@@ -118,7 +118,7 @@ impl Stream {
             return None;
         }
         let reply = cors.preflight(headers);
-        let preflight = count(self.config.metrics.preflight(), 1);
+        let preflight = count(Some(self.config.metrics.preflight), 1);
         let mut effects: Vec<Effect> = preflight.into_iter().collect();
         effects.extend(self.reply(reply));
         Some(effects)
