@@ -155,7 +155,6 @@ const LINKED: &[&str] = &[
     "serde",
     "serde_core",
     "serde_json",
-    "serde_path_to_error",
     "simdutf8",
     "zmij",
 ];

@@ -27,6 +27,7 @@ const CONFIGS: &[&str] = &[
     r#"{"trafficMode":"REJECT_NO_MCP","clearRouteCache":true,"paths":["/mcp"],
         "cors":{"allowOrigins":["https://*.example.com"],"allowCredentials":true}}"#,
     r#"{"maxRequestBodySize":1024,"cors":{}}"#,
+    r#"{"oauth":{"authorizationServers":["https://login.example.com"]}}"#,
 ];
 
 /// Those of the servers above, and none.
@@ -36,6 +37,8 @@ const PREFIXES: &[&str] = &["a_", "a_b", "weather__", ""];
 const FIELDS: &[&str] = &[
     ":path",
     ":method",
+    ":authority",
+    ":status",
     "accept",
     "access-control-allow-origin",
     "access-control-request-headers",
@@ -53,6 +56,8 @@ const FIELDS: &[&str] = &[
     "traceparent",
     "transfer-encoding",
     "vary",
+    "www-authenticate",
+    "x-forwarded-proto",
     "x-mcp-cluster",
     "x-mcp-toolname",
 ];
@@ -143,7 +148,12 @@ enum Then<'a> {
     End {
         trailers: bool,
     },
-    Response(Vec<Field<'a>>),
+    Response {
+        /// To what only an answer to those without a token is added.
+        unauthorized: bool,
+        fields: Vec<Field<'a>>,
+        end: bool,
+    },
     Milliseconds(u16),
 }
 
@@ -213,9 +223,16 @@ fuzz_target!(|run: Run<'_>| {
                 watch.end(*trailers);
             }
             Then::Part(_) | Then::End { .. } => {}
-            Then::Response(fields) => {
-                let fields: Vec<_> = fields.iter().map(Field::pair).collect();
-                watch.response(Headers::from_pairs(pairs(&fields)));
+            Then::Response {
+                unauthorized,
+                fields,
+                end,
+            } => {
+                let mut fields: Vec<_> = fields.iter().map(Field::pair).collect();
+                if *unauthorized {
+                    fields.insert(0, (":status".into(), b"401".to_vec()));
+                }
+                watch.response(Headers::from_pairs(pairs(&fields)), *end);
             }
             Then::Milliseconds(more) => {
                 CLOCK.set(CLOCK.get() + Duration::from_millis(u64::from(*more)));
@@ -230,7 +247,7 @@ fuzz_target!(|run: Run<'_>| {
         watch.answer(0, &run.otherwise);
     }
     assert!(!watch.held || watch.replied, "held for ever");
-    watch.response(Headers::default());
+    watch.response(Headers::default(), false);
 });
 
 /// A stream, and what it has done so far.
@@ -248,9 +265,8 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn on(&mut self, event: Event<'_>) {
         let at_headers = matches!(event, Event::RequestHeaders { .. });
-        let at_response = matches!(event, Event::ResponseHeaders { .. });
         let has_trailers = matches!(event, Event::RequestEnd { trailers: true, .. });
-        let may_change = at_headers || (self.held && !self.replied && !at_response);
+        let may_change = at_headers || (self.held && !self.replied);
         let replied_before = self.replied;
         let step = self.stream.on(event, &mut self.worker);
         for effect in &step.effects {
@@ -259,11 +275,6 @@ impl Watch<'_> {
                 "after the reply: {effect:?}"
             );
             match effect {
-                Effect::RemoveResponseHeader(_) => assert!(at_response),
-                Effect::SetResponseHeader(_, value) | Effect::AddResponseHeader(_, value) => {
-                    assert!(at_response);
-                    carried(value);
-                }
                 Effect::Log(_, line) => assert!(!line.contains(char::is_control), "{line:?}"),
                 effect => {
                     assert!(may_change, "{effect:?}");
@@ -353,9 +364,27 @@ impl Watch<'_> {
         }
     }
 
-    fn response(&mut self, headers: Headers) {
-        if self.stream.completes_answers() {
-            self.on(Event::ResponseHeaders { headers });
+    /// An answer passes, or is replaced by one with a body.
+    fn response(&mut self, headers: Headers, end: bool) {
+        if !self.stream.completes_answers() {
+            return;
+        }
+        let event = Event::ResponseHeaders { headers, end };
+        let step = self.stream.on(event, &mut self.worker);
+        for effect in &step.effects {
+            match effect {
+                Effect::RemoveResponseHeader(_) => assert_eq!(step.flow, Flow::Continue),
+                Effect::SetResponseHeader(_, value) | Effect::AddResponseHeader(_, value) => {
+                    assert_eq!(step.flow, Flow::Continue);
+                    carried(value);
+                }
+                Effect::Reply(reply) => {
+                    assert!(end && step.flow == Flow::Hold && step.effects.len() == 1);
+                    assert_eq!(reply.status, 401);
+                    reply.headers.iter().for_each(|(_, value)| carried(value));
+                }
+                effect => panic!("{effect:?}"),
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 mod cors;
 mod duration;
 mod error;
+mod fields;
+mod oauth;
 mod rules;
 mod servers;
 mod source;
@@ -16,7 +18,9 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 
+use self::fields::Read as _;
 use crate::http::cors::Cors;
+use crate::http::protected_resource::ProtectedResource;
 use crate::metrics::Metrics;
 use crate::policy::export::Storage;
 use crate::policy::rules::Rules;
@@ -50,8 +54,19 @@ pub struct Config {
     pub clear_route_cache: bool,
     /// Browsers on other origins; absent when off.
     pub cors: Option<Cors>,
+    /// Who gives tokens for the endpoints; absent when off.
+    pub oauth: Option<Oauth>,
     /// Many servers behind one endpoint; absent in policy mode.
     pub gateway: Option<Gateway>,
+}
+
+/// `oauth`.
+#[derive(Debug, Clone)]
+pub struct Oauth {
+    /// The metadata, and what a client without a token is told.
+    pub resource: ProtectedResource,
+    /// Who may read the metadata: everyone, unless `cors` says who.
+    pub cors: Cors,
 }
 
 /// `attributeSource`: what the `Mcp-*` headers of a modern request are worth.
@@ -100,7 +115,7 @@ pub struct Gateway {
     /// What a server that fails does to a list.
     pub failure_mode: FailureMode,
     /// Pages read of one server for one list.
-    pub max_list_pages: u32,
+    pub max_list_pages: usize,
     /// Bytes of one merged list.
     pub max_list_bytes: usize,
     /// Bytes of one answer that the gateway must read.
@@ -143,10 +158,25 @@ impl Config {
     /// # Errors
     /// The first [`ConfigError`]: the path of the field and the reason.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        Self::check(&wire::Config::read(source::tree(bytes)?)?)
+        Self::parse_with(bytes, &|_| None)
     }
 
-    fn check(wire: &wire::Config) -> Result<Self, ConfigError> {
+    /// As [`Config::parse`]; fields that may come from the environment come
+    /// from `variable`, which gives the value of the variable it is given.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`]: the path of the field and the reason.
+    pub fn parse_with(
+        bytes: &[u8],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        Self::check(&wire::Config::read("", source::tree(bytes)?)?, variable)
+    }
+
+    fn check(
+        wire: &wire::Config,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let servers = servers::check(wire)?;
         let is_gateway = !servers.is_empty();
         let gateway = is_gateway
@@ -161,8 +191,21 @@ impl Config {
                 .flat_map(|gateway| &gateway.servers)
                 .map(|server| &*server.name),
         );
+        let endpoints = endpoints(wire.paths.as_deref(), is_gateway)?;
+        let cors = wire.cors.as_ref().map(cors::check).transpose()?;
+        let oauth = match oauth::check(wire.oauth.as_ref(), variable, &endpoints)? {
+            Some(resource) => Some(Oauth {
+                resource,
+                cors: match &cors {
+                    Some(cors) => cors.clone(),
+                    None => cors::check(&wire::Cors::default())?,
+                },
+            }),
+            None => None,
+        };
         Ok(Self {
-            endpoints: endpoints(wire.paths.as_deref(), is_gateway)?,
+            oauth,
+            endpoints,
             traffic_mode: match wire.traffic_mode {
                 wire::TrafficMode::Noop => TrafficMode::Noop,
                 wire::TrafficMode::RejectNoMcp => TrafficMode::RejectNoMcp,
@@ -191,7 +234,7 @@ impl Config {
                     != wire::RequestStorageMode::DynamicMetadata,
             },
             clear_route_cache: wire.clear_route_cache || is_gateway,
-            cors: wire.cors.as_deref().map(cors::check).transpose()?,
+            cors,
             gateway,
         })
     }

@@ -49,15 +49,9 @@ pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
 
 pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gateway, ConfigError> {
     for (path, value) in [
-        ("maxListPages", u64::from(wire.max_list_pages)),
-        (
-            "maxListBytes",
-            u64::try_from(wire.max_list_bytes).unwrap_or(u64::MAX),
-        ),
-        (
-            "maxResponseBytes",
-            u64::try_from(wire.max_response_bytes).unwrap_or(u64::MAX),
-        ),
+        ("maxListPages", wire.max_list_pages),
+        ("maxListBytes", wire.max_list_bytes),
+        ("maxResponseBytes", wire.max_response_bytes),
     ] {
         if value == 0 {
             return Err(ConfigError::new(path, "must be at least 1"));
@@ -78,18 +72,20 @@ pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gatew
         max_list_pages: wire.max_list_pages,
         max_list_bytes: wire.max_list_bytes,
         max_response_bytes: wire.max_response_bytes,
-        server_info: server_info(&wire.server_info)?,
+        server_info: server_info(wire.server_info.as_ref())?,
     })
 }
 
-fn server_info(wire: &wire::ServerInfo) -> Result<String, ConfigError> {
-    if wire.name.is_empty() {
+fn server_info(wire: Option<&wire::ServerInfo>) -> Result<String, ConfigError> {
+    let name = wire.and_then(|info| info.name.as_deref());
+    let version = wire.and_then(|info| info.version.as_deref());
+    if name == Some("") {
         return Err(ConfigError::new("serverInfo.name", "must not be empty"));
     }
     let mut out = br#"{"name":"#.to_vec();
-    json::push_string(&mut out, &wire.name);
+    json::push_string(&mut out, name.unwrap_or("mcp-gateway"));
     out.extend_from_slice(br#","version":"#);
-    json::push_string(&mut out, &wire.version);
+    json::push_string(&mut out, version.unwrap_or(env!("CARGO_PKG_VERSION")));
     out.push(b'}');
     String::from_utf8(out).map_err(|error| ConfigError::new("serverInfo", error.to_string()))
 }
@@ -136,7 +132,7 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
         authority: authority.to_owned(),
         path: path.to_owned(),
         prefix,
-        timeout: duration::parse(&field("timeout"), &wire.timeout)?,
+        timeout: duration::parse(&field("timeout"), wire.timeout.as_deref().unwrap_or("5s"))?,
     })
 }
 

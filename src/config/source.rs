@@ -68,10 +68,11 @@ fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
 
 /// A number that is whole stays so, however it was written.
 fn number(value: f64) -> Value {
-    // Rust prints a float that is whole without a fraction.
-    match value.to_string().parse::<i64>() {
-        Ok(whole) => Value::from(whole),
-        Err(_) => Value::from(value),
+    let number = Value::from(value);
+    let text = number.to_string();
+    match text.strip_suffix(".0").map(str::parse::<i64>) {
+        Some(Ok(whole)) => Value::from(whole),
+        _ => number,
     }
 }
 

@@ -235,11 +235,11 @@ fn an_error_names_the_path_and_the_reason() {
     for (text, error) in [
         (
             r#"{"unknown":1}"#,
-            "unknown: unknown field `unknown`, expected one of",
+            "unknown: unknown field, expected one of paths, trafficMode,",
         ),
         (
             r#"{"servers":[{"name":"a","tool_prefx":"x"}]}"#,
-            "servers[0].toolPrefx: unknown field `toolPrefx`, expected one of",
+            "servers[0].toolPrefx: unknown field, expected one of name, cluster,",
         ),
         (
             r#"{"cors":{"allowOrigin":[]}}"#,
@@ -247,33 +247,27 @@ fn an_error_names_the_path_and_the_reason() {
         ),
         (
             r#"{"trafficMode":"reject"}"#,
-            "trafficMode: unknown variant `reject`, expected one of",
+            "trafficMode: \"reject\" must be one of PASS_THROUGH, REJECT_NO_MCP, NOOP",
         ),
         (
             r#"{"maxRequestBodySize":"1"}"#,
-            "maxRequestBodySize: invalid type: string \"1\"",
+            "maxRequestBodySize: must be a whole number",
         ),
         (
             r#"{"maxRequestBodySize":-1}"#,
-            "maxRequestBodySize: invalid value",
+            "maxRequestBodySize: must be a whole number",
         ),
         (
             r#"{"maxRequestBodySize":1.5}"#,
-            "maxRequestBodySize: invalid type: floating point",
+            "maxRequestBodySize: must be a whole number",
         ),
-        (r#"{"servers":{}}"#, "servers: invalid type: map"),
-        (r#"{"x\ny":1}"#, "x\\ny: unknown field `x\\ny`"),
+        (r#"{"servers":{}}"#, "servers: must be a list"),
+        (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
         // What ends a line of the log is escaped.
-        (r#"{"x\ny":1}"#, "x\\ny: unknown field `x\\ny`"),
-        ("[]", "invalid type: sequence, expected an object"),
-        (
-            r#"{"cors":[]}"#,
-            "cors: invalid type: sequence, expected an object",
-        ),
-        (
-            r#"{"servers":["a"]}"#,
-            "servers[0]: invalid type: string \"a\", expected an object",
-        ),
+        (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
+        ("[]", "must be an object"),
+        (r#"{"cors":[]}"#, "cors: must be an object"),
+        (r#"{"servers":["a"]}"#, "servers[0]: must be an object"),
         (
             r#"{"servers":[{"name":"a"}],"holdRequestHeaders":false}"#,
             "holdRequestHeaders: false cannot go with servers",
@@ -288,11 +282,11 @@ fn an_error_names_the_path_and_the_reason() {
         ),
         (
             r#"{"propagateTraceContext":1}"#,
-            "propagateTraceContext: invalid type: integer `1`, expected true, false or {}",
+            "propagateTraceContext: must be true, false or {}",
         ),
         (
             r#"{"propagateTraceContext":{"x":1}}"#,
-            "propagateTraceContext: unknown field `x`",
+            "propagateTraceContext: must be true, false or {}",
         ),
         (
             r#"{"parserConfig":{"methods":[{"group":"g"}]}}"#,

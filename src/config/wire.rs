@@ -1,19 +1,12 @@
-//! The configuration as it is written: names, types and defaults. What serde
+//! The configuration as it is written: names, types and defaults. What types
 //! cannot say (ranges, patterns, what goes together) is checked elsewhere.
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Deref;
-
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::ConfigError;
+use super::fields::{Fields, Read, one_of};
 
-#[derive(Debug, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct Config {
     pub(super) paths: Option<Vec<String>>,
     pub(super) traffic_mode: TrafficMode,
@@ -22,224 +15,255 @@ pub(super) struct Config {
     pub(super) clear_route_cache: bool,
     pub(super) attribute_source: AttributeSource,
     pub(super) reject_duplicate_keys: bool,
-    pub(super) parser_config: Object<ParserConfig>,
+    pub(super) parser_config: ParserConfig,
     pub(super) propagate_trace_context: Switch,
     pub(super) propagate_baggage: Switch,
     pub(super) request_storage_mode: RequestStorageMode,
-    pub(super) servers: Vec<Object<Server>>,
+    pub(super) servers: Vec<Server>,
     pub(super) prefix_mode: PrefixMode,
     pub(super) failure_mode: FailureMode,
-    pub(super) max_list_pages: u32,
+    pub(super) max_list_pages: usize,
     pub(super) max_list_bytes: usize,
     pub(super) max_response_bytes: usize,
-    pub(super) server_info: Object<ServerInfo>,
-    pub(super) cors: Option<Object<Cors>>,
+    pub(super) server_info: Option<ServerInfo>,
+    pub(super) cors: Option<Cors>,
+    pub(super) oauth: Option<Oauth>,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            paths: None,
-            traffic_mode: TrafficMode::PassThrough,
-            max_request_body_size: 1_048_576,
-            hold_request_headers: true,
-            clear_route_cache: false,
-            attribute_source: AttributeSource::Verify,
-            reject_duplicate_keys: false,
-            parser_config: Object(ParserConfig::default()),
-            propagate_trace_context: Switch(false),
-            propagate_baggage: Switch(false),
-            request_storage_mode: RequestStorageMode::Both,
-            servers: Vec::new(),
-            prefix_mode: PrefixMode::Always,
-            failure_mode: FailureMode::BestEffort,
-            max_list_pages: 64,
-            max_list_bytes: 8_388_608,
-            max_response_bytes: 8_388_608,
-            server_info: Object(ServerInfo::default()),
-            cors: None,
-        }
+impl Read for Config {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let config = Self {
+            paths: fields.take("paths")?,
+            traffic_mode: fields.or("trafficMode", TrafficMode::PassThrough)?,
+            max_request_body_size: fields.or("maxRequestBodySize", 1_048_576)?,
+            hold_request_headers: fields.or("holdRequestHeaders", true)?,
+            clear_route_cache: fields.or("clearRouteCache", false)?,
+            attribute_source: fields.or("attributeSource", AttributeSource::Verify)?,
+            reject_duplicate_keys: fields.or("rejectDuplicateKeys", false)?,
+            parser_config: fields.or("parserConfig", ParserConfig::default())?,
+            propagate_trace_context: fields.or("propagateTraceContext", Switch(false))?,
+            propagate_baggage: fields.or("propagateBaggage", Switch(false))?,
+            request_storage_mode: fields.or("requestStorageMode", RequestStorageMode::Both)?,
+            servers: fields.or("servers", Vec::new())?,
+            prefix_mode: fields.or("prefixMode", PrefixMode::Always)?,
+            failure_mode: fields.or("failureMode", FailureMode::BestEffort)?,
+            max_list_pages: fields.or("maxListPages", 64)?,
+            max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
+            max_response_bytes: fields.or("maxResponseBytes", 8_388_608)?,
+            server_info: fields.take("serverInfo")?,
+            cors: fields.take("cors")?,
+            oauth: fields.take("oauth")?,
+        };
+        fields.end()?;
+        Ok(config)
     }
 }
 
-impl Config {
-    /// Reads a normalized tree.
-    ///
-    /// # Errors
-    /// An unknown field, or a value of another type, with its path.
-    pub(super) fn read(tree: Value) -> Result<Self, ConfigError> {
-        serde_path_to_error::deserialize(tree)
-            .map(|Object(config)| config)
-            .map_err(|error| {
-                let path = error.path().to_string();
-                let path = if path == "." { String::new() } else { path };
-                ConfigError::new(path, error.into_inner().to_string())
-            })
-    }
-}
-
-/// A `T` that is written as an object: serde's structs take an array of their
-/// fields' values as well, in which a field has no name to be wrong.
-#[derive(Debug)]
-pub(super) struct Object<T>(T);
-
-impl<T> Deref for Object<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TrafficMode {
     PassThrough,
     RejectNoMcp,
     Noop,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+impl Read for TrafficMode {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [
+            ("PASS_THROUGH", Self::PassThrough),
+            ("REJECT_NO_MCP", Self::RejectNoMcp),
+            ("NOOP", Self::Noop),
+        ];
+        one_of(path, value, &names)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttributeSource {
     Body,
     Verify,
     Headers,
 }
 
+impl Read for AttributeSource {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [
+            ("BODY", Self::Body),
+            ("VERIFY", Self::Verify),
+            ("HEADERS", Self::Headers),
+        ];
+        one_of(path, value, &names)
+    }
+}
+
 /// `true`, or the empty message that Envoy's own filter has there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Switch(pub(super) bool);
 
-impl<'de> Deserialize<'de> for Switch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SwitchVisitor;
-        impl<'de> Visitor<'de> for SwitchVisitor {
-            type Value = Switch;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true, false or {}")
-            }
-            fn visit_bool<E>(self, on: bool) -> Result<Switch, E> {
-                Ok(Switch(on))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Switch, A::Error> {
-                match map.next_key::<String>()? {
-                    None => Ok(Switch(true)),
-                    Some(name) => Err(serde::de::Error::unknown_field(&name, &[])),
-                }
-            }
+impl Read for Switch {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        match value {
+            Value::Bool(on) => Ok(Self(on)),
+            Value::Object(members) if members.is_empty() => Ok(Self(true)),
+            _ => Err(ConfigError::new(path, "must be true, false or {}")),
         }
-        deserializer.deserialize_any(SwitchVisitor)
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub(super) struct ParserConfig {
-    pub(super) methods: Vec<Object<Method>>,
+    pub(super) methods: Vec<Method>,
     pub(super) group_metadata_key: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+impl Read for ParserConfig {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let config = Self {
+            methods: fields.or("methods", Vec::new())?,
+            group_metadata_key: fields.take("groupMetadataKey")?,
+        };
+        fields.end()?;
+        Ok(config)
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct Method {
     pub(super) method: String,
     pub(super) group: Option<String>,
-    #[serde(default)]
-    pub(super) extraction_rules: Vec<Object<ExtractionRule>>,
+    pub(super) extraction_rules: Vec<ExtractionRule>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+impl Read for Method {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let method = Self {
+            method: fields.required("method")?,
+            group: fields.take("group")?,
+            extraction_rules: fields.or("extractionRules", Vec::new())?,
+        };
+        fields.end()?;
+        Ok(method)
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct ExtractionRule {
     pub(super) path: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+impl Read for ExtractionRule {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let rule = Self {
+            path: fields.required("path")?,
+        };
+        fields.end()?;
+        Ok(rule)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestStorageMode {
-    // The native filter's zero value means the same as naming both.
-    #[serde(
-        rename = "DYNAMIC_METADATA_AND_FILTER_STATE",
-        alias = "MODE_UNSPECIFIED"
-    )]
     Both,
-    #[serde(rename = "DYNAMIC_METADATA")]
     DynamicMetadata,
-    #[serde(rename = "FILTER_STATE")]
     FilterState,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+impl Read for RequestStorageMode {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [
+            ("DYNAMIC_METADATA_AND_FILTER_STATE", Self::Both),
+            ("DYNAMIC_METADATA", Self::DynamicMetadata),
+            ("FILTER_STATE", Self::FilterState),
+            // The native filter's zero value means the same as naming both.
+            ("MODE_UNSPECIFIED", Self::Both),
+        ];
+        one_of(path, value, &names)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PrefixMode {
     Always,
     Conditional,
     Never,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+impl Read for PrefixMode {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [
+            ("ALWAYS", Self::Always),
+            ("CONDITIONAL", Self::Conditional),
+            ("NEVER", Self::Never),
+        ];
+        one_of(path, value, &names)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailureMode {
     BestEffort,
     Fail,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+impl Read for FailureMode {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [("BEST_EFFORT", Self::BestEffort), ("FAIL", Self::Fail)];
+        one_of(path, value, &names)
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) cluster: Option<String>,
     pub(super) url: Option<String>,
     pub(super) hostname: Option<String>,
     pub(super) path: Option<String>,
-    #[serde(default = "yes")]
     pub(super) enabled: bool,
     pub(super) tool_prefix: Option<String>,
-    #[serde(default = "five_seconds")]
-    pub(super) timeout: String,
+    pub(super) timeout: Option<String>,
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn five_seconds() -> String {
-    "5s".to_owned()
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ServerInfo {
-    pub(super) name: String,
-    pub(super) version: String,
-}
-
-impl Default for ServerInfo {
-    fn default() -> Self {
-        Self {
-            name: "mcp-gateway".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+impl Read for Server {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let server = Self {
+            name: fields.required("name")?,
+            cluster: fields.take("cluster")?,
+            url: fields.take("url")?,
+            hostname: fields.take("hostname")?,
+            path: fields.take("path")?,
+            enabled: fields.or("enabled", true)?,
+            tool_prefix: fields.take("toolPrefix")?,
+            timeout: fields.take("timeout")?,
+        };
+        fields.end()?;
+        Ok(server)
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
+pub(super) struct ServerInfo {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+}
+
+impl Read for ServerInfo {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let info = Self {
+            name: fields.take("name")?,
+            version: fields.take("version")?,
+        };
+        fields.end()?;
+        Ok(info)
+    }
+}
+
+#[derive(Debug, Default)]
 pub(super) struct Cors {
     pub(super) allow_origins: Option<Vec<String>>,
     pub(super) allow_methods: Option<Vec<String>>,
@@ -247,4 +271,69 @@ pub(super) struct Cors {
     pub(super) expose_headers: Option<Vec<String>>,
     pub(super) max_age: Option<String>,
     pub(super) allow_credentials: bool,
+}
+
+impl Read for Cors {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let cors = Self {
+            allow_origins: fields.take("allowOrigins")?,
+            allow_methods: fields.take("allowMethods")?,
+            allow_headers: fields.take("allowHeaders")?,
+            expose_headers: fields.take("exposeHeaders")?,
+            max_age: fields.take("maxAge")?,
+            allow_credentials: fields.or("allowCredentials", false)?,
+        };
+        fields.end()?;
+        Ok(cors)
+    }
+}
+
+/// The first five have defaults, and variables of the environment; the others
+/// go into the document as they are.
+#[derive(Debug, Default)]
+pub(super) struct Oauth {
+    pub(super) resource_name: Option<String>,
+    pub(super) resource: Option<String>,
+    pub(super) authorization_servers: Option<Vec<String>>,
+    pub(super) bearer_methods_supported: Option<Vec<String>>,
+    pub(super) scopes_supported: Option<Vec<String>>,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) resource_signing_alg_values_supported: Option<Vec<String>>,
+    pub(super) resource_documentation: Option<String>,
+    pub(super) resource_policy_uri: Option<String>,
+    pub(super) resource_tos_uri: Option<String>,
+    pub(super) tls_client_certificate_bound_access_tokens: Option<bool>,
+    pub(super) authorization_details_types_supported: Option<Vec<String>>,
+    pub(super) dpop_signing_alg_values_supported: Option<Vec<String>>,
+    pub(super) dpop_bound_access_tokens_required: Option<bool>,
+    pub(super) signed_metadata: Option<String>,
+}
+
+impl Read for Oauth {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let oauth = Self {
+            resource_name: fields.take("resourceName")?,
+            resource: fields.take("resource")?,
+            authorization_servers: fields.take("authorizationServers")?,
+            bearer_methods_supported: fields.take("bearerMethodsSupported")?,
+            scopes_supported: fields.take("scopesSupported")?,
+            jwks_uri: fields.take("jwksUri")?,
+            resource_signing_alg_values_supported: fields
+                .take("resourceSigningAlgValuesSupported")?,
+            resource_documentation: fields.take("resourceDocumentation")?,
+            resource_policy_uri: fields.take("resourcePolicyUri")?,
+            resource_tos_uri: fields.take("resourceTosUri")?,
+            tls_client_certificate_bound_access_tokens: fields
+                .take("tlsClientCertificateBoundAccessTokens")?,
+            authorization_details_types_supported: fields
+                .take("authorizationDetailsTypesSupported")?,
+            dpop_signing_alg_values_supported: fields.take("dpopSigningAlgValuesSupported")?,
+            dpop_bound_access_tokens_required: fields.take("dpopBoundAccessTokensRequired")?,
+            signed_metadata: fields.take("signedMetadata")?,
+        };
+        fields.end()?;
+        Ok(oauth)
+    }
 }

@@ -4,6 +4,7 @@
 //! outside the phase of a call, and that ends the worker's VM. Here a call that
 //! the host refuses is an error like any other.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::ptr::{null, null_mut};
 
@@ -306,10 +307,14 @@ pub(super) fn resume_request() -> Result<(), Refused> {
 pub(super) fn reply(
     status: u16,
     details: &str,
-    headers: &[(&'static str, String)],
+    headers: &[(Cow<'static, str>, String)],
     body: &[u8],
 ) -> Result<(), Refused> {
-    let headers = encoded(headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let headers = encoded(
+        headers
+            .iter()
+            .map(|(name, value)| (&**name, value.as_str())),
+    );
     // SAFETY: the pointers are valid for their sizes during the call.
     ok(unsafe {
         proxy_send_local_response(

@@ -154,8 +154,8 @@ impl Http {
                 refused.0
             );
             let body = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"the gateway could not change the request: see Envoy's log"}}"#;
-            let headers = [("content-type", "application/json".to_owned())];
-            let _ = host::reply(500, "mcp_host_call_refused", &headers, body);
+            let reply = Reply::json(500, body.to_vec(), "mcp_host_call_refused");
+            let _ = host::reply(reply.status, reply.details, &reply.headers, &reply.body);
         }
         Flow::Hold
     }
@@ -246,12 +246,14 @@ impl HttpContext for Http {
         })
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if self.stream.completes_answers()
-            && let Ok(headers) = host::headers(Map::Response)
-        {
-            self.handle(Event::ResponseHeaders { headers });
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        if self.failed || !self.stream.completes_answers() {
+            return Action::Continue;
         }
-        Action::Continue
+        action(match host::headers(Map::Response) {
+            Ok(headers) => self.handle(Event::ResponseHeaders { headers, end }),
+            // As it is, it is better than none.
+            Err(_) => Flow::Continue,
+        })
     }
 }

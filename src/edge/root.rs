@@ -56,7 +56,11 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let config = host::buffer(Buffer::PluginConfiguration, size)
             .map_err(|refused| format!("cannot be read: host status {}", refused.0))
-            .and_then(|bytes| Config::parse(&bytes).map_err(|error| error.to_string()));
+            .and_then(|bytes| {
+                // Those of `vm_config.environment_variables`.
+                let variable = |name: &str| std::env::var(name).ok();
+                Config::parse_with(&bytes, &variable).map_err(|error| error.to_string())
+            });
         match config {
             Ok(config) => {
                 declare_state();

@@ -20,7 +20,7 @@ pub enum Failure {
     /// It answered more than this many bytes.
     TooLong(usize),
     /// It has more than this many pages.
-    TooManyPages(u32),
+    TooManyPages(usize),
     /// With its entries the merged list would be over this many bytes.
     ListTooLong(usize),
     /// It answered with a JSON-RPC error.

@@ -46,7 +46,7 @@ pub struct Fanout {
 struct Leg {
     state: State,
     deadline: Duration,
-    pages: u32,
+    pages: usize,
     entries: Entries,
     discovered: Option<Discovered>,
 }

@@ -1,6 +1,7 @@
 //! The header fields of one message, as the host hands them over: names in
 //! lower case, values as bytes, several fields of one name in their order.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Header fields, in one buffer.
@@ -61,6 +62,14 @@ impl Headers {
         })
     }
 
+    /// The names, each once, in the order in which they come first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut seen = HashSet::new();
+        self.iter()
+            .map(|(name, _)| name)
+            .filter(move |name| seen.insert(*name))
+    }
+
     /// The values of `name` in their order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields
@@ -102,6 +111,7 @@ mod tests {
     fn several_fields_of_one_name_stay_several() {
         let headers = Headers::from_pairs([("a", "1"), ("b", "2"), ("a", "3")]);
         assert_eq!(headers.all("a").collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(headers.names().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(headers.get("a"), Some(&b"1"[..]));
         assert_eq!(headers.single("a"), Err(Repeated));
         assert_eq!(headers.single("b"), Ok(Some(&b"2"[..])));

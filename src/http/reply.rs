@@ -1,12 +1,14 @@
 //! An answer of the filter's own.
 
+use std::borrow::Cow;
+
 /// Status, header fields and body of an answer that the filter gives itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reply {
     /// HTTP status code.
     pub status: u16,
     /// Header fields beside those that the host adds (`content-length`).
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
     /// What Envoy's `%RESPONSE_CODE_DETAILS%` shows.
@@ -25,19 +27,19 @@ impl Reply {
 
     /// An answer with a JSON body.
     pub fn json(status: u16, body: Vec<u8>, details: &'static str) -> Self {
-        let headers = vec![("content-type", "application/json".to_owned())];
         Self {
             status,
-            headers,
             body,
             details,
+            ..Self::default()
         }
+        .with("content-type", "application/json")
     }
 
     /// The answer with one more header field.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }

@@ -30,6 +30,8 @@ pub enum Refusal {
     NoSession,
     /// The origin is not allowed.
     Origin,
+    /// No host was asked that metadata could name.
+    Host,
     /// A header does not repeat the body.
     Mirror(Mismatch),
     /// A required member of `params._meta` is missing: its name.
@@ -82,6 +84,7 @@ impl Refusal {
             Self::HttpMethod(_) => (405, INVALID_REQUEST, Status::RejectNoMcp),
             Self::NoSession => (400, INVALID_REQUEST, Status::RejectNoMcp),
             Self::Origin => (403, INVALID_REQUEST, Status::Origin),
+            Self::Host => (400, INVALID_REQUEST, Status::InvalidRequest),
             Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
             Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
@@ -123,6 +126,7 @@ impl Refusal {
             Self::HttpMethod(allow) => format!("this endpoint serves {allow}").into(),
             Self::NoSession => "DELETE ends a session: Mcp-Session-Id is missing".into(),
             Self::Origin => "this origin is not allowed".into(),
+            Self::Host => "the Host header must name a host".into(),
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),
             Self::Version(requested) => format!(
@@ -164,23 +168,36 @@ impl Refusal {
     /// The answer, with `id` as the request had it; `null` where it had none.
     pub fn reply(&self, id: Option<&str>) -> Reply {
         let (status, code, outcome) = self.row();
-        let mut body = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-        body.extend_from_slice(id.unwrap_or("null").as_bytes());
-        body.extend_from_slice(br#","error":{"code":"#);
-        body.extend_from_slice(code.to_string().as_bytes());
-        body.extend_from_slice(br#","message":"#);
-        json::push_string(&mut body, &self.message());
-        if let Some(data) = self.data() {
-            body.extend_from_slice(br#","data":"#);
-            body.extend_from_slice(data.as_bytes());
-        }
-        body.extend_from_slice(b"}}");
+        let body = error(id, code, &self.message(), self.data().as_deref());
         let reply = Reply::json(status, body, outcome.as_str());
         match self {
             Self::HttpMethod(allow) => reply.with("allow", *allow),
             _ => reply,
         }
     }
+}
+
+/// What clients look for in the body of a 401 that another filter made without
+/// one. The code is HTTP's, as for what `authorization` denies.
+pub fn unauthorized() -> Reply {
+    let body = error(None, 401, "Unauthorized", None);
+    Reply::json(401, body, "mcp_unauthorized")
+}
+
+/// A JSON-RPC error response (JSON-RPC 2.0 section 5.1); `id` and `data` are JSON.
+fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Vec<u8> {
+    let mut body = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+    body.extend_from_slice(id.unwrap_or("null").as_bytes());
+    body.extend_from_slice(br#","error":{"code":"#);
+    body.extend_from_slice(code.to_string().as_bytes());
+    body.extend_from_slice(br#","message":"#);
+    json::push_string(&mut body, message);
+    if let Some(data) = data {
+        body.extend_from_slice(br#","data":"#);
+        body.extend_from_slice(data.as_bytes());
+    }
+    body.extend_from_slice(b"}}");
+    body
 }
 
 #[cfg(test)]
@@ -205,6 +222,7 @@ mod tests {
             (Refusal::HttpMethod("POST"), 405, -32600),
             (Refusal::NoSession, 400, -32600),
             (Refusal::Origin, 403, -32600),
+            (Refusal::Host, 400, -32600),
             (Refusal::Mirror(mismatch), 400, -32020),
             (Refusal::MetaMissing("x"), 400, -32602),
             (Refusal::Version("2030-01-01".into()), 400, -32022),
@@ -245,7 +263,7 @@ mod tests {
             assert!(
                 reply
                     .headers
-                    .contains(&("content-type", "application/json".into()))
+                    .contains(&("content-type".into(), "application/json".into()))
             );
         }
     }
@@ -283,7 +301,7 @@ mod tests {
             Refusal::HttpMethod("POST, OPTIONS")
                 .reply(None)
                 .headers
-                .contains(&("allow", "POST, OPTIONS".into()))
+                .contains(&("allow".into(), "POST, OPTIONS".into()))
         );
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::gateway::call::{Call, CallId, Response};
 use crate::gateway::fanout::Fanout;
+use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
 use crate::metrics::Metric;
 use crate::policy::claim::Claim;
@@ -50,6 +51,8 @@ pub enum Event<'a> {
     ResponseHeaders {
         /// All of them.
         headers: Headers,
+        /// Nothing follows.
+        end: bool,
     },
 }
 
@@ -84,7 +87,7 @@ pub enum Effect {
     Log(log::Level, String),
 }
 
-/// Whether the request goes on to later filters.
+/// Whether the request goes on to later filters, or the answer to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// It goes on, or has gone on already.
@@ -98,7 +101,7 @@ pub enum Flow {
 pub struct Step {
     /// What to do first.
     pub effects: Vec<Effect>,
-    /// What becomes of the request then.
+    /// What becomes of the request, or the answer, then.
     pub flow: Flow,
 }
 
@@ -107,14 +110,18 @@ pub struct Step {
 pub struct Stream {
     config: Rc<Config>,
     phase: Phase,
-    /// Present when the request is to an endpoint.
+    /// Present when the request is to an endpoint, or for its metadata.
     endpoint: Option<Endpoint>,
 }
 
-/// What the answer must know of a request to an endpoint.
+/// What the answer must know of a request to an endpoint, or for its metadata.
 #[derive(Debug)]
 struct Endpoint {
     origin: Option<String>,
+    /// How the client knows it; absent where no answer says so.
+    asked: Option<Asked>,
+    /// It is the metadata that was asked.
+    is_metadata: bool,
 }
 
 /// What is known of a request while its body comes.
@@ -162,7 +169,7 @@ impl Stream {
             Event::RequestBody { size } => self.request_body(size),
             Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
             Event::CallDone { id, response } => self.call_done(id, &response, worker),
-            Event::ResponseHeaders { headers } => self.response_headers(&headers),
+            Event::ResponseHeaders { headers, end } => return self.response_headers(&headers, end),
         };
         Step {
             effects,
@@ -177,7 +184,7 @@ impl Stream {
 
     /// Whether the headers of the answer are of interest.
     pub fn completes_answers(&self) -> bool {
-        self.endpoint.is_some() && self.config.cors.is_some()
+        self.cors().is_some() || self.asked().is_some()
     }
 
     fn flow(&self, at_headers: bool) -> Flow {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Effect, Endpoint, Phase, Reading, Stream};
 use crate::config::AttributeSource;
 use crate::http::cors::Cors;
+use crate::http::protected_resource::{self, Asked, ProtectedResource};
 use crate::http::{Headers, Reply, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::mirror::{self, Demand};
@@ -47,17 +48,27 @@ impl Stream {
         }
         self.phase = Phase::Released;
         let path = headers.get(":path").unwrap_or_default();
-        if !self.config.endpoints.contains(path) {
+        let config = Rc::clone(&self.config);
+        let is_endpoint = config.endpoints.contains(path);
+        let described = protected_resource::described(path)
+            .filter(|resource| resource.is_empty() || config.endpoints.contains(resource));
+        if !is_endpoint && described.is_none() {
             return effects;
         }
         self.endpoint = Some(Endpoint {
             origin: headers.text("origin").map(str::to_owned),
+            asked: config.oauth.as_ref().map(|_| Asked::of(&headers)),
+            is_metadata: described.is_some(),
         });
         if let Some(answer) = self.cors_answer(&headers) {
             effects.extend(answer);
             return effects;
         }
-        if self.config.traffic_mode == TrafficMode::Noop {
+        if let (Some(oauth), Some(described)) = (&config.oauth, described) {
+            effects.extend(self.metadata(&oauth.resource, &headers, described));
+            return effects;
+        }
+        if !is_endpoint || self.config.traffic_mode == TrafficMode::Noop {
             return effects;
         }
         match self.classify(&headers, !end) {
@@ -66,6 +77,26 @@ impl Stream {
             Class::Message => effects.extend(self.message(headers, end, worker)),
         }
         effects
+    }
+
+    /// The metadata of the resource at `described`.
+    fn metadata(
+        &mut self,
+        resource: &ProtectedResource,
+        headers: &Headers,
+        described: &[u8],
+    ) -> Vec<Effect> {
+        if !matches!(headers.get(":method"), Some(b"GET" | b"HEAD")) {
+            return self.refuse(&Refusal::HttpMethod("GET, HEAD, OPTIONS"), None);
+        }
+        match self
+            .asked()
+            .and_then(|asked| resource.metadata(asked, described))
+        {
+            // Envoy leaves out the body of an answer to HEAD.
+            Some(document) => self.reply(Reply::json(200, document, "mcp_protected_resource")),
+            None => self.refuse(&Refusal::Host, None),
+        }
     }
 
     /// A message whose body is to be read, unless its headers are trusted.
@@ -110,7 +141,7 @@ impl Stream {
 
     /// The answer that CORS demands instead of any other.
     fn cors_answer(&mut self, headers: &Headers) -> Option<Vec<Effect>> {
-        let cors = self.config.cors.as_ref()?;
+        let cors = self.cors()?;
         if !cors.allows(headers) {
             return Some(self.refuse(&Refusal::Origin, None));
         }

@@ -1,30 +1,66 @@
 //! The answer, whoever made it.
 
-use super::{Effect, Phase, Stream};
-use crate::http::Headers;
+use super::{Effect, Flow, Phase, Step, Stream};
+use crate::http::cors::Cors;
+use crate::http::protected_resource::Asked;
+use crate::http::{Headers, Reply};
+use crate::policy::refusal;
+
+/// What this filter or Envoy says of an answer, and not who made it.
+const REPLACED: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "server",
+    "transfer-encoding",
+];
 
 impl Stream {
-    /// Completes the answer to a browser: this is the one place where every
-    /// answer passes, this filter's own, later filters' and servers'.
-    pub(super) fn response_headers(&self, headers: &Headers) -> Vec<Effect> {
-        let (Some(endpoint), Some(cors)) = (&self.endpoint, &self.config.cors) else {
+    /// Completes the answer: this is the one place where every answer passes,
+    /// this filter's own, later filters' and servers'. `end` when no body
+    /// follows.
+    pub(super) fn response_headers(&mut self, headers: &Headers, end: bool) -> Step {
+        let mut effects = self.cross_origin(headers);
+        let mut flow = Flow::Continue;
+        if let Some(line) = self.challenge(headers) {
+            effects.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
+            effects.push(Effect::SetResponseHeader(CHALLENGE, line));
+            if end {
+                effects = vec![Effect::Reply(with_body(headers, effects))];
+                flow = Flow::Hold;
+            }
+        }
+        Step { effects, flow }
+    }
+
+    /// Who may read the answer; absent where nothing is said of it.
+    pub(super) fn cors(&self) -> Option<&Cors> {
+        let metadata = self.config.oauth.as_ref().map(|oauth| &oauth.cors);
+        match self.endpoint.as_ref()? {
+            endpoint if endpoint.is_metadata => metadata.or(self.config.cors.as_ref()),
+            _ => self.config.cors.as_ref(),
+        }
+    }
+
+    /// How the client knows the endpoint it called.
+    pub(super) fn asked(&self) -> Option<&Asked> {
+        self.endpoint.as_ref()?.asked.as_ref()
+    }
+
+    /// What a browser on another origin needs.
+    fn cross_origin(&self, headers: &Headers) -> Vec<Effect> {
+        let (Some(endpoint), Some(cors)) = (&self.endpoint, self.cors()) else {
             return Vec::new();
         };
         let mut effects = Vec::new();
         if !matches!(self.phase, Phase::Answered) {
             // What a server says about CORS was meant for its own clients.
-            let mut theirs: Vec<&str> = headers
-                .iter()
-                .map(|(name, _)| name)
-                .filter(|name| name.starts_with("access-control-"))
-                .collect();
-            theirs.sort_unstable();
-            theirs.dedup();
-            effects.extend(
-                theirs
-                    .into_iter()
-                    .map(|name| Effect::RemoveResponseHeader(name.to_owned())),
-            );
+            let theirs = headers
+                .names()
+                .filter(|name| name.starts_with("access-control-"));
+            effects.extend(theirs.map(|name| Effect::RemoveResponseHeader(name.to_owned())));
         }
         for (name, value) in cors.answer(endpoint.origin.as_deref()) {
             effects.push(match name {
@@ -34,4 +70,47 @@ impl Stream {
         }
         effects
     }
+
+    /// The challenge of a 401 on an endpoint.
+    fn challenge(&self, headers: &Headers) -> Option<String> {
+        let oauth = self.config.oauth.as_ref()?;
+        let endpoint = self
+            .endpoint
+            .as_ref()
+            .filter(|endpoint| !endpoint.is_metadata)?;
+        let asked = endpoint.asked.as_ref()?;
+        (headers.get(":status") == Some(b"401"))
+            .then(|| oauth.resource.challenge(asked, headers.all(CHALLENGE)))
+    }
+}
+
+const CHALLENGE: &str = "www-authenticate";
+
+/// A 401 that has no body gets one: clients look there for what happened. Such
+/// an answer is no longer seen by this filter, so `effects` go into it.
+fn with_body(headers: &Headers, effects: Vec<Effect>) -> Reply {
+    let mut fields: Vec<(String, String)> = headers
+        .iter()
+        .filter(|(name, _)| !name.starts_with(':') && !REPLACED.contains(name))
+        .filter_map(|(name, value)| {
+            let value = std::str::from_utf8(value).ok()?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect();
+    for effect in effects {
+        match effect {
+            Effect::RemoveResponseHeader(name) => fields.retain(|(have, _)| *have != name),
+            Effect::SetResponseHeader(name, value) => {
+                fields.retain(|(have, _)| have != name);
+                fields.push((name.to_owned(), value));
+            }
+            Effect::AddResponseHeader(name, value) => fields.push((name.to_owned(), value)),
+            _ => {}
+        }
+    }
+    fields
+        .into_iter()
+        .fold(refusal::unauthorized(), |reply, (name, value)| {
+            reply.with(name, value)
+        })
 }

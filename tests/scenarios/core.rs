@@ -35,6 +35,7 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         outstanding: Vec::new(),
         flow: Flow::Continue,
         replied: false,
+        answering: false,
         seen: Seen::default(),
     };
     driver.send(case);
@@ -64,6 +65,7 @@ struct Driver<'a> {
     outstanding: Vec<Call>,
     flow: Flow,
     replied: bool,
+    answering: bool,
     seen: Seen,
 }
 
@@ -124,16 +126,21 @@ impl Driver<'_> {
 
     fn respond(&mut self, answer: Message) {
         self.answer = answer;
+        self.answering = true;
         if self.stream.completes_answers() {
             let headers = headers(&self.answer);
-            self.step(Event::ResponseHeaders { headers });
+            let end = self.answer.body.is_empty();
+            self.step(Event::ResponseHeaders { headers, end });
         }
         self.seen.reply = Some(self.answer.clone());
     }
 
     fn step(&mut self, event: Event<'_>) {
+        let of_request = !matches!(event, Event::ResponseHeaders { .. });
         let step = self.stream.on(event, &mut self.worker);
-        self.flow = step.flow;
+        if of_request {
+            self.flow = step.flow;
+        }
         for effect in step.effects {
             assert!(
                 !self.replied
@@ -189,18 +196,24 @@ impl Driver<'_> {
                 self.outstanding.push(call);
             }
             Effect::Reply(reply) => {
-                self.replied = true;
                 let mut headers = vec![(":status".to_owned(), reply.status.to_string())];
                 headers.extend(
                     reply
                         .headers
                         .into_iter()
-                        .map(|(name, value)| (name.to_owned(), value)),
+                        .map(|(name, value)| (name.into_owned(), value)),
                 );
-                self.respond(Message {
+                let answer = Message {
                     headers,
                     body: String::from_utf8(reply.body).expect("text"),
-                });
+                };
+                // Once an answer is on its way another goes straight out.
+                if self.answering {
+                    self.answer = answer;
+                } else {
+                    self.replied = true;
+                    self.respond(answer);
+                }
             }
             Effect::RemoveResponseHeader(name) => self.answer.headers.retain(|(n, _)| *n != name),
             Effect::SetResponseHeader(name, value) => set(&mut self.answer, name, value),

@@ -1,0 +1,231 @@
+//! An OAuth protected resource: where it says who gives tokens for it (RFC
+//! 9728), and what a client without one is told (RFC 6750).
+
+use super::{Headers, challenge};
+
+/// The well-known location of the metadata; the path of a resource follows it.
+pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+const DESCRIPTION: &str = "a valid access token is required";
+
+/// What is known of the resource from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedResource {
+    /// `resource`: a URL, or a path on whatever host the client asked.
+    pub resource: String,
+    /// Whether each endpoint is a resource of its own, with its own metadata.
+    pub per_endpoint: bool,
+    /// The metadata document up to the value of `resource`.
+    pub before: String,
+    /// The metadata document after the value of `resource`.
+    pub after: String,
+    /// `scope` of challenges; empty for none.
+    pub scope: String,
+}
+
+/// The path of the resource that the request target `path` asks the metadata
+/// of; empty for the location without one. `None` when it asks something else.
+pub fn described(path: &[u8]) -> Option<&[u8]> {
+    let rest = path_only(path).strip_prefix(WELL_KNOWN.as_bytes())?;
+    match rest {
+        b"" | b"/" => Some(b""),
+        [b'/', ..] => Some(rest.strip_suffix(b"/").unwrap_or(rest)),
+        _ => None,
+    }
+}
+
+/// The request target without query and fragment.
+fn path_only(path: &[u8]) -> &[u8] {
+    let ends = |byte: &u8| matches!(byte, b'?' | b'#');
+    path.split(ends).next().unwrap_or_default()
+}
+
+/// The host that a client asked, as it knows it: `https://host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    base: Option<String>,
+    path: String,
+}
+
+impl Asked {
+    /// From a request's `x-forwarded-proto`, else `:scheme`, its `:authority`
+    /// and `:path`.
+    pub fn of(request: &Headers) -> Self {
+        let scheme = ["x-forwarded-proto", ":scheme"]
+            .iter()
+            .filter_map(|name| request.text(name))
+            .map(str::to_ascii_lowercase)
+            .find(|scheme| scheme == "http" || scheme == "https")
+            .unwrap_or_else(|| "http".to_owned());
+        // What would end a quoted string has no place in an authority.
+        let is_host =
+            |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+;=".contains(&byte);
+        let base = request
+            .text(":authority")
+            .filter(|authority| !authority.is_empty() && authority.bytes().all(is_host))
+            .map(|authority| format!("{scheme}://{authority}"));
+        let path = path_only(request.get(":path").unwrap_or_default());
+        Self {
+            base,
+            path: in_url(path.strip_suffix(b"/").unwrap_or(path)),
+        }
+    }
+}
+
+/// A path as it stands in a URL: bytes that may not stand there are encoded.
+fn in_url(path: &[u8]) -> String {
+    let mut url = String::with_capacity(path.len());
+    for byte in path {
+        if byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(byte) {
+            url.push(char::from(*byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
+impl ProtectedResource {
+    /// The metadata of the resource at `described`, as JSON; `None` when its
+    /// URL depends on the host, and none was asked.
+    pub fn metadata(&self, asked: &Asked, described: &[u8]) -> Option<Vec<u8>> {
+        let url = match self.resource.as_str() {
+            path if path.starts_with('/') => {
+                let base = asked.base.as_deref()?;
+                if self.per_endpoint && !described.is_empty() {
+                    format!("{base}{}", in_url(described))
+                } else {
+                    format!("{base}{path}")
+                }
+            }
+            url => url.to_owned(),
+        };
+        // A URL of these characters needs no escapes in JSON.
+        Some(format!("{}\"{url}\"{}", self.before, self.after).into_bytes())
+    }
+
+    /// The value of `WWW-Authenticate` of a 401 to what was `asked`, that has
+    /// these `fields` of it already.
+    pub fn challenge<'a>(&self, asked: &Asked, fields: impl Iterator<Item = &'a [u8]>) -> String {
+        let metadata = asked
+            .base
+            .as_ref()
+            .map(|base| format!("{base}{WELL_KNOWN}{}", asked.path));
+        let mut params = vec![
+            ("error", "invalid_token"),
+            ("error_description", DESCRIPTION),
+        ];
+        params.extend(metadata.as_deref().map(|url| ("resource_metadata", url)));
+        if !self.scope.is_empty() {
+            params.push(("scope", &self.scope));
+        }
+        challenge::completed(fields, &params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn resource(resource: &str, per_endpoint: bool) -> ProtectedResource {
+        ProtectedResource {
+            resource: resource.into(),
+            per_endpoint,
+            before: r#"{"resource":"#.into(),
+            after: "}".into(),
+            scope: "a b".into(),
+        }
+    }
+
+    fn asked(pairs: &[(&str, &str)]) -> Asked {
+        Asked::of(&Headers::from_pairs(pairs.iter().copied()))
+    }
+
+    const HOST: (&str, &str) = (":authority", "h:8443");
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_well_known_location_has_the_resources_path_behind_it() {
+        for (path, expected) in [
+            (WELL_KNOWN, Some("")),
+            ("/.well-known/oauth-protected-resource/?x", Some("")),
+            ("/.well-known/oauth-protected-resource?x=/y", Some("")),
+            (
+                "/.well-known/oauth-protected-resource/a/mcp",
+                Some("/a/mcp"),
+            ),
+            ("/.well-known/oauth-protected-resource/mcp/?x", Some("/mcp")),
+            ("/.well-known/oauth-protected-resources", None),
+            ("/.well-known/oauth-authorization-server", None),
+            ("/mcp/.well-known/oauth-protected-resource", None),
+        ] {
+            let found = described(path.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_relative_resource_is_completed_as_the_client_knows_the_host() {
+        for (pairs, resource_url) in [
+            (&[(":scheme", "https"), HOST][..], "https://h:8443/mcp"),
+            (
+                &[("x-forwarded-proto", "HTTPS"), (":scheme", "http"), HOST],
+                "https://h:8443/mcp",
+            ),
+            (
+                &[("x-forwarded-proto", "ws"), (":scheme", "http"), HOST],
+                "http://h:8443/mcp",
+            ),
+            (&[HOST], "http://h:8443/mcp"),
+        ] {
+            let metadata = resource("/mcp", false).metadata(&asked(pairs), b"/other");
+            let expected = format!(r#"{{"resource":"{resource_url}"}}"#);
+            assert_eq!(metadata, Some(expected.into_bytes()));
+        }
+        let own = resource("/mcp", true).metadata(&asked(&[HOST]), b"/other\"\xe4");
+        assert_eq!(
+            own.as_deref(),
+            Some(&br#"{"resource":"http://h:8443/other%22%E4"}"#[..])
+        );
+        let absolute = resource("https://x.example/y", true);
+        for pairs in [&[][..], &[HOST]] {
+            let metadata = absolute.metadata(&asked(pairs), b"/other");
+            assert_eq!(
+                metadata.as_deref(),
+                Some(&br#"{"resource":"https://x.example/y"}"#[..])
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_authority_that_is_none_goes_nowhere() {
+        for authority in ["", "a\"b", "a\\b", "a b", "a@b", "a/b", "h\u{e4}"] {
+            let asked = asked(&[(":authority", authority), (":path", "/mcp")]);
+            assert_eq!(
+                resource("/mcp", false).metadata(&asked, b""),
+                None,
+                "{authority}"
+            );
+            let challenge = resource("/mcp", false).challenge(&asked, [].into_iter());
+            assert!(!challenge.contains("resource_metadata"), "{challenge}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_challenge_says_where_the_metadata_is() {
+        for (path, location) in [
+            ("/mcp?x=\"", "/mcp"),
+            ("/mcp/", "/mcp"),
+            ("/", ""),
+            ("/a\"b\\c", "/a%22b%5Cc"),
+        ] {
+            let asked = asked(&[HOST, (":path", path)]);
+            assert_eq!(
+                resource("/mcp", false).challenge(&asked, [].into_iter()),
+                format!(
+                    r#"Bearer error="invalid_token", error_description="a valid access token is required", resource_metadata="http://h:8443/.well-known/oauth-protected-resource{location}", scope="a b""#
+                )
+            );
+        }
+    }
+}
