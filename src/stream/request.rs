@@ -173,6 +173,9 @@ impl Stream {
                     Class::Message
                 }
             }
+            Class::Refused(Refusal::HttpMethod(_)) if self.config.cors.is_some() => {
+                Class::Refused(Refusal::HttpMethod("GET, POST, DELETE, OPTIONS"))
+            }
             class => class,
         }
     }

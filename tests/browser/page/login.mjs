@@ -1,0 +1,27 @@
+// What both SDKs ask of a page that signs in: somewhere to keep what must
+// outlive the visit to the authorization server.
+
+const read = name => JSON.parse(sessionStorage.getItem(name)) ?? undefined;
+const write = name => value => sessionStorage.setItem(name, JSON.stringify(value));
+
+export const login = {
+    redirectUrl: location.origin + '/',
+    clientMetadata: {
+        client_name: 'page',
+        redirect_uris: [location.origin + '/'],
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none'
+    },
+    clientInformation: () => read('client'),
+    saveClientInformation: write('client'),
+    tokens: () => read('tokens'),
+    saveTokens: write('tokens'),
+    codeVerifier: () => read('verifier'),
+    saveCodeVerifier: write('verifier'),
+    discoveryState: () => read('discovery'),
+    saveDiscoveryState: write('discovery'),
+    // The page would go there now; the test does, to see it arrive.
+    redirectToAuthorization: url => write('authorize')(url),
+    authorizationUrl: () => read('authorize')
+};
