@@ -178,9 +178,9 @@ impl Refusal {
 }
 
 /// What clients look for in the body of a 401 that another filter made without
-/// one. The code is HTTP's, as for what `authorization` denies.
-pub fn unauthorized() -> Reply {
-    let body = error(None, 401, "Unauthorized", None);
+/// one; `id` as in [`Refusal::reply`]. The code is HTTP's, as for what `authorization` denies.
+pub fn unauthorized(id: Option<&str>) -> Reply {
+    let body = error(id, 401, "Unauthorized", None);
     Reply::json(401, body, "mcp_unauthorized")
 }
 

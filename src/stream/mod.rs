@@ -120,6 +120,8 @@ struct Endpoint {
     origin: Option<String>,
     /// How the client knows it; absent where no answer says so.
     asked: Option<Asked>,
+    /// The JSON text of the request's id, where it was read.
+    id: Option<String>,
     /// It is the metadata that was asked.
     is_metadata: bool,
 }

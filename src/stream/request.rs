@@ -58,6 +58,7 @@ impl Stream {
         self.endpoint = Some(Endpoint {
             origin: headers.text("origin").map(str::to_owned),
             asked: config.oauth.as_ref().map(|_| Asked::of(&headers)),
+            id: None,
             is_metadata: described.is_some(),
         });
         if let Some(answer) = self.cors_answer(&headers) {
@@ -225,6 +226,11 @@ impl Stream {
                 return self.not_understood(&refusal, error.id);
             }
         };
+        if let Some(endpoint) = &mut self.endpoint
+            && endpoint.asked.is_some()
+        {
+            endpoint.id = message.id().map(str::to_owned);
+        }
         match self.understood(&message, &headers, claim.is_some(), body, worker) {
             Ok(mut effects) => {
                 // A server has no more business with a client's trailers than

@@ -28,7 +28,11 @@ impl Stream {
             effects.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
             effects.push(Effect::SetResponseHeader(CHALLENGE, line));
             if end {
-                effects = vec![Effect::Reply(with_body(headers, effects))];
+                let id = self
+                    .endpoint
+                    .as_ref()
+                    .and_then(|endpoint| endpoint.id.as_deref());
+                effects = vec![Effect::Reply(with_body(headers, effects, id))];
                 flow = Flow::Hold;
             }
         }
@@ -88,7 +92,7 @@ const CHALLENGE: &str = "www-authenticate";
 
 /// A 401 that has no body gets one: clients look there for what happened. Such
 /// an answer is no longer seen by this filter, so `effects` go into it.
-fn with_body(headers: &Headers, effects: Vec<Effect>) -> Reply {
+fn with_body(headers: &Headers, effects: Vec<Effect>, id: Option<&str>) -> Reply {
     let mut fields: Vec<(String, String)> = headers
         .iter()
         .filter(|(name, _)| !name.starts_with(':') && !REPLACED.contains(name))
@@ -110,7 +114,7 @@ fn with_body(headers: &Headers, effects: Vec<Effect>) -> Reply {
     }
     fields
         .into_iter()
-        .fold(refusal::unauthorized(), |reply, (name, value)| {
+        .fold(refusal::unauthorized(id), |reply, (name, value)| {
             reply.with(name, value)
         })
 }

@@ -1,7 +1,9 @@
 """Talks to an MCP server with the `mcp` package and tells what it saw as one JSON object.
 
-    python_client.py URL --mode auto|legacy|2026-07-28 [--list] [--call NAME JSON]
+    python_client.py URL --mode auto|legacy|2026-07-28 [--login ISSUER CLIENT SECRET]
+        [--list] [--call NAME JSON]
 
+With `--login` it gets itself a token of that issuer, as the server's 401 tells it to.
 What was not asked for is null. An error ends it with exit code 1 and {"error": "..."}.
 """
 
@@ -11,7 +13,11 @@ import json
 import sys
 from typing import Any
 
+import httpx2
 from mcp import Client
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 # A gateway that hangs must fail the test and not hang it too.
 TIMEOUT_SECONDS = 20
@@ -21,9 +27,37 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("--mode", default="auto")
+    parser.add_argument("--login", nargs=3, metavar=("ISSUER", "CLIENT", "SECRET"))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--call", nargs=2, metavar=("NAME", "JSON"))
     return parser.parse_args()
+
+
+class Memory:
+    """Keeps tokens for as long as the client runs."""
+
+    tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return None
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        pass
+
+
+def server(args: argparse.Namespace) -> Any:
+    if not args.login:
+        return args.url
+    issuer, client, secret = args.login
+    auth = ClientCredentialsOAuthProvider(args.url, Memory(), client, secret, issuer=issuer)
+    http = httpx2.AsyncClient(auth=auth, timeout=TIMEOUT_SECONDS)
+    return streamable_http_client(args.url, http_client=http)
 
 
 async def tool_names(client: Client) -> list[str]:
@@ -48,7 +82,7 @@ async def call(client: Client, name: str, arguments: dict[str, Any]) -> dict[str
 
 
 async def talk(args: argparse.Namespace) -> dict[str, Any]:
-    async with asyncio.timeout(TIMEOUT_SECONDS), Client(args.url, mode=args.mode) as client:
+    async with asyncio.timeout(TIMEOUT_SECONDS), Client(server(args), mode=args.mode) as client:
         info = client.server_info
         return {
             "protocolVersion": client.protocol_version,

@@ -5,7 +5,9 @@ use std::{error::Error, time::Duration};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt,
     model::{CallToolRequestParams, ProtocolVersion},
-    transport::StreamableHttpClientTransport,
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -44,10 +46,30 @@ pub(crate) async fn list_and_call(
     tool: &str,
     args: Value,
 ) -> Result<Outcome, Box<dyn Error>> {
-    timeout(TIMEOUT, talk(url, mode, tool, args)).await?
+    list_and_call_as(None, url, mode, tool, args).await
 }
 
-async fn talk(url: &str, mode: Mode, tool: &str, args: Value) -> Result<Outcome, Box<dyn Error>> {
+/// The same with a bearer token.
+pub(crate) async fn list_and_call_as(
+    token: Option<&str>,
+    url: &str,
+    mode: Mode,
+    tool: &str,
+    args: Value,
+) -> Result<Outcome, Box<dyn Error>> {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url);
+    if let Some(token) = token {
+        config = config.auth_header(token);
+    }
+    timeout(TIMEOUT, talk(config, mode, tool, args)).await?
+}
+
+async fn talk(
+    config: StreamableHttpClientTransportConfig,
+    mode: Mode,
+    tool: &str,
+    args: Value,
+) -> Result<Outcome, Box<dyn Error>> {
     let Value::Object(args) = args else {
         return Err("the arguments of a tool are a JSON object".into());
     };
@@ -61,7 +83,7 @@ async fn talk(url: &str, mode: Mode, tool: &str, args: Value) -> Result<Outcome,
         Mode::Modern => ClientLifecycleMode::Discover { preferred_versions },
     };
 
-    let transport = StreamableHttpClientTransport::from_uri(url);
+    let transport = StreamableHttpClientTransport::from_config(config);
     // `()` is the client that offers nothing to the server.
     let client = ().serve_with_lifecycle(transport, lifecycle).await?;
     let server = client

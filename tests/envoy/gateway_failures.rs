@@ -1,25 +1,12 @@
 //! Servers that are down, and up again.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
+use crate::harness::port;
 use crate::harness::server::Server;
-
-/// A port on which nobody listens, and which nobody else gets: a server may
-/// take it later, as both sides allow that.
-fn reserved_port() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("an option of sockets");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    socket.bind(any).expect("a port");
-    let address = socket.local_addr().expect("an address");
-    (socket, address)
-}
 
 async fn listed(envoy: &Envoy) -> Vec<String> {
     let answer = modern("1", "tools/list").send(envoy.address).await;
@@ -43,7 +30,7 @@ const CALENDAR: [&str; 3] = [
 
 #[tokio::test]
 async fn a_server_that_is_down_is_left_out_until_it_is_back() {
-    let (_reserved, port) = reserved_port();
+    let (_reserved, port) = port::reserved();
     let weather = Server::start("weather");
     let bootstrap = Bootstrap::gateway(weather.address, port);
     // Each worker notes for itself which servers are down.
@@ -113,7 +100,7 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
 
 #[tokio::test]
 async fn where_all_must_answer_one_that_is_down_is_an_error() {
-    let (_reserved, port) = reserved_port();
+    let (_reserved, port) = port::reserved();
     let weather = Server::start("weather");
     let bootstrap = Bootstrap::gateway(weather.address, port).replace(
         "                    cors: {}",

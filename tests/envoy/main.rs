@@ -10,6 +10,8 @@
 // The filter's own target has no processes to start.
 #![cfg(not(target_family = "wasm"))]
 
+mod browsers;
+mod challenges;
 mod clients;
 mod configuration;
 mod cors;
@@ -21,9 +23,15 @@ mod gateway_nonsense;
 mod harness;
 mod harness_tests;
 mod hostile;
+mod metadata;
 mod metrics;
 mod policy_rbac;
 mod policy_server;
 mod refusals;
+mod sources;
+#[path = "../examples/token.rs"]
+#[allow(dead_code, reason = "the tests in tests/examples need more of it")]
+mod token;
+mod twice;
 mod visible;
 mod without_hold;

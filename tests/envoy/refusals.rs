@@ -151,7 +151,7 @@ async fn other_http_methods_are_refused() {
     for method in ["PUT", "PATCH", "OPTIONS", "TRACE"] {
         let request = Request::new(method, "/mcp");
         for (to, allow) in [
-            (policy.envoy.address, "GET, POST, DELETE"),
+            (policy.envoy.address, "GET, POST, DELETE, OPTIONS"),
             (gateway.envoy.address, "POST, OPTIONS"),
         ] {
             let answer = refused(to, &request, 405, -32600, "null").await;

@@ -8,12 +8,17 @@ use crate::harness::setup;
 
 /// The file `name` of `envoy/`, in front of this server.
 pub(crate) fn example(name: &str, weather: SocketAddr) -> Bootstrap {
+    example_on(0, name, weather)
+}
+
+/// The same, where clients have to know the port before.
+pub(crate) fn example_on(port: u16, name: &str, weather: SocketAddr) -> Bootstrap {
     let other = Bootstrap::policy(weather);
     let whole = other.text().to_owned();
     other
         .replace(&whole, &shipped(name))
         // Envoy chooses the ports itself and says which.
-        .replace("port_value: 10000", "port_value: 0")
+        .replace("port_value: 10000", &format!("port_value: {port}"))
         .replace("port_value: 9901", "port_value: 0")
         .replace(
             "port_value: 9001",

@@ -16,6 +16,8 @@ mod example;
 mod ext_authz;
 mod filter_state;
 mod jwt;
+mod login;
+mod oauth;
 mod rate_limit;
 mod token;
 mod validate;

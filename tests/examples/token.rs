@@ -1,5 +1,5 @@
-//! Tokens of service accounts, as a cluster signs them (RFC 7515, RFC 7518
-//! section 3.4).
+//! Tokens of service accounts, as a cluster signs them, and access tokens, as
+//! an authorization server does (RFC 7515, RFC 7518 section 3.4).
 
 use std::fs;
 use std::path::PathBuf;
@@ -57,6 +57,17 @@ pub(crate) fn claims(account: &str) -> Value {
         "aud": ["mcp"],
         "sub": role(account),
         "exp": END,
+    })
+}
+
+/// What an access token for this audience says (RFC 9068 section 2.2).
+pub(crate) fn access(issuer: &str, audience: &str, scope: &str) -> Value {
+    json!({
+        "iss": issuer,
+        "aud": audience,
+        "sub": "test",
+        "exp": END,
+        "scope": scope,
     })
 }
 

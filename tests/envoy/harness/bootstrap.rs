@@ -42,6 +42,25 @@ impl Bootstrap {
         )
     }
 
+    /// `envoy/envoy.yaml` with this JSON as the filter's configuration.
+    pub(crate) fn configured(self, json: &str) -> Self {
+        let json = format!("{}{json}\n", " ".repeat(20));
+        self.replace_block("                    {\n", "          # 2. ", &json)
+    }
+
+    /// The same with these variables in the filter's environment.
+    pub(crate) fn environment(self, variables: &[(&str, &str)]) -> Self {
+        let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
+        let variables: String = variables
+            .iter()
+            .map(|(name, value)| format!("                      {name}: {value:?}\n"))
+            .collect();
+        let to = format!(
+            "{runtime}                  environment_variables:\n                    key_values:\n{variables}"
+        );
+        self.replace(runtime, &to)
+    }
+
     /// Replaces the one place where `from` stands.
     pub(crate) fn replace(self, from: &str, to: &str) -> Self {
         let places = self.0.matches(from).count();

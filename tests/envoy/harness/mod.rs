@@ -3,10 +3,12 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod capture;
+pub(crate) mod challenge;
 pub(crate) mod envoy;
 pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod message;
+pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod python;
 pub(crate) mod server;

@@ -1,0 +1,116 @@
+//! An authorization server whose clients get tokens by their secret (RFC 6749
+//! section 4.4) for the resource that they name (RFC 8707).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Url;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::token::{Key, access};
+
+/// Each client, and what it may be granted.
+const CLIENTS: [(&str, &[&str]); 3] = [
+    ("guest", &[]),
+    ("reader", &["weather:read"]),
+    ("admin", &["weather:read", "weather:admin"]),
+];
+pub(crate) const SECRET: &str = "s3cret";
+
+/// The server, for as long as the test runs.
+pub(crate) struct Login {
+    pub(crate) issuer: String,
+}
+
+struct Issuer {
+    name: String,
+    key: Key,
+}
+
+impl Login {
+    /// Starts a server that signs with this key.
+    pub(crate) async fn start(key: Key) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address: SocketAddr = listener.local_addr().expect("an address");
+        let issuer = format!("http://{address}");
+        let metadata = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": ["code"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        });
+        let signer = Arc::new(Issuer {
+            name: issuer.clone(),
+            key,
+        });
+        let token = move |headers: HeaderMap, form: String| async move {
+            match signer.token(&headers, &form) {
+                Ok(token) => says(200, &token),
+                Err((status, error)) => says(status, &json!({ "error": error })),
+            }
+        };
+        let router = Router::new()
+            .route(
+                "/.well-known/oauth-authorization-server",
+                get(move || async move { says(200, &metadata) }),
+            )
+            .route("/token", post(token));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { issuer }
+    }
+}
+
+impl Issuer {
+    /// The answer to a request for a token (RFC 6749 sections 5.1 and 5.2).
+    fn token(&self, headers: &HeaderMap, form: &str) -> Result<Value, (u16, &'static str)> {
+        let allowed = client(headers).ok_or((401, "invalid_client"))?;
+        let form = Url::parse(&format!("http://form/?{form}")).expect("a form");
+        let field = |wanted: &str| {
+            let mut fields = form.query_pairs();
+            fields.find_map(|(name, value)| (name == wanted).then_some(value))
+        };
+        if field("grant_type").as_deref() != Some("client_credentials") {
+            return Err((400, "unsupported_grant_type"));
+        }
+        let resource = field("resource").ok_or((400, "invalid_target"))?;
+        let asked = field("scope").unwrap_or_default();
+        let granted: Vec<&str> = asked
+            .split(' ')
+            .filter(|scope| allowed.contains(scope))
+            .collect();
+        let scope = granted.join(" ");
+        Ok(json!({
+            "access_token": self.key.sign(&access(&self.name, &resource, &scope)),
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "scope": scope,
+        }))
+    }
+}
+
+/// What the client with these credentials may be granted.
+fn client(headers: &HeaderMap) -> Option<&'static [&'static str]> {
+    let sent = headers.get("authorization")?.to_str().ok()?;
+    let (_, scopes) = CLIENTS.iter().find(|(name, _)| basic(name) == sent)?;
+    Some(scopes)
+}
+
+/// The credentials of the client `name` (RFC 7617).
+pub(crate) fn basic(name: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{SECRET}")))
+}
+
+fn says(status: u16, json: &Value) -> Response {
+    let status = axum::http::StatusCode::from_u16(status).expect("a status");
+    let headers = [("content-type", "application/json")];
+    (status, headers, json.to_string()).into_response()
+}
