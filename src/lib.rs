@@ -38,4 +38,3 @@ pub mod mcp;
 pub mod metrics;
 pub mod policy;
 pub mod stream;
-pub mod worker;

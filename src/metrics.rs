@@ -27,6 +27,10 @@ pub struct Metrics {
     pub preflight: Metric,
     /// Entries that were left out of lists, their names being taken.
     pub collisions: Metric,
+    /// Pages of lists that were there.
+    pub cache_hits: Metric,
+    /// Pages that might have been, and were asked for.
+    pub cache_misses: Metric,
     /// How long questions to all servers take, in milliseconds.
     pub fanout: Metric,
 }
@@ -80,6 +84,8 @@ impl Metrics {
         }
         let preflight = define(Kind::Counter, "mcp.preflight".to_owned());
         let collisions = define(Kind::Counter, "mcp.list.collisions".to_owned());
+        let cache_hits = define(Kind::Counter, "mcp.list.cache_hits".to_owned());
+        let cache_misses = define(Kind::Counter, "mcp.list.cache_misses".to_owned());
         let fanout = define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned());
         Self {
             names,
@@ -88,6 +94,8 @@ impl Metrics {
             servers: of_servers,
             preflight,
             collisions,
+            cache_hits,
+            cache_misses,
             fanout,
         }
     }
@@ -142,6 +150,8 @@ mod tests {
             "mcp.server.a.timeouts",
             "mcp.preflight",
             "mcp.list.collisions",
+            "mcp.list.cache_hits",
+            "mcp.list.cache_misses",
             "mcp.fanout.duration_ms",
         ] {
             assert!(names.contains(&name), "{name}");

@@ -141,10 +141,15 @@ fn the_lints_that_keep_panics_out_are_on() {
 const LINKED: &[&str] = &[
     "allocator-api2",
     "base64",
+    "block-buffer",
     "bytes",
+    "cfg-if",
+    "crypto-common",
+    "digest",
     "equivalent",
     "foldhash",
     "hashbrown",
+    "hybrid-array",
     "itoa",
     "log",
     "mcp-gateway",
@@ -155,7 +160,9 @@ const LINKED: &[&str] = &[
     "serde",
     "serde_core",
     "serde_json",
+    "sha2",
     "simdutf8",
+    "typenum",
     "zmij",
 ];
 

@@ -3,19 +3,23 @@
 
 #![no_main]
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
-use mcp_gateway::gateway::call::{Call, CallId, Response};
+use mcp_gateway::gateway::answer;
+use mcp_gateway::gateway::call::{Call, CallId, Question, Response};
+use mcp_gateway::gateway::failure::Failure;
+use mcp_gateway::gateway::calls::{JobId, StreamId};
+use mcp_gateway::gateway::pages::Store;
+use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::{Headers, Reply};
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
 use mcp_gateway::stream::{Effect, Event, Flow, Stream};
-use mcp_gateway::worker::Worker;
 use mcp_gateway_fuzz::{Members, raw, string};
 use serde_json::{Value, json};
 
@@ -24,6 +28,9 @@ const CONFIGS: &[&str] = &[
         {"name":"c","toolPrefix":"","timeout":"100ms"}],"cors":{},
         "maxListPages":3,"maxListBytes":256,"maxResponseBytes":1024}"#,
     r#"{"servers":[{"name":"weather"},{"name":"calendar"}],"failureMode":"FAIL"}"#,
+    r#"{"prefixMode":"NEVER","servers":[{"name":"a","resources":{"exclude":["x*"]}},
+        {"name":"b","listTtl":"1s"}],"maxResponseBytes":256}"#,
+    r#"{"servers":[{"name":"a"}],"oauth":{}}"#,
     r#"{"trafficMode":"REJECT_NO_MCP","clearRouteCache":true,"paths":["/mcp"],
         "cors":{"allowOrigins":["https://*.example.com"],"allowCredentials":true}}"#,
     r#"{"maxRequestBodySize":1024,"cors":{}}"#,
@@ -125,6 +132,10 @@ enum Method<'a> {
     Discover,
     Ping,
     Complete,
+    Read,
+    Prompt,
+    Templates,
+    Listen,
     Initialize,
     Other(&'a str),
 }
@@ -152,9 +163,18 @@ enum Then<'a> {
         /// To what only an answer to those without a token is added.
         unauthorized: bool,
         fields: Vec<Field<'a>>,
-        end: bool,
+        /// What the body is made of; none, and the headers are all.
+        parts: Vec<&'a [u8]>,
+        details: Details,
     },
     Milliseconds(u16),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Details {
+    FromServer,
+    Router,
+    Filter,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -197,11 +217,11 @@ fuzz_target!(|run: Run<'_>| {
     let config = PARSED.with(|all| Rc::clone(&all[usize::from(run.config) % all.len()]));
     let body = run.body.bytes();
     let mut watch = Watch {
-        stream: Stream::new(config),
-        worker: Worker::new(|| CLOCK.get(), 7),
+        stream: Stream::new(StreamId(1), Rc::clone(&config)),
+        config,
+        worker: Worker::new(|| CLOCK.get(), 7, Box::new(Kept::default())),
         body: &body,
         calls: BTreeMap::new(),
-        made: 0,
         held: false,
         replied: false,
     };
@@ -226,13 +246,13 @@ fuzz_target!(|run: Run<'_>| {
             Then::Response {
                 unauthorized,
                 fields,
-                end,
+                parts,
+                details,
             } => {
                 let mut fields: Vec<_> = fields.iter().map(Field::pair).collect();
-                if *unauthorized {
-                    fields.insert(0, (":status".into(), b"401".to_vec()));
-                }
-                watch.response(Headers::from_pairs(pairs(&fields)), *end);
+                let status = if *unauthorized { "401" } else { "200" };
+                fields.insert(0, (":status", status.into()));
+                watch.response(Headers::from_pairs(pairs(&fields)), parts, details);
             }
             Then::Milliseconds(more) => {
                 CLOCK.set(CLOCK.get() + Duration::from_millis(u64::from(*more)));
@@ -247,17 +267,17 @@ fuzz_target!(|run: Run<'_>| {
         watch.answer(0, &run.otherwise);
     }
     assert!(!watch.held || watch.replied, "held for ever");
-    watch.response(Headers::default(), false);
+    watch.response(Headers::default(), &[], &Details::Filter);
 });
 
 /// A stream, and what it has done so far.
 struct Watch<'a> {
+    config: Rc<Config>,
     stream: Stream,
     worker: Worker,
     body: &'a [u8],
-    /// The calls under way, and the ids of their messages.
-    calls: BTreeMap<CallId, String>,
-    made: u32,
+    /// The calls under way, and their messages.
+    calls: BTreeMap<u64, Rc<Call>>,
     held: bool,
     replied: bool,
 }
@@ -307,7 +327,7 @@ impl Watch<'_> {
                 assert!(Message::parse(body).is_ok());
             }
             Effect::RemoveRequestTrailers => assert!(has_trailers),
-            Effect::Call(call) => self.call(call),
+            Effect::Call(job, call) => self.call(*job, call),
             Effect::Reply(reply) => {
                 self.reply(reply);
                 self.replied = true;
@@ -316,18 +336,14 @@ impl Watch<'_> {
         }
     }
 
-    fn call(&mut self, call: &Call) {
+    fn call(&mut self, job: JobId, call: &Rc<Call>) {
         call.headers.iter().for_each(|(_, value)| carried(value));
         assert!(call.timeout >= Duration::from_millis(1));
         let message = Message::parse(&call.body).expect("a message");
-        let id = message
-            .id()
-            .and_then(raw)
-            .and_then(string)
-            .expect("a string");
-        assert_eq!(call.id, CallId(self.made), "no id twice");
-        self.made += 1;
-        self.calls.insert(call.id, id);
+        let id = message.id().and_then(raw).and_then(string);
+        assert_eq!(id.as_deref(), Some(call.rpc_id.as_str()));
+        let again = self.calls.insert(job.0, Rc::clone(call));
+        assert!(again.is_none(), "no id twice");
     }
 
     fn reply(&self, reply: &Reply) {
@@ -364,55 +380,119 @@ impl Watch<'_> {
         }
     }
 
-    /// An answer passes, or is replaced by one with a body.
-    fn response(&mut self, headers: Headers, end: bool) {
+    /// An answer passes, changed or not, or is replaced by one of ours.
+    fn response(&mut self, headers: Headers, parts: &[&[u8]], details: &Details) {
         if !self.stream.completes_answers() {
             return;
         }
-        let event = Event::ResponseHeaders { headers, end };
+        let details = match details {
+            Details::FromServer => "via_upstream",
+            Details::Router => "upstream_reset_before_response_started{x}",
+            Details::Filter => "rbac_access_denied_matched_policy[none]",
+        };
+        let mut replied = self.answer_step(Event::ResponseHeaders {
+            headers,
+            end: parts.is_empty(),
+            details: Some(details.to_owned()),
+        });
+        for (at, part) in parts.iter().enumerate() {
+            if replied || !self.stream.reads_answer() {
+                return;
+            }
+            let end = at + 1 == parts.len();
+            replied = self.answer_step(Event::ResponseBody { part, end });
+        }
+    }
+
+    /// Takes what happens to the answer; gives whether it was replaced.
+    fn answer_step(&mut self, event: Event<'_>) -> bool {
+        let at_end = matches!(
+            event,
+            Event::ResponseHeaders { end: true, .. } | Event::ResponseBody { end: true, .. }
+        );
+        let at_body = matches!(event, Event::ResponseBody { .. });
         let step = self.stream.on(event, &mut self.worker);
+        let mut replied = false;
         for effect in &step.effects {
+            assert!(!replied, "after the reply: {effect:?}");
             match effect {
-                Effect::RemoveResponseHeader(_) => assert_eq!(step.flow, Flow::Continue),
+                Effect::RemoveResponseHeader(_) => {}
                 Effect::SetResponseHeader(_, value) | Effect::AddResponseHeader(_, value) => {
-                    assert_eq!(step.flow, Flow::Continue);
                     carried(value);
                 }
+                Effect::ReplaceResponseBody(_) => assert!(at_body),
                 Effect::Reply(reply) => {
-                    assert!(end && step.flow == Flow::Hold && step.effects.len() == 1);
-                    assert_eq!(reply.status, 401);
+                    replied = true;
+                    assert!(at_end && !at_body);
                     reply.headers.iter().for_each(|(_, value)| carried(value));
                 }
+                Effect::Log(_, line) => assert!(!line.contains(char::is_control), "{line:?}"),
+                Effect::SetState(..) | Effect::Count(..) => {}
                 effect => panic!("{effect:?}"),
             }
         }
+        // An answer that is held is replaced, or goes on when it is whole.
+        assert!(!at_end || replied || step.flow == Flow::Continue);
+        assert!(!replied || step.flow == Flow::Hold);
+        replied
     }
 
     fn answer(&mut self, to: usize, answer: &Answer<'_>) {
-        let ids: Vec<CallId> = self.calls.keys().copied().collect();
-        if ids.is_empty() {
+        let jobs: Vec<u64> = self.calls.keys().copied().collect();
+        if jobs.is_empty() {
             return;
         }
-        let id = ids[to % ids.len()];
-        let rpc_id = self.calls.remove(&id).expect("a call");
-        self.on(Event::CallDone {
-            id,
-            response: answer.response(&rpc_id),
-        });
+        let job = jobs[to % jobs.len()];
+        let call = self.calls.remove(&job).expect("a call");
+        let response = match (answer, call.question) {
+            // What leads deepest: a server that has everything.
+            (Answer::Tools { .. }, Question::Discover) => discovered(&call.rpc_id),
+            _ => answer.response(&call.rpc_id),
+        };
+        let config = Rc::clone(&self.config);
+        let gateway = config.gateway.as_ref().expect("a gateway");
+        for delivery in self.worker.done(JobId(job), &response, gateway) {
+            self.on(Event::CallDone {
+                id: delivery.call,
+                answer: delivery.answer,
+            });
+        }
     }
 
     fn stray(&mut self, id: u32) {
-        let id = CallId(id);
-        if !self.calls.contains_key(&id) {
-            let step = self.stream.on(
-                Event::CallDone {
-                    id,
-                    response: Response::Reset,
-                },
-                &mut self.worker,
-            );
-            assert_eq!(step.effects, []);
+        if self.calls.values().any(|call| call.id == CallId(id)) {
+            return;
         }
+        let answer = answer::Answer::Failed(Failure::Reset);
+        let id = CallId(id);
+        let step = self.stream.on(Event::CallDone { id, answer }, &mut self.worker);
+        assert_eq!(step.effects, []);
+    }
+}
+
+fn discovered(id: &str) -> Response {
+    let result = json!({
+        "resultType": "complete", "supportedVersions": version::MODERN, "ttlMs": 0,
+        "capabilities": {"tools": {}, "prompts": {}, "resources": {}},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": id, "result": result});
+    Response::Http {
+        status: 200,
+        content_type: Some("application/json".into()),
+        body: body.to_string().into(),
+    }
+}
+
+/// Pages of one run.
+#[derive(Debug, Default)]
+struct Kept(RefCell<HashMap<String, Vec<u8>>>);
+
+impl Store for Kept {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+    fn set(&self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.into(), value.into());
     }
 }
 
@@ -494,7 +574,11 @@ impl Sent<'_> {
             Method::Call => method::TOOLS_CALL,
             Method::Discover => method::SERVER_DISCOVER,
             Method::Ping => method::PING,
-            Method::Complete => "completion/complete",
+            Method::Complete => method::COMPLETION,
+            Method::Read => method::RESOURCES_READ,
+            Method::Prompt => method::PROMPTS_GET,
+            Method::Templates => method::TEMPLATES_LIST,
+            Method::Listen => method::LISTEN,
             Method::Initialize => method::INITIALIZE,
             Method::Other(method) => method,
         };
@@ -505,6 +589,9 @@ impl Sent<'_> {
         if params.get("name").is_none() {
             let prefix = PREFIXES[usize::from(self.prefix) % PREFIXES.len()];
             params["name"] = Value::from(format!("{prefix}{}", self.name));
+        }
+        if params.get("uri").is_none() {
+            params["uri"] = Value::from(format!("a+{}", self.name));
         }
         if !self.legacy {
             params["_meta"] = json!({

@@ -23,6 +23,7 @@ use crate::http::cors::Cors;
 use crate::http::protected_resource::ProtectedResource;
 use crate::metrics::Metrics;
 use crate::policy::export::Storage;
+use crate::policy::glob::Filter;
 use crate::policy::rules::Rules;
 use crate::policy::trace::Propagation;
 use crate::policy::traffic::TrafficMode;
@@ -114,6 +115,8 @@ pub struct Gateway {
     pub servers: Vec<Server>,
     /// What a server that fails does to a list.
     pub failure_mode: FailureMode,
+    /// Whether lists are kept as their servers allow.
+    pub caches: bool,
     /// Pages read of one server for one list.
     pub max_list_pages: usize,
     /// Bytes of one merged list.
@@ -122,6 +125,16 @@ pub struct Gateway {
     pub max_response_bytes: usize,
     /// What the gateway calls itself: the JSON of an MCP `Implementation`.
     pub server_info: String,
+}
+
+impl Gateway {
+    /// The one enabled server, where there is one: all messages are for it.
+    pub fn sole(&self) -> Option<&Server> {
+        match self.servers.as_slice() {
+            [server] => Some(server),
+            _ => None,
+        }
+    }
 }
 
 /// `failureMode`.
@@ -144,10 +157,22 @@ pub struct Server {
     pub authority: String,
     /// `:path` of requests to it.
     pub path: String,
-    /// What its tools are called with; empty for none.
+    /// What its tools and prompts are called with; empty for none.
     pub prefix: String,
+    /// What its resources' URIs start with, `<name>+`; empty for none.
+    pub scheme: String,
     /// Its budget in one fan-out, from the first request to the last page.
     pub timeout: Duration,
+    /// How long its lists are kept, whatever it says itself.
+    pub list_ttl: Option<Duration>,
+    /// Which of its tools there are, by its own names.
+    pub tools: Filter,
+    /// Which of its prompts there are.
+    pub prompts: Filter,
+    /// Which of its resources and templates there are, by URI.
+    pub resources: Filter,
+    /// What its answers depend on, beside the request: part of a kept page's key.
+    pub identity: String,
 }
 
 impl Config {

@@ -21,11 +21,16 @@ pub(super) fn check(
     variable: &dyn Fn(&str) -> Option<String>,
     endpoints: &Endpoints,
 ) -> Result<Option<ProtectedResource>, ConfigError> {
+    let wire = match wire {
+        Some(wire::Oauth::Off) => return Ok(None),
+        Some(wire::Oauth::On(wire)) => Some(&**wire),
+        None => None,
+    };
     let variables = VARIABLES.map(variable);
     if wire.is_none() && variables.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let absent = wire::Oauth::default();
+    let absent = wire::Resource::default();
     let wire = wire.unwrap_or(&absent);
     let [name, resource, servers, methods, scopes] = variables;
     let name = text(wire.resource_name.as_ref(), name, "MCP Server");
@@ -84,7 +89,7 @@ pub(super) fn check(
 }
 
 /// RFC 9728 section 2, what is left of it.
-fn others(wire: &wire::Oauth, document: &mut Document) -> Result<(), ConfigError> {
+fn others(wire: &wire::Resource, document: &mut Document) -> Result<(), ConfigError> {
     for (path, name, value) in [
         ("jwksUri", "jwks_uri", &wire.jwks_uri),
         (
@@ -131,9 +136,11 @@ fn others(wire: &wire::Oauth, document: &mut Document) -> Result<(), ConfigError
 }
 
 /// `/mcp`, unless that is no endpoint: clients refuse metadata of another
-/// resource than the one they called.
+/// resource than the one they called. The location without a path is that of
+/// `/`, where this is an endpoint.
 fn default_resource(endpoints: &Endpoints) -> &str {
     match endpoints {
+        Endpoints::Listed(paths) if paths.iter().any(String::is_empty) => "/",
         Endpoints::Listed(paths) if !endpoints.contains(b"/mcp") => paths
             .first()
             .map_or("/", |path| if path.is_empty() { "/" } else { path }),
@@ -195,7 +202,7 @@ fn is_url(text: &str) -> bool {
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
     is_plain(text)
-        && !text.contains('#')
+        && !text.contains(['#', '@'])
         && host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', '?', ':']))
 }
 
@@ -278,11 +285,14 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn it_is_off_unless_something_is_said_of_it() {
         assert_eq!(metadata("{}", &[("OTHER", "x")], ""), None);
+        let off = metadata(r#"{"oauth":false}"#, &[("OAUTH_RESOURCE_NAME", "x")], "");
+        assert_eq!(off, None);
         let defaults = r#"{"resource_name":"MCP Server","resource":"https://h/mcp","authorization_servers":[],"bearer_methods_supported":["header"],"scopes_supported":["basic"]}"#;
         for (config, variables) in [
             (r#"{"oauth":{}}"#, &[][..]),
             ("{}", &[("OAUTH_RESOURCE_NAME", "")]),
             ("{}", &[("OAUTH_SCOPES_SUPPORTED", " , ")]),
+            (r#"{"oauth":null}"#, &[("OAUTH_RESOURCE_NAME", "")]),
         ] {
             assert_eq!(
                 metadata(config, variables, "").as_deref(),
@@ -337,6 +347,12 @@ mod tests {
             (r#"{"oauth":{},"paths":["/api"]}"#, "", "https://h/api"),
             (r#"{"oauth":{},"paths":["/api"]}"#, "/api", "https://h/api"),
             (r#"{"oauth":{},"paths":["/"]}"#, "", "https://h/"),
+            (r#"{"oauth":{},"paths":["/mcp","/"]}"#, "", "https://h/"),
+            (
+                r#"{"oauth":{},"paths":["/mcp","/"]}"#,
+                "/mcp",
+                "https://h/mcp",
+            ),
             (r#"{"oauth":{},"paths":["/a","/mcp"]}"#, "", "https://h/mcp"),
             (r#"{"oauth":{},"paths":["/a","/mcp"]}"#, "/a", "https://h/a"),
             (
@@ -401,7 +417,9 @@ mod tests {
             (r#"{"jwksUri":"jwks"}"#, "oauth.jwksUri: "),
             (r#"{"resourceTosUri":"x"}"#, "oauth.resourceTosUri: "),
             (r#"{"scopes":["a"]}"#, "oauth.scopes: unknown field"),
-            (r#"[]"#, "oauth: "),
+            (r#"[]"#, "oauth: must be an object, or false"),
+            ("true", "oauth: must be an object, or false"),
+            (r#"{"resource":"https://a@b"}"#, "oauth.resource: "),
         ] {
             let error = parse(&format!(r#"{{"oauth":{oauth}}}"#), &[])
                 .expect_err(oauth)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{ConfigError, FailureMode, Gateway, Server, duration, wire};
 use crate::mcp::json;
+use crate::policy::glob::{Filter, Glob};
 
 /// The enabled servers, in their order.
 pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
@@ -20,7 +21,6 @@ pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
         wire::PrefixMode::Never => false,
     };
     let mut names = HashSet::new();
-    let mut prefixes = HashSet::new();
     let mut servers = Vec::with_capacity(enabled);
     for (at, server) in wire.servers.iter().enumerate() {
         let checked = self::server(&format!("servers[{at}]"), server, prefixed)?;
@@ -32,15 +32,6 @@ pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
         }
         if !server.enabled {
             continue;
-        }
-        if !prefixes.insert(checked.prefix.clone()) {
-            return Err(ConfigError::new(
-                format!("servers[{at}].toolPrefix"),
-                format!(
-                    "{:?} is the prefix of another server, too: their tools could not be told apart",
-                    checked.prefix
-                ),
-            ));
         }
         servers.push(checked);
     }
@@ -65,6 +56,7 @@ pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gatew
     }
     Ok(Gateway {
         servers,
+        caches: wire.list_cache == wire::ListCache::Hints,
         failure_mode: match wire.failure_mode {
             wire::FailureMode::BestEffort => FailureMode::BestEffort,
             wire::FailureMode::Fail => FailureMode::Fail,
@@ -126,14 +118,70 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
             format!("{path:?} must start with \"/\" and have no fragment"),
         ));
     }
+    let scheme = if prefix.is_empty() {
+        String::new()
+    } else {
+        if wire.enabled {
+            scheme_like(&field("name"), &wire.name)?;
+        }
+        format!("{}+", wire.name)
+    };
+    let list_ttl = match &wire.list_ttl {
+        Some(text) => Some(duration::parse(&field("listTtl"), text)?),
+        None => None,
+    };
     Ok(Server {
         name: wire.name.clone(),
         cluster: cluster.clone(),
         authority: authority.to_owned(),
         path: path.to_owned(),
         prefix,
+        scheme,
         timeout: duration::parse(&field("timeout"), wire.timeout.as_deref().unwrap_or("5s"))?,
+        list_ttl,
+        tools: filter(&field("tools"), &wire.tools)?,
+        prompts: filter(&field("prompts"), &wire.prompts)?,
+        resources: filter(&field("resources"), &wire.resources)?,
+        identity: format!(
+            "{}\n{cluster}\n{authority}\n{path}\n{}",
+            wire.name,
+            wire.list_ttl.as_deref().unwrap_or_default()
+        ),
     })
+}
+
+fn filter(at: &str, wire: &wire::Names) -> Result<Filter, ConfigError> {
+    let globs = |name: &str, texts: &[String]| -> Result<Vec<Glob>, ConfigError> {
+        if let Some(empty) = texts.iter().position(String::is_empty) {
+            return Err(ConfigError::new(
+                format!("{at}.{name}[{empty}]"),
+                "must not be empty",
+            ));
+        }
+        Ok(texts.iter().map(|text| Glob::new(text)).collect())
+    };
+    Ok(Filter {
+        include: globs("include", &wire.include)?,
+        exclude: globs("exclude", &wire.exclude)?,
+    })
+}
+
+/// A name that starts URIs has to be a scheme (RFC 3986 section 3.1).
+fn scheme_like(path: &str, name: &str) -> Result<(), ConfigError> {
+    let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b));
+    if fits {
+        Ok(())
+    } else {
+        Err(ConfigError::new(
+            path,
+            format!(
+                "{name:?} starts the URIs of resources: it must be lower-case letters, digits, \".\" or \"-\", a letter first; or toolPrefix: \"\""
+            ),
+        ))
+    }
 }
 
 /// Names become parts of tool names, for which MCP recommends these characters.

@@ -26,9 +26,12 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     }
     match serde_json::from_slice::<Tree>(bytes) {
         Ok(tree) => Ok(tree.0),
-        // A Struct starts with its first field: number 1, length-delimited.
+        // A Struct starts with its first field: number 1, length-delimited. That
+        // is a line feed, too; but the tag of a value is in no text.
         Err(error) => match Struct::decode(bytes) {
-            Ok(message) if bytes.first() == Some(&0x0a) => from_struct(message),
+            Ok(message) if bytes.first() == Some(&0x0a) && bytes.contains(&0x12) => {
+                from_struct(message)
+            }
             _ => Err(ConfigError::new("", format!("not JSON: {error}"))),
         },
     }
@@ -52,7 +55,8 @@ fn from_struct(message: Struct) -> Result<Value, ConfigError> {
 
 fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
     Ok(match value.kind {
-        None | Some(Kind::NullValue(_)) => Value::Null,
+        None => return Err(ConfigError::new("", "a value without a kind")),
+        Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::NumberValue(value)) => number(value),
         Some(Kind::StringValue(value)) => Value::String(value),
@@ -239,6 +243,7 @@ mod tests {
             b"\x0a\xff\xff\xff\xff",
             b"\xff\xfe",
             b"{}{}",
+            b"\n{ \"rejectDuplicateKeys\": true, \"cors\": {}, \"trafficMode\": \"REJECT_NO_MCP\", \"requestStorageMode\": \"DYNAMIC_METADATA\" // why }",
         ] {
             let error = tree(bytes).expect_err("refused").to_string();
             assert!(error.starts_with("not JSON: "), "{error}");

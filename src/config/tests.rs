@@ -60,7 +60,13 @@ fn servers_make_a_gateway_with_its_defaults() {
             authority: "weather".into(),
             path: "/mcp".into(),
             prefix: "weather__".into(),
+            scheme: "weather+".into(),
             timeout: Duration::from_secs(5),
+            list_ttl: None,
+            tools: Filter::default(),
+            prompts: Filter::default(),
+            resources: Filter::default(),
+            identity: "weather\nweather\nweather\n/mcp\n".into(),
         }]
     );
 }
@@ -153,6 +159,20 @@ fn the_prefix_mode_decides_on_default_prefixes_only() {
         prefixes("ALWAYS", r#"{"name":"a","toolPrefix":""},{"name":"b"}"#),
         ["", "b__"]
     );
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn servers_may_share_a_prefix_and_only_those_with_one_need_a_name_that_starts_uris() {
+    let config = r#"{"prefixMode":"NEVER","servers":[{"name":"My_Server"},{"name":"b"}]}"#;
+    let servers = parse(config).gateway.unwrap().servers;
+    assert!(
+        servers
+            .iter()
+            .all(|server| server.prefix.is_empty() && server.scheme.is_empty())
+    );
+    let config = r#"{"servers":[{"name":"a","toolPrefix":"x"},{"name":"b","toolPrefix":"x"}]}"#;
+    let servers = parse(config).gateway.unwrap().servers;
+    assert_eq!([&*servers[0].scheme, &*servers[1].scheme], ["a+", "b+"]);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -340,12 +360,24 @@ fn an_error_names_the_path_and_the_reason() {
             "servers: must have at least one",
         ),
         (
-            r#"{"servers":[{"name":"a","toolPrefix":"x"},{"name":"b","toolPrefix":"x"}]}"#,
-            "servers[1].toolPrefix: \"x\" is the prefix of another server",
+            r#"{"servers":[{"name":"a"},{"name":"My_Server"}]}"#,
+            "servers[1].name: \"My_Server\" starts the URIs of resources",
         ),
         (
-            r#"{"prefixMode":"NEVER","servers":[{"name":"a"},{"name":"b"}]}"#,
-            "servers[1].toolPrefix: \"\" is the prefix of another server",
+            r#"{"servers":[{"name":"a","listTtl":"soon"}]}"#,
+            "servers[0].listTtl: \"soon\" is not a duration",
+        ),
+        (
+            r#"{"servers":[{"name":"a","tools":{"includes":[]}}]}"#,
+            "servers[0].tools.includes: unknown field",
+        ),
+        (
+            r#"{"servers":[{"name":"a","resources":{"exclude":["x",""]}}]}"#,
+            "servers[0].resources.exclude[1]: must not be empty",
+        ),
+        (
+            r#"{"listCache":"ON"}"#,
+            "listCache: \"ON\" must be one of OFF, HINTS",
         ),
         (
             r#"{"servers":[{"name":"a","cluster":""}]}"#,

@@ -22,6 +22,7 @@ pub(super) struct Config {
     pub(super) servers: Vec<Server>,
     pub(super) prefix_mode: PrefixMode,
     pub(super) failure_mode: FailureMode,
+    pub(super) list_cache: ListCache,
     pub(super) max_list_pages: usize,
     pub(super) max_list_bytes: usize,
     pub(super) max_response_bytes: usize,
@@ -48,6 +49,7 @@ impl Read for Config {
             servers: fields.or("servers", Vec::new())?,
             prefix_mode: fields.or("prefixMode", PrefixMode::Always)?,
             failure_mode: fields.or("failureMode", FailureMode::BestEffort)?,
+            list_cache: fields.or("listCache", ListCache::Hints)?,
             max_list_pages: fields.or("maxListPages", 64)?,
             max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
             max_response_bytes: fields.or("maxResponseBytes", 8_388_608)?,
@@ -215,6 +217,18 @@ impl Read for FailureMode {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListCache {
+    Off,
+    Hints,
+}
+
+impl Read for ListCache {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        one_of(path, value, &[("OFF", Self::Off), ("HINTS", Self::Hints)])
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: String,
@@ -225,6 +239,10 @@ pub(super) struct Server {
     pub(super) enabled: bool,
     pub(super) tool_prefix: Option<String>,
     pub(super) timeout: Option<String>,
+    pub(super) list_ttl: Option<String>,
+    pub(super) tools: Names,
+    pub(super) prompts: Names,
+    pub(super) resources: Names,
 }
 
 impl Read for Server {
@@ -239,9 +257,32 @@ impl Read for Server {
             enabled: fields.or("enabled", true)?,
             tool_prefix: fields.take("toolPrefix")?,
             timeout: fields.take("timeout")?,
+            list_ttl: fields.take("listTtl")?,
+            tools: fields.or("tools", Names::default())?,
+            prompts: fields.or("prompts", Names::default())?,
+            resources: fields.or("resources", Names::default())?,
         };
         fields.end()?;
         Ok(server)
+    }
+}
+
+/// Patterns over a server's own names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) include: Vec<String>,
+    pub(super) exclude: Vec<String>,
+}
+
+impl Read for Names {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let names = Self {
+            include: fields.or("include", Vec::new())?,
+            exclude: fields.or("exclude", Vec::new())?,
+        };
+        fields.end()?;
+        Ok(names)
     }
 }
 
@@ -289,10 +330,28 @@ impl Read for Cors {
     }
 }
 
+/// `oauth`; off also where the environment would switch it on, which all
+/// plugins of a VM share.
+#[derive(Debug)]
+pub(super) enum Oauth {
+    Off,
+    On(Box<Resource>),
+}
+
+impl Read for Oauth {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        match value {
+            Value::Bool(false) => Ok(Self::Off),
+            Value::Object(_) => Resource::read(path, value).map(|it| Self::On(Box::new(it))),
+            _ => Err(ConfigError::new(path, "must be an object, or false")),
+        }
+    }
+}
+
 /// The first five have defaults, and variables of the environment; the others
 /// go into the document as they are.
 #[derive(Debug, Default)]
-pub(super) struct Oauth {
+pub(super) struct Resource {
     pub(super) resource_name: Option<String>,
     pub(super) resource: Option<String>,
     pub(super) authorization_servers: Option<Vec<String>>,
@@ -310,10 +369,10 @@ pub(super) struct Oauth {
     pub(super) signed_metadata: Option<String>,
 }
 
-impl Read for Oauth {
+impl Read for Resource {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
         let mut fields = Fields::of(path, value)?;
-        let oauth = Self {
+        let resource = Self {
             resource_name: fields.take("resourceName")?,
             resource: fields.take("resource")?,
             authorization_servers: fields.take("authorizationServers")?,
@@ -334,6 +393,6 @@ impl Read for Oauth {
             signed_metadata: fields.take("signedMetadata")?,
         };
         fields.end()?;
-        Ok(oauth)
+        Ok(resource)
     }
 }

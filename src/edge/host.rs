@@ -5,11 +5,10 @@
 //! the host refuses is an error like any other.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::ptr::{null, null_mut};
 
+use super::pairs;
 use crate::http::Headers;
-use crate::http::headers::Field;
 use crate::metrics::Kind;
 
 /// The status with which the host refused a call.
@@ -29,6 +28,7 @@ pub(super) enum Map {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Buffer {
     RequestBody,
+    ResponseBody,
     CallResponseBody,
     PluginConfiguration,
 }
@@ -48,6 +48,7 @@ impl Buffer {
     fn number(self) -> u32 {
         match self {
             Self::RequestBody => 0,
+            Self::ResponseBody => 1,
             Self::CallResponseBody => 4,
             Self::PluginConfiguration => 7,
         }
@@ -99,6 +100,13 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -123,7 +131,7 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-fn ok(status: u32) -> Result<(), Refused> {
+pub(super) fn ok(status: u32) -> Result<(), Refused> {
     if status == 0 {
         Ok(())
     } else {
@@ -136,7 +144,7 @@ fn ok(status: u32) -> Result<(), Refused> {
 /// # Safety
 /// `data` is null, or was allocated by the SDK's `proxy_on_memory_allocate`
 /// with `size` bytes and belongs to nobody else.
-unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
+pub(super) unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() {
         return Vec::new();
     }
@@ -160,61 +168,9 @@ pub(super) fn headers(map: Map) -> Result<Headers, Refused> {
     let fields = if bytes.is_empty() {
         Vec::new()
     } else {
-        fields(&bytes).ok_or(Refused(PARSE_FAILURE))?
+        pairs::fields(&bytes).ok_or(Refused(PARSE_FAILURE))?
     };
     Ok(Headers::new(bytes, fields))
-}
-
-/// Where the fields stand in the ABI's encoding of a map: their number, then
-/// the sizes of each name and value, then each name and value followed by NUL;
-/// numbers in 32 bits, little-endian.
-fn fields(bytes: &[u8]) -> Option<Vec<Field>> {
-    let (count, sizes) = number(bytes)?;
-    let mut sizes = sizes;
-    let mut at = count.checked_mul(8)?.checked_add(4)?;
-    let mut fields = Vec::with_capacity(count.min(bytes.len()));
-    for _ in 0..count {
-        let (name, rest) = number(sizes)?;
-        let (value, rest) = number(rest)?;
-        sizes = rest;
-        fields.push(Field {
-            name: text(&mut at, name)?,
-            value: text(&mut at, value)?,
-        });
-    }
-    Some(fields)
-}
-
-fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
-}
-
-fn text(at: &mut usize, size: usize) -> Option<Range<usize>> {
-    let start = *at;
-    let end = start.checked_add(size)?;
-    *at = end.checked_add(1)?;
-    Some(start..end)
-}
-
-/// The ABI's encoding of a map.
-fn encoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut push = |number: usize| {
-        out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes())
-    };
-    push(pairs.clone().count());
-    for (name, value) in pairs.clone() {
-        push(name.len());
-        push(value.len());
-    }
-    for (name, value) in pairs {
-        for text in [name, value] {
-            out.extend_from_slice(text.as_bytes());
-            out.push(0);
-        }
-    }
-    out
 }
 
 /// Makes `value` the one field called `name`.
@@ -253,7 +209,7 @@ pub(super) fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
 
 /// Removes every field of a map.
 pub(super) fn clear(map: Map) -> Result<(), Refused> {
-    let none = encoded(std::iter::empty());
+    let none = pairs::encoded(std::iter::empty());
     // SAFETY: the pointer is valid for its size during the call.
     ok(unsafe { proxy_set_header_map_pairs(map.number(), none.as_ptr(), none.len()) })
 }
@@ -277,18 +233,54 @@ pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, Refused> {
     }
 }
 
-/// Replaces the whole body of the request.
-pub(super) fn replace_request_body(body: &[u8]) -> Result<(), Refused> {
+/// Replaces all of a buffer: the whole body of the request, or the part of the
+/// answer's that has come.
+pub(super) fn replace(buffer: Buffer, body: &[u8]) -> Result<(), Refused> {
     // SAFETY: the pointer is valid for its size during the call.
-    ok(unsafe {
-        proxy_set_buffer_bytes(
-            Buffer::RequestBody.number(),
-            0,
-            usize::MAX,
-            body.as_ptr(),
-            body.len(),
-        )
-    })
+    ok(
+        unsafe {
+            proxy_set_buffer_bytes(buffer.number(), 0, usize::MAX, body.as_ptr(), body.len())
+        },
+    )
+}
+
+/// A property of the stream or the plugin, by the parts of its path.
+pub(super) fn property(path: &[&str]) -> Option<String> {
+    let path = path.join("\0");
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: the pointer is valid for its size, both results for writes; the
+    // result is ours.
+    let bytes = unsafe {
+        ok(proxy_get_property(
+            path.as_ptr(),
+            path.len(),
+            &raw mut data,
+            &raw mut size,
+        ))
+        .ok()?;
+        owned(data, size)
+    };
+    String::from_utf8(bytes).ok()
+}
+
+/// Makes host calls act on this context, until the callback ends.
+pub(super) fn act_on(context: u32) -> Result<(), Refused> {
+    // SAFETY: no pointers.
+    ok(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Has the SDK run the root context's `on_queue_ready`, as the host would.
+///
+/// The SDK delivers the answer to a callout to the context whose callback was
+/// running when it was sent, and forgets it where that is gone. So that no
+/// call depends on the stream that asked first, all are sent from there.
+pub(super) fn in_root(root: u32) {
+    unsafe extern "C" {
+        fn proxy_on_queue_ready(context: u32, queue: u32);
+    }
+    // SAFETY: it is a function of this module, which takes any numbers; no
+    // callback of the root context is running.
+    unsafe { proxy_on_queue_ready(root, 0) }
 }
 
 /// Writes filter state `wasm.<key>`.
@@ -310,7 +302,7 @@ pub(super) fn reply(
     headers: &[(Cow<'static, str>, String)],
     body: &[u8],
 ) -> Result<(), Refused> {
-    let headers = encoded(
+    let headers = pairs::encoded(
         headers
             .iter()
             .map(|(name, value)| (&**name, value.as_str())),

@@ -1,46 +1,51 @@
 //! One request: callbacks to events, effects to host calls.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls::dispatch_http_call;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, Status};
+use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer, Map, Refused};
-use crate::config::Config;
-use crate::gateway::call::{Call, CallId, Response};
+use super::shared::Shared;
+use crate::gateway::answer::Answer;
+use crate::gateway::call::{Call, CallId};
+use crate::gateway::calls::{JobId, StreamId};
 use crate::http::Reply;
 use crate::metrics::{Kind, Metric};
 use crate::stream::{Effect, Event, Flow, Stream};
-use crate::worker::Worker;
 
-/// The context of one request.
+/// One request.
 pub(super) struct Http {
+    id: u32,
     stream: Stream,
-    metrics: Rc<[(Kind, u32)]>,
-    worker: Rc<RefCell<Worker>>,
-    /// The host's tokens of the calls under way.
-    calls: HashMap<u32, CallId>,
+    shared: Rc<Shared>,
     body_size: usize,
     /// A host call that policy depends on was refused: nothing goes on.
     failed: bool,
 }
 
+/// What a step asks for that another step has to take.
+type Then = Option<Event<'static>>;
+
 impl Http {
-    pub(super) fn new(
-        config: Rc<Config>,
-        metrics: Rc<[(Kind, u32)]>,
-        worker: Rc<RefCell<Worker>>,
-    ) -> Self {
+    fn new(id: u32, shared: Rc<Shared>) -> Self {
         Self {
-            stream: Stream::new(config),
-            metrics,
-            worker,
-            calls: HashMap::new(),
+            id,
+            stream: Stream::new(StreamId(id), Rc::clone(&shared.config)),
+            shared,
             body_size: 0,
             failed: false,
+        }
+    }
+
+    /// What came of a call that this stream waits for.
+    pub(super) fn call_done(&mut self, id: CallId, answer: Answer) {
+        if self.handle(Event::CallDone { id, answer }) == Flow::Continue
+            && let Err(refused) = host::resume_request()
+        {
+            self.fail(refused);
         }
     }
 
@@ -52,7 +57,7 @@ impl Http {
                 return Flow::Hold;
             }
             // No callback runs inside another, so nobody else holds the worker.
-            let Ok(mut worker) = self.worker.try_borrow_mut() else {
+            let Ok(mut worker) = self.shared.worker.try_borrow_mut() else {
                 return self.fail(host::BUSY);
             };
             let step = self.stream.on(event, &mut worker);
@@ -70,11 +75,11 @@ impl Http {
     }
 
     /// Carries out `effect`; gives what the stream must hear of it.
-    fn apply(&mut self, effect: Effect) -> Result<Option<Event<'static>>, Refused> {
+    fn apply(&mut self, effect: Effect) -> Result<Then, Refused> {
         match effect {
             Effect::RemoveRequestHeader(name) => host::remove_header(Map::Request, &name)?,
             Effect::SetRequestHeader(name, value) => host::set_header(Map::Request, name, &value)?,
-            Effect::ReplaceRequestBody(body) => host::replace_request_body(&body)?,
+            Effect::ReplaceRequestBody(body) => host::replace(Buffer::RequestBody, &body)?,
             Effect::RemoveRequestTrailers => host::clear(Map::RequestTrailers)?,
             Effect::SetState(key, value) => host::set_state(key, &value)?,
             Effect::ClearRouteCache => {
@@ -82,7 +87,7 @@ impl Http {
                 // 0.2.1); a host without the function needs no other.
                 let _ = host::foreign("clear_route_cache", b"");
             }
-            Effect::Call(call) => return Ok(self.call(&call)),
+            Effect::Call(job, call) => return Ok(self.call(job, call)),
             Effect::Reply(Reply {
                 status,
                 headers,
@@ -100,9 +105,10 @@ impl Http {
             Effect::AddResponseHeader(name, value) => {
                 let _ = host::add_header(Map::Response, name, &value);
             }
+            Effect::ReplaceResponseBody(body) => host::replace(Buffer::ResponseBody, &body)?,
             Effect::Count(Metric(at), value) => {
                 // What cannot be counted is no reason to stop a request.
-                let _ = match self.metrics.get(at) {
+                let _ = match self.shared.metrics.get(at) {
                     Some((Kind::Counter, metric)) => host::increment(*metric, value),
                     Some((Kind::Histogram, metric)) => host::record(*metric, value),
                     None => Ok(()),
@@ -113,35 +119,14 @@ impl Http {
         Ok(None)
     }
 
-    fn call(&mut self, call: &Call) -> Option<Event<'static>> {
-        let headers = call
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        match dispatch_http_call(
-            &call.cluster,
-            headers,
-            Some(&call.body),
-            Vec::new(),
-            call.timeout,
-        ) {
-            Ok(token) => {
-                self.calls.insert(token, call.id);
-                None
-            }
-            Err(status) => {
-                let response = if status == Status::BadArgument {
-                    Response::NoCluster
-                } else {
-                    Response::Unreachable
-                };
-                Some(Event::CallDone {
-                    id: call.id,
-                    response,
-                })
-            }
-        }
+    fn call(&mut self, job: JobId, call: Rc<Call>) -> Then {
+        let response = self.shared.send(self.id, job, call).err()?;
+        // No other stream can have joined it yet.
+        let delivery = self.shared.deliveries(job, &response).into_iter().next()?;
+        Some(Event::CallDone {
+            id: delivery.call,
+            answer: delivery.answer,
+        })
     }
 
     /// Answers 500 and lets nothing go on: what later filters would see of this
@@ -169,6 +154,109 @@ impl Http {
             Err(refused) => self.fail(refused),
         }
     }
+
+    fn request_headers(&mut self, end: bool) -> Flow {
+        match host::headers(Map::Request) {
+            Ok(headers) => self.handle(Event::RequestHeaders { headers, end }),
+            Err(refused) => self.fail(refused),
+        }
+    }
+
+    fn request_body(&mut self, size: usize, end: bool) -> Flow {
+        if self.failed {
+            return Flow::Hold;
+        }
+        self.body_size = size;
+        match (self.stream.is_reading(), end) {
+            (true, true) => self.end(false),
+            _ => self.handle(Event::RequestBody { size }),
+        }
+    }
+
+    fn request_trailers(&mut self) -> Flow {
+        if self.failed {
+            Flow::Hold
+        } else if self.stream.is_reading() {
+            self.end(true)
+        } else {
+            self.handle(Event::RequestBody { size: 0 })
+        }
+    }
+
+    fn response_headers(&mut self, end: bool) -> Flow {
+        if self.failed || !self.stream.completes_answers() {
+            return Flow::Continue;
+        }
+        let details = self.details();
+        match host::headers(Map::Response) {
+            Ok(headers) => self.handle(Event::ResponseHeaders {
+                headers,
+                end,
+                details,
+            }),
+            // As it is, it is better than none.
+            Err(_) => Flow::Continue,
+        }
+    }
+
+    fn response_body(&mut self, size: usize, end: bool) -> Flow {
+        if self.failed || !self.stream.reads_answer() {
+            return Flow::Continue;
+        }
+        match host::buffer(Buffer::ResponseBody, size) {
+            Ok(part) => self.handle(Event::ResponseBody { part: &part, end }),
+            Err(refused) => self.fail(refused),
+        }
+    }
+
+    fn response_trailers(&mut self) -> Flow {
+        if self.failed || !self.stream.reads_answer() {
+            return Flow::Continue;
+        }
+        self.handle(Event::ResponseTrailers)
+    }
+
+    fn done(&mut self) {
+        let details = self.details();
+        let effects = match self.shared.worker.try_borrow_mut() {
+            Ok(mut worker) => self.stream.over(details.as_deref(), &mut worker),
+            Err(_) => Vec::new(),
+        };
+        for effect in effects {
+            // There is no request left to fail.
+            let _ = self.apply(effect);
+        }
+        self.shared.left(self.id);
+    }
+
+    /// Envoy's `%RESPONSE_CODE_DETAILS%`, for a routed request.
+    fn details(&self) -> Option<String> {
+        self.stream
+            .is_routed()
+            .then(|| host::property(&["response", "code_details"]))?
+    }
+}
+
+/// The context of one request, as the SDK holds it. An answer that comes in
+/// the root context finds the same request.
+pub(super) struct Handle(Rc<RefCell<Http>>);
+
+impl Handle {
+    pub(super) fn new(id: u32, shared: &Rc<Shared>) -> Self {
+        let http = Rc::new(RefCell::new(Http::new(id, Rc::clone(shared))));
+        if shared.config.gateway.is_some() {
+            shared.entered(id, &http);
+        }
+        Self(http)
+    }
+
+    /// No callback runs inside another of the same request.
+    fn run(&self, callback: impl FnOnce(&mut Http) -> Flow) -> Action {
+        match self.0.try_borrow_mut() {
+            Ok(mut http) => action(callback(&mut http)),
+            Err(_) => Action::Pause,
+        }
+    }
 }
 
 fn action(flow: Flow) -> Action {
@@ -178,82 +266,38 @@ fn action(flow: Flow) -> Action {
     }
 }
 
-impl Context for Http {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
-        let Some(id) = self.calls.remove(&token) else {
-            return;
-        };
-        let response = if headers == 0 {
-            Response::Reset
-        } else {
-            call_response(body_size)
-        };
-        if self.handle(Event::CallDone { id, response }) == Flow::Continue
-            && let Err(refused) = host::resume_request()
-        {
-            self.fail(refused);
-        }
+impl Context for Handle {
+    fn on_done(&mut self) -> bool {
+        self.run(|http| {
+            http.done();
+            Flow::Continue
+        });
+        true
     }
 }
 
-fn call_response(body_size: usize) -> Response {
-    let (Ok(headers), Ok(body)) = (
-        host::headers(Map::CallResponse),
-        host::buffer(Buffer::CallResponseBody, body_size),
-    ) else {
-        return Response::Reset;
-    };
-    match headers
-        .text(":status")
-        .and_then(|status| status.parse().ok())
-    {
-        Some(status) => Response::Http {
-            status,
-            content_type: headers.text("content-type").map(str::to_owned),
-            body,
-        },
-        None => Response::Reset,
-    }
-}
-
-impl HttpContext for Http {
+impl HttpContext for Handle {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        action(match host::headers(Map::Request) {
-            Ok(headers) => self.handle(Event::RequestHeaders { headers, end }),
-            Err(refused) => self.fail(refused),
-        })
+        self.run(|http| http.request_headers(end))
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        if self.failed {
-            return Action::Pause;
-        }
-        self.body_size = size;
-        action(match (self.stream.is_reading(), end) {
-            (true, true) => self.end(false),
-            _ => self.handle(Event::RequestBody { size }),
-        })
+        self.run(|http| http.request_body(size, end))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        if self.failed {
-            return Action::Pause;
-        }
-        action(if self.stream.is_reading() {
-            self.end(true)
-        } else {
-            self.handle(Event::RequestBody { size: 0 })
-        })
+        self.run(Http::request_trailers)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        if self.failed || !self.stream.completes_answers() {
-            return Action::Continue;
-        }
-        action(match host::headers(Map::Response) {
-            Ok(headers) => self.handle(Event::ResponseHeaders { headers, end }),
-            // As it is, it is better than none.
-            Err(_) => Flow::Continue,
-        })
+        self.run(|http| http.response_headers(end))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.run(|http| http.response_body(size, end))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.run(Http::response_trailers)
     }
 }

@@ -6,9 +6,12 @@
 
 mod host;
 mod http;
+mod pairs;
 mod root;
+mod shared;
+mod shared_data;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::new()));
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
 }}

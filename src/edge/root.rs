@@ -10,29 +10,31 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use super::host::{self, Buffer};
-use super::http::Http;
+use super::http::Handle;
+use super::shared::Shared;
+use super::shared_data::SharedData;
 use crate::config::Config;
+use crate::gateway::worker::Worker;
 use crate::metrics::Kind;
 use crate::policy::export;
-use crate::worker::Worker;
 
 /// The root context.
 pub(super) struct Root {
-    config: Option<Rc<Config>>,
-    /// What the host calls the metrics, in their order.
-    metrics: Rc<[(Kind, u32)]>,
+    id: u32,
+    shared: Option<Rc<Shared>>,
     worker: Rc<RefCell<Worker>>,
 }
 
 impl Root {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(id: u32) -> Self {
         // The standard library seeds its hashes from the host's random numbers.
         let random = RandomState::new().build_hasher().finish();
         let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
+        let worker = Worker::new(clock, random, Box::new(SharedData));
         Self {
-            config: None,
-            metrics: Rc::new([]),
-            worker: Rc::new(RefCell::new(Worker::new(clock, random))),
+            id,
+            shared: None,
+            worker: Rc::new(RefCell::new(worker)),
         }
     }
 }
@@ -50,7 +52,13 @@ struct DeclareProperty {
     span: i32,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+        if let Some(shared) = &self.shared {
+            shared.answered(token, headers, body_size);
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -64,8 +72,14 @@ impl RootContext for Root {
         match config {
             Ok(config) => {
                 declare_state();
-                self.metrics = define_metrics(&config);
-                self.config = Some(Rc::new(config));
+                if let Ok(mut worker) = self.worker.try_borrow_mut() {
+                    let named = |name: &str| host::property(&[name]).unwrap_or_default();
+                    worker.plugin =
+                        format!("{}\n{}", named("plugin_name"), named("plugin_root_id"));
+                }
+                let metrics = define_metrics(&config);
+                let worker = Rc::clone(&self.worker);
+                self.shared = Some(Rc::new(Shared::new(self.id, config, metrics, worker)));
                 true
             }
             Err(error) => {
@@ -75,14 +89,16 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn on_queue_ready(&mut self, _: u32) {
+        if let Some(shared) = &self.shared {
+            shared.dispatch();
+        }
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         // Envoy creates no stream on a plugin whose configuration was refused.
-        let config = self.config.clone()?;
-        Some(Box::new(Http::new(
-            config,
-            Rc::clone(&self.metrics),
-            Rc::clone(&self.worker),
-        )))
+        let shared = self.shared.as_ref()?;
+        Some(Box::new(Handle::new(id, shared)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -91,7 +107,7 @@ impl RootContext for Root {
 }
 
 /// Defines all metrics. One that the host refuses is not counted.
-fn define_metrics(config: &Config) -> Rc<[(Kind, u32)]> {
+fn define_metrics(config: &Config) -> Vec<(Kind, u32)> {
     let define =
         |(kind, name): &(Kind, String)| (*kind, host::define_metric(*kind, name).unwrap_or(0));
     config.metrics.names().iter().map(define).collect()

@@ -1,13 +1,20 @@
 //! A request of the gateway's own to one server, and what comes back.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::answer::Answer;
+use super::discover::Discovered;
 use super::failure::Failure;
-use crate::config::Server;
-use crate::mcp::answer::{self, Answer};
+use super::forwarding;
+use super::freshness::Freshness;
+use super::kind::Kind;
+use super::page::Page;
+use super::pages::{Key, Pages};
+use crate::config::{Gateway, Server};
 use crate::mcp::message::Meta;
-use crate::mcp::{self, json};
+use crate::mcp::{self, answer, json, method};
 use crate::policy::Refusal;
 use crate::policy::export::LONGEST;
 
@@ -30,6 +37,42 @@ pub struct Call {
     pub body: Vec<u8>,
     /// How long to wait for the whole response.
     pub timeout: Duration,
+    /// Its JSON-RPC id.
+    pub rpc_id: String,
+    /// What it asks for.
+    pub question: Question,
+    /// Set where the answer may be for other clients, too.
+    pub share: Option<Share>,
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// `server/discover`
+    Discover,
+    /// A page of a list.
+    List(Kind),
+}
+
+impl Question {
+    /// The method that asks it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Discover => method::SERVER_DISCOVER,
+            Self::List(kind) => kind.method(),
+        }
+    }
+}
+
+/// How an answer is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Under which key.
+    pub key: Key,
+    /// For how long, where the server is not asked (`listTtl`).
+    pub ttl: Option<Duration>,
+    /// Whether to wait for a call like it that is under way.
+    pub joins: bool,
 }
 
 /// What became of a call.
@@ -51,7 +94,13 @@ pub enum Response {
     NoCluster,
     /// Envoy did not send it: the cluster has nowhere to send it to.
     Unreachable,
+    /// An HTTP response in a content-encoding.
+    Encoded,
 }
+
+/// Longer headers of one client's must not make a call fail that others wait
+/// for; in bytes. A trace's are shorter.
+const LONGEST_SHARED: usize = 512;
 
 /// What of the client's request goes into every call made for it, and nothing
 /// else of it does.
@@ -96,17 +145,19 @@ impl Caller {
         })
     }
 
-    /// A modern request of `method` to a server, given with its place: its JSON-RPC id is `rpc_id`,
-    /// `cursor` the page to go on with.
+    /// A modern request to a server, given with its place: its JSON-RPC id is
+    /// `rpc_id`, `cursor` the page to go on with. What is shared says nothing of
+    /// who asks, beside what the answer may depend on.
     pub fn call(
         &self,
         id: CallId,
         (at, server): (usize, &Server),
-        method: &str,
-        rpc_id: &str,
-        cursor: Option<&str>,
+        question: Question,
+        rpc_id: String,
+        (cursor, share): (Option<&str>, Option<Share>),
         timeout: Duration,
     ) -> Call {
+        let method = question.method();
         let mut headers = vec![
             (":method", "POST".to_owned()),
             (":path", server.path.clone()),
@@ -116,8 +167,17 @@ impl Caller {
             (mcp::PROTOCOL_VERSION_HEADER, self.protocol_version.clone()),
             (mcp::METHOD_HEADER, method.to_owned()),
         ];
-        headers.extend(self.headers.iter().cloned());
-        let body = self.body(method, rpc_id, cursor);
+        let is_for_all = |(name, value): &&(&str, String)| {
+            *name != forwarding::BAGGAGE && value.len() <= LONGEST_SHARED
+        };
+        let theirs = self.headers.iter();
+        headers.extend(
+            theirs
+                .filter(|it| share.is_none() || is_for_all(it))
+                .cloned(),
+        );
+        let info = self.info.as_deref().filter(|_| share.is_none());
+        let body = self.body(method, &rpc_id, cursor, info);
         Call {
             id,
             server: at,
@@ -125,10 +185,19 @@ impl Caller {
             headers,
             body,
             timeout,
+            rpc_id,
+            question,
+            share,
         }
     }
 
-    fn body(&self, method: &str, rpc_id: &str, cursor: Option<&str>) -> Vec<u8> {
+    fn body(
+        &self,
+        method: &str,
+        rpc_id: &str,
+        cursor: Option<&str>,
+        info: Option<&str>,
+    ) -> Vec<u8> {
         let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
         json::push_string(&mut out, rpc_id);
         out.extend_from_slice(br#","method":"#);
@@ -147,7 +216,7 @@ impl Caller {
         json::push_string(&mut out, mcp::CLIENT_CAPABILITIES_KEY);
         out.push(b':');
         out.extend_from_slice(self.capabilities.as_bytes());
-        if let Some(info) = &self.info {
+        if let Some(info) = info {
             out.push(b',');
             json::push_string(&mut out, mcp::CLIENT_INFO_KEY);
             out.push(b':');
@@ -155,6 +224,66 @@ impl Caller {
         }
         out.extend_from_slice(b"}}}");
         out
+    }
+}
+
+impl Call {
+    /// What came of it, given the `response`. A page that may be shared is kept
+    /// in `pages` from `now`.
+    pub fn answer(
+        &self,
+        response: &Response,
+        gateway: &Gateway,
+        pages: &mut Pages,
+        now: Duration,
+    ) -> Answer {
+        let Some(server) = gateway.servers.get(self.server) else {
+            return Answer::Failed(Failure::NoCluster);
+        };
+        let result = match response.result(&self.rpc_id, gateway.max_response_bytes) {
+            Ok(result) => result,
+            Err(Failure::Error { code, .. }) if code == "-32601" => return Answer::NoMethod,
+            Err(failure) => return Answer::Failed(failure),
+        };
+        let read = match self.question {
+            Question::Discover => {
+                Discovered::read(&result).map(|it| Answer::Discovered(Rc::new(it)))
+            }
+            Question::List(kind) => Page::read(kind, server, &result)
+                .map(|page| self.page(Rc::new(page), &result, pages, now)),
+        };
+        read.unwrap_or_else(Answer::Failed)
+    }
+
+    fn page(&self, page: Rc<Page>, result: &str, pages: &mut Pages, now: Duration) -> Answer {
+        let said = page.freshness;
+        let Some(share) = &self.share else {
+            return Answer::Page {
+                page,
+                freshness: said,
+                private: false,
+            };
+        };
+        let ttl = match share.ttl {
+            Some(ttl) => Some((ttl, true)),
+            None => Some((Duration::from_millis(said.ttl_ms), said.public))
+                .filter(|(ttl, public)| *public && !ttl.is_zero()),
+        };
+        if let Some((ttl, public)) = ttl {
+            pages.keep(share.key, (&page, result), now, ttl, public);
+        }
+        let freshness = match share.ttl {
+            Some(ttl) => Freshness {
+                ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+                public: true,
+            },
+            None => said,
+        };
+        Answer::Page {
+            page,
+            freshness,
+            private: ttl.is_none() && !said.public,
+        }
     }
 }
 
@@ -174,19 +303,25 @@ impl Response {
             Self::Reset => return Err(Failure::Reset),
             Self::NoCluster => return Err(Failure::NoCluster),
             Self::Unreachable => return Err(Failure::Unreachable),
+            Self::Encoded => return Err(Failure::Encoded),
         };
         match status {
-            200 => {}
+            401 | 403 => return Err(Failure::Refused),
             503 => return Err(Failure::Unreachable),
             504 => return Err(Failure::TimedOut),
-            status => return Err(Failure::Status(status)),
+            _ => {}
         }
         if body.len() > longest {
             return Err(Failure::TooLong(longest));
         }
-        match answer::find(content_type, body, rpc_id) {
-            Some(Answer::Result(result)) => Ok(result),
-            Some(Answer::Error { code, message }) => Err(Failure::Error { code, message }),
+        let found = answer::find(content_type, body, rpc_id);
+        // Other than 200 may be an error that says more than its status.
+        if status != 200 && !matches!(found, Some(answer::Answer::Error { .. })) {
+            return Err(Failure::Status(status));
+        }
+        match found {
+            Some(answer::Answer::Result(result)) => Ok(result),
+            Some(answer::Answer::Error { code, message }) => Err(Failure::Error { code, message }),
             None => Err(Failure::Nonsense("no JSON-RPC response to the request")),
         }
     }
@@ -195,20 +330,16 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::http::Headers;
     use crate::mcp::Message;
     use crate::policy::era::{self, Era};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn server() -> Server {
-        Server {
-            name: "w".into(),
-            cluster: "weather".into(),
-            authority: "weather.local".into(),
-            path: "/v1".into(),
-            prefix: "w__".into(),
-            timeout: Duration::from_secs(5),
-        }
+        let config = br#"{"servers":[{"name":"w","cluster":"weather","hostname":"weather.local","path":"/v1"}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        gateway.servers.into_iter().next().unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -227,9 +358,9 @@ mod tests {
         let call = caller.call(
             CallId(3),
             (0, &server()),
-            "tools/list",
-            "gw-1",
-            Some(""),
+            Question::List(Kind::Tools),
+            "gw-1".into(),
+            (Some(""), None),
             Duration::from_secs(1),
         );
         let expected = r#"{"jsonrpc":"2.0","id":"gw-1","method":"tools/list","params":{"cursor":"","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#;
@@ -259,6 +390,47 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn a_shared_call_says_nothing_of_who_asks() {
+        let caller = Caller {
+            protocol_version: "2026-07-28".into(),
+            capabilities: "{}".into(),
+            info: Some(r#"{"name":"c"}"#.into()),
+            headers: vec![
+                ("traceparent", "00-x".into()),
+                ("tracestate", "x".repeat(513)),
+                ("baggage", "user=1".into()),
+            ],
+        };
+        let server = server();
+        let key = Key::new("p", &server, Kind::Tools, None, "2026-07-28", "{}");
+        let names = |share| -> Vec<&'static str> {
+            let question = Question::List(Kind::Tools);
+            let second = Duration::from_secs(1);
+            let call = caller.call(
+                CallId(0),
+                (0, &server),
+                question,
+                "r".into(),
+                (None, share),
+                second,
+            );
+            let body = String::from_utf8(call.body).unwrap();
+            assert_eq!(body.contains("clientInfo"), share.is_none(), "{body}");
+            let theirs = call.headers.iter().skip(7);
+            theirs.map(|(name, _)| *name).collect()
+        };
+        assert_eq!(names(None), ["traceparent", "tracestate", "baggage"]);
+        assert_eq!(
+            names(Some(Share {
+                key,
+                ttl: None,
+                joins: true
+            })),
+            ["traceparent"]
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn each_way_to_fail_is_told() {
         let http = |status, body: &str| Response::Http {
             status,
@@ -274,7 +446,18 @@ mod tests {
             (http(503, "x"), "is unreachable"),
             (http(504, "x"), "did not answer in time"),
             (http(500, "<html>"), "answered HTTP 500"),
-            (http(401, good), "answered HTTP 401"),
+            (http(401, good), "refused the gateway's credentials"),
+            (http(403, good), "refused the gateway's credentials"),
+            (http(404, "<html>"), "answered HTTP 404"),
+            (http(404, good), "answered HTTP 404"),
+            (
+                http(
+                    404,
+                    r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"m"}}"#,
+                ),
+                "answered error -32601: m",
+            ),
+            (Response::Encoded, "answered in a content-encoding"),
             (http(200, "<html>"), "answered no JSON-RPC response"),
             (
                 http(200, r#"{"jsonrpc":"2.0","id":"b","result":{}}"#),

@@ -1,15 +1,25 @@
 //! `server/discover`: what the servers can do together, as far as the gateway
 //! delivers it (MCP 2026-07-28, "Discovery").
 
+use std::rc::Rc;
+
 use super::failure::Failure;
-use super::list::{self, Freshness};
+use super::freshness::Freshness;
+use super::kind::Kind;
+use super::list;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::version;
+
+/// The capabilities that servers have in common in kind. What else they declare
+/// (`listChanged`, `subscribe`, extensions) binds one server and its client.
+const CAPABILITIES: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
 
 /// What the gateway reads of one server's `DiscoverResult`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Discovered {
-    tools: bool,
+    declared: [bool; CAPABILITIES.len()],
+    /// The JSON text of `capabilities`.
+    capabilities: String,
     instructions: Option<String>,
     freshness: Freshness,
 }
@@ -44,26 +54,45 @@ impl Discovered {
         if listed.is_err() || !spoken {
             return Err(Failure::Version);
         }
-        let mut tools = false;
-        let declared = json::members(capabilities, |name, value| {
-            tools |= name == "tools" && value != "null"
+        let mut declared = [false; CAPABILITIES.len()];
+        let shape = json::members(capabilities, |name, value| {
+            for (declared, known) in declared.iter_mut().zip(CAPABILITIES) {
+                *declared |= name == known && value != "null";
+            }
         });
-        if !matches!(declared, Ok(Shape::Object { .. })) {
+        if !matches!(shape, Ok(Shape::Object { .. })) {
             return Err(NONSENSE);
         }
         Ok(Self {
-            tools,
+            declared,
+            capabilities: capabilities.to_owned(),
             instructions: instructions
                 .and_then(json::string)
                 .map(std::borrow::Cow::into_owned),
             freshness: Freshness::read(ttl, scope),
         })
     }
+
+    /// Whether the server has lists of this kind.
+    pub fn has(&self, kind: Kind) -> bool {
+        let [tools, prompts, resources, ..] = self.declared;
+        match kind {
+            Kind::Tools => tools,
+            Kind::Prompts => prompts,
+            Kind::Resources | Kind::Templates => resources,
+        }
+    }
 }
 
 /// The gateway's own `DiscoverResult`, from the servers that answered, each
-/// with its name, no fresher than `start`.
-pub fn merge(servers: &[(&str, Discovered)], start: Freshness, server_info: &str) -> Vec<u8> {
+/// with its name, no fresher than `start`. A `sole` server's capabilities are
+/// the gateway's, since all of its messages pass.
+pub fn merge(
+    servers: &[(&str, Rc<Discovered>)],
+    sole: bool,
+    start: Freshness,
+    server_info: &str,
+) -> Vec<u8> {
     let mut out = br#"{"resultType":"complete","supportedVersions":["#.to_vec();
     for (at, version) in version::MODERN.iter().enumerate() {
         if at > 0 {
@@ -71,11 +100,11 @@ pub fn merge(servers: &[(&str, Discovered)], start: Freshness, server_info: &str
         }
         json::push_string(&mut out, version);
     }
-    out.extend_from_slice(br#"],"capabilities":{"#);
-    if servers.iter().any(|(_, server)| server.tools) {
-        out.extend_from_slice(br#""tools":{}"#);
+    out.extend_from_slice(br#"],"capabilities":"#);
+    match servers {
+        [(_, server)] if sole => out.extend_from_slice(server.capabilities.as_bytes()),
+        _ => out.extend_from_slice(united(servers).as_bytes()),
     }
-    out.push(b'}');
     let instructions = instructions(servers);
     if !instructions.is_empty() {
         out.extend_from_slice(br#","instructions":"#);
@@ -91,8 +120,24 @@ pub fn merge(servers: &[(&str, Discovered)], start: Freshness, server_info: &str
     out
 }
 
+fn united(servers: &[(&str, Rc<Discovered>)]) -> String {
+    let has = |at: usize| {
+        let mut all = servers
+            .iter()
+            .filter_map(|(_, server)| server.declared.get(at));
+        all.any(|declared| *declared)
+    };
+    let members: Vec<String> = CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| has(*at))
+        .map(|(_, name)| format!("\"{name}\":{{}}"))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
 /// The instructions of all servers, each under its name where there are several.
-fn instructions(servers: &[(&str, Discovered)]) -> String {
+fn instructions(servers: &[(&str, Rc<Discovered>)]) -> String {
     let given = servers
         .iter()
         .filter_map(|(name, server)| Some((*name, server.instructions.as_deref()?)));
@@ -120,33 +165,33 @@ mod tests {
         )
     }
 
-    fn merged(servers: &[(&str, Discovered)]) -> Value {
-        serde_json::from_slice(&merge(
-            servers,
-            Freshness::ALL,
-            r#"{"name":"g","version":"1"}"#,
-        ))
-        .unwrap()
+    fn merged(servers: &[(&str, Rc<Discovered>)], sole: bool) -> Value {
+        let info = r#"{"name":"g","version":"1"}"#;
+        serde_json::from_slice(&merge(servers, sole, Freshness::ALL, info)).unwrap()
+    }
+
+    fn read(text: &str) -> Rc<Discovered> {
+        Rc::new(Discovered::read(text).unwrap())
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn capabilities_are_united_and_restricted_to_what_is_delivered() {
-        let a = Discovered::read(&result(
-            r#"{"tools":{"listChanged":true},"logging":{}}"#,
+        let a = read(&result(
+            r#"{"tools":{"listChanged":true},"logging":{},"extensions":{"x/y":{}}}"#,
             r#","instructions":"Use a.","ttlMs":9,"cacheScope":"public""#,
-        ))
-        .unwrap();
-        let b = Discovered::read(&result(
-            r#"{"resources":{"subscribe":true}}"#,
+        ));
+        let b = read(&result(
+            r#"{"resources":{"subscribe":true},"completions":{},"prompts":null}"#,
             r#","instructions":"Use b.","ttlMs":5,"cacheScope":"public""#,
-        ))
-        .unwrap();
+        ));
+        assert!(a.has(Kind::Tools) && !a.has(Kind::Prompts) && !a.has(Kind::Resources));
+        assert!(!b.has(Kind::Tools) && b.has(Kind::Templates) && b.has(Kind::Resources));
         assert_eq!(
-            merged(&[("a", a), ("b", b)]),
+            merged(&[("a", a), ("b", b)], false),
             json!({
                 "resultType": "complete",
                 "supportedVersions": ["2026-07-28"],
-                "capabilities": {"tools": {}},
+                "capabilities": {"tools": {}, "resources": {}, "completions": {}, "logging": {}},
                 "instructions": "a: Use a.\n\nb: Use b.",
                 "ttlMs": 5,
                 "cacheScope": "public",
@@ -157,14 +202,28 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_no_server_has_is_not_promised() {
-        let a = Discovered::read(&result(r#"{"tools":null}"#, "")).unwrap();
-        let merged = merged(&[("a", a)]);
+        let a = read(&result(r#"{"tools":null}"#, ""));
+        let merged = merged(&[("a", a)], false);
         assert_eq!(merged["capabilities"], json!({}));
         assert_eq!(
             (&merged["ttlMs"], &merged["cacheScope"]),
             (&json!(0), &json!("private"))
         );
         assert!(merged.get("instructions").is_none());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_sole_servers_capabilities_are_the_gateways() {
+        let capabilities = r#"{"tools":{"listChanged":true},"extensions":{"x/y":{"n":1.10}}}"#;
+        let merged = merge(
+            &[("a", read(&result(capabilities, "")))],
+            true,
+            Freshness::ALL,
+            "{}",
+        );
+        let merged = String::from_utf8(merged).unwrap();
+        let expected = format!(r#""capabilities":{capabilities},"#);
+        assert!(merged.contains(&expected), "{merged}");
     }
 
     #[wasm_bindgen_test(unsupported = test)]

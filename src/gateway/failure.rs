@@ -11,10 +11,16 @@ pub enum Failure {
     Reset,
     /// Envoy knows no cluster of the configured name.
     NoCluster,
+    /// No route of Envoy's leads to it.
+    NoRoute,
     /// Envoy could not connect.
     Unreachable,
     /// Its time is up.
     TimedOut,
+    /// It answered 401 or 403 to what carries the gateway's credentials.
+    Refused,
+    /// It answered in a content-encoding, though none was asked for.
+    Encoded,
     /// It answered with this HTTP status.
     Status(u16),
     /// It answered more than this many bytes.
@@ -51,8 +57,11 @@ impl fmt::Display for Failure {
         match self {
             Self::Reset => f.write_str("did not answer: connection reset, or response too large"),
             Self::NoCluster => f.write_str("has no cluster in Envoy"),
+            Self::NoRoute => f.write_str("has no route in Envoy"),
             Self::Unreachable => f.write_str("is unreachable (503)"),
             Self::TimedOut => f.write_str("did not answer in time (504)"),
+            Self::Refused => f.write_str("refused the gateway's credentials"),
+            Self::Encoded => f.write_str("answered in a content-encoding that was not asked for"),
             Self::Status(status) => write!(f, "answered HTTP {status}"),
             Self::TooLong(longest) => write!(f, "answered more than {longest} bytes"),
             Self::TooManyPages(most) => write!(f, "has more than {most} pages"),

@@ -1,35 +1,22 @@
-//! One question to all servers at once: each server's calls, page after page,
-//! until all have answered or failed. The order of the outcome is that of the
-//! configuration, whatever the order of the answers.
+//! One question to several servers at once: each server's calls, page after
+//! page, until all have answered or failed. The order of the outcome is that of
+//! the configuration, whatever the order of the answers.
 
 use std::time::Duration;
 
-use super::call::{Call, CallId, Caller, Response};
-use super::discover::{self, Discovered};
+use super::answer::Answer;
+use super::call::{Call, CallId, Caller, Question, Share};
+use super::discover;
 use super::failure::Failure;
-use super::list::{self, Entries, Freshness};
+use super::freshness::Freshness;
+use super::kind::Kind;
+use super::leg::{Leg, Next, State};
+use super::list::{self, Entries};
+use super::page::Page;
+use super::pages::Key;
+use super::worker::Worker;
 use crate::config::{FailureMode, Gateway, Server};
-use crate::mcp::method;
 use crate::policy::Refusal;
-use crate::worker::Worker;
-
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// `server/discover`
-    Discover,
-    /// `tools/list`
-    Tools,
-}
-
-impl Question {
-    fn method(self) -> &'static str {
-        match self {
-            Self::Discover => method::SERVER_DISCOVER,
-            Self::Tools => method::TOOLS_LIST,
-        }
-    }
-}
 
 /// A question under way.
 #[derive(Debug)]
@@ -37,25 +24,10 @@ pub struct Fanout {
     question: Question,
     caller: Caller,
     next_call: u32,
-    /// One for each server, in the order of the configuration.
     legs: Vec<Leg>,
-}
-
-/// One server's part.
-#[derive(Debug)]
-struct Leg {
-    state: State,
-    deadline: Duration,
-    pages: usize,
-    entries: Entries,
-    discovered: Option<Discovered>,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting { call: CallId, rpc_id: String },
-    Done,
-    Failed(Failure),
+    /// Pages that were there, and that were not.
+    hits: u64,
+    misses: u64,
 }
 
 /// All servers' answers together.
@@ -63,14 +35,22 @@ enum State {
 pub struct Outcome {
     /// The JSON-RPC result, or why there is none.
     pub result: Result<Vec<u8>, Refusal>,
-    /// Names of entries that were left out, see [`list::merge`].
-    pub left_out: Vec<String>,
+    /// How many entries were left out, see [`list::merge`].
+    pub left_out: usize,
+}
+
+/// What a leg needs of the world.
+struct Ground<'g> {
+    gateway: &'g Gateway,
+    worker: &'g mut Worker,
 }
 
 impl Fanout {
-    /// Asks every server of `gateway`; the calls are to be made at once.
+    /// Asks the servers at these `places`; the calls are to be made at once.
+    /// Where no call is needed, it [is done](Fanout::is_done) already.
     pub fn start(
         question: Question,
+        places: &[usize],
         caller: Caller,
         gateway: &Gateway,
         worker: &mut Worker,
@@ -79,94 +59,154 @@ impl Fanout {
             question,
             caller,
             next_call: 0,
-            legs: Vec::with_capacity(gateway.servers.len()),
+            legs: Vec::with_capacity(places.len()),
+            hits: 0,
+            misses: 0,
         };
-        let mut calls = Vec::with_capacity(gateway.servers.len());
-        let now = worker.now();
-        for (at, server) in gateway.servers.iter().enumerate() {
-            let (state, call) = fanout.call((at, server), None, server.timeout, worker);
-            calls.push(call);
-            fanout.legs.push(Leg {
-                state,
+        let mut calls = Vec::with_capacity(places.len());
+        let mut ground = Ground { gateway, worker };
+        let now = ground.worker.now();
+        for at in places {
+            let Some(server) = gateway.servers.get(*at) else {
+                continue;
+            };
+            let mut leg = Leg {
+                server: *at,
+                state: State::Done,
                 deadline: now.saturating_add(server.timeout),
-                pages: 0,
                 entries: Entries::default(),
-                discovered: None,
-            });
+                discovered: ground
+                    .worker
+                    .known(&server.name, &fanout.caller.capabilities),
+                alone: false,
+            };
+            let next = match question {
+                Question::Discover => Next::Ask(Question::Discover, None),
+                Question::List(kind) => match &leg.discovered {
+                    None => Next::Ask(Question::Discover, None),
+                    Some(known) if known.has(kind) => Next::Ask(question, None),
+                    Some(_) => Next::Done,
+                },
+            };
+            calls.extend(fanout.go_on(&mut leg, next, &mut ground));
+            fanout.legs.push(leg);
         }
         (fanout, calls)
     }
 
-    fn call(
-        &mut self,
-        server: (usize, &Server),
-        cursor: Option<&str>,
-        timeout: Duration,
-        worker: &mut Worker,
-    ) -> (State, Call) {
-        let call = CallId(self.next_call);
-        self.next_call = self.next_call.saturating_add(1);
-        let rpc_id = worker.next_id();
-        let request = self.caller.call(
-            call,
-            server,
-            self.question.method(),
-            &rpc_id,
-            cursor,
-            timeout,
-        );
-        (State::Waiting { call, rpc_id }, request)
-    }
-
-    /// Takes the response to a call; gives the call for the next page, if any.
+    /// Takes the answer to a call; gives the next one, if any.
     pub fn answered(
         &mut self,
         call: CallId,
-        response: &Response,
+        answer: Answer,
         gateway: &Gateway,
         worker: &mut Worker,
     ) -> Option<Call> {
-        let at = self.legs.iter().position(
-            |leg| matches!(leg.state, State::Waiting { call: waiting, .. } if waiting == call),
-        )?;
-        let server = gateway.servers.get(at)?;
-        let now = worker.now();
-        let leg = self.legs.get_mut(at)?;
-        let next = leg.take(self.question, server, response, gateway);
-        let deadline = leg.deadline;
-        let (state, call) = match next {
-            Ok(None) => (State::Done, None),
-            Ok(Some(cursor)) => match deadline
-                .checked_sub(now)
-                .filter(|left| *left >= Duration::from_millis(1))
-            {
-                Some(left) => {
-                    let (state, call) = self.call(
-                        (at, server),
-                        Some(&cursor),
-                        left.min(server.timeout),
-                        worker,
-                    );
-                    (state, Some(call))
-                }
-                None => (State::Failed(Failure::TimedOut), None),
-            },
-            Err(failure) => (State::Failed(failure), None),
-        };
-        self.legs.get_mut(at)?.state = state;
+        let waits = |leg: &Leg| matches!(leg.state, State::Waiting { call: waiting, .. } if waiting == call);
+        let at = self.legs.iter().position(waits)?;
+        let mut leg = self.legs.swap_remove(at);
+        let server = gateway.servers.get(leg.server)?;
+        let asked = (self.question, self.caller.capabilities.as_str());
+        let next = leg.take(asked, server, answer, gateway, worker);
+        let call = self.go_on(&mut leg, next, &mut Ground { gateway, worker });
+        self.legs.push(leg);
+        // Where it was, since the order is that of the configuration.
+        let last = self.legs.len().saturating_sub(1);
+        self.legs.swap(at, last);
         call
     }
 
-    /// Each server's name, and how it failed if it did; for those that are
-    /// done with.
-    pub fn states<'g>(&self, gateway: &'g Gateway) -> Vec<(&'g str, Option<&Failure>)> {
-        let legs = gateway.servers.iter().zip(&self.legs);
-        legs.filter_map(|(server, leg)| match &leg.state {
-            State::Waiting { .. } => None,
-            State::Done => Some((server.name.as_str(), None)),
-            State::Failed(failure) => Some((server.name.as_str(), Some(failure))),
+    /// Takes `leg` as far as it goes without asking; gives the call it then needs.
+    fn go_on(&mut self, leg: &mut Leg, next: Next, ground: &mut Ground<'_>) -> Option<Call> {
+        let mut next = next;
+        loop {
+            let (question, cursor) = match next {
+                Next::Ask(question, cursor) => (question, cursor),
+                Next::Done => {
+                    leg.state = State::Done;
+                    return None;
+                }
+                Next::Failed(failure) => {
+                    leg.state = State::Failed(failure);
+                    return None;
+                }
+            };
+            let server = ground.gateway.servers.get(leg.server)?;
+            let share = self.share(leg, question, cursor.as_deref(), server, ground);
+            if let (Some(share), Question::List(kind)) = (&share, question) {
+                let now = ground.worker.now();
+                let read = |result: &str| Page::read(kind, server, result).ok();
+                if let Some((page, freshness)) = ground.worker.pages.get(share.key, now, read) {
+                    self.hits = self.hits.saturating_add(1);
+                    next = leg.add(question, page, freshness, ground.gateway);
+                    continue;
+                }
+                self.misses = self.misses.saturating_add(1);
+            }
+            let left = leg.deadline.saturating_sub(ground.worker.now());
+            if left < Duration::from_millis(1) {
+                leg.state = State::Failed(Failure::TimedOut);
+                return None;
+            }
+            let id = CallId(self.next_call);
+            self.next_call = self.next_call.saturating_add(1);
+            let call = self.caller.call(
+                id,
+                (leg.server, server),
+                question,
+                ground.worker.next_id(),
+                (cursor.as_deref(), share),
+                // The clock may jump.
+                left.min(server.timeout),
+            );
+            leg.state = State::Waiting {
+                call: id,
+                question,
+                cursor,
+            };
+            return Some(call);
+        }
+    }
+
+    /// How the answer to a question is shared, if it may be.
+    fn share(
+        &self,
+        leg: &Leg,
+        question: Question,
+        cursor: Option<&str>,
+        server: &Server,
+        ground: &Ground<'_>,
+    ) -> Option<Share> {
+        let Question::List(kind) = question else {
+            return None;
+        };
+        (ground.gateway.caches && !leg.alone).then(|| Share {
+            key: Key::new(
+                &ground.worker.plugin,
+                server,
+                kind,
+                cursor,
+                &self.caller.protocol_version,
+                &self.caller.capabilities,
+            ),
+            ttl: server.list_ttl,
+            joins: server.list_ttl.is_some() || ground.worker.is_shared(leg.server, kind),
         })
-        .collect()
+    }
+
+    /// Each server's place, and how it failed if it did; for those that are
+    /// done with.
+    pub fn states(&self) -> impl Iterator<Item = (usize, Option<&Failure>)> {
+        self.legs.iter().filter_map(|leg| match &leg.state {
+            State::Waiting { .. } => None,
+            State::Done => Some((leg.server, None)),
+            State::Failed(failure) => Some((leg.server, Some(failure))),
+        })
+    }
+
+    /// Pages that were there, and that had to be asked for, though they might be.
+    pub fn cached(&self) -> (u64, u64) {
+        (self.hits, self.misses)
     }
 
     /// Whether all servers have answered or failed.
@@ -175,54 +215,6 @@ impl Fanout {
             .legs
             .iter()
             .any(|leg| matches!(leg.state, State::Waiting { .. }))
-    }
-
-    /// What the servers answered together; when [`Fanout::is_done`].
-    pub fn outcome(self, gateway: &Gateway) -> Outcome {
-        let failures: Vec<String> = self
-            .states(gateway)
-            .into_iter()
-            .filter_map(|(name, failure)| Some(format!("server {name} {}", failure?)))
-            .collect();
-        let all_failed = failures.len() == self.legs.len();
-        if all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty()) {
-            return Outcome {
-                result: Err(Refusal::Servers(failures)),
-                left_out: Vec::new(),
-            };
-        }
-        // Who keeps a list that lacks a server would not see it come back.
-        let start = if failures.is_empty() {
-            Freshness::ALL
-        } else {
-            Freshness::NONE
-        };
-        let answered = gateway
-            .servers
-            .iter()
-            .zip(self.legs)
-            .filter(|(_, leg)| matches!(leg.state, State::Done));
-        match self.question {
-            Question::Discover => {
-                let servers: Vec<_> = answered
-                    .filter_map(|(server, leg)| Some((server.name.as_str(), leg.discovered?)))
-                    .collect();
-                Outcome {
-                    result: Ok(discover::merge(&servers, start, &gateway.server_info)),
-                    left_out: Vec::new(),
-                }
-            }
-            Question::Tools => {
-                let lists: Vec<_> = answered
-                    .map(|(server, leg)| (server, leg.entries))
-                    .collect();
-                let (result, left_out) = list::merge(&lists, start, gateway);
-                Outcome {
-                    result: Ok(result),
-                    left_out,
-                }
-            }
-        }
     }
 
     /// A merged list is complete or there is none: the server whose entries
@@ -241,37 +233,101 @@ impl Fanout {
             }
         }
     }
-}
 
-impl Leg {
-    /// Takes one response; gives the cursor of the next page, if there is one.
-    fn take(
-        &mut self,
-        question: Question,
-        server: &Server,
-        response: &Response,
-        gateway: &Gateway,
-    ) -> Result<Option<String>, Failure> {
-        let State::Waiting { rpc_id, .. } = &self.state else {
-            return Ok(None);
+    /// A sentence for each server that failed.
+    fn failures(&self, gateway: &Gateway) -> Vec<String> {
+        let failed = |(at, failure): (usize, Option<&Failure>)| {
+            Some(format!(
+                "server {} {}",
+                gateway.servers.get(at)?.name,
+                failure?
+            ))
         };
-        let result = response.result(rpc_id, gateway.max_response_bytes)?;
-        match question {
+        self.states().filter_map(failed).collect()
+    }
+
+    /// Why there is no outcome, if there is none.
+    fn refused(&self, gateway: &Gateway) -> Option<Refusal> {
+        let failures = self.failures(gateway);
+        let all_failed = !failures.is_empty() && failures.len() == self.legs.len();
+        let refused =
+            all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty());
+        refused.then_some(Refusal::Servers(failures))
+    }
+
+    /// What the servers answered together; when [`Fanout::is_done`].
+    pub fn outcome(self, gateway: &Gateway) -> Outcome {
+        if let Some(refusal) = self.refused(gateway) {
+            return Outcome {
+                result: Err(refusal),
+                left_out: 0,
+            };
+        }
+        // Who keeps a list that lacks a server would not see it come back.
+        let start = if self.states().all(|(_, failure)| failure.is_none()) {
+            Freshness::ALL
+        } else {
+            Freshness::NONE
+        };
+        let answered = self
+            .legs
+            .into_iter()
+            .filter(|leg| matches!(leg.state, State::Done));
+        let (result, left_out) = match self.question {
             Question::Discover => {
-                self.discovered = Some(Discovered::read(&result)?);
-                Ok(None)
+                let servers: Vec<_> = answered
+                    .filter_map(|leg| {
+                        let server = gateway.servers.get(leg.server)?;
+                        Some((server.name.as_str(), leg.discovered?))
+                    })
+                    .collect();
+                let sole = gateway.sole().is_some();
+                (
+                    discover::merge(&servers, sole, start, &gateway.server_info),
+                    0,
+                )
             }
-            Question::Tools => {
-                let cursor = self.entries.add_page(server, &result)?;
-                self.pages = self.pages.saturating_add(1);
-                if self.entries.bytes() > gateway.max_list_bytes {
-                    return Err(Failure::ListTooLong(gateway.max_list_bytes));
-                }
-                if cursor.is_some() && self.pages >= gateway.max_list_pages {
-                    return Err(Failure::TooManyPages(gateway.max_list_pages));
-                }
-                Ok(cursor)
+            Question::List(kind) => {
+                let lists: Vec<_> = answered.map(|leg| (leg.server, leg.entries)).collect();
+                list::merge(kind, &lists, start, gateway)
+            }
+        };
+        Outcome {
+            result: Ok(result),
+            left_out,
+        }
+    }
+
+    /// The first server whose list has what clients call `name`, or may have it;
+    /// when [`Fanout::is_done`].
+    ///
+    /// # Errors
+    /// A server before it failed.
+    pub fn owner(
+        &self,
+        kind: Kind,
+        name: &str,
+        gateway: &Gateway,
+    ) -> Result<Option<usize>, Refusal> {
+        if let Some(refusal) = self.refused(gateway) {
+            return Err(refusal);
+        }
+        for leg in &self.legs {
+            if matches!(leg.state, State::Failed(_)) {
+                // It may be what the client means: nobody takes its place.
+                return Err(Refusal::Servers(self.failures(gateway)));
+            }
+            let has = leg.entries.has(name)
+                || (kind == Kind::Templates && leg.entries.has_template_of(name));
+            if has {
+                return Ok(Some(leg.server));
             }
         }
+        Ok(None)
+    }
+
+    /// Whose question it is.
+    pub fn into_caller(self) -> Caller {
+        self.caller
     }
 }

@@ -4,8 +4,11 @@
 
 use crate::http::Headers;
 
+/// What a client tells everybody on its way.
+pub const BAGGAGE: &str = "baggage";
+
 /// What links the requests of one trace.
-const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", "baggage"];
+const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", BAGGAGE];
 
 /// Kept on a routed request, beside pseudo-headers, [`TRACE`] and what starts
 /// with `mcp-` or `x-mcp-`. Envoy's route matching needs `x-forwarded-proto`.

@@ -1,189 +1,89 @@
-//! Lists of servers, merged: in the order of the configuration, each entry as
-//! its server wrote it except for its name.
+//! Lists of servers, merged: in the order of the configuration, then in each
+//! server's own.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use super::failure::Failure;
+use super::freshness::Freshness;
+use super::kind::Kind;
 use super::names;
-use crate::config::{Gateway, Server};
-use crate::mcp::json::{self, Shape};
+use super::page::Page;
+use crate::config::Gateway;
+use crate::mcp::json;
 
-/// How long, and by whom, a result may be kept (MCP 2026-07-28, caching hints).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freshness {
-    /// `ttlMs`, in milliseconds.
-    pub ttl_ms: u64,
-    /// `cacheScope` is `public`.
-    pub public: bool,
-}
-
-impl Freshness {
-    /// What says nothing may not be kept.
-    pub const NONE: Self = Self {
-        ttl_ms: 0,
-        public: false,
-    };
-    /// What two results together allow starts from what allows everything.
-    pub const ALL: Self = Self {
-        ttl_ms: u64::MAX,
-        public: true,
-    };
-
-    /// What both allow.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            ttl_ms: self.ttl_ms.min(other.ttl_ms),
-            public: self.public && other.public,
-        }
-    }
-
-    /// Takes `ttlMs` and `cacheScope`, as they stand in a result.
-    pub fn read(ttl_ms: Option<&str>, scope: Option<&str>) -> Self {
-        Self {
-            ttl_ms: ttl_ms.and_then(|text| text.parse().ok()).unwrap_or(0),
-            public: scope
-                .and_then(json::string)
-                .is_some_and(|scope| scope == "public"),
-        }
-    }
-
-    /// Appends `"ttlMs":…,"cacheScope":…`.
-    pub fn push_json(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#""ttlMs":"#);
-        out.extend_from_slice(self.ttl_ms.to_string().as_bytes());
-        out.extend_from_slice(br#","cacheScope":"#);
-        json::push_string(out, if self.public { "public" } else { "private" });
-    }
-}
-
-/// The entries of one server, from all pages read so far.
-#[derive(Debug)]
+/// What one server's list came to.
+#[derive(Debug, Default)]
 pub struct Entries {
-    entries: Vec<Entry>,
-    freshness: Freshness,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: String,
-    json: Vec<u8>,
-}
-
-impl Default for Entries {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            freshness: Freshness::ALL,
-            bytes: 0,
-        }
-    }
+    pages: Vec<Rc<Page>>,
+    freshness: Option<Freshness>,
 }
 
 impl Entries {
-    /// Adds one page, the `result` of `tools/list`, with the names as clients
-    /// see them; gives the cursor of the next page, if there is one. An empty
-    /// cursor is a cursor.
-    ///
-    /// # Errors
-    /// It is no such result.
-    pub fn add_page(&mut self, server: &Server, result: &str) -> Result<Option<String>, Failure> {
-        let nonsense = || Failure::Nonsense("no list of tools");
-        let (mut list, mut cursor, mut ttl, mut scope, mut kind) = (None, None, None, None, None);
-        let shape = json::members(result, |name, value| match name.as_ref() {
-            "tools" => list = Some(value),
-            "nextCursor" => cursor = Some(value),
-            "ttlMs" => ttl = Some(value),
-            "cacheScope" => scope = Some(value),
-            "resultType" => kind = Some(value),
-            _ => {}
-        });
-        let complete =
-            kind.is_none_or(|kind| json::string(kind).is_some_and(|kind| kind == "complete"));
-        if !matches!(shape, Ok(Shape::Object { unique: true })) || !complete {
-            return Err(nonsense());
-        }
-        let mut fit = true;
-        json::elements(list.ok_or_else(nonsense)?, |entry| {
-            match renamed(entry, &server.prefix) {
-                Some(entry) => {
-                    self.bytes = self.bytes.saturating_add(entry.json.len());
-                    self.entries.push(entry);
-                }
-                None => fit = false,
-            }
-        })
-        .map_err(|_| nonsense())?;
-        if !fit {
-            return Err(Failure::Nonsense("a tool without a name"));
-        }
-        self.freshness = self.freshness.and(Freshness::read(ttl, scope));
-        match cursor {
-            None => Ok(None),
-            Some("null") => Ok(None),
-            Some(cursor) => json::string(cursor)
-                .map(|cursor| Some(cursor.into_owned()))
-                .ok_or_else(nonsense),
-        }
+    /// Adds a page that may be kept for as long as `freshness` says.
+    pub fn add(&mut self, page: Rc<Page>, freshness: Freshness) {
+        self.freshness = Some(self.freshness().and(freshness));
+        self.pages.push(page);
+    }
+
+    /// The least that any page allows.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.unwrap_or(Freshness::ALL)
+    }
+
+    /// How many pages there are.
+    pub fn pages(&self) -> usize {
+        self.pages.len()
     }
 
     /// The bytes of all entries.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        let bytes = self.pages.iter().map(|page| page.bytes);
+        bytes.fold(0, usize::saturating_add)
+    }
+
+    /// Whether it has what clients call `name`.
+    pub fn has(&self, name: &str) -> bool {
+        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
+        entries.any(|entry| entry.name == name)
+    }
+
+    /// Whether it has a template that `uri` may come from: what stands before
+    /// its first variable (RFC 6570) is the same.
+    pub fn has_template_of(&self, uri: &str) -> bool {
+        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
+        entries.any(|entry| {
+            let literal = entry.name.split('{').next().unwrap_or_default();
+            literal.len() < entry.name.len() && uri.starts_with(literal)
+        })
     }
 }
 
-/// `entry` with `prefix` before its name; everything else byte for byte.
-fn renamed(entry: &str, prefix: &str) -> Option<Entry> {
-    let mut named = None;
-    let shape = json::members(entry, |name, value| {
-        if name == "name" {
-            named = Some(value);
-        }
-    });
-    if !matches!(shape, Ok(Shape::Object { unique: true })) {
-        return None;
-    }
-    let value = named?;
-    let name = format!("{prefix}{}", json::string(value)?);
-    let span = json::span(entry, value)?;
-    let mut out = Vec::with_capacity(entry.len().saturating_add(prefix.len()));
-    if prefix.is_empty() {
-        out.extend_from_slice(entry.as_bytes());
-    } else {
-        out.extend_from_slice(entry.get(..span.start)?.as_bytes());
-        json::push_string(&mut out, &name);
-        out.extend_from_slice(entry.get(span.end..)?.as_bytes());
-    }
-    Some(Entry { name, json: out })
-}
-
-/// The merged `result` of `tools/list`, no fresher than `start`. Left out, and
-/// named, are entries whose name stands there already, or leads a call to
-/// another server: what is listed is what is called.
+/// The merged `result` of the list, no fresher than `start`, from servers by
+/// their places. Left out, and counted, are entries whose name stands there
+/// already, or leads a call to another server: what is listed is what is called.
 pub fn merge(
-    lists: &[(&Server, Entries)],
+    kind: Kind,
+    lists: &[(usize, Entries)],
     start: Freshness,
     gateway: &Gateway,
-) -> (Vec<u8>, Vec<String>) {
+) -> (Vec<u8>, usize) {
     let size: usize = lists
         .iter()
         .map(|(_, entries)| entries.bytes())
         .fold(256, usize::saturating_add);
     let mut out = Vec::with_capacity(size);
     let mut seen = HashSet::new();
-    let mut left_out = Vec::new();
+    let mut left_out = 0_usize;
     let mut freshness = start;
-    out.extend_from_slice(br#"{"resultType":"complete","tools":["#);
-    for (server, entries) in lists {
-        freshness = freshness.and(entries.freshness);
-        for entry in &entries.entries {
-            let called = names::resolve(&gateway.servers, &entry.name);
-            if called.is_none_or(|(called, _)| called.name != server.name)
-                || !seen.insert(entry.name.as_str())
-            {
-                left_out.push(entry.name.clone());
+    out.extend_from_slice(br#"{"resultType":"complete","#);
+    json::push_string(&mut out, kind.member());
+    out.extend_from_slice(b":[");
+    for (at, list) in lists {
+        freshness = freshness.and(list.freshness());
+        for entry in list.pages.iter().flat_map(|page| &page.entries) {
+            let (owners, _) = names::candidates(&gateway.servers, kind, &entry.name);
+            if !owners.contains(at) || !seen.insert(entry.name.as_str()) {
+                left_out = left_out.saturating_add(1);
                 continue;
             }
             if seen.len() > 1 {
@@ -225,16 +125,22 @@ mod tests {
     }
 
     /// The merged list of servers with these pages each.
-    fn merged(gateway: &Gateway, pages: &[&[&str]]) -> (String, Vec<String>) {
-        let list = |(server, pages): (_, &&[&str])| {
+    fn merged(gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+        merged_of(Kind::Tools, gateway, pages)
+    }
+
+    fn merged_of(kind: Kind, gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+        let list = |(at, pages): (usize, &&[&str])| {
             let mut entries = Entries::default();
             for page in *pages {
-                entries.add_page(server, page).unwrap();
+                let page = Page::read(kind, &gateway.servers[at], page).unwrap();
+                let freshness = page.freshness;
+                entries.add(Rc::new(page), freshness);
             }
-            (server, entries)
+            (at, entries)
         };
-        let lists: Vec<_> = gateway.servers.iter().zip(pages).map(list).collect();
-        let (merged, left_out) = merge(&lists, Freshness::ALL, gateway);
+        let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
+        let (merged, left_out) = merge(kind, &lists, Freshness::ALL, gateway);
         (String::from_utf8(merged).unwrap(), left_out)
     }
 
@@ -258,7 +164,7 @@ mod tests {
             merged.contains(r#""tools":[{"name":"a__x","n":1}],"#),
             "{merged}"
         );
-        assert_eq!(left_out, ["a__x"]);
+        assert_eq!(left_out, 1);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -275,7 +181,7 @@ mod tests {
             merged.contains(r#""tools":[{"name":"y"},{"name":"b__x"}],"#),
             "{merged}"
         );
-        assert_eq!(left_out, ["b__x"]);
+        assert_eq!(left_out, 1);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -311,44 +217,69 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_cursor_leads_to_the_next_page_even_when_it_is_empty() {
-        let gateway = two();
-        for (page, cursor) in [
-            (r#"{"tools":[]}"#, None),
-            (r#"{"tools":[],"nextCursor":null}"#, None),
-            (r#"{"tools":[],"nextCursor":""}"#, Some("")),
-            (r#"{"tools":[],"nextCursor":"\u0061"}"#, Some("a")),
+    fn prompts_resources_and_templates_are_named_by_their_own_keys() {
+        for (kind, page, expected) in [
+            (
+                Kind::Prompts,
+                r#"{"prompts":[{"title":"T","name":"p"}]}"#,
+                r#""prompts":[{"title":"T","name":"a__p"},{"title":"T","name":"p"}]"#,
+            ),
+            (
+                Kind::Resources,
+                r#"{"resources":[{"name":"n","uri":"file:///x"}]}"#,
+                r#""resources":[{"name":"n","uri":"a+file:///x"},{"name":"n","uri":"file:///x"}]"#,
+            ),
+            (
+                Kind::Templates,
+                r#"{"resourceTemplates":[{"name":"n","uriTemplate":"file:///{x}"}]}"#,
+                r#""resourceTemplates":[{"name":"n","uriTemplate":"a+file:///{x}"},{"name":"n","uriTemplate":"file:///{x}"}]"#,
+            ),
         ] {
-            let next = Entries::default()
-                .add_page(&gateway.servers[0], page)
-                .unwrap();
-            assert_eq!(next.as_deref(), cursor, "{page}");
+            let (merged, left_out) = merged_of(kind, &two(), &[&[page], &[page]]);
+            assert!(merged.contains(expected), "{merged}");
+            assert_eq!(left_out, 0);
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn what_is_no_list_of_tools_is_told_so() {
-        let gateway = two();
-        for page in [
-            "{}",
-            "[]",
-            "1",
-            r#"{"tools":{}}"#,
-            r#"{"tools":null}"#,
-            r#"{"tools":[1]}"#,
-            r#"{"tools":[{}]}"#,
-            r#"{"tools":[{"name":1}]}"#,
-            r#"{"tools":[{"name":"x","n\u0061me":"y"}]}"#,
-            r#"{"tools":[],"tools":[]}"#,
-            r#"{"tools":[],"nextCursor":1}"#,
-            r#"{"tools":[],"resultType":"input_required"}"#,
-        ] {
-            assert!(
-                Entries::default()
-                    .add_page(&gateway.servers[0], page)
-                    .is_err(),
-                "{page}"
-            );
-        }
+    fn servers_that_share_a_prefix_are_listed_together_and_the_first_of_a_name_stays() {
+        let gateway = gateway(r#"[{"name":"a","toolPrefix":""},{"name":"b","toolPrefix":""}]"#);
+        let (merged, left_out) = merged(
+            &gateway,
+            &[
+                &[r#"{"tools":[{"name":"x","n":1}]}"#],
+                &[r#"{"tools":[{"name":"x","n":2},{"name":"y"}]}"#],
+            ],
+        );
+        assert!(
+            merged.contains(r#""tools":[{"name":"x","n":1},{"name":"y"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_excluded_is_not_listed() {
+        let gateway = gateway(r#"[{"name":"a","tools":{"include":["g*"],"exclude":["*2"]}}]"#);
+        let page = r#"{"tools":[{"name":"g1"},{"name":"g2"},{"name":"h"}]}"#;
+        let (merged, left_out) = merged(&gateway, &[&[page]]);
+        assert!(
+            merged.contains(r#""tools":[{"name":"a__g1"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 0);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_template_is_known_by_what_stands_before_its_variables() {
+        let gateway = gateway(r#"[{"name":"a","toolPrefix":""}]"#);
+        let page = r#"{"resourceTemplates":[{"uriTemplate":"file:///{x}"},{"uriTemplate":"http://h/all"}]}"#;
+        let page = Page::read(Kind::Templates, &gateway.servers[0], page).unwrap();
+        let mut entries = Entries::default();
+        entries.add(Rc::new(page), Freshness::NONE);
+        assert!(entries.has_template_of("file:///a/b"));
+        assert!(!entries.has_template_of("http://h/all"));
+        assert!(!entries.has_template_of("data:x"));
+        assert!(entries.has("http://h/all"));
     }
 }

@@ -1,11 +1,22 @@
 //! Many servers behind one endpoint: which of them a message goes to, what
 //! they are asked, and what their answers are together.
 
+pub mod answer;
 pub mod call;
+pub mod calls;
 pub mod discover;
 pub mod failure;
 pub mod fanout;
 pub mod forwarding;
+pub mod freshness;
+pub mod kind;
+mod leg;
 pub mod list;
 pub mod names;
+pub mod page;
+pub mod pages;
+pub mod rewrite;
 pub mod route;
+pub mod routed;
+pub mod subscriptions;
+pub mod worker;

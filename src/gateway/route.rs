@@ -1,78 +1,126 @@
-//! A call of the client's, made one of the server's: its prefix comes off in
-//! the body by splicing, and the headers say what the body then says.
+//! A client's request made one of the server's: prefixes come off in the body
+//! by splicing, and the headers say what the body then says.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::kind::Kind;
 use crate::config::Server;
+use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::Params;
-use crate::mcp::{self, json};
+use crate::mcp::{self, header_value, json, method};
 
-/// Where a call goes, and what becomes of its body.
-#[derive(Debug)]
-pub struct Route<'s> {
-    /// The server.
-    pub server: &'s Server,
-    /// What the server calls the tool.
-    pub own: String,
-    /// The body as the server gets it; `None` where it stays as it is.
-    pub body: Option<Vec<u8>>,
+/// What a request is about: the one name that says which server it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// What it names.
+    pub kind: Kind,
+    /// The name or URI, as the client has it.
+    pub name: Cow<'a, str>,
+    /// Where that stands in the body.
+    span: Range<usize>,
 }
 
-impl<'s> Route<'s> {
-    /// Routes the call with this `body` and `params` to
-    /// `server`, which calls it `own`; `None` when `params` is not of `body`.
-    pub fn new(server: &'s Server, own: &str, body: &str, params: &Params<'_>) -> Option<Self> {
-        let body = if server.prefix.is_empty() {
-            None
-        } else {
-            Some(spliced(body, params, own)?)
+/// Why a request is for no server.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Aimless {
+    /// This method is about nothing that servers have.
+    Method,
+    /// The member of `params` that says what it is about is missing, or no string.
+    Member(&'static str),
+}
+
+impl<'a> Target<'a> {
+    /// What the request of `method` with this `body` and its `params` is about.
+    ///
+    /// # Errors
+    /// It is about nothing, or does not say.
+    pub fn of(method: &str, body: &str, params: &Params<'a>) -> Result<Self, Aimless> {
+        let (kind, member) = match method {
+            method::TOOLS_CALL => (Kind::Tools, "name"),
+            method::PROMPTS_GET => (Kind::Prompts, "name"),
+            method::RESOURCES_READ
+            | method::RESOURCES_SUBSCRIBE
+            | method::RESOURCES_UNSUBSCRIBE => (Kind::Resources, "uri"),
+            method::COMPLETION => return Self::of_completion(body, params),
+            _ => return Err(Aimless::Method),
         };
-        Some(Self {
-            server,
-            own: own.to_owned(),
-            body,
+        Self::at(kind, member, body, params.get(member))
+    }
+
+    /// A completion is about a prompt or a resource template, which `ref` names.
+    fn of_completion(body: &str, params: &Params<'a>) -> Result<Self, Aimless> {
+        const MISSING: Aimless = Aimless::Member("ref");
+        let reference = params.get("ref").ok_or(MISSING)?;
+        let (mut kind, mut name, mut uri) = (None, None, None);
+        let mut has_lookalike = params.has_lookalike("ref");
+        let shape = json::members(reference, |member, value| {
+            has_lookalike |= is_lookalike(&member, &["type", "name", "uri"]);
+            match member.as_ref() {
+                "type" => kind = json::string(value),
+                "name" => name = Some(value),
+                "uri" => uri = Some(value),
+                _ => {}
+            }
+        });
+        // What a server could read as another reference is none.
+        if !matches!(shape, Ok(json::Shape::Object { unique: true })) || has_lookalike {
+            return Err(MISSING);
+        }
+        match kind.as_deref() {
+            Some("ref/prompt") => Self::at(Kind::Prompts, "ref.name", body, name),
+            Some("ref/resource") => Self::at(Kind::Templates, "ref.uri", body, uri),
+            _ => Err(Aimless::Member("ref.type")),
+        }
+    }
+
+    fn at(
+        kind: Kind,
+        member: &'static str,
+        body: &str,
+        value: Option<&'a str>,
+    ) -> Result<Self, Aimless> {
+        let missing = || Aimless::Member(member);
+        let value = value.ok_or_else(missing)?;
+        Ok(Self {
+            kind,
+            name: json::string(value).ok_or_else(missing)?,
+            span: json::span(body, value).ok_or_else(missing)?,
         })
     }
 
-    /// The headers to set, given what the message says.
-    pub fn headers(
-        &self,
-        method: &str,
-        protocol_version: Option<&str>,
-    ) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            (":path", self.server.path.clone()),
-            (":authority", self.server.authority.clone()),
-            (
-                mcp::METHOD_HEADER,
-                mcp::header_value::encode(method).into_owned(),
-            ),
-            (
-                mcp::NAME_HEADER,
-                mcp::header_value::encode(&self.own).into_owned(),
-            ),
-        ];
-        headers.extend(protocol_version.map(|version| {
-            (
-                mcp::PROTOCOL_VERSION_HEADER,
-                mcp::header_value::encode(version).into_owned(),
-            )
-        }));
-        headers.extend(
-            self.body
-                .as_ref()
-                .map(|body| ("content-length", body.len().to_string())),
-        );
-        headers
+    /// `body` with `own` in place of the name; everything else byte for byte.
+    pub fn renamed(&self, body: &str, own: &str) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(body.len());
+        out.extend_from_slice(body.get(..self.span.start)?.as_bytes());
+        json::push_string(&mut out, own);
+        out.extend_from_slice(body.get(self.span.end..)?.as_bytes());
+        Some(out)
     }
 }
 
-/// `body` with `own` in place of `params.name`; everything else byte for byte.
-fn spliced(body: &str, params: &Params<'_>, own: &str) -> Option<Vec<u8>> {
-    let span = json::span(body, params.get("name")?)?;
-    let mut out = Vec::with_capacity(body.len());
-    out.extend_from_slice(body.get(..span.start)?.as_bytes());
-    json::push_string(&mut out, own);
-    out.extend_from_slice(body.get(span.end..)?.as_bytes());
-    Some(out)
+/// The headers to set on a request of `method` to `server`, which knows what
+/// it is about as `own`; `length` is that of the body, where it was changed.
+pub fn headers(
+    server: &Server,
+    method: &str,
+    own: Option<&str>,
+    protocol_version: Option<&str>,
+    length: Option<usize>,
+) -> Vec<(&'static str, String)> {
+    let encoded = |value: &str| header_value::encode(value).into_owned();
+    let mut headers = vec![
+        (":path", server.path.clone()),
+        (":authority", server.authority.clone()),
+        (mcp::METHOD_HEADER, encoded(method)),
+    ];
+    // The header repeats a parameter that not every method has.
+    let named = own.filter(|_| method::name_param(method).is_some());
+    headers.extend(named.map(|own| (mcp::NAME_HEADER, encoded(own))));
+    headers
+        .extend(protocol_version.map(|version| (mcp::PROTOCOL_VERSION_HEADER, encoded(version))));
+    headers.extend(length.map(|length| ("content-length", length.to_string())));
+    headers
 }
 
 #[cfg(test)]
@@ -82,70 +130,122 @@ mod tests {
     use crate::mcp::Message;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    fn routed(config: &str, body: &str) -> (String, Vec<(&'static str, String)>) {
-        let servers = Config::parse(config.as_bytes())
-            .unwrap()
-            .gateway
-            .unwrap()
-            .servers;
+    fn target(body: &str) -> Result<(Kind, String, String), Aimless> {
         let message = Message::parse(body.as_bytes()).unwrap();
-        let name = message.name().unwrap();
-        let (server, own) = crate::gateway::names::resolve(&servers, &name).unwrap();
-        let route = Route::new(server, own, body, message.params().unwrap()).unwrap();
-        let headers = route.headers("tools/call", Some("2026-07-28"));
-        (
-            route
-                .body
-                .map_or(body.to_owned(), |body| String::from_utf8(body).unwrap()),
-            headers,
-        )
+        let target = Target::of(message.method(), body, message.params().unwrap())?;
+        let renamed = String::from_utf8(target.renamed(body, "\"ä").unwrap()).unwrap();
+        Ok((target.kind, target.name.into_owned(), renamed))
     }
-
-    const PREFIXED: &str = r#"{"servers":[{"name":"w","path":"/v1","hostname":"h"}]}"#;
 
     #[wasm_bindgen_test(unsupported = test)]
     fn only_the_name_changes_in_the_body() {
-        for (body, expected) in [
+        for (kind, name, body, expected) in [
             (
+                Kind::Tools,
+                "w__get",
                 r#"{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{ "name" : "w__get", "arguments":{"name":"w__get","x":1.10}}} "#,
-                r#"{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{ "name" : "get", "arguments":{"name":"w__get","x":1.10}}} "#,
+                r#"{"jsonrpc":"2.0", "id":1,"method":"tools/call","params":{ "name" : "\"ä", "arguments":{"name":"w__get","x":1.10}}} "#,
             ),
             (
-                r#"{"params":{"n\u0061me":"\u0077__g\u0065t"},"method":"tools/call","id":1,"jsonrpc":"2.0"}"#,
-                r#"{"params":{"n\u0061me":"get"},"method":"tools/call","id":1,"jsonrpc":"2.0"}"#,
+                Kind::Prompts,
+                "w__get",
+                r#"{"params":{"n\u0061me":"\u0077__g\u0065t"},"method":"prompts/get","id":1,"jsonrpc":"2.0"}"#,
+                r#"{"params":{"n\u0061me":"\"ä"},"method":"prompts/get","id":1,"jsonrpc":"2.0"}"#,
             ),
             (
-                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"w__\"\u00e4"}}"#,
-                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\"ä"}}"#,
+                Kind::Resources,
+                "w+file:///x",
+                r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"name":"n","uri":"w+file:\/\/\/x"}}"#,
+                r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"name":"n","uri":"\"ä"}}"#,
+            ),
+            (
+                Kind::Prompts,
+                "w__p",
+                r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"w__p"},"argument":{"name":"w__p","value":""}}}"#,
+                r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"\"ä"},"argument":{"name":"w__p","value":""}}}"#,
+            ),
+            (
+                Kind::Templates,
+                "w+f:{x}",
+                r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"uri":"w+f:{x}","type":"ref/resource"}}}"#,
+                r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"uri":"\"ä","type":"ref/resource"}}}"#,
             ),
         ] {
-            assert_eq!(routed(PREFIXED, body).0, expected);
+            assert_eq!(
+                target(body),
+                Ok((kind, name.into(), expected.into())),
+                "{body}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_that_does_not_say_what_it_is_about_is_told_so() {
+        for (method, params, why) in [
+            ("tools/call", "{}", Aimless::Member("name")),
+            ("tools/call", r#"{"name":1}"#, Aimless::Member("name")),
+            ("resources/read", r#"{"name":"x"}"#, Aimless::Member("uri")),
+            ("completion/complete", "{}", Aimless::Member("ref")),
+            (
+                "completion/complete",
+                r#"{"ref":[]}"#,
+                Aimless::Member("ref"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x"}}"#,
+                Aimless::Member("ref.type"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt"}}"#,
+                Aimless::Member("ref.name"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x","name":"y"}}"#,
+                Aimless::Member("ref"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x","Name":"y"}}"#,
+                Aimless::Member("ref"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x"},"Ref":{}}"#,
+                Aimless::Member("ref"),
+            ),
+            ("tasks/get", r#"{"taskId":"x"}"#, Aimless::Method),
+            ("nobody/knows", "{}", Aimless::Method),
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            assert_eq!(target(&body), Err(why), "{body}");
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_headers_say_what_the_body_says() {
-        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"w__Ä"}}"#;
-        let (spliced, headers) = routed(PREFIXED, body);
-        let expected = [
-            (":path", "/v1"),
-            (":authority", "h"),
-            ("mcp-method", "tools/call"),
-            ("mcp-name", "=?base64?w4Q=?="),
-            ("mcp-protocol-version", "2026-07-28"),
-            ("content-length", &spliced.len().to_string()),
-        ];
+        let config = br#"{"servers":[{"name":"w","path":"/v1","hostname":"h"}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let server = &gateway.servers[0];
         assert_eq!(
-            headers,
-            expected.map(|(name, value)| (name, value.to_owned()))
+            headers(server, "tools/call", Some("Ä"), Some("2026-07-28"), Some(7)),
+            [
+                (":path", "/v1"),
+                (":authority", "h"),
+                ("mcp-method", "tools/call"),
+                ("mcp-name", "=?base64?w4Q=?="),
+                ("mcp-protocol-version", "2026-07-28"),
+                ("content-length", "7"),
+            ]
+            .map(|(name, value)| (name, value.to_owned()))
         );
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn without_a_prefix_the_body_stays_as_it_is() {
-        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\u0067et"}}"#;
-        let (same, headers) = routed(r#"{"prefixMode":"NEVER","servers":[{"name":"w"}]}"#, body);
-        assert_eq!(same, body);
-        assert!(!headers.iter().any(|(name, _)| *name == "content-length"));
+        let set = headers(server, "completion/complete", Some("p"), None, None);
+        assert!(
+            !set.iter()
+                .any(|(name, _)| *name == "mcp-name" || *name == "content-length")
+        );
     }
 }

@@ -104,13 +104,33 @@ impl ProtectedResource {
         Some(format!("{}\"{url}\"{}", self.before, self.after).into_bytes())
     }
 
+    /// The URL of the metadata of what was `asked`: where an absolute resource
+    /// has it (RFC 9728 section 3.1), else on the host that was asked.
+    fn location(&self, asked: &Asked) -> Option<String> {
+        let Some((scheme, rest)) = self.resource.split_once("://") else {
+            let base = asked.base.as_ref()?;
+            return Some(format!("{base}{WELL_KNOWN}{}", asked.path));
+        };
+        let path_starts = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(path_starts)?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Some(format!("{scheme}://{authority}{WELL_KNOWN}{path}"))
+    }
+
+    /// Whether the path `described` is that of an absolute resource.
+    pub fn is_at(&self, described: &[u8]) -> bool {
+        let rest = self.resource.split_once("://").map(|(_, rest)| rest);
+        let path = rest.and_then(|rest| rest.split_once('/'));
+        path.is_some_and(|(_, path)| {
+            let path = path.strip_suffix('/').unwrap_or(path);
+            described.strip_prefix(b"/") == Some(path.as_bytes())
+        })
+    }
+
     /// The value of `WWW-Authenticate` of a 401 to what was `asked`, that has
     /// these `fields` of it already.
     pub fn challenge<'a>(&self, asked: &Asked, fields: impl Iterator<Item = &'a [u8]>) -> String {
-        let metadata = asked
-            .base
-            .as_ref()
-            .map(|base| format!("{base}{WELL_KNOWN}{}", asked.path));
+        let metadata = self.location(asked);
         let mut params = vec![
             ("error", "invalid_token"),
             ("error_description", DESCRIPTION),
@@ -209,6 +229,39 @@ mod tests {
             let challenge = resource("/mcp", false).challenge(&asked, [].into_iter());
             assert!(!challenge.contains("resource_metadata"), "{challenge}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_absolute_resource_has_its_metadata_where_it_is() {
+        for (url, location, path) in [
+            (
+                "https://x.example/y",
+                "https://x.example/.well-known/oauth-protected-resource/y",
+                "/y",
+            ),
+            (
+                "https://x.example:8/a/b/",
+                "https://x.example:8/.well-known/oauth-protected-resource/a/b",
+                "/a/b",
+            ),
+            (
+                "https://x.example",
+                "https://x.example/.well-known/oauth-protected-resource",
+                "",
+            ),
+        ] {
+            let asked = asked(&[(":authority", "internal:8080"), (":path", "/mcp")]);
+            let challenge = resource(url, false).challenge(&asked, [].into_iter());
+            let expected = format!(r#"resource_metadata="{location}""#);
+            assert!(challenge.contains(&expected), "{challenge}");
+            assert_eq!(
+                resource(url, false).is_at(path.as_bytes()),
+                !path.is_empty(),
+                "{url}"
+            );
+            assert!(!resource(url, false).is_at(b"/mcp"));
+        }
+        assert!(!resource("/mcp", false).is_at(b"/mcp"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

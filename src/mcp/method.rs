@@ -22,8 +22,26 @@ pub const RESOURCES_READ: &str = "resources/read";
 pub const RESOURCES_SUBSCRIBE: &str = "resources/subscribe";
 /// `resources/unsubscribe` (legacy).
 pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
+/// `prompts/list`.
+pub const PROMPTS_LIST: &str = "prompts/list";
+/// `resources/list`.
+pub const RESOURCES_LIST: &str = "resources/list";
+/// `resources/templates/list`.
+pub const TEMPLATES_LIST: &str = "resources/templates/list";
+/// `completion/complete`.
+pub const COMPLETION: &str = "completion/complete";
+/// `subscriptions/listen` (modern).
+pub const LISTEN: &str = "subscriptions/listen";
 /// What a posted response is called where a method is expected.
 pub const RESPONSE: &str = "__jsonrpc_response";
+
+/// Whether MCP 2026-07-28 has `method` no longer.
+pub fn is_legacy_only(method: &str) -> bool {
+    matches!(
+        method,
+        INITIALIZE | PING | "logging/setLevel" | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE
+    )
+}
 
 /// The kind of thing that a method is about, where it is about one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +99,14 @@ pub fn group(method: &str) -> &'static str {
         RESOURCES_READ
         | RESOURCES_SUBSCRIBE
         | RESOURCES_UNSUBSCRIBE
-        | "resources/list"
-        | "resources/templates/list" => "resource",
-        PROMPTS_GET | "prompts/list" => "prompt",
+        | RESOURCES_LIST
+        | TEMPLATES_LIST => "resource",
+        PROMPTS_GET | PROMPTS_LIST => "prompt",
         "logging/setLevel" => "logging",
         "sampling/createMessage" => "sampling",
-        "completion/complete" => "completion",
+        COMPLETION => "completion",
         SERVER_DISCOVER => "discovery",
-        "subscriptions/listen" => "subscription",
+        LISTEN => "subscription",
         _ if method.starts_with("tasks/") => "task",
         _ if method.starts_with("notifications/") => "notification",
         _ => "unknown",
@@ -101,7 +119,7 @@ pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
         TOOLS_CALL | PROMPTS_GET => &[&["name"]],
         RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => &[&["uri"]],
         "notifications/resources/updated" => &[&["uri"]],
-        "completion/complete" => &[&["ref"]],
+        COMPLETION => &[&["ref"]],
         "logging/setLevel" | "notifications/message" => &[&["level"]],
         INITIALIZE => &[&["protocolVersion"], &["clientInfo", "name"]],
         "notifications/cancelled" => &[&["requestId"]],

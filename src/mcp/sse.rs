@@ -1,44 +1,268 @@
-//! Server-sent events, as a whole text (HTML standard, "Parsing an event
-//! stream"). MCP uses the data of events; names, ids and retry times are for
-//! the transport.
+//! Server-sent events (HTML standard, "Parsing an event stream"), read as they
+//! come and passed on byte for byte. MCP uses the data of events; names, ids
+//! and retry times are for the transport.
 
-/// The data of each event in `stream` that has some, in their order. An event
-/// that the end of the stream cuts off is dropped, as the standard demands.
-pub fn data(stream: &str) -> Vec<String> {
-    let mut events = Vec::new();
-    let mut data: Option<String> = None;
-    for line in lines(stream.strip_prefix('\u{feff}').unwrap_or(stream)) {
-        if line.is_empty() {
-            events.extend(data.take().filter(|data| !data.is_empty()));
-            continue;
-        }
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        if field == "data" {
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match &mut data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
+use std::borrow::Cow;
+use std::{iter, mem};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A part of a stream: an event with the blank line that ends it, or what may
+/// stand before one and means nothing to a client (a comment, a blank line, a
+/// byte order mark). It is bytes, since a server may send anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The bytes as they came.
+    pub raw: &'a [u8],
+}
+
+/// What the data lines of an event say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// Nothing, as in an event that only tells an id.
+    Empty,
+    /// The lines, joined by LF.
+    Text(Cow<'a, str>),
+    /// They are no UTF-8.
+    Unreadable,
+}
+
+impl<'a> Event<'a> {
+    /// Its data.
+    pub fn data(&self) -> Data<'a> {
+        let mut joined: Option<Cow<[u8]>> = None;
+        for value in lines(self.raw).filter_map(|line| line.data()) {
+            joined = Some(match joined {
+                None => Cow::Borrowed(value),
+                Some(before) => {
+                    let mut lines = before.into_owned();
+                    lines.push(b'\n');
+                    lines.extend_from_slice(value);
+                    Cow::Owned(lines)
                 }
-                None => data = Some(value.to_owned()),
+            });
+        }
+        let text = match joined {
+            None | Some(Cow::Borrowed([])) => return Data::Empty,
+            Some(Cow::Borrowed(line)) => simdutf8::basic::from_utf8(line).ok().map(Cow::Borrowed),
+            Some(Cow::Owned(lines)) => String::from_utf8(lines).ok().map(Cow::Owned),
+        };
+        text.map_or(Data::Unreadable, Data::Text)
+    }
+
+    /// The same event with other data: one line for each line of it, where the
+    /// first data line is. The other lines stay as they are; an event without
+    /// a data line stays whole.
+    pub fn rewritten(&self, data: &[u8]) -> Vec<u8> {
+        const OTHER_LINES: usize = 128;
+        let size = data.len().saturating_add(OTHER_LINES);
+        let mut out = Vec::with_capacity(size.max(self.raw.len()));
+        let mut is_placed = false;
+        for line in lines(self.raw) {
+            if line.data().is_none() {
+                if line.text.is_empty() && line.end.starts_with(b"\n") && out.ends_with(b"\r") {
+                    // A line of data stood between them: now this LF would
+                    // belong to that CR, and be no blank line.
+                    out.push(b'\n');
+                }
+                out.extend_from_slice(line.text);
+                out.extend_from_slice(line.end);
+            } else if !mem::replace(&mut is_placed, true) {
+                for value in lines(data) {
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(value.text);
+                    out.extend_from_slice(line.end);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// One event is longer than allowed. The parser takes nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Parts a stream that comes in chunks. Keeps the event under way, and no byte
+/// of one that is shown.
+#[derive(Debug)]
+pub struct Parser {
+    longest: usize,
+    /// The event under way.
+    held: Vec<u8>,
+    /// Where its last line starts.
+    line: usize,
+    /// Up to where this line is known to have no end.
+    read: usize,
+    /// The stream may start with a byte order mark.
+    at_start: bool,
+}
+
+impl Parser {
+    /// A parser at the start of a stream whose events have at most `longest`
+    /// bytes each.
+    pub fn new(longest: usize) -> Self {
+        Self {
+            longest,
+            held: Vec::new(),
+            line: 0,
+            read: 0,
+            at_start: true,
+        }
+    }
+
+    /// Takes a chunk, and shows what is complete with it. Everything shown,
+    /// one after the other, and the [`rest`](Self::rest) are the stream byte
+    /// for byte.
+    ///
+    /// What means nothing to a client is shown by itself, and does not wait: a
+    /// comment that came with the next event would keep no connection alive.
+    /// Where a chunk ends between CR and LF at the end of an event, the LF is
+    /// shown as a blank line.
+    ///
+    /// # Errors
+    /// An event is longer than allowed; those before it are shown.
+    pub fn push(
+        &mut self,
+        chunk: &[u8],
+        mut on_event: impl FnMut(Event<'_>),
+    ) -> Result<(), TooLong> {
+        // An event within one chunk is not copied.
+        let bytes = if self.held.is_empty() {
+            Cow::Borrowed(chunk)
+        } else {
+            self.held.extend_from_slice(chunk);
+            Cow::Owned(mem::take(&mut self.held))
+        };
+        let mut rest: &[u8] = &bytes;
+        while let Some(length) = self.next(rest)? {
+            let (raw, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            on_event(Event { raw });
+            rest = after;
+        }
+        self.held = if rest.len() == bytes.len() {
+            bytes.into_owned()
+        } else {
+            rest.to_vec()
+        };
+        Ok(())
+    }
+
+    /// What is left when the stream has ended: an event that was cut off. The
+    /// standard has clients drop it.
+    pub fn rest(self) -> Vec<u8> {
+        self.held
+    }
+
+    /// How much of `stream` is to be shown next, if that much is there.
+    fn next(&mut self, stream: &[u8]) -> Result<Option<usize>, TooLong> {
+        if self.at_start {
+            if stream.starts_with(BYTE_ORDER_MARK) {
+                self.at_start = false;
+                return Ok(Some(BYTE_ORDER_MARK.len()));
+            }
+            if BYTE_ORDER_MARK.starts_with(stream) {
+                return Ok(None);
+            }
+            self.at_start = false;
+        }
+        let event = self.event(stream);
+        if event.unwrap_or(stream.len()) > self.longest {
+            self.longest = 0;
+            return Err(TooLong);
+        }
+        Ok(event.map(|end| match stream.get(end.saturating_sub(1)..) {
+            Some([b'\r', b'\n', ..]) => end.saturating_add(1),
+            _ => end,
+        }))
+    }
+
+    /// The length of the event that `stream` starts with, without an LF after
+    /// a CR; what was read of it before is not read again.
+    fn event(&mut self, stream: &[u8]) -> Option<usize> {
+        loop {
+            let Some(found) = line_end(stream.get(self.read..)?) else {
+                self.read = stream.len();
+                return None;
+            };
+            let end = self.read.saturating_add(found);
+            let line = stream.get(self.line..end)?;
+            let is_first = self.line == 0;
+            let next = end.saturating_add(1);
+            (self.line, self.read) = (next, next);
+            let is_blank = line.is_empty() && !stream.get(..next)?.ends_with(b"\r\n");
+            if is_blank || (is_first && line.starts_with(b":")) {
+                (self.line, self.read) = (0, 0);
+                return Some(next);
             }
         }
     }
-    events
 }
 
-/// Lines that end in CR LF, LF or CR; what follows the last end is no line.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (line, after) = rest.split_once(['\n', '\r'])?;
-        let ended_by_cr = rest.as_bytes().get(line.len()) == Some(&b'\r');
-        rest = match after.strip_prefix('\n') {
-            Some(after) if ended_by_cr => after,
-            _ => after,
+/// The data of each event in `stream`, a whole text, that has some. An event
+/// that the end of the stream cuts off is dropped, as the standard demands.
+pub fn data(stream: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // No event is longer than any.
+    let _ = Parser::new(usize::MAX).push(stream.as_bytes(), |event| {
+        if let Data::Text(text) = event.data() {
+            found.push(text.into_owned());
+        }
+    });
+    found
+}
+
+/// A line, and CR LF, LF or CR after it; the last line has no end.
+struct Line<'a> {
+    text: &'a [u8],
+    end: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    /// What it adds to the data of its event, if it does.
+    fn data(&self) -> Option<&'a [u8]> {
+        match self.text.strip_prefix(b"data")? {
+            [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+            [] => Some(&[]),
+            _ => None,
+        }
+    }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut rest = Some(bytes);
+    iter::from_fn(move || {
+        let bytes = rest?;
+        let (text, after) = bytes.split_at_checked(line_end(bytes).unwrap_or(bytes.len()))?;
+        let length = match after {
+            [b'\r', b'\n', ..] => 2,
+            [_, ..] => 1,
+            [] => 0,
         };
-        Some(line)
+        let (end, after) = after.split_at_checked(length)?;
+        rest = (length > 0).then_some(after);
+        Some(Line { text, end })
     })
+}
+
+/// Where the first CR or LF is.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| *byte == b'\n' || *byte == b'\r';
+    let mut rest = bytes;
+    // JSON is mostly one long line: blocks that the compiler makes SIMD of,
+    // which it does with one comparison and not with two.
+    while let Some((block, after)) = rest.split_first_chunk::<64>() {
+        let may_end = block
+            .iter()
+            .fold(false, |found, byte| found | (*byte <= b'\r'));
+        if may_end && block.iter().any(is_end) {
+            break;
+        }
+        rest = after;
+    }
+    let passed = bytes.len().saturating_sub(rest.len());
+    let at = rest.iter().position(is_end)?;
+    passed.checked_add(at)
 }
 
 #[cfg(test)]
@@ -76,6 +300,185 @@ mod tests {
             " data: y\n\n",
         ] {
             assert_eq!(data(stream), [""; 0], "{stream:?}");
+        }
+    }
+
+    /// Shows what `chunks` are parted into, and what is left.
+    fn parted(chunks: &[&[u8]]) -> (Vec<Vec<String>>, String) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut parser = Parser::new(1000);
+        let mut shown = Vec::new();
+        for chunk in chunks {
+            let mut now = Vec::new();
+            let pushed = parser.push(chunk, |event| now.push(text(event.raw)));
+            assert_eq!(pushed, Ok(()), "{chunks:?}");
+            shown.push(now);
+        }
+        (shown, text(&parser.rest()))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_event_is_shown_with_the_chunk_that_completes_it() {
+        for (chunks, shown, rest) in [
+            (
+                &["data: x\n\ndata: y\n\n"][..],
+                &[&["data: x\n\n", "data: y\n\n"][..]][..],
+                "",
+            ),
+            (&["data: x\n", "\n"], &[&[], &["data: x\n\n"]], ""),
+            (
+                &["da", "ta: x\n\nda", "ta"],
+                &[&[], &["data: x\n\n"], &[]],
+                "data",
+            ),
+            // With the CR that ends the blank line; an LF may belong to it.
+            (&["data: x\r\n\r\n"], &[&["data: x\r\n\r\n"]], ""),
+            (
+                &["data: x\r", "\n\r", "\ndata"],
+                &[&[], &["data: x\r\n\r"], &["\n"]],
+                "data",
+            ),
+            (
+                &["data: x\r\r", "", "\n"],
+                &[&["data: x\r\r"], &[], &["\n"]],
+                "",
+            ),
+            (
+                &["data: x\r\r", "\r", "\n\n"],
+                &[&["data: x\r\r"], &["\r"], &["\n", "\n"]],
+                "",
+            ),
+            (
+                &["data: x\n\r\ndata: y\r\n\n"],
+                &[&["data: x\n\r\n", "data: y\r\n\n"]],
+                "",
+            ),
+            // What means nothing to a client does not wait.
+            (&[": hi\n", "\n"], &[&[": hi\n"], &["\n"]], ""),
+            (
+                &[": hi\r", "\n: ho\n"],
+                &[&[": hi\r"], &["\n", ": ho\n"]],
+                "",
+            ),
+            (&["id: 1\n: hi\n", "\n"], &[&[], &["id: 1\n: hi\n\n"]], ""),
+            (&["\n\n\r\n"], &[&["\n", "\n", "\r\n"]], ""),
+        ] {
+            let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+            assert_eq!(
+                parted(&bytes),
+                (owned(shown), rest.to_owned()),
+                "{chunks:?}"
+            );
+        }
+    }
+
+    fn owned(shown: &[&[&str]]) -> Vec<Vec<String>> {
+        let strings = |texts: &&[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        shown.iter().map(strings).collect()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_byte_order_mark_counts_at_the_start_only() {
+        let event: &[u8] = b"data: x\n\n";
+        let shown = ["\u{feff}", "data: x\n\n"].map(str::to_owned);
+        for cut in 0..3 {
+            let (first, then) = BYTE_ORDER_MARK.split_at(cut);
+            let (parts, rest) = parted(&[first, then, event]);
+            assert_eq!(parts.concat(), shown);
+            assert_eq!(rest, "");
+        }
+        assert_eq!(parted(&[b"\xef", b"\xbb"]).1, "\u{fffd}");
+        // Elsewhere it makes a name that nobody knows.
+        assert_eq!(
+            data("\u{feff}data: x\n\n\u{feff}data: y\ndata: z\n\n"),
+            ["x", "z"]
+        );
+        assert_eq!(data("\n\u{feff}data: y\n\n"), [""; 0]);
+        assert_eq!(data("\u{feff}\u{feff}data: y\n\n"), [""; 0]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn data_that_is_no_utf8_is_passed_on_and_told() {
+        let stream: &[u8] =
+            b"data: \xc3\xa4\n\ndata: \xff\n\nid: \xff\ndata: x\n\ndata: \xc3\ndata: \xa4\n\n";
+        let expected = [
+            Data::Text("ä".into()),
+            Data::Unreadable,
+            Data::Text("x".into()),
+            Data::Unreadable,
+        ];
+        for size in [1, 8, stream.len()] {
+            let (mut parser, mut found, mut raw) = (Parser::new(1000), Vec::new(), Vec::new());
+            for chunk in stream.chunks(size) {
+                let pushed = parser.push(chunk, |event| {
+                    found.push(match event.data() {
+                        Data::Text(text) => Data::Text(text.into_owned().into()),
+                        Data::Empty => Data::Empty,
+                        Data::Unreadable => Data::Unreadable,
+                    });
+                    raw.extend_from_slice(event.raw);
+                });
+                assert_eq!(pushed, Ok(()));
+            }
+            assert_eq!(found, expected);
+            assert_eq!(raw, stream);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_event_may_be_as_long_as_allowed() {
+        for (stream, expected) in [
+            ("data: x\n\n", Ok(())),
+            ("data: x\r\r\n", Ok(())),
+            ("data: x\n\ndata: y\n\n: z\n", Ok(())),
+            ("data: x", Ok(())),
+            ("data: xy\n\n", Err(TooLong)),
+            ("data: xyza", Err(TooLong)),
+            (": abcdefgh\n", Err(TooLong)),
+        ] {
+            for size in [1, 4, 100] {
+                let mut parser = Parser::new(9);
+                let pushed = stream
+                    .as_bytes()
+                    .chunks(size)
+                    .try_for_each(|chunk| parser.push(chunk, |_| {}));
+                assert_eq!(pushed, expected, "{stream:?} in chunks of {size}");
+                if expected.is_err() {
+                    let after = parser.push(b"\n", |event| panic!("{event:?}"));
+                    assert_eq!(after, Err(TooLong), "{stream:?}");
+                }
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_event_is_rewritten_where_its_data_is() {
+        for (raw, data, expected) in [
+            ("data: old\n\n", "new", "data: new\n\n"),
+            ("data:old\r\n\r\n", "new", "data: new\r\n\r\n"),
+            ("data\r\r", "new", "data: new\r\r"),
+            (
+                "event: message\n: c\ndata: a\nid: 7\ndata: b\nretry: 1\n\n",
+                "new",
+                "event: message\n: c\ndata: new\nid: 7\nretry: 1\n\n",
+            ),
+            (
+                "data: a\r\n\r\n",
+                "b\nc\r\rd\r\n",
+                "data: b\r\ndata: c\r\ndata: \r\ndata: d\r\ndata: \r\n\r\n",
+            ),
+            ("data: a\n\n", "", "data: \n\n"),
+            // No LF may come to belong to a CR that it did not belong to.
+            ("data: a\rdata: b\n\n", "c", "data: c\r\n\n"),
+            ("data: a\rid: 1\rdata: b\n\n", "c", "data: c\rid: 1\r\n\n"),
+            ("id: 1\n\n", "new", "id: 1\n\n"),
+            ("datax: 1\n data: 2\n\n", "new", "datax: 1\n data: 2\n\n"),
+        ] {
+            let event = Event {
+                raw: raw.as_bytes(),
+            };
+            let rewritten = event.rewritten(data.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&rewritten), expected, "{raw:?}");
         }
     }
 }

@@ -100,9 +100,9 @@ impl<'a> Attributes<'a> {
     }
 
     /// The request goes to `server`, which knows its subject as `own`.
-    pub fn route(&mut self, server: Chosen, own: &str) {
+    pub fn route(&mut self, server: Chosen, own: Option<&str>) {
         self.server = Some(server);
-        if let Some((_, name)) = &mut self.subject {
+        if let (Some((_, name)), Some(own)) = (&mut self.subject, own) {
             *name = Cow::Owned(own.to_owned());
         }
     }

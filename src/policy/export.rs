@@ -300,7 +300,7 @@ mod tests {
                 server: "weather".into(),
                 cluster: "c1".into(),
             },
-            "get",
+            Some("get"),
         );
         let export = Export::of(&attributes, BOTH).unwrap();
         assert_eq!(state(&export, "mcp.name"), Some("weather__get"));
@@ -449,7 +449,7 @@ mod tests {
                     server: "s".into(),
                     cluster: "c".into(),
                 },
-                "x",
+                Some("x"),
             );
             let export = Export::of(&attributes, BOTH).unwrap();
             all.state.extend(export.state);

@@ -5,6 +5,7 @@ pub mod claim;
 pub mod era;
 pub mod export;
 pub mod extract;
+pub mod glob;
 pub mod refusal;
 pub mod rules;
 pub mod status;

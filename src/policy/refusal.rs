@@ -59,7 +59,12 @@ pub enum Refusal {
     NameMissing(&'static str),
     /// Servers did not answer as they must: a sentence for each.
     Servers(Vec<String>),
+    /// The one server that was called did not answer in time: a sentence.
+    ServerTimeout(String),
 }
+
+/// What a resource is called, to people.
+pub const RESOURCE: &str = "resource";
 
 // JSON-RPC 2.0 section 5.1.
 const PARSE_ERROR: i32 = -32700;
@@ -98,6 +103,7 @@ impl Refusal {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
+            Self::ServerTimeout(_) => (504, INTERNAL_ERROR, Status::ServerFailed),
         }
     }
 
@@ -144,23 +150,31 @@ impl Refusal {
             Self::Cursor => "unknown cursor: lists have one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Servers(sentences) => sentences.join("; ").into(),
+            Self::ServerTimeout(sentence) => sentence.clone().into(),
         }
     }
 
     /// `error.data`, where the specification has some.
     fn data(&self) -> Option<String> {
-        let Self::Version(requested) = self else {
-            return None;
-        };
-        let mut data = br#"{"supported":["#.to_vec();
-        for (at, supported) in version::MODERN.iter().enumerate() {
-            if at > 0 {
-                data.push(b',');
+        let mut data = Vec::new();
+        match self {
+            Self::Version(requested) => {
+                data.extend_from_slice(br#"{"supported":["#);
+                for (at, supported) in version::MODERN.iter().enumerate() {
+                    if at > 0 {
+                        data.push(b',');
+                    }
+                    json::push_string(&mut data, supported);
+                }
+                data.extend_from_slice(br#"],"requested":"#);
+                json::push_string(&mut data, requested);
             }
-            json::push_string(&mut data, supported);
+            Self::UnknownName(RESOURCE, uri) => {
+                data.extend_from_slice(br#"{"uri":"#);
+                json::push_string(&mut data, uri);
+            }
+            _ => return None,
         }
-        data.extend_from_slice(br#"],"requested":"#);
-        json::push_string(&mut data, requested);
         data.push(b'}');
         String::from_utf8(data).ok()
     }
@@ -249,6 +263,7 @@ mod tests {
             (Refusal::NameMissing("name"), 200, -32602),
             (Refusal::Cursor, 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
+            (Refusal::ServerTimeout("x".into()), 504, -32603),
         ] {
             let reply = refusal.reply(None);
             let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
@@ -293,6 +308,20 @@ mod tests {
             body["error"]["data"],
             serde_json::json!({"supported": ["2026-07-28"], "requested": "2030-01-01"})
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_unknown_resource_is_named_in_the_data() {
+        let data = |kind, name: &str| -> serde_json::Value {
+            let reply = Refusal::UnknownName(kind, name.into()).reply(None);
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            body["error"]["data"].clone()
+        };
+        assert_eq!(
+            data("resource", "a+f\""),
+            serde_json::json!({"uri": "a+f\""})
+        );
+        assert!(data("tool", "x").is_null());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -1,21 +1,27 @@
 //! One HTTP request through the filter, from its headers to its answer, as
 //! events in and effects out. Holds no host handle.
 
+mod answering;
+mod asking;
 mod gateway;
+mod outcome;
 mod request;
 mod response;
+mod routing;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::config::Config;
-use crate::gateway::call::{Call, CallId, Response};
-use crate::gateway::fanout::Fanout;
+use crate::gateway::answer::Answer;
+use crate::gateway::call::{Call, CallId};
+use crate::gateway::calls::{JobId, StreamId};
+use crate::gateway::worker::Worker;
 use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
 use crate::metrics::Metric;
 use crate::policy::claim::Claim;
-use crate::worker::Worker;
+use answering::Routed;
+use asking::Asking;
 
 /// What happens to a stream.
 #[derive(Debug)]
@@ -45,7 +51,7 @@ pub enum Event<'a> {
         /// Which one.
         id: CallId,
         /// With what.
-        response: Response,
+        answer: Answer,
     },
     /// The headers of the answer came, whoever made it: this filter, too.
     ResponseHeaders {
@@ -53,7 +59,19 @@ pub enum Event<'a> {
         headers: Headers,
         /// Nothing follows.
         end: bool,
+        /// Envoy's `%RESPONSE_CODE_DETAILS%`, for a [routed](Stream::is_routed)
+        /// request.
+        details: Option<String>,
     },
+    /// A part of the answer's body came.
+    ResponseBody {
+        /// The part, without what came before.
+        part: &'a [u8],
+        /// It is the last one.
+        end: bool,
+    },
+    /// Trailers came after the answer's body.
+    ResponseTrailers,
 }
 
 /// What the host is to do, in this order.
@@ -72,7 +90,7 @@ pub enum Effect {
     /// Select the route anew.
     ClearRouteCache,
     /// Send a request to a cluster.
-    Call(Call),
+    Call(JobId, Rc<Call>),
     /// Answer the request; the last effect of its step.
     Reply(Reply),
     /// Remove every field of this name from the answer.
@@ -81,6 +99,8 @@ pub enum Effect {
     SetResponseHeader(&'static str, String),
     /// Add a field to the answer.
     AddResponseHeader(&'static str, String),
+    /// Replace the part of the answer's body that has come.
+    ReplaceResponseBody(Vec<u8>),
     /// Add to a counter, or record in a histogram.
     Count(Metric, u64),
     /// Write a line to Envoy's log.
@@ -108,6 +128,7 @@ pub struct Step {
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Stream {
+    id: StreamId,
     config: Rc<Config>,
     phase: Phase,
     /// Present when the request is to an endpoint, or for its metadata.
@@ -122,6 +143,8 @@ struct Endpoint {
     asked: Option<Asked>,
     /// The JSON text of the request's id, where it was read.
     id: Option<String>,
+    /// Envoy writes the body of an answer of ours as a status of gRPC.
+    is_grpc: bool,
     /// It is the metadata that was asked.
     is_metadata: bool,
 }
@@ -141,22 +164,21 @@ enum Phase {
     New,
     /// The rest of its body is to come.
     Reading(Reading),
-    /// It waits for servers; the JSON text of its id, and since when.
-    Asking {
-        fanout: Fanout,
-        id: String,
-        since: Duration,
-    },
+    /// It waits for servers.
+    Asking(Asking),
     /// It has gone on.
     Released,
+    /// It has gone on to a server, whose answer is looked at.
+    Routed(Routed),
     /// This filter has answered it.
     Answered,
 }
 
 impl Stream {
-    /// A request that has yet to come.
-    pub fn new(config: Rc<Config>) -> Self {
+    /// A request that has yet to come; `id` is its own on this worker.
+    pub fn new(id: StreamId, config: Rc<Config>) -> Self {
         Self {
+            id,
             config,
             phase: Phase::New,
             endpoint: None,
@@ -170,8 +192,14 @@ impl Stream {
             Event::RequestHeaders { headers, end } => self.request_headers(headers, end, worker),
             Event::RequestBody { size } => self.request_body(size),
             Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
-            Event::CallDone { id, response } => self.call_done(id, &response, worker),
-            Event::ResponseHeaders { headers, end } => return self.response_headers(&headers, end),
+            Event::CallDone { id, answer } => self.call_done(id, answer, worker),
+            Event::ResponseHeaders {
+                headers,
+                end,
+                details,
+            } => return self.response_headers(&headers, end, details.as_deref()),
+            Event::ResponseBody { part, end } => return self.response_body(part, end),
+            Event::ResponseTrailers => return self.response_trailers(),
         };
         Step {
             effects,
@@ -186,15 +214,34 @@ impl Stream {
 
     /// Whether the headers of the answer are of interest.
     pub fn completes_answers(&self) -> bool {
-        self.cors().is_some() || self.asked().is_some()
+        self.cors().is_some() || self.asked().is_some() || self.is_routed()
+    }
+
+    /// Whether the request went on to a server that this filter chose.
+    pub fn is_routed(&self) -> bool {
+        matches!(self.phase, Phase::Routed(_))
+    }
+
+    /// Whether the body of the answer is of interest.
+    pub fn reads_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Routed(routed) if routed.reads_answer())
+    }
+
+    /// The request is over, however it ended: with these of Envoy's
+    /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) one.
+    pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
+        if matches!(self.phase, Phase::Asking(_)) {
+            worker.calls.gone(self.id);
+        }
+        details.map_or_else(Vec::new, |details| self.broken_off(details))
     }
 
     fn flow(&self, at_headers: bool) -> Flow {
         match self.phase {
             // Without hold the headers go on, and the body waits.
             Phase::Reading(_) if at_headers && !self.config.hold => Flow::Continue,
-            Phase::New | Phase::Released => Flow::Continue,
-            Phase::Reading(_) | Phase::Asking { .. } | Phase::Answered => Flow::Hold,
+            Phase::New | Phase::Released | Phase::Routed(_) => Flow::Continue,
+            Phase::Reading(_) | Phase::Asking(_) | Phase::Answered => Flow::Hold,
         }
     }
 }

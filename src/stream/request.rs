@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
+use super::outcome::{count, shown};
 use super::{Effect, Endpoint, Phase, Reading, Stream};
 use crate::config::AttributeSource;
+use crate::gateway::worker::Worker;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::{self, Asked, ProtectedResource};
 use crate::http::{Headers, Reply, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::mirror::{self, Demand};
 use crate::mcp::{Invalid, Message, json};
-use crate::metrics::Metric;
 use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
 use crate::policy::era::{self, Era};
 use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
-use crate::worker::Worker;
 
 /// A message that was understood, and what it came in.
 pub(super) struct Incoming<'a> {
@@ -25,6 +25,7 @@ pub(super) struct Incoming<'a> {
     pub(super) era: Era,
     pub(super) headers: &'a Headers,
     pub(super) body: &'a [u8],
+    pub(super) trailers: bool,
 }
 
 impl Stream {
@@ -50,23 +51,30 @@ impl Stream {
         let path = headers.get(":path").unwrap_or_default();
         let config = Rc::clone(&self.config);
         let is_endpoint = config.endpoints.contains(path);
-        let described = protected_resource::described(path)
-            .filter(|resource| resource.is_empty() || config.endpoints.contains(resource));
+        let oauth = config.oauth.as_ref().map(|oauth| &oauth.resource);
+        let described = protected_resource::described(path).filter(|resource| {
+            resource.is_empty()
+                || config.endpoints.contains(resource)
+                || oauth.is_some_and(|oauth| oauth.is_at(resource))
+        });
         if !is_endpoint && described.is_none() {
             return effects;
         }
         self.endpoint = Some(Endpoint {
             origin: headers.text("origin").map(str::to_owned),
-            asked: config.oauth.as_ref().map(|_| Asked::of(&headers)),
+            asked: oauth.map(|_| Asked::of(&headers)),
             id: None,
+            is_grpc: headers
+                .text("content-type")
+                .is_some_and(|value| value.starts_with("application/grpc")),
             is_metadata: described.is_some(),
         });
         if let Some(answer) = self.cors_answer(&headers) {
             effects.extend(answer);
             return effects;
         }
-        if let (Some(oauth), Some(described)) = (&config.oauth, described) {
-            effects.extend(self.metadata(&oauth.resource, &headers, described));
+        if let (Some(oauth), Some(described)) = (oauth, described) {
+            effects.extend(self.metadata(oauth, &headers, described));
             return effects;
         }
         if !is_endpoint || self.config.traffic_mode == TrafficMode::Noop {
@@ -94,8 +102,12 @@ impl Stream {
             .asked()
             .and_then(|asked| resource.metadata(asked, described))
         {
-            // Envoy leaves out the body of an answer to HEAD.
-            Some(document) => self.reply(Reply::json(200, document, "mcp_protected_resource")),
+            // Envoy leaves out the body of an answer to HEAD. It says what this
+            // client asked, so nobody may keep it for another.
+            Some(document) => self.reply(
+                Reply::json(200, document, "mcp_protected_resource")
+                    .with("cache-control", "no-store"),
+            ),
             None => self.refuse(&Refusal::Host, None),
         }
     }
@@ -231,20 +243,12 @@ impl Stream {
         {
             endpoint.id = message.id().map(str::to_owned);
         }
-        match self.understood(&message, &headers, claim.is_some(), body, worker) {
-            Ok(mut effects) => {
-                // A server has no more business with a client's trailers than
-                // with its headers; and nobody here has read them.
-                if trailers
-                    && self.config.gateway.is_some()
-                    && matches!(self.phase, Phase::Released)
-                {
-                    effects.push(Effect::RemoveRequestTrailers);
-                }
-                effects
-            }
-            Err(refusal) => self.refuse(&refusal, message.id()),
-        }
+        let understood = if self.config.gateway.is_some() {
+            self.gateway_request(&message, &headers, body, trailers, worker)
+        } else {
+            self.understood(&message, &headers, claim.is_some())
+        };
+        understood.unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
     }
 
     /// Reads the body; with `rejectDuplicateKeys`, down to the last object.
@@ -273,34 +277,46 @@ impl Stream {
         }
     }
 
+    /// The era of a message, which its headers must not contradict.
+    pub(super) fn era(&self, message: &Message<'_>, headers: &Headers) -> Result<Era, Refusal> {
+        match self.config.attribute_source {
+            AttributeSource::Body => era::check_body(message, self.is_strict()),
+            AttributeSource::Verify | AttributeSource::Headers => {
+                era::check(headers, message, self.is_strict())
+            }
+        }
+    }
+
+    fn gateway_request(
+        &mut self,
+        message: &Message<'_>,
+        headers: &Headers,
+        body: &[u8],
+        trailers: bool,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let request = Incoming {
+            message,
+            era: self.era(message, headers)?,
+            headers,
+            body,
+            trailers,
+        };
+        self.gateway_message(&request, worker)
+    }
+
     fn understood(
         &mut self,
         message: &Message<'_>,
         headers: &Headers,
         claimed: bool,
-        body: &[u8],
-        worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let config = Rc::clone(&self.config);
-        let era = match config.attribute_source {
-            AttributeSource::Body => era::check_body(message, self.is_strict())?,
-            AttributeSource::Verify | AttributeSource::Headers => {
-                era::check(headers, message, self.is_strict())?
-            }
-        };
+        self.era(message, headers)?;
         if claimed {
             mirror::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
         }
         let attributes = Attributes::of(message, headers, &config.rules)?;
-        if let Some(gateway) = &config.gateway {
-            let request = Incoming {
-                message,
-                era,
-                headers,
-                body,
-            };
-            return self.gateway_message(gateway, &request, attributes, worker);
-        }
         let mut effects = self.show(&attributes, config.hold)?;
         if !claimed {
             effects.extend(self.counted(&attributes));
@@ -343,12 +359,6 @@ impl Stream {
         Ok(effects)
     }
 
-    /// Counts a message that was understood.
-    pub(super) fn counted(&self, attributes: &Attributes<'_>) -> Option<Effect> {
-        let group = self.config.rules.group(&attributes.method);
-        count(self.config.metrics.requests(group), 1)
-    }
-
     /// What could not be read is refused where only MCP may pass, and passes
     /// marked otherwise; except that nothing passes that readers disagree on.
     fn not_understood(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
@@ -360,37 +370,4 @@ impl Stream {
         self.phase = Phase::Released;
         shown(Export::status(refusal.status(), self.config.storage)).collect()
     }
-
-    /// Answers with `refusal`; later filters never see the request, and access
-    /// logs see why.
-    pub(super) fn refuse(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
-        let rejected = count(self.config.metrics.rejected(refusal.status()), 1);
-        let mut effects: Vec<Effect> = rejected.into_iter().collect();
-        effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
-        effects.extend(self.reply(refusal.reply(id)));
-        effects
-    }
-
-    pub(super) fn reply(&mut self, reply: Reply) -> Vec<Effect> {
-        self.phase = Phase::Answered;
-        vec![Effect::Reply(reply)]
-    }
-}
-
-/// The effect that adds to a metric, where there is one.
-pub(super) fn count(metric: Option<Metric>, value: u64) -> Option<Effect> {
-    metric.map(|metric| Effect::Count(metric, value))
-}
-
-/// The effects that show `export` to later filters and access logs.
-pub(super) fn shown(export: Export) -> impl Iterator<Item = Effect> {
-    let state = export
-        .state
-        .into_iter()
-        .map(|(key, value)| Effect::SetState(key, value));
-    let headers = export
-        .headers
-        .into_iter()
-        .map(|(name, value)| Effect::SetRequestHeader(name, value));
-    state.chain(headers)
 }

@@ -1,6 +1,7 @@
 //! The answer, whoever made it.
 
 use super::{Effect, Flow, Phase, Step, Stream};
+use crate::gateway::routed::FROM_SERVER;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
@@ -20,23 +21,41 @@ const REPLACED: &[&str] = &[
 impl Stream {
     /// Completes the answer: this is the one place where every answer passes,
     /// this filter's own, later filters' and servers'. `end` when no body
-    /// follows.
-    pub(super) fn response_headers(&mut self, headers: &Headers, end: bool) -> Step {
-        let mut effects = self.cross_origin(headers);
-        let mut flow = Flow::Continue;
-        if let Some(line) = self.challenge(headers) {
-            effects.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
-            effects.push(Effect::SetResponseHeader(CHALLENGE, line));
-            if end {
+    /// follows; `details` are Envoy's, of the answer to a routed request.
+    pub(super) fn response_headers(
+        &mut self,
+        headers: &Headers,
+        end: bool,
+        details: Option<&str>,
+    ) -> Step {
+        // What a server says of its own tokens has been dealt with by then.
+        let is_servers = self.is_routed() && details.is_none_or(|details| details == FROM_SERVER);
+        let mut step = self.routed_headers(headers, end, details);
+        let mut fields = self.cross_origin(headers);
+        if let Some(Effect::Reply(reply)) = step.effects.last_mut() {
+            // Such an answer is no longer seen by this filter.
+            *reply = completed(std::mem::take(reply), Vec::new(), fields);
+            return step;
+        }
+        if !is_servers && let Some(line) = self.challenge(headers) {
+            fields.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
+            fields.push(Effect::SetResponseHeader(CHALLENGE, line));
+            let is_grpc = self.endpoint.as_ref().is_some_and(|to| to.is_grpc);
+            if end && !is_grpc {
+                // Clients look there for what happened.
                 let id = self
                     .endpoint
                     .as_ref()
                     .and_then(|endpoint| endpoint.id.as_deref());
-                effects = vec![Effect::Reply(with_body(headers, effects, id))];
-                flow = Flow::Hold;
+                let reply = completed(refusal::unauthorized(id), kept(headers), fields);
+                return Step {
+                    effects: vec![Effect::Reply(reply)],
+                    flow: Flow::Hold,
+                };
             }
         }
-        Step { effects, flow }
+        step.effects.extend(fields);
+        step
     }
 
     /// Who may read the answer; absent where nothing is said of it.
@@ -54,7 +73,7 @@ impl Stream {
     }
 
     /// What a browser on another origin needs.
-    fn cross_origin(&self, headers: &Headers) -> Vec<Effect> {
+    pub(super) fn cross_origin(&self, headers: &Headers) -> Vec<Effect> {
         let (Some(endpoint), Some(cors)) = (&self.endpoint, self.cors()) else {
             return Vec::new();
         };
@@ -90,17 +109,25 @@ impl Stream {
 
 const CHALLENGE: &str = "www-authenticate";
 
-/// A 401 that has no body gets one: clients look there for what happened. Such
-/// an answer is no longer seen by this filter, so `effects` go into it.
-fn with_body(headers: &Headers, effects: Vec<Effect>, id: Option<&str>) -> Reply {
-    let mut fields: Vec<(String, String)> = headers
+/// The fields of an answer that stay when it is given another body.
+fn kept(headers: &Headers) -> Vec<(String, String)> {
+    headers
         .iter()
         .filter(|(name, _)| !name.starts_with(':') && !REPLACED.contains(name))
         .filter_map(|(name, value)| {
             let value = std::str::from_utf8(value).ok()?;
             Some((name.to_owned(), value.to_owned()))
         })
-        .collect();
+        .collect()
+}
+
+/// `reply` with these `fields`, as `effects` would have changed them.
+pub(super) fn completed(
+    reply: Reply,
+    fields: Vec<(String, String)>,
+    effects: Vec<Effect>,
+) -> Reply {
+    let mut fields = fields;
     for effect in effects {
         match effect {
             Effect::RemoveResponseHeader(name) => fields.retain(|(have, _)| *have != name),
@@ -114,7 +141,5 @@ fn with_body(headers: &Headers, effects: Vec<Effect>, id: Option<&str>) -> Reply
     }
     fields
         .into_iter()
-        .fold(refusal::unauthorized(id), |reply, (name, value)| {
-            reply.with(name, value)
-        })
+        .fold(reply, |reply, (name, value)| reply.with(name, value))
 }

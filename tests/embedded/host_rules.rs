@@ -222,6 +222,19 @@ fn a_body_over_the_buffer_limit_is_refused_by_envoy() {
 }
 
 #[test]
+#[should_panic(expected = "enters the VM again")]
+fn a_held_body_changed_to_more_than_the_buffer_takes_fails_the_scenario() {
+    let plugin = host(
+        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+            (if (local.get 2) (then (drop (call $write
+                (i32.const 0) (i32.const 0) (i32.const 99) (i32.const 256) (i32.const 10)))))
+            (i32.eqz (local.get 2)))"#,
+    );
+    let plugin = plugin.buffer_limit(9).configure("").expect("a guest");
+    plugin.stream().request(Request::post("/").body("12345"));
+}
+
+#[test]
 fn calls_need_a_cluster_and_a_whole_head() {
     let plugin = plugin(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)

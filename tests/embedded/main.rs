@@ -9,7 +9,9 @@
 
 mod host;
 mod host_rules;
+mod scenarios_joined;
 mod scenarios_policy;
+mod scenarios_routed;
 mod scenarios_servers;
 mod scenarios_shared;
 mod size;

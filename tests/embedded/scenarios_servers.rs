@@ -1,6 +1,6 @@
 //! With servers in its configuration the filter is one server to its clients.
 
-use crate::host::{Host, Outcome, Plugin, Request, Response};
+use crate::host::{Host, Outcome, Plugin, Request, Response, Stream};
 use serde_json::json;
 
 fn gateway() -> Plugin {
@@ -42,11 +42,25 @@ fn tools(id: &serde_json::Value, names: &[&str]) -> Response {
     Response::json(200, body.to_string())
 }
 
+/// Both servers say that they have tools.
+fn introduce(stream: &mut Stream) {
+    for cluster in ["weather", "calendar"] {
+        let call = stream.call(cluster);
+        assert_eq!(call.json()["method"], "server/discover");
+        let body = json!({"jsonrpc": "2.0", "id": call.json()["id"], "result": {
+            "resultType": "complete", "supportedVersions": ["2026-07-28"],
+            "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"
+        }});
+        stream.answer(&call, Response::json(200, body.to_string()));
+    }
+}
+
 /// Answers `tools/list` of both servers in an order of clusters.
 fn list_in_order(order: [&str; 2]) -> serde_json::Value {
     let plugin = gateway();
     let mut stream = plugin.stream();
     assert_eq!(stream.request(tools_list()), Outcome::Waiting);
+    introduce(&mut stream);
     let clusters: Vec<_> = stream
         .calls()
         .into_iter()

@@ -42,10 +42,13 @@ fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         request = request.body(body).chunks(&[body.len() / 2]);
     }
     stream.request(request);
+    let mut shown = Vec::new();
+    introduce(&mut stream, scenarios, &mut shown);
     for answer in &case.answers {
         let call = stream.call(&answer.to);
         if answer.reset {
             stream.reset(&call);
+            introduce(&mut stream, scenarios, &mut shown);
             continue;
         }
         let (status, headers, body) = answer.parts(&format::member(&call.text(), "id"));
@@ -55,20 +58,40 @@ fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
                 response.header(name, value)
             });
         stream.answer(&call, response.body(body));
+        introduce(&mut stream, scenarios, &mut shown);
     }
     if let (Some(_), Some(response)) = (stream.upstream(), &case.response) {
+        let split = response.split;
         let (status, headers, body) = response.parts("");
         let response = headers
             .iter()
             .fold(Response::new(status), |response, (name, value)| {
                 response.header(name, value)
             });
-        stream.respond(response.body(body));
+        if split {
+            let (first, second) = body.as_bytes().split_at(body.len() / 2);
+            stream.respond_headers(&response, false);
+            stream.respond_data(first, false);
+            stream.respond_data(second, true);
+        } else {
+            stream.respond(response.body(body));
+        }
     }
-    seen(&stream, &plugin)
+    seen(&stream, &plugin, &shown)
 }
 
-fn seen(stream: &Stream, plugin: &Plugin) -> Seen {
+/// Answers what is answered at once, until there is nothing more.
+fn introduce(stream: &mut Stream, scenarios: &Scenarios, answered: &mut Vec<u32>) {
+    while let Some((call, answer)) = stream.calls().into_iter().find_map(|call| {
+        let answer = scenarios.at_once(&call.cluster, &call.text())?;
+        Some((call, answer))
+    }) {
+        answered.push(call.token);
+        stream.answer(&call, Response::json(200, answer));
+    }
+}
+
+fn seen(stream: &Stream, plugin: &Plugin, at_once: &[u32]) -> Seen {
     let upstream = stream.upstream().filter(|upstream| upstream.complete);
     let pairs = |headers: &Headers| -> Vec<(String, String)> {
         headers
@@ -92,6 +115,7 @@ fn seen(stream: &Stream, plugin: &Plugin) -> Seen {
         calls: stream
             .all_calls()
             .into_iter()
+            .filter(|call| !at_once.contains(&call.token))
             .map(|call| Call {
                 cluster: call.cluster.clone(),
                 headers: pairs(&call.headers),

@@ -182,7 +182,7 @@ async fn a_cluster_that_the_client_names_opens_no_door() {
 const EVENTS: [&[u8]; 3] = [
     b": a comment\r\nid: 1\r\nretry: 10\r\ndata:\r\n\r\n",
     b"event: message\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"method\":\"notifications/progress\"}\n\n",
-    b"data: {\"jsonrpc\":\"2.0\", \"id\":1,\"result\":{\"x\":1.10,\"name\":\"weather__t\"}}\n\n\xff\0",
+    b"data: {\"jsonrpc\":\"2.0\", \"id\":1,\"result\":{\"x\":1.10,\"name\":\"weather__t\"}}\n\ndata:\n\n",
 ];
 
 #[tokio::test]

@@ -64,8 +64,12 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
     let answer = call("1", "calendar__list_events", "{}")
         .send(envoy.address)
         .await;
-    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.status, 502, "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let error = &answer.json()["error"];
+    assert_eq!(error["code"], -32603);
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.starts_with("server calendar "), "{message}");
 
     // All are down.
     drop(weather);

@@ -10,7 +10,7 @@ use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
 use crate::harness::shared::gateway;
 
-/// A server that answers with what the request's `baggage` asks for, and hangs up.
+/// A server that answers with what the request's `tracestate` asks for, and hangs up.
 async fn serve(faults: &'static [Fault]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -32,9 +32,14 @@ async fn answer(mut stream: TcpStream, faults: &'static [Fault]) {
     let request = String::from_utf8(request).expect("text");
     let (_, id) = request.split_once(r#""id":""#).expect("an id");
     let id = id.split('"').next().unwrap_or_default();
+    if request.contains("server/discover") {
+        let body = DISCOVERED.replace("ID", id);
+        drop(stream.write_all(body.as_bytes()).await);
+        return;
+    }
     let fault = faults.iter().find(|fault| {
-        let baggage = format!("\r\nbaggage: {}\r\n", fault.name);
-        request.contains(&baggage)
+        let tracestate = format!("\r\ntracestate: {}\r\n", fault.name);
+        request.contains(&tracestate)
     });
     match fault.and_then(|fault| fault.answer) {
         Some(answer) => drop(stream.write_all(answer.replace("ID", id).as_bytes()).await),
@@ -42,6 +47,9 @@ async fn answer(mut stream: TcpStream, faults: &'static [Fault]) {
         None => drop(stream.read_buf(&mut Vec::new()).await),
     }
 }
+
+/// What every server is asked before it is asked for a list.
+const DISCOVERED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}";
 
 struct Fault {
     name: &'static str,
@@ -163,7 +171,7 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
     let lenient = bootstrap.replace("failureMode: FAIL", "failureMode: BEST_EFFORT");
     let lenient = Envoy::start("nonsense_lenient", &lenient);
     for fault in FAULTS {
-        let list = modern("1", "tools/list").header("baggage", fault.name);
+        let list = modern("1", "tools/list").header("tracestate", fault.name);
         let answer = list.send(strict.address).await;
         assert_eq!(answer.status, 502, "{}: {answer:?}", fault.name);
         let answer = answer.json();
@@ -176,7 +184,7 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
         assert_eq!(tools, Some(3), "{}: {answer}", fault.name);
 
         // The others do not suffer, and whatever comes of a call ends.
-        let call = |tool| call("1", tool, "{}").header("baggage", fault.name);
+        let call = |tool| call("1", tool, "{}").header("tracestate", fault.name);
         let answer = call("weather__list_cities").send(strict.address).await;
         assert_eq!(answer.status, 200, "{}: {answer:?}", fault.name);
     }

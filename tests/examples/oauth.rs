@@ -300,3 +300,24 @@ async fn the_python_sdk_gets_itself_a_token() {
     };
     tokio::task::spawn_blocking(talk).await.expect("talks");
 }
+
+/// A server may serve more spellings of its path than the filter reads.
+#[tokio::test]
+async fn no_other_path_reaches_the_server() {
+    let example = Example::start("oauth_paths").await;
+    let token = example.token("nothing");
+    for target in [
+        "/MCP",
+        "/mcp/",
+        "/mcp/x",
+        "/mcp;x",
+        "/mcp%20",
+        "/sse",
+        "/.well-known/oauth-protected-resource/x",
+    ] {
+        let request = with_token(call("1", "get_forecast", FORECAST), &token).target(target);
+        let answer = request.send(example.envoy.address).await;
+        assert!(matches!(answer.status, 403 | 404), "{target}: {answer:?}");
+        assert_eq!(answer.header("x-envoy-upstream-service-time"), None);
+    }
+}

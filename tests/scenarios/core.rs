@@ -1,13 +1,17 @@
 //! Drives the core as Envoy's edge does, and keeps what it would have done.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mcp_gateway::config::Config;
 use mcp_gateway::gateway::call::{Call, Response};
+use mcp_gateway::gateway::calls::{JobId, StreamId};
+use mcp_gateway::gateway::pages::Store;
+use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::Headers;
 use mcp_gateway::stream::{Effect, Event, Flow, Stream};
-use mcp_gateway::worker::Worker;
 
 use crate::format::{self, Case, Message, Scenarios, Seen};
 
@@ -18,6 +22,7 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         config.hold, scenarios.hold,
         "the filter and Envoy must agree"
     );
+    let config = Rc::new(config);
     let metrics = config
         .metrics
         .names()
@@ -25,9 +30,10 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         .map(|(_, name)| name.clone())
         .collect();
     let mut driver = Driver {
-        stream: Stream::new(Rc::new(config)),
-        worker: Worker::new(|| Duration::from_secs(1), 7),
-        clusters: &scenarios.clusters,
+        stream: Stream::new(StreamId(1), Rc::clone(&config)),
+        config,
+        worker: Worker::new(|| Duration::from_secs(1), 7, Box::new(Kept::default())),
+        scenarios,
         metrics,
         gone_on: false,
         request: Message::default(),
@@ -36,6 +42,8 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         flow: Flow::Continue,
         replied: false,
         answering: false,
+        split: false,
+        part: Vec::new(),
         seen: Seen::default(),
     };
     driver.send(case);
@@ -47,6 +55,7 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
         if let Some(response) = &case.response {
             let (status, mut headers, body) = response.parts("");
             headers.insert(0, (":status".into(), status.to_string()));
+            driver.split = response.split;
             driver.respond(Message { headers, body });
         }
     }
@@ -54,18 +63,23 @@ pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
 }
 
 struct Driver<'a> {
+    config: Rc<Config>,
     stream: Stream,
     worker: Worker,
-    clusters: &'a [String],
+    scenarios: &'a Scenarios,
     metrics: Vec<String>,
     /// The headers have gone on, and only the body is held.
     gone_on: bool,
     request: Message,
     answer: Message,
-    outstanding: Vec<Call>,
+    outstanding: Vec<(JobId, Rc<Call>)>,
     flow: Flow,
     replied: bool,
     answering: bool,
+    /// The answer's body comes in two parts.
+    split: bool,
+    /// The part of the answer's body that is on its way.
+    part: Vec<u8>,
     seen: Seen,
 }
 
@@ -99,10 +113,13 @@ impl Driver<'_> {
         let at = self
             .outstanding
             .iter()
-            .position(|call| call.cluster == answer.to);
-        let call = self
-            .outstanding
-            .remove(at.unwrap_or_else(|| panic!("no call to {} is outstanding", answer.to)));
+            .position(|(_, call)| call.cluster == answer.to);
+        let (job, call) = self.outstanding.remove(at.unwrap_or_else(|| {
+            panic!(
+                "no call to {} is outstanding, of {:?}; {:?}",
+                answer.to, self.outstanding, self.seen.reply
+            )
+        }));
         let id = format::member(&String::from_utf8_lossy(&call.body), "id");
         let (status, headers, body) = answer.parts(&id);
         let content_type = headers
@@ -118,10 +135,23 @@ impl Driver<'_> {
                 body: body.into(),
             }
         };
-        self.step(Event::CallDone {
-            id: call.id,
-            response,
-        });
+        self.done(job, &response);
+    }
+
+    fn answers_at_once(&self, call: &Call) -> Option<String> {
+        let body = String::from_utf8_lossy(&call.body);
+        self.scenarios.at_once(&call.cluster, &body)
+    }
+
+    fn done(&mut self, job: JobId, response: &Response) {
+        let config = Rc::clone(&self.config);
+        let gateway = config.gateway.as_ref().expect("a gateway");
+        for delivery in self.worker.done(job, response, gateway) {
+            self.step(Event::CallDone {
+                id: delivery.call,
+                answer: delivery.answer,
+            });
+        }
     }
 
     fn respond(&mut self, answer: Message) {
@@ -130,13 +160,41 @@ impl Driver<'_> {
         if self.stream.completes_answers() {
             let headers = headers(&self.answer);
             let end = self.answer.body.is_empty();
-            self.step(Event::ResponseHeaders { headers, end });
+            let details = Some("via_upstream".to_owned());
+            self.step(Event::ResponseHeaders {
+                headers,
+                end,
+                details,
+            });
+            if self.stream.reads_answer() {
+                self.answer_body();
+            }
         }
         self.seen.reply = Some(self.answer.clone());
     }
 
+    fn answer_body(&mut self) {
+        let body = std::mem::take(&mut self.answer.body).into_bytes();
+        let parts = if self.split {
+            let (first, second) = body.split_at(body.len() / 2);
+            vec![(first, false), (second, true)]
+        } else {
+            vec![(&*body, true)]
+        };
+        let mut sent = Vec::new();
+        for (part, end) in parts {
+            self.part = part.to_vec();
+            self.step(Event::ResponseBody { part, end });
+            sent.append(&mut self.part);
+        }
+        self.answer.body = String::from_utf8(sent).expect("text");
+    }
+
     fn step(&mut self, event: Event<'_>) {
-        let of_request = !matches!(event, Event::ResponseHeaders { .. });
+        let of_request = !matches!(
+            event,
+            Event::ResponseHeaders { .. } | Event::ResponseBody { .. } | Event::ResponseTrailers
+        );
         let step = self.stream.on(event, &mut self.worker);
         if of_request {
             self.flow = step.flow;
@@ -169,6 +227,7 @@ impl Driver<'_> {
             Effect::ReplaceRequestBody(body) => {
                 self.request.body = String::from_utf8(body).expect("text")
             }
+            Effect::ReplaceResponseBody(body) => self.part = body,
             Effect::RemoveRequestTrailers => panic!("no scenario has trailers"),
             Effect::SetState(key, value) => {
                 self.seen.state.insert(
@@ -177,13 +236,18 @@ impl Driver<'_> {
                 );
             }
             Effect::ClearRouteCache => self.seen.route_cleared = true,
-            Effect::Call(call) if !self.clusters.contains(&call.cluster) => {
-                self.step(Event::CallDone {
-                    id: call.id,
-                    response: Response::NoCluster,
-                });
+            Effect::Call(job, call) if !self.scenarios.clusters.contains(&call.cluster) => {
+                self.done(job, &Response::NoCluster);
             }
-            Effect::Call(call) => {
+            Effect::Call(job, call) if self.answers_at_once(&call).is_some() => {
+                let response = Response::Http {
+                    status: 200,
+                    content_type: Some("application/json".into()),
+                    body: self.answers_at_once(&call).unwrap_or_default().into(),
+                };
+                self.done(job, &response);
+            }
+            Effect::Call(job, call) => {
                 self.seen.calls.push(format::Call {
                     cluster: call.cluster.clone(),
                     headers: call
@@ -193,7 +257,7 @@ impl Driver<'_> {
                         .collect(),
                     body: String::from_utf8(call.body.clone()).expect("text"),
                 });
-                self.outstanding.push(call);
+                self.outstanding.push((job, call));
             }
             Effect::Reply(reply) => {
                 let mut headers = vec![(":status".to_owned(), reply.status.to_string())];
@@ -241,4 +305,17 @@ fn headers(message: &Message) -> Headers {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str())),
     )
+}
+
+/// Pages of one run.
+#[derive(Debug, Default)]
+struct Kept(RefCell<HashMap<String, Vec<u8>>>);
+
+impl Store for Kept {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+    fn set(&self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.into(), value.into());
+    }
 }

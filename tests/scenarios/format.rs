@@ -19,10 +19,27 @@ pub(crate) struct Scenarios {
     /// The clusters that Envoy knows.
     #[serde(default)]
     pub(crate) clusters: Vec<String>,
+    /// The capabilities of servers that are asked by `server/discover` and
+    /// answer at once, by their clusters; such calls are not shown.
+    #[serde(default)]
+    pub(crate) discovers: BTreeMap<String, Box<RawValue>>,
     /// Whether Envoy lets the filter hold the headers.
     #[serde(default = "yes")]
     pub(crate) hold: bool,
     cases: Vec<Case>,
+}
+
+impl Scenarios {
+    /// What the server of `cluster` answers to the message `body` at once.
+    pub(crate) fn at_once(&self, cluster: &str, body: &str) -> Option<String> {
+        let capabilities = self.discovers.get(cluster)?.get();
+        (member(body, "method") == "server/discover").then(|| {
+            let id = member(body, "id");
+            format!(
+                r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private"}}}}"#
+            )
+        })
+    }
 }
 
 /// One request and its fate.
@@ -82,6 +99,9 @@ pub(crate) struct Response {
     /// `$id` stands for the JSON-RPC id of a call.
     #[serde(default)]
     body: Option<Box<RawValue>>,
+    /// Whether the body comes in two parts; of the server's own answer only.
+    #[serde(default)]
+    pub(crate) split: bool,
 }
 
 fn yes() -> bool {

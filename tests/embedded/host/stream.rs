@@ -129,7 +129,7 @@ impl Stream {
             .state()
             .calls
             .iter()
-            .any(|call| call.context == self.id && !call.answered);
+            .any(|call| (call.context == self.id || call.context == vm.root) && !call.answered);
         if vm.crash.is_some() {
             Outcome::Crashed
         } else if complete(&stream.response.passed) {
@@ -154,12 +154,12 @@ impl Stream {
         calls
     }
 
-    /// All calls of this stream.
+    /// All calls of this stream, and those of the root context for any stream.
     pub(crate) fn all_calls(&self) -> Vec<Call> {
         let vm = self.vm.borrow();
         let calls = vm.state().calls.iter();
         calls
-            .filter(|call| call.context == self.id)
+            .filter(|call| call.context == self.id || call.context == vm.root)
             .cloned()
             .collect()
     }

@@ -48,6 +48,37 @@ impl Bootstrap {
         self.replace_block("                    {\n", "          # 2. ", &json)
     }
 
+    /// `envoy/gateway.yaml` with this JSON as the filter's configuration, and
+    /// these clusters.
+    pub(crate) fn servers(json: &str, clusters: &[(&str, SocketAddr)]) -> Self {
+        let shipped = Self::shipped("gateway.yaml").replace_block(
+            "                  value:\n                    servers:",
+            "          # For filters after this one",
+            &format!("                  value: {json}\n"),
+        );
+        let (rest, _) = shipped.0.split_once("  clusters:\n").expect("clusters");
+        let cluster = |(name, address): &(&str, SocketAddr)| {
+            format!(
+                "  - name: {name}\n    type: STATIC\n    connect_timeout: 1s\n    load_assignment:\n      cluster_name: {name}\n      endpoints:\n      - lb_endpoints:\n        - endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}\n",
+                address.ip(),
+                address.port()
+            )
+        };
+        let clusters: String = clusters.iter().map(cluster).collect();
+        Self(format!("{rest}  clusters:\n{clusters}"))
+    }
+
+    /// The same with one more filter, right before the router.
+    pub(crate) fn filter_behind(self, yaml: &str) -> Self {
+        let router = "          - name: envoy.filters.http.router";
+        self.replace(router, &format!("{yaml}{router}"))
+    }
+
+    /// The same with this behind its end, where the clusters stand.
+    pub(crate) fn append(self, yaml: &str) -> Self {
+        Self(self.0 + yaml)
+    }
+
     /// The same with these variables in the filter's environment.
     pub(crate) fn environment(self, variables: &[(&str, &str)]) -> Self {
         let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
@@ -66,6 +97,12 @@ impl Bootstrap {
         let places = self.0.matches(from).count();
         assert_eq!(places, 1, "places of {from:?} in the configuration");
         Self(self.0.replacen(from, to, 1))
+    }
+
+    /// Replaces every place where `from` stands.
+    pub(crate) fn replace_all(self, from: &str, to: &str) -> Self {
+        assert!(self.0.contains(from), "no {from:?} in the configuration");
+        Self(self.0.replace(from, to))
     }
 
     /// Replaces everything from `start` up to before `end`.

@@ -47,7 +47,9 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    pub(crate) async fn start(answer: fn(&Recorded) -> Response) -> Self {
+    pub(crate) async fn start(
+        answer: impl Fn(&Recorded) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self {
         let recorded = Arc::new(Mutex::new(Vec::new()));
         let records = Arc::clone(&recorded);
         let router = Router::new().fallback(move |request: Request<Body>| async move {

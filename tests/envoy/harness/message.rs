@@ -18,12 +18,30 @@ pub(crate) fn call(id: &str, tool: &str, arguments: &str) -> Request {
     request(id, "tools/call", &params).header("mcp-name", tool)
 }
 
-fn request(id: &str, method: &str, params: &str) -> Request {
+/// A modern request with these members of `params`, JSON text with a comma
+/// behind each.
+pub(crate) fn request(id: &str, method: &str, params: &str) -> Request {
     Request::post(format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{META}}}}}"#
     ))
     .header("mcp-protocol-version", MODERN)
     .header("mcp-method", method)
+}
+
+/// A modern request of one of the methods that name what they are about.
+pub(crate) fn about(id: &str, method: &str, name: &str) -> Request {
+    let member = if method == "resources/read" {
+        "uri"
+    } else {
+        "name"
+    };
+    request(id, method, &format!(r#""{member}":"{name}","#)).header("mcp-name", name)
+}
+
+/// A modern completion about `reference`, JSON text.
+pub(crate) fn completion(reference: &str) -> Request {
+    let params = format!(r#""ref":{reference},"argument":{{"name":"a+x a__x","value":"v"}},"#);
+    request("1", "completion/complete", &params)
 }
 
 /// A request of a legacy client; `params` is JSON text.

@@ -108,6 +108,7 @@ fn set_bytes(
         ));
         return Err(Status::BadArgument.into());
     }
+    let (buffering, limit) = (half.buffering, state.settings.buffer_limit);
     let body = state
         .stream_mut()
         .and_then(|stream| stream.half_mut(direction).body_mut())
@@ -119,6 +120,13 @@ fn set_bytes(
         body.extend(new);
     } else {
         return Err(Status::BadArgument.into());
+    }
+    let length = body.len();
+    if buffering && length > limit {
+        // What was held is in a buffer with a watermark.
+        state.violation(format!(
+            "{direction:?} body of {length} bytes written into a buffer for {limit}: Envoy answers in the middle of this host call, enters the VM again, and both end"
+        ));
     }
     Ok(())
 }

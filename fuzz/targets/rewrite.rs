@@ -1,0 +1,418 @@
+//! Resource URIs on their way through the gateway: each gets its prefix, as a
+//! reader on top of serde finds them, and nothing else changes.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use mcp_gateway::gateway::rewrite::{self, Asked, Kind};
+use mcp_gateway::gateway::subscriptions::{self, Refused};
+use mcp_gateway::mcp::Message;
+use mcp_gateway_fuzz::{Members, raw, string, unique};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+const PREFIX: &str = "a.b-c+";
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    asked: What,
+    message: Sent<'a>,
+    subscribed: Vec<&'a str>,
+    foreign: Option<&'a str>,
+}
+
+#[derive(Arbitrary, Debug, Clone, Copy)]
+enum What {
+    Tool,
+    Prompt,
+    Resource,
+    Unknown,
+    Task,
+    Other,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Sent<'a> {
+    /// Members, in this order and as often as they come.
+    Object(Vec<Member<'a>>),
+    /// These, with a result around them.
+    Blocks(Vec<Vec<Part<'a>>>),
+    Text(&'a str),
+}
+
+/// A member of a content block.
+#[derive(Arbitrary, Debug)]
+enum Part<'a> {
+    Link,
+    Embedded,
+    Text,
+    Uri(&'a str),
+    Resource(Vec<Part<'a>>),
+}
+
+#[derive(Arbitrary, Debug)]
+struct Member<'a> {
+    name: u8,
+    /// Written `\u0061`.
+    escaped: bool,
+    value: Tree<'a>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Tree<'a> {
+    Object(Vec<Member<'a>>),
+    Array(Vec<Tree<'a>>),
+    /// One of [`WORDS`].
+    Word(u8),
+    Text(&'a str),
+    /// Any JSON, if it is some.
+    Json(&'a str),
+}
+
+const NAMES: &[&str] = &[
+    "id",
+    "method",
+    "params",
+    "result",
+    "error",
+    "content",
+    "messages",
+    "contents",
+    "type",
+    "uri",
+    "resource",
+    "notifications",
+    "resourceSubscriptions",
+    "structuredContent",
+];
+const WORDS: &[&str] = &[
+    "resource_link",
+    "resource",
+    "text",
+    UPDATED,
+    ACKNOWLEDGED,
+    TASKS,
+    "ping",
+];
+const UPDATED: &str = "notifications/resources/updated";
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+const TASKS: &str = "notifications/tasks";
+
+fn object(members: &[Member<'_>]) -> String {
+    let member = |member: &Member<'_>| {
+        let name = NAMES[usize::from(member.name) % NAMES.len()];
+        let name = if member.escaped {
+            let units = name.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+            format!("\"{}\"", units.collect::<String>())
+        } else {
+            json!(name).to_string()
+        };
+        format!("{name} : {}", member.value.json())
+    };
+    let members: Vec<String> = members.iter().map(member).collect();
+    format!("{{{} }}", members.join(" ,"))
+}
+
+fn block(parts: &[Part<'_>]) -> String {
+    let part = |part: &Part<'_>| match part {
+        Part::Link => r#""type":"resource_link""#.to_owned(),
+        Part::Embedded => r#""type" : "resource""#.to_owned(),
+        Part::Text => r#""type":"text""#.to_owned(),
+        Part::Uri(uri) => format!("\"uri\": {}", json!(uri)),
+        Part::Resource(parts) => format!("\"resource\":{}", block(parts)),
+    };
+    let parts: Vec<String> = parts.iter().map(part).collect();
+    format!("{{{}}}", parts.join(","))
+}
+
+impl Tree<'_> {
+    fn json(&self) -> String {
+        match self {
+            Self::Object(members) => object(members),
+            Self::Array(elements) => {
+                let elements: Vec<String> = elements.iter().map(Self::json).collect();
+                format!("[{}\n]", elements.join(",\t"))
+            }
+            Self::Word(word) => json!(WORDS[usize::from(*word) % WORDS.len()]).to_string(),
+            Self::Text(text) => json!(text).to_string(),
+            Self::Json(text) => raw(text).map_or("0".to_owned(), |raw| raw.get().to_owned()),
+        }
+    }
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let text = match &input.message {
+        Sent::Object(members) => object(members),
+        Sent::Blocks(blocks) => {
+            let blocks: Vec<String> = blocks.iter().map(|parts| block(parts)).collect();
+            let (first, all) = (
+                blocks.first().map_or("[]", String::as_str),
+                blocks.join(","),
+            );
+            let result = format!(
+                r#""content":[{all}],"messages":[{{"content":{first}}}],"contents":[{all}]"#
+            );
+            format!(r#"{{"id":1,"result":{{"result":{{{result}}},{result}}}}}"#)
+        }
+        Sent::Text(text) => (*text).to_owned(),
+    };
+    server(&text, input.asked);
+    client(&input.subscribed, input.foreign);
+});
+
+fn server(text: &str, what: What) {
+    let asked = match what {
+        What::Tool => Asked::Tool,
+        What::Prompt => Asked::Prompt,
+        What::Resource => Asked::Resource,
+        What::Unknown => Asked::Unknown,
+        What::Task => Asked::Task,
+        What::Other => Asked::Other,
+    };
+    let read = rewrite::message(text, asked, PREFIX);
+    let members = raw(text).and_then(Members::of);
+    let Some(Members(members)) = members else {
+        assert!(read.is_err(), "{text}");
+        return;
+    };
+    let all = |name: &str| -> Vec<&RawValue> {
+        let named = members.iter().filter(|(at, _)| at == name.as_bytes());
+        named.map(|(_, value)| *value).collect()
+    };
+    let (ids, methods) = (all("id"), all("method"));
+    let (results, errors, params) = (all("result"), all("error"), all("params"));
+    let method = methods.first().and_then(|method| string(method));
+    let is_one = ids.len() < 2
+        && match methods.len() {
+            0 => results.is_empty() != errors.is_empty(),
+            1 => method.is_some() && results.is_empty() && errors.is_empty(),
+            _ => false,
+        };
+    assert_eq!(read.is_ok(), is_one, "{text}");
+    let Ok(read) = read else { return };
+
+    assert_eq!(read.id, ids.first().map(|id| id.get()));
+    let kind = match (method, ids.is_empty(), results.is_empty()) {
+        (Some(method), true, _) => Kind::Notification(method.into()),
+        (Some(method), false, _) => Kind::Request(method.into()),
+        (None, _, false) => Kind::Response,
+        (None, _, true) => Kind::Error,
+    };
+    assert_eq!(read.kind, kind);
+
+    let mut uris = Vec::new();
+    for result in results {
+        of_result(result, what, &mut uris);
+    }
+    if let Kind::Notification(method) = &kind {
+        for params in params {
+            of_params(params, method, &mut uris);
+        }
+    }
+    let mut starts: Vec<usize> = uris
+        .iter()
+        .map(|uri| uri.get().as_ptr().addr() - text.as_ptr().addr())
+        .collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let (mut expected, mut done) = (String::new(), 0);
+    for start in &starts {
+        expected.push_str(&text[done..=*start]);
+        expected.push_str(PREFIX);
+        done = start + 1;
+    }
+    expected.push_str(&text[done..]);
+    let expected = Some(expected).filter(|_| !starts.is_empty());
+    let renamed = read
+        .renamed
+        .map(|renamed| String::from_utf8(renamed).expect("UTF-8"));
+    assert_eq!(renamed, expected, "{text}");
+
+    if let Some(renamed) = renamed {
+        assert_eq!(renamed.len(), text.len() + starts.len() * PREFIX.len());
+        // A tree cannot have a member twice.
+        let whole = raw(text).expect("JSON");
+        if let (Ok(mut tree), Some(true)) =
+            (serde_json::from_str::<Value>(text), unique(whole, 100))
+        {
+            in_tree(&mut tree, what);
+            let parsed = serde_json::from_str::<Value>(&renamed);
+            assert_eq!(parsed.ok(), Some(tree), "{text}");
+        }
+    }
+    let without = rewrite::message(text, asked, "").expect("the same message");
+    assert_eq!(
+        (without.kind, without.id, without.renamed),
+        (kind, read.id, None)
+    );
+}
+
+/// The values of each member `name`, where `raw` is an object.
+fn get<'a>(raw: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
+    let members = Members::of(raw).map_or(Vec::new(), |members| members.0);
+    let named = members.into_iter().filter(|(at, _)| at == name.as_bytes());
+    named.map(|(_, value)| value).collect()
+}
+
+/// The elements, where `raw` is an array.
+fn elements(raw: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+fn of_result<'a>(result: &'a RawValue, what: What, uris: &mut Vec<&'a RawValue>) {
+    if matches!(what, What::Tool | What::Unknown) {
+        for content in get(result, "content") {
+            of_blocks(content, uris);
+        }
+    }
+    if matches!(what, What::Prompt | What::Unknown) {
+        for message in get(result, "messages").into_iter().flat_map(elements) {
+            for content in get(message, "content") {
+                of_blocks(content, uris);
+            }
+        }
+    }
+    if matches!(what, What::Resource | What::Unknown) {
+        for content in get(result, "contents").into_iter().flat_map(elements) {
+            of_member(content, uris);
+        }
+    }
+    if matches!(what, What::Task) {
+        for result in get(result, "result") {
+            of_result(result, What::Unknown, uris);
+        }
+    }
+}
+
+fn of_blocks<'a>(content: &'a RawValue, uris: &mut Vec<&'a RawValue>) {
+    for block in elements(content).into_iter().chain([content]) {
+        let kinds: Vec<_> = get(block, "type").into_iter().filter_map(string).collect();
+        if kinds.iter().any(|kind| kind == "resource_link") {
+            of_member(block, uris);
+        }
+        if kinds.iter().any(|kind| kind == "resource") {
+            for resource in get(block, "resource") {
+                of_member(resource, uris);
+            }
+        }
+    }
+}
+
+fn of_member<'a>(object: &'a RawValue, uris: &mut Vec<&'a RawValue>) {
+    uris.extend(get(object, "uri").into_iter().filter(is_string));
+}
+
+fn is_string(raw: &&RawValue) -> bool {
+    raw.get().starts_with('"')
+}
+
+fn of_params<'a>(params: &'a RawValue, method: &str, uris: &mut Vec<&'a RawValue>) {
+    match method {
+        UPDATED => of_member(params, uris),
+        ACKNOWLEDGED => {
+            for filter in get(params, "notifications") {
+                let lists = get(filter, "resourceSubscriptions").into_iter();
+                uris.extend(lists.flat_map(elements).filter(is_string));
+            }
+        }
+        TASKS => of_result(params, What::Task, uris),
+        _ => {}
+    }
+}
+
+/// The same in a tree, where every path is a pointer.
+fn in_tree(message: &mut Value, what: What) {
+    let rename = |uri: Option<&mut Value>| {
+        if let Some(Value::String(uri)) = uri {
+            uri.insert_str(0, PREFIX);
+        }
+    };
+    let blocks = |content: Option<&mut Value>| {
+        let mut one = match content {
+            Some(Value::Array(several)) => several.iter_mut().collect(),
+            content => Vec::from_iter(content),
+        };
+        for block in &mut one {
+            match block.get("type").and_then(Value::as_str) {
+                Some("resource_link") => rename(block.get_mut("uri")),
+                Some("resource") => rename(block.pointer_mut("/resource/uri")),
+                _ => {}
+            }
+        }
+    };
+    let each = |list: Option<&mut Value>, then: &dyn Fn(&mut Value)| {
+        if let Some(Value::Array(list)) = list {
+            list.iter_mut().for_each(then);
+        }
+    };
+    let method = message.get("method").and_then(Value::as_str);
+    let (result, what) = match (method, message.get("id")) {
+        (None, _) => (message.get_mut("result"), what),
+        (Some(UPDATED), None) => return rename(member(message, &["params", "uri"])),
+        (Some(ACKNOWLEDGED), None) => {
+            let path = ["params", "notifications", "resourceSubscriptions"];
+            return each(member(message, &path), &|uri| rename(Some(uri)));
+        }
+        (Some(TASKS), None) => (message.get_mut("params"), What::Task),
+        _ => return,
+    };
+    let (result, what) = match (result, what) {
+        (Some(task), What::Task) => (task.get_mut("result"), What::Unknown),
+        other => other,
+    };
+    let Some(result) = result else { return };
+    if matches!(what, What::Tool | What::Unknown) {
+        blocks(result.get_mut("content"));
+    }
+    if matches!(what, What::Prompt | What::Unknown) {
+        each(result.get_mut("messages"), &|message| {
+            blocks(message.get_mut("content"));
+        });
+    }
+    if matches!(what, What::Resource | What::Unknown) {
+        each(result.get_mut("contents"), &|content| {
+            rename(content.get_mut("uri"));
+        });
+    }
+}
+
+/// The member at the end of `path`, through objects only.
+fn member<'v>(value: &'v mut Value, path: &[&str]) -> Option<&'v mut Value> {
+    path.iter()
+        .try_fold(value, |value, name| value.get_mut(name))
+}
+
+/// What a client subscribes to goes to the server without the prefix, and what
+/// the server acknowledges comes back with it.
+fn client(uris: &[&str], foreign: Option<&str>) {
+    let listen = |uris: &[String], method: &str, id: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0",{id}"method":"{method}","params":{{"notifications": {{"resourceSubscriptions": {}}}}}}}"#,
+            json!(uris)
+        )
+    };
+    let own: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+    let mut prefixed: Vec<String> = own.iter().map(|uri| format!("{PREFIX}{uri}")).collect();
+    let acknowledged = listen(&own, ACKNOWLEDGED, "");
+    let read = rewrite::message(&acknowledged, Asked::Other, PREFIX).expect("a message");
+    let renamed = read.renamed.unwrap_or(acknowledged.into_bytes());
+    assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
+
+    prefixed.extend(foreign.map(str::to_owned));
+    let body = listen(&prefixed, "subscriptions/listen", r#""id":1,"#);
+    let message = Message::parse(body.as_bytes()).expect("a message");
+    let params = message.params().expect("parameters");
+    let sent = subscriptions::renamed(&body, params, PREFIX);
+    match foreign {
+        Some(uri) if !uri.starts_with(PREFIX) => {
+            assert_eq!(sent, Err(Refused::Foreign(uri.to_owned())));
+        }
+        Some(_) => {}
+        None => {
+            let expected = listen(&own, "subscriptions/listen", r#""id":1,"#);
+            let expected = Some(expected.into_bytes()).filter(|_| !own.is_empty());
+            assert_eq!(sent, Ok(expected));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Server-sent events: however a stream is cut into chunks, the same events
+//! come of it, each as early as can be, and every byte of it goes on.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use mcp_gateway::mcp::sse::{self, Data, Event, Parser};
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    stream: Stream<'a>,
+    cuts: Vec<u8>,
+    longest: Option<u8>,
+    rewritten: &'a str,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Stream<'a> {
+    Lines { mark: bool, lines: Vec<Line<'a>> },
+    Bytes(&'a [u8]),
+}
+
+#[derive(Arbitrary, Debug)]
+struct Line<'a> {
+    name: Name,
+    value: &'a [u8],
+    end: End,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Name {
+    Blank,
+    Comment,
+    Data,
+    DataWithoutBlank,
+    DataAlone,
+    Id,
+    Event,
+    Retry,
+    Mark,
+    Other,
+}
+
+#[derive(Arbitrary, Debug, Clone, Copy)]
+enum End {
+    Lf,
+    Cr,
+    CrLf,
+    None,
+}
+
+impl Stream<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        let (mark, lines) = match self {
+            Self::Bytes(bytes) => return bytes.to_vec(),
+            Self::Lines { mark, lines } => (mark, lines),
+        };
+        let mut out = Vec::new();
+        if *mark {
+            out.extend_from_slice(b"\xef\xbb\xbf");
+        }
+        for line in lines {
+            let (name, value): (&[u8], &[u8]) = match line.name {
+                Name::Blank => (b"", b""),
+                Name::Comment => (b":", line.value),
+                Name::Data => (b"data: ", line.value),
+                Name::DataWithoutBlank => (b"data:", line.value),
+                Name::DataAlone => (b"data", b""),
+                Name::Id => (b"id: ", line.value),
+                Name::Event => (b"event: ", line.value),
+                Name::Retry => (b"retry: ", line.value),
+                Name::Mark => (b"\xef\xbb\xbfdata:", line.value),
+                Name::Other => (b"", line.value),
+            };
+            out.extend_from_slice(name);
+            out.extend_from_slice(value);
+            out.extend_from_slice(match line.end {
+                End::Lf => b"\n",
+                End::Cr => b"\r",
+                End::CrLf => b"\r\n",
+                End::None => b"",
+            });
+        }
+        out
+    }
+}
+
+/// What the parser showed.
+#[derive(Debug, Default, PartialEq)]
+struct Shown {
+    raw: Vec<Vec<u8>>,
+    /// The data of events that have some; `None` where it is unreadable.
+    data: Vec<Option<String>>,
+}
+
+impl Shown {
+    fn push(&mut self, event: Event<'_>) {
+        match self.raw.last_mut() {
+            // The LF of a CR at the end of a chunk.
+            Some(last) if event.raw == b"\n" && last.ends_with(b"\r") => last.push(b'\n'),
+            _ => self.raw.push(event.raw.to_vec()),
+        }
+        match event.data() {
+            Data::Empty => {}
+            Data::Text(text) => self.data.push(Some(text.into_owned())),
+            Data::Unreadable => self.data.push(None),
+        }
+    }
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let stream = input.stream.bytes();
+    let longest = input.longest.map_or(usize::MAX, usize::from);
+
+    let mut whole = Shown::default();
+    let mut parser = Parser::new(longest);
+    let taken = parser.push(&stream, |event| whole.push(event));
+    let rest = parser.rest();
+    for raw in &whole.raw {
+        assert!(raw.len() <= longest.max(3).saturating_add(1));
+    }
+
+    let mut cut = Shown::default();
+    let mut parser = Parser::new(longest);
+    let (mut at, mut also_taken) = (0, Ok(()));
+    // Then byte by byte: few streams are long.
+    let sizes = input.cuts.iter().map(|size| usize::from(*size));
+    for size in sizes.chain(std::iter::repeat(1)) {
+        if at == stream.len() || also_taken.is_err() {
+            break;
+        }
+        let end = stream.len().min(at + size);
+        also_taken = parser.push(&stream[at..end], |event| cut.push(event));
+        at = end;
+        // Nothing that is complete is held back. The reference starts over
+        // each time: not for long.
+        if also_taken.is_ok() && stream.len() < 512 {
+            let complete = reference(&stream[..at]);
+            assert_eq!(readable(&complete), cut.data, "after {at} bytes");
+        }
+    }
+    assert_eq!(cut, whole);
+    assert_eq!(also_taken, taken);
+    if taken.is_err() {
+        assert_eq!(parser.push(b"x", |event| panic!("{event:?}")), taken);
+        return;
+    }
+    assert_eq!(parser.rest(), rest);
+    assert_eq!([whole.raw.concat(), rest].concat(), stream);
+    assert_eq!(readable(&reference(&stream)), whole.data);
+    if let Ok(text) = std::str::from_utf8(&stream) {
+        let data: Vec<_> = whole.data.iter().flatten().cloned().collect();
+        assert_eq!(sse::data(text), data);
+    }
+    for raw in &whole.raw {
+        rewritten(raw, input.rewritten);
+    }
+});
+
+/// With other data an event is the same but for its data.
+fn rewritten(raw: &[u8], data: &str) {
+    let event = Event { raw };
+    let rewritten = event.rewritten(data.as_bytes());
+    let has_data_line = fields(raw).iter().any(|field| is_data(field));
+    if !has_data_line {
+        assert_eq!(rewritten, raw);
+        return;
+    }
+    let lines = data.replace("\r\n", "\n").replace('\r', "\n");
+    let mut shown = Shown::default();
+    let mut parser = Parser::new(usize::MAX);
+    // Not at the start of a stream.
+    for bytes in [b"\n", rewritten.as_slice()] {
+        let pushed = parser.push(bytes, |event| shown.push(event));
+        assert_eq!(pushed, Ok(()));
+    }
+    assert_eq!(parser.rest(), b"");
+    assert_eq!(shown.raw, [b"\n", rewritten.as_slice()]);
+    let expected = Some(lines).filter(|lines| !lines.is_empty());
+    assert_eq!(shown.data, Vec::from_iter(expected.map(Some)));
+    let others = |raw: &[u8]| {
+        let mut fields = fields(raw);
+        fields.retain(|field| !is_data(field));
+        fields
+    };
+    assert_eq!(others(&rewritten), others(raw));
+}
+
+fn is_data(field: &[u8]) -> bool {
+    field == b"data" || field.starts_with(b"data:")
+}
+
+fn readable(data: &[Vec<u8>]) -> Vec<Option<String>> {
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+    data.iter().map(text).collect()
+}
+
+/// The lines of a text that ends with a line end, or of what does.
+fn fields(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut unified = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'\n' if at > 0 && text[at - 1] == b'\r' => {}
+            b'\r' => unified.push(b'\n'),
+            byte => unified.push(*byte),
+        }
+    }
+    let mut lines: Vec<_> = unified.split(|byte| *byte == b'\n').collect();
+    lines.pop();
+    lines.into_iter().map(<[u8]>::to_vec).collect()
+}
+
+/// The data of the events of a stream, as the standard words it.
+fn reference(stream: &[u8]) -> Vec<Vec<u8>> {
+    let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
+    let (mut events, mut buffer) = (Vec::new(), Vec::new());
+    for line in fields(stream) {
+        if line.is_empty() {
+            let mut data = std::mem::take(&mut buffer);
+            data.pop();
+            if !data.is_empty() {
+                events.push(data);
+            }
+        } else if is_data(&line) {
+            let value = line.get(5..).unwrap_or_default();
+            buffer.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+            buffer.push(b'\n');
+        }
+    }
+    events
+}

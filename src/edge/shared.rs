@@ -1,0 +1,179 @@
+//! What the contexts of one plugin on one worker share: its configuration, the
+//! state of the worker, and the calls under way.
+//!
+//! All calls are the root context's, since it outlives every stream: an answer
+//! that several streams wait for must not depend on one of them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proxy_wasm::hostcalls::dispatch_http_call;
+use proxy_wasm::types::Status;
+
+use super::host::{self, Buffer, Map};
+use super::http::Http;
+use crate::config::Config;
+use crate::gateway::call::{Call, Response};
+use crate::gateway::calls::{Delivery, JobId};
+use crate::gateway::worker::Worker;
+use crate::metrics::Kind;
+
+/// Shared by the root context and its streams.
+pub(super) struct Shared {
+    pub(super) root: u32,
+    pub(super) config: Rc<Config>,
+    /// What the host calls the metrics, in their order.
+    pub(super) metrics: Vec<(Kind, u32)>,
+    pub(super) worker: Rc<RefCell<Worker>>,
+    /// The streams that may wait for calls.
+    streams: RefCell<HashMap<u32, Rc<RefCell<Http>>>>,
+    /// The host's tokens of the calls under way.
+    sent: RefCell<HashMap<u32, JobId>>,
+    /// The call to send, and then the token or the reason why it was not sent.
+    post: RefCell<Post>,
+    /// A callback of the root context is running.
+    is_in_root: Cell<bool>,
+}
+
+#[derive(Default)]
+enum Post {
+    #[default]
+    Empty,
+    Out(Rc<Call>),
+    Done(Result<u32, Response>),
+}
+
+impl Shared {
+    pub(super) fn new(
+        root: u32,
+        config: Config,
+        metrics: Vec<(Kind, u32)>,
+        worker: Rc<RefCell<Worker>>,
+    ) -> Self {
+        Self {
+            root,
+            config: Rc::new(config),
+            metrics,
+            worker,
+            streams: RefCell::default(),
+            sent: RefCell::default(),
+            post: RefCell::default(),
+            is_in_root: Cell::new(false),
+        }
+    }
+
+    /// `http` is the stream with this id, until it is [`left`](Self::left).
+    pub(super) fn entered(&self, id: u32, http: &Rc<RefCell<Http>>) {
+        self.streams.borrow_mut().insert(id, Rc::clone(http));
+    }
+
+    pub(super) fn left(&self, id: u32) {
+        self.streams.borrow_mut().remove(&id);
+    }
+
+    /// Sends a call on behalf of `stream`.
+    ///
+    /// # Errors
+    /// It was not sent, which is what came of it.
+    pub(super) fn send(&self, stream: u32, job: JobId, call: Rc<Call>) -> Result<(), Response> {
+        self.post.replace(Post::Out(call));
+        // Neither context can be gone: the one outlives the other, and that one
+        // is running.
+        let _ = host::act_on(self.root);
+        if self.is_in_root.get() {
+            self.dispatch();
+        } else {
+            host::in_root(self.root);
+        }
+        let _ = host::act_on(stream);
+        match self.post.take() {
+            Post::Done(Ok(token)) => {
+                self.sent.borrow_mut().insert(token, job);
+                Ok(())
+            }
+            Post::Done(Err(response)) => Err(response),
+            Post::Empty | Post::Out(_) => Err(Response::Unreachable),
+        }
+    }
+
+    /// Sends the call that is to be sent, in the root context.
+    pub(super) fn dispatch(&self) {
+        let Post::Out(call) = self.post.take() else {
+            return;
+        };
+        let headers = call
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let sent = dispatch_http_call(
+            &call.cluster,
+            headers,
+            Some(&call.body),
+            Vec::new(),
+            call.timeout,
+        );
+        self.post
+            .replace(Post::Done(sent.map_err(|status| match status {
+                Status::BadArgument => Response::NoCluster,
+                _ => Response::Unreachable,
+            })));
+    }
+
+    /// The answer to the call with this token is there, in the root context.
+    pub(super) fn answered(&self, token: u32, headers: usize, body_size: usize) {
+        let Some(job) = self.sent.borrow_mut().remove(&token) else {
+            return;
+        };
+        let response = if headers == 0 {
+            Response::Reset
+        } else {
+            response(body_size)
+        };
+        self.is_in_root.set(true);
+        for delivery in self.deliveries(job, &response) {
+            let to = self.streams.borrow().get(&delivery.to.0).cloned();
+            if let Some(http) = to
+                && host::act_on(delivery.to.0).is_ok()
+                && let Ok(mut http) = http.try_borrow_mut()
+            {
+                http.call_done(delivery.call, delivery.answer);
+            }
+        }
+        let _ = host::act_on(self.root);
+        self.is_in_root.set(false);
+    }
+
+    /// What the streams that wait for `job` are told.
+    pub(super) fn deliveries(&self, job: JobId, response: &Response) -> Vec<Delivery> {
+        match (self.worker.try_borrow_mut(), &self.config.gateway) {
+            (Ok(mut worker), Some(gateway)) => worker.done(job, response, gateway),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn response(body_size: usize) -> Response {
+    let (Ok(headers), Ok(body)) = (
+        host::headers(Map::CallResponse),
+        host::buffer(Buffer::CallResponseBody, body_size),
+    ) else {
+        return Response::Reset;
+    };
+    if headers
+        .all("content-encoding")
+        .any(|value| !value.eq_ignore_ascii_case(b"identity"))
+    {
+        return Response::Encoded;
+    }
+    let status = headers.text(":status");
+    match status.and_then(|status| status.parse().ok()) {
+        Some(status) => Response::Http {
+            status,
+            content_type: headers.text("content-type").map(str::to_owned),
+            body,
+        },
+        None => Response::Reset,
+    }
+}

@@ -1,0 +1,517 @@
+//! Resource URIs in what a server sends: as clients see them, with the
+//! server's prefix. It goes in where a string starts, so everything else, and
+//! how the URI itself is written, stays byte for byte.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use crate::mcp::json::{self, Error, Reader};
+use crate::mcp::method;
+
+const RESOURCES_UPDATED: &str = "notifications/resources/updated";
+const SUBSCRIPTIONS_ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+const TASKS: &str = "notifications/tasks";
+
+/// What a result answers; this says where it holds URIs of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// `tools/call`: in `content`.
+    Tool,
+    /// `prompts/get`: in `messages`.
+    Prompt,
+    /// `resources/read`: in `contents`.
+    Resource,
+    /// One of these, and nobody knows which: `tasks/result`, or an answer that
+    /// comes on another stream than its request.
+    Unknown,
+    /// `tasks/get` (modern): as [`Unknown`](Self::Unknown), in the task's `result`.
+    Task,
+    /// Something that is answered without URIs.
+    Other,
+}
+
+impl Asked {
+    /// What the request with this method asks.
+    pub fn by(method: &str) -> Self {
+        match method {
+            method::TOOLS_CALL => Self::Tool,
+            method::PROMPTS_GET => Self::Prompt,
+            method::RESOURCES_READ => Self::Resource,
+            "tasks/result" => Self::Unknown,
+            "tasks/get" => Self::Task,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A message of a server's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Read<'a> {
+    /// What it is.
+    pub kind: Kind<'a>,
+    /// Its id as it stands; `None` where it has none.
+    pub id: Option<&'a str>,
+    /// The message with its URIs renamed; `None` where it stays as it is.
+    pub renamed: Option<Vec<u8>>,
+}
+
+/// What kind of message it is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// Has a result.
+    Response,
+    /// Has an error.
+    Error,
+    /// Has a method and an id.
+    Request(Cow<'a, str>),
+    /// Has a method and no id.
+    Notification(Cow<'a, str>),
+}
+
+impl Read<'_> {
+    /// Whether it answers the request with the id `id`, as it stands there: a
+    /// server may write the same string or number another way.
+    pub fn answers(&self, id: &str) -> bool {
+        let number = |id: &str| id.parse::<f64>().ok();
+        matches!(self.kind, Kind::Response | Kind::Error)
+            && self.id.is_some_and(|own| {
+                own == id
+                    || json::string(own).is_some_and(|own| json::string(id) == Some(own))
+                    || number(own).is_some_and(|own| number(id) == Some(own))
+            })
+    }
+}
+
+/// Why a text is not one JSON-RPC message that every client reads the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is no JSON.
+    NotJson(Error),
+    /// It is something else, or two kinds of message at once, or has a second
+    /// id or method.
+    NotOneMessage,
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Self {
+        Self::NotJson(error)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(error) => write!(f, "not JSON: {error}"),
+            Self::NotOneMessage => f.write_str("not one JSON-RPC message"),
+        }
+    }
+}
+
+/// Reads `text`, the answer to a request or another message of the server's,
+/// and puts `prefix` before its URIs. Of members that stand there twice both
+/// are renamed: a client may read either.
+///
+/// # Errors
+/// `text` is not one message.
+pub fn message<'a>(text: &'a str, asked: Asked, prefix: &str) -> Result<Read<'a>, Unreadable> {
+    let (mut id, mut method, mut params) = (None, None, Vec::new());
+    let (mut has_result, mut has_error, mut is_ambiguous) = (false, false, false);
+    let mut uris = Vec::new();
+    let mut reader = Reader::new(text);
+    let asked = if prefix.is_empty() {
+        Asked::Other
+    } else {
+        asked
+    };
+    let is_object = reader.peek() == Some(b'{');
+    object(&mut reader, |reader, name| match name {
+        "result" => {
+            has_result = true;
+            result(reader, asked, &mut uris)
+        }
+        _ => {
+            let value = reader.skip()?;
+            match name {
+                "id" => is_ambiguous |= id.replace(value).is_some(),
+                "method" => is_ambiguous |= method.replace(value).is_some(),
+                "params" => params.push(value),
+                "error" => has_error = true,
+                _ => {}
+            }
+            Ok(())
+        }
+    })?;
+    reader.end()?;
+    if !is_object || is_ambiguous {
+        return Err(Unreadable::NotOneMessage);
+    }
+    let kind = match (method.map(json::string), has_result, has_error) {
+        (None, true, false) => Kind::Response,
+        (None, false, true) => Kind::Error,
+        (Some(Some(method)), false, false) if id.is_some() => Kind::Request(method),
+        (Some(Some(method)), false, false) => Kind::Notification(method),
+        _ => return Err(Unreadable::NotOneMessage),
+    };
+    if let (Kind::Notification(method), false) = (&kind, prefix.is_empty()) {
+        for params in params {
+            let mut found = Vec::new();
+            notification(&mut Reader::new(params), method, &mut found)?;
+            let start = json::span(text, params).map_or(0, |span| span.start);
+            uris.extend(found.into_iter().map(|at| at.saturating_add(start)));
+        }
+    }
+    let renamed = (!uris.is_empty()).then(|| prefixed(text, uris, prefix));
+    Ok(Read { kind, id, renamed })
+}
+
+/// `text` with `prefix` in the strings that start at `uris`.
+fn prefixed(text: &str, mut uris: Vec<usize>, prefix: &str) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    json::push_string(&mut quoted, prefix);
+    let inner = quoted.strip_suffix(b"\"").unwrap_or_default();
+    let more = uris.len().saturating_mul(inner.len());
+    // Those of one block are found by their kind.
+    uris.sort_unstable();
+    let edits = uris.into_iter().map(|at| (at..at.saturating_add(1), inner));
+    spliced(text, edits, text.len().saturating_add(more))
+}
+
+/// `text` with what stands in each of these ranges, in their order, replaced.
+pub(super) fn spliced<'e>(
+    text: &str,
+    edits: impl Iterator<Item = (Range<usize>, &'e [u8])>,
+    size: usize,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(size);
+    let mut done = 0;
+    for (range, new) in edits {
+        out.extend_from_slice(text.as_bytes().get(done..range.start).unwrap_or_default());
+        out.extend_from_slice(new);
+        done = range.end;
+    }
+    out.extend_from_slice(text.as_bytes().get(done..).unwrap_or_default());
+    out
+}
+
+/// Finds the URIs of a result: the bytes at which their strings start.
+fn result(reader: &mut Reader<'_>, asked: Asked, uris: &mut Vec<usize>) -> Result<(), Error> {
+    object(reader, |reader, name| match (asked, name) {
+        (Asked::Tool | Asked::Unknown, "content") => blocks(reader, uris),
+        (Asked::Prompt | Asked::Unknown, "messages") => array(reader, |reader| {
+            object(reader, |reader, name| match name {
+                "content" => blocks(reader, uris),
+                _ => skip(reader),
+            })
+        }),
+        (Asked::Resource | Asked::Unknown, "contents") => {
+            array(reader, |reader| contents(reader, uris))
+        }
+        (Asked::Task, "result") => result(reader, Asked::Unknown, uris),
+        _ => skip(reader),
+    })
+}
+
+/// Finds those of the parameters of a notification.
+fn notification(reader: &mut Reader<'_>, method: &str, uris: &mut Vec<usize>) -> Result<(), Error> {
+    match method {
+        RESOURCES_UPDATED => contents(reader, uris),
+        SUBSCRIPTIONS_ACKNOWLEDGED => object(reader, |reader, name| match name {
+            "notifications" => object(reader, |reader, name| match name {
+                "resourceSubscriptions" => array(reader, |reader| uri(reader, uris)),
+                _ => skip(reader),
+            }),
+            _ => skip(reader),
+        }),
+        // As the answer to `tasks/get`.
+        TASKS => result(reader, Asked::Task, uris),
+        _ => Ok(()),
+    }
+}
+
+/// Finds those of one content block, or of several.
+fn blocks(reader: &mut Reader<'_>, uris: &mut Vec<usize>) -> Result<(), Error> {
+    if reader.peek() == Some(b'[') {
+        array(reader, |reader| block(reader, uris))
+    } else {
+        block(reader, uris)
+    }
+}
+
+fn block(reader: &mut Reader<'_>, uris: &mut Vec<usize>) -> Result<(), Error> {
+    // The type may come last.
+    let (mut is_link, mut is_embedded) = (false, false);
+    let (mut linked, mut embedded) = (Vec::new(), Vec::new());
+    object(reader, |reader, name| match name {
+        "type" => {
+            let kind = json::string(reader.skip()?);
+            is_link |= kind.as_deref() == Some("resource_link");
+            is_embedded |= kind.as_deref() == Some("resource");
+            Ok(())
+        }
+        "uri" => uri(reader, &mut linked),
+        "resource" => contents(reader, &mut embedded),
+        _ => skip(reader),
+    })?;
+    if is_link {
+        uris.append(&mut linked);
+    }
+    if is_embedded {
+        uris.append(&mut embedded);
+    }
+    Ok(())
+}
+
+/// Finds that of something whose member `uri` it is.
+fn contents(reader: &mut Reader<'_>, uris: &mut Vec<usize>) -> Result<(), Error> {
+    object(reader, |reader, name| match name {
+        "uri" => uri(reader, uris),
+        _ => skip(reader),
+    })
+}
+
+fn uri(reader: &mut Reader<'_>, uris: &mut Vec<usize>) -> Result<(), Error> {
+    let start = reader.mark();
+    if reader.skip()?.starts_with('"') {
+        uris.push(start);
+    }
+    Ok(())
+}
+
+fn skip(reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.skip()?;
+    Ok(())
+}
+
+/// Opens an object, and passes over anything else.
+fn object<'a>(
+    reader: &mut Reader<'a>,
+    mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if reader.peek() != Some(b'{') {
+        return skip(reader);
+    }
+    reader.object(|reader, name| member(reader, &name))?;
+    Ok(())
+}
+
+/// Opens an array, and passes over anything else.
+fn array<'a>(
+    reader: &mut Reader<'a>,
+    element: impl FnMut(&mut Reader<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if reader.peek() != Some(b'[') {
+        return skip(reader);
+    }
+    reader.array(element)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// The message as a client gets it; `None` where it is the server's.
+    fn renamed(text: &str, asked: Asked) -> Option<String> {
+        let read = message(text, asked, "w+").unwrap_or_else(|why| panic!("{why}: {text}"));
+        read.renamed.map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    /// In each text `@` is where the prefix belongs.
+    fn check(asked: Asked, text: &str) {
+        let expected = text.contains('@').then(|| text.replace('@', "w+"));
+        assert_eq!(renamed(&text.replace('@', ""), asked), expected, "{text}");
+    }
+
+    fn response(result: &str) -> String {
+        format!(r#" {{"jsonrpc" : "2.0","id":1,"result": {result} }}"#)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_uris_of_a_result_are_renamed_and_nothing_else() {
+        const LINK: &str = r#"{"type":"resource_link", "uri" : "@file:///a","name":"uri"}"#;
+        const EMBEDDED: &str = r#"{"resource":{"text":"x","uri":"@x:y"},"type":"resource"}"#;
+        const TEXT: &str = r#"{"type":"text","text":"file:///a","uri":"a","resource":{"uri":"a"}}"#;
+        let blocks = format!("[{TEXT},{LINK} ,{EMBEDDED},1,{{}},[{{}}],null]");
+        let plain = blocks.replace('@', "");
+        for (asked, result) in [
+            (
+                Asked::Tool,
+                format!(
+                    r#"{{"content":{blocks},"structuredContent":{{"content":{plain}}},"_meta":{plain},"contents":{plain},"messages":[{{"content":{plain}}}]}}"#
+                ),
+            ),
+            (
+                Asked::Prompt,
+                format!(
+                    r#"{{"description":"","messages":[{{"role":"user","content":{LINK}}},{{"content":{EMBEDDED}}},{{"content":{blocks}}},{{"content":"a"}},{{}},1],"content":{plain}}}"#
+                ),
+            ),
+            (
+                Asked::Resource,
+                r#"{"contents":[{"uri":"@a","text":"","_meta":{"uri":"a"}},{"blob":"","uri":"@b"},{"uri":1},"a"],"uri":"a","content":[{"type":"resource_link","uri":"a"}]}"#.to_owned(),
+            ),
+            (
+                Asked::Unknown,
+                format!(
+                    r#"{{"content":{blocks},"contents":[{{"uri":"@a"}}],"messages":[{{"content":{LINK}}}],"result":{{"content":{plain}}}}}"#
+                ),
+            ),
+            (
+                Asked::Task,
+                format!(
+                    r#"{{"taskId":"t","status":"completed","result":{{"content":{blocks},"result":{{"content":{plain}}}}},"content":{plain}}}"#
+                ),
+            ),
+            (
+                Asked::Other,
+                format!(r#"{{"content":{plain},"contents":[{{"uri":"a"}}]}}"#),
+            ),
+        ] {
+            check(asked, &response(&result));
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn results_of_another_shape_stay_as_they_are() {
+        for result in [
+            "null",
+            "[]",
+            "{}",
+            r#""content""#,
+            r#"{"content":null}"#,
+            r#"{"content":"file:///a","isError":true}"#,
+            r#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
+            r#"{"messages":{},"contents":{"uri":"a"}}"#,
+        ] {
+            for asked in [Asked::Unknown, Asked::Task] {
+                check(asked, &response(result));
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_stands_there_twice_is_renamed_twice() {
+        for text in [
+            r#"{"id":1,"result":{"content":[{"type":"resource_link","uri":"@a"}],"content":[{"type":"resource_link","uri":"@a"}]}}"#,
+            r#"{"id":1,"result":{"content":[{"uri":"@a","uri":"@b","type":"resource_link","type":"text"}]}}"#,
+            r#"{"id":1,"result":{"content":[{"resource":{"uri":"@a"},"type":"resource_link","uri":"@b","type":"resource"}]}}"#,
+            r#"{"id":1,"result":{"content":[{"type":"resource_link","uri":"@a"}]},"result":{"content":{"type":"resource_link","uri":"@a"}}}"#,
+            r#"{"id":1,"r\u0065sult":{"content":[{"typ\u0065":"r\u0065source_link","\u0075ri":"@\u0061\ud800"}]}}"#,
+        ] {
+            check(Asked::Tool, text);
+        }
+        let twice = r#"{"method":"notifications/resources/updated","params":{"uri":"@a","uri":"@b"},"params":{"uri":"@c"}}"#;
+        check(Asked::Other, twice);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn notifications_are_renamed_whatever_was_asked() {
+        for text in [
+            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"@a","_meta":{"uri":"a"}}}"#,
+            r#"{"params":{"uri" : "@a"},"method":"notifications/resources\/updated"}"#,
+            r#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"resourcesListChanged":true,"resourceSubscriptions":["@a", "@b",1]},"resourceSubscriptions":["a"]}}"#,
+            r#"{"method":"notifications/tasks","params":{"taskId":"t","status":"completed","result":{"content":[{"type":"resource_link","uri":"@a"}]}}}"#,
+            r#"{"method":"notifications/message","params":{"uri":"a","data":{"uri":"a"}}}"#,
+            r#"{"method":"notifications/resources/updated","params":["a"]}"#,
+            r#"{"method":"notifications/resources/updated"}"#,
+            // A request of the server's, and an error, have none of these.
+            r#"{"id":1,"method":"notifications/resources/updated","params":{"uri":"a"}}"#,
+            r#"{"id":1,"error":{"code":-32002,"message":"","data":{"uri":"a"}}}"#,
+        ] {
+            for asked in [Asked::Other, Asked::Tool, Asked::Resource] {
+                check(asked, text);
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_prefix_is_written_as_json() {
+        let text = r#"{"id":1,"result":{"contents":[{"uri":"a"}]}}"#;
+        let renamed = |prefix| message(text, Asked::Resource, prefix).unwrap().renamed;
+        let expected = r#"{"id":1,"result":{"contents":[{"uri":"\"\\\na"}]}}"#;
+        assert_eq!(renamed("\"\\\n"), Some(expected.as_bytes().to_vec()));
+        assert_eq!(renamed(""), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn it_is_told_what_a_message_is() {
+        for (text, kind, id) in [
+            (r#"{"result":{},"id":"a"}"#, Kind::Response, Some(r#""a""#)),
+            (r#"{"error":{},"id":null}"#, Kind::Error, Some("null")),
+            (r#"{"error":1}"#, Kind::Error, None),
+            (
+                r#"{"method":"p\u0069ng","id":1}"#,
+                Kind::Request("ping".into()),
+                Some("1"),
+            ),
+            (r#"{"method":"x"}"#, Kind::Notification("x".into()), None),
+        ] {
+            let read = message(text, Asked::Tool, "w+").unwrap();
+            assert_eq!((read.kind, read.id), (kind, id), "{text}");
+        }
+        for text in [
+            "[]",
+            "1",
+            "{}",
+            r#"[{"id":1,"result":{}}]"#,
+            r#"{"id":1}"#,
+            r#"{"id":1,"id":1,"result":{}}"#,
+            r#"{"id":1,"result":{},"error":{}}"#,
+            r#"{"id":1,"result":{},"method":"x"}"#,
+            r#"{"method":"x","method":"x"}"#,
+            r#"{"method":1}"#,
+        ] {
+            let read = message(text, Asked::Tool, "w+");
+            assert_eq!(read, Err(Unreadable::NotOneMessage), "{text}");
+        }
+        for text in ["", "{", "[", "{}{}", r#"{"id":1,"result":{"content":[}}"#] {
+            let read = message(text, Asked::Tool, "w+");
+            assert!(matches!(read, Err(Unreadable::NotJson(_))), "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_answer_is_known_by_its_id() {
+        for (own, id, expected) in [
+            ("1", "1", true),
+            ("1.0", "1", true),
+            (r#""a""#, r#""\u0061""#, true),
+            ("1", r#""1""#, false),
+            ("1", "2", false),
+            (r#""a""#, r#""b""#, false),
+            ("null", "1", false),
+        ] {
+            let text = format!(r#"{{"id":{own},"result":{{}}}}"#);
+            let read = message(&text, Asked::Other, "").unwrap();
+            assert_eq!(read.answers(id), expected, "{own} for {id}");
+        }
+        let request = message(r#"{"id":1,"method":"ping"}"#, Asked::Other, "").unwrap();
+        assert!(!request.answers("1"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_request_says_where_to_look() {
+        for (method, asked) in [
+            ("tools/call", Asked::Tool),
+            ("prompts/get", Asked::Prompt),
+            ("resources/read", Asked::Resource),
+            ("tasks/result", Asked::Unknown),
+            ("tasks/get", Asked::Task),
+            ("completion/complete", Asked::Other),
+        ] {
+            assert_eq!(Asked::by(method), asked);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn deep_nesting_does_not_exhaust_the_stack() {
+        let deep = format!(
+            "{}1{}",
+            r#"{"result":"#.repeat(100_000),
+            "}".repeat(100_000)
+        );
+        let text = format!(r#"{{"id":1,"result":{deep}}}"#);
+        assert_eq!(message(&text, Asked::Task, "w+").unwrap().renamed, None);
+    }
+}

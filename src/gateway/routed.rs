@@ -1,0 +1,210 @@
+//! The answer of a server to a request that was routed to it: whether it is
+//! one, and what becomes of it.
+
+use super::failure::Failure;
+use crate::http::Headers;
+
+/// Whose answer it is, and what is to be done with its body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Another filter's, or an answer that nobody has to look into: it passes.
+    Pass,
+    /// A stream of events, each with a message.
+    Events,
+    /// One message; with the HTTP status that it came with.
+    Message(u16),
+    /// No answer: it is replaced by an error.
+    Failed(Failure),
+}
+
+/// Envoy's `%RESPONSE_CODE_DETAILS%` for what a server answered.
+pub const FROM_SERVER: &str = "via_upstream";
+
+/// Those of them with which its router gives up, and what that means.
+const GIVEN_UP: &[(&str, Failure)] = &[
+    ("response_timeout", Failure::TimedOut),
+    ("upstream_response_timeout", Failure::TimedOut),
+    ("upstream_per_try_timeout", Failure::TimedOut),
+    ("upstream_max_stream_duration_reached", Failure::TimedOut),
+    ("request_overall_timeout", Failure::TimedOut),
+    ("stream_idle_timeout", Failure::TimedOut),
+    ("max_duration_timeout", Failure::TimedOut),
+    ("cluster_not_found", Failure::NoCluster),
+    ("route_not_found", Failure::NoRoute),
+    ("no_healthy_upstream", Failure::Unreachable),
+    ("maintenance_mode", Failure::Unreachable),
+    ("upstream_reset_before_response_started", Failure::Reset),
+    ("upstream_reset_after_response_started", Failure::Reset),
+];
+
+/// What Envoy's `details` mean, where its router gave up.
+pub fn given_up(details: &str) -> Option<Failure> {
+    let known = GIVEN_UP
+        .iter()
+        .find(|(known, _)| details.starts_with(known));
+    match known?.1.clone() {
+        // Of both kinds of reset one never got as far as a connection.
+        Failure::Reset
+            if details.contains("connection_failure") || details.contains("connection_timeout") =>
+        {
+            Some(Failure::Unreachable)
+        }
+        failure => Some(failure),
+    }
+}
+
+impl Reading {
+    /// Of an answer with these `headers` and `details`; `renames` is whether the
+    /// server's URIs have to be renamed; `end` whether it has no body.
+    pub fn of(headers: &Headers, details: Option<&str>, renames: bool, end: bool) -> Self {
+        match details {
+            None | Some(FROM_SERVER) => Self::of_server(headers, renames, end),
+            Some(details) => given_up(details).map_or(Self::Pass, Self::Failed),
+        }
+    }
+
+    fn of_server(headers: &Headers, renames: bool, end: bool) -> Self {
+        let status: u16 = headers
+            .text(":status")
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_default();
+        let other = Self::Failed(Failure::Status(status));
+        let is = |kind: &str| {
+            headers.text("content-type").is_some_and(|value| {
+                let essence = value.split(';').next().unwrap_or_default().trim();
+                essence.eq_ignore_ascii_case(kind)
+            })
+        };
+        match status {
+            401 | 403 => return Self::Failed(Failure::Refused),
+            200 | 400 | 402..=499 => {}
+            _ => return other,
+        }
+        let message = is("application/json");
+        let events = status == 200 && is("text/event-stream");
+        if end || !(message || events) {
+            return if status == 200 {
+                Self::Failed(Failure::Nonsense("neither JSON nor events"))
+            } else {
+                other
+            };
+        }
+        // An error is looked into in any case: it may be none of JSON-RPC.
+        if status == 200 && !renames {
+            return Self::Pass;
+        }
+        let encoded = headers
+            .all("content-encoding")
+            .any(|value| !value.eq_ignore_ascii_case(b"identity"));
+        if encoded {
+            Self::Failed(Failure::Encoded)
+        } else if events {
+            Self::Events
+        } else {
+            Self::Message(status)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn reading(pairs: &[(&str, &str)], details: &str, renames: bool) -> Reading {
+        let headers = Headers::from_pairs(pairs.iter().copied());
+        Reading::of(&headers, Some(details), renames, false)
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+    const EVENTS: (&str, &str) = ("content-type", "text/event-stream");
+
+    fn status(status: &'static str) -> (&'static str, &'static str) {
+        (":status", status)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_answer_is_looked_into_where_it_must_be() {
+        let ok = status("200");
+        for (pairs, renames, expected) in [
+            (vec![ok, JSON], true, Reading::Message(200)),
+            (vec![ok, EVENTS], true, Reading::Events),
+            (vec![ok, JSON], false, Reading::Pass),
+            (vec![ok, EVENTS], false, Reading::Pass),
+            (vec![status("404"), JSON], false, Reading::Message(404)),
+            (vec![status("429"), JSON], true, Reading::Message(429)),
+            (
+                vec![ok, JSON, ("content-encoding", "identity")],
+                true,
+                Reading::Message(200),
+            ),
+        ] {
+            assert_eq!(reading(&pairs, FROM_SERVER, renames), expected, "{pairs:?}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_no_answer_is_a_failure() {
+        let ok = status("200");
+        let html = ("content-type", "text/html");
+        let nonsense = Failure::Nonsense("neither JSON nor events");
+        for (pairs, failure) in [
+            (vec![ok, html], nonsense.clone()),
+            (vec![ok], nonsense.clone()),
+            (vec![status("401"), JSON], Failure::Refused),
+            (vec![status("403"), JSON], Failure::Refused),
+            (vec![status("404"), html], Failure::Status(404)),
+            (vec![status("400"), EVENTS], Failure::Status(400)),
+            (vec![status("500"), JSON], Failure::Status(500)),
+            (vec![status("503"), JSON], Failure::Status(503)),
+            (vec![status("302"), JSON], Failure::Status(302)),
+            (vec![status("202"), JSON], Failure::Status(202)),
+            (
+                vec![ok, JSON, ("content-encoding", "gzip")],
+                Failure::Encoded,
+            ),
+        ] {
+            assert_eq!(
+                reading(&pairs, FROM_SERVER, true),
+                Reading::Failed(failure),
+                "{pairs:?}"
+            );
+        }
+        let empty = Headers::from_pairs([ok, JSON]);
+        assert_eq!(
+            Reading::of(&empty, None, true, true),
+            Reading::Failed(nonsense)
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn where_the_router_gave_up_is_an_error_and_what_filters_say_passes() {
+        for (details, expected) in [
+            ("no_healthy_upstream", Reading::Failed(Failure::Unreachable)),
+            (
+                "upstream_reset_before_response_started{connection_termination}",
+                Reading::Failed(Failure::Reset),
+            ),
+            (
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}",
+                Reading::Failed(Failure::Unreachable),
+            ),
+            ("response_timeout", Reading::Failed(Failure::TimedOut)),
+            (
+                "upstream_per_try_timeout",
+                Reading::Failed(Failure::TimedOut),
+            ),
+            ("cluster_not_found", Reading::Failed(Failure::NoCluster)),
+            ("route_not_found", Reading::Failed(Failure::NoRoute)),
+            ("rbac_access_denied_matched_policy[none]", Reading::Pass),
+            ("jwt_authn_access_denied{Jwt_is_missing}", Reading::Pass),
+            ("request_rate_limited", Reading::Pass),
+        ] {
+            assert_eq!(
+                reading(&[status("503")], details, true),
+                expected,
+                "{details}"
+            );
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A client's subscriptions to resources (`subscriptions/listen`, modern), made
+//! one server's: its prefix comes off each URI, by splicing.
+
+use super::rewrite::spliced;
+use crate::config::Server;
+use crate::mcp::json::{self, Shape};
+use crate::mcp::lookalike::is_lookalike;
+use crate::mcp::message::Params;
+use crate::policy::glob::Filter;
+
+/// Why a client's subscriptions cannot go to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// They are no list of URIs that every reader reads the same way.
+    Malformed,
+    /// This URI is none of the server's.
+    Foreign(String),
+}
+
+/// The body of `subscriptions/listen`, with these `params`, as `server` gets it:
+/// with its own URIs. `None` where it stays as it is.
+///
+/// # Errors
+/// There is a URI that is none of the server's, or is configured away.
+pub fn renamed(
+    body: &str,
+    params: &Params<'_>,
+    server: &Server,
+) -> Result<Option<Vec<u8>>, Refused> {
+    const FILTER: &str = "notifications";
+    const LIST: &str = "resourceSubscriptions";
+    if server.scheme.is_empty() && server.resources == Filter::default() {
+        return Ok(None);
+    }
+    if params.has_lookalike(FILTER) {
+        return Err(Refused::Malformed);
+    }
+    let Some(filter) = params.get(FILTER) else {
+        return Ok(None);
+    };
+    let (mut list, mut has_lookalike) = (None, false);
+    let shape = json::members(filter, |name, value| {
+        has_lookalike |= is_lookalike(&name, &[LIST]);
+        if name == LIST {
+            list = Some(value);
+        }
+    });
+    if shape != Ok(Shape::Object { unique: true }) || has_lookalike {
+        return Err(Refused::Malformed);
+    }
+    let Some(list) = list.filter(|list| *list != "null") else {
+        return Ok(None);
+    };
+    let (mut edits, mut refused) = (Vec::new(), None);
+    json::elements(list, |uri| {
+        let span = json::span(body, uri).ok_or(Refused::Malformed);
+        match span.and_then(|span| Ok((span, own(uri, server)?))) {
+            Ok(edit) => edits.push(edit),
+            Err(why) => {
+                refused.get_or_insert(why);
+            }
+        }
+    })
+    .map_err(|_| Refused::Malformed)?;
+    if let Some(why) = refused {
+        return Err(why);
+    }
+    let own = edits
+        .iter()
+        .map(|(range, own)| (range.clone(), own.as_slice()));
+    Ok((!edits.is_empty()).then(|| spliced(body, own, body.len())))
+}
+
+/// The JSON string `uri` as the server has it, as a JSON string.
+fn own(uri: &str, server: &Server) -> Result<Vec<u8>, Refused> {
+    let uri = json::string(uri).ok_or(Refused::Malformed)?;
+    let own = uri.strip_prefix(server.scheme.as_str());
+    let Some(own) = own.filter(|own| server.resources.lets(own)) else {
+        return Err(Refused::Foreign(uri.into_owned()));
+    };
+    let mut quoted = Vec::new();
+    json::push_string(&mut quoted, own);
+    Ok(quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::mcp::Message;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn listen(params: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0", "id":1,"method":"subscriptions/listen","params":{params} }}"#)
+    }
+
+    fn as_sent(params: &str, server: &str) -> Result<Option<String>, Refused> {
+        let config = format!(r#"{{"servers":[{{"name":"w",{server}"enabled":true}}]}}"#);
+        let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
+        let body = listen(params);
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let renamed = renamed(&body, message.params().unwrap(), &gateway.servers[0])?;
+        Ok(renamed.map(|body| String::from_utf8(body).unwrap()))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_server_gets_its_own_uris() {
+        for (params, expected) in [
+            (
+                r#"{"notifications":{"toolsListChanged":true, "resourceSubscriptions":[ "w+file:///a" , "w+w+b"]},"uri":"w+c"}"#,
+                r#"{"notifications":{"toolsListChanged":true, "resourceSubscriptions":[ "file:///a" , "w+b"]},"uri":"w+c"}"#,
+            ),
+            (
+                r#"{"notifications":{"resourceSubscr\u0069ptions":["\u0077+\u00e4\"","w+"]}}"#,
+                r#"{"notifications":{"resourceSubscr\u0069ptions":["ä\"",""]}}"#,
+            ),
+        ] {
+            assert_eq!(as_sent(params, ""), Ok(Some(listen(expected))), "{params}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_excluded_is_none_of_the_servers() {
+        let params = r#"{"notifications":{"resourceSubscriptions":["a","secret"]}}"#;
+        let server = r#""toolPrefix":"","resources":{"exclude":["secret*"]},"#;
+        assert_eq!(
+            as_sent(params, server),
+            Err(Refused::Foreign("secret".into()))
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_names_no_uri_stays_as_it_is() {
+        for params in [
+            "{}",
+            r#"{"notifications":{}}"#,
+            r#"{"notifications":{"toolsListChanged":true}}"#,
+            r#"{"notifications":{"resourceSubscriptions":null}}"#,
+            r#"{"notifications":{"resourceSubscriptions":[]}}"#,
+        ] {
+            assert_eq!(as_sent(params, ""), Ok(None), "{params}");
+        }
+        let foreign = r#"{"notifications":{"resourceSubscriptions":["x"]},"Notifications":1}"#;
+        assert_eq!(as_sent(foreign, r#""toolPrefix":"","#), Ok(None));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_server_could_read_as_another_uri_is_refused() {
+        let foreign = |uri: &str| Refused::Foreign(uri.to_owned());
+        for (params, why) in [
+            (
+                r#"{"notifications":{"resourceSubscriptions":["w+a","x+b","c"]}}"#,
+                foreign("x+b"),
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":["W+a"]}}"#,
+                foreign("W+a"),
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":["w+a",1]}}"#,
+                Refused::Malformed,
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":["w+\ud800"]}}"#,
+                Refused::Malformed,
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":"w+a"}}"#,
+                Refused::Malformed,
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":["w+a"],"resourceSubscriptions":["w+a"]}}"#,
+                Refused::Malformed,
+            ),
+            (
+                r#"{"notifications":{"resourceSubscriptions":["w+a"],"ResourceSubscriptions":["b"]}}"#,
+                Refused::Malformed,
+            ),
+            (
+                r#"{"notifications":{},"Notifications":{"resourceSubscriptions":["b"]}}"#,
+                Refused::Malformed,
+            ),
+            (r#"{"notifications":[]}"#, Refused::Malformed),
+            (r#"{"notifications":null}"#, Refused::Malformed),
+        ] {
+            assert_eq!(as_sent(params, ""), Err(why), "{params}");
+        }
+    }
+}

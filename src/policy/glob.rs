@@ -1,0 +1,93 @@
+//! Patterns over names: `*` stands for any text, everything else for itself.
+
+/// A pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob(Vec<String>);
+
+impl Glob {
+    /// The pattern that `text` is.
+    pub fn new(text: &str) -> Self {
+        Self(text.split('*').map(str::to_owned).collect())
+    }
+
+    /// Whether `name` fits.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((first, rest)) = self.0.split_first() else {
+            return false;
+        };
+        let Some(mut left) = name.strip_prefix(first.as_str()) else {
+            return false;
+        };
+        let Some((last, between)) = rest.split_last() else {
+            return left.is_empty();
+        };
+        // Each part where it comes first leaves most to the parts after it.
+        for part in between {
+            match left.split_once(part.as_str()) {
+                Some((_, after)) => left = after,
+                None => return false,
+            }
+        }
+        left.ends_with(last.as_str())
+    }
+}
+
+/// Which names there are: those that `include` names (all, where it is empty),
+/// but for those that `exclude` names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// What there may be.
+    pub include: Vec<Glob>,
+    /// What there is not, whatever `include` says.
+    pub exclude: Vec<Glob>,
+}
+
+impl Filter {
+    /// Whether `name` is there.
+    pub fn lets(&self, name: &str) -> bool {
+        (self.include.is_empty() || self.include.iter().any(|glob| glob.matches(name)))
+            && !self.exclude.iter().any(|glob| glob.matches(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_star_stands_for_any_text() {
+        for (glob, name, fits) in [
+            ("get", "get", true),
+            ("get", "gets", false),
+            ("get*", "get", true),
+            ("get*", "get_weather", true),
+            ("*_weather", "get_weather", true),
+            ("*_weather", "get_weather_now", false),
+            ("g*t*r", "get_weather", true),
+            ("g*t*r", "gr", false),
+            ("a*a", "a", false),
+            ("a*ab*b", "aabb", true),
+            ("a*b*b", "ab", false),
+            ("*", "", true),
+            ("**", "x", true),
+            ("", "", true),
+            ("", "x", false),
+            ("file:///*", "file:///a/b", true),
+        ] {
+            assert_eq!(Glob::new(glob).matches(name), fits, "{glob} {name}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn exclude_wins() {
+        let globs = |texts: &[&str]| texts.iter().map(|text| Glob::new(text)).collect();
+        let filter = Filter {
+            include: globs(&["get_*", "list"]),
+            exclude: globs(&["*_secret"]),
+        };
+        assert!(filter.lets("get_x") && filter.lets("list"));
+        assert!(!filter.lets("get_secret") && !filter.lets("set_x"));
+        assert!(Filter::default().lets("anything"));
+    }
+}

@@ -1,0 +1,187 @@
+//! A request that waits for what servers say: for its own answer, or to learn
+//! which server it is for.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::gateway::answer;
+use super::outcome::count;
+use super::routing::Held;
+use super::{Effect, Phase, Stream};
+use crate::config::Gateway;
+use crate::gateway::answer::Answer;
+use crate::gateway::call::{Call, CallId, Caller, Question};
+use crate::gateway::failure::Failure;
+use crate::gateway::fanout::Fanout;
+use crate::gateway::worker::Worker;
+
+/// A question under way.
+#[derive(Debug)]
+pub(super) struct Asking {
+    fanout: Fanout,
+    purpose: Purpose,
+    since: Duration,
+}
+
+/// What the question is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// It is the client's own: the JSON text of its id.
+    Answer { id: String },
+    /// Several servers may have what the request is about.
+    Lookup(Box<Held>),
+}
+
+impl Stream {
+    /// Asks the servers at these `places`.
+    pub(super) fn ask(
+        &mut self,
+        question: Question,
+        places: &[usize],
+        caller: Caller,
+        purpose: Purpose,
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        let config = Rc::clone(&self.config);
+        let Some(gateway) = &config.gateway else {
+            return Vec::new();
+        };
+        let (fanout, calls) = Fanout::start(question, places, caller, gateway, worker);
+        self.phase = Phase::Asking(Asking {
+            fanout,
+            purpose,
+            since: worker.now(),
+        });
+        let mut effects = Vec::new();
+        for call in calls {
+            effects.extend(self.called(call, worker));
+        }
+        effects.extend(self.concluded(gateway, worker));
+        effects
+    }
+
+    /// Makes a call, unless one like it is under way, and counts it.
+    fn called(&self, call: Call, worker: &mut Worker) -> Vec<Effect> {
+        let Some((job, call)) = worker.calls.ask(self.id, call, worker.now()) else {
+            return Vec::new();
+        };
+        let server = self.config.metrics.server(call.server);
+        let mut effects: Vec<Effect> = count(server.map(|server| server.calls), 1)
+            .into_iter()
+            .collect();
+        effects.push(Effect::Call(job, call));
+        effects
+    }
+
+    pub(super) fn call_done(
+        &mut self,
+        call: CallId,
+        answer: Answer,
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        let config = Rc::clone(&self.config);
+        let (Some(gateway), Phase::Asking(asking)) = (&config.gateway, &mut self.phase) else {
+            return Vec::new();
+        };
+        if let Some(next) = asking.fanout.answered(call, answer, gateway, worker) {
+            return self.called(next, worker);
+        }
+        self.concluded(gateway, worker)
+    }
+
+    /// What comes of the question, once all servers have answered or failed.
+    fn concluded(&mut self, gateway: &Gateway, worker: &mut Worker) -> Vec<Effect> {
+        if !matches!(&self.phase, Phase::Asking(asking) if asking.fanout.is_done()) {
+            return Vec::new();
+        }
+        let Phase::Asking(mut asking) = std::mem::replace(&mut self.phase, Phase::Answered) else {
+            return Vec::new();
+        };
+        asking.fanout.bound(gateway);
+        let mut effects = news(&asking.fanout, gateway, worker);
+        effects.extend(self.measured(&asking, worker));
+        let id = match asking.purpose {
+            Purpose::Answer { id } => id,
+            Purpose::Lookup(held) => {
+                effects.extend(self.found(gateway, asking.fanout, *held, worker));
+                return effects;
+            }
+        };
+        let outcome = asking.fanout.outcome(gateway);
+        if outcome.left_out > 0 {
+            // Their names are servers' words, which stay out of the log.
+            let line = format!(
+                "{} entries left out: their names are taken",
+                outcome.left_out
+            );
+            effects.push(Effect::Log(log::Level::Debug, line));
+            let left_out = u64::try_from(outcome.left_out).unwrap_or(u64::MAX);
+            effects.extend(count(Some(self.config.metrics.collisions), left_out));
+        }
+        match outcome.result {
+            Ok(result) => effects.extend(self.reply(answer(&id, &result))),
+            Err(refusal) => effects.extend(self.refuse(&refusal, Some(&id))),
+        }
+        effects
+    }
+
+    /// Counts who failed, what was kept, and how long it took.
+    fn measured(&self, asking: &Asking, worker: &Worker) -> Vec<Effect> {
+        let took = worker.now().saturating_sub(asking.since).as_millis();
+        let metrics = &self.config.metrics;
+        let (hits, misses) = asking.fanout.cached();
+        let mut effects: Vec<Effect> = [
+            (metrics.fanout, u64::try_from(took).unwrap_or(u64::MAX)),
+            (metrics.cache_hits, hits),
+            (metrics.cache_misses, misses),
+        ]
+        .into_iter()
+        .filter(|(metric, value)| *metric == metrics.fanout || *value > 0)
+        .map(|(metric, value)| Effect::Count(metric, value))
+        .collect();
+        for (at, failure) in asking.fanout.states() {
+            effects.extend(
+                failure
+                    .into_iter()
+                    .flat_map(|failure| self.failed(at, failure)),
+            );
+        }
+        effects
+    }
+
+    /// Counts that the server at this place failed.
+    pub(super) fn failed(&self, at: usize, failure: &Failure) -> Vec<Effect> {
+        let Some(server) = self.config.metrics.server(at) else {
+            return Vec::new();
+        };
+        let timeouts = (*failure == Failure::TimedOut).then_some(server.timeouts);
+        [Some(server.failures), timeouts]
+            .into_iter()
+            .filter_map(|metric| count(metric, 1))
+            .collect()
+    }
+}
+
+/// One log line for each server that started or stopped failing.
+fn news(fanout: &Fanout, gateway: &Gateway, worker: &mut Worker) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (at, failure) in fanout.states() {
+        let Some(server) = gateway.servers.get(at) else {
+            continue;
+        };
+        if !worker.note(&server.name, failure.is_some()) {
+            continue;
+        }
+        effects.push(match failure {
+            Some(failure) => Effect::Log(
+                log::Level::Warn,
+                format!("server {} {}", server.name, failure.for_log()),
+            ),
+            None => Effect::Log(
+                log::Level::Info,
+                format!("server {} answers again", server.name),
+            ),
+        });
+    }
+    effects
+}
