@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Installs the MCP SDKs that the servers and clients of this folder are made with.
+
+    install.py      the Python one into target/clients, the TypeScript ones into target/sdk
+
+Needs Python 3 with venv, Node.js 20 and npm.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+VENV = TARGET / "clients"
+NODE = TARGET / "sdk"
+
+
+def python(script: str) -> list[str]:
+    """How a Python file of this folder is run."""
+    return [str(VENV / "bin" / "python"), str(HERE / script)]
+
+
+def node(script: str) -> list[str]:
+    """How a JavaScript file of this folder is run: as if it were in `target/sdk`, where Node.js looks for packages."""
+    return ["node", "--preserve-symlinks", "--preserve-symlinks-main", str(NODE / "src" / script)]
+
+
+def install() -> None:
+    install_python()
+    install_node()
+
+
+def install_python() -> None:
+    requirements = HERE.parent / "clients" / "requirements.txt"
+    stamp, wanted = VENV / "installed.txt", requirements.read_text()
+    if is_current(stamp, wanted):
+        return
+    run(sys.executable, "-m", "venv", "--clear", VENV)
+    run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements)
+    stamp.write_text(wanted)
+
+
+def install_node() -> None:
+    files = ("package.json", "package-lock.json")
+    stamp, wanted = NODE / "installed.txt", "".join((HERE / name).read_text() for name in files)
+    if is_current(stamp, wanted):
+        return
+    NODE.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    for name in files:
+        shutil.copy(HERE / name, NODE / name)
+    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=NODE)
+    (NODE / "src").unlink(missing_ok=True)
+    (NODE / "src").symlink_to(HERE)
+    # Written last, so that what was interrupted is made anew.
+    stamp.write_text(wanted)
+
+
+def is_current(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
+    subprocess.run(command, cwd=cwd, check=True, timeout=300)
+
+
+if __name__ == "__main__":
+    install()

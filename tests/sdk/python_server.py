@@ -1,0 +1,162 @@
+"""An MCP server on the `mcp` package, for modern (2026-07-28) and legacy clients.
+
+    python_server.py --port N      0 takes any free port and says which
+
+It has the same tools, prompts and resources as `typescript_server.mjs`: one of everything that a
+gateway must not lose, and the same answers every time.
+"""
+
+import argparse
+import asyncio
+import socket
+import warnings
+from typing import Annotated
+
+import uvicorn
+from mcp import MCPDeprecationWarning
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    Context,
+    Elicit,
+    ElicitationResult,
+    MCPServer,
+    Resolve,
+    Sample,
+    UserMessage,
+)
+from mcp.types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    CreateMessageResult,
+    EmbeddedResource,
+    PromptReference,
+    ResourceLink,
+    ResourceTemplateReference,
+    SamplingMessage,
+    TextContent,
+    TextResourceContents,
+)
+from pydantic import BaseModel
+
+NOTE_URI = "fixture://note"
+NOTE = "Nothing is lost."
+NAMES = ["Ada", "Alan", "Grace"]
+CITIES = ["Berlin", "Bern", "Cairo"]
+# So that what a tool tells on its way arrives before its result does.
+STEP_SECONDS = 0.02
+
+server = MCPServer(
+    "python-fixture",
+    version="1.0.0",
+    instructions="Python: one of everything.",
+    log_level="WARNING",
+    cache_hints={"tools/list": CacheHint(ttl_ms=60_000, scope="public")},
+)
+
+
+class Sum(BaseModel):
+    sum: int
+
+
+@server.tool()
+def add(a: int, b: int) -> Sum:
+    """Adds two numbers."""
+    return Sum(sum=a + b)
+
+
+@server.tool(structured_output=False)
+async def count(to: int, ctx: Context) -> str:
+    """Counts, and tells of each number as progress and as a log message."""
+    for number in range(1, to + 1):
+        await ctx.report_progress(number, to, f"{number} of {to}")
+        await ctx.info(f"counted {number}")
+        await asyncio.sleep(STEP_SECONDS)
+    return f"Counted to {to}."
+
+
+def note() -> EmbeddedResource:
+    contents = TextResourceContents(uri=NOTE_URI, text=NOTE, mime_type="text/plain")
+    return EmbeddedResource(resource=contents)
+
+
+@server.tool(structured_output=False)
+def links() -> list[ResourceLink | EmbeddedResource]:
+    """Points to the note, and brings it along."""
+    return [ResourceLink(uri=NOTE_URI, name="note", mime_type="text/plain"), note()]
+
+
+class Name(BaseModel):
+    name: str
+
+
+def which_name() -> Elicit[Name]:
+    return Elicit("What is your name?", Name)
+
+
+# The SDK asks as the client's version of MCP does: in a request of the server's own, or in a result
+# that says what is missing.
+@server.tool(structured_output=False)
+def ask(answer: Annotated[ElicitationResult[Name], Resolve(which_name)]) -> str:
+    """Asks the user for a name."""
+    if isinstance(answer, AcceptedElicitation):
+        return f"Hello, {answer.data.name}!"
+    return f"No name: {answer.action}."
+
+
+def which_colour() -> Sample:
+    question = TextContent(text="Name a colour.")
+    return Sample([SamplingMessage(role="user", content=question)], max_tokens=10)
+
+
+@server.tool(structured_output=False)
+def sample(answer: Annotated[CreateMessageResult, Resolve(which_colour)]) -> str:
+    """Asks the client's model for a colour."""
+    said = answer.content.text if isinstance(answer.content, TextContent) else "no text"
+    return f"The model says: {said}"
+
+
+@server.prompt()
+def greet(name: str) -> list[UserMessage]:
+    """Greets somebody, with the note."""
+    return [UserMessage(f"Greet {name}."), UserMessage(note())]
+
+
+@server.resource(NOTE_URI, name="note", mime_type="text/plain")
+def read_note() -> str:
+    """A sentence."""
+    return NOTE
+
+
+@server.resource("fixture://city/{city}", name="city", mime_type="text/plain")
+def read_city(city: str) -> str:
+    """What there is to say of a city."""
+    return f"{city} is a city."
+
+
+@server.completion()
+async def complete(
+    ref: PromptReference | ResourceTemplateReference,
+    argument: CompletionArgument,
+    context: CompletionContext | None,
+) -> Completion:
+    known = NAMES if isinstance(ref, PromptReference) else CITIES
+    return Completion(values=[value for value in known if value.startswith(argument.value)])
+
+
+def main() -> None:
+    # What is deprecated has to work as long as it is there.
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    listener = socket.create_server(("127.0.0.1", parser.parse_args().port))
+    # It listens already: who reads the line can connect at once.
+    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
+    # The streams of sessions stay open for ever; they must not hold the end.
+    config = uvicorn.Config(server.streamable_http_app(), log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

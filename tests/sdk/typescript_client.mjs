@@ -1,0 +1,38 @@
+// Talks to an MCP server with `@modelcontextprotocol/client` 2.x; see `python_client.py`.
+
+import { Client, LOG_LEVEL_META_KEY, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+
+import { main } from './script.mjs';
+
+const MODES = { auto: 'auto', modern: { pin: '2026-07-28' }, legacy: 'legacy' };
+
+await main(async ({ url, mode, headers, log, capabilities, onLog, onElicit, onSample }) => {
+    const info = { name: 'typescript-client', version: '1.0.0' };
+    const client = new Client(info, { capabilities, versionNegotiation: { mode: MODES[mode] } });
+    client.setNotificationHandler('notifications/message', onLog);
+    if (onElicit) {
+        client.setRequestHandler('elicitation/create', onElicit);
+    }
+    if (onSample) {
+        client.setRequestHandler('sampling/createMessage', onSample);
+    }
+    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
+    await client.connect(transport);
+
+    const modern = client.getProtocolEra() === 'modern';
+    if (log && !modern && client.getServerCapabilities().logging) {
+        await client.setLoggingLevel(log);
+    }
+    const _meta = log && modern ? { [LOG_LEVEL_META_KEY]: log } : undefined;
+    return {
+        client,
+        protocolVersion: client.getNegotiatedProtocolVersion(),
+        // Each step asks the server.
+        ask: { cacheMode: 'refresh' },
+        call: (params, options) => client.callTool({ ...params, _meta }, options),
+        close: async () => {
+            await transport.terminateSession();
+            await client.close();
+        }
+    };
+});

@@ -1,0 +1,41 @@
+// Talks to an MCP server with `@modelcontextprotocol/sdk` 1.x, which knows nothing of 2026-07-28;
+// see `python_client.py`.
+
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import {
+    CreateMessageRequestSchema,
+    ElicitRequestSchema,
+    LoggingMessageNotificationSchema
+} from '@modelcontextprotocol/sdk/types.js';
+
+import { main } from './script.mjs';
+
+await main(async ({ url, mode, headers, log, capabilities, onLog, onElicit, onSample }) => {
+    if (mode === 'modern') {
+        throw new Error('@modelcontextprotocol/sdk 1.x speaks up to 2025-11-25');
+    }
+    const client = new Client({ name: 'typescript-v1-client', version: '1.0.0' }, { capabilities });
+    client.setNotificationHandler(LoggingMessageNotificationSchema, onLog);
+    if (onElicit) {
+        client.setRequestHandler(ElicitRequestSchema, onElicit);
+    }
+    if (onSample) {
+        client.setRequestHandler(CreateMessageRequestSchema, onSample);
+    }
+    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
+    await client.connect(transport);
+
+    if (log && client.getServerCapabilities().logging) {
+        await client.setLoggingLevel(log);
+    }
+    return {
+        client,
+        protocolVersion: transport.protocolVersion,
+        call: (params, options) => client.callTool(params, undefined, options),
+        close: async () => {
+            await transport.terminateSession();
+            await client.close();
+        }
+    };
+});
