@@ -4,10 +4,13 @@ use std::str::FromStr;
 
 use crate::config::MAX_BODY_BYTES;
 use crate::message::Shape;
-use crate::{Result, policy};
+use crate::{Result, gateway, policy};
 
 /// Every benchmark, in the order in which a run without a name runs them.
-pub(crate) const BENCHMARKS: &[(&str, &str)] = &[(policy::NAME, policy::ABOUT)];
+pub(crate) const BENCHMARKS: &[(&str, &str)] = &[
+    (policy::NAME, policy::ABOUT),
+    (gateway::NAME, gateway::ABOUT),
+];
 
 const MAX_REQUESTS: usize = 1_000_000;
 const MAX_ROUNDS: usize = 100;
@@ -24,9 +27,12 @@ pub(crate) struct Options {
     /// Requests per round; without it each size gets a count of its own.
     pub(crate) requests: Option<usize>,
     pub(crate) rounds: usize,
+    /// Names of cases of the gateway; without one all of them.
+    pub(crate) cases: Vec<String>,
     pub(crate) sizes: Vec<usize>,
     pub(crate) shapes: Vec<Shape>,
-    pub(crate) connections: usize,
+    /// Without it each benchmark has a count of its own.
+    pub(crate) connections: Option<usize>,
 }
 
 impl Default for Options {
@@ -35,9 +41,10 @@ impl Default for Options {
             benchmarks: Vec::new(),
             requests: None,
             rounds: 5,
+            cases: Vec::new(),
             sizes: vec![200, 2048, 10_240, 102_400, 1_048_576],
             shapes: Shape::ALL.to_vec(),
-            connections: 16,
+            connections: None,
         }
     }
 }
@@ -61,10 +68,13 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             "--help" | "-h" => return Ok(Command::Help),
             "--requests" => options.requests = Some(number(&flag, &value()?, 1, MAX_REQUESTS)?),
             "--rounds" => options.rounds = number(&flag, &value()?, 1, MAX_ROUNDS)?,
-            "--connections" => options.connections = number(&flag, &value()?, 1, MAX_CONNECTIONS)?,
+            "--connections" => {
+                options.connections = Some(number(&flag, &value()?, 1, MAX_CONNECTIONS)?);
+            }
             "--sizes" => {
                 options.sizes = list(&value()?, |size| number(&flag, size, 1, MAX_BODY_BYTES))?;
             }
+            "--cases" => options.cases = list(&value()?, |name| Ok(name.to_owned()))?,
             "--shapes" => options.shapes = list(&value()?, Shape::from_str)?,
             name => match BENCHMARKS.iter().find(|(known, _)| *known == name) {
                 Some((known, _)) if options.benchmarks.contains(known) => {}
@@ -94,11 +104,14 @@ pub(crate) fn usage() -> String {
 Benchmarks (all without a name):
 {benchmarks}
 Options:
-  --requests N        requests per round and variant, 1 to {MAX_REQUESTS} (default: by size)
+  --requests N        requests per round and variant, 1 to {MAX_REQUESTS} (default: by case)
   --rounds N          1 to {MAX_ROUNDS} (default 5)
-  --sizes N,…         body sizes in bytes, up to {MAX_BODY_BYTES} (default 200,2048,10240,102400,1048576)
-  --shapes NAME,…     of {} (default: all)
-  --connections N     1 to {MAX_CONNECTIONS} (default 16)
+  --connections N     1 to {MAX_CONNECTIONS} (default: policy 16, gateway 1)
+  --cases NAME,…      gateway: list-1, list-5, list-10, list-50, list-long, list-slow,
+                      cached-5, cached-long, call (default: all)
+  --sizes N,…         policy: body sizes in bytes, up to {MAX_BODY_BYTES}
+                      (default 200,2048,10240,102400,1048576)
+  --shapes NAME,…     policy: of {} (default: all)
 
 Environment:
   ENVOY               the Envoy binary (./scripts/bench asks ./scripts/envoy)

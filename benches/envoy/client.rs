@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,6 +16,29 @@ use crate::Result;
 
 /// Far above what any request here takes: a proxy that hangs ends the run.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A JSON-RPC message as an MCP client posts it.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) body: Bytes,
+    headers: HeaderMap,
+}
+
+impl Message {
+    pub(crate) fn new(body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(ACCEPT, accept);
+        let body = body.into();
+        Self { body, headers }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Result<Self> {
+        self.headers.insert(name, value.parse()?);
+        Ok(self)
+    }
+}
 
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
@@ -44,15 +67,14 @@ impl Client {
         self.send(request).await
     }
 
-    /// Posts a JSON-RPC message to `/mcp`, the way an MCP client does.
-    pub(crate) async fn post(&mut self, message: Bytes) -> Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
+    /// Posts to `/mcp`.
+    pub(crate) async fn post(&mut self, message: Message) -> Result<(StatusCode, Bytes)> {
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri("/mcp")
             .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json, text/event-stream")
-            .body(Full::new(message))?;
+            .body(Full::new(message.body))?;
+        request.headers_mut().extend(message.headers);
         self.send(request).await
     }
 

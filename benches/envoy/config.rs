@@ -1,4 +1,4 @@
-//! Envoy bootstraps: one listener, one route, one cluster.
+//! Envoy bootstraps: one listener, its filters, one virtual host.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,14 +13,23 @@ pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Above the largest body: buffering the whole of it is what is measured.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
-/// A listener with these filters in front of the router.
+/// Everything goes through these filters to one server.
 pub(crate) fn bootstrap(upstream: SocketAddr, mut filters: Vec<Value>) -> Value {
-    filters.push(json!({
-        "name": "envoy.filters.http.router",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-        },
-    }));
+    filters.push(router());
+    let host = json!({
+        "name": "all",
+        "domains": ["*"],
+        "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
+    });
+    assemble(&[("upstream".to_owned(), upstream)], &filters, &host)
+}
+
+/// A listener with these filters, the last of which is a terminal one.
+pub(crate) fn assemble(
+    clusters: &[(String, SocketAddr)],
+    filters: &[Value],
+    virtual_host: &Value,
+) -> Value {
     json!({
         "admin": { "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))) },
         "static_resources": {
@@ -28,19 +37,32 @@ pub(crate) fn bootstrap(upstream: SocketAddr, mut filters: Vec<Value>) -> Value 
                 "name": "bench",
                 "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
                 "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-                "filter_chains": [{ "filters": [connection_manager(&filters)] }],
+                "filter_chains": [{ "filters": [connection_manager(filters, virtual_host)] }],
             }],
-            "clusters": [{
-                "name": "upstream",
-                "type": "STATIC",
-                "connect_timeout": "5s",
-                "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-                "load_assignment": {
-                    "cluster_name": "upstream",
-                    "endpoints": [{
-                        "lb_endpoints": [{ "endpoint": { "address": socket(upstream) } }],
-                    }],
-                },
+            "clusters": clusters.iter().map(cluster).collect::<Vec<_>>(),
+        },
+    })
+}
+
+pub(crate) fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        },
+    })
+}
+
+fn cluster((name, address): &(String, SocketAddr)) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{
+                "lb_endpoints": [{ "endpoint": { "address": socket(*address) } }],
             }],
         },
     })
@@ -60,11 +82,11 @@ pub(crate) fn native_filters() -> Vec<Value> {
 
 /// This repository's filter, and the stock filter that turns what it found into
 /// the metadata that Envoy's own filter writes.
-pub(crate) fn our_filters(wasm: &Path) -> Result<Vec<Value>> {
+pub(crate) fn our_filters(wasm: &Path, mut settings: Value) -> Result<Vec<Value>> {
     let wasm = wasm
         .to_str()
         .ok_or_else(|| format!("{} is not UTF-8", wasm.display()))?;
-    let settings = json!({ "maxRequestBodySize": MAX_BODY_BYTES });
+    settings["maxRequestBodySize"] = MAX_BODY_BYTES.into();
     Ok(vec![
         json!({
             "name": "envoy.filters.http.wasm",
@@ -114,7 +136,7 @@ pub(crate) fn our_filters(wasm: &Path) -> Result<Vec<Value>> {
     ])
 }
 
-fn connection_manager(http_filters: &[Value]) -> Value {
+fn connection_manager(http_filters: &[Value], virtual_host: &Value) -> Value {
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -122,16 +144,7 @@ fn connection_manager(http_filters: &[Value]) -> Value {
             "stat_prefix": "bench",
             "codec_type": "HTTP1",
             "http_filters": http_filters,
-            "route_config": {
-                "virtual_hosts": [{
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{
-                        "match": { "prefix": "/" },
-                        "route": { "cluster": "upstream" },
-                    }],
-                }],
-            },
+            "route_config": { "virtual_hosts": [virtual_host] },
         },
     })
 }

@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use hyper::StatusCode;
-use hyper::body::Bytes;
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::client::Client;
+use crate::client::{Client, Message};
 
 /// Latencies are kept in microseconds, up to a minute, to three digits.
 const LONGEST_MICROS: u64 = 60_000_000;
@@ -40,7 +39,7 @@ impl Load {
     /// Sends the message this many times; anything but 200 is an error.
     pub(crate) async fn send(
         &mut self,
-        message: &Bytes,
+        message: &Message,
         requests: usize,
     ) -> Result<Histogram<u64>> {
         // Shared, so that no connection idles while another still has work.
@@ -61,7 +60,7 @@ impl Load {
 
 async fn one_by_one(
     mut client: Client,
-    message: Bytes,
+    message: Message,
     left: Arc<AtomicUsize>,
 ) -> Result<(Client, Histogram<u64>)> {
     let mut recorded = latencies()?;

@@ -11,10 +11,12 @@ mod config;
 mod cores;
 mod cpu;
 mod envoy;
+mod gateway;
 mod load;
 mod message;
 mod policy;
 mod report;
+mod rounds;
 mod setup;
 mod stats;
 mod upstream;
@@ -66,6 +68,7 @@ async fn run(options: &Options) -> Result<()> {
     for name in &options.benchmarks {
         match *name {
             policy::NAME => policy::run(options).await?,
+            gateway::NAME => gateway::run(options).await?,
             other => return Err(format!("benchmark {other} is listed but not wired up").into()),
         }
     }

@@ -3,23 +3,26 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use hyper::body::Bytes;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::args::Options;
+use crate::client::Message;
 use crate::cores::Cores;
 use crate::envoy::Envoy;
-use crate::load::{self, Load};
 use crate::message::{self, Shape};
-use crate::report::{Case, Round, Variant};
-use crate::upstream::Upstream;
-use crate::{Result, config, cpu, report, setup};
+use crate::report::Case;
+use crate::rounds::{self, Target, Variant};
+use crate::upstream::{self, Upstream};
+use crate::{Result, config, report, setup};
 
 pub(crate) const NAME: &str = "policy";
 pub(crate) const ABOUT: &str =
     "CPU and latency per request: no filter, Envoy's MCP filter, this filter";
+
+const ANSWER: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"sunny"}]}}"#;
+
+const CONNECTIONS: usize = 16;
 
 /// Requests per round fall from this, for the smallest bodies …
 const MOST_REQUESTS: usize = 6000;
@@ -28,25 +31,12 @@ const HALVED_AT_BYTES: usize = 50_000;
 /// … to this, so that the whole run takes minutes.
 const LEAST_REQUESTS: usize = 300;
 
-/// A round is cut into this many turns of each variant: the machine's speed
-/// drifts within a second by more than what is to be told apart.
-const TURNS: usize = 10;
-
-/// After the last response Envoy still frees what the requests held.
-const SETTLE: Duration = Duration::from_millis(5);
-
-struct Target {
-    variant: Variant,
-    envoy: Envoy,
-    load: Load,
-}
-
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let binary = setup::envoy_binary()?;
     let filter = setup::filter()?;
     let bodies = bodies(options)?;
     let machine = setup::machine(&binary, &filter).await?;
-    let upstream = Upstream::start().await?;
+    let upstream = Upstream::start(upstream::fixed(ANSWER), Duration::ZERO).await?;
     let cores = Cores::choose()?;
     if let Some(cores) = cores {
         cores.start_envoys()?;
@@ -71,7 +61,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             shape.name(),
             options.rounds,
         );
-        let rounds = measure(&mut targets, body, requests, options.rounds).await?;
+        let warm_up = requests / 5;
+        let rounds = rounds::measure(&mut targets, body, warm_up, requests, options.rounds).await?;
         cases.push(Case {
             size: *size,
             shape: *shape,
@@ -80,7 +71,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         });
     }
     for target in targets {
-        target.envoy.stop().await?;
+        target.stop().await?;
     }
 
     println!("{}", report::table(&cases));
@@ -90,11 +81,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 /// Every body, before anything is started: a size may be impossible.
-fn bodies(options: &Options) -> Result<Vec<(usize, Shape, Bytes)>> {
+fn bodies(options: &Options) -> Result<Vec<(usize, Shape, Message)>> {
     let mut bodies = Vec::new();
     for &size in &options.sizes {
         for &shape in &options.shapes {
-            bodies.push((size, shape, Bytes::from(message::body(shape, size)?)));
+            bodies.push((size, shape, Message::new(message::body(shape, size)?)));
         }
     }
     Ok(bodies)
@@ -111,7 +102,7 @@ async fn targets(
         let filters = match variant {
             Variant::Plain => Vec::new(),
             Variant::Native => config::native_filters(),
-            Variant::Ours => config::our_filters(filter)?,
+            Variant::Ours => config::our_filters(filter, json!({}))?,
         };
         let bootstrap = config::bootstrap(upstream.address(), filters);
         let envoy = match Envoy::start(binary, variant.name(), &bootstrap).await {
@@ -122,89 +113,18 @@ async fn targets(
             }
             Err(error) => return Err(error),
         };
-        let load = Load::connect(envoy.listener(), options.connections).await?;
-        targets.push(Target {
-            variant,
-            envoy,
-            load,
-        });
+        targets.push(Target::connect(variant, envoy, connections(options)).await?);
     }
     Ok(targets)
 }
 
 /// How Envoy refuses a filter that isn't compiled in.
-fn is_unknown(error: &str) -> bool {
+pub(crate) fn is_unknown(error: &str) -> bool {
     error.contains("could not find @type") || error.contains("Didn't find a registered")
 }
 
-async fn measure(
-    targets: &mut [Target],
-    body: &Bytes,
-    requests: usize,
-    rounds: usize,
-) -> Result<Vec<Vec<Round>>> {
-    for target in &mut *targets {
-        let warm_up = target.load.connections().max(requests / 5);
-        target.send(body, warm_up).await?;
-    }
-    let mut measured = Vec::new();
-    for _ in 0..rounds {
-        measured.push(round(targets, body, requests).await?);
-    }
-    Ok(measured)
-}
-
-/// The same number of requests to each target, in turns.
-async fn round(targets: &mut [Target], body: &Bytes, requests: usize) -> Result<Vec<Round>> {
-    let mut totals = Vec::new();
-    for _ in 0..targets.len() {
-        totals.push((Duration::ZERO, load::latencies()?));
-    }
-    for turn in 0..TURNS {
-        let share = requests * (turn + 1) / TURNS - requests * turn / TURNS;
-        // Each turn starts with another variant, so that none always follows
-        // the same one.
-        for position in 0..targets.len() {
-            let index = (turn + position) % targets.len();
-            let (cpu, latencies) = targets[index].turn(body, share).await?;
-            totals[index].0 += cpu;
-            totals[index].1.add(latencies)?;
-        }
-    }
-    let results = targets.iter().zip(totals);
-    results
-        .map(|(target, (cpu, latencies))| target.result(cpu, &latencies))
-        .collect()
-}
-
-impl Target {
-    async fn turn(&mut self, body: &Bytes, requests: usize) -> Result<(Duration, Histogram<u64>)> {
-        let before = cpu::used(self.envoy.pid())?;
-        let latencies = self.send(body, requests).await?;
-        sleep(SETTLE).await;
-        Ok((
-            cpu::used(self.envoy.pid())?.saturating_sub(before),
-            latencies,
-        ))
-    }
-
-    async fn send(&mut self, body: &Bytes, requests: usize) -> Result<Histogram<u64>> {
-        let sent = self.load.send(body, requests).await;
-        sent.map_err(|error| self.envoy.failure(&error.to_string()))
-    }
-
-    fn result(&self, cpu: Duration, latencies: &Histogram<u64>) -> Result<Round> {
-        if cpu.is_zero() {
-            let hint = "used no CPU: ENVOY must be the binary, or a script that execs it";
-            return Err(self.envoy.failure(hint));
-        }
-        Ok(Round {
-            variant: self.variant,
-            cpu_us: cpu.as_secs_f64() * 1e6 / latencies.len() as f64,
-            p50_us: latencies.value_at_quantile(0.5),
-            p99_us: latencies.value_at_quantile(0.99),
-        })
-    }
+fn connections(options: &Options) -> usize {
+    options.connections.unwrap_or(CONNECTIONS)
 }
 
 fn requests_for(size: usize) -> usize {
@@ -216,7 +136,7 @@ fn document(options: &Options, machine: &Value, own_cores: bool, cases: &[Case])
         "benchmark": NAME,
         "machine": machine,
         "envoy_on_its_own_core": own_cores,
-        "connections": options.connections,
+        "connections": connections(options),
         "rounds": options.rounds,
         "cases": cases.iter().map(report::json).collect::<Vec<_>>(),
     })

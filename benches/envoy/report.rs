@@ -6,35 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
 use crate::message::Shape;
+use crate::rounds::{self, Round, Variant};
 use crate::stats::{Spread, spread};
-
-/// What stands between the client and the upstream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Variant {
-    Plain,
-    Native,
-    Ours,
-}
-
-impl Variant {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Native, Self::Ours];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Native => "native",
-            Self::Ours => "ours",
-        }
-    }
-}
-
-/// One variant's turn in one round.
-pub(crate) struct Round {
-    pub(crate) variant: Variant,
-    pub(crate) cpu_us: f64,
-    pub(crate) p50_us: u64,
-    pub(crate) p99_us: u64,
-}
 
 /// One body: for each round the turns of all variants.
 pub(crate) struct Case {
@@ -46,11 +19,7 @@ pub(crate) struct Case {
 
 impl Case {
     fn values(&self, variant: Variant, value: impl Fn(&Round) -> f64) -> Vec<f64> {
-        let turns = self.rounds.iter().flatten();
-        turns
-            .filter(|turn| turn.variant == variant)
-            .map(value)
-            .collect()
+        rounds::values(&self.rounds, variant, value)
     }
 
     /// CPU time over plain of the same round, which cancels what changes
@@ -76,7 +45,7 @@ impl Case {
     }
 }
 
-pub(crate) fn table(cases: &[Case]) -> Table {
+pub(crate) fn empty_table() -> Table {
     let mut table = Table::new();
     // A file gets Markdown, at whatever width it needs.
     table.load_style(if stdout().is_terminal() {
@@ -84,6 +53,11 @@ pub(crate) fn table(cases: &[Case]) -> Table {
     } else {
         presets::ASCII_MARKDOWN
     });
+    table
+}
+
+pub(crate) fn table(cases: &[Case]) -> Table {
+    let mut table = empty_table();
     let header = [
         "body",
         "shape",
@@ -160,7 +134,7 @@ pub(crate) fn json(case: &Case) -> Value {
     })
 }
 
-fn numbers(rounds: &[f64]) -> Value {
+pub(crate) fn numbers(rounds: &[f64]) -> Value {
     json!({ "spread": spread(rounds), "rounds": rounds })
 }
 
@@ -177,7 +151,7 @@ pub(crate) fn bytes(size: usize) -> String {
     }
 }
 
-fn median(spread: Option<Spread>) -> String {
+pub(crate) fn median(spread: Option<Spread>) -> String {
     match spread {
         Some(spread) if spread.median.abs() < 100.0 => format!("{:.1}", spread.median),
         Some(spread) => format!("{:.0}", spread.median),

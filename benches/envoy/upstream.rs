@@ -1,7 +1,7 @@
-//! The server behind Envoy: reads the body, answers the same small message.
+//! A server behind Envoy: reads the body, then answers with what a function says.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -13,11 +13,18 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::Result;
 
-const ANSWER: &[u8] =
-    br#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"sunny"}]}}"#;
+/// Gives the answer to a body.
+pub(crate) type Answers = Arc<dyn Fn(&[u8]) -> Bytes + Send + Sync>;
+
+/// The same answer to everything.
+pub(crate) fn fixed(answer: impl Into<Bytes>) -> Answers {
+    let answer = answer.into();
+    Arc::new(move |_| answer.clone())
+}
 
 /// A running server; dropping it ends it.
 pub(crate) struct Upstream {
@@ -26,12 +33,13 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn start() -> Result<Self> {
+    /// Answers come this much later than they could.
+    pub(crate) async fn start(answers: Answers, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         Ok(Self {
             address,
-            task: tokio::spawn(accept(listener)),
+            task: tokio::spawn(accept(listener, answers, delay)),
         })
     }
 
@@ -46,27 +54,35 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener) {
+async fn accept(listener: TcpListener, answers: Answers, delay: Duration) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, say: some close soon.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
             continue;
         };
         // Without it a small answer may wait for an acknowledgement.
         if stream.set_nodelay(true).is_ok() {
-            let connection = http1::Builder::new();
-            let connection = connection.serve_connection(TokioIo::new(stream), service_fn(answer));
+            let answers = Arc::clone(&answers);
+            let service = service_fn(move |request| answer(request, Arc::clone(&answers), delay));
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             // A broken connection shows up as an error of the request.
             tokio::spawn(connection);
         }
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut body = request.into_body();
-    while let Some(Ok(_)) = body.frame().await {}
-    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
+async fn answer(
+    request: Request<Incoming>,
+    answers: Answers,
+    delay: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let body = request.into_body().collect().await?.to_bytes();
+    // The clock of the runtime counts whole milliseconds.
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+    let mut response = Response::new(Full::new(answers(&body)));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)

@@ -1,0 +1,153 @@
+//! What is measured, and what it may cost.
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::rounds::Variant;
+
+pub(super) const TOOLS_PER_SERVER: usize = 20;
+
+/// What a tool with a title, a sentence and two arguments takes.
+const USUAL_TOOL_BYTES: usize = 400;
+/// A hundred of these, with what is around them, are 137 KB.
+const LONG_TOOL_BYTES: usize = 1370;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// `tools/list`, which the servers forbid to keep.
+    List,
+    /// `tools/list`, which the servers allow everybody to keep.
+    CachedList,
+    /// `tools/call` of one server's tool.
+    Call,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Measure {
+    Cpu,
+    P50,
+}
+
+impl Measure {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::P50 => "p50",
+        }
+    }
+}
+
+/// Ours takes at most this much of what the other one takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    pub(super) measure: Measure,
+    pub(super) over: Variant,
+    pub(super) at_most: f64,
+}
+
+const fn goal(measure: Measure, over: Variant, at_most: f64) -> Goal {
+    Goal {
+        measure,
+        over,
+        at_most,
+    }
+}
+
+/// The last one is hard where servers answer at once, and the client and all of
+/// them share a core: `list-slow` is what people see.
+const LIST_GOALS: &[Goal] = &[
+    goal(Measure::Cpu, Variant::Native, 0.25),
+    goal(Measure::P50, Variant::Native, 0.25),
+    goal(Measure::P50, Variant::Plain, 1.5),
+];
+/// Where the servers take their time, only the wait for the last one counts.
+const SLOW_LIST_GOALS: &[Goal] = &[goal(Measure::P50, Variant::Plain, 1.5)];
+const CACHED_GOALS: &[Goal] = &[
+    goal(Measure::Cpu, Variant::Plain, 1.5),
+    goal(Measure::P50, Variant::Plain, 1.5),
+];
+const CALL_GOALS: &[Goal] = &[
+    goal(Measure::Cpu, Variant::Native, 0.8),
+    goal(Measure::P50, Variant::Native, 0.8),
+];
+
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) ask: Ask,
+    pub(super) servers: usize,
+    pub(super) tool_bytes: usize,
+    /// How long the last server takes; those before it take their share of it.
+    pub(super) slowest: Duration,
+    /// Per round and variant.
+    pub(super) requests: usize,
+    pub(super) goals: &'static [Goal],
+}
+
+const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> Case {
+    Case {
+        name,
+        ask,
+        servers,
+        tool_bytes: USUAL_TOOL_BYTES,
+        slowest: Duration::ZERO,
+        requests,
+        goals: &[],
+    }
+}
+
+fn all() -> [Case; 9] {
+    [
+        case("list-1", Ask::List, 1, 1000),
+        Case {
+            goals: LIST_GOALS,
+            ..case("list-5", Ask::List, 5, 500)
+        },
+        case("list-10", Ask::List, 10, 300),
+        case("list-50", Ask::List, 50, 100),
+        Case {
+            tool_bytes: LONG_TOOL_BYTES,
+            goals: LIST_GOALS,
+            ..case("list-long", Ask::List, 5, 300)
+        },
+        Case {
+            slowest: Duration::from_millis(10),
+            goals: SLOW_LIST_GOALS,
+            ..case("list-slow", Ask::List, 5, 100)
+        },
+        Case {
+            goals: CACHED_GOALS,
+            ..case("cached-5", Ask::CachedList, 5, 1000)
+        },
+        Case {
+            tool_bytes: LONG_TOOL_BYTES,
+            goals: CACHED_GOALS,
+            ..case("cached-long", Ask::CachedList, 5, 500)
+        },
+        Case {
+            goals: CALL_GOALS,
+            ..case("call", Ask::Call, 5, 2000)
+        },
+    ]
+}
+
+/// Those with these names; all without a name.
+pub(super) fn chosen(names: &[String]) -> Result<Vec<Case>> {
+    let all = all();
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| all.iter().all(|case| case.name != *name))
+    {
+        let known = all.map(|case| case.name).join(", ");
+        return Err(format!("unknown case {unknown:?}; there are {known}").into());
+    }
+    let wanted = |case: &Case| names.is_empty() || names.iter().any(|name| name == case.name);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+impl Case {
+    pub(super) fn delay(&self, server: usize) -> Duration {
+        let parts = u32::try_from(self.servers).unwrap_or(u32::MAX);
+        let share = u32::try_from(server + 1).unwrap_or(u32::MAX);
+        self.slowest * share / parts
+    }
+}

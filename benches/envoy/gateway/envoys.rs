@@ -1,0 +1,73 @@
+//! The three Envoys of a case.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::servers;
+use crate::{Result, config};
+
+/// Envoy's own pair: its MCP filter, and its router for MCP in place of the
+/// one for HTTP.
+pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
+    let clusters = clusters(upstreams);
+    let backends: Vec<Value> = clusters
+        .iter()
+        .map(|(name, _)| json!({ "name": name, "mcp_cluster": { "cluster": name } }))
+        .collect();
+    let mut filters = config::native_filters();
+    filters.push(json!({
+        "name": "envoy.filters.http.mcp_router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp_router.v3.McpRouter",
+            "servers": backends,
+        },
+    }));
+    // Required, though that router does not look at it.
+    let host = json!({
+        "name": "all",
+        "domains": ["*"],
+        "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": servers::name(0) } }],
+    });
+    config::assemble(&clusters, &filters, &host)
+}
+
+/// This repository's filter, as in `envoy/gateway.yaml`.
+pub(super) fn ours(upstreams: &[SocketAddr], wasm: &Path) -> Result<Value> {
+    let clusters = clusters(upstreams);
+    let servers: Vec<Value> = clusters
+        .iter()
+        .map(|(name, _)| json!({ "name": name }))
+        .collect();
+    let mut filters = config::our_filters(wasm, json!({ "servers": servers }))?;
+    filters.push(config::router());
+    let host = json!({
+        "name": "all",
+        "domains": ["*"],
+        "request_headers_to_remove": [
+            "x-forwarded-proto",
+            "x-mcp-method",
+            "x-mcp-toolname",
+            "x-mcp-promptname",
+            "x-mcp-resourceuri",
+            "x-mcp-servername",
+            "x-mcp-cluster",
+        ],
+        "routes": [{
+            "match": {
+                "prefix": "/",
+                "headers": [{ "name": "x-mcp-cluster", "present_match": true }],
+            },
+            "route": { "cluster_header": "x-mcp-cluster", "timeout": "0s", "idle_timeout": "300s" },
+        }],
+    });
+    Ok(config::assemble(&clusters, &filters, &host))
+}
+
+fn clusters(upstreams: &[SocketAddr]) -> Vec<(String, SocketAddr)> {
+    let numbered = upstreams.iter().enumerate();
+    numbered
+        .map(|(server, &address)| (servers::name(server), address))
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! What a gateway to many servers costs, next to Envoy's own and to a plain
+//! route to one server.
+
+mod cases;
+mod envoys;
+mod servers;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::args::Options;
+use crate::client::{Client, Message};
+use crate::cores::Cores;
+use crate::envoy::Envoy;
+use crate::rounds::{self, Target, Variant};
+use crate::upstream::{self, Upstream};
+use crate::{Result, config, policy, setup};
+use cases::{Ask, Case};
+use table::Measured;
+
+pub(crate) const NAME: &str = "gateway";
+pub(crate) const ABOUT: &str =
+    "many servers behind one endpoint: a plain route, Envoy's mcp and mcp_router, this filter";
+
+/// One after the other: with more, the time that a request takes is the time
+/// that it waits for those before it.
+const CONNECTIONS: usize = 1;
+
+struct Setup<'a> {
+    binary: &'a Path,
+    filter: &'a Path,
+    cores: Option<Cores>,
+    connections: usize,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (binary, filter) = (setup::envoy_binary()?, setup::filter()?);
+    let machine = setup::machine(&binary, &filter).await?;
+    let setup = Setup {
+        binary: &binary,
+        filter: &filter,
+        cores: Cores::choose()?,
+        connections: options.connections.unwrap_or(CONNECTIONS),
+    };
+    let cases = cases::chosen(&options.cases)?;
+    let mut all = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let requests = options.requests.unwrap_or(case.requests);
+        eprintln!(
+            "{NAME} {}/{}: {}, {} rounds of {requests} requests",
+            index + 1,
+            cases.len(),
+            case.name,
+            options.rounds,
+        );
+        all.push(measure(case, &setup, requests, options.rounds).await?);
+    }
+
+    println!("{}", table::table(&all));
+    let document = document(options, &setup, &machine, &all);
+    let path = setup::write_json(NAME, &document)?;
+    eprintln!("{NAME}: wrote {}", path.display());
+    Ok(())
+}
+
+/// Starts everything anew: each case has other servers.
+async fn measure<'a>(
+    case: &'a Case,
+    setup: &Setup<'_>,
+    requests: usize,
+    rounds: usize,
+) -> Result<Measured<'a>> {
+    let mut upstreams = Vec::new();
+    for server in 0..case.servers {
+        upstreams.push(Upstream::start(servers::answers(case), case.delay(server)).await?);
+    }
+    let addresses: Vec<SocketAddr> = upstreams.iter().map(Upstream::address).collect();
+    let message = servers::message(case)?;
+    if let Some(cores) = setup.cores {
+        cores.start_envoys()?;
+    }
+    let ours = start(
+        setup,
+        Variant::Ours,
+        &envoys::ours(&addresses, setup.filter)?,
+    )
+    .await?;
+    let native = match start(setup, Variant::Native, &envoys::native(&addresses)).await {
+        Ok(envoy) => Some(envoy),
+        Err(error) if policy::is_unknown(&error.to_string()) => {
+            eprintln!("{NAME}: this Envoy has no MCP router of its own; left out");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let merged = try_out(case, case.servers, &ours, &message).await?;
+    let (slowest, plain_servers) = match case.ask {
+        // The same bytes, from somebody who has them ready.
+        Ask::CachedList => {
+            let same = upstream::fixed(merged.clone());
+            let upstream = Upstream::start(same, Duration::ZERO).await?;
+            let address = upstream.address();
+            upstreams.push(upstream);
+            (address, case.servers)
+        }
+        Ask::List | Ask::Call => (*addresses.last().ok_or("a case without servers")?, 1),
+    };
+    let plain = config::bootstrap(slowest, Vec::new());
+    let plain = start(setup, Variant::Plain, &plain).await?;
+    try_out(case, plain_servers, &plain, &message).await?;
+    if let Some(native) = &native {
+        try_out(case, case.servers, native, &message).await?;
+    }
+    if let Some(cores) = setup.cores {
+        cores.run_client()?;
+    }
+
+    let mut targets = Vec::new();
+    let envoys = [
+        (Variant::Plain, Some(plain)),
+        (Variant::Native, native),
+        (Variant::Ours, Some(ours)),
+    ];
+    for (variant, envoy) in envoys {
+        if let Some(envoy) = envoy {
+            targets.push(Target::connect(variant, envoy, setup.connections).await?);
+        }
+    }
+    // V8 compiles what runs often a second time, and better.
+    let warm_up = requests;
+    let rounds = rounds::measure(&mut targets, &message, warm_up, requests, rounds).await?;
+    for target in targets {
+        target.stop().await?;
+    }
+    Ok(Measured {
+        case,
+        answer_bytes: merged.len(),
+        requests,
+        rounds,
+    })
+}
+
+async fn start(setup: &Setup<'_>, variant: Variant, bootstrap: &Value) -> Result<Envoy> {
+    Envoy::start(setup.binary, variant.name(), bootstrap).await
+}
+
+/// One request, the answer to which must be right; gives it.
+async fn try_out(
+    case: &Case,
+    servers: usize,
+    envoy: &Envoy,
+    message: &Message,
+) -> Result<hyper::body::Bytes> {
+    let mut client = Client::connect(envoy.listener()).await?;
+    let (status, body) = client.post(message.clone()).await?;
+    if status != StatusCode::OK {
+        let text = String::from_utf8_lossy(&body);
+        return Err(envoy.failure(&format!("answered {status} instead of 200: {text}")));
+    }
+    let checked = servers::check(case, servers, &body);
+    checked.map_err(|error| envoy.failure(&error.to_string()))?;
+    Ok(body)
+}
+
+fn document(options: &Options, setup: &Setup<'_>, machine: &Value, all: &[Measured<'_>]) -> Value {
+    json!({
+        "benchmark": NAME,
+        "machine": machine,
+        "envoy_on_its_own_core": setup.cores.is_some(),
+        "connections": setup.connections,
+        "rounds": options.rounds,
+        "cases": all.iter().map(table::json).collect::<Vec<_>>(),
+    })
+}

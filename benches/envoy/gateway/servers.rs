@@ -1,0 +1,126 @@
+//! The MCP servers behind the gateways, and what clients ask them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::cases::{Ask, Case, TOOLS_PER_SERVER};
+use crate::Result;
+use crate::client::Message;
+use crate::upstream::Answers;
+
+const VERSION: &str = "2026-07-28";
+/// Which of its tools is called, and of which server.
+const CALLED: (usize, usize) = (2, 7);
+const SAID: &str = "It is sunny, and 22 degrees.";
+
+/// The name of a server, of its cluster, and the prefix of its tools.
+pub(super) fn name(server: usize) -> String {
+    format!("server{server}")
+}
+
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: &'a str,
+}
+
+/// What a server says: everything but the id is ready made.
+pub(super) fn answers(case: &Case) -> Answers {
+    let hints = match case.ask {
+        Ask::CachedList => r#""ttlMs":3600000,"cacheScope":"public""#,
+        Ask::List | Ask::Call => r#""ttlMs":0,"cacheScope":"private""#,
+    };
+    let discovered = format!(
+        r#"{{"resultType":"complete","supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"bench","version":"1.0.0"}}}},{hints}}}"#
+    );
+    let tools: Vec<String> = (0..TOOLS_PER_SERVER)
+        .map(|number| tool(number, case.tool_bytes))
+        .collect();
+    let tools = tools.join(",");
+    let listed = format!(r#"{{"resultType":"complete","tools":[{tools}],{hints}}}"#);
+    let called = format!(
+        r#"{{"resultType":"complete","content":[{{"type":"text","text":"{SAID}"}}],"isError":false}}"#
+    );
+    Arc::new(move |body| {
+        let Ok(Asked { id, method }) = serde_json::from_slice(body) else {
+            return Bytes::from_static(
+                br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"not JSON"}}"#,
+            );
+        };
+        let id = id.map_or("null", RawValue::get);
+        let said = match method {
+            "server/discover" => &discovered,
+            "tools/list" => &listed,
+            "tools/call" => &called,
+            _ => {
+                let error = r#"{"code":-32601,"message":"no such method"}"#;
+                return format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into();
+            }
+        };
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{said}}}"#).into()
+    })
+}
+
+/// A tool of exactly this many bytes, if it needs no more.
+fn tool(number: usize, bytes: usize) -> String {
+    let with = |description: &str| {
+        format!(
+            r#"{{"name":"tool{number:02}","title":"Tool {number}","description":"{description}","inputSchema":{{"type":"object","properties":{{"city":{{"type":"string","description":"Name of the city"}},"days":{{"type":"integer","minimum":1,"maximum":7}}}},"required":["city"]}},"annotations":{{"readOnlyHint":true}}}}"#
+        )
+    };
+    let room = bytes.saturating_sub(with("").len());
+    let text: String = "Tells the weather in a city, day by day. "
+        .chars()
+        .cycle()
+        .take(room)
+        .collect();
+    with(&text)
+}
+
+/// What a client sends.
+pub(super) fn message(case: &Case) -> Result<Message> {
+    let (method, name, mut params) = match case.ask {
+        Ask::List | Ask::CachedList => ("tools/list", None, String::new()),
+        Ask::Call => {
+            let (server, number) = CALLED;
+            let name = format!("{}__tool{number:02}", self::name(server));
+            let params = format!(r#""name":"{name}","arguments":{{"city":"Zurich","days":3}},"#);
+            ("tools/call", Some(name), params)
+        }
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(
+        params,
+        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"{VERSION}","io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#
+    );
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
+    let message = Message::new(body)
+        .header("mcp-protocol-version", VERSION)?
+        .header("mcp-method", method)?;
+    match name {
+        Some(name) => message.header("mcp-name", &name),
+        None => Ok(message),
+    }
+}
+
+/// Whether this answers the message, from this many servers: a proxy may say
+/// 200 to what it could not do.
+pub(super) fn check(case: &Case, servers: usize, body: &[u8]) -> Result<()> {
+    let (part, wanted) = match case.ask {
+        Ask::List | Ask::CachedList => (r#""inputSchema""#, servers * TOOLS_PER_SERVER),
+        Ask::Call => (SAID, 1),
+    };
+    let text = String::from_utf8_lossy(body);
+    let found = text.matches(part).count();
+    if found == wanted {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(400).collect();
+    Err(format!("answered with {found} of {part:?} instead of {wanted}: {shown}").into())
+}

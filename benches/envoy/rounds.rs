@@ -1,0 +1,160 @@
+//! The same requests to several Envoys, in turns, and what each of them used.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::time::sleep;
+
+use crate::Result;
+use crate::client::Message;
+use crate::cpu;
+use crate::envoy::Envoy;
+use crate::load::{self, Load};
+
+/// A round is cut into this many turns of each variant: the machine's speed
+/// drifts within a second by more than what is to be told apart.
+const TURNS: usize = 10;
+
+/// After the last response Envoy still frees what the requests held.
+const SETTLE: Duration = Duration::from_millis(5);
+
+/// What stands between the client and the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Variant {
+    Plain,
+    Native,
+    Ours,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Native, Self::Ours];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Native => "native",
+            Self::Ours => "ours",
+        }
+    }
+}
+
+/// One variant's turn in one round.
+pub(crate) struct Round {
+    pub(crate) variant: Variant,
+    pub(crate) cpu_us: f64,
+    pub(crate) p50_us: u64,
+    pub(crate) p99_us: u64,
+}
+
+/// This value of each of the variant's turns.
+pub(crate) fn values(
+    rounds: &[Vec<Round>],
+    variant: Variant,
+    value: impl Fn(&Round) -> f64,
+) -> Vec<f64> {
+    let turns = rounds.iter().flatten();
+    turns
+        .filter(|turn| turn.variant == variant)
+        .map(value)
+        .collect()
+}
+
+/// An Envoy, and the connections to it.
+pub(crate) struct Target {
+    variant: Variant,
+    envoy: Envoy,
+    load: Load,
+}
+
+impl Target {
+    pub(crate) async fn connect(
+        variant: Variant,
+        envoy: Envoy,
+        connections: usize,
+    ) -> Result<Self> {
+        let load = Load::connect(envoy.listener(), connections).await?;
+        Ok(Self {
+            variant,
+            envoy,
+            load,
+        })
+    }
+
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.envoy.stop().await
+    }
+
+    async fn turn(
+        &mut self,
+        message: &Message,
+        requests: usize,
+    ) -> Result<(Duration, Histogram<u64>)> {
+        let before = cpu::used(self.envoy.pid())?;
+        let latencies = self.send(message, requests).await?;
+        sleep(SETTLE).await;
+        Ok((
+            cpu::used(self.envoy.pid())?.saturating_sub(before),
+            latencies,
+        ))
+    }
+
+    async fn send(&mut self, message: &Message, requests: usize) -> Result<Histogram<u64>> {
+        let sent = self.load.send(message, requests).await;
+        sent.map_err(|error| self.envoy.failure(&error.to_string()))
+    }
+
+    fn result(&self, cpu: Duration, latencies: &Histogram<u64>) -> Result<Round> {
+        if cpu.is_zero() {
+            let hint = "used no CPU: ENVOY must be the binary, or a script that execs it";
+            return Err(self.envoy.failure(hint));
+        }
+        Ok(Round {
+            variant: self.variant,
+            cpu_us: cpu.as_secs_f64() * 1e6 / latencies.len() as f64,
+            p50_us: latencies.value_at_quantile(0.5),
+            p99_us: latencies.value_at_quantile(0.99),
+        })
+    }
+}
+
+/// Warms each of them up, then gives for each round the turns of all.
+pub(crate) async fn measure(
+    targets: &mut [Target],
+    message: &Message,
+    warm_up: usize,
+    requests: usize,
+    rounds: usize,
+) -> Result<Vec<Vec<Round>>> {
+    for target in &mut *targets {
+        let warm_up = warm_up.max(target.load.connections());
+        target.send(message, warm_up).await?;
+    }
+    let mut measured = Vec::new();
+    for _ in 0..rounds {
+        measured.push(round(targets, message, requests).await?);
+    }
+    Ok(measured)
+}
+
+/// The same number of requests to each target, in turns.
+async fn round(targets: &mut [Target], message: &Message, requests: usize) -> Result<Vec<Round>> {
+    let mut totals = Vec::new();
+    for _ in 0..targets.len() {
+        totals.push((Duration::ZERO, load::latencies()?));
+    }
+    for turn in 0..TURNS {
+        let share = requests * (turn + 1) / TURNS - requests * turn / TURNS;
+        // Each turn starts with another variant, so that none always follows
+        // the same one.
+        for position in 0..targets.len() {
+            let index = (turn + position) % targets.len();
+            let (cpu, latencies) = targets[index].turn(message, share).await?;
+            totals[index].0 += cpu;
+            totals[index].1.add(latencies)?;
+        }
+    }
+    let results = targets.iter().zip(totals);
+    results
+        .map(|(target, (cpu, latencies))| target.result(cpu, &latencies))
+        .collect()
+}
