@@ -5,6 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use mcp_gateway::config::{Config, Server};
 use mcp_gateway::gateway::rewrite::{self, Asked, Kind};
 use mcp_gateway::gateway::subscriptions::{self, Refused};
 use mcp_gateway::mcp::Message;
@@ -13,6 +14,15 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 const PREFIX: &str = "a.b-c+";
+
+thread_local! {
+    /// The server with that prefix.
+    static SERVER: Server = Config::parse(br#"{"servers":[{"name":"a.b-c"}]}"#)
+        .ok()
+        .and_then(|config| config.gateway)
+        .and_then(|gateway| gateway.servers.into_iter().next())
+        .expect("a server");
+}
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -403,7 +413,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let body = listen(&prefixed, "subscriptions/listen", r#""id":1,"#);
     let message = Message::parse(body.as_bytes()).expect("a message");
     let params = message.params().expect("parameters");
-    let sent = subscriptions::renamed(&body, params, PREFIX);
+    let sent = SERVER.with(|server| subscriptions::renamed(&body, params, server));
     match foreign {
         Some(uri) if !uri.starts_with(PREFIX) => {
             assert_eq!(sent, Err(Refused::Foreign(uri.to_owned())));

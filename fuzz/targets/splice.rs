@@ -5,13 +5,17 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::config::{Config, Gateway, Server};
-use mcp_gateway::gateway::list::{self, Entries, Freshness};
+use mcp_gateway::config::{Config, Gateway};
+use mcp_gateway::gateway::freshness::Freshness;
+use mcp_gateway::gateway::kind::Kind;
+use mcp_gateway::gateway::list::{self, Entries};
 use mcp_gateway::gateway::names;
-use mcp_gateway::gateway::route::Route;
+use mcp_gateway::gateway::page::Page;
+use mcp_gateway::gateway::route::{self, Target};
 use mcp_gateway::mcp::{self, Message, header_value, method};
 use mcp_gateway_fuzz::raw;
 use serde_json::{Value, json};
@@ -87,25 +91,31 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
-    let (server, own) = names::resolve(&gateway.servers, &name).expect("a server without prefix");
+    let (places, own) = names::candidates(&gateway.servers, Kind::Tools, &name);
+    assert_eq!(places.len(), 1, "no two servers share a prefix");
+    let server = &gateway.servers[places[0]];
     assert_eq!((server.name.as_str(), own), resolved(&name));
     let params = message.params().expect("parameters");
-    let route = Route::new(server, own, &body, params).expect("a route");
-    match &route.body {
-        None => assert!(server.prefix.is_empty()),
-        Some(spliced) => {
-            let expected = format!("{head}{}{tail}", json!(own));
-            assert_eq!(String::from_utf8_lossy(spliced), expected);
-            // Nothing that is no JSON comes of it, and no other name.
-            let message = Message::parse(spliced).expect("a message");
-            assert_eq!(message.name().as_deref(), Some(own));
-            same_but_for_the_name(&body, spliced, own);
-        }
-    }
-    for (header, value) in route.headers(method::TOOLS_CALL, None) {
+    let target = Target::of(method::TOOLS_CALL, &body, params).expect("a target");
+    let spliced = target.renamed(&body, own).expect("a body");
+    let expected = format!("{head}{}{tail}", json!(own));
+    assert_eq!(String::from_utf8_lossy(&spliced), expected);
+    // Nothing that is no JSON comes of it, and no other name; and it is never
+    // longer, since Envoy's buffer would not bear that.
+    assert_eq!(
+        Message::parse(&spliced)
+            .expect("a message")
+            .name()
+            .as_deref(),
+        Some(own)
+    );
+    assert!(spliced.len() <= body.len());
+    same_but_for_the_name(&body, &spliced, own);
+    let length = Some(spliced.len());
+    for (header, value) in route::headers(server, method::TOOLS_CALL, Some(own), None, length) {
         let expected = match header {
             mcp::NAME_HEADER => own.to_owned(),
-            "content-length" => route.body.as_ref().map_or(0, Vec::len).to_string(),
+            "content-length" => spliced.len().to_string(),
             _ => continue,
         };
         assert_eq!(
@@ -136,9 +146,9 @@ fn resolved(name: &str) -> (&'static str, &str) {
 }
 
 fn lists(input: &Input<'_>, gateway: &Gateway) {
-    let mut answered: Vec<(&Server, Entries)> = Vec::new();
-    let (mut expected, mut left_out, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for (server, tools) in gateway.servers.iter().zip(&input.lists) {
+    let mut answered: Vec<(usize, Entries)> = Vec::new();
+    let (mut expected, mut left_out, mut seen) = (Vec::new(), 0, HashSet::new());
+    for (at, (server, tools)) in gateway.servers.iter().zip(&input.lists).enumerate() {
         let written = tools.iter().map(|tool| {
             let (before, after) = tool.around();
             format!("{before}{}{after}", tool.json(""))
@@ -148,12 +158,14 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         // Each page of a list may have an odd entry or two.
         for page in written.chunks(2) {
             let result = format!("{{\"tools\": [{}]}}", page.join(" , "));
-            assert_eq!(entries.add_page(server, &result), Ok(None));
+            let page = Page::read(Kind::Tools, server, &result).expect("a page");
+            assert_eq!(page.cursor, None);
+            entries.add(Rc::new(page), Freshness::NONE);
         }
         for (tool, text) in tools.iter().zip(&written) {
             let name = format!("{}{}", server.prefix, tool.name);
             if resolved(&name).0 != server.name || !seen.insert(name.clone()) {
-                left_out.push(name);
+                left_out += 1;
                 continue;
             }
             let (before, after) = tool.around();
@@ -163,9 +175,9 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
                 format!("{before}{}{after}", json!(name))
             });
         }
-        answered.push((server, entries));
+        answered.push((at, entries));
     }
-    let (merged, omitted) = list::merge(&answered, Freshness::ALL, gateway);
+    let (merged, omitted) = list::merge(Kind::Tools, &answered, Freshness::ALL, gateway);
     let text = std::str::from_utf8(&merged).expect("UTF-8");
     assert_eq!(omitted, left_out);
     assert!(raw(text).is_some(), "{text}");

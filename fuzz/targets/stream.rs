@@ -13,8 +13,8 @@ use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
 use mcp_gateway::gateway::answer;
 use mcp_gateway::gateway::call::{Call, CallId, Question, Response};
-use mcp_gateway::gateway::failure::Failure;
 use mcp_gateway::gateway::calls::{JobId, StreamId};
+use mcp_gateway::gateway::failure::Failure;
 use mcp_gateway::gateway::pages::Store;
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::{Headers, Reply};
@@ -465,7 +465,9 @@ impl Watch<'_> {
         }
         let answer = answer::Answer::Failed(Failure::Reset);
         let id = CallId(id);
-        let step = self.stream.on(Event::CallDone { id, answer }, &mut self.worker);
+        let step = self
+            .stream
+            .on(Event::CallDone { id, answer }, &mut self.worker);
         assert_eq!(step.effects, []);
     }
 }

@@ -1,6 +1,6 @@
 //! What Envoy's stats tell.
 
-use crate::harness::message::{call, modern};
+use crate::harness::message::{call, legacy, modern};
 use crate::harness::shared;
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn messages_and_refusals_and_servers_are_counted() {
     let before = names.map(count);
     for request in [
         modern("1", "tools/list"),
-        modern("1", "ping"),
+        legacy("1", "ping", "{}"),
         modern("1", "tools/list").body("{"),
         call("1", "nobody__knows", "{}"),
         call("1", "weather__list_cities", "{}"),
