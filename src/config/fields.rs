@@ -25,16 +25,24 @@ pub(super) struct Fields<'p> {
 }
 
 impl<'p> Fields<'p> {
-    /// The members of `value`, which stands at `path`.
-    pub(super) fn of(path: &'p str, value: Value) -> Result<Self, ConfigError> {
-        match value {
-            Value::Object(members) => Ok(Self {
-                path,
-                members,
-                known: Vec::new(),
-            }),
-            _ => Err(ConfigError::new(path, "must be an object")),
-        }
+    /// What `read` makes of the members of `value`, which stands at `path`; it
+    /// has to take all of them.
+    pub(super) fn read<T>(
+        path: &'p str,
+        value: Value,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let Value::Object(members) = value else {
+            return Err(ConfigError::new(path, "must be an object"));
+        };
+        let mut fields = Self {
+            path,
+            members,
+            known: Vec::new(),
+        };
+        let made = read(&mut fields)?;
+        fields.end()?;
+        Ok(made)
     }
 
     /// The member `name`, where it is there.
@@ -53,13 +61,12 @@ impl<'p> Fields<'p> {
 
     /// The member `name`, which must be there.
     pub(super) fn required<T: Read>(&mut self, name: &'static str) -> Result<T, ConfigError> {
-        let missing = || ConfigError::new(self.path, format!("missing field `{name}`"));
-        let missing = missing();
-        self.take(name)?.ok_or(missing)
+        self.take(name)?
+            .ok_or_else(|| ConfigError::new(self.path, format!("missing field `{name}`")))
     }
 
     /// Nothing else may be there.
-    pub(super) fn end(self) -> Result<(), ConfigError> {
+    fn end(self) -> Result<(), ConfigError> {
         match self.members.keys().next() {
             None => Ok(()),
             Some(name) => Err(ConfigError::new(

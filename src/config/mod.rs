@@ -20,7 +20,7 @@ pub use error::ConfigError;
 
 use self::fields::Read as _;
 use crate::http::cors::Cors;
-use crate::http::protected_resource::ProtectedResource;
+use crate::http::protected_resource::{ProtectedResource, path_only};
 use crate::metrics::Metrics;
 use crate::policy::export::Storage;
 use crate::policy::glob::Filter;
@@ -97,10 +97,7 @@ impl Endpoints {
         match self {
             Self::All => true,
             Self::Listed(paths) => {
-                let path = path
-                    .split(|byte| matches!(byte, b'?' | b'#'))
-                    .next()
-                    .unwrap_or_default();
+                let path = path_only(path);
                 let path = path.strip_suffix(b"/").unwrap_or(path);
                 paths.iter().any(|endpoint| endpoint.as_bytes() == path)
             }

@@ -238,14 +238,7 @@ impl Document {
     fn texts(&mut self, name: &str, values: Option<&[String]>) {
         let Some(values) = values else { return };
         self.name(name);
-        self.0.push(b'[');
-        for (at, value) in values.iter().enumerate() {
-            if at > 0 {
-                self.0.push(b',');
-            }
-            json::push_string(&mut self.0, value);
-        }
-        self.0.push(b']');
+        json::push_strings(&mut self.0, values);
     }
 
     fn flag(&mut self, name: &str, value: Option<bool>) {

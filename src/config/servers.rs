@@ -126,10 +126,11 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
         }
         format!("{}+", wire.name)
     };
-    let list_ttl = match &wire.list_ttl {
-        Some(text) => Some(duration::parse(&field("listTtl"), text)?),
-        None => None,
-    };
+    let list_ttl = wire
+        .list_ttl
+        .as_deref()
+        .map(|text| duration::parse(&field("listTtl"), text))
+        .transpose()?;
     Ok(Server {
         name: wire.name.clone(),
         cluster: cluster.clone(),

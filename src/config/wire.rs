@@ -33,32 +33,31 @@ pub(super) struct Config {
 
 impl Read for Config {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let config = Self {
-            paths: fields.take("paths")?,
-            traffic_mode: fields.or("trafficMode", TrafficMode::PassThrough)?,
-            max_request_body_size: fields.or("maxRequestBodySize", 1_048_576)?,
-            hold_request_headers: fields.or("holdRequestHeaders", true)?,
-            clear_route_cache: fields.or("clearRouteCache", false)?,
-            attribute_source: fields.or("attributeSource", AttributeSource::Verify)?,
-            reject_duplicate_keys: fields.or("rejectDuplicateKeys", false)?,
-            parser_config: fields.or("parserConfig", ParserConfig::default())?,
-            propagate_trace_context: fields.or("propagateTraceContext", Switch(false))?,
-            propagate_baggage: fields.or("propagateBaggage", Switch(false))?,
-            request_storage_mode: fields.or("requestStorageMode", RequestStorageMode::Both)?,
-            servers: fields.or("servers", Vec::new())?,
-            prefix_mode: fields.or("prefixMode", PrefixMode::Always)?,
-            failure_mode: fields.or("failureMode", FailureMode::BestEffort)?,
-            list_cache: fields.or("listCache", ListCache::Hints)?,
-            max_list_pages: fields.or("maxListPages", 64)?,
-            max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
-            max_response_bytes: fields.or("maxResponseBytes", 8_388_608)?,
-            server_info: fields.take("serverInfo")?,
-            cors: fields.take("cors")?,
-            oauth: fields.take("oauth")?,
-        };
-        fields.end()?;
-        Ok(config)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                paths: fields.take("paths")?,
+                traffic_mode: fields.or("trafficMode", TrafficMode::PassThrough)?,
+                max_request_body_size: fields.or("maxRequestBodySize", 1_048_576)?,
+                hold_request_headers: fields.or("holdRequestHeaders", true)?,
+                clear_route_cache: fields.or("clearRouteCache", false)?,
+                attribute_source: fields.or("attributeSource", AttributeSource::Verify)?,
+                reject_duplicate_keys: fields.or("rejectDuplicateKeys", false)?,
+                parser_config: fields.or("parserConfig", ParserConfig::default())?,
+                propagate_trace_context: fields.or("propagateTraceContext", Switch(false))?,
+                propagate_baggage: fields.or("propagateBaggage", Switch(false))?,
+                request_storage_mode: fields.or("requestStorageMode", RequestStorageMode::Both)?,
+                servers: fields.or("servers", Vec::new())?,
+                prefix_mode: fields.or("prefixMode", PrefixMode::Always)?,
+                failure_mode: fields.or("failureMode", FailureMode::BestEffort)?,
+                list_cache: fields.or("listCache", ListCache::Hints)?,
+                max_list_pages: fields.or("maxListPages", 64)?,
+                max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
+                max_response_bytes: fields.or("maxResponseBytes", 8_388_608)?,
+                server_info: fields.take("serverInfo")?,
+                cors: fields.take("cors")?,
+                oauth: fields.take("oauth")?,
+            })
+        })
     }
 }
 
@@ -120,13 +119,12 @@ pub(super) struct ParserConfig {
 
 impl Read for ParserConfig {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let config = Self {
-            methods: fields.or("methods", Vec::new())?,
-            group_metadata_key: fields.take("groupMetadataKey")?,
-        };
-        fields.end()?;
-        Ok(config)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                methods: fields.or("methods", Vec::new())?,
+                group_metadata_key: fields.take("groupMetadataKey")?,
+            })
+        })
     }
 }
 
@@ -139,14 +137,13 @@ pub(super) struct Method {
 
 impl Read for Method {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let method = Self {
-            method: fields.required("method")?,
-            group: fields.take("group")?,
-            extraction_rules: fields.or("extractionRules", Vec::new())?,
-        };
-        fields.end()?;
-        Ok(method)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                method: fields.required("method")?,
+                group: fields.take("group")?,
+                extraction_rules: fields.or("extractionRules", Vec::new())?,
+            })
+        })
     }
 }
 
@@ -157,12 +154,11 @@ pub(super) struct ExtractionRule {
 
 impl Read for ExtractionRule {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let rule = Self {
-            path: fields.required("path")?,
-        };
-        fields.end()?;
-        Ok(rule)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                path: fields.required("path")?,
+            })
+        })
     }
 }
 
@@ -247,23 +243,22 @@ pub(super) struct Server {
 
 impl Read for Server {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let server = Self {
-            name: fields.required("name")?,
-            cluster: fields.take("cluster")?,
-            url: fields.take("url")?,
-            hostname: fields.take("hostname")?,
-            path: fields.take("path")?,
-            enabled: fields.or("enabled", true)?,
-            tool_prefix: fields.take("toolPrefix")?,
-            timeout: fields.take("timeout")?,
-            list_ttl: fields.take("listTtl")?,
-            tools: fields.or("tools", Names::default())?,
-            prompts: fields.or("prompts", Names::default())?,
-            resources: fields.or("resources", Names::default())?,
-        };
-        fields.end()?;
-        Ok(server)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                name: fields.required("name")?,
+                cluster: fields.take("cluster")?,
+                url: fields.take("url")?,
+                hostname: fields.take("hostname")?,
+                path: fields.take("path")?,
+                enabled: fields.or("enabled", true)?,
+                tool_prefix: fields.take("toolPrefix")?,
+                timeout: fields.take("timeout")?,
+                list_ttl: fields.take("listTtl")?,
+                tools: fields.or("tools", Names::default())?,
+                prompts: fields.or("prompts", Names::default())?,
+                resources: fields.or("resources", Names::default())?,
+            })
+        })
     }
 }
 
@@ -276,13 +271,12 @@ pub(super) struct Names {
 
 impl Read for Names {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let names = Self {
-            include: fields.or("include", Vec::new())?,
-            exclude: fields.or("exclude", Vec::new())?,
-        };
-        fields.end()?;
-        Ok(names)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                include: fields.or("include", Vec::new())?,
+                exclude: fields.or("exclude", Vec::new())?,
+            })
+        })
     }
 }
 
@@ -294,13 +288,12 @@ pub(super) struct ServerInfo {
 
 impl Read for ServerInfo {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let info = Self {
-            name: fields.take("name")?,
-            version: fields.take("version")?,
-        };
-        fields.end()?;
-        Ok(info)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                name: fields.take("name")?,
+                version: fields.take("version")?,
+            })
+        })
     }
 }
 
@@ -316,17 +309,16 @@ pub(super) struct Cors {
 
 impl Read for Cors {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let cors = Self {
-            allow_origins: fields.take("allowOrigins")?,
-            allow_methods: fields.take("allowMethods")?,
-            allow_headers: fields.take("allowHeaders")?,
-            expose_headers: fields.take("exposeHeaders")?,
-            max_age: fields.take("maxAge")?,
-            allow_credentials: fields.or("allowCredentials", false)?,
-        };
-        fields.end()?;
-        Ok(cors)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                allow_origins: fields.take("allowOrigins")?,
+                allow_methods: fields.take("allowMethods")?,
+                allow_headers: fields.take("allowHeaders")?,
+                expose_headers: fields.take("exposeHeaders")?,
+                max_age: fields.take("maxAge")?,
+                allow_credentials: fields.or("allowCredentials", false)?,
+            })
+        })
     }
 }
 
@@ -371,28 +363,27 @@ pub(super) struct Resource {
 
 impl Read for Resource {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut fields = Fields::of(path, value)?;
-        let resource = Self {
-            resource_name: fields.take("resourceName")?,
-            resource: fields.take("resource")?,
-            authorization_servers: fields.take("authorizationServers")?,
-            bearer_methods_supported: fields.take("bearerMethodsSupported")?,
-            scopes_supported: fields.take("scopesSupported")?,
-            jwks_uri: fields.take("jwksUri")?,
-            resource_signing_alg_values_supported: fields
-                .take("resourceSigningAlgValuesSupported")?,
-            resource_documentation: fields.take("resourceDocumentation")?,
-            resource_policy_uri: fields.take("resourcePolicyUri")?,
-            resource_tos_uri: fields.take("resourceTosUri")?,
-            tls_client_certificate_bound_access_tokens: fields
-                .take("tlsClientCertificateBoundAccessTokens")?,
-            authorization_details_types_supported: fields
-                .take("authorizationDetailsTypesSupported")?,
-            dpop_signing_alg_values_supported: fields.take("dpopSigningAlgValuesSupported")?,
-            dpop_bound_access_tokens_required: fields.take("dpopBoundAccessTokensRequired")?,
-            signed_metadata: fields.take("signedMetadata")?,
-        };
-        fields.end()?;
-        Ok(resource)
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                resource_name: fields.take("resourceName")?,
+                resource: fields.take("resource")?,
+                authorization_servers: fields.take("authorizationServers")?,
+                bearer_methods_supported: fields.take("bearerMethodsSupported")?,
+                scopes_supported: fields.take("scopesSupported")?,
+                jwks_uri: fields.take("jwksUri")?,
+                resource_signing_alg_values_supported: fields
+                    .take("resourceSigningAlgValuesSupported")?,
+                resource_documentation: fields.take("resourceDocumentation")?,
+                resource_policy_uri: fields.take("resourcePolicyUri")?,
+                resource_tos_uri: fields.take("resourceTosUri")?,
+                tls_client_certificate_bound_access_tokens: fields
+                    .take("tlsClientCertificateBoundAccessTokens")?,
+                authorization_details_types_supported: fields
+                    .take("authorizationDetailsTypesSupported")?,
+                dpop_signing_alg_values_supported: fields.take("dpopSigningAlgValuesSupported")?,
+                dpop_bound_access_tokens_required: fields.take("dpopBoundAccessTokensRequired")?,
+                signed_metadata: fields.take("signedMetadata")?,
+            })
+        })
     }
 }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::gateway::call::{Call, Response};
 use crate::gateway::calls::{Delivery, JobId};
 use crate::gateway::worker::Worker;
+use crate::http::media_type;
 use crate::metrics::Kind;
 
 /// Shared by the root context and its streams.
@@ -161,10 +162,7 @@ fn response(body_size: usize) -> Response {
     ) else {
         return Response::Reset;
     };
-    if headers
-        .all("content-encoding")
-        .any(|value| !value.eq_ignore_ascii_case(b"identity"))
-    {
+    if media_type::is_encoded(&headers) {
         return Response::Encoded;
     }
     let status = headers.text(":status");

@@ -264,25 +264,18 @@ impl Call {
                 private: false,
             };
         };
-        let ttl = match share.ttl {
-            Some(ttl) => Some((ttl, true)),
-            None => Some((Duration::from_millis(said.ttl_ms), said.public))
-                .filter(|(ttl, public)| *public && !ttl.is_zero()),
-        };
-        if let Some((ttl, public)) = ttl {
-            pages.keep(share.key, (&page, result), now, ttl, public);
+        let freshness = share.ttl.map_or(said, |ttl| Freshness {
+            ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+            public: true,
+        });
+        let ttl = Duration::from_millis(freshness.ttl_ms);
+        if freshness.public && !ttl.is_zero() {
+            pages.keep(share.key, (&page, result), now, ttl);
         }
-        let freshness = match share.ttl {
-            Some(ttl) => Freshness {
-                ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
-                public: true,
-            },
-            None => said,
-        };
         Answer::Page {
             page,
             freshness,
-            private: ttl.is_none() && !said.public,
+            private: !freshness.public,
         }
     }
 }

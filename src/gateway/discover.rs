@@ -93,14 +93,9 @@ pub fn merge(
     start: Freshness,
     server_info: &str,
 ) -> Vec<u8> {
-    let mut out = br#"{"resultType":"complete","supportedVersions":["#.to_vec();
-    for (at, version) in version::MODERN.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        json::push_string(&mut out, version);
-    }
-    out.extend_from_slice(br#"],"capabilities":"#);
+    let mut out = br#"{"resultType":"complete","supportedVersions":"#.to_vec();
+    json::push_strings(&mut out, version::MODERN);
+    out.extend_from_slice(br#","capabilities":"#);
     match servers {
         [(_, server)] if sole => out.extend_from_slice(server.capabilities.as_bytes()),
         _ => out.extend_from_slice(united(servers).as_bytes()),

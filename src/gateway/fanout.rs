@@ -103,16 +103,14 @@ impl Fanout {
         worker: &mut Worker,
     ) -> Option<Call> {
         let waits = |leg: &Leg| matches!(leg.state, State::Waiting { call: waiting, .. } if waiting == call);
-        let at = self.legs.iter().position(waits)?;
-        let mut leg = self.legs.swap_remove(at);
-        let server = gateway.servers.get(leg.server)?;
-        let asked = (self.question, self.caller.capabilities.as_str());
-        let next = leg.take(asked, server, answer, gateway, worker);
-        let call = self.go_on(&mut leg, next, &mut Ground { gateway, worker });
-        self.legs.push(leg);
-        // Where it was, since the order is that of the configuration.
-        let last = self.legs.len().saturating_sub(1);
-        self.legs.swap(at, last);
+        let mut legs = std::mem::take(&mut self.legs);
+        let call = legs.iter_mut().find(|leg| waits(leg)).and_then(|leg| {
+            let server = gateway.servers.get(leg.server)?;
+            let asked = (self.question, self.caller.capabilities.as_str());
+            let next = leg.take(asked, server, answer, gateway, worker);
+            self.go_on(leg, next, &mut Ground { gateway, worker })
+        });
+        self.legs = legs;
         call
     }
 

@@ -83,7 +83,6 @@ struct Kept {
     page: Rc<Page>,
     /// Since the clock's start.
     until: Duration,
-    public: bool,
 }
 
 impl Kept {
@@ -92,7 +91,8 @@ impl Kept {
         let left = self.until.checked_sub(now)?.as_millis();
         let freshness = Freshness {
             ttl_ms: u64::try_from(left).ok().filter(|left| *left > 0)?,
-            public: self.public,
+            // Nothing else is kept.
+            public: true,
         };
         Some((Rc::clone(&self.page), freshness))
     }
@@ -120,11 +120,10 @@ impl Pages {
             return Some(found);
         }
         let stored = self.store.get(&key.slot())?;
-        let (until, public, result) = Stored::read(&stored, key)?;
+        let (until, result) = Stored::read(&stored, key)?;
         let kept = Kept {
             page: Rc::new(read(result)?),
             until,
-            public,
         };
         let found = kept.fresh(now)?;
         self.insert(key, kept, now);
@@ -138,7 +137,6 @@ impl Pages {
         (page, result): (&Rc<Page>, &str),
         now: Duration,
         ttl: Duration,
-        public: bool,
     ) {
         if result.len() > LONGEST {
             return;
@@ -146,10 +144,9 @@ impl Pages {
         let kept = Kept {
             page: Rc::clone(page),
             until: now.saturating_add(ttl),
-            public,
         };
         self.store
-            .set(&key.slot(), &Stored::write(key, kept.until, public, result));
+            .set(&key.slot(), &Stored::write(key, kept.until, result));
         self.insert(key, kept, now);
     }
 
@@ -171,26 +168,24 @@ impl Pages {
 }
 
 /// What stands in a slot: the whole key, since several lead there; the end in
-/// milliseconds, little-endian; whether it is public; the text.
+/// milliseconds, little-endian; the text.
 struct Stored;
 
 impl Stored {
-    fn write(key: Key, until: Duration, public: bool, result: &str) -> Vec<u8> {
+    fn write(key: Key, until: Duration, result: &str) -> Vec<u8> {
         let mut out = key.0.to_vec();
         let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
         out.extend_from_slice(&until.to_le_bytes());
-        out.push(u8::from(public));
         out.extend_from_slice(result.as_bytes());
         out
     }
 
-    fn read(bytes: &[u8], key: Key) -> Option<(Duration, bool, &str)> {
+    fn read(bytes: &[u8], key: Key) -> Option<(Duration, &str)> {
         let (have, rest) = bytes.split_first_chunk::<32>()?;
-        let (until, rest) = rest.split_first_chunk::<8>()?;
-        let (public, result) = rest.split_first()?;
+        let (until, result) = rest.split_first_chunk::<8>()?;
         (*have == key.0).then_some(())?;
         let until = Duration::from_millis(u64::from_le_bytes(*until));
-        Some((until, *public == 1, std::str::from_utf8(result).ok()?))
+        Some((until, std::str::from_utf8(result).ok()?))
     }
 }
 
@@ -232,7 +227,7 @@ mod tests {
 
     fn keep(pages: &mut Pages, key: Key, result: &str) {
         let page = Rc::new(read(result).unwrap());
-        pages.keep(key, (&page, result), SECOND, SECOND, true);
+        pages.keep(key, (&page, result), SECOND, SECOND);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

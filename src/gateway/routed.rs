@@ -2,7 +2,7 @@
 //! one, and what becomes of it.
 
 use super::failure::Failure;
-use crate::http::Headers;
+use crate::http::{Headers, media_type};
 
 /// Whose answer it is, and what is to be done with its body.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,12 @@ pub enum Reading {
 }
 
 /// Envoy's `%RESPONSE_CODE_DETAILS%` for what a server answered.
-pub const FROM_SERVER: &str = "via_upstream";
+const FROM_SERVER: &str = "via_upstream";
+
+/// Whether these details are those of a server's own answer.
+pub fn is_from_server(details: Option<&str>) -> bool {
+    details.is_none_or(|details| details == FROM_SERVER)
+}
 
 /// Those of them with which its router gives up, and what that means.
 const GIVEN_UP: &[(&str, Failure)] = &[
@@ -57,10 +62,10 @@ impl Reading {
     /// Of an answer with these `headers` and `details`; `renames` is whether the
     /// server's URIs have to be renamed; `end` whether it has no body.
     pub fn of(headers: &Headers, details: Option<&str>, renames: bool, end: bool) -> Self {
-        match details {
-            None | Some(FROM_SERVER) => Self::of_server(headers, renames, end),
-            Some(details) => given_up(details).map_or(Self::Pass, Self::Failed),
+        if is_from_server(details) {
+            return Self::of_server(headers, renames, end);
         }
+        details.and_then(given_up).map_or(Self::Pass, Self::Failed)
     }
 
     fn of_server(headers: &Headers, renames: bool, end: bool) -> Self {
@@ -69,19 +74,14 @@ impl Reading {
             .and_then(|status| status.parse().ok())
             .unwrap_or_default();
         let other = Self::Failed(Failure::Status(status));
-        let is = |kind: &str| {
-            headers.text("content-type").is_some_and(|value| {
-                let essence = value.split(';').next().unwrap_or_default().trim();
-                essence.eq_ignore_ascii_case(kind)
-            })
-        };
+        let content_type = headers.text("content-type").unwrap_or_default();
         match status {
             401 | 403 => return Self::Failed(Failure::Refused),
             200 | 400 | 402..=499 => {}
             _ => return other,
         }
-        let message = is("application/json");
-        let events = status == 200 && is("text/event-stream");
+        let message = media_type::is(content_type, "application/json");
+        let events = status == 200 && media_type::is(content_type, "text/event-stream");
         if end || !(message || events) {
             return if status == 200 {
                 Self::Failed(Failure::Nonsense("neither JSON nor events"))
@@ -93,10 +93,7 @@ impl Reading {
         if status == 200 && !renames {
             return Self::Pass;
         }
-        let encoded = headers
-            .all("content-encoding")
-            .any(|value| !value.eq_ignore_ascii_case(b"identity"));
-        if encoded {
+        if media_type::is_encoded(headers) {
             Self::Failed(Failure::Encoded)
         } else if events {
             Self::Events

@@ -22,6 +22,17 @@ pub fn is_json(headers: &Headers) -> bool {
             })
 }
 
+/// Whether the media type `value` is `essence`, whatever its parameters.
+pub fn is(value: &str, essence: &str) -> bool {
+    split(value).0.eq_ignore_ascii_case(essence)
+}
+
+/// Whether the body is in a content-encoding.
+pub fn is_encoded(headers: &Headers) -> bool {
+    let mut encodings = headers.all("content-encoding");
+    encodings.any(|value| !value.eq_ignore_ascii_case(b"identity"))
+}
+
 /// What a client takes as an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Accept {

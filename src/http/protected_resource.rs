@@ -35,7 +35,7 @@ pub fn described(path: &[u8]) -> Option<&[u8]> {
 }
 
 /// The request target without query and fragment.
-fn path_only(path: &[u8]) -> &[u8] {
+pub fn path_only(path: &[u8]) -> &[u8] {
     let ends = |byte: &u8| matches!(byte, b'?' | b'#');
     path.split(ends).next().unwrap_or_default()
 }

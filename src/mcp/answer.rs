@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::json::{self, Shape};
 use super::sse;
+use crate::http::media_type;
 
 /// What a server answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,10 +26,7 @@ pub enum Answer<'a> {
 /// of the server's) are passed over. `None` when the answer is not there.
 pub fn find<'a>(content_type: Option<&str>, body: &'a [u8], id: &str) -> Option<Answer<'a>> {
     let text = std::str::from_utf8(body).ok()?;
-    let is_stream = content_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
-    });
+    let is_stream = content_type.is_some_and(|value| media_type::is(value, "text/event-stream"));
     if !is_stream {
         return read(text, id);
     }

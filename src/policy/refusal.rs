@@ -159,14 +159,9 @@ impl Refusal {
         let mut data = Vec::new();
         match self {
             Self::Version(requested) => {
-                data.extend_from_slice(br#"{"supported":["#);
-                for (at, supported) in version::MODERN.iter().enumerate() {
-                    if at > 0 {
-                        data.push(b',');
-                    }
-                    json::push_string(&mut data, supported);
-                }
-                data.extend_from_slice(br#"],"requested":"#);
+                data.extend_from_slice(br#"{"supported":"#);
+                json::push_strings(&mut data, version::MODERN);
+                data.extend_from_slice(br#","requested":"#);
                 json::push_string(&mut data, requested);
             }
             Self::UnknownName(RESOURCE, uri) => {

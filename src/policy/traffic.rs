@@ -33,10 +33,7 @@ pub fn classify(headers: &Headers, has_body: bool, strict: bool) -> Class {
     let lenient = |class: Class| if strict { class } else { Class::Unread };
     match headers.get(":method") {
         Some(b"POST") => {
-            let encoded = headers
-                .all("content-encoding")
-                .any(|value| !value.eq_ignore_ascii_case(b"identity"));
-            if !media_type::is_json(headers) || encoded {
+            if !media_type::is_json(headers) || media_type::is_encoded(headers) {
                 return lenient(Class::Refused(Refusal::ContentType));
             }
             let accept = Accept::of(headers);

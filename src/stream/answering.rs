@@ -6,7 +6,7 @@ use super::{Effect, Flow, Phase, Step, Stream};
 use crate::config::Server;
 use crate::gateway::failure::Failure;
 use crate::gateway::rewrite::{self, Asked};
-use crate::gateway::routed::{FROM_SERVER, Reading, given_up};
+use crate::gateway::routed::{Reading, given_up, is_from_server};
 use crate::http::{Headers, Reply};
 use crate::mcp::Message;
 use crate::mcp::sse::{Data, Parser};
@@ -69,6 +69,11 @@ impl Routed {
         }
     }
 
+    /// Whether the headers of the answer wait for its end.
+    fn is_held(&self) -> bool {
+        matches!(self.body, Body::Message { held: true, .. })
+    }
+
     fn refusal(&self, failure: &Failure) -> Refusal {
         let sentence = format!("server {} {failure}", self.name);
         match failure {
@@ -103,7 +108,7 @@ impl Stream {
         };
         let reading = Reading::of(headers, details, !routed.scheme.is_empty(), end);
         let mut effects: Vec<Effect> = Vec::new();
-        if reading != Reading::Pass || details.is_none_or(|details| details == FROM_SERVER) {
+        if reading != Reading::Pass || is_from_server(details) {
             let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
             effects.extend(theirs.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
         }
@@ -240,8 +245,7 @@ impl Stream {
     fn message_failed(&mut self, failure: &Failure) -> Step {
         let mut effects = Vec::new();
         let reply = self.server_failed(failure, &mut effects);
-        if matches!(&self.phase, Phase::Routed(routed) if matches!(routed.body, Body::Message { held: true, .. }))
-        {
+        if matches!(&self.phase, Phase::Routed(routed) if routed.is_held()) {
             effects.extend(becomes(&reply));
         }
         effects.push(Effect::ReplaceResponseBody(reply.body));

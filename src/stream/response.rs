@@ -1,7 +1,7 @@
 //! The answer, whoever made it.
 
 use super::{Effect, Flow, Phase, Step, Stream};
-use crate::gateway::routed::FROM_SERVER;
+use crate::gateway::routed::is_from_server;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
@@ -29,7 +29,7 @@ impl Stream {
         details: Option<&str>,
     ) -> Step {
         // What a server says of its own tokens has been dealt with by then.
-        let is_servers = self.is_routed() && details.is_none_or(|details| details == FROM_SERVER);
+        let is_servers = self.is_routed() && is_from_server(details);
         let mut step = self.routed_headers(headers, end, details);
         let mut fields = self.cross_origin(headers);
         if let Some(Effect::Reply(reply)) = step.effects.last_mut() {

@@ -94,6 +94,18 @@ pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
     (end <= whole.len()).then_some(start..end)
 }
 
+/// Appends `texts` as a JSON array of strings.
+pub fn push_strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
+    out.push(b'[');
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_string(out, text.as_ref());
+    }
+    out.push(b']');
+}
+
 /// Appends `text` as a JSON string.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     // Writing to a Vec cannot fail, and a str is always a JSON string.
