@@ -269,6 +269,9 @@ pub(super) fn act_on(context: u32) -> Result<(), Refused> {
     ok(unsafe { proxy_set_effective_context(context) })
 }
 
+/// The queue of which [`in_root`] tells; no queue of the host has this number.
+pub(super) const IN_ROOT: u32 = 0;
+
 /// Has the SDK run the root context's `on_queue_ready`, as the host would.
 ///
 /// The SDK delivers the answer to a callout to the context whose callback was
@@ -280,7 +283,7 @@ pub(super) fn in_root(root: u32) {
     }
     // SAFETY: it is a function of this module, which takes any numbers; no
     // callback of the root context is running.
-    unsafe { proxy_on_queue_ready(root, 0) }
+    unsafe { proxy_on_queue_ready(root, IN_ROOT) }
 }
 
 /// Writes filter state `wasm.<key>`.

@@ -22,8 +22,21 @@ pub(super) struct Http {
     stream: Stream,
     shared: Rc<Shared>,
     body_size: usize,
+    longer: Longer,
     /// A host call that policy depends on was refused: nothing goes on.
     failed: bool,
+}
+
+/// A body for the request that is longer than the one that came.
+#[derive(Debug, Default)]
+enum Longer {
+    /// There is none, or the request is answered.
+    #[default]
+    None,
+    /// It waits for a callback in which it can be written.
+    Waiting(Vec<u8>),
+    /// It is being written; Envoy may answer the request meanwhile.
+    Writing,
 }
 
 /// What a step asks for that another step has to take.
@@ -36,16 +49,42 @@ impl Http {
             stream: Stream::new(StreamId(id), Rc::clone(&shared.config)),
             shared,
             body_size: 0,
+            longer: Longer::None,
             failed: false,
         }
     }
 
     /// What came of a call that this stream waits for.
     pub(super) fn call_done(&mut self, id: CallId, answer: Answer) {
-        if self.handle(Event::CallDone { id, answer }) == Flow::Continue
-            && let Err(refused) = host::resume_request()
-        {
+        let flow = self.handle(Event::CallDone { id, answer });
+        if flow == Flow::Continue && matches!(self.longer, Longer::None) {
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
+        if let Err(refused) = host::resume_request() {
             self.fail(refused);
+        }
+    }
+
+    /// Gives the body that is to be written now.
+    pub(super) fn take_longer(&mut self) -> Option<Vec<u8>> {
+        let Longer::Waiting(body) = std::mem::take(&mut self.longer) else {
+            return None;
+        };
+        self.longer = Longer::Writing;
+        Some(body)
+    }
+
+    /// The body is written, unless the request was answered instead.
+    pub(super) fn written(&mut self, written: Result<(), Refused>) {
+        match (std::mem::take(&mut self.longer), written) {
+            (Longer::Writing, Ok(())) => self.resume(),
+            (Longer::Writing, Err(refused)) => {
+                self.fail(refused);
+            }
+            _ => {}
         }
     }
 
@@ -56,7 +95,8 @@ impl Http {
             if self.failed {
                 return Flow::Hold;
             }
-            // No callback runs inside another, so nobody else holds the worker.
+            // No callback runs inside another, except where `Shared::write_body`
+            // holds nothing: nobody else holds the worker.
             let Ok(mut worker) = self.shared.worker.try_borrow_mut() else {
                 return self.fail(host::BUSY);
             };
@@ -79,6 +119,14 @@ impl Http {
         match effect {
             Effect::RemoveRequestHeader(name) => host::remove_header(Map::Request, &name)?,
             Effect::SetRequestHeader(name, value) => host::set_header(Map::Request, name, &value)?,
+            // In a callback of the request, Envoy answers for its buffer when
+            // that has returned.
+            Effect::ReplaceRequestBody(body)
+                if self.shared.is_in_root() && body.len() > self.body_size =>
+            {
+                self.shared.write_later(self.id)?;
+                self.longer = Longer::Waiting(body);
+            }
             Effect::ReplaceRequestBody(body) => host::replace(Buffer::RequestBody, &body)?,
             Effect::RemoveRequestTrailers => host::clear(Map::RequestTrailers)?,
             Effect::SetState(key, value) => host::set_state(key, &value)?,
@@ -184,6 +232,7 @@ impl Http {
     }
 
     fn response_headers(&mut self, end: bool) -> Flow {
+        self.longer = Longer::None;
         if self.failed || !self.stream.completes_answers() {
             return Flow::Continue;
         }
@@ -217,6 +266,7 @@ impl Http {
     }
 
     fn done(&mut self) {
+        self.longer = Longer::None;
         let details = self.details();
         let effects = match self.shared.worker.try_borrow_mut() {
             Ok(mut worker) => self.stream.over(details.as_deref(), &mut worker),
@@ -250,7 +300,7 @@ impl Handle {
         Self(http)
     }
 
-    /// No callback runs inside another of the same request.
+    /// No callback runs inside another of the same request that holds it.
     fn run(&self, callback: impl FnOnce(&mut Http) -> Flow) -> Action {
         match self.0.try_borrow_mut() {
             Ok(mut http) => action(callback(&mut http)),

@@ -7,6 +7,7 @@
 mod host;
 mod http;
 mod pairs;
+mod queue;
 mod root;
 mod shared;
 mod shared_data;

@@ -89,9 +89,11 @@ impl RootContext for Root {
         }
     }
 
-    fn on_queue_ready(&mut self, _: u32) {
-        if let Some(shared) = &self.shared {
-            shared.dispatch();
+    fn on_queue_ready(&mut self, queue: u32) {
+        match &self.shared {
+            Some(shared) if queue == host::IN_ROOT => shared.dispatch(),
+            Some(shared) => shared.write(),
+            None => {}
         }
     }
 

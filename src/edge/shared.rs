@@ -11,8 +11,9 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls::dispatch_http_call;
 use proxy_wasm::types::Status;
 
-use super::host::{self, Buffer, Map};
+use super::host::{self, Buffer, Map, Refused};
 use super::http::Http;
+use super::queue::Queue;
 use crate::config::Config;
 use crate::gateway::call::{Call, Response};
 use crate::gateway::calls::{Delivery, JobId};
@@ -35,6 +36,9 @@ pub(super) struct Shared {
     post: RefCell<Post>,
     /// A callback of the root context is running.
     is_in_root: Cell<bool>,
+    queue: Queue,
+    /// The streams whose bodies wait for [`write`](Self::write).
+    longer: RefCell<Vec<u32>>,
 }
 
 #[derive(Default)]
@@ -61,6 +65,8 @@ impl Shared {
             sent: RefCell::default(),
             post: RefCell::default(),
             is_in_root: Cell::new(false),
+            queue: Queue::default(),
+            longer: RefCell::default(),
         }
     }
 
@@ -144,6 +150,41 @@ impl Shared {
         }
         let _ = host::act_on(self.root);
         self.is_in_root.set(false);
+    }
+
+    /// Whether a callback of the root context is running, and none of a stream.
+    pub(super) fn is_in_root(&self) -> bool {
+        self.is_in_root.get()
+    }
+
+    /// The body of `stream` is to be [written](Self::write), soon.
+    pub(super) fn write_later(&self, stream: u32) -> Result<(), Refused> {
+        self.queue.wake()?;
+        self.longer.borrow_mut().push(stream);
+        Ok(())
+    }
+
+    /// Writes the bodies that are longer than what came, in the root context.
+    pub(super) fn write(&self) {
+        self.queue.woken();
+        self.is_in_root.set(true);
+        for stream in self.longer.take() {
+            self.write_body(stream);
+        }
+        let _ = host::act_on(self.root);
+        self.is_in_root.set(false);
+    }
+
+    /// Where the body is too long for Envoy's buffer, Envoy answers 413 inside
+    /// the host call: the answer passes this filter, and the stream ends. So
+    /// neither the SDK nor anybody here may hold the stream or the worker.
+    fn write_body(&self, stream: u32) -> Option<()> {
+        let http = self.streams.borrow().get(&stream).cloned()?;
+        host::act_on(stream).ok()?;
+        let body = http.try_borrow_mut().ok()?.take_longer()?;
+        let written = host::replace(Buffer::RequestBody, &body);
+        http.try_borrow_mut().ok()?.written(written);
+        Some(())
     }
 
     /// What the streams that wait for `job` are told.

@@ -41,6 +41,12 @@ fn guest(callbacks: &str) -> String {
         (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
         (import "env" "proxy_http_call"
             (func $http_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+        (import "env" "proxy_register_shared_queue"
+            (func $register (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_enqueue_shared_queue"
+            (func $enqueue (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_dequeue_shared_queue"
+            (func $dequeue (param i32 i32 i32) (result i32)))
         (import "env" "proxy_set_effective_context"
             (func $effective (param i32) (result i32)))
         (memory (export "memory") 1)
@@ -221,17 +227,114 @@ fn a_body_over_the_buffer_limit_is_refused_by_envoy() {
     assert_eq!(notes(&plugin), "9");
 }
 
+/// Writes ten bytes instead of the request's body.
+const WRITE_TEN: &str = "(call $write
+    (i32.const 0) (i32.const 0) (i32.const 99) (i32.const 256) (i32.const 10))";
+
+#[test]
+fn a_held_body_written_too_long_in_its_own_callback_is_refused_after_it() {
+    let plugin = host(&format!(
+        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+            (if (local.get 2) (then
+                (call $note {WRITE_TEN})
+                (call $note (i32.const 1))))
+            (i32.eqz (local.get 2)))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            (call $note (i32.const 9))
+            (i32.const 0))"#
+    ));
+    let plugin = plugin.buffer_limit(9).configure("").expect("a guest");
+    let mut stream = plugin.stream();
+    stream.request(Request::post("/").body("12345"));
+    stream.expect_reply(413);
+    assert_eq!(notes(&plugin), "019");
+    assert_eq!(plugin.open_streams(), 0);
+}
+
+/// A guest that writes ten bytes instead of the body when its call is answered,
+/// and does `then`; in its own later callbacks it notes 7 to 9.
+fn writes_when_answered(then: &str) -> Plugin {
+    let plugin = host(&format!(
+        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+            (global.set $stream (local.get 0))
+            (if (local.get 2) (then (drop (call $call_known))))
+            (i32.const 1))
+        (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+            (drop (call $effective (global.get $stream)))
+            (call $note {WRITE_TEN})
+            {then})
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            (call $note (i32.const 7))
+            (call $note (call $add_header (i32.const 2)))
+            (i32.const 0))
+        (func (export "proxy_on_done") (param i32) (result i32)
+            (call $note (i32.const 8))
+            (i32.const 1))
+        (func (export "proxy_on_delete") (param i32)
+            (call $note (i32.const 9)))"#
+    ));
+    plugin.buffer_limit(9).configure("").expect("a guest")
+}
+
+#[test]
+fn a_held_body_written_too_long_later_is_refused_inside_the_host_call() {
+    // The stream is gone when the call returns: nothing is left to write to.
+    let plugin = writes_when_answered("(call $note (call $set_body (i32.const 0)))");
+    let mut stream = plugin.stream();
+    stream.request(Request::post("/").body("12345"));
+    assert_eq!(
+        stream.answer("known", Response::new(200)),
+        Outcome::Answered
+    );
+    let reply = stream.expect_reply(413);
+    assert_eq!(reply.headers.get("x-a"), Some(b"x-a".as_slice()));
+    assert_eq!(notes(&plugin), "708902");
+    assert_eq!(plugin.open_streams(), 0);
+}
+
+#[test]
+#[should_panic(expected = "outside of a stream")]
+fn a_request_refused_inside_a_host_call_cannot_go_on() {
+    let plugin = writes_when_answered("(drop (call $continue (i32.const 0)))");
+    let mut stream = plugin.stream();
+    stream.request(Request::post("/").body("12345"));
+    stream.answer("known", Response::new(200));
+}
+
 #[test]
 #[should_panic(expected = "enters the VM again")]
-fn a_held_body_changed_to_more_than_the_buffer_takes_fails_the_scenario() {
+fn a_held_answer_changed_to_more_than_the_buffer_takes_fails_the_scenario() {
     let plugin = host(
-        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+        r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
             (if (local.get 2) (then (drop (call $write
-                (i32.const 0) (i32.const 0) (i32.const 99) (i32.const 256) (i32.const 10)))))
+                (i32.const 1) (i32.const 0) (i32.const 99) (i32.const 256) (i32.const 10)))))
             (i32.eqz (local.get 2)))"#,
     );
     let plugin = plugin.buffer_limit(9).configure("").expect("a guest");
-    plugin.stream().request(Request::post("/").body("12345"));
+    let mut stream = plugin.stream();
+    stream.request(Request::post("/").body("1"));
+    stream.respond_headers(&Response::new(200), false);
+    stream.respond_data("12345", false);
+    stream.respond_data("", true);
+}
+
+#[test]
+fn a_queue_wakes_the_root_context_when_the_callback_has_ended() {
+    let plugin = plugin(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $note (call $enqueue (i32.const 1) (i32.const 32) (i32.const 3)))
+            (call $note (call $register (i32.const 32) (i32.const 3) (i32.const 8)))
+            (call $note (call $enqueue (i32.load (i32.const 8)) (i32.const 32) (i32.const 3)))
+            (call $note (i32.const 3))
+            (i32.const 0))
+        (func (export "proxy_on_queue_ready") (param i32 i32)
+            (call $note (local.get 0))
+            (call $note (call $dequeue (local.get 1) (i32.const 8) (i32.const 12)))
+            (call $note (i32.load (i32.const 12)))
+            (call $note (call $dequeue (local.get 1) (i32.const 8) (i32.const 12))))"#,
+    );
+    plugin.stream().request(Request::new("GET", "/"));
+    assert_eq!(notes(&plugin), "10031037");
 }
 
 #[test]

@@ -236,6 +236,10 @@ impl Vm {
         match deferred {
             Deferred::Resume(id, direction) => self.resume(id, direction),
             Deferred::Reply(id, reply) => self.local_reply(id, reply),
+            Deferred::Wake(queue) => {
+                let root = self.root;
+                self.call(root, None, "proxy_on_queue_ready", &[root, queue]);
+            }
             Deferred::Reset(id) => {
                 self.stream_mut(id).reset = true;
                 self.end_stream(id);

@@ -35,6 +35,8 @@ pub(super) enum Deferred {
     Resume(u32, Direction),
     Reply(u32, LocalReply),
     Reset(u32),
+    /// Something was put into this queue.
+    Wake(u32),
 }
 
 /// The arguments of `proxy_send_local_response`.
@@ -52,6 +54,8 @@ pub(super) struct HostState {
     pub(super) metrics: Metrics,
     pub(super) shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     pub(super) next_cas: u32,
+    /// Shared queues by name, in the order of their numbers.
+    pub(super) queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
     pub(super) declared: Vec<Vec<u8>>,
     /// Nanoseconds since 1970; stands still unless a scenario moves it.
     pub(super) clock: u64,
@@ -83,6 +87,7 @@ impl HostState {
             metrics: Metrics::default(),
             shared_data: BTreeMap::new(),
             next_cas: 1,
+            queues: Vec::new(),
             declared: Vec::new(),
             clock: 1_767_225_600_000_000_000,
             random: 0x9e37_79b9_7f4a_7c15,
@@ -152,6 +157,8 @@ pub(super) struct StreamState {
     pub(super) reply_asked: bool,
     /// The response is a local reply.
     pub(super) local: bool,
+    /// `%RESPONSE_CODE_DETAILS%` of Envoy's own reply.
+    pub(super) details: Option<&'static str>,
     pub(super) reset: bool,
     pub(super) client_gone: bool,
     pub(super) ended: bool,

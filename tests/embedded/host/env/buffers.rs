@@ -1,6 +1,6 @@
 //! Bodies and configurations.
 
-use super::host_calls;
+use super::{host_calls, too_large};
 use crate::host::abi::{Direction, Status, buffer};
 use crate::host::guest::{self, Answer, Stop};
 use crate::host::state::{Flow, HostState, Phase};
@@ -122,11 +122,17 @@ fn set_bytes(
         return Err(Status::BadArgument.into());
     }
     let length = body.len();
-    if buffering && length > limit {
-        // What was held is in a buffer with a watermark.
-        state.violation(format!(
-            "{direction:?} body of {length} bytes written into a buffer for {limit}: Envoy answers in the middle of this host call, enters the VM again, and both end"
-        ));
+    if !buffering || length <= limit {
+        return Ok(());
     }
-    Ok(())
+    // What was held is in a buffer with a watermark.
+    match direction {
+        Direction::Request => too_large::answer(caller),
+        Direction::Response => {
+            state.violation(format!(
+                "a held answer of {length} bytes written into a buffer for {limit}: Envoy answers in the middle of this host call, enters the VM again, and both end"
+            ));
+            Ok(())
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use super::host_calls;
 use crate::host::abi::Status;
 use crate::host::guest::{self, Answer};
-use crate::host::state::HostState;
+use crate::host::state::{Deferred, HostState};
+use std::collections::VecDeque;
 use wasmi::{Caller, Error, Linker};
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> Result<(), Error> {
@@ -36,10 +37,12 @@ fn get_property(
 ) -> Answer {
     let path = guest::read(caller, path, path_size)?;
     let state = caller.data();
-    let value = match state.settings.properties.get(&path) {
-        Some(value) => value.clone(),
+    let details = state.stream().and_then(|stream| stream.details);
+    let value = match (state.settings.properties.get(&path), details) {
+        (_, Some(details)) if path == b"response\0code_details" => details.into(),
+        (Some(value), _) => value.clone(),
         // A name that is none of Envoy's is looked up in the filter state.
-        None => state
+        (None, _) => state
             .stream()
             .and_then(|stream| stream.filter_state.get(&state_key(&path)))
             .cloned()
@@ -106,14 +109,22 @@ fn set_shared_data(
     Ok(())
 }
 
-/// Queues wake other VMs, and a scenario has one: they exist but stay empty.
+/// The queue of this name, made at its first mention.
 fn register_queue(
     caller: &mut Caller<'_, HostState>,
-    _name: u32,
-    _name_size: u32,
+    name: u32,
+    name_size: u32,
     return_id: u32,
 ) -> Answer {
-    guest::write_number(caller, return_id, 1)
+    let name = guest::read(caller, name, name_size)?;
+    let queues = &mut caller.data_mut().queues;
+    let at = queues.iter().position(|(known, _)| *known == name);
+    let at = at.unwrap_or_else(|| {
+        queues.push((name, VecDeque::new()));
+        queues.len() - 1
+    });
+    // 0 is no queue.
+    guest::write_number(caller, return_id, at as u32 + 1)
 }
 
 fn resolve_queue(
@@ -128,14 +139,34 @@ fn resolve_queue(
 }
 
 fn dequeue(
-    _: &mut Caller<'_, HostState>,
-    _queue: u32,
-    _return_data: u32,
-    _return_size: u32,
+    caller: &mut Caller<'_, HostState>,
+    queue: u32,
+    return_data: u32,
+    return_size: u32,
 ) -> Answer {
-    Err(Status::Empty.into())
+    let value = queue_of(caller, queue)?.pop_front();
+    guest::give(
+        caller,
+        &value.ok_or(Status::Empty)?,
+        return_data,
+        return_size,
+    )
 }
 
-fn enqueue(_: &mut Caller<'_, HostState>, _queue: u32, _data: u32, _size: u32) -> Answer {
-    Err(Status::NotFound.into())
+/// The worker that registered the queue hears of it from its event loop.
+fn enqueue(caller: &mut Caller<'_, HostState>, queue: u32, data: u32, size: u32) -> Answer {
+    let value = guest::read(caller, data, size)?;
+    queue_of(caller, queue)?.push_back(value);
+    let deferred = &mut caller.data_mut().deferred;
+    deferred.push_back(Deferred::Wake(queue));
+    Ok(())
+}
+
+fn queue_of<'a>(
+    caller: &'a mut Caller<'_, HostState>,
+    queue: u32,
+) -> Result<&'a mut VecDeque<Vec<u8>>, Status> {
+    let at = (queue as usize).checked_sub(1).ok_or(Status::NotFound)?;
+    let queue = caller.data_mut().queues.get_mut(at);
+    queue.map(|(_, values)| values).ok_or(Status::NotFound)
 }

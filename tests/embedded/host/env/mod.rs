@@ -7,6 +7,7 @@ mod maps;
 mod metrics;
 mod stream;
 mod system;
+mod too_large;
 
 pub(super) use metrics::Metrics;
 
