@@ -37,4 +37,5 @@ pub mod http;
 pub mod mcp;
 pub mod metrics;
 pub mod policy;
+pub mod seal;
 pub mod stream;

@@ -33,6 +33,10 @@ pub struct Metrics {
     pub cache_misses: Metric,
     /// How long questions to all servers take, in milliseconds.
     pub fanout: Metric,
+    /// Sessions that legacy clients were given.
+    pub sessions_created: Metric,
+    /// Session ids that were refused.
+    pub sessions_rejected: Metric,
 }
 
 /// The metrics of one server.
@@ -87,6 +91,8 @@ impl Metrics {
         let cache_hits = define(Kind::Counter, "mcp.list.cache_hits".to_owned());
         let cache_misses = define(Kind::Counter, "mcp.list.cache_misses".to_owned());
         let fanout = define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned());
+        let sessions_created = define(Kind::Counter, "mcp.sessions.created".to_owned());
+        let sessions_rejected = define(Kind::Counter, "mcp.sessions.rejected".to_owned());
         Self {
             names,
             requests,
@@ -97,6 +103,8 @@ impl Metrics {
             cache_hits,
             cache_misses,
             fanout,
+            sessions_created,
+            sessions_rejected,
         }
     }
 
@@ -153,6 +161,8 @@ mod tests {
             "mcp.list.cache_hits",
             "mcp.list.cache_misses",
             "mcp.fanout.duration_ms",
+            "mcp.sessions.created",
+            "mcp.sessions.rejected",
         ] {
             assert!(names.contains(&name), "{name}");
         }

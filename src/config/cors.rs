@@ -2,6 +2,7 @@
 
 use super::{ConfigError, duration, wire};
 use crate::http::cors::{Cors, Origin, Origins};
+use crate::http::headers::is_token;
 
 const METHODS: &[&str] = &["GET", "POST", "DELETE", "OPTIONS"];
 const HEADERS: &[&str] = &[
@@ -105,7 +106,7 @@ fn origin(text: &str) -> Result<Origin, &'static str> {
     }
 }
 
-/// A list of tokens (RFC 9110 section 5.6.2) as the value of a header.
+/// A list of tokens as the value of a header.
 fn tokens(path: &str, wire: Option<&[String]>, default: &[&str]) -> Result<String, ConfigError> {
     let Some(wire) = wire else {
         return Ok(default.join(", "));
@@ -114,11 +115,7 @@ fn tokens(path: &str, wire: Option<&[String]>, default: &[&str]) -> Result<Strin
         return Err(ConfigError::new(path, "must not be empty"));
     }
     for (at, token) in wire.iter().enumerate() {
-        let is_token = !token.is_empty()
-            && token
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        if !is_token {
+        if !is_token(token) {
             return Err(ConfigError::new(
                 format!("{path}[{at}]"),
                 format!("{token:?} is not a token"),

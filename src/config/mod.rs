@@ -11,12 +11,14 @@ mod fields;
 mod oauth;
 mod rules;
 mod servers;
+mod session;
 mod source;
 mod wire;
 
 use std::time::Duration;
 
 pub use error::ConfigError;
+pub use session::{Identity, Sessions};
 
 use self::fields::Read as _;
 use crate::http::cors::Cors;
@@ -91,14 +93,20 @@ pub enum Endpoints {
 }
 
 impl Endpoints {
+    /// What names the endpoint in the request target `path`: neither the query
+    /// nor one slash at the end does.
+    pub fn path(path: &[u8]) -> &[u8] {
+        let path = path_only(path);
+        path.strip_suffix(b"/").unwrap_or(path)
+    }
+
     /// Whether the request target `path`, with or without a query, is one.
     /// Bytes, since a query may hold any, and must not hide the path.
     pub fn contains(&self, path: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Listed(paths) => {
-                let path = path_only(path);
-                let path = path.strip_suffix(b"/").unwrap_or(path);
+                let path = Self::path(path);
                 paths.iter().any(|endpoint| endpoint.as_bytes() == path)
             }
         }
@@ -122,6 +130,8 @@ pub struct Gateway {
     pub max_response_bytes: usize,
     /// What the gateway calls itself: the JSON of an MCP `Implementation`.
     pub server_info: String,
+    /// The sessions of legacy clients.
+    pub sessions: Sessions,
 }
 
 impl Gateway {
@@ -143,6 +153,17 @@ pub enum FailureMode {
     Fail,
 }
 
+/// `protocol`: the era of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Found out by asking.
+    Auto,
+    /// With sessions, MCP up to 2025-11-25.
+    Legacy,
+    /// Stateless, from MCP 2026-07-28.
+    Modern,
+}
+
 /// One MCP server behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -158,6 +179,10 @@ pub struct Server {
     pub prefix: String,
     /// What its resources' URIs start with, `<name>+`; empty for none.
     pub scheme: String,
+    /// Which era it is of.
+    pub protocol: Protocol,
+    /// Whether modern clients without an identity may share a session with it.
+    pub share_session: bool,
     /// Its budget in one fan-out, from the first request to the last page.
     pub timeout: Duration,
     /// How long its lists are kept, whatever it says itself.
@@ -202,7 +227,7 @@ impl Config {
         let servers = servers::check(wire)?;
         let is_gateway = !servers.is_empty();
         let gateway = is_gateway
-            .then(|| servers::gateway(wire, servers))
+            .then(|| servers::gateway(wire, servers, variable))
             .transpose()?;
         together(wire, is_gateway)?;
         let rules = rules::check(&wire.parser_config)?;
@@ -237,11 +262,7 @@ impl Config {
             max_request_body_size: (wire.max_request_body_size > 0)
                 .then_some(wire.max_request_body_size),
             hold: wire.hold_request_headers,
-            attribute_source: match wire.attribute_source {
-                wire::AttributeSource::Body => AttributeSource::Body,
-                wire::AttributeSource::Verify => AttributeSource::Verify,
-                wire::AttributeSource::Headers => AttributeSource::Headers,
-            },
+            attribute_source: wire.attribute_source,
             reject_duplicate_keys: wire.reject_duplicate_keys,
             rules,
             propagation: Propagation {
@@ -271,11 +292,14 @@ fn together(wire: &wire::Config, is_gateway: bool) -> Result<(), ConfigError> {
             "false cannot go with servers: routing by the body needs the headers held",
         );
     }
-    if is_gateway && wire.attribute_source == wire::AttributeSource::Headers {
+    if is_gateway && wire.attribute_source == AttributeSource::Headers {
         return refused(
             "attributeSource",
             "HEADERS reads no body, which servers needs: leave one of them out",
         );
+    }
+    if !is_gateway && wire.session.is_some() {
+        return refused("session", "needs servers: only a gateway has sessions");
     }
     if !wire.hold_request_headers {
         for (path, switch) in [

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{ConfigError, FailureMode, Gateway, Server, duration, wire};
+use super::{ConfigError, Gateway, Server, duration, session, wire};
 use crate::mcp::json;
 use crate::policy::glob::{Filter, Glob};
 
@@ -38,7 +38,11 @@ pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
     Ok(servers)
 }
 
-pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gateway, ConfigError> {
+pub(super) fn gateway(
+    wire: &wire::Config,
+    servers: Vec<Server>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Gateway, ConfigError> {
     for (path, value) in [
         ("maxListPages", wire.max_list_pages),
         ("maxListBytes", wire.max_list_bytes),
@@ -57,14 +61,12 @@ pub(super) fn gateway(wire: &wire::Config, servers: Vec<Server>) -> Result<Gatew
     Ok(Gateway {
         servers,
         caches: wire.list_cache == wire::ListCache::Hints,
-        failure_mode: match wire.failure_mode {
-            wire::FailureMode::BestEffort => FailureMode::BestEffort,
-            wire::FailureMode::Fail => FailureMode::Fail,
-        },
+        failure_mode: wire.failure_mode,
         max_list_pages: wire.max_list_pages,
         max_list_bytes: wire.max_list_bytes,
         max_response_bytes: wire.max_response_bytes,
         server_info: server_info(wire.server_info.as_ref())?,
+        sessions: session::check(wire.session.as_ref(), variable)?,
     })
 }
 
@@ -138,6 +140,8 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
         path: path.to_owned(),
         prefix,
         scheme,
+        protocol: wire.protocol,
+        share_session: wire.share_session,
         timeout: duration::parse(&field("timeout"), wire.timeout.as_deref().unwrap_or("5s"))?,
         list_ttl,
         tools: filter(&field("tools"), &wire.tools)?,

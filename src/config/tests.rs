@@ -61,6 +61,8 @@ fn servers_make_a_gateway_with_its_defaults() {
             path: "/mcp".into(),
             prefix: "weather__".into(),
             scheme: "weather+".into(),
+            protocol: Protocol::Auto,
+            share_session: false,
             timeout: Duration::from_secs(5),
             list_ttl: None,
             tools: Filter::default(),
@@ -364,6 +366,14 @@ fn an_error_names_the_path_and_the_reason() {
             "servers[1].name: \"My_Server\" starts the URIs of resources",
         ),
         (
+            r#"{"servers":[{"name":"a","protocol":"auto"}]}"#,
+            "servers[0].protocol: \"auto\" must be one of AUTO, LEGACY, MODERN",
+        ),
+        (
+            r#"{"servers":[{"name":"a","shareSession":"yes"}]}"#,
+            "servers[0].shareSession: must be true or false",
+        ),
+        (
             r#"{"servers":[{"name":"a","listTtl":"soon"}]}"#,
             "servers[0].listTtl: \"soon\" is not a duration",
         ),
@@ -469,4 +479,27 @@ fn the_native_filters_own_fields_are_read() {
     assert_eq!(config.rules.group("tools/call"), "x");
     assert_eq!(config.rules.methods[0].paths, [["a", "b"]]);
     assert!(config.metrics.requests("x").is_some());
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn the_era_of_a_server_may_be_said() {
+    for (said, protocol, share_session) in [
+        ("", Protocol::Auto, false),
+        (r#","protocol":"AUTO""#, Protocol::Auto, false),
+        (
+            r#","protocol":"LEGACY","share_session":true"#,
+            Protocol::Legacy,
+            true,
+        ),
+        (r#","protocol":"MODERN""#, Protocol::Modern, false),
+    ] {
+        let config = parse(&format!(r#"{{"servers":[{{"name":"a"{said}}}]}}"#));
+        let gateway = config.gateway.unwrap();
+        let server = &gateway.servers[0];
+        assert_eq!(
+            (server.protocol, server.share_session),
+            (protocol, share_session),
+            "{said}"
+        );
+    }
 }

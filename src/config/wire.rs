@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use super::ConfigError;
 use super::fields::{Fields, Read, one_of};
+use super::session::Session;
+use super::{AttributeSource, ConfigError, FailureMode, Protocol};
 
-#[derive(Debug)]
 pub(super) struct Config {
     pub(super) paths: Option<Vec<String>>,
     pub(super) traffic_mode: TrafficMode,
@@ -27,6 +27,7 @@ pub(super) struct Config {
     pub(super) max_list_bytes: usize,
     pub(super) max_response_bytes: usize,
     pub(super) server_info: Option<ServerInfo>,
+    pub(super) session: Option<Session>,
     pub(super) cors: Option<Cors>,
     pub(super) oauth: Option<Oauth>,
 }
@@ -54,6 +55,7 @@ impl Read for Config {
                 max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
                 max_response_bytes: fields.or("maxResponseBytes", 8_388_608)?,
                 server_info: fields.take("serverInfo")?,
+                session: fields.take("session")?,
                 cors: fields.take("cors")?,
                 oauth: fields.take("oauth")?,
             })
@@ -77,13 +79,6 @@ impl Read for TrafficMode {
         ];
         one_of(path, value, &names)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AttributeSource {
-    Body,
-    Verify,
-    Headers,
 }
 
 impl Read for AttributeSource {
@@ -200,15 +195,20 @@ impl Read for PrefixMode {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FailureMode {
-    BestEffort,
-    Fail,
-}
-
 impl Read for FailureMode {
     fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
         let names = [("BEST_EFFORT", Self::BestEffort), ("FAIL", Self::Fail)];
+        one_of(path, value, &names)
+    }
+}
+
+impl Read for Protocol {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let names = [
+            ("AUTO", Self::Auto),
+            ("LEGACY", Self::Legacy),
+            ("MODERN", Self::Modern),
+        ];
         one_of(path, value, &names)
     }
 }
@@ -234,6 +234,8 @@ pub(super) struct Server {
     pub(super) path: Option<String>,
     pub(super) enabled: bool,
     pub(super) tool_prefix: Option<String>,
+    pub(super) protocol: Protocol,
+    pub(super) share_session: bool,
     pub(super) timeout: Option<String>,
     pub(super) list_ttl: Option<String>,
     pub(super) tools: Names,
@@ -252,6 +254,8 @@ impl Read for Server {
                 path: fields.take("path")?,
                 enabled: fields.or("enabled", true)?,
                 tool_prefix: fields.take("toolPrefix")?,
+                protocol: fields.or("protocol", Protocol::Auto)?,
+                share_session: fields.or("shareSession", false)?,
                 timeout: fields.take("timeout")?,
                 list_ttl: fields.take("listTtl")?,
                 tools: fields.or("tools", Names::default())?,

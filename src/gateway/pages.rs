@@ -9,12 +9,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use super::freshness::Freshness;
 use super::kind::Kind;
 use super::page::Page;
 use crate::config::Server;
+use crate::seal;
 
 /// Slots of the host's table, for each plugin of a VM together.
 const SLOTS: u16 = 512;
@@ -46,8 +45,7 @@ impl Key {
         protocol_version: &str,
         capabilities: &str,
     ) -> Self {
-        let mut digest = Sha256::new();
-        for part in [
+        let parts = [
             plugin,
             &server.identity,
             kind.method(),
@@ -55,12 +53,8 @@ impl Key {
             cursor.unwrap_or_default(),
             protocol_version,
             capabilities,
-        ] {
-            // Lengths first, so that no two lists of parts read the same.
-            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            digest.update(part.as_bytes());
-        }
-        Self(digest.finalize().into())
+        ];
+        Self(seal::digest(&parts.map(str::as_bytes)))
     }
 
     fn slot(self) -> String {

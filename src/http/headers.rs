@@ -20,6 +20,12 @@ pub struct Field {
     pub value: Range<usize>,
 }
 
+/// Whether `text` may be a field's name: a token (RFC 9110 section 5.6.2).
+pub fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 /// A header that may stand once stands several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;

@@ -3,6 +3,14 @@
 /// The modern versions spoken here, the preferred one first.
 pub const MODERN: &[&str] = &["2026-07-28"];
 
+/// The legacy versions spoken here, the preferred one first.
+pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// The legacy version that `text` names, where it is spoken here.
+pub fn legacy(text: &str) -> Option<&'static str> {
+    LEGACY.iter().find(|version| **version == text).copied()
+}
+
 /// Whether `version` belongs to the modern era: stateless, `_meta` on every
 /// request. A date after the last version with sessions; so a client of a
 /// version to come gets the answer of the modern era, not of the legacy one.
@@ -38,6 +46,16 @@ mod tests {
             "2026/07/28",
         ] {
             assert!(!is_modern(legacy), "{legacy}");
+        }
+    }
+    #[wasm_bindgen_test(unsupported = test)]
+    fn legacy_versions_are_known_by_name() {
+        for version in LEGACY {
+            assert_eq!(legacy(version), Some(*version));
+            assert!(!is_modern(version), "{version}");
+        }
+        for other in ["2026-07-28", "2025-11-26", "2025-11-25 ", "", "1.0"] {
+            assert_eq!(legacy(other), None, "{other}");
         }
     }
 }
