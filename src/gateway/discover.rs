@@ -7,17 +7,14 @@ use super::failure::Failure;
 use super::freshness::Freshness;
 use super::kind::Kind;
 use super::list;
+use super::offers::Offers;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::version;
-
-/// The capabilities that servers have in common in kind. What else they declare
-/// (`listChanged`, `subscribe`, extensions) binds one server and its client.
-const CAPABILITIES: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
 
 /// What the gateway reads of one server's `DiscoverResult`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Discovered {
-    declared: [bool; CAPABILITIES.len()],
+    offers: Offers,
     /// The JSON text of `capabilities`.
     capabilities: String,
     instructions: Option<String>,
@@ -54,17 +51,9 @@ impl Discovered {
         if listed.is_err() || !spoken {
             return Err(Failure::Version);
         }
-        let mut declared = [false; CAPABILITIES.len()];
-        let shape = json::members(capabilities, |name, value| {
-            for (declared, known) in declared.iter_mut().zip(CAPABILITIES) {
-                *declared |= name == known && value != "null";
-            }
-        });
-        if !matches!(shape, Ok(Shape::Object { .. })) {
-            return Err(NONSENSE);
-        }
+        let offers = Offers::read(capabilities).ok_or(NONSENSE)?;
         Ok(Self {
-            declared,
+            offers,
             capabilities: capabilities.to_owned(),
             instructions: instructions
                 .and_then(json::string)
@@ -73,14 +62,14 @@ impl Discovered {
         })
     }
 
+    /// What the server offers.
+    pub fn offers(&self) -> Offers {
+        self.offers
+    }
+
     /// Whether the server has lists of this kind.
     pub fn has(&self, kind: Kind) -> bool {
-        let [tools, prompts, resources, ..] = self.declared;
-        match kind {
-            Kind::Tools => tools,
-            Kind::Prompts => prompts,
-            Kind::Resources | Kind::Templates => resources,
-        }
+        self.offers.has(kind)
     }
 }
 
@@ -98,7 +87,11 @@ pub fn merge(
     out.extend_from_slice(br#","capabilities":"#);
     match servers {
         [(_, server)] if sole => out.extend_from_slice(server.capabilities.as_bytes()),
-        _ => out.extend_from_slice(united(servers).as_bytes()),
+        _ => {
+            let offers = servers.iter().map(|(_, server)| server.offers);
+            let united = offers.fold(Offers::NONE, Offers::union);
+            out.extend_from_slice(united.json().as_bytes());
+        }
     }
     let instructions = instructions(servers);
     if !instructions.is_empty() {
@@ -113,22 +106,6 @@ pub fn merge(
     list::push_server_info(&mut out, server_info);
     out.push(b'}');
     out
-}
-
-fn united(servers: &[(&str, Rc<Discovered>)]) -> String {
-    let has = |at: usize| {
-        let mut all = servers
-            .iter()
-            .filter_map(|(_, server)| server.declared.get(at));
-        all.any(|declared| *declared)
-    };
-    let members: Vec<String> = CAPABILITIES
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| has(*at))
-        .map(|(_, name)| format!("\"{name}\":{{}}"))
-        .collect();
-    format!("{{{}}}", members.join(","))
 }
 
 /// The instructions of all servers, each under its name where there are several.

@@ -1,6 +1,7 @@
 //! Many servers behind one endpoint: which of them a message goes to, what
 //! they are asked, and what their answers are together.
 
+pub mod alias;
 pub mod answer;
 pub mod call;
 pub mod calls;
@@ -13,10 +14,12 @@ pub mod kind;
 mod leg;
 pub mod list;
 pub mod names;
+pub mod offers;
 pub mod page;
 pub mod pages;
 pub mod rewrite;
 pub mod route;
 pub mod routed;
+pub mod session;
 pub mod subscriptions;
 pub mod worker;
