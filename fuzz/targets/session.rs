@@ -1,0 +1,227 @@
+//! Session ids of legacy clients, and names given out in them: what was sealed
+//! comes back, and nothing that was not is taken, whoever made it.
+
+#![no_main]
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use libfuzzer_sys::fuzz_target;
+use mcp_gateway::config::{Config, Server};
+use mcp_gateway::gateway::alias::{Named, alias, original};
+use mcp_gateway::gateway::offers::Offers;
+use mcp_gateway::gateway::session::{Part, Sealing, Session, id};
+use mcp_gateway::mcp::version;
+use mcp_gateway::seal::{Keys, digest};
+
+const CONFIG: &[u8] = br#"{"servers":[{"name":"a"},{"name":"b"},{"name":"c"}]}"#;
+const TTL: Duration = Duration::from_secs(3600);
+
+thread_local! {
+    static SERVERS: OnceCell<Vec<Server>> = const { OnceCell::new() };
+}
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    keys: [u8; 2],
+    nonce: [u8; 24],
+    endpoint: &'a [u8],
+    identity: Option<&'a str>,
+    now: u32,
+    version: u8,
+    capabilities: &'a str,
+    info: Option<&'a str>,
+    parts: [Kind<'a>; 3],
+    /// What is done to the text, or comes in its place.
+    mutation: Mutation<'a>,
+    /// What is sealed by somebody who has the key.
+    plain: &'a [u8],
+    named: bool,
+    place: u8,
+    original: &'a str,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Kind<'a> {
+    Absent,
+    Modern(u8),
+    Legacy(u8, u8, Option<&'a str>),
+    Uuid(u128),
+    Hex(&'a [u8]),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Mutation<'a> {
+    Other(&'a str),
+    Splice(u16, u16, &'a str),
+    /// A bit of the bytes.
+    Flip(u16, u8),
+    Cut(u16),
+    Append(&'a [u8]),
+}
+
+impl Kind<'_> {
+    fn part(&self) -> Part {
+        let offers = |bits: u8| Offers::from_bits(bits % 32).expect("known bits");
+        let session = match self {
+            Self::Absent => return Part::Absent,
+            Self::Modern(bits) => {
+                return Part::Modern {
+                    offers: offers(*bits),
+                };
+            }
+            Self::Legacy(bits, version, session) => {
+                return Part::Legacy {
+                    offers: offers(*bits),
+                    version: self::version(*version),
+                    session: session.map(str::to_owned),
+                };
+            }
+            Self::Uuid(value) => {
+                let digits = format!("{value:032x}");
+                let groups = [0..8, 8..12, 12..16, 16..20, 20..32];
+                groups.map(|group| digits[group].to_owned()).join("-")
+            }
+            Self::Hex(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        Part::Legacy {
+            offers: Offers::TOOLS,
+            version: self::version(0),
+            session: Some(session),
+        }
+    }
+}
+
+impl Mutation<'_> {
+    fn of(&self, text: &str) -> Option<String> {
+        let place = |at: &u16| usize::from(*at) % text.len();
+        match self {
+            Self::Other(other) => Some((*other).to_owned()),
+            Self::Splice(from, to, with) => {
+                let (from, to) = (place(from), place(to));
+                let mut text = text.to_owned();
+                text.replace_range(from.min(to)..from.max(to), with);
+                Some(text)
+            }
+            Self::Cut(at) => Some(text[..place(at)].to_owned()),
+            Self::Flip(..) | Self::Append(_) => {
+                let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+                match self {
+                    Self::Flip(at, bit) => {
+                        let at = usize::from(*at) % bytes.len();
+                        bytes[at] ^= 1 << (bit % 8);
+                    }
+                    Self::Append(more) => bytes.extend_from_slice(more),
+                    _ => {}
+                }
+                Some(URL_SAFE_NO_PAD.encode(bytes))
+            }
+        }
+    }
+}
+
+fn version(at: u8) -> &'static str {
+    version::LEGACY[usize::from(at) % version::LEGACY.len()]
+}
+
+fuzz_target!(|input: Input<'_>| SERVERS.with(|servers| {
+    let servers = servers.get_or_init(|| {
+        let config = Config::parse(CONFIG).expect("a configuration");
+        config.gateway.expect("a gateway").servers
+    });
+    let [first, second] = input.keys;
+    let keys = Keys::new(vec![[first; 32], [second; 32]]).expect("keys");
+    let sealing = Sealing::new(keys.clone(), TTL, servers);
+    session(&input, &sealing);
+    sealed_by_others(&input, &keys, &sealing, servers);
+    name(&input, &keys, servers);
+}));
+
+fn session(input: &Input<'_>, sealing: &Sealing) {
+    let (endpoint, identity) = (input.endpoint, input.identity);
+    let now = Duration::from_secs(input.now.into());
+    let open = |text: &str, now| sealing.open(text, endpoint, identity, now);
+    let session = Session {
+        id: id(&input.nonce),
+        version: version(input.version),
+        capabilities: input.capabilities.to_owned(),
+        info: input
+            .info
+            .filter(|info| !info.is_empty())
+            .map(str::to_owned),
+        parts: input.parts.iter().map(Kind::part).collect(),
+    };
+    let fits = |part: &Part| match part {
+        Part::Legacy {
+            session: Some(id), ..
+        } => (1..=1024).contains(&id.len()) && id.chars().all(|c| ('!'..='~').contains(&c)),
+        _ => true,
+    };
+    let sealed = sealing.seal(&session, input.nonce, endpoint, identity, now);
+    // The fuzzer's texts are far shorter than what fits into a header.
+    assert_eq!(sealed.is_some(), session.parts.iter().all(fits));
+    let Some(text) = sealed else {
+        if let Mutation::Other(other) = input.mutation {
+            assert_eq!(open(other, now), None);
+        }
+        return;
+    };
+    assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert_eq!(open(&text, now), Some(session.clone()));
+    assert_eq!(open(&text, now + TTL), None);
+    let other = match identity {
+        Some(_) => None,
+        None => Some(""),
+    };
+    assert_eq!(sealing.open(&text, endpoint, other, now), None);
+    if let Some(mutated) = input.mutation.of(&text)
+        && mutated != text
+    {
+        assert_eq!(open(&mutated, now), None, "{mutated}");
+    }
+}
+
+/// Whatever bytes are sealed with the key, they are a session or they are not.
+fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &Sealing, servers: &[Server]) {
+    let fields = servers.iter().flat_map(|s| [&s.name, &s.cluster, &s.path]);
+    let fields: Vec<&[u8]> = fields.map(|field| field.as_bytes()).collect();
+    let associated = [&[1], &digest(&fields)[..], b"/mcp"].concat();
+    // At the end of time, of nobody.
+    let plain = [&[0xff; 8], &[0][..], input.plain].concat();
+    let sealed = keys.seal(input.nonce, &plain, &associated);
+    let text = sealed.expect("not too long");
+    let open = |text: &str| sealing.open(text, b"/mcp", None, Duration::ZERO);
+    if let Some(session) = open(&text)
+        && let Some(text) = sealing.seal(&session, input.nonce, b"/mcp", None, Duration::ZERO)
+    {
+        assert_eq!(open(&text), Some(session));
+    }
+}
+
+fn name(input: &Input<'_>, keys: &Keys, servers: &[Server]) {
+    let (named, other) = match input.named {
+        true => (Named::Request, Named::Event),
+        false => (Named::Event, Named::Request),
+    };
+    let session = id(&input.nonce);
+    let place = usize::from(input.place) % servers.len();
+    let name = alias(
+        keys,
+        named,
+        &session,
+        place,
+        &servers[place].name,
+        input.original,
+    );
+    let back = |named, name: &str| original(keys, named, &session, servers, name);
+    assert_eq!(back(named, &name), Some((place, input.original.to_owned())));
+    assert_eq!(back(other, &name), None);
+    if let Some(mutated) = input.mutation.of(&name)
+        && mutated != name
+    {
+        assert_eq!(back(named, &mutated), None, "{mutated}");
+    }
+}
