@@ -181,6 +181,7 @@ fn server(text: &str, what: What) {
         What::Other => Asked::Other,
     };
     let read = rewrite::message(text, asked, PREFIX);
+    let without = rewrite::message(text, asked, "").map(|read| (read.kind, read.id, read.edits));
     let members = raw(text).and_then(Members::of);
     let Some(Members(members)) = members else {
         assert!(read.is_err(), "{text}");
@@ -202,7 +203,8 @@ fn server(text: &str, what: What) {
     assert_eq!(read.is_ok(), is_one, "{text}");
     let Ok(read) = read else { return };
 
-    assert_eq!(read.id, ids.first().map(|id| id.get()));
+    let id = ids.first().map(|id| id.get());
+    assert_eq!(read.id, id);
     let kind = match (method, ids.is_empty(), results.is_empty()) {
         (Some(method), true, _) => Kind::Notification(method.into()),
         (Some(method), false, _) => Kind::Request(method.into()),
@@ -210,6 +212,13 @@ fn server(text: &str, what: What) {
         (None, _, true) => Kind::Error,
     };
     assert_eq!(read.kind, kind);
+
+    let contents = match kind {
+        Kind::Response => texts(&results),
+        Kind::Error => Vec::new(),
+        Kind::Request(_) | Kind::Notification(_) => texts(&params),
+    };
+    assert_eq!(read.contents, contents);
 
     let mut uris = Vec::new();
     for result in results {
@@ -235,7 +244,7 @@ fn server(text: &str, what: What) {
     expected.push_str(&text[done..]);
     let expected = Some(expected).filter(|_| !starts.is_empty());
     let renamed = read
-        .renamed
+        .edited(Vec::new())
         .map(|renamed| String::from_utf8(renamed).expect("UTF-8"));
     assert_eq!(renamed, expected, "{text}");
 
@@ -251,11 +260,11 @@ fn server(text: &str, what: What) {
             assert_eq!(parsed.ok(), Some(tree), "{text}");
         }
     }
-    let without = rewrite::message(text, asked, "").expect("the same message");
-    assert_eq!(
-        (without.kind, without.id, without.renamed),
-        (kind, read.id, None)
-    );
+    assert_eq!(without, Ok((kind, id, Vec::new())));
+}
+
+fn texts<'a>(values: &[&'a RawValue]) -> Vec<&'a str> {
+    values.iter().map(|value| value.get()).collect()
 }
 
 /// The values of each member `name`, where `raw` is an object.
@@ -406,7 +415,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let mut prefixed: Vec<String> = own.iter().map(|uri| format!("{PREFIX}{uri}")).collect();
     let acknowledged = listen(&own, ACKNOWLEDGED, "");
     let read = rewrite::message(&acknowledged, Asked::Other, PREFIX).expect("a message");
-    let renamed = read.renamed.unwrap_or(acknowledged.into_bytes());
+    let renamed = read.edited(Vec::new()).unwrap_or(acknowledged.into_bytes());
     assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
 
     prefixed.extend(foreign.map(str::to_owned));

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod call;
 pub mod calls;
 pub mod discover;
+pub mod edit;
 pub mod failure;
 pub mod fanout;
 pub mod forwarding;

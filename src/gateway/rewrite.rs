@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
+use super::edit::{self, Edit};
 use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::method;
 
@@ -48,12 +48,17 @@ impl Asked {
 /// A message of a server's.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Read<'a> {
+    /// The message as it stands.
+    pub text: &'a str,
     /// What it is.
     pub kind: Kind<'a>,
     /// Its id as it stands; `None` where it has none.
     pub id: Option<&'a str>,
-    /// The message with its URIs renamed; `None` where it stays as it is.
-    pub renamed: Option<Vec<u8>>,
+    /// Each `result` of a response, each `params` of a request or notification,
+    /// as it stands: one, or none, or several where the server wrote several.
+    pub contents: Vec<&'a str>,
+    /// The edits that rename its URIs.
+    pub edits: Vec<Edit>,
 }
 
 /// What kind of message it is.
@@ -70,17 +75,28 @@ pub enum Kind<'a> {
 }
 
 impl Read<'_> {
-    /// Whether it answers the request with the id `id`, as it stands there: a
-    /// server may write the same string or number another way.
+    /// Whether it answers the request with the id `id`, as it stands there.
     pub fn answers(&self, id: &str) -> bool {
-        let number = |id: &str| id.parse::<f64>().ok();
         matches!(self.kind, Kind::Response | Kind::Error)
-            && self.id.is_some_and(|own| {
-                own == id
-                    || json::string(own).is_some_and(|own| json::string(id) == Some(own))
-                    || number(own).is_some_and(|own| number(id) == Some(own))
-            })
+            && self.id.is_some_and(|own| is_same_id(own, id))
     }
+
+    /// The message with its URIs renamed and these edits made; `None` where it
+    /// stays as it is.
+    pub fn edited(self, more: Vec<Edit>) -> Option<Vec<u8>> {
+        let mut edits = self.edits;
+        edits.extend(more);
+        (!edits.is_empty()).then(|| edit::apply(self.text, edits))
+    }
+}
+
+/// Whether two JSON texts are the same id or progress token: a server may write
+/// the same string or number another way.
+pub fn is_same_id(one: &str, other: &str) -> bool {
+    let number = |id: &str| id.parse::<f64>().ok();
+    one == other
+        || json::string(one).is_some_and(|one| json::string(other) == Some(one))
+        || number(one).is_some_and(|one| number(other) == Some(one))
 }
 
 /// Why a text is not one JSON-RPC message that every client reads the same way.
@@ -109,14 +125,14 @@ impl fmt::Display for Unreadable {
 }
 
 /// Reads `text`, the answer to a request or another message of the server's,
-/// and puts `prefix` before its URIs. Of members that stand there twice both
-/// are renamed: a client may read either.
+/// and finds where `prefix` goes before its URIs. Of members that stand there
+/// twice both are renamed: a client may read either.
 ///
 /// # Errors
 /// `text` is not one message.
 pub fn message<'a>(text: &'a str, asked: Asked, prefix: &str) -> Result<Read<'a>, Unreadable> {
-    let (mut id, mut method, mut params) = (None, None, Vec::new());
-    let (mut has_result, mut has_error, mut is_ambiguous) = (false, false, false);
+    let (mut id, mut method, mut params, mut results) = (None, None, Vec::new(), Vec::new());
+    let (mut has_error, mut is_ambiguous) = (false, false);
     let mut uris = Vec::new();
     let mut reader = Reader::new(text);
     let asked = if prefix.is_empty() {
@@ -125,73 +141,53 @@ pub fn message<'a>(text: &'a str, asked: Asked, prefix: &str) -> Result<Read<'a>
         asked
     };
     let is_object = reader.peek() == Some(b'{');
-    object(&mut reader, |reader, name| match name {
-        "result" => {
-            has_result = true;
-            result(reader, asked, &mut uris)
+    object(&mut reader, |reader, name| {
+        let start = reader.mark();
+        match name {
+            "result" => result(reader, asked, &mut uris)?,
+            _ => skip(reader)?,
         }
-        _ => {
-            let value = reader.skip()?;
-            match name {
-                "id" => is_ambiguous |= id.replace(value).is_some(),
-                "method" => is_ambiguous |= method.replace(value).is_some(),
-                "params" => params.push(value),
-                "error" => has_error = true,
-                _ => {}
-            }
-            Ok(())
+        let value = reader.since(start);
+        match name {
+            "result" => results.push(value),
+            "id" => is_ambiguous |= id.replace(value).is_some(),
+            "method" => is_ambiguous |= method.replace(value).is_some(),
+            "params" => params.push(value),
+            "error" => has_error = true,
+            _ => {}
         }
+        Ok(())
     })?;
     reader.end()?;
     if !is_object || is_ambiguous {
         return Err(Unreadable::NotOneMessage);
     }
-    let kind = match (method.map(json::string), has_result, has_error) {
-        (None, true, false) => Kind::Response,
-        (None, false, true) => Kind::Error,
-        (Some(Some(method)), false, false) if id.is_some() => Kind::Request(method),
-        (Some(Some(method)), false, false) => Kind::Notification(method),
+    let (kind, contents) = match (method.map(json::string), results.is_empty(), has_error) {
+        (None, false, false) => (Kind::Response, results),
+        (None, true, true) => (Kind::Error, Vec::new()),
+        (Some(Some(method)), true, false) if id.is_some() => (Kind::Request(method), params),
+        (Some(Some(method)), true, false) => (Kind::Notification(method), params),
         _ => return Err(Unreadable::NotOneMessage),
     };
     if let (Kind::Notification(method), false) = (&kind, prefix.is_empty()) {
-        for params in params {
+        for params in &contents {
             let mut found = Vec::new();
             notification(&mut Reader::new(params), method, &mut found)?;
             let start = json::span(text, params).map_or(0, |span| span.start);
             uris.extend(found.into_iter().map(|at| at.saturating_add(start)));
         }
     }
-    let renamed = (!uris.is_empty()).then(|| prefixed(text, uris, prefix));
-    Ok(Read { kind, id, renamed })
-}
-
-/// `text` with `prefix` in the strings that start at `uris`.
-fn prefixed(text: &str, mut uris: Vec<usize>, prefix: &str) -> Vec<u8> {
-    let mut quoted = Vec::new();
-    json::push_string(&mut quoted, prefix);
-    let inner = quoted.strip_suffix(b"\"").unwrap_or_default();
-    let more = uris.len().saturating_mul(inner.len());
-    // Those of one block are found by their kind.
-    uris.sort_unstable();
-    let edits = uris.into_iter().map(|at| (at..at.saturating_add(1), inner));
-    spliced(text, edits, text.len().saturating_add(more))
-}
-
-/// `text` with what stands in each of these ranges, in their order, replaced.
-pub(super) fn spliced<'e>(
-    text: &str,
-    edits: impl Iterator<Item = (Range<usize>, &'e [u8])>,
-    size: usize,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(size);
-    let mut done = 0;
-    for (range, new) in edits {
-        out.extend_from_slice(text.as_bytes().get(done..range.start).unwrap_or_default());
-        out.extend_from_slice(new);
-        done = range.end;
-    }
-    out.extend_from_slice(text.as_bytes().get(done..).unwrap_or_default());
-    out
+    let quoted = json::quoted(prefix);
+    let inner = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let put_in = |at: usize| Edit::insert(at.saturating_add(1), inner.unwrap_or_default());
+    let edits = uris.into_iter().map(put_in).collect();
+    Ok(Read {
+        text,
+        kind,
+        id,
+        contents,
+        edits,
+    })
 }
 
 /// Finds the URIs of a result: the bytes at which their strings start.
@@ -314,7 +310,8 @@ mod tests {
     /// The message as a client gets it; `None` where it is the server's.
     fn renamed(text: &str, asked: Asked) -> Option<String> {
         let read = message(text, asked, "w+").unwrap_or_else(|why| panic!("{why}: {text}"));
-        read.renamed.map(|bytes| String::from_utf8(bytes).unwrap())
+        let renamed = read.edited(Vec::new());
+        renamed.map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     /// In each text `@` is where the prefix belongs.
@@ -428,27 +425,54 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_prefix_is_written_as_json() {
         let text = r#"{"id":1,"result":{"contents":[{"uri":"a"}]}}"#;
-        let renamed = |prefix| message(text, Asked::Resource, prefix).unwrap().renamed;
+        let read = |prefix| message(text, Asked::Resource, prefix).unwrap();
+        let renamed = |prefix| read(prefix).edited(Vec::new());
         let expected = r#"{"id":1,"result":{"contents":[{"uri":"\"\\\na"}]}}"#;
         assert_eq!(renamed("\"\\\n"), Some(expected.as_bytes().to_vec()));
         assert_eq!(renamed(""), None);
+        let more = vec![Edit::replace(text, read("").id.unwrap(), "2").unwrap()];
+        let expected = r#"{"id":2,"result":{"contents":[{"uri":"x:a"}]}}"#;
+        assert_eq!(read("x:").edited(more), Some(expected.as_bytes().to_vec()));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn it_is_told_what_a_message_is() {
-        for (text, kind, id) in [
-            (r#"{"result":{},"id":"a"}"#, Kind::Response, Some(r#""a""#)),
-            (r#"{"error":{},"id":null}"#, Kind::Error, Some("null")),
-            (r#"{"error":1}"#, Kind::Error, None),
+        for (text, kind, id, contents) in [
             (
-                r#"{"method":"p\u0069ng","id":1}"#,
+                r#"{"result":{},"params":1,"id":"a"}"#,
+                Kind::Response,
+                Some(r#""a""#),
+                &["{}"][..],
+            ),
+            (
+                r#"{"result": { "content":[] } ,"result":null}"#,
+                Kind::Response,
+                None,
+                &[r#"{ "content":[] }"#, "null"],
+            ),
+            (
+                r#"{"error":{},"id":null,"params":1}"#,
+                Kind::Error,
+                Some("null"),
+                &[],
+            ),
+            (r#"{"error":1}"#, Kind::Error, None, &[]),
+            (
+                r#"{"method":"p\u0069ng","id":1,"params":{},"params":[2]}"#,
                 Kind::Request("ping".into()),
                 Some("1"),
+                &["{}", "[2]"],
             ),
-            (r#"{"method":"x"}"#, Kind::Notification("x".into()), None),
+            (
+                r#"{"method":"x"}"#,
+                Kind::Notification("x".into()),
+                None,
+                &[],
+            ),
         ] {
             let read = message(text, Asked::Tool, "w+").unwrap();
             assert_eq!((read.kind, read.id), (kind, id), "{text}");
+            assert_eq!((read.text, read.contents.as_slice()), (text, contents));
         }
         for text in [
             "[]",
@@ -512,6 +536,6 @@ mod tests {
             "}".repeat(100_000)
         );
         let text = format!(r#"{{"id":1,"result":{deep}}}"#);
-        assert_eq!(message(&text, Asked::Task, "w+").unwrap().renamed, None);
+        assert_eq!(message(&text, Asked::Task, "w+").unwrap().edits, []);
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::edit::{self, Edit};
 use super::kind::Kind;
 use crate::config::Server;
 use crate::mcp::lookalike::is_lookalike;
@@ -89,13 +90,17 @@ impl<'a> Target<'a> {
         })
     }
 
+    /// The edit that puts `own` in place of the name.
+    pub fn rename(&self, own: &str) -> Edit {
+        Edit {
+            range: self.span.clone(),
+            new: json::quoted(own).into(),
+        }
+    }
+
     /// `body` with `own` in place of the name; everything else byte for byte.
     pub fn renamed(&self, body: &str, own: &str) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(body.len());
-        out.extend_from_slice(body.get(..self.span.start)?.as_bytes());
-        json::push_string(&mut out, own);
-        out.extend_from_slice(body.get(self.span.end..)?.as_bytes());
-        Some(out)
+        Some(edit::apply(body, vec![self.rename(own)]))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A client's subscriptions to resources (`subscriptions/listen`, modern), made
 //! one server's: its prefix comes off each URI, by splicing.
 
-use super::rewrite::spliced;
+use super::edit::{self, Edit};
 use crate::config::Server;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
@@ -52,35 +52,27 @@ pub fn renamed(
         return Ok(None);
     };
     let (mut edits, mut refused) = (Vec::new(), None);
-    json::elements(list, |uri| {
-        let span = json::span(body, uri).ok_or(Refused::Malformed);
-        match span.and_then(|span| Ok((span, own(uri, server)?))) {
-            Ok(edit) => edits.push(edit),
-            Err(why) => {
-                refused.get_or_insert(why);
-            }
+    json::elements(list, |uri| match own(uri, server) {
+        Ok(own) => edits.extend(Edit::replace(body, uri, own)),
+        Err(why) => {
+            refused.get_or_insert(why);
         }
     })
     .map_err(|_| Refused::Malformed)?;
     if let Some(why) = refused {
         return Err(why);
     }
-    let own = edits
-        .iter()
-        .map(|(range, own)| (range.clone(), own.as_slice()));
-    Ok((!edits.is_empty()).then(|| spliced(body, own, body.len())))
+    Ok((!edits.is_empty()).then(|| edit::apply(body, edits)))
 }
 
 /// The JSON string `uri` as the server has it, as a JSON string.
-fn own(uri: &str, server: &Server) -> Result<Vec<u8>, Refused> {
+fn own(uri: &str, server: &Server) -> Result<String, Refused> {
     let uri = json::string(uri).ok_or(Refused::Malformed)?;
     let own = uri.strip_prefix(server.scheme.as_str());
-    let Some(own) = own.filter(|own| server.resources.lets(own)) else {
-        return Err(Refused::Foreign(uri.into_owned()));
-    };
-    let mut quoted = Vec::new();
-    json::push_string(&mut quoted, own);
-    Ok(quoted)
+    match own.filter(|own| server.resources.lets(own)) {
+        Some(own) => Ok(json::quoted(own)),
+        None => Err(Refused::Foreign(uri.into_owned())),
+    }
 }
 
 #[cfg(test)]

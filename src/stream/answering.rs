@@ -227,7 +227,7 @@ impl Stream {
         if !is_answer(&read, &routed.id) || (status != 200 && !is_error) {
             return self.message_failed(&not_an_answer(status));
         }
-        let body = read.renamed.unwrap_or(text);
+        let body = read.edited(Vec::new()).unwrap_or(text);
         routed.body = Body::Passing;
         if waited && body.len() > HELD {
             // It goes past that buffer, and past the filters before this one.
@@ -277,7 +277,7 @@ impl Stream {
             match rewrite::message(&text, routed.answer, &routed.scheme) {
                 Ok(read) => {
                     *answered |= is_answer(&read, &routed.id);
-                    match read.renamed {
+                    match read.edited(Vec::new()) {
                         Some(renamed) => out.extend_from_slice(&event.rewritten(&renamed)),
                         None => out.extend_from_slice(event.raw),
                     }

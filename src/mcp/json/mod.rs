@@ -73,6 +73,21 @@ pub fn elements<'a>(text: &'a str, mut visit: impl FnMut(&'a str)) -> Result<(),
     reader.end()
 }
 
+/// Each value that the member `name` of the object `text` has, as it stands;
+/// none where `text` is no object.
+pub fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    let shape = members(text, |member, value| {
+        if member == name {
+            found.push(value);
+        }
+    });
+    if shape.is_err() {
+        found.clear();
+    }
+    found
+}
+
 /// The string that `text` stands for; `None` when it is not a JSON string, or
 /// escapes half a surrogate pair.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
@@ -104,6 +119,12 @@ pub fn push_strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
         push_string(out, text.as_ref());
     }
     out.push(b']');
+}
+
+/// `text` as a JSON string.
+pub fn quoted(text: &str) -> String {
+    // A str is always a JSON string.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Appends `text` as a JSON string.
