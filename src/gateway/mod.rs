@@ -3,6 +3,7 @@
 
 pub mod alias;
 pub mod answer;
+pub mod bridge;
 pub mod call;
 pub mod calls;
 pub mod discover;

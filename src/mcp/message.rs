@@ -111,6 +111,8 @@ impl<'a> Message<'a> {
 /// The parameters of a message: `params`, an object or absent.
 #[derive(Debug, Default)]
 pub struct Params<'a> {
+    /// The object as it stands in the body; `None` where it is absent.
+    pub text: Option<&'a str>,
     members: Vec<(Cow<'a, str>, &'a str)>,
     /// `params._meta`.
     pub meta: Meta<'a>,
@@ -173,6 +175,8 @@ pub struct Meta<'a> {
     pub client_capabilities: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`
     pub client_info: Option<&'a str>,
+    /// `progressToken`
+    pub progress_token: Option<&'a str>,
     /// `traceparent` (W3C Trace Context)
     pub traceparent: Option<&'a str>,
     /// `tracestate` (W3C Trace Context)
@@ -191,6 +195,7 @@ impl<'a> Meta<'a> {
                 super::PROTOCOL_VERSION_KEY => meta.protocol_version = value,
                 super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
                 super::CLIENT_INFO_KEY => meta.client_info = value,
+                super::PROGRESS_TOKEN => meta.progress_token = value,
                 "traceparent" => meta.traceparent = value,
                 "tracestate" => meta.tracestate = value,
                 "baggage" => meta.baggage = value,
@@ -203,6 +208,12 @@ impl<'a> Meta<'a> {
         }
         Ok(meta)
     }
+}
+
+/// Whether a JSON value is what MCP takes for a request id or a progress token:
+/// a string or a number.
+pub fn is_id(value: &str) -> bool {
+    value.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
 }
 
 /// What is wrong with a message that is JSON, found while it is read.
@@ -271,7 +282,10 @@ impl<'a> Envelope<'a> {
 
     fn member(&mut self, reader: &mut Reader<'a>, name: &str) -> Result<(), Error> {
         if name == "params" && reader.peek() == Some(b'{') {
-            self.params = Some(Params::read(reader, &mut self.faults)?);
+            let start = reader.mark();
+            let mut params = Params::read(reader, &mut self.faults)?;
+            params.text = Some(reader.since(start));
+            self.params = Some(params);
             return Ok(());
         }
         let value = reader.skip()?;
@@ -291,9 +305,7 @@ impl<'a> Envelope<'a> {
     /// The one id, if it is a string or a number (MCP allows no null).
     fn id(&self) -> Option<&'a str> {
         match self.ids.as_slice() {
-            [id] if id.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) => {
-                Some(id)
-            }
+            [id] if is_id(id) => Some(id),
             _ => None,
         }
     }

@@ -32,6 +32,10 @@ pub const TEMPLATES_LIST: &str = "resources/templates/list";
 pub const COMPLETION: &str = "completion/complete";
 /// `subscriptions/listen` (modern).
 pub const LISTEN: &str = "subscriptions/listen";
+/// `notifications/cancelled`.
+pub const CANCELLED: &str = "notifications/cancelled";
+/// `notifications/progress`.
+pub const PROGRESS: &str = "notifications/progress";
 /// What a posted response is called where a method is expected.
 pub const RESPONSE: &str = "__jsonrpc_response";
 
@@ -122,8 +126,8 @@ pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
         COMPLETION => &[&["ref"]],
         "logging/setLevel" | "notifications/message" => &[&["level"]],
         INITIALIZE => &[&["protocolVersion"], &["clientInfo", "name"]],
-        "notifications/cancelled" => &[&["requestId"]],
-        "notifications/progress" => &[&["progressToken"], &["progress"]],
+        CANCELLED => &[&["requestId"]],
+        PROGRESS => &[&["progressToken"], &["progress"]],
         "tasks/get" | "tasks/update" | "tasks/cancel" => &[&["taskId"]],
         _ => &[],
     }

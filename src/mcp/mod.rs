@@ -19,6 +19,11 @@ pub const PROTOCOL_VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion"
 pub const CLIENT_CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 /// `_meta` member with the client's name and version.
 pub const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
+/// `_meta` member with the least severe log messages that a client wants; modern requests only.
+pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
+/// `_meta` member of a request by which its progress is told, and the parameter
+/// of `notifications/progress` that repeats it.
+pub const PROGRESS_TOKEN: &str = "progressToken";
 /// `_meta` member of a result with the server's name and version.
 pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 

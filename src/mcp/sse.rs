@@ -50,29 +50,41 @@ impl<'a> Event<'a> {
         text.map_or(Data::Unreadable, Data::Text)
     }
 
-    /// The same event with other data: one line for each line of it, where the
-    /// first data line is. The other lines stay as they are; an event without
-    /// a data line stays whole.
-    pub fn rewritten(&self, data: &[u8]) -> Vec<u8> {
+    /// Its id, the value of the last line of that name. A value with a NUL is
+    /// none, says the standard.
+    pub fn id(&self) -> Option<&'a [u8]> {
+        lines(self.raw).filter_map(|line| line.id()).last()
+    }
+
+    /// The same event with other data, one line for each line of it, where the
+    /// first data line is; and with another id where its first id is (none, if
+    /// this one cannot be one). What is `None` stays. So do the other lines; an
+    /// event without a data line gets no data, one without an id none.
+    pub fn rewritten(&self, data: Option<&[u8]>, id: Option<&str>) -> Vec<u8> {
         const OTHER_LINES: usize = 128;
-        let size = data.len().saturating_add(OTHER_LINES);
+        let size = data.map_or(0, <[u8]>::len).saturating_add(OTHER_LINES);
         let mut out = Vec::with_capacity(size.max(self.raw.len()));
-        let mut is_placed = false;
+        let id = id.map(str::as_bytes);
+        // What is still to be placed.
+        let mut new_data = data;
+        let mut new_id = id.filter(|id| !id.iter().any(|byte| b"\0\r\n".contains(byte)));
         for line in lines(self.raw) {
-            if line.data().is_none() {
+            if data.is_some() && line.data().is_some() {
+                let values = new_data.take().into_iter().flat_map(lines);
+                for value in values {
+                    line.push(&mut out, &[b"data: ", value.text]);
+                }
+            } else if id.is_some() && line.field(b"id").is_some() {
+                if let Some(new) = line.id().and_then(|_| new_id.take()) {
+                    line.push(&mut out, &[b"id: ", new]);
+                }
+            } else {
                 if line.text.is_empty() && line.end.starts_with(b"\n") && out.ends_with(b"\r") {
-                    // A line of data stood between them: now this LF would
+                    // A line that is gone stood between them: now this LF would
                     // belong to that CR, and be no blank line.
                     out.push(b'\n');
                 }
-                out.extend_from_slice(line.text);
-                out.extend_from_slice(line.end);
-            } else if !mem::replace(&mut is_placed, true) {
-                for value in lines(data) {
-                    out.extend_from_slice(b"data: ");
-                    out.extend_from_slice(value.text);
-                    out.extend_from_slice(line.end);
-                }
+                line.push(&mut out, &[line.text]);
             }
         }
         out
@@ -219,13 +231,31 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What it adds to the data of its event, if it does.
-    fn data(&self) -> Option<&'a [u8]> {
-        match self.text.strip_prefix(b"data")? {
+    /// Its value, where it is the field `name`.
+    fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
+        match self.text.strip_prefix(name)? {
             [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
             [] => Some(&[]),
             _ => None,
         }
+    }
+
+    /// What it adds to the data of its event, if it does.
+    fn data(&self) -> Option<&'a [u8]> {
+        self.field(b"data")
+    }
+
+    /// The id that it gives its event, if it does.
+    fn id(&self) -> Option<&'a [u8]> {
+        self.field(b"id").filter(|value| !value.contains(&0))
+    }
+
+    /// Appends a line of these parts that ends as this one.
+    fn push(&self, out: &mut Vec<u8>, parts: &[&[u8]]) {
+        for part in parts {
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(self.end);
     }
 }
 
@@ -477,8 +507,63 @@ mod tests {
             let event = Event {
                 raw: raw.as_bytes(),
             };
-            let rewritten = event.rewritten(data.as_bytes());
+            let rewritten = event.rewritten(Some(data.as_bytes()), None);
             assert_eq!(String::from_utf8_lossy(&rewritten), expected, "{raw:?}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_id_of_an_event_is_read_and_replaced() {
+        for (raw, id, expected) in [
+            ("id: 7\ndata: x\n\n", Some("7"), "id: new\ndata: x\n\n"),
+            (
+                "data: x\r\nid:7\r\n\r\n",
+                Some("7"),
+                "data: x\r\nid: new\r\n\r\n",
+            ),
+            ("id\rdata: x\r\r", Some(""), "id: new\rdata: x\r\r"),
+            (
+                "id: 1\n: c\nid:  2\nretry: 1\nid: \0\n\n",
+                Some(" 2"),
+                "id: new\n: c\nretry: 1\n\n",
+            ),
+            ("id: a\0\nid: 1\n\n", Some("1"), "id: new\n\n"),
+            ("id: a\0\ndata: x\n\n", None, "data: x\n\n"),
+            ("data: id: 7\n\n", None, "data: id: 7\n\n"),
+            (
+                "ids: 7\n id: 7\nID: 7\n\n",
+                None,
+                "ids: 7\n id: 7\nID: 7\n\n",
+            ),
+            (
+                "data: a\rid: 1\rid: 2\n\n",
+                Some("2"),
+                "data: a\rid: new\r\n\n",
+            ),
+        ] {
+            let event = Event {
+                raw: raw.as_bytes(),
+            };
+            assert_eq!(event.id(), id.map(str::as_bytes), "{raw:?}");
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            assert_eq!(
+                text(event.rewritten(None, Some("new"))),
+                expected,
+                "{raw:?}"
+            );
+            assert_eq!(text(event.rewritten(None, None)), raw);
+        }
+        let event = Event {
+            raw: b"id: 1\ndata: a\ndata: b\nid: 2\n\n",
+        };
+        let both = event.rewritten(Some(b"c"), Some("n"));
+        assert_eq!(both, b"id: n\ndata: c\n\n");
+        // No id may end its line, or be none.
+        for id in ["a\nb", "a\rb", "\0"] {
+            let without = event.rewritten(None, Some(id));
+            assert_eq!(without, b"data: a\ndata: b\n\n", "{id:?}");
+        }
+        let empty = event.rewritten(None, Some(""));
+        assert_eq!(Event { raw: &empty }.id(), Some(&b""[..]));
     }
 }

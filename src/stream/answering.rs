@@ -278,7 +278,9 @@ impl Stream {
                 Ok(read) => {
                     *answered |= is_answer(&read, &routed.id);
                     match read.edited(Vec::new()) {
-                        Some(renamed) => out.extend_from_slice(&event.rewritten(&renamed)),
+                        Some(renamed) => {
+                            out.extend_from_slice(&event.rewritten(Some(&renamed), None))
+                        }
                         None => out.extend_from_slice(event.raw),
                     }
                 }
