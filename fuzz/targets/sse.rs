@@ -12,7 +12,8 @@ struct Input<'a> {
     stream: Stream<'a>,
     cuts: Vec<u8>,
     longest: Option<u8>,
-    rewritten: &'a str,
+    data: Option<&'a str>,
+    id: Option<&'a str>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -154,20 +155,47 @@ fuzz_target!(|input: Input<'_>| {
         assert_eq!(sse::data(text), data);
     }
     for raw in &whole.raw {
-        rewritten(raw, input.rewritten);
+        rewritten(raw, input.data, input.id);
     }
 });
 
-/// With other data an event is the same but for its data.
-fn rewritten(raw: &[u8], data: &str) {
+/// With other data and another id an event is the same but for these.
+fn rewritten(raw: &[u8], data: Option<&str>, id: Option<&str>) {
     let event = Event { raw };
-    let rewritten = event.rewritten(data.as_bytes());
-    let has_data_line = fields(raw).iter().any(|field| is_data(field));
-    if !has_data_line {
-        assert_eq!(rewritten, raw);
-        return;
+    let has_id = |field: &&Vec<u8>| is_id(field) && !field.contains(&0);
+    let ids = fields(raw);
+    let last = ids.iter().rev().find(has_id).map(|field| {
+        let value = field.get(3..).unwrap_or_default();
+        value.strip_prefix(b" ").unwrap_or(value)
+    });
+    assert_eq!(event.id(), last);
+
+    let rewritten = event.rewritten(data.map(str::as_bytes), id);
+    let unified = data.map(|data| data.replace("\r\n", "\n").replace('\r', "\n"));
+    let mut new_data = unified.as_deref();
+    let mut new_id = id.filter(|id| !id.contains(['\0', '\r', '\n']));
+    let mut expected = Vec::new();
+    for field in fields(raw) {
+        if data.is_some() && is_data(&field) {
+            let lines = new_data
+                .take()
+                .into_iter()
+                .flat_map(|data| data.split('\n'));
+            expected.extend(lines.map(|line| format!("data: {line}").into_bytes()));
+        } else if id.is_some() && is_id(&field) {
+            let new = new_id.take_if(|_| has_id(&&field));
+            expected.extend(new.map(|id| format!("id: {id}").into_bytes()));
+        } else {
+            expected.push(field);
+        }
     }
-    let lines = data.replace("\r\n", "\n").replace('\r', "\n");
+    if expected == fields(raw) && (data, id) == (None, None) {
+        assert_eq!(rewritten, raw);
+    }
+    assert_eq!(fields(&rewritten), expected);
+    let Some(unified) = unified.filter(|_| fields(raw).iter().any(|field| is_data(field))) else {
+        return;
+    };
     let mut shown = Shown::default();
     let mut parser = Parser::new(usize::MAX);
     // Not at the start of a stream.
@@ -177,14 +205,12 @@ fn rewritten(raw: &[u8], data: &str) {
     }
     assert_eq!(parser.rest(), b"");
     assert_eq!(shown.raw, [b"\n", rewritten.as_slice()]);
-    let expected = Some(lines).filter(|lines| !lines.is_empty());
+    let expected = Some(unified).filter(|lines| !lines.is_empty());
     assert_eq!(shown.data, Vec::from_iter(expected.map(Some)));
-    let others = |raw: &[u8]| {
-        let mut fields = fields(raw);
-        fields.retain(|field| !is_data(field));
-        fields
-    };
-    assert_eq!(others(&rewritten), others(raw));
+}
+
+fn is_id(field: &[u8]) -> bool {
+    field == b"id" || field.starts_with(b"id:")
 }
 
 fn is_data(field: &[u8]) -> bool {
