@@ -113,9 +113,12 @@ fn commands_print_what_the_page_says() {
 
 #[test]
 fn json_blocks_are_configurations() {
+    // The variable that the page names, as it says to make one.
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let keys = |name: &str| (name == "MCP_SESSION_KEYS").then(|| key.to_owned());
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "json") {
-        Config::parse(block.text.as_bytes())
+        Config::parse_with(block.text.as_bytes(), &keys)
             .unwrap_or_else(|error| panic!("{error} in\n{}", block.text));
         seen += 1;
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
+use mcp_gateway::gateway::alias::{self, Named};
 use mcp_gateway::gateway::answer;
 use mcp_gateway::gateway::call::{Call, CallId, Question, Response};
 use mcp_gateway::gateway::calls::{JobId, StreamId};
@@ -31,6 +32,7 @@ const CONFIGS: &[&str] = &[
     r#"{"prefixMode":"NEVER","servers":[{"name":"a","resources":{"exclude":["x*"]}},
         {"name":"b","listTtl":"1s"}],"maxResponseBytes":256}"#,
     r#"{"servers":[{"name":"a"}],"oauth":{}}"#,
+    r#"{"servers":[{"name":"a","protocol":"LEGACY","shareSession":true}],"maxResponseBytes":256}"#,
     r#"{"trafficMode":"REJECT_NO_MCP","clearRouteCache":true,"paths":["/mcp"],
         "cors":{"allowOrigins":["https://*.example.com"],"allowCredentials":true}}"#,
     r#"{"maxRequestBodySize":1024,"cors":{}}"#,
@@ -55,6 +57,7 @@ const FIELDS: &[&str] = &[
     "content-length",
     "content-type",
     "cookie",
+    "last-event-id",
     "mcp-method",
     "mcp-name",
     "mcp-protocol-version",
@@ -88,7 +91,7 @@ struct Run<'a> {
     otherwise: Answer<'a>,
     verb: Verb,
     /// The well-formed headers that are left out.
-    without: u8,
+    without: u16,
     /// In place of well-formed headers, or beside them.
     fields: Vec<Field<'a>>,
     end: bool,
@@ -137,6 +140,11 @@ enum Method<'a> {
     Templates,
     Listen,
     Initialize,
+    SetLevel,
+    Cancelled,
+    Progress,
+    /// An answer to a server, by the name that its request has in the session.
+    Respond,
     Other(&'a str),
 }
 
@@ -215,22 +223,32 @@ struct Tool<'a> {
 fuzz_target!(|run: Run<'_>| {
     CLOCK.set(Duration::ZERO);
     let config = PARSED.with(|all| Rc::clone(&all[usize::from(run.config) % all.len()]));
-    let body = run.body.bytes();
+    let mut worker = Worker::new(
+        || CLOCK.get(),
+        |bytes| bytes.fill(7),
+        Box::new(Kept::default()),
+    );
+    if let Some(gateway) = &config.gateway {
+        worker.configure(gateway);
+    }
+    let session = Session::begun(&config, &mut worker);
+    let body = run.body.bytes(&session);
     let mut watch = Watch {
         stream: Stream::new(StreamId(1), Rc::clone(&config)),
         config,
-        worker: Worker::new(|| CLOCK.get(), 7, Box::new(Kept::default())),
+        worker,
         body: &body,
         calls: BTreeMap::new(),
         held: false,
         replied: false,
     };
-    let headers = run.headers(&body);
+    let headers = run.headers(&body, &session);
+    let mut ended = run.end != matches!(run.verb, Verb::Get | Verb::Delete);
     watch.on(Event::RequestHeaders {
         headers,
-        end: run.end,
+        end: ended,
+        metadata: None,
     });
-    let mut ended = run.end;
     for then in &run.then {
         match then {
             Then::Answer { to, answer } => watch.answer(usize::from(*to), answer),
@@ -268,7 +286,92 @@ fuzz_target!(|run: Run<'_>| {
     }
     assert!(!watch.held || watch.replied, "held for ever");
     watch.response(Headers::default(), &[], &Details::Filter);
+    for effect in watch.stream.over(None, &mut watch.worker) {
+        match effect {
+            Effect::Call(_, call) => assert!(is_aside(&call)),
+            Effect::Log(..) | Effect::Count(..) => {}
+            effect => panic!("{effect:?}"),
+        }
+    }
 });
+
+/// Whether nobody waits for the answer to this call.
+fn is_aside(call: &Call) -> bool {
+    call.id == CallId(u32::MAX)
+}
+
+/// A legacy client's session, and names that servers' names have in it.
+#[derive(Default)]
+struct Session {
+    header: String,
+    request: String,
+    event: String,
+}
+
+impl Session {
+    /// One with servers that all speak like that; none where there are no servers.
+    fn begun(config: &Rc<Config>, worker: &mut Worker) -> Self {
+        let Some(gateway) = &config.gateway else {
+            return Self::default();
+        };
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+        let headers = Headers::from_pairs([
+            (":method", "POST"),
+            (":path", "/mcp"),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+        ]);
+        let mut stream = Stream::new(StreamId(0), Rc::clone(config));
+        let mut effects = stream
+            .on(
+                Event::RequestHeaders {
+                    headers,
+                    end: false,
+                    metadata: None,
+                },
+                worker,
+            )
+            .effects;
+        effects.extend(
+            stream
+                .on(
+                    Event::RequestEnd {
+                        body,
+                        trailers: false,
+                    },
+                    worker,
+                )
+                .effects,
+        );
+        let mut header = String::new();
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Call(job, call) => {
+                    let response = initialized(&call.rpc_id);
+                    for delivery in worker.done(job, &response, gateway) {
+                        let (id, answer) = (delivery.call, delivery.answer);
+                        effects.extend(stream.on(Event::CallDone { id, answer }, worker).effects);
+                    }
+                }
+                Effect::Reply(reply) => {
+                    let mut fields = reply.headers.into_iter();
+                    let field = fields.find(|(name, _)| name == mcp::SESSION_HEADER);
+                    header = field.expect("a session").1;
+                }
+                _ => {}
+            }
+        }
+        let sealing = worker.sealing.as_ref().expect("a key");
+        let session = sealing.open(&header, b"/mcp", None, CLOCK.get());
+        let id = session.expect("a session of ours").id;
+        let (keys, server) = (sealing.keys(), &gateway.servers[0].name);
+        Self {
+            header,
+            request: alias::alias(keys, Named::Request, &id, 0, server, "1"),
+            event: alias::alias(keys, Named::Event, &id, 0, server, "e"),
+        }
+    }
+}
 
 /// A stream, and what it has done so far.
 struct Watch<'a> {
@@ -339,9 +442,15 @@ impl Watch<'_> {
     fn call(&mut self, job: JobId, call: &Rc<Call>) {
         call.headers.iter().for_each(|(_, value)| carried(value));
         assert!(call.timeout >= Duration::from_millis(1));
-        let message = Message::parse(&call.body).expect("a message");
-        let id = message.id().and_then(raw).and_then(string);
-        assert_eq!(id.as_deref(), Some(call.rpc_id.as_str()));
+        if !call.body.is_empty() {
+            let message = Message::parse(&call.body).expect("a message");
+            let id = message.id().and_then(raw).and_then(string);
+            let is_own = id.as_deref() == Some(call.rpc_id.as_str());
+            assert!(is_own || is_aside(call) || call.question == Question::Initialized);
+        }
+        if is_aside(call) {
+            return;
+        }
         let again = self.calls.insert(job.0, Rc::clone(call));
         assert!(again.is_none(), "no id twice");
     }
@@ -428,6 +537,7 @@ impl Watch<'_> {
                 }
                 Effect::Log(_, line) => assert!(!line.contains(char::is_control), "{line:?}"),
                 Effect::SetState(..) | Effect::Count(..) => {}
+                Effect::Call(_, call) => assert!(is_aside(call)),
                 effect => panic!("{effect:?}"),
             }
         }
@@ -444,9 +554,10 @@ impl Watch<'_> {
         }
         let job = jobs[to % jobs.len()];
         let call = self.calls.remove(&job).expect("a call");
-        let response = match (answer, call.question) {
+        let response = match (answer, &call.question) {
             // What leads deepest: a server that has everything.
             (Answer::Tools { .. }, Question::Discover) => discovered(&call.rpc_id),
+            (Answer::Tools { .. }, Question::Initialize) => initialized(&call.rpc_id),
             _ => answer.response(&call.rpc_id),
         };
         let config = Rc::clone(&self.config);
@@ -478,9 +589,23 @@ fn discovered(id: &str) -> Response {
         "capabilities": {"tools": {}, "prompts": {}, "resources": {}},
     });
     let body = json!({"jsonrpc": "2.0", "id": id, "result": result});
+    json_answer(&body, None)
+}
+
+fn initialized(id: &str) -> Response {
+    let result = json!({
+        "protocolVersion": version::LEGACY[0], "serverInfo": {"name": "s", "version": "1"},
+        "capabilities": {"tools": {}, "prompts": {}, "resources": {}, "logging": {}},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": id, "result": result});
+    json_answer(&body, Some("s"))
+}
+
+fn json_answer(body: &Value, session: Option<&str>) -> Response {
     Response::Http {
         status: 200,
         content_type: Some("application/json".into()),
+        session: session.map(str::to_owned),
         body: body.to_string().into(),
     }
 }
@@ -504,7 +629,7 @@ fn carried(value: &str) {
 }
 
 impl Run<'_> {
-    fn headers(&self, body: &[u8]) -> Headers {
+    fn headers(&self, body: &[u8], session: &Session) -> Headers {
         let mut fields: Vec<_> = self.fields.iter().map(Field::pair).collect();
         let verb: &[u8] = match self.verb {
             Verb::Post => b"POST",
@@ -515,12 +640,21 @@ impl Run<'_> {
         let message = Message::parse(body).ok();
         let method = message.as_ref().map_or("", Message::method);
         let name = message.as_ref().and_then(Message::name);
-        let well_formed: [(&str, Vec<u8>); 7] = [
+        let is_legacy = match &self.body {
+            Body::Message(sent) => sent.legacy,
+            Body::Bytes(_) => false,
+        };
+        let versions = if is_legacy {
+            version::LEGACY
+        } else {
+            version::MODERN
+        };
+        let well_formed: [(&str, Vec<u8>); 9] = [
             (":method", verb.to_vec()),
             (":path", b"/mcp".to_vec()),
             ("content-type", b"application/json".to_vec()),
             ("accept", b"application/json, text/event-stream".to_vec()),
-            (mcp::PROTOCOL_VERSION_HEADER, version::MODERN[0].into()),
+            (mcp::PROTOCOL_VERSION_HEADER, versions[0].into()),
             (
                 mcp::METHOD_HEADER,
                 header_value::encode(method).as_bytes().to_vec(),
@@ -531,11 +665,18 @@ impl Run<'_> {
                     .as_bytes()
                     .to_vec(),
             ),
+            (mcp::SESSION_HEADER, session.header.clone().into()),
+            (mcp::LAST_EVENT_HEADER, session.event.clone().into()),
         ];
         for (at, (field, value)) in well_formed.into_iter().enumerate() {
-            let is_name = field == mcp::NAME_HEADER && method::name_param(method).is_none();
+            let is_undue = match field {
+                mcp::NAME_HEADER => is_legacy || method::name_param(method).is_none(),
+                mcp::METHOD_HEADER => is_legacy,
+                mcp::LAST_EVENT_HEADER => !matches!(self.verb, Verb::Get),
+                _ => false,
+            };
             if self.without & (1 << at) == 0
-                && !is_name
+                && !is_undue
                 && !fields.iter().any(|(have, _)| *have == field)
             {
                 fields.push((field, value));
@@ -561,16 +702,16 @@ impl Field<'_> {
 }
 
 impl Body<'_> {
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, session: &Session) -> Vec<u8> {
         match self {
-            Self::Message(sent) => serde_json::to_vec(&sent.json()).expect("JSON"),
+            Self::Message(sent) => serde_json::to_vec(&sent.json(session)).expect("JSON"),
             Self::Bytes(bytes) => bytes.to_vec(),
         }
     }
 }
 
 impl Sent<'_> {
-    fn json(&self) -> Value {
+    fn json(&self, session: &Session) -> Value {
         let method = match self.method {
             Method::List => method::TOOLS_LIST,
             Method::Call => method::TOOLS_CALL,
@@ -582,6 +723,12 @@ impl Sent<'_> {
             Method::Templates => method::TEMPLATES_LIST,
             Method::Listen => method::LISTEN,
             Method::Initialize => method::INITIALIZE,
+            Method::SetLevel => method::SET_LEVEL,
+            Method::Cancelled => method::CANCELLED,
+            Method::Progress => method::PROGRESS,
+            Method::Respond => {
+                return json!({"jsonrpc": "2.0", "id": session.request, "result": {}});
+            }
             Method::Other(method) => method,
         };
         let mut params = serde_json::from_str::<Value>(self.params)
@@ -595,6 +742,9 @@ impl Sent<'_> {
         if params.get("uri").is_none() {
             params["uri"] = Value::from(format!("a+{}", self.name));
         }
+        params["level"] = "info".into();
+        params["requestId"] = 1.into();
+        params["progressToken"] = session.request.as_str().into();
         if !self.legacy {
             params["_meta"] = json!({
                 mcp::PROTOCOL_VERSION_KEY: version::MODERN[0],
@@ -654,6 +804,7 @@ impl Answer<'_> {
                 return Response::Http {
                     status: *status,
                     content_type: content_type.map(str::to_owned),
+                    session: None,
                     body: body.to_vec(),
                 };
             }
@@ -671,6 +822,7 @@ impl Answer<'_> {
         Response::Http {
             status: 200,
             content_type: Some(content_type.to_owned()),
+            session: None,
             body: body.into_bytes(),
         }
     }

@@ -108,6 +108,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -129,6 +130,20 @@ unsafe extern "C" {
         results: *mut *mut u8,
         results_size: *mut usize,
     ) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn random_get(data: *mut u8, size: usize) -> u16;
+}
+
+/// Fills `bytes` with what nobody can guess. Without it there are no secrets:
+/// the host always has some, or this VM does not go on.
+pub(super) fn random(bytes: &mut [u8]) {
+    // SAFETY: the pointer is valid for writes of this size.
+    if unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) } != 0 {
+        std::process::abort();
+    }
 }
 
 pub(super) fn ok(status: u32) -> Result<(), Refused> {
@@ -284,6 +299,12 @@ pub(super) fn in_root(root: u32) {
     // SAFETY: it is a function of this module, which takes any numbers; no
     // callback of the root context is running.
     unsafe { proxy_on_queue_ready(root, IN_ROOT) }
+}
+
+/// Has the host run the root context's `on_tick` every so many milliseconds.
+pub(super) fn tick_every(period: u32) -> Result<(), Refused> {
+    // SAFETY: no pointers.
+    ok(unsafe { proxy_set_tick_period_milliseconds(period) })
 }
 
 /// Writes filter state `wasm.<key>`.

@@ -205,7 +205,18 @@ impl Http {
 
     fn request_headers(&mut self, end: bool) -> Flow {
         match host::headers(Map::Request) {
-            Ok(headers) => self.handle(Event::RequestHeaders { headers, end }),
+            Ok(headers) => {
+                let metadata = self.stream.identity().and_then(|(namespace, path)| {
+                    let place = ["metadata", "filter_metadata", namespace];
+                    let path = path.iter().map(String::as_str);
+                    host::property(&place.into_iter().chain(path).collect::<Vec<_>>())
+                });
+                self.handle(Event::RequestHeaders {
+                    headers,
+                    end,
+                    metadata,
+                })
+            }
             Err(refused) => self.fail(refused),
         }
     }

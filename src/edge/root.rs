@@ -1,7 +1,6 @@
 //! One worker's plugin: its configuration, and what its streams share.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -27,10 +26,8 @@ pub(super) struct Root {
 
 impl Root {
     pub(super) fn new(id: u32) -> Self {
-        // The standard library seeds its hashes from the host's random numbers.
-        let random = RandomState::new().build_hasher().finish();
         let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
-        let worker = Worker::new(clock, random, Box::new(SharedData));
+        let worker = Worker::new(clock, host::random, Box::new(SharedData));
         Self {
             id,
             shared: None,
@@ -38,6 +35,11 @@ impl Root {
         }
     }
 }
+
+/// How often idle sessions are looked for, in milliseconds.
+const TICK: u32 = 30_000;
+
+const OWN_KEY: &str = "session.keys is not set: this process has made a key of its own; sessions of legacy clients end with it, and no other replica knows them";
 
 /// Envoy's `DeclarePropertyArguments`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -76,8 +78,17 @@ impl RootContext for Root {
                     let named = |name: &str| host::property(&[name]).unwrap_or_default();
                     worker.plugin =
                         format!("{}\n{}", named("plugin_name"), named("plugin_root_id"));
+                    if let Some(gateway) = &config.gateway
+                        && worker.configure(gateway)
+                    {
+                        log::warn!("{OWN_KEY}");
+                    }
                 }
                 let metrics = define_metrics(&config);
+                if config.gateway.is_some() {
+                    // Without it idle sessions wait for the next request to end.
+                    let _ = host::tick_every(TICK);
+                }
                 let worker = Rc::clone(&self.worker);
                 self.shared = Some(Rc::new(Shared::new(self.id, config, metrics, worker)));
                 true
@@ -86,6 +97,12 @@ impl RootContext for Root {
                 log::error!("mcp-gateway configuration refused: {error}");
                 false
             }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.tidy();
         }
     }
 

@@ -19,6 +19,7 @@ use crate::gateway::call::{Call, Response};
 use crate::gateway::calls::{Delivery, JobId};
 use crate::gateway::worker::Worker;
 use crate::http::media_type;
+use crate::mcp;
 use crate::metrics::Kind;
 
 /// Shared by the root context and its streams.
@@ -148,6 +149,7 @@ impl Shared {
                 http.call_done(delivery.call, delivery.answer);
             }
         }
+        self.post();
         let _ = host::act_on(self.root);
         self.is_in_root.set(false);
     }
@@ -187,6 +189,32 @@ impl Shared {
         Some(())
     }
 
+    /// Ends the sessions of the gateway's that nobody uses any more; in a callback
+    /// of the root context.
+    pub(super) fn tidy(&self) {
+        if let (Ok(mut worker), Some(gateway)) =
+            (self.worker.try_borrow_mut(), &self.config.gateway)
+        {
+            worker.tidy(gateway);
+        }
+        self.is_in_root.set(true);
+        self.post();
+        self.is_in_root.set(false);
+    }
+
+    /// Sends the calls whose answer nobody waits for.
+    fn post(&self) {
+        let posted = match self.worker.try_borrow_mut() {
+            Ok(mut worker) => worker.posted(),
+            Err(_) => Vec::new(),
+        };
+        for (job, call) in posted {
+            if let Err(response) = self.send(self.root, job, call) {
+                self.deliveries(job, &response);
+            }
+        }
+    }
+
     /// What the streams that wait for `job` are told.
     pub(super) fn deliveries(&self, job: JobId, response: &Response) -> Vec<Delivery> {
         match (self.worker.try_borrow_mut(), &self.config.gateway) {
@@ -211,6 +239,7 @@ fn response(body_size: usize) -> Response {
         Some(status) => Response::Http {
             status,
             content_type: headers.text("content-type").map(str::to_owned),
+            session: headers.text(mcp::SESSION_HEADER).map(str::to_owned),
             body,
         },
         None => Response::Reset,

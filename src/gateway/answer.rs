@@ -6,12 +6,17 @@ use super::discover::Discovered;
 use super::failure::Failure;
 use super::freshness::Freshness;
 use super::page::Page;
+use super::voice::Link;
 
 /// A server's answer, read.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// To `server/discover`.
     Discovered(Rc<Discovered>),
+    /// To `server/discover`: the server is one with sessions.
+    Legacy,
+    /// To `initialize`.
+    Opened(Rc<Discovered>, Rc<Link>),
     /// To a list: a page.
     Page {
         /// Its entries.
@@ -21,8 +26,12 @@ pub enum Answer {
         /// It was the caller's own, though others were waiting for it.
         private: bool,
     },
+    /// To what has no result to speak of.
+    Done,
     /// The server has no such method.
     NoMethod,
+    /// The server knows the session no longer (404).
+    SessionLost,
     /// The server failed.
     Failed(Failure),
     /// It was another caller's own.
@@ -34,9 +43,16 @@ impl Answer {
     pub fn is_private(&self) -> bool {
         match self {
             Self::Page { private, .. } => *private,
+            // What is said in a session is.
+            Self::Opened(..) | Self::SessionLost => true,
             // A failure says nothing of the caller, and asking again would
             // only load a server that is failing.
-            Self::Discovered(_) | Self::NoMethod | Self::Failed(_) | Self::NotShared => false,
+            Self::Discovered(_)
+            | Self::Legacy
+            | Self::Done
+            | Self::NoMethod
+            | Self::Failed(_)
+            | Self::NotShared => false,
         }
     }
 }

@@ -7,16 +7,13 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::discover::Discovered;
 use super::failure::Failure;
-use super::forwarding;
 use super::freshness::Freshness;
+use super::initialized::Initialized;
 use super::kind::Kind;
 use super::page::Page;
 use super::pages::{Key, Pages};
-use crate::config::{Gateway, Server};
-use crate::mcp::message::Meta;
-use crate::mcp::{self, answer, json, method};
-use crate::policy::Refusal;
-use crate::policy::export::LONGEST;
+use crate::config::{Gateway, Protocol, Server};
+use crate::mcp::{answer, json, method, version};
 
 /// Names a call within the stream that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,23 +40,43 @@ pub struct Call {
     pub question: Question,
     /// Set where the answer may be for other clients, too.
     pub share: Option<Share>,
+    /// It is made in a session, which its server may have forgotten.
+    pub has_session: bool,
 }
 
 /// What a call asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// `server/discover`
+    /// `server/discover`; also to learn whether a server is modern.
     Discover,
+    /// `initialize`
+    Initialize,
+    /// `notifications/initialized`, after which a session can be used.
+    Initialized,
+    /// `ping`, to learn whether the server has forgotten a session.
+    Ping,
     /// A page of a list.
     List(Kind),
+    /// `logging/setLevel`, with the JSON text of the level.
+    SetLevel(String),
+    /// The end of a session: an HTTP DELETE.
+    End,
+    /// Nothing: it tells a message that wants no answer.
+    Tell,
 }
 
 impl Question {
-    /// The method that asks it.
-    pub fn method(self) -> &'static str {
+    /// The method that asks it; empty where it is no request of MCP's.
+    pub fn method(&self) -> &'static str {
         match self {
             Self::Discover => method::SERVER_DISCOVER,
+            Self::Initialize => method::INITIALIZE,
+            Self::Initialized => method::INITIALIZED,
+            Self::Ping => method::PING,
             Self::List(kind) => kind.method(),
+            Self::SetLevel(_) => method::SET_LEVEL,
+            Self::End => "DELETE",
+            Self::Tell => "",
         }
     }
 }
@@ -85,6 +102,8 @@ pub enum Response {
         status: u16,
         /// `content-type`
         content_type: Option<String>,
+        /// `mcp-session-id`
+        session: Option<String>,
         /// The whole body.
         body: Vec<u8>,
     },
@@ -96,135 +115,6 @@ pub enum Response {
     Unreachable,
     /// An HTTP response in a content-encoding.
     Encoded,
-}
-
-/// Longer headers of one client's must not make a call fail that others wait
-/// for; in bytes. A trace's are shorter.
-const LONGEST_SHARED: usize = 512;
-
-/// What of the client's request goes into every call made for it, and nothing
-/// else of it does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// `protocolVersion`, which the call repeats in a header.
-    pub protocol_version: String,
-    /// The JSON text of `clientCapabilities`.
-    pub capabilities: String,
-    /// The JSON text of `clientInfo`.
-    pub info: Option<String>,
-    /// Trace headers and `x-request-id`.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl Caller {
-    /// Takes what goes into calls out of a modern request's `_meta`; `headers`
-    /// are those that [`super::forwarding::traced`] picked.
-    ///
-    /// # Errors
-    /// What every call would repeat is too long, or a part of it is missing.
-    pub fn of(meta: &Meta<'_>, headers: Vec<(&'static str, String)>) -> Result<Self, Refusal> {
-        let version = meta.protocol_version.and_then(json::string);
-        let capabilities = meta
-            .client_capabilities
-            .ok_or(Refusal::MetaMissing(mcp::CLIENT_CAPABILITIES_KEY))?;
-        for (text, what) in [
-            (Some(capabilities), "clientCapabilities"),
-            (meta.client_info, "clientInfo"),
-        ] {
-            if text.is_some_and(|text| text.len() > LONGEST) {
-                return Err(Refusal::TooLong(what));
-            }
-        }
-        Ok(Self {
-            protocol_version: version
-                .ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?
-                .into_owned(),
-            capabilities: capabilities.to_owned(),
-            info: meta.client_info.map(str::to_owned),
-            headers,
-        })
-    }
-
-    /// A modern request to a server, given with its place: its JSON-RPC id is
-    /// `rpc_id`, `cursor` the page to go on with. What is shared says nothing of
-    /// who asks, beside what the answer may depend on.
-    pub fn call(
-        &self,
-        id: CallId,
-        (at, server): (usize, &Server),
-        question: Question,
-        rpc_id: String,
-        (cursor, share): (Option<&str>, Option<Share>),
-        timeout: Duration,
-    ) -> Call {
-        let method = question.method();
-        let mut headers = vec![
-            (":method", "POST".to_owned()),
-            (":path", server.path.clone()),
-            (":authority", server.authority.clone()),
-            ("content-type", "application/json".to_owned()),
-            ("accept", "application/json, text/event-stream".to_owned()),
-            (mcp::PROTOCOL_VERSION_HEADER, self.protocol_version.clone()),
-            (mcp::METHOD_HEADER, method.to_owned()),
-        ];
-        let is_for_all = |(name, value): &&(&str, String)| {
-            *name != forwarding::BAGGAGE && value.len() <= LONGEST_SHARED
-        };
-        let theirs = self.headers.iter();
-        headers.extend(
-            theirs
-                .filter(|it| share.is_none() || is_for_all(it))
-                .cloned(),
-        );
-        let info = self.info.as_deref().filter(|_| share.is_none());
-        let body = self.body(method, &rpc_id, cursor, info);
-        Call {
-            id,
-            server: at,
-            cluster: server.cluster.clone(),
-            headers,
-            body,
-            timeout,
-            rpc_id,
-            question,
-            share,
-        }
-    }
-
-    fn body(
-        &self,
-        method: &str,
-        rpc_id: &str,
-        cursor: Option<&str>,
-        info: Option<&str>,
-    ) -> Vec<u8> {
-        let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-        json::push_string(&mut out, rpc_id);
-        out.extend_from_slice(br#","method":"#);
-        json::push_string(&mut out, method);
-        out.extend_from_slice(br#","params":{"#);
-        if let Some(cursor) = cursor {
-            out.extend_from_slice(br#""cursor":"#);
-            json::push_string(&mut out, cursor);
-            out.push(b',');
-        }
-        out.extend_from_slice(br#""_meta":{"#);
-        json::push_string(&mut out, mcp::PROTOCOL_VERSION_KEY);
-        out.push(b':');
-        json::push_string(&mut out, &self.protocol_version);
-        out.push(b',');
-        json::push_string(&mut out, mcp::CLIENT_CAPABILITIES_KEY);
-        out.push(b':');
-        out.extend_from_slice(self.capabilities.as_bytes());
-        if let Some(info) = info {
-            out.push(b',');
-            json::push_string(&mut out, mcp::CLIENT_INFO_KEY);
-            out.push(b':');
-            out.extend_from_slice(info.as_bytes());
-        }
-        out.extend_from_slice(b"}}}");
-        out
-    }
 }
 
 impl Call {
@@ -240,19 +130,66 @@ impl Call {
         let Some(server) = gateway.servers.get(self.server) else {
             return Answer::Failed(Failure::NoCluster);
         };
+        let status = response.status();
+        match self.question {
+            // Whether it was heard shows in what follows.
+            Question::Initialized | Question::End | Question::Tell => return Answer::Done,
+            _ if self.has_session && status == Some(404) => return Answer::SessionLost,
+            _ => {}
+        }
         let result = match response.result(&self.rpc_id, gateway.max_response_bytes) {
             Ok(result) => result,
-            Err(Failure::Error { code, .. }) if code == "-32601" => return Answer::NoMethod,
-            Err(failure) => return Answer::Failed(failure),
+            Err(failure) => return self.failed(failure, status, server),
         };
-        let read = match self.question {
-            Question::Discover => {
-                Discovered::read(&result).map(|it| Answer::Discovered(Rc::new(it)))
-            }
-            Question::List(kind) => Page::read(kind, server, &result)
+        let read = match &self.question {
+            Question::Discover => match Discovered::read(&result) {
+                Err(Failure::Version) if speaks_legacy(&result, "supportedVersions") => {
+                    return as_legacy(server);
+                }
+                read => read.map(|it| Answer::Discovered(Rc::new(it))),
+            },
+            Question::Initialize => Initialized::read(&result, response.session())
+                .map(|(discovered, link)| Answer::Opened(Rc::new(discovered), Rc::new(link))),
+            Question::List(kind) => Page::read(*kind, server, &result)
                 .map(|page| self.page(Rc::new(page), &result, pages, now)),
+            Question::SetLevel(_)
+            | Question::Ping
+            | Question::Initialized
+            | Question::End
+            | Question::Tell => Ok(Answer::Done),
         };
         read.unwrap_or_else(Answer::Failed)
+    }
+
+    /// The server failed: as servers of another era do, perhaps.
+    fn failed(&self, failure: Failure, status: Option<u16>, server: &Server) -> Answer {
+        if self.question == Question::Discover {
+            let is_other = match (&failure, status) {
+                (Failure::Error { code, data, .. }, _)
+                    if code == UNSUPPORTED_VERSION && lists_versions(data.as_deref()) =>
+                {
+                    return if speaks_legacy(data.as_deref().unwrap_or_default(), "supported") {
+                        as_legacy(server)
+                    } else {
+                        Answer::Failed(Failure::Version)
+                    };
+                }
+                (Failure::Error { .. }, Some(200)) => true,
+                (Failure::Error { .. } | Failure::Status(_), Some(status)) => {
+                    (400..500).contains(&status) && ![401, 403, 408, 429].contains(&status)
+                }
+                _ => false,
+            };
+            return if is_other {
+                as_legacy(server)
+            } else {
+                Answer::Failed(failure)
+            };
+        }
+        match failure {
+            Failure::Error { code, .. } if code == "-32601" => Answer::NoMethod,
+            failure => Answer::Failed(failure),
+        }
     }
 
     fn page(&self, page: Rc<Page>, result: &str, pages: &mut Pages, now: Duration) -> Answer {
@@ -280,7 +217,53 @@ impl Call {
     }
 }
 
+/// The code with which a server says which versions it speaks (MCP 2026-07-28).
+const UNSUPPORTED_VERSION: &str = "-32022";
+
+/// Whether the member of `object` that lists versions has one with sessions.
+fn speaks_legacy(object: &str, member: &str) -> bool {
+    let mut speaks = false;
+    let _ = json::members(object, |name, value| {
+        if name == member {
+            let _ = json::elements(value, |version| {
+                speaks |= json::string(version).is_some_and(|it| version::legacy(&it).is_some());
+            });
+        }
+    });
+    speaks
+}
+
+/// Whether the data of an error say which versions a server speaks, as those of
+/// the modern era do.
+fn lists_versions(data: Option<&str>) -> bool {
+    data.is_some_and(|data| !json::values(data, "supported").is_empty())
+}
+
+/// It is a server with sessions, where it may be one.
+fn as_legacy(server: &Server) -> Answer {
+    match server.protocol {
+        Protocol::Modern => Answer::Failed(Failure::Version),
+        Protocol::Auto | Protocol::Legacy => Answer::Legacy,
+    }
+}
+
 impl Response {
+    /// Its HTTP status, where it has one.
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Http { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The session that it opens.
+    fn session(&self) -> Option<&str> {
+        match self {
+            Self::Http { session, .. } => session.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at
     /// most `longest` bytes.
     ///
@@ -292,6 +275,7 @@ impl Response {
                 status,
                 content_type,
                 body,
+                ..
             } => (*status, content_type.as_deref(), body),
             Self::Reset => return Err(Failure::Reset),
             Self::NoCluster => return Err(Failure::NoCluster),
@@ -314,7 +298,15 @@ impl Response {
         }
         match found {
             Some(answer::Answer::Result(result)) => Ok(result),
-            Some(answer::Answer::Error { code, message }) => Err(Failure::Error { code, message }),
+            Some(answer::Answer::Error {
+                code,
+                message,
+                data,
+            }) => Err(Failure::Error {
+                code,
+                message,
+                data,
+            }),
             None => Err(Failure::Nonsense("no JSON-RPC response to the request")),
         }
     }
@@ -323,111 +315,14 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::http::Headers;
-    use crate::mcp::Message;
-    use crate::policy::era::{self, Era};
     use wasm_bindgen_test::wasm_bindgen_test;
-
-    fn server() -> Server {
-        let config = br#"{"servers":[{"name":"w","cluster":"weather","hostname":"weather.local","path":"/v1"}]}"#;
-        let gateway = Config::parse(config).unwrap().gateway.unwrap();
-        gateway.servers.into_iter().next().unwrap()
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn a_call_is_a_modern_request_with_the_callers_version_capabilities_and_info_only() {
-        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
-            "io.modelcontextprotocol/protocolVersion":"2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},
-            "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},
-            "io.modelcontextprotocol/logLevel":"debug","progressToken":7,"secret":"x"}}}"#;
-        let message = Message::parse(body).unwrap();
-        let caller = Caller::of(
-            &message.params().unwrap().meta,
-            vec![("traceparent", "00-x".into())],
-        )
-        .unwrap();
-        let call = caller.call(
-            CallId(3),
-            (0, &server()),
-            Question::List(Kind::Tools),
-            "gw-1".into(),
-            (Some(""), None),
-            Duration::from_secs(1),
-        );
-        let expected = r#"{"jsonrpc":"2.0","id":"gw-1","method":"tools/list","params":{"cursor":"","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#;
-        assert_eq!(String::from_utf8(call.body.clone()).unwrap(), expected);
-        assert_eq!((call.cluster.as_str(), call.id), ("weather", CallId(3)));
-        let pairs = call
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
-        let headers = Headers::from_pairs(pairs);
-        for (name, value) in [
-            (":method", "POST"),
-            (":path", "/v1"),
-            (":authority", "weather.local"),
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-            ("mcp-protocol-version", "2026-07-28"),
-            ("mcp-method", "tools/list"),
-            ("traceparent", "00-x"),
-        ] {
-            assert_eq!(headers.text(name), Some(value), "{name}");
-        }
-        assert_eq!(
-            era::check(&headers, &Message::parse(&call.body).unwrap(), true),
-            Ok(Era::Modern)
-        );
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn a_shared_call_says_nothing_of_who_asks() {
-        let caller = Caller {
-            protocol_version: "2026-07-28".into(),
-            capabilities: "{}".into(),
-            info: Some(r#"{"name":"c"}"#.into()),
-            headers: vec![
-                ("traceparent", "00-x".into()),
-                ("tracestate", "x".repeat(513)),
-                ("baggage", "user=1".into()),
-            ],
-        };
-        let server = server();
-        let key = Key::new("p", &server, Kind::Tools, None, "2026-07-28", "{}");
-        let names = |share| -> Vec<&'static str> {
-            let question = Question::List(Kind::Tools);
-            let second = Duration::from_secs(1);
-            let call = caller.call(
-                CallId(0),
-                (0, &server),
-                question,
-                "r".into(),
-                (None, share),
-                second,
-            );
-            let body = String::from_utf8(call.body).unwrap();
-            assert_eq!(body.contains("clientInfo"), share.is_none(), "{body}");
-            let theirs = call.headers.iter().skip(7);
-            theirs.map(|(name, _)| *name).collect()
-        };
-        assert_eq!(names(None), ["traceparent", "tracestate", "baggage"]);
-        assert_eq!(
-            names(Some(Share {
-                key,
-                ttl: None,
-                joins: true
-            })),
-            ["traceparent"]
-        );
-    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn each_way_to_fail_is_told() {
         let http = |status, body: &str| Response::Http {
             status,
             content_type: None,
+            session: None,
             body: body.into(),
         };
         let good = r#"{"jsonrpc":"2.0","id":"a","result":{}}"#;

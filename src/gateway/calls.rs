@@ -62,19 +62,39 @@ impl Calls {
             job.waiting.push(waiter);
             return None;
         }
-        self.last = self.last.wrapping_add(1);
-        let id = JobId(self.last);
         let call = Rc::new(call);
+        let id = self.begun(&call, now, vec![waiter]);
         if let Some(key) = key {
             self.shared.insert(key, id);
         }
-        let job = Job {
-            call: Rc::clone(&call),
-            since: now,
-            waiting: vec![waiter],
-        };
-        self.jobs.insert(id, job);
         Some((id, call))
+    }
+
+    /// Takes a call at the time `now` whose answer nobody waits for.
+    pub fn send(&mut self, call: Call, now: Duration) -> (JobId, Rc<Call>) {
+        let call = Rc::new(call);
+        let waiting = Vec::new();
+        (self.begun(&call, now, waiting), call)
+    }
+
+    fn begun(
+        &mut self,
+        call: &Rc<Call>,
+        since: Duration,
+        waiting: Vec<(StreamId, CallId)>,
+    ) -> JobId {
+        self.last = self.last.wrapping_add(1);
+        let id = JobId(self.last);
+        let call = Rc::clone(call);
+        self.jobs.insert(
+            id,
+            Job {
+                call,
+                since,
+                waiting,
+            },
+        );
+        id
     }
 
     /// The call and since when it is under way, while it is.

@@ -51,14 +51,24 @@ impl Discovered {
         if listed.is_err() || !spoken {
             return Err(Failure::Version);
         }
-        let offers = Offers::read(capabilities).ok_or(NONSENSE)?;
-        Ok(Self {
-            offers,
+        let freshness = Freshness::read(ttl, scope);
+        Self::new(capabilities, instructions, freshness).ok_or(NONSENSE)
+    }
+
+    /// What a server says with these members, each as it stands, of either era;
+    /// `None` when that are no capabilities.
+    pub fn new(
+        capabilities: &str,
+        instructions: Option<&str>,
+        freshness: Freshness,
+    ) -> Option<Self> {
+        Some(Self {
+            offers: Offers::read(capabilities)?,
             capabilities: capabilities.to_owned(),
             instructions: instructions
                 .and_then(json::string)
                 .map(std::borrow::Cow::into_owned),
-            freshness: Freshness::read(ttl, scope),
+            freshness,
         })
     }
 
@@ -73,22 +83,70 @@ impl Discovered {
     }
 }
 
-/// The gateway's own `DiscoverResult`, from the servers that answered, each
-/// with its name, no fresher than `start`. A `sole` server's capabilities are
-/// the gateway's, since all of its messages pass.
-pub fn merge(
-    servers: &[(&str, Rc<Discovered>)],
-    sole: bool,
-    start: Freshness,
-    server_info: &str,
-) -> Vec<u8> {
+/// A server that has said what it can do.
+#[derive(Debug)]
+pub struct Met<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it said.
+    pub discovered: Rc<Discovered>,
+    /// It is of another era than the client.
+    pub is_bridged: bool,
+}
+
+impl Met<'_> {
+    /// What it offers to that client: levels of its log are a session's in one
+    /// era and a request's in the other.
+    pub fn offers(&self) -> Offers {
+        let offers = self.discovered.offers;
+        if self.is_bridged {
+            offers.without(Offers::LOGGING)
+        } else {
+            offers
+        }
+    }
+}
+
+/// The gateway's own `DiscoverResult`, from the servers that answered, no
+/// fresher than `start`. A `sole` server's capabilities are the gateway's, where
+/// all of its messages pass.
+pub fn merge(servers: &[Met<'_>], sole: bool, start: Freshness, server_info: &str) -> Vec<u8> {
     let mut out = br#"{"resultType":"complete","supportedVersions":"#.to_vec();
     json::push_strings(&mut out, version::MODERN);
-    out.extend_from_slice(br#","capabilities":"#);
+    out.push(b',');
+    push_common(&mut out, servers, sole);
+    out.push(b',');
+    servers
+        .iter()
+        .fold(start, |all, server| all.and(server.discovered.freshness))
+        .push_json(&mut out);
+    list::push_server_info(&mut out, server_info);
+    out.push(b'}');
+    out
+}
+
+/// The gateway's own `InitializeResult`, in the `version` that it speaks with
+/// the client (MCP 2025-11-25, "Initialization").
+pub fn initialized(servers: &[Met<'_>], sole: bool, version: &str, server_info: &str) -> Vec<u8> {
+    let mut out = br#"{"protocolVersion":"#.to_vec();
+    json::push_string(&mut out, version);
+    out.push(b',');
+    push_common(&mut out, servers, sole);
+    out.extend_from_slice(br#","serverInfo":"#);
+    out.extend_from_slice(server_info.as_bytes());
+    out.push(b'}');
+    out
+}
+
+/// Appends the members `capabilities` and `instructions`.
+fn push_common(out: &mut Vec<u8>, servers: &[Met<'_>], sole: bool) {
+    out.extend_from_slice(br#""capabilities":"#);
     match servers {
-        [(_, server)] if sole => out.extend_from_slice(server.capabilities.as_bytes()),
+        [server] if sole && !server.is_bridged => {
+            out.extend_from_slice(server.discovered.capabilities.as_bytes());
+        }
         _ => {
-            let offers = servers.iter().map(|(_, server)| server.offers);
+            let offers = servers.iter().map(Met::offers);
             let united = offers.fold(Offers::NONE, Offers::union);
             out.extend_from_slice(united.json().as_bytes());
         }
@@ -96,23 +154,15 @@ pub fn merge(
     let instructions = instructions(servers);
     if !instructions.is_empty() {
         out.extend_from_slice(br#","instructions":"#);
-        json::push_string(&mut out, &instructions);
+        json::push_string(out, &instructions);
     }
-    out.push(b',');
-    servers
-        .iter()
-        .fold(start, |all, (_, server)| all.and(server.freshness))
-        .push_json(&mut out);
-    list::push_server_info(&mut out, server_info);
-    out.push(b'}');
-    out
 }
 
 /// The instructions of all servers, each under its name where there are several.
-fn instructions(servers: &[(&str, Rc<Discovered>)]) -> String {
+fn instructions(servers: &[Met<'_>]) -> String {
     let given = servers
         .iter()
-        .filter_map(|(name, server)| Some((*name, server.instructions.as_deref()?)));
+        .filter_map(|server| Some((server.name, server.discovered.instructions.as_deref()?)));
     let parts: Vec<String> = given
         .map(|(name, text)| {
             if servers.len() > 1 {
@@ -137,9 +187,18 @@ mod tests {
         )
     }
 
-    fn merged(servers: &[(&str, Rc<Discovered>)], sole: bool) -> Value {
+    fn met(servers: &[(&'static str, Rc<Discovered>)]) -> Vec<Met<'static>> {
+        let met = servers.iter().map(|(name, discovered)| Met {
+            name,
+            discovered: Rc::clone(discovered),
+            is_bridged: false,
+        });
+        met.collect()
+    }
+
+    fn merged(servers: &[(&'static str, Rc<Discovered>)], sole: bool) -> Value {
         let info = r#"{"name":"g","version":"1"}"#;
-        serde_json::from_slice(&merge(servers, sole, Freshness::ALL, info)).unwrap()
+        serde_json::from_slice(&merge(&met(servers), sole, Freshness::ALL, info)).unwrap()
     }
 
     fn read(text: &str) -> Rc<Discovered> {
@@ -188,7 +247,7 @@ mod tests {
     fn a_sole_servers_capabilities_are_the_gateways() {
         let capabilities = r#"{"tools":{"listChanged":true},"extensions":{"x/y":{"n":1.10}}}"#;
         let merged = merge(
-            &[("a", read(&result(capabilities, "")))],
+            &met(&[("a", read(&result(capabilities, "")))]),
             true,
             Freshness::ALL,
             "{}",

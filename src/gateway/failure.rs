@@ -35,11 +35,21 @@ pub enum Failure {
         code: String,
         /// The message.
         message: String,
+        /// The JSON text of its data.
+        data: Option<String>,
     },
     /// It answered something else than was asked for: what.
     Nonsense(&'static str),
     /// It speaks no version that is spoken here.
     Version,
+    /// It knows the session no longer.
+    SessionLost,
+    /// It has no stream of events outside of requests (405).
+    NoStream,
+    /// What it answered cannot be said in the client's version.
+    NotInVersion,
+    /// It needs a session of the caller's, and nothing says who that is.
+    Anonymous,
 }
 
 impl Failure {
@@ -69,13 +79,20 @@ impl fmt::Display for Failure {
                 f,
                 "has too many entries: the list would be over {longest} bytes"
             ),
-            Self::Error { code, message } => write!(f, "answered error {code}: {message}"),
+            Self::Error { code, message, .. } => write!(f, "answered error {code}: {message}"),
             Self::Nonsense(what) => write!(f, "answered {what}"),
             Self::Version => write!(
                 f,
-                "speaks no version in common: {}",
-                version::MODERN.join(", ")
+                "speaks no version in common: {}, {}",
+                version::MODERN.join(", "),
+                version::LEGACY.join(", ")
             ),
+            Self::NoStream => f.write_str("has no stream of events"),
+            Self::NotInVersion => {
+                f.write_str("answered what is not supported in this protocol version")
+            }
+            Self::Anonymous => f.write_str("needs a session, and the request has no identity"),
+            Self::SessionLost => f.write_str("knows the session no longer"),
         }
     }
 }

@@ -2,41 +2,72 @@
 //! page, until all have answered or failed. The order of the outcome is that of
 //! the configuration, whatever the order of the answers.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::call::{Call, CallId, Caller, Question, Share};
-use super::discover;
+use super::call::{Call, CallId, Question, Share};
+use super::caller::{Caller, Put};
 use super::failure::Failure;
-use super::freshness::Freshness;
 use super::kind::Kind;
-use super::leg::{Leg, Next, State};
-use super::list::{self, Entries};
+use super::leg::{Lease, Leg, Next, State};
 use super::page::Page;
 use super::pages::Key;
+use super::pool::{self, Held};
+use super::session::Part;
+use super::voice::Voice;
 use super::worker::Worker;
-use crate::config::{FailureMode, Gateway, Server};
-use crate::policy::Refusal;
+use crate::config::{Gateway, Server};
+use crate::policy::era::Era;
+
+/// What is to come of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Each server has said what it can do: `server/discover`, `initialize`.
+    Greet,
+    /// Each can be sent a request.
+    Open,
+    /// A list, whole.
+    List(Kind),
+    /// `logging/setLevel`, with the JSON text of the level.
+    SetLevel(String),
+    /// The client's session is over.
+    End,
+}
+
+/// What tells callers apart (`session.identity`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Nothing does.
+    Anyone,
+    /// This.
+    Known(String),
+    /// Something should, and the request does not say it.
+    Nobody,
+}
+
+/// Who wants it, and what ties the client to servers already.
+#[derive(Debug)]
+pub struct Asker {
+    /// Who asks.
+    pub caller: Caller,
+    /// The servers' parts of the client's session, by place; empty where it has
+    /// none.
+    pub parts: Vec<Part>,
+    /// Whose the gateway's own sessions are, where it needs some.
+    pub who: Who,
+}
 
 /// A question under way.
 #[derive(Debug)]
 pub struct Fanout {
-    question: Question,
-    caller: Caller,
+    pub(super) goal: Goal,
+    pub(super) asker: Asker,
     next_call: u32,
-    legs: Vec<Leg>,
+    pub(super) legs: Vec<Leg>,
     /// Pages that were there, and that were not.
     hits: u64,
     misses: u64,
-}
-
-/// All servers' answers together.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The JSON-RPC result, or why there is none.
-    pub result: Result<Vec<u8>, Refusal>,
-    /// How many entries were left out, see [`list::merge`].
-    pub left_out: usize,
 }
 
 /// What a leg needs of the world.
@@ -47,17 +78,18 @@ struct Ground<'g> {
 
 impl Fanout {
     /// Asks the servers at these `places`; the calls are to be made at once.
-    /// Where no call is needed, it [is done](Fanout::is_done) already.
+    /// Where no call is needed, it [is done](Fanout::is_done) already. Servers
+    /// that have no part in the client's session are left out.
     pub fn start(
-        question: Question,
+        goal: Goal,
         places: &[usize],
-        caller: Caller,
+        asker: Asker,
         gateway: &Gateway,
         worker: &mut Worker,
     ) -> (Self, Vec<Call>) {
         let mut fanout = Self {
-            question,
-            caller,
+            goal,
+            asker,
             next_call: 0,
             legs: Vec::with_capacity(places.len()),
             hits: 0,
@@ -70,28 +102,43 @@ impl Fanout {
             let Some(server) = gateway.servers.get(*at) else {
                 continue;
             };
-            let mut leg = Leg {
-                server: *at,
-                state: State::Done,
-                deadline: now.saturating_add(server.timeout),
-                entries: Entries::default(),
-                discovered: ground
-                    .worker
-                    .known(&server.name, &fanout.caller.capabilities),
-                alone: false,
+            let deadline = now.saturating_add(server.timeout);
+            let Some(mut leg) = fanout.leg(*at, deadline) else {
+                continue;
             };
-            let next = match question {
-                Question::Discover => Next::Ask(Question::Discover, None),
-                Question::List(kind) => match &leg.discovered {
-                    None => Next::Ask(Question::Discover, None),
-                    Some(known) if known.has(kind) => Next::Ask(question, None),
-                    Some(_) => Next::Done,
-                },
-            };
+            let capabilities = &fanout.asker.caller.capabilities;
+            let next = leg.first(&fanout.goal, server, capabilities, ground.worker);
             calls.extend(fanout.go_on(&mut leg, next, &mut ground));
             fanout.legs.push(leg);
         }
         (fanout, calls)
+    }
+
+    /// The part of the server at this place; `None` where it has none in the
+    /// client's session.
+    fn leg(&self, at: usize, deadline: Duration) -> Option<Leg> {
+        let lease = match self.asker.caller.era {
+            Era::Legacy => Lease::Clients,
+            Era::Modern => Lease::Gateways,
+        };
+        let mut leg = Leg::new(at, deadline, lease);
+        if lease == Lease::Gateways || self.goal == Goal::Greet {
+            return Some(leg);
+        }
+        let part = self.asker.parts.get(at)?;
+        let voice = part.voice()?;
+        // A modern server knows neither sessions nor levels that outlast a request.
+        let concerned = match self.goal {
+            Goal::SetLevel(_) => voice != Voice::Modern,
+            Goal::End => voice.link().is_some_and(|link| link.session.is_some()),
+            Goal::Greet | Goal::Open | Goal::List(_) => true,
+        };
+        if !concerned {
+            return None;
+        }
+        leg.offers = Some(part.offers());
+        leg.voice = Some(voice);
+        Some(leg)
     }
 
     /// Takes the answer to a call; gives the next one, if any.
@@ -106,8 +153,12 @@ impl Fanout {
         let mut legs = std::mem::take(&mut self.legs);
         let call = legs.iter_mut().find(|leg| waits(leg)).and_then(|leg| {
             let server = gateway.servers.get(leg.server)?;
-            let asked = (self.question, self.caller.capabilities.as_str());
-            let next = leg.take(asked, server, answer, gateway, worker);
+            let had = leg.link().cloned();
+            let to = (&self.goal, self.asker.caller.capabilities.as_str());
+            let next = leg.take(to, server, answer, gateway, worker);
+            if let (Some(had), None, Some(key)) = (had, leg.link(), self.key(server)) {
+                worker.pool.drop(&key, &had);
+            }
             self.go_on(leg, next, &mut Ground { gateway, worker })
         });
         self.legs = legs;
@@ -118,22 +169,24 @@ impl Fanout {
     fn go_on(&mut self, leg: &mut Leg, next: Next, ground: &mut Ground<'_>) -> Option<Call> {
         let mut next = next;
         loop {
-            let (question, cursor) = match next {
+            let (mut question, mut cursor) = match next {
                 Next::Ask(question, cursor) => (question, cursor),
                 Next::Done => {
                     leg.state = State::Done;
+                    self.release(leg, ground);
                     return None;
                 }
                 Next::Failed(failure) => {
                     leg.state = State::Failed(failure);
+                    self.release(leg, ground);
                     return None;
                 }
             };
             let server = ground.gateway.servers.get(leg.server)?;
-            let share = self.share(leg, question, cursor.as_deref(), server, ground);
-            if let (Some(share), Question::List(kind)) = (&share, question) {
+            let share = self.share(leg, &question, cursor.as_deref(), server, ground);
+            if let (Some(share), Question::List(kind)) = (&share, &question) {
                 let now = ground.worker.now();
-                let read = |result: &str| Page::read(kind, server, result).ok();
+                let read = |result: &str| Page::read(*kind, server, result).ok();
                 if let Some((page, freshness)) = ground.worker.pages.get(share.key, now, read) {
                     self.hits = self.hits.saturating_add(1);
                     next = leg.add(question, page, freshness, ground.gateway);
@@ -141,22 +194,47 @@ impl Fanout {
                 }
                 self.misses = self.misses.saturating_add(1);
             }
+            if leg.voice.as_ref().is_some_and(Voice::is_silent) && question != Question::Initialize
+            {
+                let key = self.key(server);
+                let now = ground.worker.now();
+                match key.and_then(|key| ground.worker.pool.get(&key, now)) {
+                    Some(found) => leg.voice = Some(Voice::Legacy(Some(found.link))),
+                    // It is asked again when there is a session.
+                    None => (question, cursor) = (Question::Initialize, None),
+                }
+            } else if question == Question::Initialize
+                && let Some(known) = self.known(leg, server, ground)
+            {
+                next = known;
+                continue;
+            }
+            if question == Question::Initialize && self.asker.who == Who::Nobody {
+                next = Next::Failed(Failure::Anonymous);
+                continue;
+            }
             let left = leg.deadline.saturating_sub(ground.worker.now());
             if left < Duration::from_millis(1) {
-                leg.state = State::Failed(Failure::TimedOut);
-                return None;
+                next = Next::Failed(Failure::TimedOut);
+                continue;
             }
             let id = CallId(self.next_call);
             self.next_call = self.next_call.saturating_add(1);
-            let call = self.caller.call(
+            let silent = Voice::Legacy(None);
+            let put = Put {
                 id,
-                (leg.server, server),
-                question,
-                ground.worker.next_id(),
-                (cursor.as_deref(), share),
+                rpc_id: ground.worker.next_id(),
+                question: &question,
+                cursor: cursor.as_deref(),
+                share: share.filter(|_| matches!(question, Question::List(_))),
                 // The clock may jump.
-                left.min(server.timeout),
-            );
+                timeout: left.min(server.timeout),
+            };
+            let voice = leg.voice.as_ref().unwrap_or(&silent);
+            let call = self
+                .asker
+                .caller
+                .call(ground.gateway, (leg.server, server), voice, put);
             leg.state = State::Waiting {
                 call: id,
                 question,
@@ -166,11 +244,81 @@ impl Fanout {
         }
     }
 
+    /// What is known already, in place of a new session.
+    fn known(&self, leg: &mut Leg, server: &Server, ground: &mut Ground<'_>) -> Option<Next> {
+        let caller = &self.asker.caller;
+        if caller.era == Era::Modern && self.goal == Goal::Greet {
+            let known = ground.worker.known(&server.name, &caller.capabilities)?;
+            leg.discovered = Some(known);
+            return Some(Next::Done);
+        }
+        let now = ground.worker.now();
+        let found = ground.worker.pool.get(&self.key(server)?, now)?;
+        leg.voice = Some(Voice::Legacy(Some(found.link)));
+        leg.offers = Some(found.offers);
+        leg.is_sure = found.is_sure;
+        Some(leg.onward(&self.goal))
+    }
+
+    /// The key of the gateway's own sessions with `server`.
+    pub(super) fn key(&self, server: &Server) -> Option<pool::Key> {
+        (self.asker.caller.era == Era::Modern)
+            .then(|| {
+                let identity = match &self.asker.who {
+                    Who::Known(identity) => Some(identity.as_str()),
+                    Who::Anyone | Who::Nobody => None,
+                };
+                pool::Key::new(server, identity, &self.asker.caller.capabilities)
+            })
+            .flatten()
+    }
+
+    /// Keeps the gateway's own session for others, or ends it; unless the
+    /// request goes on with it.
+    fn release(&self, leg: &Leg, ground: &mut Ground<'_>) {
+        if self.goal == Goal::Open && matches!(leg.state, State::Done) {
+            return;
+        }
+        if let Some(held) = self.held(leg, ground.gateway) {
+            if matches!(leg.state, State::Done) {
+                let now = ground.worker.now();
+                ground.worker.pool.heard(&held, Some(now));
+            }
+            ground.worker.release(&held, ground.gateway);
+        }
+    }
+
+    /// The gateway's own session with the server of `leg`.
+    pub(super) fn held(&self, leg: &Leg, gateway: &Gateway) -> Option<Held> {
+        let link = leg.link().filter(|_| leg.lease == Lease::Gateways)?;
+        Some(Held {
+            place: leg.server,
+            key: self.key(gateway.servers.get(leg.server)?),
+            link: Rc::clone(link),
+            offers: leg.offers.unwrap_or_default(),
+        })
+    }
+
+    /// Nobody waits for what is under way any more: sessions that were opened
+    /// for it are kept for others, or ended.
+    pub fn given_up(&self, gateway: &Gateway, worker: &mut Worker) {
+        let is_begun = self.goal == Goal::Greet && self.asker.caller.era == Era::Legacy;
+        for leg in &self.legs {
+            let is_waiting = matches!(leg.state, State::Waiting { .. });
+            match (leg.link(), self.held(leg, gateway)) {
+                (_, Some(held)) if is_waiting => worker.release(&held, gateway),
+                // The client's session, which it never got.
+                (Some(link), None) if is_begun => worker.end(gateway, leg.server, link),
+                _ => {}
+            }
+        }
+    }
+
     /// How the answer to a question is shared, if it may be.
     fn share(
         &self,
         leg: &Leg,
-        question: Question,
+        question: &Question,
         cursor: Option<&str>,
         server: &Server,
         ground: &Ground<'_>,
@@ -178,17 +326,27 @@ impl Fanout {
         let Question::List(kind) = question else {
             return None;
         };
-        (ground.gateway.caches && !leg.alone).then(|| Share {
+        // What is said in a session is that session's, unless the configuration
+        // says that it is everyone's.
+        let is_stateless = leg.voice == Some(Voice::Modern);
+        let version = if is_stateless {
+            self.asker.caller.modern_version()
+        } else {
+            "legacy"
+        };
+        let may_be = is_stateless || server.list_ttl.is_some();
+        (ground.gateway.caches && may_be && !leg.alone).then(|| Share {
             key: Key::new(
                 &ground.worker.plugin,
                 server,
-                kind,
+                *kind,
                 cursor,
-                &self.caller.protocol_version,
-                &self.caller.capabilities,
+                version,
+                &self.asker.caller.capabilities,
             ),
             ttl: server.list_ttl,
-            joins: server.list_ttl.is_some() || ground.worker.is_shared(leg.server, kind),
+            joins: is_stateless
+                && (server.list_ttl.is_some() || ground.worker.is_shared(leg.server, *kind)),
         })
     }
 
@@ -215,117 +373,13 @@ impl Fanout {
             .any(|leg| matches!(leg.state, State::Waiting { .. }))
     }
 
-    /// A merged list is complete or there is none: the server whose entries
-    /// would make it too long fails. To be called once, when all is answered.
-    pub fn bound(&mut self, gateway: &Gateway) {
-        let mut total = 0_usize;
-        for leg in &mut self.legs {
-            if matches!(leg.state, State::Failed(_)) {
-                continue;
-            }
-            let with = total.saturating_add(leg.entries.bytes());
-            if with > gateway.max_list_bytes {
-                leg.state = State::Failed(Failure::ListTooLong(gateway.max_list_bytes));
-            } else {
-                total = with;
-            }
-        }
+    /// Who asked.
+    pub fn caller(&self) -> &Caller {
+        &self.asker.caller
     }
 
-    /// A sentence for each server that failed.
-    fn failures(&self, gateway: &Gateway) -> Vec<String> {
-        let failed = |(at, failure): (usize, Option<&Failure>)| {
-            Some(format!(
-                "server {} {}",
-                gateway.servers.get(at)?.name,
-                failure?
-            ))
-        };
-        self.states().filter_map(failed).collect()
-    }
-
-    /// Why there is no outcome, if there is none.
-    fn refused(&self, gateway: &Gateway) -> Option<Refusal> {
-        let failures = self.failures(gateway);
-        let all_failed = !failures.is_empty() && failures.len() == self.legs.len();
-        let refused =
-            all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty());
-        refused.then_some(Refusal::Servers(failures))
-    }
-
-    /// What the servers answered together; when [`Fanout::is_done`].
-    pub fn outcome(self, gateway: &Gateway) -> Outcome {
-        if let Some(refusal) = self.refused(gateway) {
-            return Outcome {
-                result: Err(refusal),
-                left_out: 0,
-            };
-        }
-        // Who keeps a list that lacks a server would not see it come back.
-        let start = if self.states().all(|(_, failure)| failure.is_none()) {
-            Freshness::ALL
-        } else {
-            Freshness::NONE
-        };
-        let answered = self
-            .legs
-            .into_iter()
-            .filter(|leg| matches!(leg.state, State::Done));
-        let (result, left_out) = match self.question {
-            Question::Discover => {
-                let servers: Vec<_> = answered
-                    .filter_map(|leg| {
-                        let server = gateway.servers.get(leg.server)?;
-                        Some((server.name.as_str(), leg.discovered?))
-                    })
-                    .collect();
-                let sole = gateway.sole().is_some();
-                (
-                    discover::merge(&servers, sole, start, &gateway.server_info),
-                    0,
-                )
-            }
-            Question::List(kind) => {
-                let lists: Vec<_> = answered.map(|leg| (leg.server, leg.entries)).collect();
-                list::merge(kind, &lists, start, gateway)
-            }
-        };
-        Outcome {
-            result: Ok(result),
-            left_out,
-        }
-    }
-
-    /// The first server whose list has what clients call `name`, or may have it;
-    /// when [`Fanout::is_done`].
-    ///
-    /// # Errors
-    /// A server before it failed.
-    pub fn owner(
-        &self,
-        kind: Kind,
-        name: &str,
-        gateway: &Gateway,
-    ) -> Result<Option<usize>, Refusal> {
-        if let Some(refusal) = self.refused(gateway) {
-            return Err(refusal);
-        }
-        for leg in &self.legs {
-            if matches!(leg.state, State::Failed(_)) {
-                // It may be what the client means: nobody takes its place.
-                return Err(Refusal::Servers(self.failures(gateway)));
-            }
-            let has = leg.entries.has(name)
-                || (kind == Kind::Templates && leg.entries.has_template_of(name));
-            if has {
-                return Ok(Some(leg.server));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whose question it is.
-    pub fn into_caller(self) -> Caller {
-        self.caller
+    /// Who asked, to ask something else.
+    pub fn into_asker(self) -> Asker {
+        self.asker
     }
 }

@@ -3,6 +3,7 @@
 //! gateway, not for the servers behind it.
 
 use crate::http::Headers;
+use crate::policy::era::Era;
 
 /// What a client tells everybody on its way.
 pub const BAGGAGE: &str = "baggage";
@@ -20,8 +21,9 @@ const KEPT: &[&str] = &[
     "accept",
 ];
 
-/// The names of the headers to remove from a request before it is routed.
-pub fn removed(headers: &Headers) -> Vec<String> {
+/// The names of the headers to remove from a request of a client of this `era`
+/// before it is routed. What legacy headers of MCP say is written anew.
+pub fn removed(headers: &Headers, era: Era) -> Vec<String> {
     let hop_by_hop: Vec<&str> = headers
         .all("connection")
         .filter_map(|value| std::str::from_utf8(value).ok())
@@ -29,7 +31,10 @@ pub fn removed(headers: &Headers) -> Vec<String> {
         .collect();
     headers
         .names()
-        .filter(|name| !is_kept(name) || is_listed(&hop_by_hop, name))
+        .filter(|name| {
+            let is_unread = era == Era::Legacy && name.starts_with("mcp-");
+            is_unread || !is_kept(name) || is_listed(&hop_by_hop, name)
+        })
         .map(str::to_owned)
         .collect()
 }
@@ -101,7 +106,7 @@ mod tests {
             "x-api-key",
             "x-forwarded-for",
         ];
-        let mut removed = removed(&headers);
+        let mut removed = removed(&headers, Era::Modern);
         removed.sort_unstable();
         assert_eq!(removed, expected);
     }
@@ -116,7 +121,7 @@ mod tests {
             ("mcp-param-x", "1"),
         ]);
         assert_eq!(
-            removed(&headers),
+            removed(&headers, Era::Modern),
             ["connection", "traceparent", "mcp-param-x"]
         );
     }

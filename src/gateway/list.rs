@@ -10,6 +10,7 @@ use super::names;
 use super::page::Page;
 use crate::config::Gateway;
 use crate::mcp::json;
+use crate::policy::era::Era;
 
 /// What one server's list came to.
 #[derive(Debug, Default)]
@@ -58,11 +59,11 @@ impl Entries {
     }
 }
 
-/// The merged `result` of the list, no fresher than `start`, from servers by
-/// their places. Left out, and counted, are entries whose name stands there
+/// The merged `result` of the list for a client of this era, no fresher than
+/// `start`, from servers by their places. Left out, and counted, are entries whose name stands there
 /// already, or leads a call to another server: what is listed is what is called.
 pub fn merge(
-    kind: Kind,
+    (kind, era): (Kind, Era),
     lists: &[(usize, Entries)],
     start: Freshness,
     gateway: &Gateway,
@@ -75,7 +76,10 @@ pub fn merge(
     let mut seen = HashSet::new();
     let mut left_out = 0_usize;
     let mut freshness = start;
-    out.extend_from_slice(br#"{"resultType":"complete","#);
+    out.extend_from_slice(match era {
+        Era::Modern => br#"{"resultType":"complete","#,
+        Era::Legacy => b"{",
+    });
     json::push_string(&mut out, kind.member());
     out.extend_from_slice(b":[");
     for (at, list) in lists {
@@ -92,9 +96,12 @@ pub fn merge(
             out.extend_from_slice(&entry.json);
         }
     }
-    out.extend_from_slice(b"],");
-    freshness.push_json(&mut out);
-    push_server_info(&mut out, &gateway.server_info);
+    out.push(b']');
+    if era == Era::Modern {
+        out.push(b',');
+        freshness.push_json(&mut out);
+        push_server_info(&mut out, &gateway.server_info);
+    }
     out.push(b'}');
     (out, left_out)
 }
@@ -140,7 +147,7 @@ mod tests {
             (at, entries)
         };
         let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
-        let (merged, left_out) = merge(kind, &lists, Freshness::ALL, gateway);
+        let (merged, left_out) = merge((kind, Era::Modern), &lists, Freshness::ALL, gateway);
         (String::from_utf8(merged).unwrap(), left_out)
     }
 

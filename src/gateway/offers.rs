@@ -64,6 +64,12 @@ impl Offers {
         Self(self.0 | other.0)
     }
 
+    /// What is not among `others`.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// One bit for each.
     pub fn to_bits(self) -> u8 {
         self.0

@@ -67,7 +67,7 @@ impl Key {
 /// The pages that one worker knows.
 #[derive(Debug)]
 pub struct Pages {
-    store: Box<dyn Store>,
+    store: Rc<dyn Store>,
     ready: HashMap<Key, Kept>,
     bytes: usize,
 }
@@ -94,7 +94,7 @@ impl Kept {
 
 impl Pages {
     /// Pages in `store`.
-    pub fn new(store: Box<dyn Store>) -> Self {
+    pub fn new(store: Rc<dyn Store>) -> Self {
         Self {
             store,
             ready: HashMap::new(),
@@ -228,8 +228,8 @@ mod tests {
     fn a_page_is_there_for_every_worker_until_its_time_is_up() {
         let shared = Shared::default();
         let (mut one, mut other) = (
-            Pages::new(Box::new(shared.clone())),
-            Pages::new(Box::new(shared)),
+            Pages::new(Rc::new(shared.clone())),
+            Pages::new(Rc::new(shared)),
         );
         keep(&mut one, key("p"), RESULT);
         for pages in [&mut one, &mut other] {
@@ -282,13 +282,13 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn the_table_does_not_grow_and_a_slot_is_its_last_pages() {
         let shared = Shared::default();
-        let mut pages = Pages::new(Box::new(shared.clone()));
+        let mut pages = Pages::new(Rc::new(shared.clone()));
         for n in 0..3000 {
             keep(&mut pages, key(&n.to_string()), RESULT);
         }
         assert!(shared.0.borrow().len() <= usize::from(SLOTS));
         assert!(pages.ready.len() <= usize::from(SLOTS));
-        let mut other = Pages::new(Box::new(shared));
+        let mut other = Pages::new(Rc::new(shared));
         let there = (0..3000).filter(|n| other.get(key(&n.to_string()), SECOND, read).is_some());
         assert!((400..=512).contains(&there.count()));
     }
@@ -296,7 +296,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn long_pages_and_broken_slots_are_no_pages() {
         let shared = Shared::default();
-        let mut pages = Pages::new(Box::new(shared.clone()));
+        let mut pages = Pages::new(Rc::new(shared.clone()));
         let long = format!(r#"{{"tools":[],"x":"{}"}}"#, " ".repeat(LONGEST));
         keep(&mut pages, key("p"), &long);
         assert_eq!(shared.0.borrow().len(), 0);

@@ -104,26 +104,40 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The headers to set on a request of `method` to `server`, which knows what
-/// it is about as `own`; `length` is that of the body, where it was changed.
+/// What the headers of a request to a server say.
+#[derive(Debug)]
+pub struct Heading<'a> {
+    /// Its method, where it is a request.
+    pub method: Option<&'a str>,
+    /// What the server calls what it is about.
+    pub name: Option<&'a str>,
+    /// The protocol version.
+    pub version: Option<String>,
+    /// The server's session.
+    pub session: Option<&'a str>,
+}
+
+/// The headers to set on a request to `server`; `length` is that of the body,
+/// where it was changed.
 pub fn headers(
     server: &Server,
-    method: &str,
-    own: Option<&str>,
-    protocol_version: Option<&str>,
+    heading: &Heading<'_>,
     length: Option<usize>,
 ) -> Vec<(&'static str, String)> {
     let encoded = |value: &str| header_value::encode(value).into_owned();
     let mut headers = vec![
         (":path", server.path.clone()),
         (":authority", server.authority.clone()),
-        (mcp::METHOD_HEADER, encoded(method)),
     ];
+    headers.extend(heading.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
     // The header repeats a parameter that not every method has.
-    let named = own.filter(|_| method::name_param(method).is_some());
-    headers.extend(named.map(|own| (mcp::NAME_HEADER, encoded(own))));
-    headers
-        .extend(protocol_version.map(|version| (mcp::PROTOCOL_VERSION_HEADER, encoded(version))));
+    let has_name = heading.method.and_then(method::name_param).is_some();
+    let name = heading.name.filter(|_| has_name);
+    headers.extend(name.map(|it| (mcp::NAME_HEADER, encoded(it))));
+    let version = heading.version.as_deref();
+    headers.extend(version.map(|it| (mcp::PROTOCOL_VERSION_HEADER, encoded(it))));
+    let session = heading.session;
+    headers.extend(session.map(|it| (mcp::SESSION_HEADER, it.to_owned())));
     headers.extend(length.map(|length| ("content-length", length.to_string())));
     headers
 }
@@ -235,22 +249,43 @@ mod tests {
         let config = br#"{"servers":[{"name":"w","path":"/v1","hostname":"h"}]}"#;
         let gateway = Config::parse(config).unwrap().gateway.unwrap();
         let server = &gateway.servers[0];
+        let said = |heading: &Heading<'_>, length| {
+            let set = headers(server, heading, length);
+            set.into_iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect::<Vec<_>>()
+        };
+        let heading = Heading {
+            method: Some("tools/call"),
+            name: Some("Ä"),
+            version: Some("2026-07-28".into()),
+            session: None,
+        };
         assert_eq!(
-            headers(server, "tools/call", Some("Ä"), Some("2026-07-28"), Some(7)),
+            said(&heading, Some(7)),
             [
-                (":path", "/v1"),
-                (":authority", "h"),
-                ("mcp-method", "tools/call"),
-                ("mcp-name", "=?base64?w4Q=?="),
-                ("mcp-protocol-version", "2026-07-28"),
-                ("content-length", "7"),
+                ":path: /v1",
+                ":authority: h",
+                "mcp-method: tools/call",
+                "mcp-name: =?base64?w4Q=?=",
+                "mcp-protocol-version: 2026-07-28",
+                "content-length: 7",
             ]
-            .map(|(name, value)| (name, value.to_owned()))
         );
-        let set = headers(server, "completion/complete", Some("p"), None, None);
-        assert!(
-            !set.iter()
-                .any(|(name, _)| *name == "mcp-name" || *name == "content-length")
+        let heading = Heading {
+            method: Some("completion/complete"),
+            name: Some("p"),
+            version: None,
+            session: Some("s"),
+        };
+        assert_eq!(
+            said(&heading, None),
+            [
+                ":path: /v1",
+                ":authority: h",
+                "mcp-method: completion/complete",
+                "mcp-session-id: s",
+            ]
         );
     }
 }

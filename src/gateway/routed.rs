@@ -1,6 +1,7 @@
 //! The answer of a server to a request that was routed to it: whether it is
 //! one, and what becomes of it.
 
+use super::exchange::{Exchange, Sent};
 use super::failure::Failure;
 use crate::http::{Headers, media_type};
 
@@ -59,25 +60,33 @@ pub fn given_up(details: &str) -> Option<Failure> {
 }
 
 impl Reading {
-    /// Of an answer with these `headers` and `details`; `renames` is whether the
-    /// server's URIs have to be renamed; `end` whether it has no body.
-    pub fn of(headers: &Headers, details: Option<&str>, renames: bool, end: bool) -> Self {
+    /// Of an answer with these `headers` and `details` in an `exchange`; `end`
+    /// whether it has no body.
+    pub fn of(headers: &Headers, details: Option<&str>, exchange: &Exchange, end: bool) -> Self {
         if is_from_server(details) {
-            return Self::of_server(headers, renames, end);
+            return Self::of_server(headers, exchange, end);
         }
         details.and_then(given_up).map_or(Self::Pass, Self::Failed)
     }
 
-    fn of_server(headers: &Headers, renames: bool, end: bool) -> Self {
+    /// Whether the server says no, in a message.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Message(status) if *status != 200)
+    }
+
+    fn of_server(headers: &Headers, exchange: &Exchange, end: bool) -> Self {
         let status: u16 = headers
             .text(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or_default();
         let other = Self::Failed(Failure::Status(status));
         let content_type = headers.text("content-type").unwrap_or_default();
-        match status {
-            401 | 403 => return Self::Failed(Failure::Refused),
-            200 | 400 | 402..=499 => {}
+        match (status, exchange.sent()) {
+            (401 | 403, _) => return Self::Failed(Failure::Refused),
+            (404, _) if exchange.has_session() => return Self::Failed(Failure::SessionLost),
+            (200..=299, Sent::Response) => return Self::Pass,
+            (405, Sent::Nothing) => return Self::Failed(Failure::NoStream),
+            (200 | 400 | 402..=499, _) => {}
             _ => return other,
         }
         let message = media_type::is(content_type, "application/json");
@@ -90,7 +99,7 @@ impl Reading {
             };
         }
         // An error is looked into in any case: it may be none of JSON-RPC.
-        if status == 200 && !renames {
+        if status == 200 && !exchange.reads() {
             return Self::Pass;
         }
         if media_type::is_encoded(headers) {
@@ -106,11 +115,22 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::mcp::Message;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn reading(pairs: &[(&str, &str)], details: &str, renames: bool) -> Reading {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        Reading::of(&headers, Some(details), renames, false)
+        Reading::of(&headers, Some(details), &exchange(renames), false)
+    }
+
+    /// Of a modern client and a modern server, whose URIs have to be renamed or not.
+    fn exchange(renames: bool) -> Exchange {
+        let prefix = if renames { "w__" } else { "" };
+        let config = format!(r#"{{"servers":[{{"name":"w","toolPrefix":"{prefix}"}}]}}"#);
+        let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#;
+        Exchange::modern(&gateway.servers[0], &Message::parse(body).unwrap())
     }
 
     const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
@@ -169,7 +189,7 @@ mod tests {
         }
         let empty = Headers::from_pairs([ok, JSON]);
         assert_eq!(
-            Reading::of(&empty, None, true, true),
+            Reading::of(&empty, None, &exchange(true), true),
             Reading::Failed(nonsense)
         );
     }

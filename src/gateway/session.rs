@@ -2,9 +2,11 @@
 //! Management"): the servers' own sessions and what was agreed on with the
 //! client, sealed. The client keeps it, every replica with the key opens it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::offers::Offers;
+use super::voice::{Link, Voice};
 use crate::config::{Endpoints, Server};
 use crate::mcp::version;
 use crate::seal::{self, Keys, NONCE, TAG};
@@ -53,6 +55,28 @@ pub enum Part {
 }
 
 impl Part {
+    /// How the server is spoken to; `None` where it is not.
+    pub fn voice(&self) -> Option<Voice> {
+        match self {
+            Self::Absent => None,
+            Self::Modern { .. } => Some(Voice::Modern),
+            Self::Legacy { .. } => self.link().map(|link| Voice::Legacy(Some(Rc::new(link)))),
+        }
+    }
+
+    /// What `initialize` came to with the server, where that was needed.
+    pub fn link(&self) -> Option<Link> {
+        match self {
+            Self::Absent | Self::Modern { .. } => None,
+            Self::Legacy {
+                version, session, ..
+            } => Some(Link {
+                version,
+                session: session.clone(),
+            }),
+        }
+    }
+
     /// What the server offers.
     pub fn offers(&self) -> Offers {
         match self {

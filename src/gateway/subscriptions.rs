@@ -1,7 +1,7 @@
 //! A client's subscriptions to resources (`subscriptions/listen`, modern), made
 //! one server's: its prefix comes off each URI, by splicing.
 
-use super::edit::{self, Edit};
+use super::edit::Edit;
 use crate::config::Server;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
@@ -17,26 +17,22 @@ pub enum Refused {
     Foreign(String),
 }
 
-/// The body of `subscriptions/listen`, with these `params`, as `server` gets it:
-/// with its own URIs. `None` where it stays as it is.
+/// The edits that make the body of `subscriptions/listen`, with these `params`,
+/// one for `server`: with its own URIs.
 ///
 /// # Errors
 /// There is a URI that is none of the server's, or is configured away.
-pub fn renamed(
-    body: &str,
-    params: &Params<'_>,
-    server: &Server,
-) -> Result<Option<Vec<u8>>, Refused> {
+pub fn edits(body: &str, params: &Params<'_>, server: &Server) -> Result<Vec<Edit>, Refused> {
     const FILTER: &str = "notifications";
     const LIST: &str = "resourceSubscriptions";
     if server.scheme.is_empty() && server.resources == Filter::default() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     if params.has_lookalike(FILTER) {
         return Err(Refused::Malformed);
     }
     let Some(filter) = params.get(FILTER) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let (mut list, mut has_lookalike) = (None, false);
     let shape = json::members(filter, |name, value| {
@@ -49,7 +45,7 @@ pub fn renamed(
         return Err(Refused::Malformed);
     }
     let Some(list) = list.filter(|list| *list != "null") else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let (mut edits, mut refused) = (Vec::new(), None);
     json::elements(list, |uri| match own(uri, server) {
@@ -59,10 +55,10 @@ pub fn renamed(
         }
     })
     .map_err(|_| Refused::Malformed)?;
-    if let Some(why) = refused {
-        return Err(why);
+    match refused {
+        Some(why) => Err(why),
+        None => Ok(edits),
     }
-    Ok((!edits.is_empty()).then(|| edit::apply(body, edits)))
 }
 
 /// The JSON string `uri` as the server has it, as a JSON string.
@@ -79,6 +75,7 @@ fn own(uri: &str, server: &Server) -> Result<String, Refused> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::gateway::edit;
     use crate::mcp::Message;
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -91,8 +88,10 @@ mod tests {
         let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
         let body = listen(params);
         let message = Message::parse(body.as_bytes()).unwrap();
-        let renamed = renamed(&body, message.params().unwrap(), &gateway.servers[0])?;
-        Ok(renamed.map(|body| String::from_utf8(body).unwrap()))
+        let edits = edits(&body, message.params().unwrap(), &gateway.servers[0])?;
+        let is_changed = !edits.is_empty();
+        let edited = String::from_utf8(edit::apply(&body, edits)).unwrap();
+        Ok(is_changed.then_some(edited))
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -1,5 +1,5 @@
 //! What the streams of one Envoy worker share: clock, request ids, calls under
-//! way, pages, and what is known of servers. Nothing here outlives the worker's
+//! way, pages, sessions of the gateway's own, and what is known of servers. Nothing here outlives the worker's
 //! VM.
 
 use std::collections::{HashMap, HashSet};
@@ -7,16 +7,25 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::call::{Question, Response};
+use super::call::{Call, Question, Response};
 use super::calls::{Calls, Delivery, JobId};
 use super::discover::Discovered;
 use super::failure::Failure;
 use super::kind::Kind;
 use super::pages::{Pages, Store};
+use super::pool::{Held, Pool};
+use super::requests::Requests;
+use super::session::Sealing;
+use super::voice::Link;
 use crate::config::Gateway;
+use crate::policy::era::Era;
+use crate::seal::Keys;
 
 /// For how long a server's capabilities are taken to be what it last said.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
+
+/// How often idle sessions are looked for.
+const TIDIED: Duration = Duration::from_secs(10);
 
 /// How much of that is remembered: for each server and each kind of client.
 const KNOWN: usize = 1024;
@@ -25,11 +34,18 @@ const KNOWN: usize = 1024;
 #[derive(Debug)]
 pub struct Worker {
     clock: fn() -> Duration,
-    random: u64,
-    requests: u64,
+    random: fn(&mut [u8]),
+    /// What makes its request ids its own.
+    prefix: u64,
+    store: Rc<dyn Store>,
+    last_request: u64,
     failing: HashSet<String>,
     /// By server and by the capabilities of the client that asked.
     known: HashMap<(String, String), (Duration, Rc<Discovered>)>,
+    eras: HashMap<String, Era>,
+    /// Modern servers that have refused `initialize`.
+    modern_only: HashSet<String>,
+    tidied: Duration,
     /// The lists that were last for one caller only.
     private: HashSet<(usize, Kind)>,
     /// What names this plugin among those of its VM.
@@ -38,34 +54,82 @@ pub struct Worker {
     pub calls: Calls,
     /// The pages that are kept.
     pub pages: Pages,
+    /// The gateway's own sessions.
+    pub pool: Pool,
+    /// Where clients' requests went.
+    pub requests: Requests,
+    /// What makes and opens the ids of clients' sessions; once
+    /// [configured](Worker::configure).
+    pub sealing: Option<Sealing>,
+    /// Calls to make whose answer nobody waits for.
+    pub outbox: Vec<Call>,
 }
 
 impl Worker {
-    /// A worker with this `clock`, which may jump; `random` makes its ids its
-    /// own; `store` is what all workers share.
-    pub fn new(clock: fn() -> Duration, random: u64, store: Box<dyn Store>) -> Self {
+    /// A worker with this `clock`, which tells the time since 1970 and may jump;
+    /// `random` fills a slice with what nobody can guess; `store` is what all
+    /// workers share.
+    pub fn new(clock: fn() -> Duration, random: fn(&mut [u8]), store: Box<dyn Store>) -> Self {
+        let mut prefix = [0; 8];
+        random(&mut prefix);
+        let store: Rc<dyn Store> = Rc::from(store);
         Self {
             clock,
             random,
-            requests: 0,
+            prefix: u64::from_be_bytes(prefix),
+            last_request: 0,
             failing: HashSet::new(),
             known: HashMap::new(),
+            eras: HashMap::new(),
+            modern_only: HashSet::new(),
+            tidied: Duration::ZERO,
             private: HashSet::new(),
             plugin: String::new(),
             calls: Calls::default(),
-            pages: Pages::new(store),
+            requests: Requests::new(Rc::clone(&store)),
+            pages: Pages::new(Rc::clone(&store)),
+            pool: Pool::default(),
+            sealing: None,
+            store,
+            outbox: Vec::new(),
         }
     }
 
-    /// Time since some fixed point.
+    /// Takes over what the configuration says of sessions. Without a key there,
+    /// all workers of this process share one: `true` when this one has made it.
+    pub fn configure(&mut self, gateway: &Gateway) -> bool {
+        const KEY: &str = "mcp-gateway.session-key";
+        let sessions = &gateway.sessions;
+        let mut is_made = false;
+        let keys = sessions.keys.clone().or_else(|| {
+            let kept = || <[u8; 32]>::try_from(self.store.get(KEY)?).ok();
+            let key = kept().or_else(|| {
+                is_made = true;
+                self.store.set(KEY, &self.random::<32>());
+                kept()
+            });
+            Keys::new(vec![key?])
+        });
+        self.sealing = keys.map(|keys| Sealing::new(keys, sessions.ttl, &gateway.servers));
+        is_made
+    }
+
+    /// Bytes that nobody can guess.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.random)(&mut bytes);
+        bytes
+    }
+
+    /// Time since 1970.
     pub fn now(&self) -> Duration {
         (self.clock)()
     }
 
     /// A JSON-RPC id for a request of the gateway's: `gw-<random>-<n>`.
     pub fn next_id(&mut self) -> String {
-        self.requests = self.requests.wrapping_add(1);
-        format!("gw-{:016x}-{}", self.random, self.requests)
+        self.last_request = self.last_request.wrapping_add(1);
+        format!("gw-{:016x}-{}", self.prefix, self.last_request)
     }
 
     /// Takes the response to a call: which streams are told what.
@@ -82,15 +146,37 @@ impl Worker {
             Response::Reset if !in_time => Answer::Failed(Failure::TimedOut),
             response => call.answer(response, gateway, &mut self.pages, now),
         };
-        if let (Answer::Page { page, .. }, Question::List(kind)) = (&answer, call.question) {
-            let list = (call.server, kind);
+        if let (Answer::Page { page, .. }, Question::List(kind)) = (&answer, &call.question) {
+            let list = (call.server, *kind);
             if page.freshness.public {
                 self.private.remove(&list);
             } else {
                 self.private.insert(list);
             }
         }
-        self.calls.done(job, &answer)
+        let deliveries = self.calls.done(job, &answer);
+        if let (Answer::Opened(_, link), true) = (&answer, deliveries.is_empty()) {
+            // Who wanted it is gone.
+            self.end(gateway, call.server, link);
+        }
+        deliveries
+    }
+
+    /// Ends a session with the server at this place.
+    pub fn end(&mut self, gateway: &Gateway, place: usize, link: &Link) {
+        if let Some(server) = gateway.servers.get(place)
+            && link.session.is_some()
+        {
+            self.outbox.push(Call::end((place, server), link));
+        }
+    }
+
+    /// The calls whose answer nobody waits for, to be sent now.
+    pub fn posted(&mut self) -> Vec<(JobId, Rc<Call>)> {
+        let now = self.now();
+        let calls = std::mem::take(&mut self.outbox);
+        let sent = calls.into_iter().map(|call| self.calls.send(call, now));
+        sent.collect()
     }
 
     /// Whether it is worth waiting for another's answer to this list of the
@@ -129,9 +215,54 @@ impl Worker {
         self.known.insert(key, (now, discovered));
     }
 
+    /// The era of `server`, as it showed itself last.
+    pub fn era(&self, server: &str) -> Option<Era> {
+        self.eras.get(server).copied()
+    }
+
+    /// `server` shows itself to be of this era.
+    pub fn is(&mut self, server: &str, era: Era) {
+        if self.era(server) != Some(era) {
+            self.eras.insert(server.to_owned(), era);
+        }
+    }
+
     /// It behaves differently: it is to be asked again.
     pub fn forget(&mut self, server: &str) {
         self.known.retain(|(known, _), _| known != server);
+        self.eras.remove(server);
+        self.modern_only.remove(server);
+    }
+
+    /// Whether `server`, a modern one, has refused a session.
+    pub fn is_modern_only(&self, server: &str) -> bool {
+        self.modern_only.contains(server)
+    }
+
+    /// `server`, a modern one, refuses sessions.
+    pub fn modern_only(&mut self, server: &str) {
+        self.modern_only.insert(server.to_owned());
+    }
+
+    /// A request is done with a session of the gateway's: it is kept for others,
+    /// or ended.
+    pub fn release(&mut self, held: &Held, gateway: &Gateway) {
+        let now = self.now();
+        if !self.pool.put(held, now) {
+            self.end(gateway, held.place, &held.link);
+        }
+    }
+
+    /// Ends the sessions of the gateway's that nobody uses any more.
+    pub fn tidy(&mut self, gateway: &Gateway) {
+        let now = self.now();
+        if now.saturating_sub(self.tidied) < TIDIED {
+            return;
+        }
+        self.tidied = now;
+        for (place, link) in self.pool.idle(now) {
+            self.end(gateway, place, &link);
+        }
     }
 }
 
@@ -156,14 +287,14 @@ mod tests {
     }
 
     fn worker() -> Worker {
-        Worker::new(|| CLOCK.get(), 0xab, Box::new(Nothing))
+        Worker::new(|| CLOCK.get(), |bytes| bytes.fill(0xab), Box::new(Nothing))
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn ids_are_the_workers_own_and_never_the_same() {
         let mut worker = worker();
-        assert_eq!(worker.next_id(), "gw-00000000000000ab-1");
-        assert_eq!(worker.next_id(), "gw-00000000000000ab-2");
+        assert_eq!(worker.next_id(), "gw-abababababababab-1");
+        assert_eq!(worker.next_id(), "gw-abababababababab-2");
     }
 
     #[wasm_bindgen_test(unsupported = test)]

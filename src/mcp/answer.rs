@@ -18,6 +18,8 @@ pub enum Answer<'a> {
         code: String,
         /// The message.
         message: String,
+        /// The JSON text of its data.
+        data: Option<String>,
     },
 }
 
@@ -34,7 +36,15 @@ pub fn find<'a>(content_type: Option<&str>, body: &'a [u8], id: &str) -> Option<
         .into_iter()
         .find_map(|data| match read(&data, id)? {
             Answer::Result(result) => Some(Answer::Result(Cow::Owned(result.into_owned()))),
-            Answer::Error { code, message } => Some(Answer::Error { code, message }),
+            Answer::Error {
+                code,
+                message,
+                data,
+            } => Some(Answer::Error {
+                code,
+                message,
+                data,
+            }),
         })
 }
 
@@ -61,7 +71,7 @@ fn read<'a>(text: &'a str, id: &str) -> Option<Answer<'a>> {
 }
 
 fn error_of<'a>(error: &str) -> Answer<'a> {
-    let (mut code, mut message) = (String::new(), String::new());
+    let (mut code, mut message, mut data) = (String::new(), String::new(), None);
     // An error without code or message is an error all the same.
     let _ = json::members(error, |name, value| match name.as_ref() {
         // A number and nothing longer: it goes into the log.
@@ -71,9 +81,14 @@ fn error_of<'a>(error: &str) -> Answer<'a> {
                 .map_or_else(|_| "?".to_owned(), |code| code.to_string())
         }
         "message" => message = json::string(value).unwrap_or_default().into_owned(),
+        "data" => data = Some(value.to_owned()),
         _ => {}
     });
-    Answer::Error { code, message }
+    Answer::Error {
+        code,
+        message,
+        data,
+    }
 }
 
 #[cfg(test)]
@@ -108,10 +123,11 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_json_rpc_error_is_told_as_such() {
-        let body = br#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"no"}}"#;
+        let body = br#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"no","data":{"x":1.0}}}"#;
         let expected = Answer::Error {
             code: "-32601".into(),
             message: "no".into(),
+            data: Some(r#"{"x":1.0}"#.into()),
         };
         assert_eq!(find(None, body, "a"), Some(expected));
     }

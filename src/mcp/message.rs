@@ -175,6 +175,8 @@ pub struct Meta<'a> {
     pub client_capabilities: Option<&'a str>,
     /// `io.modelcontextprotocol/clientInfo`
     pub client_info: Option<&'a str>,
+    /// `io.modelcontextprotocol/logLevel`
+    pub log_level: Option<&'a str>,
     /// `progressToken`
     pub progress_token: Option<&'a str>,
     /// `traceparent` (W3C Trace Context)
@@ -195,6 +197,7 @@ impl<'a> Meta<'a> {
                 super::PROTOCOL_VERSION_KEY => meta.protocol_version = value,
                 super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
                 super::CLIENT_INFO_KEY => meta.client_info = value,
+                super::LOG_LEVEL_KEY => meta.log_level = value,
                 super::PROGRESS_TOKEN => meta.progress_token = value,
                 "traceparent" => meta.traceparent = value,
                 "tracestate" => meta.tracestate = value,

@@ -6,6 +6,12 @@
 
 /// `initialize` (legacy).
 pub const INITIALIZE: &str = "initialize";
+/// `notifications/initialized` (legacy).
+pub const INITIALIZED: &str = "notifications/initialized";
+/// `notifications/message`: what a server logs.
+pub const MESSAGE: &str = "notifications/message";
+/// `logging/setLevel` (legacy).
+pub const SET_LEVEL: &str = "logging/setLevel";
 /// `server/discover` (modern).
 pub const SERVER_DISCOVER: &str = "server/discover";
 /// `ping`.
@@ -43,7 +49,7 @@ pub const RESPONSE: &str = "__jsonrpc_response";
 pub fn is_legacy_only(method: &str) -> bool {
     matches!(
         method,
-        INITIALIZE | PING | "logging/setLevel" | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE
+        INITIALIZE | PING | SET_LEVEL | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE
     )
 }
 
@@ -98,7 +104,7 @@ pub const GROUPS: &[&str] = &[
 /// The group of `method`.
 pub fn group(method: &str) -> &'static str {
     match method {
-        INITIALIZE | PING | "notifications/initialized" => "lifecycle",
+        INITIALIZE | PING | INITIALIZED => "lifecycle",
         TOOLS_CALL | TOOLS_LIST => "tool",
         RESOURCES_READ
         | RESOURCES_SUBSCRIBE
@@ -106,7 +112,7 @@ pub fn group(method: &str) -> &'static str {
         | RESOURCES_LIST
         | TEMPLATES_LIST => "resource",
         PROMPTS_GET | PROMPTS_LIST => "prompt",
-        "logging/setLevel" => "logging",
+        SET_LEVEL => "logging",
         "sampling/createMessage" => "sampling",
         COMPLETION => "completion",
         SERVER_DISCOVER => "discovery",
@@ -124,7 +130,7 @@ pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
         RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => &[&["uri"]],
         "notifications/resources/updated" => &[&["uri"]],
         COMPLETION => &[&["ref"]],
-        "logging/setLevel" | "notifications/message" => &[&["level"]],
+        SET_LEVEL | MESSAGE => &[&["level"]],
         INITIALIZE => &[&["protocolVersion"], &["clientInfo", "name"]],
         CANCELLED => &[&["requestId"]],
         PROGRESS => &[&["progressToken"], &["progress"]],

@@ -29,6 +29,10 @@ pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// Request header with the protocol version.
 pub const PROTOCOL_VERSION_HEADER: &str = "mcp-protocol-version";
+/// Header with the id of a session (legacy).
+pub const SESSION_HEADER: &str = "mcp-session-id";
+/// Request header with the id of the last event that came (legacy).
+pub const LAST_EVENT_HEADER: &str = "last-event-id";
 /// Request header that repeats the method (modern).
 pub const METHOD_HEADER: &str = "mcp-method";
 /// Request header that repeats `params.name`, `params.uri` or `params.taskId` (modern).

@@ -6,6 +6,12 @@ pub const MODERN: &[&str] = &["2026-07-28"];
 /// The legacy versions spoken here, the preferred one first.
 pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// The modern version that the gateway speaks where it has the choice.
+pub const NEWEST_MODERN: &str = "2026-07-28";
+
+/// The legacy version that the gateway speaks where it has the choice.
+pub const NEWEST_LEGACY: &str = "2025-11-25";
+
 /// The legacy version that `text` names, where it is spoken here.
 pub fn legacy(text: &str) -> Option<&'static str> {
     LEGACY.iter().find(|version| **version == text).copied()

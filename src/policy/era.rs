@@ -36,10 +36,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
             .is_some_and(|params| params.meta.protocol_version.is_some());
         return Ok(if claims { Era::Modern } else { Era::Legacy });
     }
-    let by_header = headers
-        .all(mcp::PROTOCOL_VERSION_HEADER)
-        .filter_map(header_value::decode)
-        .any(|value| version::is_modern(&value));
+    let by_header = is_modern_by_header(headers);
     let Some(params) = message.params() else {
         if by_header {
             return Err(Refusal::UnexpectedResponse);
@@ -67,6 +64,29 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
     mirror::check(headers, message, demand).map_err(Refusal::Mirror)?;
     spoken(claimed)?;
     Ok(Era::Modern)
+}
+
+/// The same in gateway mode: what a legacy client says in `Mcp-*` headers is
+/// removed from its request, and refuses none.
+///
+/// # Errors
+/// The first [`Refusal`].
+pub fn check_for_gateway(headers: &Headers, message: &Message<'_>) -> Result<Era, Refusal> {
+    let claims = message
+        .params()
+        .is_some_and(|params| params.meta.protocol_version.is_some());
+    let is_initialize = message.method() == method::INITIALIZE;
+    if !claims && (is_initialize || !is_modern_by_header(headers)) {
+        return Ok(Era::Legacy);
+    }
+    check(headers, message, true)
+}
+
+fn is_modern_by_header(headers: &Headers) -> bool {
+    headers
+        .all(mcp::PROTOCOL_VERSION_HEADER)
+        .filter_map(header_value::decode)
+        .any(|value| version::is_modern(&value))
 }
 
 /// The same where headers do not count (`attributeSource: BODY`).

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Chosen};
 use super::{Refusal, Status};
 use crate::mcp::header_value;
 use crate::mcp::json;
@@ -77,6 +77,24 @@ impl Export {
         export
     }
 
+    /// What a request shows that goes to a server without a message.
+    ///
+    /// # Errors
+    /// A value is longer than later filters could see.
+    pub fn chosen(chosen: &Chosen, storage: Storage) -> Result<Self, Refusal> {
+        let mut export = Self::status(Status::Ok, storage);
+        export.server(chosen)?;
+        if storage.filter_state {
+            export.text("mcp.server", &chosen.server, "server")?;
+        }
+        Ok(export)
+    }
+
+    fn server(&mut self, chosen: &Chosen) -> Result<(), Refusal> {
+        self.header("x-mcp-servername", &chosen.server, "server")?;
+        self.header(CLUSTER_HEADER, &chosen.cluster, "cluster")
+    }
+
     /// What a message shows that was understood.
     ///
     /// # Errors
@@ -101,8 +119,7 @@ impl Export {
             export.header(header, name, what)?;
         }
         if let Some(chosen) = &attributes.server {
-            export.header("x-mcp-servername", &chosen.server, "server")?;
-            export.header(CLUSTER_HEADER, &chosen.cluster, "cluster")?;
+            export.server(chosen)?;
         }
         if storage.filter_state {
             export.filter_state(attributes)?;
@@ -134,7 +151,7 @@ impl Export {
         }
         let object = object(attributes);
         if object.len() > LONGEST {
-            return Err(Refusal::TooLong("message"));
+            return Err(Refusal::TooLong("message", LONGEST));
         }
         self.state.push(("mcp", object));
         Ok(())
@@ -142,7 +159,7 @@ impl Export {
 
     fn text(&mut self, key: &'static str, value: &str, what: &'static str) -> Result<(), Refusal> {
         if value.len() > LONGEST {
-            return Err(Refusal::TooLong(what));
+            return Err(Refusal::TooLong(what, LONGEST));
         }
         self.state.push((key, value.into()));
         Ok(())
@@ -164,7 +181,7 @@ impl Export {
         what: &'static str,
     ) -> Result<(), Refusal> {
         if value.len() > LONGEST {
-            return Err(Refusal::TooLong(what));
+            return Err(Refusal::TooLong(what, LONGEST));
         }
         self.headers.push((name, value));
         Ok(())
@@ -398,7 +415,7 @@ mod tests {
             ),
         ] {
             assert!(
-                matches!(export(&body, storage), Err(Refusal::TooLong(_))),
+                matches!(export(&body, storage), Err(Refusal::TooLong(..))),
                 "{}",
                 &body[..60]
             );

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 
 use super::Status;
-use super::export::LONGEST;
 use crate::http::Reply;
 use crate::mcp::json;
 use crate::mcp::mirror::Mismatch;
@@ -40,8 +39,23 @@ pub enum Refusal {
     Version(String),
     /// A response, where no request of a server's waits for one.
     UnexpectedResponse,
-    /// A value is over the limit of what later filters can see: which.
-    TooLong(&'static str),
+    /// A legacy request names no session.
+    SessionMissing,
+    /// The session is over, or is none of this client's.
+    SessionUnknown,
+    /// The session is in another version: the one that is claimed, and its own.
+    SessionVersion(String, &'static str),
+    /// `Last-Event-ID` names no event of this session.
+    UnknownEvent,
+    /// Nothing says who the caller is, where sessions belong to somebody.
+    Identity,
+    /// What a server answered cannot be said in the client's version.
+    NotInVersion,
+    /// The gateway contradicts itself.
+    Internal,
+    /// A value is longer than later filters, or a session, can hold: which, and
+    /// how many bytes that is.
+    TooLong(&'static str, usize),
     /// A value that later filters must see cannot be shown to them: which.
     NotExportable(&'static str),
     /// The method is not served.
@@ -72,6 +86,8 @@ const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 const INTERNAL_ERROR: i32 = -32603;
+// MCP up to 2025-11-25; beside the 404 that says it.
+const SESSION_NOT_FOUND: i32 = -32001;
 // MCP 2026-07-28, error codes.
 const HEADER_MISMATCH: i32 = -32020;
 const UNSUPPORTED_VERSION: i32 = -32022;
@@ -94,7 +110,14 @@ impl Refusal {
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
             Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
             Self::UnexpectedResponse => (400, INVALID_REQUEST, Status::InvalidRequest),
-            Self::TooLong(_) | Self::NotExportable(_) => {
+            Self::SessionMissing | Self::SessionVersion(..) | Self::UnknownEvent => {
+                (400, INVALID_REQUEST, Status::Session)
+            }
+            Self::SessionUnknown => (404, SESSION_NOT_FOUND, Status::Session),
+            Self::Identity => (403, INVALID_REQUEST, Status::Session),
+            Self::NotInVersion => (200, INTERNAL_ERROR, Status::ServerFailed),
+            Self::Internal => (500, INTERNAL_ERROR, Status::ServerFailed),
+            Self::TooLong(..) | Self::NotExportable(_) => {
                 (400, INVALID_REQUEST, Status::NotExportable)
             }
             Self::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND, Status::Unknown),
@@ -141,7 +164,22 @@ impl Refusal {
             )
             .into(),
             Self::UnexpectedResponse => "no request is waiting for this response".into(),
-            Self::TooLong(what) => format!("{what} is too long: over {LONGEST} bytes").into(),
+            Self::SessionMissing => {
+                "Mcp-Session-Id is missing: initialize first, or send params._meta of MCP 2026-07-28".into()
+            }
+            Self::SessionUnknown => "Session not found: initialize anew".into(),
+            Self::SessionVersion(claimed, own) => {
+                format!("MCP-Protocol-Version {claimed} is not the session's: send {own}").into()
+            }
+            Self::UnknownEvent => "Last-Event-ID names no event of this session".into(),
+            Self::Identity => {
+                "who sends this request is not known: it must carry what session.identity names, once".into()
+            }
+            Self::NotInVersion => "not supported in this protocol version".into(),
+            Self::Internal => "the gateway failed".into(),
+            Self::TooLong(what, longest) => {
+                format!("{what} is too long: over {longest} bytes").into()
+            }
             Self::NotExportable(what) => {
                 format!("{what} must be Unicode, and not deeply nested").into()
             }
@@ -236,7 +274,7 @@ mod tests {
             (Refusal::MetaMissing("x"), 400, -32602),
             (Refusal::Version("2030-01-01".into()), 400, -32022),
             (Refusal::UnexpectedResponse, 400, -32600),
-            (Refusal::TooLong("params"), 400, -32600),
+            (Refusal::TooLong("params", 8191), 400, -32600),
             (Refusal::NotExportable("params"), 400, -32600),
             (
                 Refusal::UnknownMethod {

@@ -29,6 +29,8 @@ pub enum Status {
     Origin,
     /// A server did not answer.
     ServerFailed,
+    /// The session is missing, over, or another's.
+    Session,
 }
 
 impl Status {
@@ -46,6 +48,7 @@ impl Status {
         Self::Unknown,
         Self::Origin,
         Self::ServerFailed,
+        Self::Session,
     ];
 
     /// The value of `wasm.mcp.status`.
@@ -64,6 +67,7 @@ impl Status {
             Self::Unknown => "mcp_unknown",
             Self::Origin => "mcp_origin",
             Self::ServerFailed => "mcp_server_failed",
+            Self::Session => "mcp_session",
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The answer to a request that was routed to a server, as it comes.
 
+use std::rc::Rc;
+
 use super::outcome::{count, shown};
 use super::response::completed;
 use super::{Effect, Flow, Phase, Step, Stream};
 use crate::config::Server;
+use crate::gateway::call::Call;
+use crate::gateway::exchange::{Exchange, Passed};
 use crate::gateway::failure::Failure;
-use crate::gateway::rewrite::{self, Asked};
 use crate::gateway::routed::{Reading, given_up, is_from_server};
+use crate::gateway::worker::Worker;
 use crate::http::{Headers, Reply};
-use crate::mcp::Message;
-use crate::mcp::sse::{Data, Parser};
+use crate::mcp::sse::Parser;
 use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 
@@ -17,19 +20,17 @@ use crate::policy::{Refusal, Status};
 #[derive(Debug)]
 pub(super) struct Routed {
     /// Its place in the configuration, and its name.
-    server: usize,
+    pub(super) server: usize,
     name: String,
-    /// The JSON text of the request's id.
-    id: String,
-    answer: Asked,
-    /// What the server's URIs start with for clients; empty for nothing.
-    scheme: String,
-    body: Body,
+    pub(super) exchange: Exchange,
+    pub(super) body: Body,
+    /// The answer has come, or an error in its place.
+    pub(super) answered: bool,
 }
 
 /// What becomes of the answer's body.
 #[derive(Debug)]
-enum Body {
+pub(super) enum Body {
     /// It passes, or has not come.
     Passing,
     /// It is one message, of which this much has come; whether its headers wait.
@@ -38,20 +39,19 @@ enum Body {
         text: Vec<u8>,
         held: bool,
     },
-    /// It is events; whether the one with the answer has come.
-    Events { parser: Parser, answered: bool },
+    /// It is events; whether one can be resumed at.
+    Events { parser: Parser, resumable: bool },
     /// This is sent instead, and nothing of it.
     Instead(Vec<u8>),
 }
 
 impl Routed {
-    pub(super) fn new(at: usize, server: &Server, message: &Message<'_>) -> Self {
+    pub(super) fn new(at: usize, server: &Server, exchange: Exchange) -> Self {
         Self {
             server: at,
             name: server.name.clone(),
-            id: message.id().unwrap_or("null").to_owned(),
-            answer: Asked::by(message.method()),
-            scheme: server.scheme.clone(),
+            answered: !exchange.wants_answer(),
+            exchange,
             body: Body::Passing,
         }
     }
@@ -64,8 +64,27 @@ impl Routed {
     fn is_unfinished(&self) -> bool {
         match &self.body {
             Body::Message { .. } => true,
-            Body::Events { answered, .. } => !answered,
+            Body::Events { .. } => !self.answered,
             Body::Passing | Body::Instead(_) => false,
+        }
+    }
+
+    /// The gateway's own session may be why.
+    fn failed_in_session(&mut self, failure: &Failure, worker: &mut Worker) {
+        match failure {
+            // Some servers say 400 when they know a session no longer.
+            Failure::SessionLost | Failure::Status(400) => {
+                if let Some(held) = self.exchange.forgotten()
+                    && let Some(key) = &held.key
+                {
+                    worker.pool.drop(key, &held.link);
+                }
+            }
+            _ => {
+                if let Some(held) = self.exchange.held() {
+                    worker.pool.heard(held, None);
+                }
+            }
         }
     }
 
@@ -77,6 +96,10 @@ impl Routed {
     fn refusal(&self, failure: &Failure) -> Refusal {
         let sentence = format!("server {} {failure}", self.name);
         match failure {
+            // The gateway's own session is not the client's business.
+            Failure::SessionLost if !self.exchange.is_bridged() => Refusal::SessionUnknown,
+            Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
+            Failure::NotInVersion => Refusal::NotInVersion,
             Failure::TimedOut => Refusal::ServerTimeout(sentence),
             _ => Refusal::Servers(vec![sentence]),
         }
@@ -101,12 +124,20 @@ impl Stream {
         headers: &Headers,
         end: bool,
         details: Option<&str>,
+        worker: &mut Worker,
     ) -> Step {
         let longest = self.longest();
         let Phase::Routed(routed) = &mut self.phase else {
             return passing(Vec::new());
         };
-        let reading = Reading::of(headers, details, !routed.scheme.is_empty(), end);
+        let reading = Reading::of(headers, details, &routed.exchange, end);
+        if matches!(reading, Reading::Failed(_)) || reading.is_refusal() {
+            // It may be of another era by now.
+            worker.forget(&routed.name);
+        }
+        if let Reading::Failed(failure) = &reading {
+            routed.failed_in_session(failure, worker);
+        }
         let mut effects: Vec<Effect> = Vec::new();
         if reading != Reading::Pass || is_from_server(details) {
             let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
@@ -117,7 +148,7 @@ impl Stream {
             Reading::Events => {
                 routed.body = Body::Events {
                     parser: Parser::new(longest),
-                    answered: false,
+                    resumable: false,
                 };
                 effects.push(Effect::RemoveResponseHeader("content-length".to_owned()));
                 passing(effects)
@@ -137,7 +168,11 @@ impl Stream {
                     flow: Flow::Hold,
                 }
             }
-            Reading::Failed(failure) => self.replaced(&failure, effects, end),
+            Reading::Failed(failure) => {
+                // What has been answered, however badly, is not to be cancelled.
+                routed.answered |= is_from_server(details);
+                self.replaced(&failure, effects, end)
+            }
         }
     }
 
@@ -160,7 +195,7 @@ impl Stream {
     }
 
     /// A part of the body of a server's answer.
-    pub(super) fn response_body(&mut self, part: &[u8], end: bool) -> Step {
+    pub(super) fn response_body(&mut self, part: &[u8], end: bool, worker: &mut Worker) -> Step {
         let longest = self.longest();
         let Phase::Routed(routed) = &mut self.phase else {
             return passing(Vec::new());
@@ -184,7 +219,7 @@ impl Stream {
                     flow: if *held { Flow::Hold } else { Flow::Continue },
                 }
             }
-            Body::Events { .. } => self.events(part, end),
+            Body::Events { .. } => self.events(part, end, worker),
         }
     }
 
@@ -219,26 +254,38 @@ impl Stream {
         let (status, text) = (*status, std::mem::take(text));
         let read = std::str::from_utf8(&text)
             .ok()
-            .and_then(|text| rewrite::message(text, routed.answer, &routed.scheme).ok());
-        let Some(read) = read else {
-            return self.message_failed(&not_an_answer(status));
+            .and_then(|text| routed.exchange.pass(text).ok());
+        let (body, is_error) = match read {
+            Some(Passed::On {
+                text: changed,
+                answers: true,
+                is_error,
+            }) => (changed, is_error),
+            Some(Passed::NotInVersion) => return self.message_failed(&Failure::NotInVersion),
+            _ => return self.message_failed(&not_an_answer(status)),
         };
-        let is_error = matches!(read.kind, rewrite::Kind::Error);
-        if !is_answer(&read, &routed.id) || (status != 200 && !is_error) {
+        if status != 200 && !is_error {
             return self.message_failed(&not_an_answer(status));
         }
-        let body = read.edited(Vec::new()).unwrap_or(text);
+        let body = body.unwrap_or(text);
+        let shown = routed.exchange.status(status);
+        let mut effects = Vec::new();
+        if shown != status && routed.is_held() {
+            effects.push(Effect::SetResponseHeader(":status", shown.to_string()));
+        }
+        routed.answered = true;
         routed.body = Body::Passing;
         if waited && body.len() > HELD {
             // It goes past that buffer, and past the filters before this one.
-            let reply = Reply::json(status, body, Status::Ok.as_str());
+            let reply = Reply::json(shown, body, Status::Ok.as_str());
             let fields = self.cross_origin(&Headers::default());
             return Step {
                 effects: vec![Effect::Reply(completed(reply, Vec::new(), fields))],
                 flow: Flow::Hold,
             };
         }
-        passing(vec![Effect::ReplaceResponseBody(body)])
+        effects.push(Effect::ReplaceResponseBody(body));
+        passing(effects)
     }
 
     /// The message is no answer; its status can be changed while it is held.
@@ -250,66 +297,31 @@ impl Stream {
         }
         effects.push(Effect::ReplaceResponseBody(reply.body));
         if let Phase::Routed(routed) = &mut self.phase {
+            routed.answered = true;
             routed.body = Body::Instead(Vec::new());
         }
         passing(effects)
     }
 
-    fn events(&mut self, part: &[u8], end: bool) -> Step {
-        let longest = self.longest();
-        let Phase::Routed(routed) = &mut self.phase else {
-            return passing(Vec::new());
+    /// The request is over: the gateway's own session is free again, and its
+    /// server is told where nobody waits for the answer any more.
+    pub(super) fn routed_over(&mut self, worker: &mut Worker) {
+        let (Phase::Routed(routed), Some(gateway)) = (&mut self.phase, &self.config.gateway) else {
+            return;
         };
-        let Body::Events { parser, answered } = &mut routed.body else {
-            return passing(Vec::new());
-        };
-        let mut out = Vec::with_capacity(part.len());
-        let mut nonsense = false;
-        let pushed = parser.push(part, |event| {
-            if nonsense {
-                return;
+        let is_over = routed.answered || matches!(routed.body, Body::Instead(_));
+        let released = routed.exchange.release(is_over);
+        let server = gateway.servers.get(routed.server);
+        if let (Some((held, told)), Some(server)) = (released, server) {
+            if routed.answered && !matches!(routed.body, Body::Instead(_)) {
+                worker.pool.heard(&held, Some(worker.now()));
             }
-            let text = match event.data() {
-                Data::Text(text) => text,
-                Data::Empty => return out.extend_from_slice(event.raw),
-                Data::Unreadable => return nonsense = true,
-            };
-            match rewrite::message(&text, routed.answer, &routed.scheme) {
-                Ok(read) => {
-                    *answered |= is_answer(&read, &routed.id);
-                    match read.edited(Vec::new()) {
-                        Some(renamed) => {
-                            out.extend_from_slice(&event.rewritten(Some(&renamed), None))
-                        }
-                        None => out.extend_from_slice(event.raw),
-                    }
-                }
-                // What a client could read in another way is not passed on.
-                Err(_) => nonsense = true,
-            }
-        });
-        let failure = match pushed {
-            _ if nonsense => Some(Failure::Nonsense("an event that is no message")),
-            Err(_) => Some(Failure::TooLong(longest)),
-            Ok(()) if end && !*answered => {
-                Some(Failure::Nonsense("a stream that ended without an answer"))
-            }
-            Ok(()) => None,
-        };
-        let mut effects = Vec::new();
-        if let Some(failure) = failure {
-            let answered = *answered;
-            routed.body = Body::Instead(Vec::new());
-            let reply = self.server_failed(&failure, &mut effects);
-            // Not a second answer to the same request.
-            if !answered {
-                out.extend_from_slice(b"data: ");
-                out.extend_from_slice(&reply.body);
-                out.extend_from_slice(b"\n\n");
-            }
+            let link = Rc::clone(&held.link);
+            worker
+                .outbox
+                .extend(told.map(|told| Call::tell((held.place, server), &link, told, &[])));
+            worker.release(&held, gateway);
         }
-        effects.push(Effect::ReplaceResponseBody(out));
-        passing(effects)
     }
 
     /// The router gave up when a part of the answer was there already, which no
@@ -329,7 +341,7 @@ impl Stream {
     }
 
     /// What the client is told of a server's failure; counted and shown.
-    fn server_failed(&self, failure: &Failure, effects: &mut Vec<Effect>) -> Reply {
+    pub(super) fn server_failed(&self, failure: &Failure, effects: &mut Vec<Effect>) -> Reply {
         let Phase::Routed(routed) = &self.phase else {
             return Reply::default();
         };
@@ -339,11 +351,11 @@ impl Stream {
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         let line = format!("server {} {}", routed.name, failure.for_log());
         effects.push(Effect::Log(log::Level::Debug, line));
-        refusal.reply(Some(&routed.id))
+        refusal.reply(Some(&routed.exchange.id))
     }
 
     /// Bytes of one message that must be looked into.
-    fn longest(&self) -> usize {
+    pub(super) fn longest(&self) -> usize {
         let gateway = self.config.gateway.as_ref();
         gateway.map_or(0, |gateway| gateway.max_response_bytes)
     }
@@ -355,14 +367,7 @@ fn announced(headers: &Headers) -> usize {
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-/// Whether this message is the answer to the request with this id. An error may
-/// be one without an id: the server could not read the request.
-fn is_answer(read: &rewrite::Read<'_>, id: &str) -> bool {
-    let is_error = matches!(read.kind, rewrite::Kind::Error);
-    read.answers(id) || (is_error && matches!(read.id, None | Some("null")))
-}
-
-fn passing(effects: Vec<Effect>) -> Step {
+pub(super) fn passing(effects: Vec<Effect>) -> Step {
     Step {
         effects,
         flow: Flow::Continue,

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::gateway::answer;
 use super::outcome::count;
-use super::routing::Held;
+use super::routing::{Held, Search};
+use super::session::{Beginning, ended};
 use super::{Effect, Phase, Stream};
 use crate::config::Gateway;
 use crate::gateway::answer::Answer;
-use crate::gateway::call::{Call, CallId, Caller, Question};
+use crate::gateway::call::{Call, CallId};
 use crate::gateway::failure::Failure;
-use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::{Asker, Fanout, Goal};
 use crate::gateway::worker::Worker;
 
 /// A question under way.
@@ -28,17 +29,30 @@ pub(super) struct Asking {
 pub(super) enum Purpose {
     /// It is the client's own: the JSON text of its id.
     Answer { id: String },
+    /// The client's session begins.
+    Begin(Beginning),
+    /// The client's session is over.
+    Ended,
     /// Several servers may have what the request is about.
-    Lookup(Box<Held>),
+    Lookup(Box<Held>, Search),
+    /// The request is for the server at this place, to be spoken to first.
+    Open(Box<Held>, usize),
+}
+
+impl Asking {
+    /// The client is gone.
+    pub(super) fn given_up(&self, gateway: &Gateway, worker: &mut Worker) {
+        self.fanout.given_up(gateway, worker);
+    }
 }
 
 impl Stream {
     /// Asks the servers at these `places`.
     pub(super) fn ask(
         &mut self,
-        question: Question,
+        goal: Goal,
         places: &[usize],
-        caller: Caller,
+        asker: Asker,
         purpose: Purpose,
         worker: &mut Worker,
     ) -> Vec<Effect> {
@@ -46,7 +60,8 @@ impl Stream {
         let Some(gateway) = &config.gateway else {
             return Vec::new();
         };
-        let (fanout, calls) = Fanout::start(question, places, caller, gateway, worker);
+        worker.tidy(gateway);
+        let (fanout, calls) = Fanout::start(goal, places, asker, gateway, worker);
         self.phase = Phase::Asking(Asking {
             fanout,
             purpose,
@@ -102,8 +117,20 @@ impl Stream {
         effects.extend(self.measured(&asking, worker));
         let id = match asking.purpose {
             Purpose::Answer { id } => id,
-            Purpose::Lookup(held) => {
-                effects.extend(self.found(gateway, asking.fanout, *held, worker));
+            Purpose::Begin(beginning) => {
+                effects.extend(self.begun(gateway, asking.fanout, &beginning, worker));
+                return effects;
+            }
+            Purpose::Ended => {
+                effects.extend(self.reply(ended()));
+                return effects;
+            }
+            Purpose::Lookup(held, search) => {
+                effects.extend(self.found(gateway, &asking.fanout, (&held, search), worker));
+                return effects;
+            }
+            Purpose::Open(held, at) => {
+                effects.extend(self.opened(gateway, &asking.fanout, (&held, at), worker));
                 return effects;
             }
         };

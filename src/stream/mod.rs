@@ -3,15 +3,20 @@
 
 mod answering;
 mod asking;
+mod events;
 mod gateway;
+mod legacy;
+mod listening;
 mod outcome;
 mod request;
 mod response;
 mod routing;
+mod sending;
+mod session;
 
 use std::rc::Rc;
 
-use crate::config::Config;
+use crate::config::{Config, Identity};
 use crate::gateway::answer::Answer;
 use crate::gateway::call::{Call, CallId};
 use crate::gateway::calls::{JobId, StreamId};
@@ -32,6 +37,8 @@ pub enum Event<'a> {
         headers: Headers,
         /// Nothing follows.
         end: bool,
+        /// The dynamic metadata that [`Stream::identity`] names.
+        metadata: Option<String>,
     },
     /// A part of the request's body came, and more follows; `size` is what is
     /// there so far, in bytes.
@@ -153,6 +160,8 @@ struct Endpoint {
 #[derive(Debug, Default)]
 struct Reading {
     headers: Headers,
+    /// What dynamic metadata says of who sent it.
+    metadata: Option<String>,
     /// What later filters were told already, and the body must now bear out.
     claim: Option<Claim>,
 }
@@ -189,7 +198,11 @@ impl Stream {
     pub fn on(&mut self, event: Event<'_>, worker: &mut Worker) -> Step {
         let at_headers = matches!(event, Event::RequestHeaders { .. });
         let effects = match event {
-            Event::RequestHeaders { headers, end } => self.request_headers(headers, end, worker),
+            Event::RequestHeaders {
+                headers,
+                end,
+                metadata,
+            } => self.request_headers((headers, metadata), end, worker),
             Event::RequestBody { size } => self.request_body(size),
             Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
             Event::CallDone { id, answer } => self.call_done(id, answer, worker),
@@ -197,13 +210,38 @@ impl Stream {
                 headers,
                 end,
                 details,
-            } => return self.response_headers(&headers, end, details.as_deref()),
-            Event::ResponseBody { part, end } => return self.response_body(part, end),
+            } => {
+                let step = self.response_headers(&headers, end, details.as_deref(), worker);
+                return Self::posted(step, worker);
+            }
+            Event::ResponseBody { part, end } => {
+                let step = self.response_body(part, end, worker);
+                return Self::posted(step, worker);
+            }
             Event::ResponseTrailers => return self.response_trailers(),
         };
-        Step {
-            effects,
-            flow: self.flow(at_headers),
+        let flow = self.flow(at_headers);
+        Self::posted(Step { effects, flow }, worker)
+    }
+
+    /// Makes the calls first whose answer nobody waits for: a reply is the last
+    /// thing that a stream does.
+    fn posted(mut step: Step, worker: &mut Worker) -> Step {
+        step.effects.splice(0..0, Self::outbox(worker));
+        step
+    }
+
+    fn outbox(worker: &mut Worker) -> impl Iterator<Item = Effect> {
+        let posted = worker.posted().into_iter();
+        posted.map(|(job, call)| Effect::Call(job, call))
+    }
+
+    /// The namespace and path of the dynamic metadata that tell callers apart,
+    /// by the configuration.
+    pub fn identity(&self) -> Option<(&str, &[String])> {
+        match &self.config.gateway.as_ref()?.sessions.identity {
+            Some(Identity::Metadata { namespace, path }) => Some((namespace, path)),
+            _ => None,
         }
     }
 
@@ -230,10 +268,14 @@ impl Stream {
     /// The request is over, however it ended: with these of Envoy's
     /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) one.
     pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
-        if matches!(self.phase, Phase::Asking(_)) {
+        if let (Phase::Asking(asking), Some(gateway)) = (&self.phase, &self.config.gateway) {
             worker.calls.gone(self.id);
+            asking.given_up(gateway, worker);
         }
-        details.map_or_else(Vec::new, |details| self.broken_off(details))
+        let mut effects = details.map_or_else(Vec::new, |details| self.broken_off(details));
+        self.routed_over(worker);
+        effects.extend(Self::outbox(worker));
+        effects
     }
 
     fn flow(&self, at_headers: bool) -> Flow {

@@ -3,9 +3,9 @@
 use super::{Effect, Phase, Stream};
 use crate::http::Reply;
 use crate::metrics::Metric;
-use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::export::Export;
+use crate::policy::{Refusal, Status};
 
 impl Stream {
     /// Counts a message that was understood.
@@ -19,6 +19,9 @@ impl Stream {
     pub(super) fn refuse(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {
         let rejected = count(self.config.metrics.rejected(refusal.status()), 1);
         let mut effects: Vec<Effect> = rejected.into_iter().collect();
+        if refusal.status() == Status::Session {
+            effects.extend(count(Some(self.config.metrics.sessions_rejected), 1));
+        }
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         effects.extend(self.reply(refusal.reply(id)));
         effects

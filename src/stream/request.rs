@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::outcome::{count, shown};
+use super::session::Client;
 use super::{Effect, Endpoint, Phase, Reading, Stream};
 use crate::config::AttributeSource;
 use crate::gateway::worker::Worker;
@@ -20,10 +21,13 @@ use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
 
 /// A message that was understood, and what it came in.
+#[derive(Clone, Copy)]
 pub(super) struct Incoming<'a> {
     pub(super) message: &'a Message<'a>,
-    pub(super) era: Era,
+    pub(super) client: &'a Client,
     pub(super) headers: &'a Headers,
+    /// What dynamic metadata says of who sent it.
+    pub(super) metadata: Option<&'a str>,
     pub(super) body: &'a [u8],
     pub(super) trailers: bool,
 }
@@ -31,7 +35,7 @@ pub(super) struct Incoming<'a> {
 impl Stream {
     pub(super) fn request_headers(
         &mut self,
-        headers: Headers,
+        (headers, metadata): (Headers, Option<String>),
         end: bool,
         worker: &mut Worker,
     ) -> Vec<Effect> {
@@ -83,7 +87,7 @@ impl Stream {
         match self.classify(&headers, !end) {
             Class::Unread => {}
             Class::Refused(refusal) => effects.extend(self.refuse(&refusal, None)),
-            Class::Message => effects.extend(self.message(headers, end, worker)),
+            Class::Message => effects.extend(self.message((headers, metadata), end, worker)),
         }
         effects
     }
@@ -113,7 +117,12 @@ impl Stream {
     }
 
     /// A message whose body is to be read, unless its headers are trusted.
-    fn message(&mut self, headers: Headers, end: bool, worker: &mut Worker) -> Vec<Effect> {
+    fn message(
+        &mut self,
+        (headers, metadata): (Headers, Option<String>),
+        end: bool,
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
         let config = Rc::clone(&self.config);
         let mut effects = Vec::new();
         let claim = if self.believes_headers() {
@@ -135,7 +144,11 @@ impl Stream {
         let announced = headers
             .text("content-length")
             .and_then(|length| length.parse().ok());
-        self.phase = Phase::Reading(Reading { headers, claim });
+        self.phase = Phase::Reading(Reading {
+            headers,
+            metadata,
+            claim,
+        });
         effects.extend(self.request_body(announced.unwrap_or(0)));
         if end && self.is_reading() {
             effects.extend(self.request_end(b"", false, worker));
@@ -169,13 +182,10 @@ impl Stream {
     }
 
     fn classify(&self, headers: &Headers, has_body: bool) -> Class {
-        if self.config.gateway.is_some() && headers.get(":method") != Some(b"POST") {
-            let allow = if self.config.cors.is_some() {
-                "POST, OPTIONS"
-            } else {
-                "POST"
-            };
-            return Class::Refused(Refusal::HttpMethod(allow));
+        if let Some(gateway) = &self.config.gateway
+            && let Some(refusal) = self.unserved(gateway, headers)
+        {
+            return Class::Refused(refusal);
         }
         match traffic::classify(headers, has_body, self.is_strict()) {
             // Its headers would be believed, so its body must bear them out.
@@ -189,6 +199,8 @@ impl Stream {
             Class::Refused(Refusal::HttpMethod(_)) if self.config.cors.is_some() => {
                 Class::Refused(Refusal::HttpMethod("GET, POST, DELETE, OPTIONS"))
             }
+            // What passes elsewhere is about a session here.
+            Class::Unread if self.config.gateway.is_some() => Class::Message,
             class => class,
         }
     }
@@ -227,7 +239,12 @@ impl Stream {
         let Phase::Reading(reading) = &mut self.phase else {
             return effects;
         };
-        let Reading { headers, claim } = std::mem::take(reading);
+        let reading = std::mem::take(reading);
+        let Reading { headers, claim, .. } = &reading;
+        if self.config.gateway.is_some() && headers.get(":method") != Some(b"POST") {
+            let answer = self.without_message(&reading, body, worker);
+            return answer.unwrap_or_else(|refusal| self.refuse(&refusal, None));
+        }
         let message = match self.parse(body) {
             Ok(message) => message,
             Err(error) => {
@@ -244,9 +261,9 @@ impl Stream {
             endpoint.id = message.id().map(str::to_owned);
         }
         let understood = if self.config.gateway.is_some() {
-            self.gateway_request(&message, &headers, body, trailers, worker)
+            self.gateway_message(&message, &reading, (body, trailers), worker)
         } else {
-            self.understood(&message, &headers, claim.is_some())
+            self.understood(&message, headers, claim.is_some())
         };
         understood.unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
     }
@@ -281,28 +298,13 @@ impl Stream {
     pub(super) fn era(&self, message: &Message<'_>, headers: &Headers) -> Result<Era, Refusal> {
         match self.config.attribute_source {
             AttributeSource::Body => era::check_body(message, self.is_strict()),
+            AttributeSource::Verify if self.config.gateway.is_some() => {
+                era::check_for_gateway(headers, message)
+            }
             AttributeSource::Verify | AttributeSource::Headers => {
                 era::check(headers, message, self.is_strict())
             }
         }
-    }
-
-    fn gateway_request(
-        &mut self,
-        message: &Message<'_>,
-        headers: &Headers,
-        body: &[u8],
-        trailers: bool,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let request = Incoming {
-            message,
-            era: self.era(message, headers)?,
-            headers,
-            body,
-            trailers,
-        };
-        self.gateway_message(&request, worker)
     }
 
     fn understood(

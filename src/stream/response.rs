@@ -2,6 +2,7 @@
 
 use super::{Effect, Flow, Phase, Step, Stream};
 use crate::gateway::routed::is_from_server;
+use crate::gateway::worker::Worker;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
@@ -27,10 +28,11 @@ impl Stream {
         headers: &Headers,
         end: bool,
         details: Option<&str>,
+        worker: &mut Worker,
     ) -> Step {
         // What a server says of its own tokens has been dealt with by then.
         let is_servers = self.is_routed() && is_from_server(details);
-        let mut step = self.routed_headers(headers, end, details);
+        let mut step = self.routed_headers(headers, end, details, worker);
         let mut fields = self.cross_origin(headers);
         if let Some(Effect::Reply(reply)) = step.effects.last_mut() {
             // Such an answer is no longer seen by this filter.

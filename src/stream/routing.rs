@@ -2,33 +2,41 @@
 
 use std::rc::Rc;
 
-use super::answering::Routed;
 use super::asking::Purpose;
-use super::outcome::{count, shown};
+use super::legacy;
 use super::request::Incoming;
-use super::{Effect, Phase, Stream};
-use crate::config::{Gateway, Server};
-use crate::gateway::call::{Caller, Question};
-use crate::gateway::fanout::Fanout;
+use super::sending::{About, Way};
+use super::session::Client;
+use super::{Effect, Stream};
+use crate::config::{Gateway, Protocol};
+use crate::gateway::failure::Failure;
+use crate::gateway::fanout::{Fanout, Goal};
 use crate::gateway::kind::Kind;
-use crate::gateway::route::{self, Aimless, Target};
-use crate::gateway::subscriptions::{self, Refused};
+use crate::gateway::names;
+use crate::gateway::route::{Aimless, Target};
+use crate::gateway::voice::Voice;
 use crate::gateway::worker::Worker;
-use crate::gateway::{forwarding, names};
 use crate::http::Headers;
-use crate::mcp::{self, Invalid, Message, method};
+use crate::mcp::{Invalid, Message};
 use crate::policy::Refusal;
-use crate::policy::attributes::{Attributes, Chosen};
-use crate::policy::export::Export;
+use crate::policy::attributes::Attributes;
+use crate::policy::era::Era;
 
-/// A request that several servers may be meant by.
+/// A request that waits until it is known where it goes.
 #[derive(Debug)]
 pub(super) struct Held {
     headers: Headers,
     body: Vec<u8>,
     trailers: bool,
+    client: Client,
+    metadata: Option<String>,
+}
+
+/// The lists in which the server is looked for that a request is for.
+#[derive(Debug)]
+pub(super) struct Search {
     kind: Kind,
-    /// The servers, by their places.
+    /// The servers that may be meant, by their places.
     places: Vec<usize>,
     /// The list to look at if this one does not have it.
     otherwise: Option<Kind>,
@@ -44,96 +52,72 @@ impl Stream {
         attributes: Attributes<'_>,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let Incoming { message, body, .. } = *request;
-        let text = text(body)?;
-        let params = message.params().ok_or(Refusal::NameMissing("name"))?;
-        let target = match Target::of(message.method(), text, params) {
-            Ok(target) => target,
-            Err(Aimless::Member(member)) => return Err(Refusal::NameMissing(member)),
-            Err(Aimless::Method) => return self.aimless(gateway, request, attributes),
+        let Some(target) = target(request)? else {
+            return self.aimless(gateway, request, attributes, worker);
         };
         let (places, own) = names::candidates(&gateway.servers, target.kind, &target.name);
         match places.as_slice() {
             [] => Err(unknown(&target)),
-            [at] => self.route(gateway, request, attributes, *at, Some((&target, own))),
-            several => {
-                let caller = Caller::of(&params.meta, forwarding::traced(request.headers))?;
+            [at] => self.approach(
+                gateway,
+                request,
+                attributes,
+                (*at, Some((&target, own))),
+                worker,
+            ),
+            _ => {
                 // Read or completed is a resource, or what a template makes.
                 let (kind, otherwise) = match target.kind {
                     Kind::Resources => (Kind::Resources, Some(Kind::Templates)),
                     Kind::Templates => (Kind::Templates, Some(Kind::Resources)),
                     kind => (kind, None),
                 };
-                let held = Held {
-                    headers: request.headers.clone(),
-                    body: body.to_vec(),
-                    trailers: request.trailers,
+                let search = Search {
                     kind,
-                    places: several.to_vec(),
+                    places,
                     otherwise,
                 };
-                let purpose = Purpose::Lookup(Box::new(held));
-                Ok(self.ask(Question::List(kind), several, caller, purpose, worker))
+                self.search(gateway, request, search, worker)
             }
         }
+    }
+
+    fn search(
+        &mut self,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
+        search: Search,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let asker = self.asker(gateway, request)?;
+        let places = search.places.clone();
+        let goal = Goal::List(search.kind);
+        let purpose = Purpose::Lookup(Box::new(Held::of(request)), search);
+        Ok(self.ask(goal, &places, asker, purpose, worker))
     }
 
     /// The lists of the servers that may be meant are there.
     pub(super) fn found(
         &mut self,
         gateway: &Gateway,
-        lists: Fanout,
-        mut held: Held,
+        lists: &Fanout,
+        (held, search): (&Held, Search),
         worker: &mut Worker,
     ) -> Vec<Effect> {
-        let body = std::mem::take(&mut held.body);
-        // It was one when it was held.
-        let Ok(message) = Message::parse(&body) else {
-            let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
-            return self.refuse(&refusal, None);
-        };
-        let effects = self.found_for((&message, &body), gateway, lists, held, worker);
-        effects.unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
-    }
-
-    fn found_for(
-        &mut self,
-        (message, body): (&Message<'_>, &[u8]),
-        gateway: &Gateway,
-        lists: Fanout,
-        held: Held,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        const NAMELESS: Refusal = Refusal::NameMissing("name");
-        let config = Rc::clone(&self.config);
-        let text = text(body)?;
-        let params = message.params().ok_or(NAMELESS)?;
-        let target = Target::of(message.method(), text, params).map_err(|_| NAMELESS)?;
-        let Some(at) = lists.owner(held.kind, &target.name, gateway)? else {
-            let Some(kind) = held.otherwise else {
-                return Err(unknown(&target));
+        self.again(held, |stream, request, attributes| {
+            let target = target(request)?.ok_or(Refusal::NameMissing("name"))?;
+            let Some(at) = lists.owner(search.kind, &target.name, gateway)? else {
+                let search = Search {
+                    kind: search.otherwise.ok_or_else(|| unknown(&target))?,
+                    otherwise: None,
+                    ..search
+                };
+                return stream.search(gateway, request, search, worker);
             };
-            let caller = lists.into_caller();
-            let places = held.places.clone();
-            let held = Held {
-                kind,
-                otherwise: None,
-                body: body.to_vec(),
-                ..held
-            };
-            let purpose = Purpose::Lookup(Box::new(held));
-            return Ok(self.ask(Question::List(kind), &places, caller, purpose, worker));
-        };
-        let attributes = Attributes::of(message, &held.headers, &config.rules)?;
-        let request = Incoming {
-            message,
-            era: self.era(message, &held.headers)?,
-            headers: &held.headers,
-            body,
-            trailers: held.trailers,
-        };
-        let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
-        self.route(gateway, &request, attributes, at, Some((&target, own)))
+            let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+            let to = (at, Some((&target, own)));
+            stream.approach(gateway, request, attributes, to, worker)
+        })
     }
 
     /// A method that is about nothing that servers have: a sole server may
@@ -143,106 +127,168 @@ impl Stream {
         gateway: &Gateway,
         request: &Incoming<'_>,
         attributes: Attributes<'_>,
+        worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         if gateway.sole().is_some() {
-            return self.route(gateway, request, attributes, 0, None);
+            return self.approach(gateway, request, attributes, (0, None), worker);
         }
-        Err(Refusal::UnknownMethod {
-            method: request.message.method().to_owned(),
-            modern: true,
-        })
+        Err(no_method(request))
     }
 
-    /// Hands the request over to Envoy's router, for the server at this place,
-    /// which knows what it is about by its own name.
-    fn route(
+    /// Routes the request to the server at a place, once it is known how that is
+    /// spoken to.
+    fn approach(
         &mut self,
         gateway: &Gateway,
         request: &Incoming<'_>,
-        mut attributes: Attributes<'_>,
-        at: usize,
-        about: Option<(&Target<'_>, &str)>,
+        attributes: Attributes<'_>,
+        (at, about): (usize, About<'_>),
+        worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let Incoming {
-            message,
-            headers,
-            body,
-            ..
-        } = *request;
-        let server = gateway
-            .servers
-            .get(at)
-            .ok_or_else(|| Refusal::Servers(Vec::new()))?;
-        let body = changed(server, text(body)?, message, about)?;
-        let own = about.map(|(_, own)| own);
-        let set = route::headers(
-            server,
-            message.method(),
-            own.or(message.name().as_deref()),
-            attributes.protocol_version.as_deref(),
-            body.as_ref().map(Vec::len),
-        );
-        let chosen = Chosen {
-            server: server.name.clone(),
-            cluster: server.cluster.clone(),
+        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let voice = match request.client {
+            Client::Legacy(session) => {
+                let part = session.parts.get(at).and_then(|part| part.voice());
+                Some(part.ok_or_else(|| {
+                    Refusal::Servers(vec![format!(
+                        "server {} did not answer when the session began: initialize anew",
+                        server.name
+                    )])
+                })?)
+            }
+            Client::Modern => match server.protocol {
+                Protocol::Modern => Some(Voice::Modern),
+                Protocol::Auto if worker.era(&server.name) == Some(Era::Modern) => {
+                    Some(Voice::Modern)
+                }
+                Protocol::Auto | Protocol::Legacy => None,
+            },
         };
-        attributes.route(chosen, own);
-        let mut effects: Vec<Effect> = forwarding::removed(headers)
-            .into_iter()
-            .map(Effect::RemoveRequestHeader)
-            .collect();
-        if !set.iter().any(|(name, _)| *name == mcp::NAME_HEADER) {
-            // Nothing in the body bears it out.
-            effects.push(Effect::RemoveRequestHeader(mcp::NAME_HEADER.to_owned()));
+        if let Some(voice) = voice {
+            let held = None;
+            return self.route(
+                gateway,
+                request,
+                attributes,
+                Way { at, voice, held },
+                about,
+                worker,
+            );
         }
-        effects.extend(
-            set.into_iter()
-                .map(|(name, value)| Effect::SetRequestHeader(name, value)),
-        );
-        if let Some(body) = body {
-            // The length is known now; two ways to frame a body are one too many.
-            effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
-            effects.push(Effect::ReplaceRequestBody(body));
+        let is_legacy =
+            server.protocol == Protocol::Legacy || worker.era(&server.name) == Some(Era::Legacy);
+        if is_legacy && about.is_none() {
+            return Err(no_method(request));
         }
-        effects.extend(self.counted(&attributes));
-        let calls = self.config.metrics.server(at).map(|server| server.calls);
-        effects.extend(count(calls, 1));
-        effects.extend(shown(Export::of(&attributes, self.config.storage)?));
-        effects.push(Effect::ClearRouteCache);
-        if request.trailers {
-            // A server has no more business with a client's trailers than with
-            // its headers; and nobody here has read them.
-            effects.push(Effect::RemoveRequestTrailers);
-        }
-        self.phase = Phase::Routed(Routed::new(at, server, message));
-        Ok(effects)
+        let asker = self.asker(gateway, request)?;
+        let purpose = Purpose::Open(Box::new(Held::of(request)), at);
+        Ok(self.ask(Goal::Open, &[at], asker, purpose, worker))
+    }
+
+    /// The server that the request is for can be spoken to, or cannot.
+    pub(super) fn opened(
+        &mut self,
+        gateway: &Gateway,
+        fanout: &Fanout,
+        (held, at): (&Held, usize),
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        self.again(held, |stream, request, attributes| {
+            let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+            let (voice, session) = fanout.opened(gateway).map_err(|failure| {
+                let sentence = format!("server {} {failure}", server.name);
+                match failure {
+                    Failure::TimedOut => Refusal::ServerTimeout(sentence),
+                    Failure::Anonymous => Refusal::Identity,
+                    _ => Refusal::Servers(vec![sentence]),
+                }
+            })?;
+            let target = target(request)?;
+            if target.is_none() && matches!(voice, Voice::Legacy(_)) {
+                // Of methods the bridge knows those about something; and once a legacy
+                // server has begun to answer, it is too late for a 404.
+                if let Some(session) = &session {
+                    worker.release(session, gateway);
+                }
+                return Err(no_method(request));
+            }
+            let way = Way {
+                at,
+                voice,
+                held: session,
+            };
+            let about = target.as_ref().map(|target| {
+                let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+                (target, own)
+            });
+            stream.route(gateway, request, attributes, way, about, worker)
+        })
+    }
+
+    /// Goes on with a request that has waited.
+    fn again(
+        &mut self,
+        held: &Held,
+        then: impl FnOnce(&mut Self, &Incoming<'_>, Attributes<'_>) -> Result<Vec<Effect>, Refusal>,
+    ) -> Vec<Effect> {
+        let config = Rc::clone(&self.config);
+        // It was one when it was held.
+        let Ok(message) = Message::parse(&held.body) else {
+            let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
+            return self.refuse(&refusal, None);
+        };
+        let request = Incoming {
+            message: &message,
+            client: &held.client,
+            headers: &held.headers,
+            metadata: held.metadata.as_deref(),
+            body: &held.body,
+            trailers: held.trailers,
+        };
+        Attributes::of(&message, &held.headers, &config.rules)
+            .and_then(|attributes| then(self, &request, attributes))
+            .unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
     }
 }
 
-/// The body as the server gets it; `None` where it stays as it is.
-fn changed(
-    server: &Server,
-    text: &str,
-    message: &Message<'_>,
-    about: Option<(&Target<'_>, &str)>,
-) -> Result<Option<Vec<u8>>, Refusal> {
-    match (about, message.params()) {
-        (Some((target, own)), _) if target.name != own => target
-            .renamed(text, own)
-            .map(Some)
-            .ok_or(Refusal::NameMissing("name")),
-        (None, Some(params)) if message.method() == method::LISTEN => {
-            subscriptions::renamed(text, params, server).map_err(|why| match why {
-                Refused::Malformed => Refusal::NameMissing("notifications"),
-                Refused::Foreign(uri) => Refusal::UnknownName(Kind::Resources.noun(), uri),
-            })
+impl Held {
+    fn of(request: &Incoming<'_>) -> Self {
+        Self {
+            headers: request.headers.clone(),
+            body: request.body.to_vec(),
+            trailers: request.trailers,
+            client: request.client.clone(),
+            metadata: request.metadata.map(str::to_owned),
         }
-        _ => Ok(None),
     }
 }
 
-fn text(body: &[u8]) -> Result<&str, Refusal> {
+/// What the request is about; `None` where its method is about nothing.
+fn target<'a>(request: &Incoming<'a>) -> Result<Option<Target<'a>>, Refusal> {
+    let text = text(request.body)?;
+    let params = request
+        .message
+        .params()
+        .ok_or(Refusal::NameMissing("name"))?;
+    match Target::of(request.message.method(), text, params) {
+        Ok(target) => Ok(Some(target)),
+        Err(Aimless::Member(member)) => Err(Refusal::NameMissing(member)),
+        Err(Aimless::Method) => Ok(None),
+    }
+}
+
+pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(body).map_err(|error| Refusal::Body(Invalid::NotJson(error.to_string())))
+}
+
+pub(super) fn no_method(request: &Incoming<'_>) -> Refusal {
+    match request.client {
+        Client::Modern => Refusal::UnknownMethod {
+            method: request.message.method().to_owned(),
+            modern: true,
+        },
+        Client::Legacy(_) => legacy::unknown(request.message.method()),
+    }
 }
 
 fn unknown(target: &Target<'_>) -> Refusal {

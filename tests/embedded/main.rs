@@ -10,8 +10,10 @@
 mod host;
 mod host_rules;
 mod scenarios_joined;
+mod scenarios_longer;
 mod scenarios_policy;
 mod scenarios_routed;
 mod scenarios_servers;
+mod scenarios_sessions;
 mod scenarios_shared;
 mod size;

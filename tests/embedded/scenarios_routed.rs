@@ -10,7 +10,7 @@ fn gateway(rest: &str, buffer: usize) -> Plugin {
         .cluster("b")
         .buffer_limit(buffer)
         .configure(&format!(
-            r#"{{"servers":[{{"name":"a"}},{{"name":"b"}}]{rest}}}"#
+            r#"{{"servers":[{{"name":"a","protocol":"MODERN"}},{{"name":"b","protocol":"MODERN"}}]{rest}}}"#
         ))
         .expect("a configuration")
 }
@@ -236,7 +236,7 @@ fn what_was_held_is_not_written_beyond_the_hosts_buffer() {
         .cluster("a")
         .buffer_limit(16_384)
         .configure(&format!(
-            r#"{{"servers":[{{"name":"{name}","cluster":"a","toolPrefix":"a__"}}]}}"#
+            r#"{{"servers":[{{"name":"{name}","cluster":"a","toolPrefix":"a__","protocol":"MODERN"}}]}}"#
         ))
         .expect("a configuration");
     let links = vec![r#"{"type":"resource_link","uri":""}"#; 230].join(",");

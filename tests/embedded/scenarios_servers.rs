@@ -108,7 +108,7 @@ fn answers_to_a_client_that_has_gone_do_no_harm() {
 fn trailers_of_a_client_do_not_reach_the_server() {
     let plugin = Host::new()
         .cluster("weather")
-        .configure(r#"{"servers":[{"name":"weather"}]}"#)
+        .configure(r#"{"servers":[{"name":"weather","protocol":"MODERN"}]}"#)
         .expect("a configuration");
     let mut stream = plugin.stream();
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"weather__get","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;

@@ -1,29 +1,180 @@
 //! The scenarios of the core, on the release .wasm: both must do the same.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::host::{Headers, Host, Plugin, Request, Response, Stream};
 
 #[path = "../scenarios/format.rs"]
 mod format;
 
-use format::{Call, Case, Message, Scenarios, Seen};
+use format::{Call, Case, Message, Names, Parts, Scenarios, Seen, WORKER};
 
 #[test]
 fn every_scenario_of_the_core_holds_on_the_wasm() {
-    format::run(drive);
+    format::run(Wasm::default);
 }
 
-fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
-    let host = scenarios
-        .clusters
-        .iter()
-        .fold(Host::new().hold(scenarios.hold), |host, cluster| {
-            host.cluster(cluster)
+/// The gateways of a case, by their names.
+#[derive(Default)]
+struct Wasm {
+    host: Option<Host>,
+    plugins: BTreeMap<String, Plugin>,
+    passed: Duration,
+}
+
+impl format::Driver for Wasm {
+    fn drive(&mut self, scenarios: &Scenarios, case: &Case, names: &Names) -> Seen {
+        let after = Duration::from_secs(case.after);
+        self.passed += after;
+        self.plugins.values().for_each(|it| it.advance(after));
+        let seed = self.plugins.len() as u64;
+        let shared = self.host.get_or_insert_with(|| host(scenarios));
+        let plugin = self.plugins.entry(case.on.clone()).or_insert_with(|| {
+            let other;
+            let host = match case.on.as_str() {
+                "" | WORKER => shared,
+                _ => {
+                    other = host(scenarios);
+                    other.random_from(seed);
+                    &other
+                }
+            };
+            let plugin = host
+                .configure(scenarios.config_of(&case.on))
+                .unwrap_or_else(|refused| panic!("{}", refused.log_text()));
+            plugin.advance(self.passed);
+            plugin
         });
-    let plugin = host
-        .configure(scenarios.config.get())
-        .unwrap_or_else(|refused| panic!("{}", refused.log_text()));
-    let mut stream = plugin.stream();
-    let sent = case.sent();
+        let mut driver = Driver {
+            stream: plugin.stream(),
+            made_before: plugin.calls().len(),
+            plugin,
+            scenarios,
+            case,
+            at_once: Vec::new(),
+            uncalled: Vec::new(),
+        };
+        driver.run(names);
+        driver.seen()
+    }
+}
+
+fn host(scenarios: &Scenarios) -> Host {
+    let host = Host::new().hold(scenarios.hold);
+    let clusters = scenarios.clusters.iter();
+    clusters.fold(host, |host, cluster| host.cluster(cluster))
+}
+
+struct Driver<'a> {
+    plugin: &'a Plugin,
+    stream: Stream,
+    scenarios: &'a Scenarios,
+    case: &'a Case,
+    made_before: usize,
+    /// Calls that are not shown.
+    at_once: Vec<u32>,
+    uncalled: Vec<String>,
+}
+
+impl Driver<'_> {
+    fn run(&mut self, names: &Names) {
+        set_metadata(
+            &mut self.stream,
+            &mut vec!["filter_metadata"],
+            &self.case.metadata,
+        );
+        self.stream.request(request(self.case, names));
+        self.settle();
+        for answer in &self.case.answers {
+            let mut calls = self.stream.calls().into_iter();
+            let Some(call) = calls.find(|call| call.cluster == answer.to) else {
+                self.uncalled.push(answer.to.clone());
+                continue;
+            };
+            let id = format::member(&call.text(), "id");
+            match answer.parts(&names.with_id(&id)) {
+                Some(parts) => self.stream.answer(&call, response(parts)),
+                None => self.stream.reset(&call),
+            };
+            self.settle();
+        }
+        if let (Some(upstream), Some(response)) = (self.stream.upstream(), &self.case.response) {
+            let names = names.with_id(&format::member(&upstream.text(), "id"));
+            self.respond(response, &names);
+        }
+        if self.case.leaves {
+            self.stream.client_gone();
+        }
+        self.settle();
+    }
+
+    fn respond(&mut self, with: &format::Response, names: &Names) {
+        let (status, headers, body) = with.parts(names).expect("no reset");
+        let (first, second) = body.as_bytes().split_at(body.len() / 2);
+        if !with.split && !self.case.leaves {
+            self.stream.respond(response((status, headers, body)));
+            return;
+        }
+        let head = response((status, headers, String::new()));
+        self.stream.respond_headers(&head, false);
+        self.stream.respond_data(first, false);
+        self.stream.respond_data(second, !self.case.leaves);
+    }
+
+    /// Answers what is answered at once, until there is nothing more.
+    fn settle(&mut self) {
+        while let Some((call, parts)) = self.stream.calls().into_iter().find_map(|call| {
+            let at_once = self.scenarios.at_once(&call.cluster, &call.text());
+            if at_once.is_some() {
+                self.at_once.push(call.token);
+                return Some((call, at_once));
+            }
+            let parts = self.case.unasked(&call.cluster);
+            shown(&call).wants_no_answer().then_some((call, parts))
+        }) {
+            match parts {
+                Some(parts) => self.stream.answer(&call, response(parts)),
+                None => self.stream.reset(&call),
+            };
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        let stream = &self.stream;
+        let upstream = stream.upstream().filter(|upstream| upstream.complete);
+        let message = |headers: &Headers, body: &[u8]| Message {
+            headers: pairs(headers),
+            body: String::from_utf8_lossy(body).into_owned(),
+        };
+        Seen {
+            route_cleared: upstream
+                .as_ref()
+                .is_some_and(|upstream| upstream.clear_route_cache_calls > 0),
+            upstream: upstream.map(|upstream| message(&upstream.headers, &upstream.body)),
+            reply: stream
+                .reply()
+                .map(|reply| message(&reply.headers, &reply.body)),
+            state: stream.states(),
+            calls: self
+                .plugin
+                .calls()
+                .iter()
+                .skip(self.made_before)
+                .filter(|call| !self.at_once.contains(&call.token))
+                .map(shown)
+                .collect(),
+            uncalled: self.uncalled.clone(),
+            metrics: self.plugin.metrics(),
+            log: self.plugin.log_text(),
+        }
+    }
+}
+
+fn request(case: &Case, names: &Names) -> Request {
+    let sent = case.sent(names);
     let pseudo = |name: &str| {
         sent.headers
             .iter()
@@ -38,91 +189,53 @@ fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
     {
         request = request.header(name, value);
     }
-    if let Some(body) = &sent.body {
-        request = request.body(body).chunks(&[body.len() / 2]);
-    }
-    stream.request(request);
-    let mut shown = Vec::new();
-    introduce(&mut stream, scenarios, &mut shown);
-    for answer in &case.answers {
-        let call = stream.call(&answer.to);
-        if answer.reset {
-            stream.reset(&call);
-            introduce(&mut stream, scenarios, &mut shown);
-            continue;
-        }
-        let (status, headers, body) = answer.parts(&format::member(&call.text(), "id"));
-        let response = headers
-            .iter()
-            .fold(Response::new(status), |response, (name, value)| {
-                response.header(name, value)
-            });
-        stream.answer(&call, response.body(body));
-        introduce(&mut stream, scenarios, &mut shown);
-    }
-    if let (Some(_), Some(response)) = (stream.upstream(), &case.response) {
-        let split = response.split;
-        let (status, headers, body) = response.parts("");
-        let response = headers
-            .iter()
-            .fold(Response::new(status), |response, (name, value)| {
-                response.header(name, value)
-            });
-        if split {
-            let (first, second) = body.as_bytes().split_at(body.len() / 2);
-            stream.respond_headers(&response, false);
-            stream.respond_data(first, false);
-            stream.respond_data(second, true);
-        } else {
-            stream.respond(response.body(body));
-        }
-    }
-    seen(&stream, &plugin, &shown)
-}
-
-/// Answers what is answered at once, until there is nothing more.
-fn introduce(stream: &mut Stream, scenarios: &Scenarios, answered: &mut Vec<u32>) {
-    while let Some((call, answer)) = stream.calls().into_iter().find_map(|call| {
-        let answer = scenarios.at_once(&call.cluster, &call.text())?;
-        Some((call, answer))
-    }) {
-        answered.push(call.token);
-        stream.answer(&call, Response::json(200, answer));
+    match &sent.body {
+        Some(body) => request.body(body).chunks(&[body.len() / 2]),
+        None => request,
     }
 }
 
-fn seen(stream: &Stream, plugin: &Plugin, at_once: &[u32]) -> Seen {
-    let upstream = stream.upstream().filter(|upstream| upstream.complete);
-    let pairs = |headers: &Headers| -> Vec<(String, String)> {
-        headers
-            .iter()
-            .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
-            .collect()
-    };
-    let message = |headers: &Headers, body: &[u8]| Message {
-        headers: pairs(headers),
-        body: String::from_utf8_lossy(body).into_owned(),
-    };
-    Seen {
-        route_cleared: upstream
-            .as_ref()
-            .is_some_and(|upstream| upstream.clear_route_cache_calls > 0),
-        upstream: upstream.map(|upstream| message(&upstream.headers, &upstream.body)),
-        reply: stream
-            .reply()
-            .map(|reply| message(&reply.headers, &reply.body)),
-        state: stream.states(),
-        calls: stream
-            .all_calls()
-            .into_iter()
-            .filter(|call| !at_once.contains(&call.token))
-            .map(|call| Call {
-                cluster: call.cluster.clone(),
-                headers: pairs(&call.headers),
-                body: call.text(),
-            })
-            .collect(),
-        metrics: plugin.metrics(),
-        log: plugin.log_text(),
+fn response(parts: Parts) -> Response {
+    let (status, headers, body) = parts;
+    headers
+        .iter()
+        .fold(Response::new(status), |response, (name, value)| {
+            response.header(name, value)
+        })
+        .body(body)
+}
+
+fn shown(call: &crate::host::Call) -> Call {
+    Call {
+        cluster: call.cluster.clone(),
+        headers: pairs(&call.headers),
+        body: call.text(),
+    }
+}
+
+fn pairs(headers: &Headers) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+        .collect()
+}
+
+fn set_metadata<'a>(stream: &mut Stream, path: &mut Vec<&'a str>, value: &'a Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                path.push(name);
+                set_metadata(stream, path, value);
+                path.pop();
+            }
+        }
+        Value::String(text) => {
+            let path: Vec<&str> = ["metadata"]
+                .into_iter()
+                .chain(path.iter().copied())
+                .collect();
+            stream.set_property(&path, text);
+        }
+        _ => {}
     }
 }

@@ -1,7 +1,7 @@
 //! Drives the core as Envoy's edge does, and keeps what it would have done.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,84 +13,152 @@ use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::Headers;
 use mcp_gateway::stream::{Effect, Event, Flow, Stream};
 
-use crate::format::{self, Case, Message, Scenarios, Seen};
+use crate::format::{self, Case, Message, Names, Parts, Scenarios, Seen, WORKER};
 
-/// Runs one case.
-pub(crate) fn drive(scenarios: &Scenarios, case: &Case) -> Seen {
-    let config = Config::parse(scenarios.config.get().as_bytes()).expect("a configuration");
-    assert_eq!(
-        config.hold, scenarios.hold,
-        "the filter and Envoy must agree"
-    );
-    let config = Rc::new(config);
-    let metrics = config
-        .metrics
-        .names()
-        .iter()
-        .map(|(_, name)| name.clone())
-        .collect();
-    let mut driver = Driver {
-        stream: Stream::new(StreamId(1), Rc::clone(&config)),
-        config,
-        worker: Worker::new(|| Duration::from_secs(1), 7, Box::new(Kept::default())),
-        scenarios,
-        metrics,
-        gone_on: false,
-        request: Message::default(),
-        answer: Message::default(),
-        outstanding: Vec::new(),
-        flow: Flow::Continue,
-        replied: false,
-        answering: false,
-        split: false,
-        part: Vec::new(),
-        seen: Seen::default(),
-    };
-    driver.send(case);
-    for answer in &case.answers {
-        driver.answer(answer);
+thread_local! {
+    static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static RANDOM: Cell<u8> = const { Cell::new(0) };
+}
+
+/// The gateways of a case, by their names.
+#[derive(Default)]
+pub(crate) struct Core {
+    gateways: HashMap<String, Gateway>,
+    shared: Kept,
+}
+
+impl format::Driver for Core {
+    fn drive(&mut self, scenarios: &Scenarios, case: &Case, names: &Names) -> Seen {
+        if self.gateways.is_empty() {
+            CLOCK.set(Duration::from_secs(1));
+            RANDOM.set(0);
+        }
+        CLOCK.set(CLOCK.get() + Duration::from_secs(case.after));
+        let store = match case.on.as_str() {
+            "" | WORKER => self.shared.clone(),
+            _ => Kept::default(),
+        };
+        let gateway = self.gateways.entry(case.on.clone());
+        let gateway = gateway.or_insert_with(|| Gateway::new(scenarios, &case.on, store));
+        gateway.streams += 1;
+        let id = StreamId(gateway.streams);
+        let mut driver = Driver {
+            stream: Stream::new(id, Rc::clone(&gateway.config)),
+            gateway,
+            scenarios,
+            case,
+            gone_on: false,
+            request: Message::default(),
+            answer: Message::default(),
+            at_once: VecDeque::new(),
+            flow: Flow::Continue,
+            replied: false,
+            answering: false,
+            is_over: false,
+            part: Vec::new(),
+            seen: Seen::default(),
+        };
+        driver.run(names);
+        let mut seen = driver.seen;
+        seen.metrics = gateway.counted.clone();
+        seen.log = gateway.log.clone();
+        seen
     }
-    if driver.flow == Flow::Continue {
-        driver.seen.upstream = Some(driver.request.clone());
-        if let Some(response) = &case.response {
-            let (status, mut headers, body) = response.parts("");
-            headers.insert(0, (":status".into(), status.to_string()));
-            driver.split = response.split;
-            driver.respond(Message { headers, body });
+}
+
+/// One gateway: a worker, and what it has done so far.
+struct Gateway {
+    config: Rc<Config>,
+    worker: Worker,
+    metrics: Vec<String>,
+    streams: u32,
+    outstanding: Vec<(JobId, Rc<Call>)>,
+    counted: BTreeMap<String, u64>,
+    log: String,
+}
+
+impl Gateway {
+    fn new(scenarios: &Scenarios, name: &str, store: Kept) -> Self {
+        let config = Config::parse(scenarios.config_of(name).as_bytes()).expect("a configuration");
+        assert_eq!(
+            config.hold, scenarios.hold,
+            "the filter and Envoy must agree"
+        );
+        let random = |bytes: &mut [u8]| {
+            RANDOM.set(RANDOM.get() + 1);
+            bytes.fill(RANDOM.get());
+        };
+        let mut worker = Worker::new(|| CLOCK.get(), random, Box::new(store));
+        if let Some(gateway) = &config.gateway {
+            worker.configure(gateway);
+        }
+        let metrics = config.metrics.names().iter();
+        let metrics = metrics.map(|(_, name)| name.clone()).collect();
+        Self {
+            config: Rc::new(config),
+            worker,
+            metrics,
+            streams: 0,
+            outstanding: Vec::new(),
+            counted: BTreeMap::new(),
+            log: String::new(),
         }
     }
-    driver.seen
 }
 
 struct Driver<'a> {
-    config: Rc<Config>,
+    gateway: &'a mut Gateway,
     stream: Stream,
-    worker: Worker,
     scenarios: &'a Scenarios,
-    metrics: Vec<String>,
+    case: &'a Case,
     /// The headers have gone on, and only the body is held.
     gone_on: bool,
     request: Message,
     answer: Message,
-    outstanding: Vec<(JobId, Rc<Call>)>,
+    /// Answers that are there as soon as the stream has returned.
+    at_once: VecDeque<(JobId, Option<Parts>)>,
     flow: Flow,
     replied: bool,
     answering: bool,
-    /// The answer's body comes in two parts.
-    split: bool,
+    is_over: bool,
     /// The part of the answer's body that is on its way.
     part: Vec<u8>,
     seen: Seen,
 }
 
 impl Driver<'_> {
-    fn send(&mut self, case: &Case) {
-        let sent = case.sent();
+    fn run(&mut self, names: &Names) {
+        self.send(names);
+        for answer in &self.case.answers {
+            self.answer(answer, names);
+        }
+        if self.flow == Flow::Continue && !self.is_over {
+            self.seen.upstream = Some(self.request.clone());
+            if let Some(response) = &self.case.response {
+                let names = names.with_id(&format::member(&self.request.body, "id"));
+                let (status, mut headers, body) = response.parts(&names).expect("no reset");
+                headers.insert(0, (":status".into(), status.to_string()));
+                self.respond(Message { headers, body }, response.split);
+            }
+        }
+        if self.case.leaves {
+            self.over(None);
+        }
+    }
+
+    fn send(&mut self, names: &Names) {
+        let sent = self.case.sent(names);
         self.request.headers = sent.headers;
         let headers = headers(&self.request);
+        let metadata = self.stream.identity().and_then(|(namespace, path)| {
+            let tree = self.case.metadata.get(namespace)?;
+            let value = path.iter().try_fold(tree, |tree, name| tree.get(name))?;
+            value.as_str().map(str::to_owned)
+        });
         self.step(Event::RequestHeaders {
             headers,
             end: sent.body.is_none(),
+            metadata,
         });
         let Some(body) = sent.body else { return };
         self.gone_on = self.flow == Flow::Continue;
@@ -109,57 +177,57 @@ impl Driver<'_> {
         }
     }
 
-    fn answer(&mut self, answer: &format::Response) {
-        let at = self
-            .outstanding
+    fn answer(&mut self, answer: &format::Response, names: &Names) {
+        let outstanding = &mut self.gateway.outstanding;
+        let at = outstanding
             .iter()
             .position(|(_, call)| call.cluster == answer.to);
-        let (job, call) = self.outstanding.remove(at.unwrap_or_else(|| {
-            panic!(
-                "no call to {} is outstanding, of {:?}; {:?}",
-                answer.to, self.outstanding, self.seen.reply
-            )
-        }));
-        let id = format::member(&String::from_utf8_lossy(&call.body), "id");
-        let (status, headers, body) = answer.parts(&id);
-        let content_type = headers
-            .into_iter()
-            .find(|(name, _)| name == "content-type")
-            .map(|(_, value)| value);
-        let response = if answer.reset {
-            Response::Reset
-        } else {
-            Response::Http {
-                status,
-                content_type,
-                body: body.into(),
-            }
+        let Some(at) = at else {
+            return self.seen.uncalled.push(answer.to.clone());
         };
-        self.done(job, &response);
-    }
-
-    fn answers_at_once(&self, call: &Call) -> Option<String> {
-        let body = String::from_utf8_lossy(&call.body);
-        self.scenarios.at_once(&call.cluster, &body)
+        let (job, call) = outstanding.remove(at);
+        let id = format::member(&String::from_utf8_lossy(&call.body), "id");
+        self.done(job, &response(answer.parts(&names.with_id(&id))));
+        self.settle();
     }
 
     fn done(&mut self, job: JobId, response: &Response) {
-        let config = Rc::clone(&self.config);
+        let config = Rc::clone(&self.gateway.config);
         let gateway = config.gateway.as_ref().expect("a gateway");
-        for delivery in self.worker.done(job, response, gateway) {
-            self.step(Event::CallDone {
-                id: delivery.call,
-                answer: delivery.answer,
-            });
+        for delivery in self.gateway.worker.done(job, response, gateway) {
+            if delivery.to == StreamId(self.gateway.streams) && !self.is_over {
+                self.take(Event::CallDone {
+                    id: delivery.call,
+                    answer: delivery.answer,
+                });
+            }
         }
     }
 
-    fn respond(&mut self, answer: Message) {
+    /// What is answered at once is answered now.
+    fn settle(&mut self) {
+        while let Some((job, parts)) = self.at_once.pop_front() {
+            self.done(job, &response(parts));
+        }
+    }
+
+    fn over(&mut self, details: Option<&str>) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        for effect in self.stream.over(details, &mut self.gateway.worker) {
+            self.apply(effect);
+        }
+        self.settle();
+    }
+
+    fn respond(&mut self, answer: Message, split: bool) {
         self.answer = answer;
         self.answering = true;
+        let goes_on = self.case.leaves && !self.replied;
         if self.stream.completes_answers() {
             let headers = headers(&self.answer);
-            let end = self.answer.body.is_empty();
+            let end = self.answer.body.is_empty() && !goes_on;
             let details = Some("via_upstream".to_owned());
             self.step(Event::ResponseHeaders {
                 headers,
@@ -167,19 +235,22 @@ impl Driver<'_> {
                 details,
             });
             if self.stream.reads_answer() {
-                self.answer_body();
+                self.answer_body(split, goes_on);
             }
         }
         self.seen.reply = Some(self.answer.clone());
+        if !goes_on {
+            self.over(Some("via_upstream"));
+        }
     }
 
-    fn answer_body(&mut self) {
+    fn answer_body(&mut self, split: bool, goes_on: bool) {
         let body = std::mem::take(&mut self.answer.body).into_bytes();
-        let parts = if self.split {
+        let parts = if split {
             let (first, second) = body.split_at(body.len() / 2);
-            vec![(first, false), (second, true)]
+            vec![(first, false), (second, !goes_on)]
         } else {
-            vec![(&*body, true)]
+            vec![(&*body, !goes_on)]
         };
         let mut sent = Vec::new();
         for (part, end) in parts {
@@ -191,11 +262,16 @@ impl Driver<'_> {
     }
 
     fn step(&mut self, event: Event<'_>) {
+        self.take(event);
+        self.settle();
+    }
+
+    fn take(&mut self, event: Event<'_>) {
         let of_request = !matches!(
             event,
             Event::ResponseHeaders { .. } | Event::ResponseBody { .. } | Event::ResponseTrailers
         );
-        let step = self.stream.on(event, &mut self.worker);
+        let step = self.stream.on(event, &mut self.gateway.worker);
         if of_request {
             self.flow = step.flow;
         }
@@ -239,16 +315,8 @@ impl Driver<'_> {
             Effect::Call(job, call) if !self.scenarios.clusters.contains(&call.cluster) => {
                 self.done(job, &Response::NoCluster);
             }
-            Effect::Call(job, call) if self.answers_at_once(&call).is_some() => {
-                let response = Response::Http {
-                    status: 200,
-                    content_type: Some("application/json".into()),
-                    body: self.answers_at_once(&call).unwrap_or_default().into(),
-                };
-                self.done(job, &response);
-            }
             Effect::Call(job, call) => {
-                self.seen.calls.push(format::Call {
+                let shown = format::Call {
                     cluster: call.cluster.clone(),
                     headers: call
                         .headers
@@ -256,8 +324,18 @@ impl Driver<'_> {
                         .map(|(name, value)| ((*name).to_owned(), value.clone()))
                         .collect(),
                     body: String::from_utf8(call.body.clone()).expect("text"),
-                });
-                self.outstanding.push((job, call));
+                };
+                let at_once = self.scenarios.at_once(&call.cluster, &shown.body);
+                if at_once.is_some() {
+                    self.at_once.push_back((job, at_once));
+                } else if shown.wants_no_answer() {
+                    let parts = self.case.unasked(&call.cluster);
+                    self.at_once.push_back((job, parts));
+                    self.seen.calls.push(shown);
+                } else {
+                    self.gateway.outstanding.push((job, call));
+                    self.seen.calls.push(shown);
+                }
             }
             Effect::Reply(reply) => {
                 let mut headers = vec![(":status".to_owned(), reply.status.to_string())];
@@ -276,7 +354,7 @@ impl Driver<'_> {
                     self.answer = answer;
                 } else {
                     self.replied = true;
-                    self.respond(answer);
+                    self.respond(answer, false);
                 }
             }
             Effect::RemoveResponseHeader(name) => self.answer.headers.retain(|(n, _)| *n != name),
@@ -285,10 +363,10 @@ impl Driver<'_> {
                 self.answer.headers.push((name.to_owned(), value))
             }
             Effect::Count(metric, value) => {
-                let name = self.metrics[metric.0].clone();
-                *self.seen.metrics.entry(name).or_default() += value;
+                let name = self.gateway.metrics[metric.0].clone();
+                *self.gateway.counted.entry(name).or_default() += value;
             }
-            Effect::Log(level, line) => self.seen.log.push_str(&format!("{level} {line}\n")),
+            Effect::Log(level, line) => self.gateway.log += &format!("{level} {line}\n"),
         }
     }
 }
@@ -307,9 +385,25 @@ fn headers(message: &Message) -> Headers {
     )
 }
 
-/// Pages of one run.
-#[derive(Debug, Default)]
-struct Kept(RefCell<HashMap<String, Vec<u8>>>);
+fn response(parts: Option<Parts>) -> Response {
+    let Some((status, headers, body)) = parts else {
+        return Response::Reset;
+    };
+    let header = |name: &str| {
+        let mut fields = headers.iter().filter(|(have, _)| have == name);
+        fields.next().map(|(_, value)| value.clone())
+    };
+    Response::Http {
+        status,
+        content_type: header("content-type"),
+        session: header("mcp-session-id"),
+        body: body.into(),
+    }
+}
+
+/// What workers share.
+#[derive(Debug, Default, Clone)]
+struct Kept(Rc<RefCell<HashMap<String, Vec<u8>>>>);
 
 impl Store for Kept {
     fn get(&self, key: &str) -> Option<Vec<u8>> {

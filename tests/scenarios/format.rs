@@ -1,14 +1,23 @@
-//! Scenarios as data: a configuration, and cases of one request each with what
-//! the servers answer and what has to come of it. Read by two drivers, one on
-//! the core and one on the release .wasm, which must agree.
+//! Scenarios as data: a configuration, and cases of a request each, or several,
+//! with what the servers answer and what has to come of it. Read by two drivers,
+//! one on the core and one on the release .wasm, which must agree.
+//!
+//! `$name` in an expectation is given a value by what is seen there, for the
+//! rest of the case; `$id` in what a server answers is the id that it was asked
+//! with, and in what it is sent its own.
+
+#[path = "names.rs"]
+mod names;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub(crate) use names::Names;
 
 /// One file of scenarios.
 #[derive(Deserialize)]
@@ -22,40 +31,129 @@ pub(crate) struct Scenarios {
     /// The capabilities of servers that are asked by `server/discover` and
     /// answer at once, by their clusters; such calls are not shown.
     #[serde(default)]
-    pub(crate) discovers: BTreeMap<String, Box<RawValue>>,
+    discovers: BTreeMap<String, Box<RawValue>>,
+    /// The same of legacy servers, which are asked by `initialize`. A cluster
+    /// that is in both speaks both.
+    #[serde(default)]
+    legacy: BTreeMap<String, Legacy>,
     /// Whether Envoy lets the filter hold the headers.
     #[serde(default = "yes")]
     pub(crate) hold: bool,
+    /// Configurations of other gateways.
+    #[serde(default)]
+    others: BTreeMap<String, Box<RawValue>>,
     cases: Vec<Case>,
 }
 
+/// What a legacy server says of itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Legacy {
+    capabilities: Box<RawValue>,
+    #[serde(default)]
+    session: Option<String>,
+    #[serde(default = "newest")]
+    version: String,
+    #[serde(default)]
+    instructions: Option<String>,
+}
+
+/// A gateway's Envoy, or another worker of the same.
+pub(crate) const WORKER: &str = "worker";
+
+/// An answer, as a driver sends it: status, headers and body.
+pub(crate) type Parts = (u16, Vec<(String, String)>, String);
+
 impl Scenarios {
+    /// The configuration of the gateway of this name: the empty one, another
+    /// [`WORKER`] of it, or a `replica` with the same configuration and nothing
+    /// else in common.
+    pub(crate) fn config_of(&self, name: &str) -> &str {
+        self.others.get(name).unwrap_or(&self.config).get()
+    }
+
     /// What the server of `cluster` answers to the message `body` at once.
-    pub(crate) fn at_once(&self, cluster: &str, body: &str) -> Option<String> {
-        let capabilities = self.discovers.get(cluster)?.get();
-        (member(body, "method") == "server/discover").then(|| {
-            let id = member(body, "id");
-            format!(
-                r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private"}}}}"#
-            )
-        })
+    pub(crate) fn at_once(&self, cluster: &str, body: &str) -> Option<Parts> {
+        let (id, method) = (member(body, "id"), member(body, "method"));
+        let (modern, legacy) = (self.discovers.get(cluster), self.legacy.get(cluster));
+        let (status, session, answer) = match (method.as_str(), modern, legacy) {
+            ("server/discover", Some(capabilities), _) => (
+                200,
+                None,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private"}}}}"#
+                ),
+            ),
+            ("server/discover", None, Some(_)) => {
+                return Some((400, Vec::new(), "Bad Request: no valid session ID".into()));
+            }
+            ("initialize", Some(_), None) => (
+                404,
+                None,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":"{id}","error":{{"code":-32601,"message":"Method not found"}}}}"#
+                ),
+            ),
+            ("initialize", _, Some(legacy)) => {
+                let Legacy {
+                    capabilities,
+                    version,
+                    ..
+                } = legacy;
+                let instructions = legacy
+                    .instructions
+                    .as_ref()
+                    .map(|text| Value::from(text.as_str()));
+                let instructions =
+                    instructions.map_or(String::new(), |text| format!(r#","instructions":{text}"#));
+                (
+                    200,
+                    legacy.session.clone(),
+                    format!(
+                        r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{{"name":"{cluster}","version":"1"}}{instructions}}}}}"#
+                    ),
+                )
+            }
+            ("notifications/initialized", _, Some(_)) => {
+                return Some((202, Vec::new(), String::new()));
+            }
+            _ => return None,
+        };
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        let session = session.map(|session| ("mcp-session-id".to_owned(), session));
+        Some((status, [json].into_iter().chain(session).collect(), answer))
     }
 }
 
 /// One request and its fate.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Case {
     name: String,
-    #[serde(default)]
+    /// The case follows a client's `initialize`, whose session is `$session`;
+    /// all requests are in it that do not say otherwise.
+    session: bool,
+    /// What comes before, with the same servers.
+    before: Vec<Case>,
+    /// Why the case does not hold yet: it fails once it does.
+    contradicts: Option<String>,
+    /// Who gets it: see [`Scenarios::config_of`].
+    pub(crate) on: String,
+    /// Seconds that pass before.
+    pub(crate) after: u64,
     request: Request,
+    /// Dynamic metadata of filters before.
+    pub(crate) metadata: Value,
     /// What calls are answered with, in this order.
-    #[serde(default)]
     pub(crate) answers: Vec<Response>,
+    /// What a cluster answers to what wants no answer, in place of 202.
+    unasked: BTreeMap<String, Response>,
     /// What the server answers to a request that goes on.
-    #[serde(default)]
     pub(crate) response: Option<Response>,
-    expect: Expect,
+    /// The client goes, whatever it has by then.
+    pub(crate) leaves: bool,
+    /// Without it the answer is no error, and nothing else matters.
+    expect: Option<Expect>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +180,7 @@ impl Default for Request {
 }
 
 /// What a server answers.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Response {
     /// The cluster whose outstanding call this answers; a request that has
@@ -91,7 +189,7 @@ pub(crate) struct Response {
     pub(crate) to: String,
     /// The connection breaks instead.
     #[serde(default)]
-    pub(crate) reset: bool,
+    reset: bool,
     #[serde(default = "ok")]
     status: u16,
     #[serde(default)]
@@ -112,6 +210,10 @@ fn ok() -> u16 {
     200
 }
 
+fn newest() -> String {
+    "2025-11-25".into()
+}
+
 /// What has to come of it; what is not named may be anything, null is absent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,9 +227,9 @@ struct Expect {
     /// Filter state.
     #[serde(default)]
     state: BTreeMap<String, Option<String>>,
-    /// The calls made, in their order: cluster and JSON-RPC method.
+    /// The calls made, in their order.
     #[serde(default)]
-    calls: Option<Vec<(String, String)>>,
+    calls: Vec<Called>,
     /// Headers of every call.
     #[serde(default)]
     call_headers: BTreeMap<String, Option<String>>,
@@ -137,6 +239,18 @@ struct Expect {
     /// What Envoy's log holds.
     #[serde(default)]
     log: Vec<String>,
+}
+
+/// A call: its cluster, its JSON-RPC method or that of HTTP where it has no
+/// body, and what it says.
+#[derive(Deserialize)]
+struct Called(String, String, #[serde(default)] Said);
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Said {
+    headers: BTreeMap<String, Option<String>>,
+    body: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +300,21 @@ pub(crate) struct Call {
     pub(crate) body: String,
 }
 
+impl Call {
+    fn method(&self) -> String {
+        let member = member(&self.body, "method");
+        if self.body.is_empty() {
+            return joined(&self.headers, ":method").unwrap_or_default();
+        }
+        member
+    }
+
+    /// Whether it is an HTTP DELETE, a notification, or a response.
+    pub(crate) fn wants_no_answer(&self) -> bool {
+        member(&self.body, "method").is_empty() || member(&self.body, "id").is_empty()
+    }
+}
+
 /// What a driver saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -199,10 +328,44 @@ pub(crate) struct Seen {
     pub(crate) state: BTreeMap<String, String>,
     /// All calls.
     pub(crate) calls: Vec<Call>,
+    /// The clusters of answers for which there was no call.
+    pub(crate) uncalled: Vec<String>,
     /// Counters that are not zero.
     pub(crate) metrics: BTreeMap<String, u64>,
     /// Envoy's log.
     pub(crate) log: String,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut message = |what: &str, headers: &[(String, String)], body: &str| {
+            write!(f, "\n    {what}")?;
+            for (name, value) in headers {
+                write!(f, " {name}={value}")?;
+            }
+            write!(f, "\n      {body}")
+        };
+        for call in &self.calls {
+            message(
+                &format!("call to {}", call.cluster),
+                &call.headers,
+                &call.body,
+            )?;
+        }
+        for (what, seen) in [("upstream", &self.upstream), ("reply", &self.reply)] {
+            match seen {
+                Some(seen) => message(what, &seen.headers, &seen.body)?,
+                None => message(what, &[], "nothing")?,
+            }
+        }
+        write!(f, "\n    {:?}", self.state)?;
+        let counted: Vec<_> = self
+            .metrics
+            .iter()
+            .filter(|(_, value)| **value > 0)
+            .collect();
+        write!(f, "\n    {counted:?}\n    {:?}", self.log)
+    }
 }
 
 /// Headers and body.
@@ -235,11 +398,16 @@ fn text(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
+const INITIALIZE: &str = r#"{"request":{"body":{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{},"roots":{},"sampling":{}},"clientInfo":{"name":"c","version":"1"}}}},"expect":{"reply":{"status":200,"headers":{"mcp-session-id":"$session"}}}}"#;
+
 impl Case {
-    /// The request to send.
-    pub(crate) fn sent(&self) -> Sent {
+    /// The request to send, in the session if there is one.
+    pub(crate) fn sent(&self, names: &Names) -> Sent {
         let request = &self.request;
-        let body = request.body.as_deref().map(|body| text(body).into_bytes());
+        let body = request
+            .body
+            .as_deref()
+            .map(|body| names.put(&text(body)).into_bytes());
         let mut headers = vec![
             (":method".to_owned(), request.method.clone()),
             (":path".to_owned(), request.path.clone()),
@@ -248,47 +416,97 @@ impl Case {
             ("x-forwarded-proto".to_owned(), "http".to_owned()),
         ];
         let defaults = [
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
+            (body.is_some(), "content-type", "application/json"),
+            (
+                body.is_some(),
+                "accept",
+                "application/json, text/event-stream",
+            ),
+            (self.session, "mcp-session-id", "$session"),
+            (self.session, "mcp-protocol-version", "2025-11-25"),
         ];
         let missing = defaults
             .iter()
-            .filter(|(name, _)| body.is_some() && !request.headers.contains_key(*name));
-        headers.extend(missing.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            .filter(|(is_due, name, _)| *is_due && !request.headers.contains_key(*name));
+        headers.extend(missing.map(|(_, name, value)| ((*name).to_owned(), names.put(value))));
         if let Some(body) = &body {
             headers.push(("content-length".to_owned(), body.len().to_string()));
         }
         for (name, value) in &request.headers {
             let values = match value {
                 Value::Null => vec![],
-                Value::String(value) => vec![value.clone()],
+                Value::String(value) => vec![value.as_str()],
                 Value::Array(values) => values
                     .iter()
-                    .map(|value| value.as_str().expect("text").to_owned())
+                    .map(|value| value.as_str().expect("text"))
                     .collect(),
                 other => panic!("{}: header {name}: {other}", self.name),
             };
-            headers.extend(values.into_iter().map(|value| (name.clone(), value)));
+            headers.extend(
+                values
+                    .into_iter()
+                    .map(|value| (name.clone(), names.put(value))),
+            );
         }
         Sent { headers, body }
     }
-}
 
-impl Response {
-    /// Status, headers and body, where the JSON-RPC id of the call is `id`.
-    pub(crate) fn parts(&self, id: &str) -> (u16, Vec<(String, String)>, String) {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let body = self.body.as_deref().map(text).unwrap_or_default();
-        (self.status, headers, body.replace("$id", id))
+    /// What the server of `cluster` answers to what wants no answer, if it does.
+    pub(crate) fn unasked(&self, cluster: &str) -> Option<Parts> {
+        let accepted = Some((202, Vec::new(), String::new()));
+        let answer = self.unasked.get(cluster);
+        answer.map_or(accepted, |answer| answer.parts(&Names::default()))
+    }
+
+    /// Runs the case; gives what differs.
+    fn run(&self, scenarios: &Scenarios, driver: &mut impl Driver) -> Vec<String> {
+        let mut names = Names::default();
+        let mut differences = Vec::new();
+        let first: Option<Self> = self
+            .session
+            .then(|| serde_json::from_str(INITIALIZE).expect("a case"));
+        let before = first.iter().chain(&self.before);
+        for (at, step) in before.chain([self]).enumerate() {
+            let seen = driver.drive(scenarios, step, &names);
+            let status = seen
+                .reply
+                .as_ref()
+                .and_then(|reply| reply.header(":status"));
+            let found = match &step.expect {
+                _ if !seen.uncalled.is_empty() => vec![format!("no calls to {:?}", seen.uncalled)],
+                Some(expect) => expect.compare(&seen, &mut names),
+                None if status.as_deref() < Some("300") => Vec::new(),
+                None => vec![format!("an error: {status:?}")],
+            };
+            if !found.is_empty() {
+                differences.push(format!("step {at}: {}\n  seen: {seen}", found.join("\n  ")));
+            }
+        }
+        differences
     }
 }
 
-/// Runs every case of every file with `drive`, and fails with all that differs.
-pub(crate) fn run(drive: impl Fn(&Scenarios, &Case) -> Seen) {
+/// What runs requests: gateways that last for one case.
+pub(crate) trait Driver {
+    /// Runs one request, with what is known by then.
+    fn drive(&mut self, scenarios: &Scenarios, case: &Case, names: &Names) -> Seen;
+}
+
+impl Response {
+    /// It, where `$id` and other names stand for this; `None` when the connection
+    /// breaks instead.
+    pub(crate) fn parts(&self, names: &Names) -> Option<Parts> {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), names.put(value)));
+        let body = self.body.as_deref().map(text).unwrap_or_default();
+        (!self.reset).then(|| (self.status, headers.collect(), names.put(&body)))
+    }
+}
+
+/// Runs every case of every file, each with a new driver, and fails with all
+/// that differs. `ONLY` in the environment is a part of the names of those to run.
+pub(crate) fn run<D: Driver>(driver: impl Fn() -> D) {
+    let only = std::env::var("ONLY").unwrap_or_default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/data");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("scenarios")
@@ -298,20 +516,32 @@ pub(crate) fn run(drive: impl Fn(&Scenarios, &Case) -> Seen) {
     let (mut cases, mut report) = (0, String::new());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a scenario file");
-        let scenarios: Scenarios = serde_json::from_str(&text)
+        let mut scenarios: Scenarios = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        for case in &scenarios.cases {
+        let file = file.file_stem().unwrap_or_default().to_string_lossy();
+        for mut case in std::mem::take(&mut scenarios.cases) {
+            let name = format!("{file}: {}", case.name);
+            if !name.contains(&only) {
+                continue;
+            }
             cases += 1;
-            let seen = drive(&scenarios, case);
-            let differences = case.expect.compare(&seen);
-            if !differences.is_empty() {
-                let name = file.file_stem().unwrap_or_default().to_string_lossy();
-                let _ = writeln!(
-                    report,
-                    "\n{name}: {}\n  {}\n  seen: {seen:#?}",
-                    case.name,
-                    differences.join("\n  ")
-                );
+            for step in &mut case.before {
+                step.session = case.session;
+            }
+            let differences = case.run(&scenarios, &mut driver());
+            match (&case.contradicts, differences.is_empty()) {
+                (None, true) => {}
+                (Some(why), false) => {
+                    let first = differences.first().and_then(|it| it.lines().next());
+                    println!(
+                        "{name}: does not hold yet: {why}\n  {}",
+                        first.unwrap_or_default()
+                    );
+                }
+                (Some(_), true) => report += &format!("\n{name}: it holds now\n"),
+                (None, false) => {
+                    let _ = writeln!(report, "\n{name}\n  {}", differences.join("\n  "));
+                }
             }
         }
     }
@@ -321,7 +551,7 @@ pub(crate) fn run(drive: impl Fn(&Scenarios, &Case) -> Seen) {
 }
 
 impl Expect {
-    fn compare(&self, seen: &Seen) -> Vec<String> {
+    fn compare(&self, seen: &Seen, names: &mut Names) -> Vec<String> {
         let mut differences = Vec::new();
         let mut differ = |what: &str, expected: &dyn std::fmt::Debug, got: &dyn std::fmt::Debug| {
             differences.push(format!("{what}: expected {expected:?}, got {got:?}"));
@@ -332,7 +562,7 @@ impl Expect {
             (Some(_), None) => differ("upstream", &"a request", &"nothing"),
             (Some(expected), Some(got)) => {
                 for (name, value) in &expected.headers {
-                    if got.header(name) != *value {
+                    if !same(names, value, &got.header(name)) {
                         differ(&format!("upstream header {name}"), value, &got.header(name));
                     }
                 }
@@ -340,7 +570,7 @@ impl Expect {
                     .body
                     .as_deref()
                     .map(text)
-                    .filter(|body| *body != got.body)
+                    .filter(|body| !names.matches(body, &got.body))
                 {
                     differ("upstream body", &body, &got.body);
                 }
@@ -359,7 +589,7 @@ impl Expect {
         if let Some(reply) = &self.reply {
             match &seen.reply {
                 None => differ("reply", &reply.status, &"nothing"),
-                Some(got) => reply.compare(got, &mut differ),
+                Some(got) => reply.compare(got, names, &mut differ),
             }
         } else if self.upstream.is_none() && seen.reply.is_some() {
             differ("reply", &"nothing", &seen.reply);
@@ -369,13 +599,32 @@ impl Expect {
                 differ(&format!("state {key}"), value, &seen.state.get(key));
             }
         }
-        let calls: Vec<(String, String)> = seen
+        let expected: Vec<_> = self
             .calls
             .iter()
-            .map(|call| (call.cluster.clone(), member(&call.body, "method")))
+            .map(|Called(to, method, _)| (to.clone(), method.clone()))
             .collect();
-        if self.calls.clone().unwrap_or_default() != calls {
-            differ("calls", &self.calls, &calls);
+        let calls: Vec<_> = seen
+            .calls
+            .iter()
+            .map(|call| (call.cluster.clone(), call.method()))
+            .collect();
+        if expected != calls {
+            differ("calls", &expected, &calls);
+        }
+        for (Called(to, _, said), call) in self.calls.iter().zip(&seen.calls) {
+            for (name, value) in &said.headers {
+                let got = joined(&call.headers, name);
+                if !same(names, value, &got) {
+                    differ(&format!("header {name} of a call to {to}"), value, &got);
+                }
+            }
+            let own = names.with_id(&member(&call.body, "id"));
+            if let Some(body) = said.body.as_deref().map(text)
+                && !names.matches(&body.replace("$id", &own.put("$id")), &call.body)
+            {
+                differ(&format!("body of a call to {to}"), &body, &call.body);
+            }
         }
         for (name, value) in &self.metrics {
             if seen.metrics.get(name).copied().unwrap_or(0) != *value {
@@ -408,13 +657,14 @@ impl Reply {
     fn compare(
         &self,
         got: &Message,
+        names: &mut Names,
         differ: &mut dyn FnMut(&str, &dyn std::fmt::Debug, &dyn std::fmt::Debug),
     ) {
         if got.header(":status") != Some(self.status.to_string()) {
             differ("status", &self.status, &got.header(":status"));
         }
         for (name, value) in &self.headers {
-            if got.header(name) != *value {
+            if !same(names, value, &got.header(name)) {
                 differ(&format!("reply header {name}"), value, &got.header(name));
             }
         }
@@ -422,11 +672,12 @@ impl Reply {
             .body
             .as_deref()
             .map(text)
-            .filter(|body| *body != got.body)
+            .filter(|body| !names.matches(body, &got.body))
         {
             differ("reply body", &body, &got.body);
         }
         if let Some(id) = &self.id {
+            let id = names.put(id);
             let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"#);
             if !got.body.starts_with(&start) {
                 differ("reply id", &start, &got.body);
@@ -446,6 +697,15 @@ impl Reply {
                 );
             }
         }
+    }
+}
+
+/// Whether a header is as expected.
+fn same(names: &mut Names, expected: &Option<String>, got: &Option<String>) -> bool {
+    match (expected, got) {
+        (Some(expected), Some(got)) => names.matches(expected, got),
+        (None, None) => true,
+        _ => false,
     }
 }
 

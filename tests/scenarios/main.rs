@@ -7,5 +7,5 @@ mod format;
 
 #[test]
 fn every_scenario_holds_on_the_core() {
-    format::run(core::drive);
+    format::run(core::Core::default);
 }

@@ -1,8 +1,9 @@
 //! A plugin: a filter with a configuration, in one worker's VM.
 
 use super::abi::Level;
+use super::message::Call;
 use super::module;
-use super::state::{LogLine, Settings};
+use super::state::{LogLine, Process, Settings};
 use super::stream::Stream;
 use super::vm::Vm;
 use std::cell::RefCell;
@@ -11,7 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use wasmi::{Engine, Module};
 
-/// What surrounds the filter; ends in [`Host::configure`].
+/// What surrounds the filter; ends in [`Host::configure`]. What is configured
+/// in one host shares data, as the workers of one Envoy do.
 #[derive(Clone)]
 pub(crate) struct Host {
     settings: Settings,
@@ -27,6 +29,7 @@ impl Host {
         properties.insert(b"plugin_root_id".to_vec(), b"mcp_gateway".to_vec());
         Self {
             settings: Settings {
+                process: Rc::new(Process::new()),
                 clusters: BTreeSet::new(),
                 clusters_without_hosts: BTreeSet::new(),
                 environment: Vec::new(),
@@ -52,6 +55,11 @@ impl Host {
     pub(crate) fn cluster_without_hosts(mut self, name: &str) -> Self {
         self.settings.clusters_without_hosts.insert(name.to_owned());
         self
+    }
+
+    /// Where its random numbers start, which no two processes share.
+    pub(crate) fn random_from(&self, seed: u64) {
+        self.settings.process.random.set(seed);
     }
 
     /// A variable of `environment_variables`.
@@ -140,6 +148,11 @@ impl Plugin {
     /// A client's next request. Streams may overlap.
     pub(crate) fn stream(&self) -> Stream {
         Stream::new(&self.vm)
+    }
+
+    /// All calls that were made so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.vm.borrow().state().calls.clone()
     }
 
     /// What the filter logged so far, in the order of time.

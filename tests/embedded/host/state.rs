@@ -4,11 +4,34 @@ use super::abi::{Direction, Level};
 use super::env::Metrics;
 use super::headers::Headers;
 use super::message::{Call, Response};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+/// Values with the numbers of their last change.
+type SharedData = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
+
+/// What the VMs of one Envoy share.
+pub(super) struct Process {
+    pub(super) shared_data: RefCell<SharedData>,
+    pub(super) next_cas: Cell<u32>,
+    pub(super) random: Cell<u64>,
+}
+
+impl Process {
+    pub(super) fn new() -> Self {
+        Self {
+            shared_data: RefCell::default(),
+            next_cas: Cell::new(1),
+            random: Cell::new(0x9e37_79b9_7f4a_7c15),
+        }
+    }
+}
 
 /// What a scenario chose before the start.
 #[derive(Clone)]
 pub(super) struct Settings {
+    pub(super) process: Rc<Process>,
     pub(super) clusters: BTreeSet<String>,
     /// Clusters whose calls fail on the spot: none of their hosts is healthy.
     pub(super) clusters_without_hosts: BTreeSet<String>,
@@ -52,14 +75,11 @@ pub(super) struct HostState {
     pub(super) configuring: bool,
     pub(super) log: Vec<LogLine>,
     pub(super) metrics: Metrics,
-    pub(super) shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
-    pub(super) next_cas: u32,
     /// Shared queues by name, in the order of their numbers.
     pub(super) queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
     pub(super) declared: Vec<Vec<u8>>,
     /// Nanoseconds since 1970; stands still unless a scenario moves it.
     pub(super) clock: u64,
-    pub(super) random: u64,
     pub(super) tick_period: u32,
     /// Contexts that live in the VM.
     pub(super) contexts: BTreeSet<u32>,
@@ -85,12 +105,9 @@ impl HostState {
             configuring: false,
             log: Vec::new(),
             metrics: Metrics::default(),
-            shared_data: BTreeMap::new(),
-            next_cas: 1,
             queues: Vec::new(),
             declared: Vec::new(),
             clock: 1_767_225_600_000_000_000,
-            random: 0x9e37_79b9_7f4a_7c15,
             tick_period: 0,
             contexts: BTreeSet::new(),
             current_context: 0,
@@ -151,6 +168,8 @@ pub(super) struct StreamState {
     pub(super) request: Half,
     pub(super) response: Half,
     pub(super) phase: Option<Phase>,
+    /// Beside those of the settings.
+    pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) filter_state: BTreeMap<String, Vec<u8>>,
     pub(super) request_headers_changed: bool,
     pub(super) clear_route_cache_calls: u32,

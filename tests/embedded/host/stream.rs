@@ -64,6 +64,13 @@ impl Stream {
         Self { vm: vm.clone(), id }
     }
 
+    /// A property of this stream, by its path.
+    pub(crate) fn set_property(&mut self, path: &[&str], value: impl AsRef<[u8]>) {
+        let (path, value) = (path.join("\0").into_bytes(), value.as_ref().to_vec());
+        let mut vm = self.vm.borrow_mut();
+        vm.stream_mut(self.id).properties.insert(path, value);
+    }
+
     /// The client sends a whole request.
     #[track_caller]
     pub(crate) fn request(&mut self, request: impl std::borrow::Borrow<Request>) -> Outcome {

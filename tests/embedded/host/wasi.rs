@@ -145,10 +145,12 @@ fn fd_write(
 fn random_get(caller: &mut Caller<'_, HostState>, data: u32, size: u32) -> Answer {
     let mut bytes = vec![0; size as usize];
     for byte in &mut bytes {
-        let state = &mut caller.data_mut().random;
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
+        let random = &caller.data().settings.process.random;
+        let mut state = random.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        random.set(state);
         *byte = state.to_le_bytes()[0];
     }
     guest::write(caller, data, &bytes)

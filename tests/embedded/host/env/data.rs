@@ -5,6 +5,7 @@ use crate::host::abi::Status;
 use crate::host::guest::{self, Answer};
 use crate::host::state::{Deferred, HostState};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use wasmi::{Caller, Error, Linker};
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> Result<(), Error> {
@@ -38,7 +39,10 @@ fn get_property(
     let path = guest::read(caller, path, path_size)?;
     let state = caller.data();
     let details = state.stream().and_then(|stream| stream.details);
-    let value = match (state.settings.properties.get(&path), details) {
+    let own = state
+        .stream()
+        .and_then(|stream| stream.properties.get(&path));
+    let value = match (own.or(state.settings.properties.get(&path)), details) {
         (_, Some(details)) if path == b"response\0code_details" => details.into(),
         (Some(value), _) => value.clone(),
         // A name that is none of Envoy's is looked up in the filter state.
@@ -79,12 +83,9 @@ fn get_shared_data(
     return_cas: u32,
 ) -> Answer {
     let key = guest::read(caller, key, key_size)?;
-    let (value, cas) = caller
-        .data()
-        .shared_data
-        .get(&key)
-        .cloned()
-        .ok_or(Status::NotFound)?;
+    let process = Rc::clone(&caller.data().settings.process);
+    let held = process.shared_data.borrow().get(&key).cloned();
+    let (value, cas) = held.ok_or(Status::NotFound)?;
     guest::give(caller, &value, return_data, return_size)?;
     guest::write_number(caller, return_cas, cas)
 }
@@ -99,13 +100,15 @@ fn set_shared_data(
 ) -> Answer {
     let key = guest::read(caller, key, key_size)?;
     let value = guest::read(caller, value, value_size)?;
-    let state = caller.data_mut();
-    let held = state.shared_data.get(&key).map(|(_, cas)| *cas);
+    let process = &caller.data().settings.process;
+    let mut data = process.shared_data.borrow_mut();
+    let held = data.get(&key).map(|(_, cas)| *cas);
     if cas != 0 && held.is_some_and(|held| held != cas) {
         return Err(Status::CasMismatch.into());
     }
-    state.shared_data.insert(key, (value, state.next_cas));
-    state.next_cas += 1;
+    let next = process.next_cas.get();
+    process.next_cas.set(next + 1);
+    data.insert(key, (value, next));
     Ok(())
 }
 

@@ -1,0 +1,360 @@
+//! A request that went to a server, and what comes back: how the messages
+//! change on their way between a client and a server of either era.
+
+use std::rc::Rc;
+
+use super::alias::{self, Named};
+use super::bridge::answer::{self, Extra, Unbridgeable};
+use super::bridge::ids;
+use super::bridge::request::{self, ModernMeta};
+use super::edit::Edit;
+use super::pool::Held;
+use super::rewrite::{self, Asked, Kind, Read, Unreadable};
+use super::voice::Link;
+use crate::config::{Gateway, Server};
+use crate::mcp::{Message, json, method};
+use crate::seal::Keys;
+
+/// What becomes of a request's messages.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The JSON text of the request's id, as the client knows it.
+    pub id: String,
+    asked: Asked,
+    /// What the server's URIs start with for clients; empty for nothing.
+    scheme: String,
+    between: Between,
+}
+
+#[derive(Debug)]
+enum Between {
+    /// A modern client and a modern server.
+    Modern,
+    /// A legacy client and a legacy server.
+    Legacy(Names),
+    /// A legacy client and a modern server.
+    ToModern,
+    /// A modern client and a legacy server.
+    ToLegacy(Box<Bridge>),
+}
+
+/// What names of a server's are made others with, in a client's session.
+#[derive(Debug)]
+pub struct Names {
+    /// What they are tagged with.
+    pub keys: Keys,
+    /// The session.
+    pub session: [u8; 16],
+    /// The server's place.
+    pub place: usize,
+    /// The server's name.
+    pub server: String,
+    /// Whether the server has given its part of the session an id.
+    pub has_session: bool,
+    /// What was sent.
+    pub sent: Sent,
+}
+
+/// What a legacy client sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// A request, whose answer ends the exchange.
+    Request,
+    /// The answer to a server's request, which has none.
+    Response,
+    /// A GET: nothing that has an answer.
+    Nothing,
+}
+
+/// A session of the gateway's own, in which a modern request is made.
+#[derive(Debug)]
+struct Bridge {
+    /// The JSON text of the request's id there.
+    id: String,
+    /// The progress token there, and as the client has it; JSON texts.
+    token: Option<(String, String)>,
+    /// The client wants to hear what the server logs.
+    logs: bool,
+    /// The result has to say how long it may be kept.
+    hints: bool,
+    server_info: String,
+    held: Option<Held>,
+}
+
+/// What becomes of a message of the server's.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It goes on.
+    On {
+        /// The message, where it is changed.
+        text: Option<Vec<u8>>,
+        /// It is the answer to the request.
+        answers: bool,
+        /// It is a JSON-RPC error.
+        is_error: bool,
+    },
+    /// It is not for the client; the server is told this of it.
+    Kept(Option<Vec<u8>>),
+    /// It cannot be said in the version of the client.
+    NotInVersion,
+}
+
+impl Exchange {
+    /// Of a modern client and a modern server.
+    pub fn modern(server: &Server, message: &Message<'_>) -> Self {
+        Self::new(server, message, Between::Modern)
+    }
+
+    /// Of a legacy client and a legacy server.
+    pub fn legacy(server: &Server, message: Option<&Message<'_>>, names: Names) -> Self {
+        let between = Between::Legacy(names);
+        match message {
+            Some(message) => Self::new(server, message, between),
+            None => Self {
+                id: "null".to_owned(),
+                // What is resumed may have asked anything.
+                asked: Asked::Unknown,
+                scheme: server.scheme.clone(),
+                between,
+            },
+        }
+    }
+
+    /// Of a legacy client, who says `meta`, and a modern server; with the edits
+    /// that make the request one for that. `None` where there is no such request.
+    pub fn to_modern(
+        server: &Server,
+        (message, body): (&Message<'_>, &str),
+        meta: ModernMeta<'_>,
+    ) -> Option<(Self, Vec<Edit>)> {
+        let name = message.method();
+        if method::is_legacy_only(name) || is_task(name) {
+            return None;
+        }
+        let edits = request::to_modern(body, message, meta)?;
+        Some((Self::new(server, message, Between::ToModern), edits))
+    }
+
+    /// Of a modern client and a legacy server, in a session of the gateway's,
+    /// where the request has the string `id`; with the edits that make it one
+    /// for that. `None` where `body` is not that of `message`.
+    pub fn to_legacy(
+        server: &Server,
+        (message, body): (&Message<'_>, &str),
+        id: &str,
+        (gateway, held): (&Gateway, Option<Held>),
+    ) -> Option<(Self, Vec<Edit>)> {
+        let name = message.method();
+        let id = json::quoted(id);
+        let legacy = request::to_legacy(body, message, &id, &id)?;
+        let meta = message.params().map(|params| &params.meta);
+        let bridge = Bridge {
+            token: legacy
+                .progress_token
+                .map(|theirs| (id.clone(), theirs.to_owned())),
+            id,
+            logs: meta.is_some_and(|meta| meta.log_level.is_some()),
+            hints: name == method::RESOURCES_READ,
+            server_info: gateway.server_info.clone(),
+            held,
+        };
+        let between = Between::ToLegacy(Box::new(bridge));
+        Some((Self::new(server, message, between), legacy.edits))
+    }
+
+    fn new(server: &Server, message: &Message<'_>, between: Between) -> Self {
+        Self {
+            id: message.id().unwrap_or("null").to_owned(),
+            asked: Asked::by(message.method()),
+            scheme: server.scheme.clone(),
+            between,
+        }
+    }
+
+    /// Whether an answer of the server's has to be looked into.
+    pub fn reads(&self) -> bool {
+        !matches!(self.between, Between::Modern) || !self.scheme.is_empty()
+    }
+
+    /// Whether the answer ends the exchange, and one without is none.
+    pub fn wants_answer(&self) -> bool {
+        self.sent() == Sent::Request
+    }
+
+    /// What was sent.
+    pub fn sent(&self) -> Sent {
+        match &self.between {
+            Between::Legacy(names) => names.sent,
+            _ => Sent::Request,
+        }
+    }
+
+    /// Whether the server may have forgotten the session: it says so by 404.
+    pub fn has_session(&self) -> bool {
+        match &self.between {
+            Between::Legacy(names) => names.has_session,
+            Between::ToLegacy(bridge) => bridge.link().is_some_and(|link| link.session.is_some()),
+            Between::Modern | Between::ToModern => false,
+        }
+    }
+
+    /// Whether the session, if there is one, is the gateway's own.
+    pub fn is_bridged(&self) -> bool {
+        matches!(self.between, Between::ToLegacy(_))
+    }
+
+    /// The HTTP status of a JSON-RPC error that came with `status`. To a legacy
+    /// client 404 says that its session is over.
+    pub fn status(&self, status: u16) -> u16 {
+        match self.between {
+            Between::ToModern => 200,
+            _ => status,
+        }
+    }
+
+    /// The id that an event of the server's has for the client; without one it
+    /// cannot be resumed.
+    pub fn event_id(&self, id: &str) -> Option<String> {
+        match &self.between {
+            Between::Modern => Some(id.to_owned()),
+            Between::Legacy(names) => Some(names.alias(Named::Event, id)),
+            Between::ToModern | Between::ToLegacy(_) => None,
+        }
+    }
+
+    /// The gateway's own session, which it takes back; what to tell the server
+    /// of a request that it has not answered.
+    pub fn release(&mut self, answered: bool) -> Option<(Held, Option<Vec<u8>>)> {
+        let Between::ToLegacy(bridge) = &mut self.between else {
+            return None;
+        };
+        let cancelled = || {
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"{}","params":{{"requestId":{},"reason":"the client is gone"}}}}"#,
+                method::CANCELLED,
+                bridge.id
+            )
+        };
+        let told = (!answered).then(|| cancelled().into_bytes());
+        bridge.held.take().map(|held| (held, told))
+    }
+
+    /// The server knows the gateway's own session no longer: it is not given back.
+    pub fn forgotten(&mut self) -> Option<Held> {
+        match &mut self.between {
+            Between::ToLegacy(bridge) => bridge.held.take(),
+            _ => None,
+        }
+    }
+
+    /// The gateway's own session.
+    pub fn held(&self) -> Option<&Held> {
+        match &self.between {
+            Between::ToLegacy(bridge) => bridge.held.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Takes a message of the server's.
+    ///
+    /// # Errors
+    /// It is none that every client reads the same way.
+    pub fn pass(&self, text: &str) -> Result<Passed, Unreadable> {
+        let read = rewrite::message(text, self.asked, &self.scheme)?;
+        match &self.between {
+            Between::Modern => Ok(self.on(read, Vec::new())),
+            Between::Legacy(names) => {
+                let edits = ids::aliased(&read, |own| names.alias(Named::Request, own));
+                Ok(self.on(read, edits))
+            }
+            Between::ToModern => match (&read.kind, answer::to_legacy(&read)) {
+                // A modern server asks nothing.
+                (Kind::Request(_), _) => Ok(Passed::Kept(None)),
+                (_, Ok(edits)) => Ok(self.on(read, edits)),
+                (_, Err(Unbridgeable::Incomplete)) => Ok(Passed::NotInVersion),
+                (_, Err(Unbridgeable::NoObject)) => Err(Unreadable::NotOneMessage),
+            },
+            Between::ToLegacy(bridge) => self.of_legacy(read, bridge),
+        }
+    }
+
+    fn on(&self, read: Read<'_>, edits: Vec<Edit>) -> Passed {
+        let is_error = matches!(read.kind, Kind::Error);
+        // An error may be one without an id: the server could not read the request.
+        let is_nameless = is_error && matches!(read.id, None | Some("null"));
+        Passed::On {
+            answers: self.wants_answer() && (is_nameless || read.answers(&self.id)),
+            is_error,
+            text: read.edited(edits),
+        }
+    }
+
+    /// A message of a legacy server's for a modern client. Others may share the
+    /// session: what is not known to be about this request is not passed on.
+    fn of_legacy(&self, read: Read<'_>, bridge: &Bridge) -> Result<Passed, Unreadable> {
+        let edits = match &read.kind {
+            Kind::Request(method) => {
+                return Ok(Passed::Kept(read.id.map(|id| refused(method, id))));
+            }
+            Kind::Notification(name) if name == method::PROGRESS => {
+                let token = bridge.token.as_ref();
+                token.and_then(|(ours, theirs)| ids::progressing(&read, ours, theirs))
+            }
+            Kind::Notification(name) if name == method::MESSAGE && bridge.logs => Some(Vec::new()),
+            Kind::Notification(_) => None,
+            Kind::Response | Kind::Error => match ids::answering(&read, &bridge.id, &self.id) {
+                None => None,
+                Some(edit) => {
+                    let extra = Extra {
+                        hints: bridge.hints,
+                        server_info: &bridge.server_info,
+                    };
+                    let edits = answer::to_modern(&read, extra);
+                    let mut edits = edits.map_err(|_| Unreadable::NotOneMessage)?;
+                    edits.push(edit);
+                    Some(edits)
+                }
+            },
+        };
+        let Some(edits) = edits else {
+            return Ok(Passed::Kept(None));
+        };
+        let is_error = matches!(read.kind, Kind::Error);
+        Ok(Passed::On {
+            answers: is_error || matches!(read.kind, Kind::Response),
+            is_error,
+            text: read.edited(edits),
+        })
+    }
+}
+
+impl Names {
+    fn alias(&self, named: Named, own: &str) -> String {
+        let (place, server) = (self.place, &self.server);
+        alias::alias(&self.keys, named, &self.session, place, server, own)
+    }
+}
+
+impl Bridge {
+    fn link(&self) -> Option<&Rc<Link>> {
+        self.held.as_ref().map(|held| &held.link)
+    }
+}
+
+/// What a server is told that asks what nobody is there to answer.
+fn refused(name: &str, id: &str) -> Vec<u8> {
+    let outcome = if name == method::PING {
+        r#""result":{}"#.to_owned()
+    } else {
+        let message = json::quoted(&format!(
+            "Method not found: {name}: this client declared no such capability"
+        ));
+        format!(r#""error":{{"code":-32601,"message":{message}}}"#)
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#).into_bytes()
+}
+
+/// Tasks of the two eras have nothing but their name in common.
+fn is_task(name: &str) -> bool {
+    name.starts_with("tasks/")
+}

@@ -1,0 +1,166 @@
+//! A message of a legacy client's, in gateway mode (MCP up to 2025-11-25).
+
+use std::rc::Rc;
+
+use super::asking::Purpose;
+use super::gateway::answer;
+use super::outcome::shown;
+use super::request::Incoming;
+use super::session::Client;
+use super::{Effect, Stream};
+use crate::config::Gateway;
+use crate::gateway::alias::{self, Named};
+use crate::gateway::bridge;
+use crate::gateway::edit;
+use crate::gateway::fanout::Goal;
+use crate::gateway::kind::Kind;
+use crate::gateway::offers::Offers;
+use crate::gateway::session::{Part, Session};
+use crate::gateway::worker::Worker;
+use crate::http::Reply;
+use crate::mcp::{self, Message, json, method};
+use crate::policy::attributes::Attributes;
+use crate::policy::export::Export;
+use crate::policy::{Refusal, Status};
+
+impl Stream {
+    pub(super) fn legacy_message(
+        &mut self,
+        gateway: &Gateway,
+        request: Incoming<'_>,
+        attributes: Attributes<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Incoming {
+            message, headers, ..
+        } = request;
+        if let Message::Request { id, method, .. } = message {
+            match method.as_ref() {
+                method::INITIALIZE => {
+                    return self.initialize(gateway, &request, &attributes, worker);
+                }
+                // Asked without a session it says that the gateway is there.
+                method::PING if headers.get(mcp::SESSION_HEADER).is_none() => {
+                    return self.answered(&attributes, answer(id, b"{}"));
+                }
+                _ => {}
+            }
+        }
+        let session = self.session(gateway, headers, request.metadata, worker)?;
+        let client = Client::Legacy(Rc::clone(&session));
+        let request = Incoming {
+            client: &client,
+            ..request
+        };
+        match message {
+            Message::Response { id } => {
+                let named = own_name(gateway, &session, id, worker);
+                let (at, original) = named.ok_or(Refusal::UnexpectedResponse)?;
+                self.respond(gateway, &request, attributes, (at, &original), worker)
+            }
+            Message::Notification { method, .. } => {
+                self.notify(gateway, &request, (method, &session), worker);
+                self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()))
+            }
+            Message::Request { id, method, params } => {
+                let id = (*id).to_owned();
+                let goal = match method.as_ref() {
+                    method::PING => return self.answered(&attributes, answer(&id, b"{}")),
+                    method::SET_LEVEL => {
+                        let has_levels = |part: &Part| matches!(part, Part::Legacy { offers, .. } if offers.contains(Offers::LOGGING));
+                        if !session.parts.iter().any(has_levels) {
+                            return Err(unknown(method));
+                        }
+                        let level = params.get("level").filter(|level| level.starts_with('"'));
+                        Goal::SetLevel(level.ok_or(Refusal::NameMissing("level"))?.to_owned())
+                    }
+                    // It is of the other era.
+                    method::SERVER_DISCOVER | method::LISTEN => return Err(unknown(method)),
+                    method => match Kind::of(method) {
+                        Some(_) if has_cursor(params) => return Err(Refusal::Cursor),
+                        Some(kind) => Goal::List(kind),
+                        None => return self.find_server(gateway, &request, attributes, worker),
+                    },
+                };
+                let asker = self.asker(gateway, &request)?;
+                let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
+                effects.extend(shown(Export::of(&attributes, self.config.storage)?));
+                let places: Vec<usize> = (0..gateway.servers.len()).collect();
+                effects.extend(self.ask(goal, &places, asker, Purpose::Answer { id }, worker));
+                Ok(effects)
+            }
+        }
+    }
+
+    /// Passes a notification on to whom it concerns.
+    fn notify(
+        &self,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
+        (method, session): (&str, &Session),
+        worker: &mut Worker,
+    ) {
+        let Incoming {
+            message,
+            headers,
+            body,
+            ..
+        } = *request;
+        match method {
+            // The gateway has said so itself, before the session began: what
+            // follows must not overtake it.
+            method::INITIALIZED => {}
+            method::PROGRESS => {
+                // Of a request of a server's, which alone knows the token.
+                let token = bridge::ids::referred(message);
+                let own = token.and_then(|token| own_name(gateway, session, token, worker));
+                let text = std::str::from_utf8(body).unwrap_or_default();
+                if let Some((at, own)) = own
+                    && let Some(edit) = bridge::ids::referring(text, message, &own)
+                {
+                    let body = edit::apply(text, vec![edit]);
+                    self.tell(gateway, session, Some(at), &body, headers, worker);
+                }
+            }
+            method::CANCELLED => {
+                let Some(id) = bridge::ids::referred(message) else {
+                    return;
+                };
+                let to = match gateway.sole() {
+                    Some(_) => Some(0),
+                    None => worker.requests.server(&session.id, id),
+                };
+                if to.is_some() {
+                    self.tell(gateway, session, to, body, headers, worker);
+                }
+            }
+            _ => self.tell(gateway, session, None, body, headers, worker),
+        }
+    }
+}
+
+/// The server whose request the client knows by this name, a JSON text, and its
+/// own name for it.
+fn own_name(
+    gateway: &Gateway,
+    session: &Session,
+    name: &str,
+    worker: &Worker,
+) -> Option<(usize, String)> {
+    let keys = worker.sealing.as_ref()?.keys();
+    let name = json::string(name)?;
+    let servers = &gateway.servers;
+    alias::original(keys, Named::Request, &session.id, servers, &name)
+}
+
+pub(super) fn has_cursor(params: &mcp::message::Params<'_>) -> bool {
+    params.get("cursor").is_some_and(|cursor| cursor != "null")
+}
+
+/// Legacy clients are told of a method that is not there by the error alone.
+pub(super) fn unknown(method: &str) -> Refusal {
+    Refusal::UnknownMethod {
+        method: method.to_owned(),
+        modern: false,
+    }
+}

@@ -1,0 +1,264 @@
+//! A legacy client's session: how it begins, who it is with, how it ends (MCP
+//! 2025-11-25, "Session management"). All of it is in the id that the client
+//! keeps; nothing is kept here.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::asking::Purpose;
+use super::outcome::{count, shown};
+use super::request::Incoming;
+use super::{Effect, Stream};
+use crate::config::{Gateway, Identity};
+use crate::gateway::call::Call;
+use crate::gateway::caller::Caller;
+use crate::gateway::fanout::{Asker, Fanout, Goal, Who};
+use crate::gateway::forwarding;
+use crate::gateway::session::{self, Part, Session};
+use crate::gateway::worker::Worker;
+use crate::http::{Headers, Reply};
+use crate::mcp::{self, version};
+use crate::policy::attributes::Attributes;
+use crate::policy::export::Export;
+use crate::policy::{Refusal, Status};
+
+/// Who sent a request, as far as the gateway has to know.
+#[derive(Debug, Clone)]
+pub(super) enum Client {
+    /// A modern one: the request says it all.
+    Modern,
+    /// A legacy one, in this session.
+    Legacy(Rc<Session>),
+}
+
+impl Stream {
+    /// Who asks, by the client's request.
+    pub(super) fn asker(
+        &self,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
+    ) -> Result<Asker, Refusal> {
+        let traced = forwarding::traced(request.headers);
+        Ok(match request.client {
+            Client::Modern => {
+                let meta = request.message.params().map(|params| &params.meta);
+                Asker {
+                    caller: Caller::of(meta.unwrap_or(&mcp::message::Meta::default()), traced)?,
+                    parts: Vec::new(),
+                    who: who(gateway, request.headers, request.metadata),
+                }
+            }
+            Client::Legacy(session) => Asker {
+                caller: Caller::of_session(session, traced),
+                parts: session.parts.clone(),
+                who: Who::Anyone,
+            },
+        })
+    }
+
+    /// The session that a request is in.
+    ///
+    /// # Errors
+    /// It names none, or one that is not this client's, not of this gateway's,
+    /// or over.
+    pub(super) fn session(
+        &self,
+        gateway: &Gateway,
+        headers: &Headers,
+        metadata: Option<&str>,
+        worker: &Worker,
+    ) -> Result<Rc<Session>, Refusal> {
+        let identity = identity(gateway, headers, metadata)?;
+        let mut ids = headers.all(mcp::SESSION_HEADER);
+        let id = match (ids.next(), ids.next()) {
+            (None, _) => return Err(Refusal::SessionMissing),
+            (Some(id), None) => std::str::from_utf8(id).ok(),
+            (Some(_), Some(_)) => None,
+        };
+        let path = headers.get(":path").unwrap_or_default();
+        let session = id
+            .and_then(|id| {
+                let sealing = worker.sealing.as_ref()?;
+                sealing.open(id, path, identity.as_deref(), worker.now())
+            })
+            .ok_or(Refusal::SessionUnknown)?;
+        // Without the header it is the version that had none; a client that has
+        // negotiated another knows what it has.
+        let claimed = headers.all(mcp::PROTOCOL_VERSION_HEADER);
+        for claimed in claimed {
+            let claimed = String::from_utf8_lossy(claimed);
+            if version::legacy(claimed.trim()).is_none() {
+                return Err(Refusal::SessionVersion(
+                    claimed.into_owned(),
+                    session.version,
+                ));
+            }
+        }
+        Ok(Rc::new(session))
+    }
+
+    /// `initialize`: the servers are asked what they can do.
+    pub(super) fn initialize(
+        &mut self,
+        gateway: &Gateway,
+        request: &Incoming<'_>,
+        attributes: &Attributes<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Incoming {
+            message,
+            headers,
+            metadata,
+            ..
+        } = *request;
+        let identity = identity(gateway, headers, metadata)?;
+        let nothing = mcp::message::Params::default();
+        let params = message.params().unwrap_or(&nothing);
+        let asker = Asker {
+            caller: Caller::of_initialize(params, forwarding::traced(headers))?,
+            parts: Vec::new(),
+            who: Who::Anyone,
+        };
+        let mut effects: Vec<Effect> = self.counted(attributes).into_iter().collect();
+        effects.extend(shown(Export::of(attributes, self.config.storage)?));
+        let purpose = Purpose::Begin(Beginning {
+            id: message.id().unwrap_or("null").to_owned(),
+            path: headers.get(":path").unwrap_or_default().to_vec(),
+            identity,
+        });
+        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        effects.extend(self.ask(Goal::Greet, &places, asker, purpose, worker));
+        Ok(effects)
+    }
+
+    /// The servers have said what they can do: the session begins.
+    pub(super) fn begun(
+        &mut self,
+        gateway: &Gateway,
+        greeted: Fanout,
+        beginning: &Beginning,
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        if let Some(refusal) = greeted.refused(gateway) {
+            greeted.given_up(gateway, worker);
+            return self.refuse(&refusal, Some(&beginning.id));
+        }
+        let parts = greeted.parts(gateway);
+        let version = greeted.version(&parts);
+        let caller = greeted.caller().clone();
+        let nonce = worker.random();
+        let session = Session {
+            id: session::id(&nonce),
+            version,
+            capabilities: caller.capabilities,
+            info: caller.info,
+            parts,
+        };
+        let id = worker.sealing.as_ref().and_then(|sealing| {
+            let identity = beginning.identity.as_deref();
+            sealing.seal(&session, nonce, &beginning.path, identity, worker.now())
+        });
+        let Some(id) = id else {
+            greeted.given_up(gateway, worker);
+            return self.refuse(&Refusal::Internal, Some(&beginning.id));
+        };
+        let mut effects: Vec<Effect> = Vec::new();
+        effects.extend(count(Some(self.config.metrics.sessions_created), 1));
+        let result = match greeted.outcome(gateway).result {
+            Ok(result) => result,
+            Err(refusal) => return self.refuse(&refusal, Some(&beginning.id)),
+        };
+        let answer = super::gateway::answer(&beginning.id, &result);
+        effects.extend(self.reply(answer.with(mcp::SESSION_HEADER, id)));
+        effects
+    }
+
+    /// DELETE: the session is over, on every server.
+    pub(super) fn end_session(
+        &mut self,
+        gateway: &Gateway,
+        headers: &Headers,
+        metadata: Option<&str>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let session = self.session(gateway, headers, metadata, worker)?;
+        let asker = Asker {
+            caller: Caller::of_session(&session, forwarding::traced(headers)),
+            parts: session.parts.clone(),
+            who: Who::Anyone,
+        };
+        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        Ok(self.ask(Goal::End, &places, asker, Purpose::Ended, worker))
+    }
+
+    /// Tells a notification to the legacy servers of the session: to the one at
+    /// this place, or to all.
+    pub(super) fn tell(
+        &self,
+        gateway: &Gateway,
+        session: &Session,
+        to: Option<usize>,
+        message: &[u8],
+        headers: &Headers,
+        worker: &mut Worker,
+    ) {
+        let traced = forwarding::traced(headers);
+        for (at, server) in gateway.servers.iter().enumerate() {
+            if to.is_some_and(|to| to != at) {
+                continue;
+            }
+            if let Some(link) = session.parts.get(at).and_then(Part::link) {
+                let call = Call::tell((at, server), &link, message.to_vec(), &traced);
+                worker.outbox.push(call);
+            }
+        }
+    }
+}
+
+/// What is left to do of `initialize` when the servers have answered.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    /// The JSON text of the request's id.
+    pub(super) id: String,
+    path: Vec<u8>,
+    identity: Option<String>,
+}
+
+/// What tells callers apart, where that is configured.
+///
+/// # Errors
+/// The request does not say who sent it, or says it twice.
+fn identity<'h>(
+    gateway: &Gateway,
+    headers: &'h Headers,
+    metadata: Option<&'h str>,
+) -> Result<Option<String>, Refusal> {
+    match who(gateway, headers, metadata) {
+        Who::Anyone => Ok(None),
+        Who::Known(identity) => Ok(Some(identity)),
+        Who::Nobody => Err(Refusal::Identity),
+    }
+}
+
+fn who(gateway: &Gateway, headers: &Headers, metadata: Option<&str>) -> Who {
+    let said: Option<Cow<'_, str>> = match &gateway.sessions.identity {
+        None => return Who::Anyone,
+        Some(Identity::Metadata { .. }) => metadata.map(Cow::Borrowed),
+        Some(Identity::Header(name)) => {
+            let mut values = headers.all(name);
+            match (values.next(), values.next()) {
+                (Some(value), None) => std::str::from_utf8(value).ok().map(Cow::Borrowed),
+                _ => None,
+            }
+        }
+    };
+    match said.filter(|said| !said.trim().is_empty()) {
+        Some(said) => Who::Known(said.into_owned()),
+        None => Who::Nobody,
+    }
+}
+
+/// What a client is told when its session is over.
+pub(super) fn ended() -> Reply {
+    Reply::empty(200, Status::Ok.as_str())
+}
