@@ -54,7 +54,11 @@ async fn the_rust_sdk_passes_the_policy_in_every_mode() {
 async fn the_rust_sdk_sees_one_server_behind_the_gateway() {
     let gateway = gateway();
     let url = gateway.envoy.url();
-    for mode in [Mode::Auto, Mode::Modern] {
+    for (mode, version) in [
+        (Mode::Auto, "2026-07-28"),
+        (Mode::Modern, "2026-07-28"),
+        (Mode::Legacy, "2025-11-25"),
+    ] {
         for (tool, args, said) in [
             ("weather__get_weather", BERLIN, "partly_cloudy"),
             (
@@ -65,7 +69,7 @@ async fn the_rust_sdk_sees_one_server_behind_the_gateway() {
         ] {
             let outcome = list_and_call(&url, mode, tool, arguments(args)).await;
             let outcome = outcome.unwrap_or_else(|error| panic!("{mode:?} {tool}: {error}"));
-            assert_eq!(outcome.protocol_version, "2026-07-28");
+            assert_eq!(outcome.protocol_version, version);
             assert_eq!(outcome.tools, MERGED);
             assert!(!outcome.is_error);
             assert!(outcome.text[0].contains(said), "{:?}", outcome.text);
@@ -81,24 +85,6 @@ async fn the_rust_sdk_sees_one_server_behind_the_gateway() {
         let error = unknown.expect_err("no such tool").to_string();
         assert!(error.contains("Unknown tool: get_weather"), "{error}");
     }
-}
-
-#[tokio::test]
-async fn a_legacy_client_is_told_what_the_gateway_speaks() {
-    let gateway = gateway();
-    let args = arguments(BERLIN);
-    let outcome = list_and_call(
-        &gateway.envoy.url(),
-        Mode::Legacy,
-        "weather__get_weather",
-        args,
-    )
-    .await;
-    let error = outcome.expect_err("a gateway without sessions").to_string();
-    assert!(error.contains("2026-07-28"), "{error}");
-    let outcome = python::talk(&gateway.envoy.url(), "legacy", &["--list"]);
-    let error = outcome.expect_err("a gateway without sessions");
-    assert!(error.contains("2026-07-28"), "{error}");
 }
 
 #[test]
@@ -127,7 +113,11 @@ fn the_python_sdk_passes_the_policy_in_every_mode() {
 fn the_python_sdk_sees_one_server_behind_the_gateway() {
     let gateway = gateway();
     let url = gateway.envoy.url();
-    for mode in ["auto", "2026-07-28"] {
+    for (mode, version) in [
+        ("auto", "2026-07-28"),
+        ("2026-07-28", "2026-07-28"),
+        ("legacy", "2025-11-25"),
+    ] {
         let call = [
             "--list",
             "--call",
@@ -136,7 +126,7 @@ fn the_python_sdk_sees_one_server_behind_the_gateway() {
         ];
         let outcome = python::talk(&url, mode, &call);
         let outcome = outcome.unwrap_or_else(|error| panic!("{mode}: {error}"));
-        assert_eq!(outcome["protocolVersion"], "2026-07-28", "{mode}");
+        assert_eq!(outcome["protocolVersion"], version, "{mode}");
         assert_eq!(outcome["tools"], json!(MERGED), "{mode}");
         assert_eq!(
             outcome["call"]["structured"]["events"][0]["title"],

@@ -189,7 +189,13 @@ const EVENTS: [&[u8]; 3] = [
 async fn events_reach_the_client_one_by_one_and_untouched() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = server.local_addr().expect("an address");
-    let envoy = Envoy::start("events", &Bootstrap::gateway(address, address));
+    // It is asked nothing but the call.
+    let name = "                    - name: weather\n";
+    let bootstrap = Bootstrap::gateway(address, address).replace(
+        name,
+        &format!("{name}                      protocol: MODERN\n"),
+    );
+    let envoy = Envoy::start("events", &bootstrap);
     let mut client = Connection::open(envoy.address).await;
     let request = call("1", "weather__t", "{}");
 

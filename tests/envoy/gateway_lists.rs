@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::harness::http::{Answer, Request};
-use crate::harness::message::{META, legacy, modern};
+use crate::harness::message::{META, initialize, legacy, modern};
 use crate::harness::shared::gateway;
 
 /// The entries of a list, each as it stands in the answer.
@@ -96,19 +96,37 @@ async fn what_the_gateway_does_not_serve_is_told_in_the_clients_own_protocol() {
         assert_eq!(error["code"], -32601);
         assert_eq!(error["message"], format!("Method not found: {method}"));
     }
-    for request in [
-        legacy("1", "initialize", r#"{"protocolVersion":"2025-11-25"}"#),
-        legacy("1", "tools/list", "{}").header("mcp-protocol-version", "2025-11-25"),
+    let session = initialize().send(to).await;
+    let session = session
+        .header("mcp-session-id")
+        .expect("a session")
+        .to_owned();
+    let response = Request::post(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let list = legacy("1", "tools/list", "{}").header("mcp-protocol-version", "2025-11-25");
+    for (request, status, code) in [
+        // Only `initialize` and `ping` need no session.
+        (list.clone(), 400, -32600),
+        (response.clone(), 400, -32600),
+        (list.header("mcp-session-id", "1"), 404, -32001),
+        // Nobody has asked.
+        (response.header("mcp-session-id", &session), 400, -32600),
     ] {
         let answer = request.send(to).await;
-        assert_eq!(answer.status, 400, "{answer:?}");
-        let error = &answer.json()["error"];
-        assert_eq!(error["code"], -32022);
-        let data = json!({"supported": ["2026-07-28"], "requested": "2025-11-25"});
-        assert_eq!(error["data"], data);
+        let told: Value = answer.json()["error"]["code"].clone();
+        assert_eq!((answer.status, told), (status, json!(code)), "{answer:?}");
     }
-    let response = Request::post(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
-    let answer = response.send(to).await;
-    let code: Value = answer.json()["error"]["code"].clone();
-    assert_eq!((answer.status, code), (400, json!(-32600)));
+    for method in [
+        "TOOLS/LIST",
+        "no/such",
+        "server/discover",
+        "subscriptions/listen",
+        "",
+    ] {
+        let request = legacy("1", method, "{}").header("mcp-session-id", &session);
+        let answer = request.send(to).await;
+        assert_eq!(answer.status, 200, "{method}: {answer:?}");
+        let error = &answer.json()["error"];
+        assert_eq!(error["code"], -32601);
+        assert_eq!(error["message"], format!("Method not found: {method}"));
+    }
 }

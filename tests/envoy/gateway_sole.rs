@@ -151,7 +151,15 @@ async fn a_sole_server_is_all_that_it_says_and_everything_passes_to_it() {
     const ANSWERS: fake::Answers = &[SECOND[0], ("vendor/method", r#"{"x":1.10,"uri":"file:///x"}"#), ("prompts/get", r#"{"messages":[]}"#)];
     let server = fake::start("", ANSWERS).await;
 
-    let events = wire::serve(|_| {
+    let events = wire::serve(|request| {
+        let asked = request.json();
+        if asked["method"] == "server/discover" {
+            let (_, discovered) = SECOND[0];
+            return wire::json(&format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{discovered}}}"#,
+                asked["id"]
+            ));
+        }
         vec![Act::Write(
             wire::head("200 OK", "text/event-stream") + &STREAM.replace('@', ""),
         )]

@@ -30,6 +30,7 @@ mod gateway_nonsense;
 mod gateway_requests;
 mod gateway_sole;
 mod gateway_streams;
+mod growing;
 mod harness;
 mod harness_tests;
 mod hostile;
@@ -38,6 +39,11 @@ mod metrics;
 mod policy_rbac;
 mod policy_server;
 mod refusals;
+mod session_many;
+mod session_replicas;
+mod session_servers;
+mod session_streams;
+mod sessions;
 mod sources;
 #[path = "../examples/token.rs"]
 #[allow(dead_code, reason = "the tests in tests/examples need more of it")]

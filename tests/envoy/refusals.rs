@@ -152,7 +152,7 @@ async fn other_http_methods_are_refused() {
         let request = Request::new(method, "/mcp");
         for (to, allow) in [
             (policy.envoy.address, "GET, POST, DELETE, OPTIONS"),
-            (gateway.envoy.address, "POST, OPTIONS"),
+            (gateway.envoy.address, "POST, DELETE, OPTIONS"),
         ] {
             let answer = refused(to, &request, 405, -32600, "null").await;
             assert_eq!(answer.header("allow"), Some(allow));
@@ -177,11 +177,18 @@ async fn streams_and_ends_of_sessions_must_be_such() {
         refused(policy.envoy.address, &request, status, -32600, "null").await;
     }
     let gateway = gateway();
-    for request in [
-        Request::new("GET", "/mcp").header("accept", "text/event-stream"),
-        Request::new("DELETE", "/mcp").header("mcp-session-id", "1"),
-    ] {
-        let answer = refused(gateway.envoy.address, &request, 405, -32600, "null").await;
+    let to = gateway.envoy.address;
+    let get = Request::new("GET", "/mcp").header("accept", "text/event-stream");
+    let delete = Request::new("DELETE", "/mcp");
+    // Of several servers none is meant by a stream.
+    let answer = refused(to, &get, 405, -32600, "null").await;
+    assert_eq!(answer.header("allow"), Some("POST, DELETE, OPTIONS"));
+    refused(to, &delete, 400, -32600, "null").await;
+    let unknown = delete.clone().header("mcp-session-id", "1");
+    refused(to, &unknown, 404, -32001, "null").await;
+    for request in [get, delete] {
+        let modern = request.header("mcp-protocol-version", "2026-07-28");
+        let answer = refused(to, &modern, 405, -32600, "null").await;
         assert_eq!(answer.header("allow"), Some("POST, OPTIONS"));
     }
 }

@@ -73,7 +73,8 @@ fn twice(weather: &Server, calendar: &Server) -> Bootstrap {
 #[tokio::test]
 async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
     let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
-    let envoy = Envoy::start("twice", &twice(&weather, &calendar));
+    // One worker asks the servers what they are once.
+    let envoy = Envoy::with_workers(1, "twice", &twice(&weather, &calendar));
     let to = envoy.address;
     let token = Key::new(1).sign(&access(ISSUER, "mcp", ""));
     let known = |request: Request| request.header("authorization", format!("Bearer {token}"));

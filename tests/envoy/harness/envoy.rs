@@ -83,6 +83,22 @@ impl Envoy {
         log.lines().map(str::to_owned).collect()
     }
 
+    /// What Envoy has logged of requests so far.
+    pub(crate) fn access(&self) -> String {
+        read(&self.files.join("access"))
+    }
+
+    /// Bytes of memory that Envoy takes, its VMs included, where the system
+    /// tells that.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        kilobytes.checked_mul(1024)
+    }
+
     /// The one line of the log that contains `text`, as soon as it is there.
     pub(crate) fn logged(&self, text: &str) -> String {
         one_line(&self.files.join("log"), text)

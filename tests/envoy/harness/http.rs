@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -13,7 +13,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 /// A gateway that hangs must fail the test and not hang it too.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
@@ -26,6 +26,7 @@ pub(crate) struct Request {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     chunk: Option<usize>,
+    pause: Option<Duration>,
     trailers: Option<HeaderMap>,
 }
 
@@ -38,6 +39,7 @@ impl Request {
             headers: Vec::new(),
             body: Bytes::new(),
             chunk: None,
+            pause: None,
             trailers: None,
         }
     }
@@ -86,6 +88,12 @@ impl Request {
     /// Sends the body in chunks of this size, and its length not at all.
     pub(crate) fn chunked(mut self, size: usize) -> Self {
         self.chunk = Some(size);
+        self
+    }
+
+    /// Waits this long before the body, before each of its chunks and its end.
+    pub(crate) fn paused(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
         self
     }
 
@@ -234,6 +242,8 @@ pub(crate) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     size: Option<u64>,
     trailers: Option<HeaderMap>,
+    pause: Option<Duration>,
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pieces {
@@ -245,6 +255,8 @@ impl Pieces {
             pieces: pieces.into_iter(),
             size: chunk.is_none().then_some(body.len() as u64),
             trailers: request.trailers.clone(),
+            pause: request.pause,
+            until: request.pause.map(|pause| Box::pin(sleep(pause))),
         }
     }
 }
@@ -255,8 +267,12 @@ impl Body for Pieces {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(until) = &mut self.until {
+            ready!(until.as_mut().poll(context));
+        }
+        self.until = self.pause.map(|pause| Box::pin(sleep(pause)));
         let piece = self.pieces.next().map(Frame::data);
         let frame = piece.or_else(|| self.trailers.take().map(Frame::trailers));
         Poll::Ready(frame.map(Ok))
