@@ -8,6 +8,7 @@
 mod serve;
 
 use std::{
+    env,
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -24,7 +25,8 @@ async fn main() -> ExitCode {
     // Modern requests are answered in one JSON body, legacy sessions in events:
     // clients have to take both. `weather` answers all in events.
     let config = StreamableHttpServerConfig::default().with_json_response(true);
-    serve::serve("calendar", 9002, config, Calendar::default()).await
+    let args = env::args().skip(1);
+    serve::serve("calendar", 9002, args, config, Calendar::default()).await
 }
 
 /// Every event takes an hour.

@@ -6,7 +6,7 @@
 
 mod serve;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use rmcp::{
     Json, ServerHandler, handler::server::wrapper::Parameters, schemars, tool, tool_handler,
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 async fn main() -> ExitCode {
     // By default every answer is an event stream: see `calendar` for the other way.
     let config = StreamableHttpServerConfig::default();
-    serve::serve("weather", 9001, config, Weather).await
+    serve::serve("weather", 9001, env::args().skip(1), config, Weather).await
 }
 
 #[derive(Clone, Copy, Serialize, JsonSchema)]

@@ -4,6 +4,7 @@
 //!
 //! `cargo run --example conformance -- --port 9003` serves
 //! `http://127.0.0.1:9003/mcp`; `--port 0` takes any free port and says which.
+//! `--era legacy` or `--era modern` before it: knows nothing of the other one.
 
 #![expect(deprecated, reason = "the suite asks for logging and sampling, too")]
 
@@ -17,6 +18,8 @@ mod tasks;
 mod tools;
 
 use std::{
+    borrow::Cow,
+    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -41,8 +44,20 @@ use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let mut args = env::args().skip(1).peekable();
+    let era = args.next_if(|arg| arg == "--era").and_then(|_| args.next());
+    let versions = match era.as_deref() {
+        Some("legacy") => ProtocolVersion::known_up_to(&ProtocolVersion::V_2025_11_25),
+        Some("modern") => &[ProtocolVersion::V_2026_07_28],
+        _ => ProtocolVersion::KNOWN_VERSIONS,
+    };
+    let fixture = Fixture {
+        versions,
+        listeners: Arc::default(),
+        tasks: TaskManager::default(),
+    };
     let config = StreamableHttpServerConfig::default();
-    serve::serve("conformance", 9003, config, Fixture::default()).await
+    serve::serve("conformance", 9003, args, config, fixture).await
 }
 
 /// What is written here in JSON, as the suite's own documentation writes it.
@@ -66,8 +81,9 @@ const PNG: &str =
 /// A WAV of a millisecond, silent.
 const WAV: &str = "UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQgAAACAgICAgICAgA==";
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Fixture {
+    versions: &'static [ProtocolVersion],
     /// The open `subscriptions/listen` streams.
     listeners: Arc<Mutex<Vec<SubscriptionSink>>>,
     tasks: TaskManager,
@@ -88,6 +104,10 @@ fn is_modern(context: &RequestContext<RoleServer>) -> bool {
 }
 
 impl ServerHandler for Fixture {
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(self.versions)
+    }
+
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_completions()

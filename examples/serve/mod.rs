@@ -2,7 +2,6 @@
 //! and a clean end.
 
 use std::{
-    env,
     io::{Write, stdout},
     net::Ipv4Addr,
     process::ExitCode,
@@ -25,13 +24,14 @@ use tokio::{
 pub(crate) async fn serve<S>(
     name: &str,
     default_port: u16,
+    args: impl Iterator<Item = String>,
     config: StreamableHttpServerConfig,
     server: S,
 ) -> ExitCode
 where
     S: ServerHandler + Clone,
 {
-    match run(name, default_port, config, server).await {
+    match run(name, default_port, args, config, server).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{name}: {message}");
@@ -43,13 +43,14 @@ where
 async fn run<S>(
     name: &str,
     default_port: u16,
+    args: impl Iterator<Item = String>,
     config: StreamableHttpServerConfig,
     server: S,
 ) -> Result<(), String>
 where
     S: ServerHandler + Clone,
 {
-    let port = port(env::args().skip(1)).map_err(|error| format!("{error}; usage: [--port N]"))?;
+    let port = port(args).map_err(|error| format!("{error}; usage: [--port N]"))?;
     let port = port.unwrap_or(default_port);
 
     // Behind a gateway the Host is the gateway's own, or the name of this server.

@@ -118,10 +118,11 @@ def _listener(admin):
         return None
 
 
-def gateway(servers, port=0, **settings):
-    """envoy/gateway.yaml in front of these servers, given as name to URL."""
+def gateway(servers, port=0, protocols=None, **settings):
+    """envoy/gateway.yaml in front of these servers, given as name to URL; `protocols` has a name's, if not AUTO."""
+    protocol = lambda name: {"protocol": protocols[name]} if name in (protocols or {}) else {}
     # By `url` the Host is the server's own address: SDKs refuse any other one as DNS rebinding.
-    settings["servers"] = [{"name": name, "url": url} for name, url in servers.items()]
+    settings["servers"] = [{"name": name, "url": url, **protocol(name)} for name, url in servers.items()]
     clusters = [_cluster(name, url) for name, url in servers.items()]
     text = (ROOT / "envoy" / "gateway.yaml").read_text()
     text = _replace(text, r"target/wasm32-wasip1/release/mcp_gateway\.wasm", str(WASM))

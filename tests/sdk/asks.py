@@ -1,16 +1,30 @@
-"""What `check.py` asks of each server, and what the answer must hold.
+"""What is asked of each server, and what the answer must hold.
 
 An ask is a column of the table, a step of a client's script, and a part of what the client must
 then tell. Of a list the part may leave out entries, but must keep their order: a gateway adds some.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-Ask = tuple[str, Json, Json]
 # What a tool or a prompt, and what a resource, is called where the client sees it.
 Rename = Callable[[str], str]
+
+
+class Ask(NamedTuple):
+    column: str
+    step: Json
+    # None: whether the client tells a result or an error is the SDK's business.
+    wanted: Json | None
+
+
+class Eras(NamedTuple):
+    """What the client speaks, and what the server is asked in: "legacy" or "modern"."""
+
+    client: str
+    server: str
+
 
 COLUMNS = (
     "list",
@@ -24,11 +38,21 @@ COLUMNS = (
     "logs",
     "elicitation",
     "sampling",
+    "roots",
+    "cancel",
+    "ping",
+    "subscribe",
+    "lost",
+    "ends",
+    "restart",
 )
 
 # What every client answers.
 ELICITED = {"name": "Ada"}
 SAMPLED = "blue"
+ROOT = "file:///root"
+# Where each talk puts a word of its own.
+UNIQUE = "{unique}"
 
 
 def call(tool: str, /, *, progress: bool = False, **arguments: Any) -> Json:
@@ -73,16 +97,22 @@ def embedded(**contents: str) -> Json:
 
 def lists(tools: list[str], prompts: list[str], resource: str, template: str) -> list[Ask]:
     return [
-        ("list", {"do": "list_tools"}, result(tools=[{"name": name} for name in tools])),
-        ("list", {"do": "list_prompts"}, result(prompts=[{"name": name} for name in prompts])),
-        ("list", {"do": "list_resources"}, result(resources=[{"uri": resource}])),
-        ("list", {"do": "list_templates"}, result(resourceTemplates=[{"uriTemplate": template}])),
+        Ask("list", {"do": "list_tools"}, result(tools=[{"name": name} for name in tools])),
+        Ask("list", {"do": "list_prompts"}, result(prompts=[{"name": name} for name in prompts])),
+        Ask("list", {"do": "list_resources"}, result(resources=[{"uri": resource}])),
+        Ask("list", {"do": "list_templates"}, result(resourceTemplates=[{"uriTemplate": template}])),
     ]
 
 
-def fixture(name: Rename, uri: Rename, _modern: bool) -> list[Ask]:
+def pings(eras: Eras) -> list[Ask]:
+    """2026-07-28 has no ping."""
+    return [Ask("ping", {"do": "ping"}, result())] if eras.client == "legacy" else []
+
+
+def fixture(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
     """Of `python_server.py` and `typescript_server.mjs`."""
-    add, count, links, ask, sample = (name(tool) for tool in ("add", "count", "links", "ask", "sample"))
+    tools = [name(tool) for tool in ("add", "count", "links", "ask", "sample", "roots", "wait", "waited")]
+    add, count, links, ask, sample, roots, wait, waited = tools
     greet, template = name("greet"), uri("fixture://city/{city}")
     note = {"uri": uri("fixture://note"), "text": "Nothing is lost.", "mimeType": "text/plain"}
     city = {"uri": uri("fixture://city/Bern"), "text": "Bern is a city."}
@@ -97,22 +127,52 @@ def fixture(name: Rename, uri: Rename, _modern: bool) -> list[Ask]:
     hello = result(content=[text("Hello, Ada!")])
     blue = result(content=[text("The model says: blue")])
     return [
-        *lists([add, count, links, ask, sample], [greet], note["uri"], template),
-        ("call", call(add, a=2, b=3), result(structuredContent={"sum": 5})),
-        ("links", call(links), result(content=[link, embedded(**note)])),
-        ("prompt", prompt(greet, name="Ada"), result(messages=greeting)),
-        ("resource", read(note["uri"]), result(contents=[note])),
-        ("template", read(city["uri"]), result(contents=[city])),
-        ("completion", complete(of_prompt(greet), "name", "A"), completes("Ada", "Alan")),
-        ("completion", complete(of_template(template), "city", "Ber"), completes("Berlin", "Bern")),
-        ("progress", call(count, to=3, progress=True), {"progress": progress}),
-        ("logs", call(count, to=3), {**result(content=[text("Counted to 3.")]), "logs": logs}),
-        ("elicitation", call(ask), {**hello, "elicited": [{"message": "What is your name?"}]}),
-        ("sampling", call(sample), {**blue, "sampled": [{"maxTokens": 10}]}),
+        *lists(tools, [greet], note["uri"], template),
+        Ask("call", call(add, a=2, b=3), result(structuredContent={"sum": 5})),
+        Ask("links", call(links), result(content=[link, embedded(**note)])),
+        Ask("prompt", prompt(greet, name="Ada"), result(messages=greeting)),
+        Ask("resource", read(note["uri"]), result(contents=[note])),
+        Ask("template", read(city["uri"]), result(contents=[city])),
+        Ask("completion", complete(of_prompt(greet), "name", "A"), completes("Ada", "Alan")),
+        Ask("completion", complete(of_template(template), "city", "Ber"), completes("Berlin", "Bern")),
+        Ask("progress", call(count, to=3, progress=True), {"progress": progress}),
+        Ask("logs", call(count, to=3), {**result(content=[text("Counted to 3.")]), "logs": logs}),
+        Ask("elicitation", call(ask), {**hello, "elicited": [{"message": "What is your name?"}]}),
+        Ask("sampling", call(sample), {**blue, "sampled": [{"maxTokens": 10}]}),
+        Ask("roots", call(roots), {**result(content=[text("Roots: root")]), "rooted": [{}]}),
+        Ask("cancel", {**call(wait, key=UNIQUE), "do": "cancel"}, result()),
+        Ask("cancel", call(waited, key=UNIQUE), result(content=[text("cancelled")])),
+        *pings(eras),
     ]
 
 
-def everything(name: Rename, uri: Rename, _modern: bool) -> list[Ask]:
+def forgetful(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
+    """Of `typescript_server.mjs`, which has some more for sessions."""
+    if eras != Eras("legacy", "legacy"):
+        return fixture(name, uri, eras)
+    note = uri("fixture://note")
+    return [
+        *fixture(name, uri, eras),
+        Ask("subscribe", {"do": "subscribe", "uri": note}, result()),
+        Ask("subscribe", call(name("touch")), result(content=[text("touched")])),
+        Ask("subscribe", {"do": "updated"}, result(uri=note)),
+        Ask("lost", call(name("forget")), result(content=[text("forgotten")])),
+        # The server answers with 404, and SDKs initialize anew or give up.
+        Ask("lost", read(note), None),
+        Ask("lost", {"do": "reconnect"}, result()),
+        Ask("lost", read(note), result(contents=[{"uri": note}])),
+    ]
+
+
+def restarted(uri: Rename, file: str) -> list[Ask]:
+    """Of a server that is another process after the pause, and knows nothing of the session."""
+    note = uri("fixture://note")
+    steps = (read(note), {"do": "pause", "file": file}, read(note), {"do": "reconnect"}, read(note))
+    contents = result(contents=[{"uri": note}])
+    return [Ask("restart", *one) for one in zip(steps, (contents, result(), None, result(), contents), strict=True)]
+
+
+def everything(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
     """Of `@modelcontextprotocol/server-everything`, whose log messages come by chance."""
     # Some tools it has only for clients that it can ask.
     ask, sample = name("trigger-elicitation-request"), name("trigger-sampling-request")
@@ -122,36 +182,39 @@ def everything(name: Rename, uri: Rename, _modern: bool) -> list[Ask]:
     long, department = name("trigger-long-running-operation"), of_prompt(name("completable-prompt"))
     weather = [{"role": "user", "content": text("What's weather in Bern?")}]
     return [
-        *lists([name("echo"), ask, sample], [name("args-prompt")], document, template),
-        (
+        *lists([name("echo")], [name("args-prompt")], document, template),
+        Ask(
             "call",
             call(name("get-structured-content"), location="Chicago"),
             result(structuredContent={"temperature": 36}),
         ),
-        (
+        Ask(
             "links",
             call(name("get-resource-links"), count=2),
             result(content=[{"type": "resource_link", "uri": second}]),
         ),
-        ("links", call(name("get-resource-reference"), resourceId=1), result(content=[embedded(uri=first)])),
-        ("prompt", prompt(name("args-prompt"), city="Bern"), result(messages=weather)),
-        ("resource", read(document), result(contents=[{"uri": document}])),
-        ("template", read(first), result(contents=[{"uri": first}])),
-        ("completion", complete(department, "department", "S"), completes("Sales", "Support")),
-        ("completion", complete(of_template(template), "resourceId", "7"), completes("7")),
-        (
+        Ask("links", call(name("get-resource-reference"), resourceId=1), result(content=[embedded(uri=first)])),
+        Ask("prompt", prompt(name("args-prompt"), city="Bern"), result(messages=weather)),
+        Ask("resource", read(document), result(contents=[{"uri": document}])),
+        Ask("template", read(first), result(contents=[{"uri": first}])),
+        Ask("completion", complete(department, "department", "S"), completes("Sales", "Support")),
+        Ask("completion", complete(of_template(template), "resourceId", "7"), completes("7")),
+        Ask(
             "progress",
-            call(long, duration=0.1, steps=2, progress=True),
-            {"progress": [{"progress": 1, "total": 2}, {"progress": 2, "total": 2}]},
+            # It has nothing between the last one and the result, which an SDK may take first.
+            call(long, duration=0.15, steps=3, progress=True),
+            {"progress": [{"progress": 1, "total": 3}, {"progress": 2, "total": 3}]},
         ),
-        ("elicitation", call(ask), {"elicited": [{"message": "Please provide inputs for the following fields:"}]}),
-        ("sampling", call(sample, prompt="Name a colour."), {"sampled": [{"maxTokens": 100}]}),
+        Ask("elicitation", call(ask), {"elicited": [{"message": "Please provide inputs for the following fields:"}]}),
+        Ask("sampling", call(sample, prompt="Name a colour."), {"sampled": [{"maxTokens": 100}]}),
+        Ask("roots", call(name("get-roots-list")), result(content=[{"type": "text"}])),
+        *pings(eras),
     ]
 
 
-def conformance(name: Rename, uri: Rename, modern: bool) -> list[Ask]:
+def conformance(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
     """Of the example `conformance`, on rmcp, which has a tool for each way to ask the client."""
-    if modern:
+    if eras.server == "modern":
         ask = call(name("test_input_required_result_elicitation"))
         sample = call(name("test_input_required_result_sampling"))
     else:
@@ -165,23 +228,25 @@ def conformance(name: Rename, uri: Rename, modern: bool) -> list[Ask]:
     resource = embedded(uri=uri("test://embedded-resource"))
     return [
         *lists([simple, name("greet")], [with_arguments], static, template),
-        ("call", call(simple), result(content=[text(said)])),
-        ("links", call(name("test_embedded_resource")), result(content=[resource])),
-        ("prompt", prompt(with_arguments, arg1="a", arg2="b"), result(messages=quoted)),
-        ("resource", read(static), result(contents=[{"uri": static}])),
-        ("template", read(data), result(contents=[{"uri": data}])),
-        ("completion", complete(of_prompt(with_arguments), "arg1", "pa"), completes("paris", "park", "party")),
-        ("completion", complete(of_template(template), "id", "te"), completes("test")),
-        (
+        Ask("call", call(simple), result(content=[text(said)])),
+        Ask("links", call(name("test_embedded_resource")), result(content=[resource])),
+        Ask("prompt", prompt(with_arguments, arg1="a", arg2="b"), result(messages=quoted)),
+        Ask("resource", read(static), result(contents=[{"uri": static}])),
+        Ask("template", read(data), result(contents=[{"uri": data}])),
+        Ask("completion", complete(of_prompt(with_arguments), "arg1", "pa"), completes("paris", "park", "party")),
+        Ask("completion", complete(of_template(template), "id", "te"), completes("test")),
+        Ask(
             "progress",
             call(name("test_tool_with_progress"), progress=True),
             {"progress": [{"progress": done, "total": 100} for done in (0, 50, 100)]},
         ),
-        (
+        Ask(
             "logs",
             call(name("test_tool_with_logging")),
-            {"logs": [{"level": "info", "data": f"Tool {what}"} for what in ("execution started", "processing data")]},
+            # In sessions they are not in the stream of the call: the last ones may come too late.
+            {"logs": [{"level": "info", "data": "Tool execution started"}]},
         ),
-        ("elicitation", ask, {"elicited": [{"mode": "form"}]}),
-        ("sampling", sample, {"sampled": [{"maxTokens": 100}]}),
+        Ask("elicitation", ask, {"elicited": [{"mode": "form"}]}),
+        Ask("sampling", sample, {"sampled": [{"maxTokens": 100}]}),
+        *pings(eras),
     ]

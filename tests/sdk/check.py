@@ -1,109 +1,73 @@
-#!/usr/bin/env python3
-"""Has clients on other people's SDKs do everything MCP offers with servers on other people's SDKs.
+"""Has every client do with the servers what `asks` says, and compares.
 
-    check.py [SERVER]...      directly, without a gateway in between: what the SDKs can do
-    check.py SERVER --url URL [--prefix 'name__'] [--uri-prefix 'name+']
-                              the same through a gateway, where SERVER's tools and prompts, and its
-                              resources, have these prefixes
-
-Prints a table for each server, and what was wrong; the exit code says whether anything was. `–` is
-what the server does not have, or not in a way that can be foretold. `rmcp` is the example
-`conformance`: `cargo build --example conformance` makes it.
+Each client first talks to each server itself. What it tells must be what the ask wants; what it
+tells through a gateway must in addition be the same, but for what `expected` says.
 """
 
-import argparse
 import json
-import subprocess
-import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import asks
-import install
+from asks import Ask, Eras, Json
+from expected import OFFERED, Rule, comparable, hangs, keeps, rule
+from processes import CLIENTS, SERVERS, readable, talk
 
-# A client gives up by itself after 20 s.
-TALKED_WITHIN = 40
-MODES = ("auto", "modern", "legacy")
+LISTS = {
+    "list_tools": ("tools", "name", "__"),
+    "list_prompts": ("prompts", "name", "__"),
+    "list_resources": ("resources", "uri", "+"),
+    "list_templates": ("resourceTemplates", "uriTemplate", "+"),
+}
+# A client waits most of the time; the servers work meanwhile.
+AT_ONCE = 3
+Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class Server:
-    command: list[str]
-    asks: Callable[[asks.Rename, asks.Rename, bool], list[asks.Ask]]
-    speaks_modern: bool = True
-
-
-@dataclass(frozen=True)
-class Way:
-    """How clients get to a server."""
-
+class Gateway:
+    label: str
     url: str
-    prefix: str = ""
-    uri_prefix: str = ""
-    through_gateway: bool = False
+    # What the gateway speaks to each of its servers.
+    servers: dict[str, str]
+    modes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Client:
-    command: list[str]
-    modes: tuple[str, ...] = MODES
+@dataclass
+class Row:
+    way: str
+    client: str
+    mode: str
+    speaks: set[str] = field(default_factory=set)
+    # A column's rules as they came out, by server; None is a failure.
+    cells: dict[str, dict[str, Rule | None]] = field(default_factory=lambda: {name: {} for name in asks.COLUMNS})
+    wrong: list[str] = field(default_factory=list)
+
+    def fail(self, server: str, column: str, why: str) -> None:
+        self.cells[column][server] = None
+        self.wrong.append(f"{self.way}, {self.client} {self.mode}, {server}: {why}")
+
+    def passed(self, server: str, column: str, how: Rule) -> None:
+        """What is worse than what another ask of the same cell came to stays."""
+        before = self.cells[column].get(server, how)
+        self.cells[column][server] = before if before in (None, Rule.MAY) else how
+
+    def text(self, servers: Iterable[str]) -> list[str]:
+        signs = lambda cell: "".join(_sign(cell.get(server, Rule.NONE)) for server in servers)
+        return [self.way, self.client, self.mode, "/".join(sorted(self.speaks)), *map(signs, self.cells.values())]
 
 
-SERVERS = {
-    "python": Server(install.python("python_server.py"), asks.fixture),
-    "typescript": Server(install.node("typescript_server.mjs"), asks.fixture),
-    "everything": Server(install.node("everything_server.mjs"), asks.everything, speaks_modern=False),
-    "rmcp": Server([str(install.TARGET / "debug" / "examples" / "conformance")], asks.conformance),
-}
-CLIENTS = {
-    "python": Client(install.python("python_client.py")),
-    "typescript": Client(install.node("typescript_client.mjs")),
-    "typescript-v1": Client(install.node("typescript_v1_client.mjs"), modes=("legacy",)),
-}
+def _sign(rule: Rule | None) -> str:
+    return rule.value if rule else "F"
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(SERVERS))
-    parser.add_argument("--url")
-    parser.add_argument("--prefix", default="")
-    parser.add_argument("--uri-prefix", default="")
-    args = parser.parse_args()
-    for name in args.servers:
-        if name not in SERVERS:
-            parser.error(f"no server {name}; there are: {', '.join(SERVERS)}")
-    if args.url and len(args.servers) != 1:
-        parser.error("--url needs the one server that is behind it")
-    return args
-
-
-@contextmanager
-def running(command: list[str]) -> Iterator[str]:
-    """Starts a server on a free port and gives its URL."""
-    command = [*command, "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        line = process.stdout.readline()
-        if "listening on " not in line:
-            raise SystemExit(f"check: {' '.join(command)} does not start")
-        yield line.split("listening on ")[1].strip()
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def talk(client: Client, mode: str, url: str, steps: list[asks.Json]) -> asks.Json:
-    options = ["--mode", mode, "--log", "info", "--elicit", json.dumps(asks.ELICITED), "--sample", asks.SAMPLED]
-    command = [*client.command, url, *options, json.dumps(steps)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TALKED_WITHIN)
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        return {"error": {"message": f"the client says no JSON: {done.stdout}{done.stderr}"}}
+def brief(value: Any) -> str:
+    return textwrap.shorten(json.dumps(value, ensure_ascii=False), 700)
 
 
 def holds(actual: Any, part: Any) -> bool:
@@ -116,68 +80,186 @@ def holds(actual: Any, part: Any) -> bool:
     return actual == part
 
 
-def brief(value: Any) -> str:
-    return textwrap.shorten(json.dumps(value), 600)
+def era(mode: str, modern: bool) -> str:
+    """What a client speaks with a peer that speaks both eras, or only legacy."""
+    return "modern" if modern and mode != "legacy" else "legacy"
 
 
-def compare(asked: list[asks.Ask], steps: list[asks.Json]) -> tuple[list[str], list[str]]:
-    """The cells of a client's row, and what is wrong in it."""
-    cells, wrong = dict.fromkeys(asks.COLUMNS, "–"), []
-    for (column, step, wanted), got in zip(asked, steps, strict=True):
-        if not holds(got, wanted):
-            cells[column] = "FAIL"
-            wrong.append(f"{brief(step)}\n      wanted {brief(wanted)}\n      got    {brief(got)}")
-        elif cells[column] == "–":
-            cells[column] = "ok"
-    return list(cells.values()), wrong
+def rows(modes: tuple[str, ...], clients: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, mode) for name in clients for mode in CLIENTS[name].modes if mode in modes]
 
 
-def clients(modes: tuple[str, ...]) -> Iterator[tuple[str, Client, str]]:
-    """The rows of a table: each client in each of these modes that it has."""
-    for name, client in CLIENTS.items():
-        yield from ((name, client, mode) for mode in client.modes if mode in modes)
+def asked_of(client: str, server: str, eras: Eras, prefixed: bool) -> list[Ask]:
+    name, uri = (f"{server}{mark}" if prefixed else "" for mark in ("__", "+"))
+    all_of_them = SERVERS[server].asks(name.__add__, uri.__add__, eras)
+    return [ask for ask in all_of_them if ask.column in CLIENTS[client].columns]
 
 
-def check(name: str, way: Way, modes: tuple[str, ...] = MODES) -> list[str]:
-    """Prints the table of one server; gives what is wrong."""
-    server, rows, wrong = SERVERS[name], [], []
-    for client_name, client, mode in clients(modes):
-        asked = server.asks(way.prefix.__add__, way.uri_prefix.__add__, mode != "legacy")
-        answer = talk(client, mode, way.url, [step for _, step, _ in asked])
-        if "error" not in answer:
-            cells, why = compare(asked, answer["steps"])
-        elif mode == "modern" and not server.speaks_modern and not way.through_gateway:
-            cells, why = ["cannot connect: the server speaks no modern MCP"], []
-        else:
-            cells, why = ["cannot connect"], [answer["error"]["message"]]
-        rows.append([client_name, mode, answer.get("protocolVersion", ""), *cells])
-        wrong += [f"{name}, {client_name} {mode}: {reason}" for reason in why]
-    show(name, ["client", "mode", "speaks", *asks.COLUMNS], rows)
-    return wrong
+def keys(asked: list[Ask]) -> list[Key]:
+    """A name for each: a step may be there more than once, and with another outcome."""
+    seen: Counter[tuple[str, str]] = Counter()
+    names = []
+    for ask in asked:
+        name = ask.column, json.dumps(ask.step)
+        names.append((*name, seen[name]))
+        seen[name] += 1
+    return names
 
 
-def show(name: str, head: list[str], rows: list[list[str]]) -> None:
-    # What takes the place of all cells does not widen the first.
-    cells = [row if len(row) == len(head) else row[:3] for row in [head, *rows]]
-    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
-    print(f"\n{name}")
-    for row in [head, *rows]:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip())
+class Check:
+    def __init__(self, urls: dict[str, str], clients: Iterable[str]) -> None:
+        self.urls = urls
+        self.clients = tuple(clients)
+        # By client, mode and server: what the client told of each ask.
+        self.direct: dict[tuple[str, str, str], dict[Key, Json]] = {}
+
+    def directly(self, modes: tuple[str, ...]) -> list[Row]:
+        """Every client with every server, without a gateway."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda row: self._directly(*row), rows(modes, self.clients)))
+
+    def _directly(self, client: str, mode: str) -> Row:
+        row = Row("directly", client, mode)
+        asked = {}
+        for server in self.urls:
+            speaks_modern = SERVERS[server].speaks_modern
+            if mode != "modern" or speaks_modern:
+                spoken = era(mode, speaks_modern)
+                eras = Eras(spoken, spoken)
+                asked[server] = eras, asked_of(client, server, eras, prefixed=False)
+        talks = [(self.urls[server], [ask.step for ask in its]) for server, (_, its) in asked.items()]
+        for answer, (server, (eras, its)) in zip(talk(CLIENTS[client], mode, talks), asked.items()):
+            if (told := self._told(row, answer, eras.client)) is None:
+                row.cells["list"][server] = None
+                continue
+            self.direct[client, mode, server] = dict(zip(keys(its), told))
+            for ask, got in zip(its, told):
+                judge(row, server, ask, got, None, eras, Rule.SAME)
+        return row
+
+    def through(self, gateway: Gateway) -> list[Row]:
+        """Every client with all servers at once, in one connection, compared with what it got directly."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda row: self._through(gateway, *row), rows(gateway.modes, self.clients)))
+
+    def _through(self, gateway: Gateway, client: str, mode: str) -> Row:
+        row = Row(gateway.label, client, mode)
+        several = len(gateway.servers) > 1
+        spoken = era(mode, modern=True)
+        asked, steps = [], [{"do": what} for what in LISTS]
+        for server, its in gateway.servers.items():
+            eras = Eras(spoken, its)
+            own = asked_of(client, server, eras, prefixed=False)
+            for ask, key in zip(asked_of(client, server, eras, prefixed=True), keys(own)):
+                wanted = rule(server, ask.column, eras, several)
+                if wanted is not Rule.NONE:
+                    base = self._base(client, mode, server, its, key)
+                    asked.append((server, ask, base, eras, wanted))
+        # The lists are the same for all, and what loses the session comes last.
+        steps += [ask.step for _, ask, *_ in asked if ask.column not in ("list", "lost")]
+        steps += [ask.step for _, ask, *_ in asked if ask.column == "lost"]
+        [answer] = talk(CLIENTS[client], mode, [(gateway.url, steps)])
+        if (told := self._told(row, answer, spoken)) is None:
+            for server in gateway.servers:
+                row.cells["list"][server] = None
+            return row
+        lists = {step["do"]: got for step, got in zip(steps, told[: len(LISTS)])}
+        rest = iter(told[len(LISTS) :])
+        for server, ask, base, eras, wanted in sorted(asked, key=lambda one: one[1].column == "lost"):
+            got = lists[ask.step["do"]] if ask.column == "list" else next(rest)
+            judge(row, server, ask, got, base, eras, wanted)
+        self._judge_order(row, lists, list(gateway.servers))
+        return row
+
+    def _base(self, client: str, mode: str, server: str, its: str, key: Key) -> Json | None:
+        """What the client told of the server itself, spoken to as the gateway does if the client can."""
+        modes = [mode, "auto", "legacy"] if its == "modern" else ["legacy", mode]
+        told = [self.direct[client, one, server] for one in modes if (client, one, server) in self.direct]
+        return next((steps[key] for steps in told if key in steps), None)
+
+    def _told(self, row: Row, answer: Json, spoken: str) -> list[Json] | None:
+        if "error" in answer:
+            row.wrong.append(f"{row.way}, {row.client} {row.mode}: cannot connect: {brief(answer['error'])}")
+            return None
+        if version := answer.get("protocolVersion"):
+            row.speaks.add(version)
+            if (version == "2026-07-28") != (spoken == "modern"):
+                row.wrong.append(f"{row.way}, {row.client} {row.mode}: speaks {version}, and should be {spoken}")
+        return answer["steps"]
+
+    def _judge_order(self, row: Row, lists: dict[str, Json], servers: list[str]) -> None:
+        """A merged list holds nobody else's entries, and the servers' in the order of the configuration."""
+        for what, (key, member, mark) in LISTS.items():
+            entries = lists[what].get("result", {}).get(key, [])
+            whose = [entry[member].partition(mark)[0] for entry in entries]
+            order = [servers.index(name) if name in servers else -1 for name in whose]
+            if -1 in order or any(one > other for one, other in pairwise(order)):
+                row.wrong.append(f"{row.way}, {row.client} {row.mode}: {key} in the order {whose}")
 
 
-def main() -> int:
-    args = arguments()
-    install.install()
-    wrong = []
-    for name in args.servers or SERVERS:
-        if args.url:
-            wrong += check(name, Way(args.url, args.prefix, args.uri_prefix, through_gateway=True))
-        else:
-            with running(SERVERS[name].command) as url:
-                wrong += check(name, Way(url))
-    print("".join(f"\n  {line}" for line in wrong))
-    return 1 if wrong else 0
+def judge(row: Row, server: str, ask: Ask, got: Json, base: Json | None, eras: Eras, wanted: Rule) -> None:
+    """Writes into the row what an answer comes to; `base` is the one that the server itself gave."""
+    through = row.way != "directly"
+    if through and base is None and wanted is Rule.SAME:
+        row.fail(server, ask.column, f"nothing to compare with: {brief(ask.step)}")
+        return
+    expected, own = ask.wanted, got
+    same = holds(got, ask.wanted) if ask.wanted is not None else not hangs(got)
+    if same and through and base is not None and wanted in (Rule.SAME, Rule.MAY):
+        both = (base, plain(server, ask, got))
+        expected, own = (comparable(ask, trimmed(server, ask, one, eras), eras) for one in both)
+        same = expected == own
+    if wanted in (Rule.SAME, Rule.MAY) and same:
+        row.passed(server, ask.column, Rule.SAME)
+    elif wanted is not Rule.SAME and not hangs(got) and keeps(wanted, got):
+        row.passed(server, ask.column, wanted)
+    else:
+        expected = expected if wanted in (Rule.SAME, Rule.MAY) else wanted.name
+        row.fail(server, ask.column, f"{brief(ask.step)}\n      {difference(expected, own)}")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def plain(server: str, ask: Ask, got: Json) -> Json:
+    """What the server said, without the gateway's prefixes and other servers' entries."""
+    if ask.column == "list" and "result" in got:
+        key, member, mark = LISTS[ask.step["do"]]
+        entries = got["result"].get(key, [])
+        entries = [entry for entry in entries if entry[member].startswith(f"{server}{mark}")]
+        got = {**got, "result": {key: entries}}
+    text = json.dumps(got, ensure_ascii=False)
+    return json.loads(text.replace(f"{server}__", "").replace(f"{server}+", ""))
+
+
+def trimmed(server: str, ask: Ask, got: Json, eras: Eras) -> Json:
+    """Without what changes from one time to the next, and of lists nothing but the entries."""
+    got = json.loads(readable(json.dumps(got, ensure_ascii=False)))
+    if ask.column == "list" and "result" in got:
+        key, member, _ = LISTS[ask.step["do"]]
+        entries = got["result"].get(key, [])
+        if server == "everything" and eras.client != eras.server:
+            entries = [entry for entry in entries if entry[member] not in OFFERED]
+        got = {**got, "result": {key: entries}}
+    return got
+
+
+def difference(wanted: Any, got: Any) -> str:
+    """Where two values differ first, if it is in entries of a list."""
+    while isinstance(wanted, dict) and isinstance(got, dict) and wanted.keys() == got.keys():
+        differ = [key for key in wanted if wanted[key] != got[key]]
+        if len(differ) != 1:
+            break
+        wanted, got = wanted[differ[0]], got[differ[0]]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        wanted, got = next(((one, other) for one, other in zip(wanted, got) if one != other), (wanted, got))
+    return f"wanted {brief(wanted)}\n      got    {brief(got)}"
+
+
+def show(table: list[Row], servers: Iterable[str]) -> None:
+    servers = tuple(servers)
+    head = ["way", "client", "mode", "speaks", *asks.COLUMNS]
+    cells = [head, *(row.text(servers) for row in table)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    print(f"\n  a sign each for {', '.join(servers)}: ✓ as directly, r refused, x not in this version of MCP,")
+    print("  · answered otherwise, as it may be, – not there, F failed\n")
+    for row in cells:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print()

@@ -16,8 +16,13 @@ probe.close();
 await once(probe, 'close');
 
 process.env.PORT = port;
-// The first line on stdout is the one below.
-console.log = console.error;
+// Nothing but the line below is to look like it.
+const complain = console.error;
+console.log = console.error = (said, ...more) => {
+    if (!String(said).includes('listening on')) {
+        complain(said, ...more);
+    }
+};
 await import('@modelcontextprotocol/server-everything/dist/transports/streamableHttp.js');
 
 for (let listens = false; !listens; await sleep(10)) {

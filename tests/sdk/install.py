@@ -19,14 +19,18 @@ VENV = TARGET / "clients"
 NODE = TARGET / "sdk"
 
 
+# For what does not run on Node.js 20.
+NODE_22 = str(NODE / "node_modules" / "node" / "bin" / "node")
+
+
 def python(script: str) -> list[str]:
     """How a Python file of this folder is run."""
     return [str(VENV / "bin" / "python"), str(HERE / script)]
 
 
-def node(script: str) -> list[str]:
+def node(script: str, program: str = "node") -> list[str]:
     """How a JavaScript file of this folder is run: as if it were in `target/sdk`, where Node.js looks for packages."""
-    return ["node", "--preserve-symlinks", "--preserve-symlinks-main", str(NODE / "src" / script)]
+    return [program, "--preserve-symlinks", "--preserve-symlinks-main", str(NODE / "src" / script)]
 
 
 def install() -> None:

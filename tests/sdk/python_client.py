@@ -1,29 +1,32 @@
 """Talks to an MCP server with the `mcp` package, as a script says, and tells what it saw.
 
-    python_client.py URL [--mode auto|modern|legacy] [--header 'name: value']... [--log LEVEL]
-                         [--elicit JSON] [--sample TEXT] [SCRIPT]
+    python_client.py [--mode auto|modern|legacy] [--header 'name: value']... [--log LEVEL]
+                     [--elicit JSON] [--sample TEXT] [--roots URI] TALKS
 
-SCRIPT, or stdin, is a JSON list of steps, which are done in order:
+TALKS is a JSON list of [URL, STEPS], for each of which it connects anew. The steps are done in order:
 
     {"do": "list_tools"}, list_prompts, list_resources, list_templates     all pages
     {"do": "call", "name": …, "arguments": …, "progress": true}
     {"do": "prompt", "name": …, "arguments": …}
     {"do": "read", "uri": …}
     {"do": "complete", "ref": …, "argument": …}                            as MCP writes them
-    {"do": "ping"}
+    {"do": "cancel", "name": …, "arguments": …}   a call, given up as soon as it tells of progress
+    {"do": "subscribe", "uri": …}, {"do": "updated"}      the latter waits until a resource has been
+    {"do": "ping"}, {"do": "reconnect"}
+    {"do": "pause", "file": …}      makes the file with .here after its name, and waits for the file
 
-The answer is one JSON object: protocolVersion, serverInfo, capabilities, and for each step its
-`result` or `error`, and the `progress`, `logs`, `elicited` and `sampled` that came with it. With
---elicit the client offers elicitation, and answers with that content; with --sample sampling, and
-that text; with --log it wants log messages. An error before the first step is {"error": …} alone,
-and exit code 1.
+The answer is a JSON list with an object for each talk: protocolVersion, serverInfo, capabilities, and for each step its
+`result` or `error`, and the `progress`, `logs`, `elicited`, `sampled` and `rooted` that came with
+it. With --elicit the client offers elicitation, and answers with that content; with --sample
+sampling, and that text; with --roots it has that root; with --log it wants log messages. An error before the first step is {"error": …} alone.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
-import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -34,28 +37,34 @@ from mcp.types import (
     DiscoverResult,
     ElicitResult,
     Implementation,
+    ListRootsResult,
     PromptReference,
     ResourceTemplateReference,
+    ResourceUpdatedNotification,
+    Root,
     TextContent,
 )
 from pydantic import BaseModel
 
 # A gateway that hangs must fail the test and not hang it too.
-TIMEOUT_SECONDS = 20
+CONNECTED_WITHIN = 15
+STEP_WITHIN = 8
+# How long a call that is to be cancelled runs without telling of any progress.
+STARTED_WITHIN = 1
+UPDATED_WITHIN = 3
 MODES = {"auto": "auto", "modern": "2026-07-28", "legacy": "legacy"}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("url")
     parser.add_argument("--mode", choices=MODES, default="auto")
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
     parser.add_argument("--log", metavar="LEVEL")
     parser.add_argument("--elicit", type=json.loads, metavar="JSON")
     parser.add_argument("--sample", metavar="TEXT")
-    parser.add_argument("script", nargs="?")
-    # The script comes after the options, too.
-    return parser.parse_intermixed_args()
+    parser.add_argument("--roots", metavar="URI")
+    parser.add_argument("talks", type=json.loads)
+    return parser.parse_args()
 
 
 def plain(model: BaseModel | None) -> Any:
@@ -66,14 +75,20 @@ def plain(model: BaseModel | None) -> Any:
 class Talk:
     """A connection, and what came with the step that is being done."""
 
-    def __init__(self, args: argparse.Namespace, http: httpx2.AsyncClient) -> None:
+    def __init__(self, url: str, args: argparse.Namespace, http: httpx2.AsyncClient) -> None:
+        self.url = url
+        self.http = http
         self.mode = args.mode
         self.log = args.log
         self.answer = args.elicit
         self.said = args.sample
+        self.root = args.roots
+        self.updated: asyncio.Queue[Any] = asyncio.Queue()
         self.forget()
-        self.client = Client(
-            streamable_http_client(args.url, http_client=http),
+
+    async def connect(self, stack: contextlib.AsyncExitStack) -> Client:
+        client = Client(
+            streamable_http_client(self.url, http_client=self.http),
             mode=MODES[self.mode],
             client_info=Implementation(name="python-client", version="1.0.0"),
             # Each step asks the server.
@@ -82,16 +97,32 @@ class Talk:
             logging_callback=self.on_log,
             elicitation_callback=None if self.answer is None else self.on_elicit,
             sampling_callback=None if self.said is None else self.on_sample,
+            list_roots_callback=None if self.root is None else self.on_roots,
+            message_handler=self.on_message,
         )
+        # Not more: the session ends with the stack, in a while of its own.
+        async with asyncio.timeout(CONNECTED_WITHIN):
+            self.client = await stack.enter_async_context(client)
+            if self.mode == "modern":
+                # The SDK takes it for granted that the server speaks this version; the other clients ask.
+                discovered = await client.session.send_discover(MODES["modern"])
+                client.session.adopt(DiscoverResult.model_validate(discovered))
+            legacy = client.protocol_version != MODES["modern"]
+            if self.log and legacy and client.server_capabilities.logging:
+                await client.set_logging_level(self.log)
+        return client
 
     def forget(self) -> None:
-        self.seen: dict[str, list[Any]] = {"progress": [], "logs": [], "elicited": [], "sampled": []}
+        kinds = ("progress", "logs", "elicited", "sampled", "rooted")
+        self.seen: dict[str, list[Any]] = {kind: [] for kind in kinds}
+        self.progressed = asyncio.Event()
 
     async def on_progress(self, progress: float, total: float | None, message: str | None) -> None:
         # The SDK makes floats of the server's numbers.
         told = {"progress": progress, "total": total, "message": message}
         whole = {key: int(one) if isinstance(one, float) and one.is_integer() else one for key, one in told.items()}
         self.seen["progress"].append({key: one for key, one in whole.items() if one is not None})
+        self.progressed.set()
 
     async def on_log(self, params: BaseModel) -> None:
         self.seen["logs"].append(plain(params))
@@ -103,6 +134,23 @@ class Talk:
     async def on_sample(self, _context: object, params: BaseModel) -> CreateMessageResult:
         self.seen["sampled"].append(plain(params))
         return CreateMessageResult(role="assistant", content=TextContent(text=self.said), model="fixed")
+
+    async def on_roots(self, _context: object) -> ListRootsResult:
+        self.seen["rooted"].append({})
+        return ListRootsResult(roots=[Root(uri=self.root, name="root")])
+
+    async def on_message(self, message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            self.updated.put_nowait(plain(message.params))
+
+    async def cancel(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        call = asyncio.ensure_future(self.client.call_tool(name, arguments, progress_callback=self.on_progress))
+        # Too late is as good: it is the server that says whether it was cancelled.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.progressed.wait(), STARTED_WITHIN)
+        call.cancel()
+        await asyncio.wait([call])
+        return {}
 
     async def pages(self, ask: Any, key: str) -> dict[str, Any]:
         """The first page, with the entries of all."""
@@ -133,6 +181,12 @@ class Talk:
             case "complete":
                 kind = PromptReference if step["ref"]["type"] == "ref/prompt" else ResourceTemplateReference
                 result = self.client.complete(kind(**step["ref"]), step["argument"])
+            case "cancel":
+                return await self.cancel(step["name"], step.get("arguments"))
+            case "subscribe":
+                result = self.client.subscribe_resource(step["uri"])
+            case "updated":
+                return await asyncio.wait_for(self.updated.get(), UPDATED_WITHIN)
             case "ping":
                 result = self.client.send_ping()
             case other:
@@ -140,28 +194,37 @@ class Talk:
         return plain(await result)
 
     async def run(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
-        async with self.client as client:
-            if self.mode == "modern":
-                # The SDK takes it for granted that the server speaks this version; the other clients ask.
-                discovered = await client.session.send_discover(MODES["modern"])
-                client.session.adopt(DiscoverResult.model_validate(discovered))
-            legacy = client.protocol_version != MODES["modern"]
-            if self.log and legacy and client.server_capabilities.logging:
-                await client.set_logging_level(self.log)
+        async with contextlib.AsyncExitStack() as stack:
+            client = await self.connect(stack)
+            about = {
+                "protocolVersion": client.protocol_version,
+                "serverInfo": plain(client.server_info),
+                "capabilities": plain(client.server_capabilities),
+            }
             done = []
             for step in steps:
                 self.forget()
                 try:
-                    outcome = {"result": await self.do(step)}
+                    if step["do"] == "reconnect":
+                        await stack.aclose()
+                        await self.connect(stack)
+                        outcome = {"result": {}}
+                    elif step["do"] == "pause":
+                        await pause(Path(step["file"]))
+                        outcome = {"result": {}}
+                    else:
+                        async with asyncio.timeout(STEP_WITHIN):
+                            outcome = {"result": await self.do(step)}
                 except Exception as error:
                     outcome = {"error": described(error)}
                 done.append({**outcome, **self.seen})
-            return {
-                "protocolVersion": client.protocol_version,
-                "serverInfo": plain(client.server_info),
-                "capabilities": plain(client.server_capabilities),
-                "steps": done,
-            }
+            return {**about, "steps": done}
+
+
+async def pause(file: Path) -> None:
+    Path(f"{file}.here").touch()
+    while not file.exists():
+        await asyncio.sleep(0.05)
 
 
 def described(error: BaseException) -> dict[str, Any]:
@@ -170,29 +233,30 @@ def described(error: BaseException) -> dict[str, Any]:
         error = error.exceptions[0]
     if isinstance(error, MCPError):
         return plain(error.error)
+    if isinstance(error, TimeoutError):
+        return {"message": "nothing came in time"}
     return {"message": f"{type(error).__name__}: {error}"}
 
 
-async def talk(args: argparse.Namespace) -> dict[str, Any]:
-    steps = json.loads(args.script or sys.stdin.read())
+async def talk(args: argparse.Namespace) -> list[dict[str, Any]]:
     headers = [tuple(part.strip() for part in header.split(":", 1)) for header in args.header]
     # No proxy stands between a client and loopback.
-    http = httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
-    async with asyncio.timeout(TIMEOUT_SECONDS), http:
-        return await Talk(args, http).run(steps)
+    http = httpx2.AsyncClient(headers=headers, timeout=STEP_WITHIN, trust_env=False)
+    answers = []
+    async with http:
+        for url, steps in args.talks:
+            try:
+                answers.append(await Talk(url, args, http).run(steps))
+            except Exception as error:
+                answers.append({"error": described(error)})
+    return answers
 
 
-def main() -> int:
+def main() -> None:
     # What is deprecated has to work as long as it is there.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
-    args = arguments()
-    try:
-        answer, code = asyncio.run(talk(args)), 0
-    except Exception as error:
-        answer, code = {"error": described(error)}, 1
-    print(json.dumps(answer))
-    return code
+    print(json.dumps(asyncio.run(talk(arguments()))))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

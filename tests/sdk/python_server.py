@@ -20,6 +20,7 @@ from mcp.server.mcpserver import (
     Context,
     Elicit,
     ElicitationResult,
+    ListRoots,
     MCPServer,
     Resolve,
     Sample,
@@ -31,6 +32,7 @@ from mcp.types import (
     CompletionContext,
     CreateMessageResult,
     EmbeddedResource,
+    ListRootsResult,
     PromptReference,
     ResourceLink,
     ResourceTemplateReference,
@@ -46,6 +48,9 @@ NAMES = ["Ada", "Alan", "Grace"]
 CITIES = ["Berlin", "Bern", "Cairo"]
 # So that what a tool tells on its way arrives before its result does.
 STEP_SECONDS = 0.02
+WAIT_SECONDS = 6
+# How many steps a cancellation may take to arrive.
+TELLS = 50
 
 server = MCPServer(
     "python-fixture",
@@ -115,6 +120,39 @@ def sample(answer: Annotated[CreateMessageResult, Resolve(which_colour)]) -> str
     """Asks the client's model for a colour."""
     said = answer.content.text if isinstance(answer.content, TextContent) else "no text"
     return f"The model says: {said}"
+
+
+@server.tool(structured_output=False)
+def roots(answer: Annotated[ListRootsResult, Resolve(ListRoots)]) -> str:
+    """Asks the client for its roots."""
+    return "Roots: " + ", ".join(root.name or "" for root in answer.roots)
+
+
+# What became of each wait.
+waits: dict[str, str] = {}
+
+
+@server.tool(structured_output=False)
+async def wait(key: str, ctx: Context) -> str:
+    """Waits until it is cancelled, or for as long as nobody should."""
+    waits[key] = "waiting"
+    await ctx.report_progress(0)
+    try:
+        await asyncio.sleep(WAIT_SECONDS)
+    except asyncio.CancelledError:
+        waits[key] = "cancelled"
+        raise
+    return "waited"
+
+
+@server.tool(structured_output=False)
+async def waited(key: str) -> str:
+    """Tells what became of a wait, which it gives some time to end."""
+    for _ in range(TELLS):
+        if waits.get(key) == "cancelled":
+            break
+        await asyncio.sleep(STEP_SECONDS)
+    return waits.get(key, "unknown")
 
 
 @server.prompt()

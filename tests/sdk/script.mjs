@@ -1,11 +1,17 @@
 // What the two TypeScript clients have in common: the command line, the steps and the answer.
 // `python_client.py` describes them.
 
-import { text } from 'node:stream/consumers';
+import { EventEmitter, once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 // A gateway that hangs must fail the test and not hang it too.
-const TIMEOUT_MS = 20_000;
+const CONNECTED_WITHIN_MS = 15_000;
+const STEP_WITHIN_MS = 8_000;
+// How long a call that is to be cancelled runs without telling of any progress.
+const STARTED_WITHIN_MS = 1_000;
+const UPDATED_WITHIN_MS = 3_000;
 
 const MODES = ['auto', 'modern', 'legacy'];
 const OPTIONS = {
@@ -13,7 +19,8 @@ const OPTIONS = {
     header: { type: 'string', multiple: true, default: [] },
     log: { type: 'string' },
     elicit: { type: 'string' },
-    sample: { type: 'string' }
+    sample: { type: 'string' },
+    roots: { type: 'string' }
 };
 
 const LISTS = {
@@ -23,36 +30,40 @@ const LISTS = {
     list_templates: ['listResourceTemplates', 'resourceTemplates']
 };
 
+// What servers say when they like to.
+const signals = new EventEmitter();
+const updates = [];
+
 // The answer is alone on stdout, whatever the SDKs have to say.
 console.log = console.info = console.debug = console.error;
 
-// Does what the command line says over the connection that `connect` makes, and tells what it saw.
+// Does what the command line says over the connections that `connect` makes, and tells what it saw.
 export async function main(connect) {
-    setTimeout(() => end({ error: { message: `nothing within ${TIMEOUT_MS} ms` } }, 1), TIMEOUT_MS);
-    try {
-        end(await talk(connect), 0);
-    } catch (error) {
-        end({ error: described(error) }, 1);
-    }
-}
-
-// The streams of a connection that has failed may keep the process for a while yet.
-function end(answer, code) {
-    process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(code));
-}
-
-async function talk(connect) {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
     if (!MODES.includes(values.mode)) {
         throw new Error(`no such mode: ${values.mode}`);
     }
-    const [url, script] = positionals;
-    const steps = JSON.parse(script ?? (await text(process.stdin)));
+    const answers = [];
+    for (const [url, steps] of JSON.parse(positionals[0])) {
+        answers.push(await talk(connect, values, url, steps).catch(error => ({ error: described(error) })));
+    }
+    // The streams of a connection that has failed may keep the process for a while yet.
+    process.stdout.write(`${JSON.stringify(answers)}\n`, () => process.exit());
+}
+
+async function talk(connect, values, url, steps) {
+    updates.length = 0;
     const pairs = values.header.map(header => header.match(/^([^:]+):\s*(.*)$/).slice(1));
 
     let seen = nothing();
     const capabilities = {};
-    const handlers = { onLog: ({ params }) => void seen.logs.push(params) };
+    const handlers = {
+        onLog: ({ params }) => void seen.logs.push(params),
+        onUpdated: ({ params }) => {
+            updates.push(params);
+            signals.emit('updated');
+        }
+    };
     if (values.elicit !== undefined) {
         capabilities.elicitation = {};
         handlers.onElicit = ({ params }) => {
@@ -68,30 +79,68 @@ async function talk(connect) {
         };
     }
 
+    if (values.roots !== undefined) {
+        capabilities.roots = {};
+        handlers.onRoots = () => {
+            seen.rooted.push({});
+            return { roots: [{ uri: values.roots, name: 'root' }] };
+        };
+    }
+
     const asked = { url: new URL(url), mode: values.mode, headers: Object.fromEntries(pairs), log: values.log };
-    const connection = await connect({ ...asked, capabilities, ...handlers });
+    const open = () => within(CONNECTED_WITHIN_MS, connect({ ...asked, capabilities, ...handlers }));
+    let connection = await open();
+    const { client, protocolVersion } = connection;
     const done = [];
     for (const step of steps) {
         seen = nothing();
         let outcome;
         try {
-            outcome = { result: await perform(connection, step, progress => void seen.progress.push(progress)) };
+            if (step.do === 'reconnect') {
+                // What cannot be closed in an orderly way is not the point.
+                await within(STEP_WITHIN_MS, connection.close()).catch(() => {});
+                connection = await open();
+                outcome = { result: {} };
+            } else if (step.do === 'pause') {
+                await pause(step.file);
+                outcome = { result: {} };
+            } else {
+                outcome = { result: await within(STEP_WITHIN_MS, perform(connection, step, seen)) };
+            }
         } catch (error) {
             outcome = { error: described(error) };
         }
         done.push({ ...outcome, ...seen });
     }
-    const { client, protocolVersion } = connection;
     const about = { serverInfo: client.getServerVersion(), capabilities: client.getServerCapabilities() };
-    await connection.close();
+    await within(STEP_WITHIN_MS, connection.close());
     return { protocolVersion, ...about, steps: done };
 }
 
 function nothing() {
-    return { progress: [], logs: [], elicited: [], sampled: [] };
+    return { progress: [], logs: [], elicited: [], sampled: [], rooted: [] };
 }
 
-function perform({ client, call, ask }, { do: what, progress, ...params }, onprogress) {
+function within(ms, work) {
+    let timer;
+    const late = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error('nothing came in time')), ms);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function pause(file) {
+    writeFileSync(`${file}.here`, '');
+    while (!existsSync(file)) {
+        await sleep(50);
+    }
+}
+
+function perform({ client, call, ask }, { do: what, progress, ...params }, seen) {
+    const onprogress = told => {
+        seen.progress.push(told);
+        signals.emit('progress');
+    };
     if (what in LISTS) {
         const [method, key] = LISTS[what];
         return pages(params => client[method](params, ask), key);
@@ -99,17 +148,40 @@ function perform({ client, call, ask }, { do: what, progress, ...params }, onpro
     switch (what) {
         case 'call':
             return call(params, progress ? { onprogress } : {});
+        case 'cancel':
+            return cancel(signal => call(params, { onprogress, signal }));
         case 'prompt':
             return client.getPrompt(params);
         case 'read':
             return client.readResource(params, ask);
         case 'complete':
             return client.complete(params);
+        case 'subscribe':
+            return client.subscribeResource(params);
+        case 'updated':
+            return updated();
         case 'ping':
             return client.ping();
         default:
             throw new Error(`no such step: ${what}`);
     }
+}
+
+// Too late is as good: it is the server that says whether it was cancelled.
+async function cancel(call) {
+    const abort = new AbortController();
+    const called = call(abort.signal).catch(() => {});
+    await within(STARTED_WITHIN_MS, once(signals, 'progress')).catch(() => {});
+    abort.abort();
+    await called;
+    return {};
+}
+
+async function updated() {
+    if (updates.length === 0) {
+        await within(UPDATED_WITHIN_MS, once(signals, 'updated'));
+    }
+    return updates.shift();
 }
 
 // The first page, with the entries of all.

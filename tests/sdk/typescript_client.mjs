@@ -6,15 +6,19 @@ import { main } from './script.mjs';
 
 const MODES = { auto: 'auto', modern: { pin: '2026-07-28' }, legacy: 'legacy' };
 
-await main(async ({ url, mode, headers, log, capabilities, onLog, onElicit, onSample }) => {
+await main(async ({ url, mode, headers, log, capabilities, ...on }) => {
     const info = { name: 'typescript-client', version: '1.0.0' };
     const client = new Client(info, { capabilities, versionNegotiation: { mode: MODES[mode] } });
-    client.setNotificationHandler('notifications/message', onLog);
-    if (onElicit) {
-        client.setRequestHandler('elicitation/create', onElicit);
+    client.setNotificationHandler('notifications/message', on.onLog);
+    client.setNotificationHandler('notifications/resources/updated', on.onUpdated);
+    if (on.onElicit) {
+        client.setRequestHandler('elicitation/create', on.onElicit);
     }
-    if (onSample) {
-        client.setRequestHandler('sampling/createMessage', onSample);
+    if (on.onSample) {
+        client.setRequestHandler('sampling/createMessage', on.onSample);
+    }
+    if (on.onRoots) {
+        client.setRequestHandler('roots/list', on.onRoots);
     }
     const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
     await client.connect(transport);

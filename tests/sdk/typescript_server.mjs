@@ -2,8 +2,8 @@
 //
 //   typescript_server.mjs --port N      0 takes any free port and says which
 //
-// It has the same tools, prompts and resources as `python_server.py`: one of everything that a
-// gateway must not lose, and the same answers every time.
+// It has the same tools, prompts and resources as `python_server.py`, and some for what happens to
+// sessions: one of everything that a gateway must not lose, and the same answers every time.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -35,6 +35,9 @@ const NAMES = ['Ada', 'Alan', 'Grace'];
 const CITIES = ['Berlin', 'Bern', 'Cairo'];
 // So that what a tool tells on its way arrives before its result does.
 const STEP_MS = 20;
+const WAIT_MS = 6_000;
+// How many steps a cancellation may take to arrive.
+const TELLS = 50;
 
 const text = said => ({ type: 'text', text: said });
 const note = { type: 'resource', resource: { uri: NOTE_URI, text: NOTE, mimeType: 'text/plain' } };
@@ -46,7 +49,7 @@ function fixture() {
         { name: 'typescript-fixture', version: '1.0.0' },
         {
             instructions: 'TypeScript: one of everything.',
-            capabilities: { logging: {} },
+            capabilities: { logging: {}, resources: { subscribe: true } },
             cacheHints: { 'tools/list': { ttlMs: 30_000, cacheScope: 'public' } }
         }
     );
@@ -111,6 +114,55 @@ function fixture() {
         return { content: [text(`The model says: ${answer.result.content.text}`)] };
     });
 
+    server.registerTool('roots', { description: 'Asks the client for its roots.' }, ({ mcpReq }) => {
+        const answer = inputResponse(mcpReq.inputResponses, 'roots');
+        if (answer.kind !== 'roots') {
+            return inputRequired({ inputRequests: { roots: inputRequired.listRoots() } });
+        }
+        return { content: [text(`Roots: ${answer.roots.map(({ name }) => name).join(', ')}`)] };
+    });
+
+    const key = z.object({ key: z.string() });
+    server.registerTool(
+        'wait',
+        { description: 'Waits until it is cancelled, or for as long as nobody should.', inputSchema: key },
+        async ({ key }, { mcpReq }) => {
+            waits.set(key, 'waiting');
+            const progressToken = mcpReq._meta?.progressToken;
+            if (progressToken !== undefined) {
+                await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress: 0 } });
+            }
+            await sleep(WAIT_MS, undefined, { signal: mcpReq.signal }).catch(() => waits.set(key, 'cancelled'));
+            return { content: [text('waited')] };
+        }
+    );
+
+    server.registerTool(
+        'waited',
+        { description: 'Tells what became of a wait, which it gives some time to end.', inputSchema: key },
+        async ({ key }) => {
+            for (let tells = 0; tells < TELLS && waits.get(key) !== 'cancelled'; tells++) {
+                await sleep(STEP_MS);
+            }
+            return { content: [text(waits.get(key) ?? 'unknown')] };
+        }
+    );
+
+    // Both have a meaning in sessions only.
+    server.registerTool('touch', { description: 'Tells that the note is another one.' }, async ({ sessionId }) => {
+        if (sessionId !== undefined) {
+            await server.server.sendResourceUpdated({ uri: NOTE_URI });
+        }
+        return { content: [text('touched')] };
+    });
+    server.registerTool('forget', { description: 'Forgets the session that it is called in.' }, ({ sessionId }) => {
+        sessions.delete(sessionId);
+        return { content: [text('forgotten')] };
+    });
+    for (const method of ['resources/subscribe', 'resources/unsubscribe']) {
+        server.server.setRequestHandler(method, () => ({}));
+    }
+
     server.registerPrompt(
         'greet',
         {
@@ -141,6 +193,8 @@ function fixture() {
 
 const modern = toNodeHandler(createMcpHandler(fixture, { legacy: 'reject' }));
 const sessions = new Map();
+// What became of each wait.
+const waits = new Map();
 
 // A handler without sessions, which the SDK has for legacy clients as well, could not ask them.
 async function openSession() {

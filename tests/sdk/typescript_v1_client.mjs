@@ -6,22 +6,28 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import {
     CreateMessageRequestSchema,
     ElicitRequestSchema,
-    LoggingMessageNotificationSchema
+    ListRootsRequestSchema,
+    LoggingMessageNotificationSchema,
+    ResourceUpdatedNotificationSchema
 } from '@modelcontextprotocol/sdk/types.js';
 
 import { main } from './script.mjs';
 
-await main(async ({ url, mode, headers, log, capabilities, onLog, onElicit, onSample }) => {
+await main(async ({ url, mode, headers, log, capabilities, ...on }) => {
     if (mode === 'modern') {
         throw new Error('@modelcontextprotocol/sdk 1.x speaks up to 2025-11-25');
     }
     const client = new Client({ name: 'typescript-v1-client', version: '1.0.0' }, { capabilities });
-    client.setNotificationHandler(LoggingMessageNotificationSchema, onLog);
-    if (onElicit) {
-        client.setRequestHandler(ElicitRequestSchema, onElicit);
+    client.setNotificationHandler(LoggingMessageNotificationSchema, on.onLog);
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, on.onUpdated);
+    if (on.onElicit) {
+        client.setRequestHandler(ElicitRequestSchema, on.onElicit);
     }
-    if (onSample) {
-        client.setRequestHandler(CreateMessageRequestSchema, onSample);
+    if (on.onSample) {
+        client.setRequestHandler(CreateMessageRequestSchema, on.onSample);
+    }
+    if (on.onRoots) {
+        client.setRequestHandler(ListRootsRequestSchema, on.onRoots);
     }
     const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
     await client.connect(transport);

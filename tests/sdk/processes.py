@@ -1,0 +1,71 @@
+"""The clients and the servers on other people's SDKs, and how to talk with them."""
+
+import json
+import re
+import subprocess
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import asks
+import install
+from asks import Ask, Eras, Json, Rename
+
+# A client gives up each step by itself.
+TALKED_WITHIN = 90
+MODES = ("auto", "modern", "legacy")
+EXAMPLES = install.TARGET / "debug" / "examples"
+
+
+@dataclass(frozen=True)
+class Server:
+    command: list[str]
+    asks: Callable[[Rename, Rename, Eras], list[Ask]]
+    speaks_modern: bool = True
+
+
+@dataclass(frozen=True)
+class Client:
+    command: list[str]
+    modes: tuple[str, ...] = MODES
+    columns: tuple[str, ...] = asks.COLUMNS
+
+
+# In the order of the gateway's configuration, and of the characters in a cell.
+SERVERS = {
+    "rmcp": Server([str(EXAMPLES / "conformance")], asks.conformance),
+    "python": Server(install.python("python_server.py"), asks.fixture),
+    "everything": Server(install.node("everything_server.mjs"), asks.everything, speaks_modern=False),
+    "typescript": Server(install.node("typescript_server.mjs"), asks.forgetful),
+}
+CLIENTS = {
+    "python": Client(install.python("python_client.py")),
+    "typescript": Client(install.node("typescript_client.mjs")),
+    "typescript-v1": Client(install.node("typescript_v1_client.mjs"), modes=("legacy",)),
+    "rmcp": Client([str(EXAMPLES / "rmcp_client")]),
+    "inspector": Client(
+        install.node("inspector_client.mjs", install.NODE_22),
+        columns=("list", "call", "links", "prompt", "resource", "template"),
+    ),
+}
+
+
+def talk(client: Client, mode: str, talks: list[tuple[str, list[Json]]]) -> list[Json]:
+    """What a client tells of these steps, in a connection to each URL; {"error": …} where there is none."""
+    options = ["--mode", mode, "--log", "info", "--elicit", json.dumps(asks.ELICITED)]
+    options += ["--sample", asks.SAMPLED, "--roots", asks.ROOT]
+    script = json.dumps(talks).replace(asks.UNIQUE, uuid.uuid4().hex)
+    command = [*client.command, *options, script]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TALKED_WITHIN)
+        return json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        why = f"the client does not end within {TALKED_WITHIN} s"
+    except ValueError:
+        why = f"the client says no JSON: {done.stdout}{done.stderr}"
+    return [{"error": {"message": why}}] * len(talks)
+
+
+def readable(text: str) -> str:
+    """server-everything writes the time of day into its resources."""
+    return re.sub(r"\d{1,2}:\d\d:\d\d", "00:00:00", text)
