@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -64,11 +65,18 @@ impl Client {
             .uri(path)
             .header(HOST, &self.authority)
             .body(Full::default())?;
-        self.send(request).await
+        let (head, body) = self.send(request).await?;
+        Ok((head.status, body))
     }
 
     /// Posts to `/mcp`.
     pub(crate) async fn post(&mut self, message: Message) -> Result<(StatusCode, Bytes)> {
+        let (head, body) = self.answer(message).await?;
+        Ok((head.status, body))
+    }
+
+    /// The same with the head of the answer.
+    pub(crate) async fn answer(&mut self, message: Message) -> Result<(Parts, Bytes)> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri("/mcp")
@@ -78,13 +86,13 @@ impl Client {
         self.send(request).await
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes)> {
         let exchange = async {
             self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
-            let status = response.status();
-            let body = response.into_body().collect().await?.to_bytes();
-            Ok::<_, hyper::Error>((status, body))
+            let (head, body) = response.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok::<_, hyper::Error>((head, body))
         };
         match timeout(PATIENCE, exchange).await {
             Ok(answer) => Ok(answer?),

@@ -64,6 +64,8 @@ pub(crate) struct Target {
     variant: Variant,
     envoy: Envoy,
     load: Load,
+    /// What each request says beside what all say: its session.
+    session: Option<String>,
 }
 
 impl Target {
@@ -77,7 +79,14 @@ impl Target {
             variant,
             envoy,
             load,
+            session: None,
         })
+    }
+
+    /// Sends everything in this session.
+    pub(crate) fn within(mut self, session: Option<String>) -> Self {
+        self.session = session;
+        self
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -99,7 +108,11 @@ impl Target {
     }
 
     async fn send(&mut self, message: &Message, requests: usize) -> Result<Histogram<u64>> {
-        let sent = self.load.send(message, requests).await;
+        let mut message = message.clone();
+        if let Some(session) = &self.session {
+            message = message.header("mcp-session-id", session)?;
+        }
+        let sent = self.load.send(&message, requests).await;
         sent.map_err(|error| self.envoy.failure(&error.to_string()))
     }
 

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,13 +17,28 @@ use tokio::time::sleep;
 
 use crate::Result;
 
+const SESSION: &str = "mcp-session-id";
+/// As long as most servers' are.
+const SESSION_ID: &str = "0b7c2a9e-5f0d-4c0e-9b7a-1d2e3f4a5b6c";
+
 /// Gives the answer to a body.
-pub(crate) type Answers = Arc<dyn Fn(&[u8]) -> Bytes + Send + Sync>;
+pub(crate) type Answers = Arc<dyn Fn(&[u8]) -> Said + Send + Sync>;
+
+/// An answer.
+#[derive(Clone)]
+pub(crate) enum Said {
+    /// A message.
+    Message(Bytes),
+    /// A message that begins a session.
+    Begun(Bytes),
+    /// Nothing, to a notification.
+    Taken,
+}
 
 /// The same answer to everything.
 pub(crate) fn fixed(answer: impl Into<Bytes>) -> Answers {
     let answer = answer.into();
-    Arc::new(move |_| answer.clone())
+    Arc::new(move |_| Said::Message(answer.clone()))
 }
 
 /// A running server; dropping it ends it.
@@ -82,8 +97,18 @@ async fn answer(
     if !delay.is_zero() {
         sleep(delay).await;
     }
-    let mut response = Response::new(Full::new(answers(&body)));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
+    let said = answers(&body);
+    let begins = matches!(said, Said::Begun(_));
+    let (Said::Message(body) | Said::Begun(body)) = said else {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        return Ok(response);
+    };
+    let mut response = Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if begins {
+        headers.insert(SESSION, HeaderValue::from_static(SESSION_ID));
+    }
     Ok(response)
 }

@@ -22,6 +22,15 @@ pub(super) enum Ask {
     Call,
 }
 
+/// What somebody speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Era {
+    /// 2026-07-28, without sessions.
+    Modern,
+    /// 2025-11-25, in a session.
+    Legacy,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Measure {
     Cpu,
@@ -74,6 +83,9 @@ const CALL_GOALS: &[Goal] = &[
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) ask: Ask,
+    pub(super) client: Era,
+    /// What the servers speak.
+    pub(super) server: Era,
     pub(super) servers: usize,
     pub(super) tool_bytes: usize,
     /// How long the last server takes; those before it take their share of it.
@@ -87,6 +99,8 @@ const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> 
     Case {
         name,
         ask,
+        client: Era::Modern,
+        server: Era::Modern,
         servers,
         tool_bytes: USUAL_TOOL_BYTES,
         slowest: Duration::ZERO,
@@ -95,7 +109,7 @@ const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> 
     }
 }
 
-fn all() -> [Case; 9] {
+fn all() -> [Case; 12] {
     [
         case("list-1", Ask::List, 1, 1000),
         Case {
@@ -126,6 +140,19 @@ fn all() -> [Case; 9] {
         Case {
             goals: CALL_GOALS,
             ..case("call", Ask::Call, 5, 2000)
+        },
+        Case {
+            client: Era::Legacy,
+            server: Era::Legacy,
+            ..case("legacy-call", Ask::Call, 5, 2000)
+        },
+        Case {
+            server: Era::Legacy,
+            ..case("call-to-legacy", Ask::Call, 5, 2000)
+        },
+        Case {
+            client: Era::Legacy,
+            ..case("call-of-legacy", Ask::Call, 5, 2000)
         },
     ]
 }

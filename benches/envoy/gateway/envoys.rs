@@ -38,7 +38,8 @@ pub(super) fn ours(upstreams: &[SocketAddr], wasm: &Path) -> Result<Value> {
     let clusters = clusters(upstreams);
     let servers: Vec<Value> = clusters
         .iter()
-        .map(|(name, _)| json!({ "name": name }))
+        // Nobody tells callers apart here, so that one session serves all.
+        .map(|(name, _)| json!({ "name": name, "shareSession": true }))
         .collect();
     let mut filters = config::our_filters(wasm, json!({ "servers": servers }))?;
     filters.push(config::router());

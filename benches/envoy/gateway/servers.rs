@@ -7,12 +7,13 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::cases::{Ask, Case, TOOLS_PER_SERVER};
+use super::cases::{Ask, Case, Era, TOOLS_PER_SERVER};
 use crate::Result;
 use crate::client::Message;
-use crate::upstream::Answers;
+use crate::upstream::{Answers, Said};
 
 const VERSION: &str = "2026-07-28";
+const LEGACY_VERSION: &str = "2025-11-25";
 /// Which of its tools is called, and of which server.
 const CALLED: (usize, usize) = (2, 7);
 const SAID: &str = "It is sunny, and 22 degrees.";
@@ -47,23 +48,35 @@ pub(super) fn answers(case: &Case) -> Answers {
     let called = format!(
         r#"{{"resultType":"complete","content":[{{"type":"text","text":"{SAID}"}}],"isError":false}}"#
     );
+    let begun = format!(
+        r#"{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"bench","version":"1.0.0"}}}}"#
+    );
+    let era = case.server;
     Arc::new(move |body| {
         let Ok(Asked { id, method }) = serde_json::from_slice(body) else {
-            return Bytes::from_static(
+            return Said::Message(Bytes::from_static(
                 br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"not JSON"}}"#,
-            );
+            ));
         };
-        let id = id.map_or("null", RawValue::get);
-        let said = match method {
-            "server/discover" => &discovered,
-            "tools/list" => &listed,
-            "tools/call" => &called,
+        let Some(id) = id.map(RawValue::get) else {
+            return Said::Taken;
+        };
+        let said = match (method, era) {
+            ("server/discover", Era::Modern) => &discovered,
+            ("initialize", Era::Legacy) => &begun,
+            ("tools/list", _) => &listed,
+            ("tools/call", _) => &called,
             _ => {
                 let error = r#"{"code":-32601,"message":"no such method"}"#;
-                return format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into();
+                let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                return Said::Message(message.into());
             }
         };
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{said}}}"#).into()
+        let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{said}}}"#).into();
+        match method {
+            "initialize" => Said::Begun(message),
+            _ => Said::Message(message),
+        }
     })
 }
 
@@ -94,6 +107,12 @@ pub(super) fn message(case: &Case) -> Result<Message> {
             ("tools/call", Some(name), params)
         }
     };
+    if case.client == Era::Legacy {
+        let params = params.trim_end_matches(',');
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
+        return Message::new(body).header("mcp-protocol-version", LEGACY_VERSION);
+    }
     // Writing to a String cannot fail.
     let _ = write!(
         params,
@@ -107,6 +126,15 @@ pub(super) fn message(case: &Case) -> Result<Message> {
         Some(name) => message.header("mcp-name", &name),
         None => Ok(message),
     }
+}
+
+/// How a legacy client begins, and what it says then.
+pub(super) fn beginning() -> (Message, Message) {
+    let initialize = format!(
+        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1.0.0"}}}}}}"#
+    );
+    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    (Message::new(initialize), Message::new(initialized))
 }
 
 /// Whether this answers the message, from this many servers: a proxy may say

@@ -25,6 +25,16 @@ impl Measured<'_> {
         })
     }
 
+    /// CPU over that of a plain route to one server, in the same round.
+    fn added(&self, variant: Variant) -> Vec<f64> {
+        let with = self.values(variant, Measure::Cpu);
+        let plain = self.values(Variant::Plain, Measure::Cpu);
+        with.iter()
+            .zip(&plain)
+            .map(|(with, plain)| with - plain)
+            .collect()
+    }
+
     /// Ours over the other one of the same round, which cancels what changes
     /// slowly on the machine.
     fn ratios(&self, over: Variant, measure: Measure) -> Vec<f64> {
@@ -70,6 +80,7 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
         "variant",
         "CPU µs",
         "CPU µs per server",
+        "CPU µs over plain",
         "p50 µs",
         "p99 µs",
         "ours/this: CPU",
@@ -81,6 +92,7 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
             let Some(cpu) = cpu else { continue };
             let p99 = rounds::values(&measured.rounds, variant, |turn| turn.p99_us as f64);
             let servers = measured.case.servers;
+            let added = (variant != Variant::Plain).then(|| spread(&measured.added(variant)));
             let (per_server, ratios) = match variant {
                 Variant::Plain => (String::new(), true),
                 Variant::Native => (each(cpu.median, servers), true),
@@ -97,6 +109,7 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
                 variant.name().to_owned(),
                 median(Some(cpu)),
                 per_server,
+                added.map(median).unwrap_or_default(),
                 median(spread(&measured.values(variant, Measure::P50))),
                 median(spread(&p99)),
                 ratio(Measure::Cpu),
@@ -104,7 +117,7 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
             ]);
         }
     }
-    for index in [1, 2, 4, 5, 6, 7] {
+    for index in [1, 2, 4, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
