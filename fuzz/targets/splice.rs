@@ -15,8 +15,9 @@ use mcp_gateway::gateway::kind::Kind;
 use mcp_gateway::gateway::list::{self, Entries};
 use mcp_gateway::gateway::names;
 use mcp_gateway::gateway::page::Page;
-use mcp_gateway::gateway::route::{self, Target};
+use mcp_gateway::gateway::route::{self, Heading, Target};
 use mcp_gateway::mcp::{self, Message, header_value, method};
+use mcp_gateway::policy::era::Era;
 use mcp_gateway_fuzz::raw;
 use serde_json::{Value, json};
 
@@ -112,7 +113,13 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     assert!(spliced.len() <= body.len());
     same_but_for_the_name(&body, &spliced, own);
     let length = Some(spliced.len());
-    for (header, value) in route::headers(server, method::TOOLS_CALL, Some(own), None, length) {
+    let heading = Heading {
+        method: Some(method::TOOLS_CALL),
+        name: Some(own),
+        version: None,
+        session: None,
+    };
+    for (header, value) in route::headers(server, &heading, length) {
         let expected = match header {
             mcp::NAME_HEADER => own.to_owned(),
             "content-length" => spliced.len().to_string(),
@@ -177,7 +184,12 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         }
         answered.push((at, entries));
     }
-    let (merged, omitted) = list::merge(Kind::Tools, &answered, Freshness::ALL, gateway);
+    let (merged, omitted) = list::merge(
+        (Kind::Tools, Era::Modern),
+        &answered,
+        Freshness::ALL,
+        gateway,
+    );
     let text = std::str::from_utf8(&merged).expect("UTF-8");
     assert_eq!(omitted, left_out);
     assert!(raw(text).is_some(), "{text}");

@@ -347,7 +347,10 @@ impl Session {
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::Call(job, call) => {
-                    let response = initialized(&call.rpc_id);
+                    let response = match call.question {
+                        Question::Discover => refused(),
+                        _ => initialized(&call.rpc_id),
+                    };
                     for delivery in worker.done(job, &response, gateway) {
                         let (id, answer) = (delivery.call, delivery.answer);
                         effects.extend(stream.on(Event::CallDone { id, answer }, worker).effects);
@@ -356,7 +359,11 @@ impl Session {
                 Effect::Reply(reply) => {
                     let mut fields = reply.headers.into_iter();
                     let field = fields.find(|(name, _)| name == mcp::SESSION_HEADER);
-                    header = field.expect("a session").1;
+                    header = field
+                        .unwrap_or_else(|| {
+                            panic!("a session: {}", String::from_utf8_lossy(&reply.body))
+                        })
+                        .1;
                 }
                 _ => {}
             }
@@ -590,6 +597,16 @@ fn discovered(id: &str) -> Response {
     });
     let body = json!({"jsonrpc": "2.0", "id": id, "result": result});
     json_answer(&body, None)
+}
+
+/// What a legacy server says to the question whether it is a modern one.
+fn refused() -> Response {
+    Response::Http {
+        status: 404,
+        content_type: None,
+        session: None,
+        body: Vec::new(),
+    }
 }
 
 fn initialized(id: &str) -> Response {

@@ -15,7 +15,7 @@ from typing import Any
 
 import asks
 from asks import Ask, Eras, Json
-from expected import OFFERED, Rule, comparable, hangs, keeps, rule
+from expected import OFFERED, Rule, comparable, hangs, keeps, rule, shown
 from processes import CLIENTS, SERVERS, readable, talk
 
 LISTS = {
@@ -24,6 +24,7 @@ LISTS = {
     "list_resources": ("resources", "uri", "+"),
     "list_templates": ("resourceTemplates", "uriTemplate", "+"),
 }
+NOTIFICATIONS = {"progress", "logs"}
 # A client waits most of the time; the servers work meanwhile.
 AT_ONCE = 3
 Key = tuple[str, str, int]
@@ -33,9 +34,16 @@ Key = tuple[str, str, int]
 class Gateway:
     label: str
     url: str
-    # What the gateway speaks to each of its servers.
+    # The `protocol` of each of its servers.
     servers: dict[str, str]
     modes: tuple[str, ...]
+
+    def era(self, server: str, client: str) -> str:
+        """What the gateway speaks to a server on behalf of a client that speaks this."""
+        protocol = self.servers[server]
+        if protocol == "AUTO":
+            return client if SERVERS[server].speaks_modern else "legacy"
+        return protocol.lower()
 
 
 @dataclass
@@ -46,20 +54,23 @@ class Row:
     speaks: set[str] = field(default_factory=set)
     # A column's rules as they came out, by server; None is a failure.
     cells: dict[str, dict[str, Rule | None]] = field(default_factory=lambda: {name: {} for name in asks.COLUMNS})
+    # How many asks came to what.
+    asks: Counter[Rule | None] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
     def fail(self, server: str, column: str, why: str) -> None:
+        self.asks[None] += 1
         self.cells[column][server] = None
         self.wrong.append(f"{self.way}, {self.client} {self.mode}, {server}: {why}")
 
     def passed(self, server: str, column: str, how: Rule) -> None:
         """What is worse than what another ask of the same cell came to stays."""
+        self.asks[how] += 1
         before = self.cells[column].get(server, how)
         self.cells[column][server] = before if before in (None, Rule.MAY) else how
 
-    def text(self, servers: Iterable[str]) -> list[str]:
-        signs = lambda cell: "".join(_sign(cell.get(server, Rule.NONE)) for server in servers)
-        return [self.way, self.client, self.mode, "/".join(sorted(self.speaks)), *map(signs, self.cells.values())]
+    def signs(self, column: str, servers: Iterable[str]) -> str:
+        return "".join(_sign(self.cells[column].get(server, Rule.NONE)) for server in servers)
 
 
 def _sign(rule: Rule | None) -> str:
@@ -78,6 +89,24 @@ def holds(actual: Any, part: Any) -> bool:
         rest = iter(actual if isinstance(actual, list) else [])
         return all(any(holds(entry, wanted) for entry in rest) for wanted in part)
     return actual == part
+
+
+def told_of(client: str, got: Json, wanted: Json) -> bool:
+    """Whether an answer holds what is wanted, the notifications in the order that the client can keep."""
+    if CLIENTS[client].orderly:
+        return holds(got, wanted)
+    rest = {key: part for key, part in wanted.items() if key not in NOTIFICATIONS}
+    return holds(got, rest) and all(_among(got[key], wanted[key]) for key in NOTIFICATIONS & wanted.keys())
+
+
+def _among(actual: list[Json], part: list[Json]) -> bool:
+    """Whether each entry of `part` is a part of another entry of `actual`."""
+    rest = list(actual)
+    for wanted in part:
+        if (found := next((entry for entry in rest if holds(entry, wanted)), None)) is None:
+            return False
+        rest.remove(found)
+    return True
 
 
 def era(mode: str, modern: bool) -> str:
@@ -147,8 +176,8 @@ class Check:
         several = len(gateway.servers) > 1
         spoken = era(mode, modern=True)
         asked, steps = [], [{"do": what} for what in LISTS]
-        for server, its in gateway.servers.items():
-            eras = Eras(spoken, its)
+        for server in gateway.servers:
+            eras = Eras(spoken, its := gateway.era(server, spoken))
             own = asked_of(client, server, eras, prefixed=False)
             for ask, key in zip(asked_of(client, server, eras, prefixed=True), keys(own)):
                 wanted = rule(server, ask.column, eras, several)
@@ -204,9 +233,9 @@ def judge(row: Row, server: str, ask: Ask, got: Json, base: Json | None, eras: E
         row.fail(server, ask.column, f"nothing to compare with: {brief(ask.step)}")
         return
     expected, own = ask.wanted, got
-    same = holds(got, ask.wanted) if ask.wanted is not None else not hangs(got)
+    same = told_of(row.client, got, ask.wanted) if ask.wanted is not None else not hangs(got)
     if same and through and base is not None and wanted in (Rule.SAME, Rule.MAY):
-        both = (base, plain(server, ask, got))
+        both = (shown(row.client, base, eras), plain(server, ask, got))
         expected, own = (comparable(ask, trimmed(server, ask, one, eras), eras) for one in both)
         same = expected == own
     if wanted in (Rule.SAME, Rule.MAY) and same:
@@ -254,12 +283,24 @@ def difference(wanted: Any, got: Any) -> str:
 
 
 def show(table: list[Row], servers: Iterable[str]) -> None:
+    """A line for each way, client and era, in the columns and lines that say more than that all is as directly."""
     servers = tuple(servers)
-    head = ["way", "client", "mode", "speaks", *asks.COLUMNS]
-    cells = [head, *(row.text(servers) for row in table)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
+    silent = lambda row, column: set(row.signs(column, servers)) <= {Rule.SAME.value, Rule.NONE.value}
+    columns = [column for column in asks.COLUMNS if not all(silent(row, column) for row in table)]
+    folded = [column for column in asks.COLUMNS if column not in columns]
+    # Modes that come to the same are one era, or two without a difference.
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for row in table:
+        if row.way != "directly" or not all(silent(row, column) for column in asks.COLUMNS):
+            counts = " ".join(f"{row.asks[rule]} {_sign(rule)}" for rule in (*Rule, None) if row.asks[rule])
+            cells = [row.signs(column, servers) for column in columns]
+            lines.setdefault((row.way, row.client, counts, *cells), []).append(row.mode)
+    head = ("way", "client", "era", "asks", *columns)
+    rows = [(way, client, " ".join(modes), *rest) for (way, client, *rest), modes in lines.items()]
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
     print(f"\n  a sign each for {', '.join(servers)}: ✓ as directly, r refused, x not in this version of MCP,")
-    print("  · answered otherwise, as it may be, – not there, F failed\n")
-    for row in cells:
+    print("  · answered otherwise, as it may be, – not there, F failed")
+    print(f"  ✓ throughout: {', '.join(folded)}, and directly what is not here\n")
+    for row in (head, *rows):
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     print()

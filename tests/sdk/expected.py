@@ -55,6 +55,8 @@ OFFERED = {
 }
 # What results of one era have and those of the other do not.
 OF_AN_ERA = {"ttlMs", "cacheScope", "_meta"}
+# Clients whose SDK knows the `execution` of a tool in a legacy list, and drops it from a modern one.
+DROP_EXECUTION = {"typescript", "inspector"}
 # The statuses in `sessions.life`, where they are not 200.
 _LIFE = {
     "initialized": (202,),
@@ -72,8 +74,8 @@ ENDED = {
     "typescript": _LIFE,
     "everything": {**_FORGETFUL, "delete once more": (400,)},
     "gateway": _LIFE,
-    # The only server with sessions is server-everything; a list may do without one that fails.
-    ("AUTO", "gateway"): {**_LIFE, "list in a session that has ended": (200, 404)},
+    # No server has a session that could end.
+    ("MODERN", "gateway"): {**_LIFE, "list in a session that has ended": (200,), "delete once more": (200,)},
 }
 NOT_IN_TIME = "nothing came in time"
 
@@ -102,12 +104,28 @@ def keeps(rule: Rule, got: Json) -> bool:
             return rule is Rule.MAY
 
 
+def shown(client: str, base: Json, eras: Eras) -> Json:
+    """What the client would tell of a legacy server's answer if it came as a modern one."""
+    if client not in DROP_EXECUTION or eras != Eras("modern", "legacy") or "tools" not in base.get("result", {}):
+        return base
+    tools = [{key: value for key, value in tool.items() if key != "execution"} for tool in base["result"]["tools"]]
+    return {**base, "result": {**base["result"], "tools": tools}}
+
+
+def _unnamed(params: Json) -> Json:
+    """A gateway has names of its own for the progress tokens of servers."""
+    meta = params.get("_meta", {})
+    return {**params, "_meta": {**meta, "progressToken": "…"}} if "progressToken" in meta else params
+
+
 def comparable(ask: Ask, got: Json, eras: Eras) -> Json:
     """What of an answer must be the same directly and through a gateway, names and URIs aside."""
     if ask.wanted is None:
         return {"error": "error" in got}
     # These come when they like, and some with the step after: the ask says which are needed.
     kept = {key: value for key, value in got.items() if key not in ("progress", "logs", "rooted", "error")}
+    for kind in ("elicited", "sampled"):
+        kept[kind] = [_unnamed(params) for params in kept.get(kind, [])]
     # Servers and SDKs write their texts with names in them, in many ways.
     kept["error"] = got.get("error", {}).get("code")
     result = got.get("result")

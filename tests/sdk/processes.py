@@ -29,6 +29,8 @@ class Client:
     command: list[str]
     modes: tuple[str, ...] = MODES
     columns: tuple[str, ...] = asks.COLUMNS
+    # Whether the SDK tells of notifications in the order in which they came.
+    orderly: bool = True
 
 
 # In the order of the gateway's configuration, and of the characters in a cell.
@@ -42,7 +44,7 @@ CLIENTS = {
     "python": Client(install.python("python_client.py")),
     "typescript": Client(install.node("typescript_client.mjs")),
     "typescript-v1": Client(install.node("typescript_v1_client.mjs"), modes=("legacy",)),
-    "rmcp": Client([str(EXAMPLES / "rmcp_client")]),
+    "rmcp": Client([str(EXAMPLES / "rmcp_client")], orderly=False),
     "inspector": Client(
         install.node("inspector_client.mjs", install.NODE_22),
         columns=("list", "call", "links", "prompt", "resource", "template"),

@@ -188,7 +188,11 @@ def main() -> None:
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    listener = socket.create_server(("127.0.0.1", parser.parse_args().port))
+    # asyncio sets TCP_NODELAY only where the protocol is written down; without it small events wait for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", parser.parse_args().port))
+    listener.listen()
     # It listens already: who reads the line can connect at once.
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     # The streams of sessions stay open for ever; they must not hold the end.
