@@ -97,6 +97,12 @@ impl Calls {
         id
     }
 
+    /// How many are under way that nobody waits for.
+    pub fn unawaited(&self) -> usize {
+        let jobs = self.jobs.values();
+        jobs.filter(|job| job.waiting.is_empty()).count()
+    }
+
     /// The call and since when it is under way, while it is.
     pub fn call(&self, id: JobId) -> Option<(Rc<Call>, Duration)> {
         let job = self.jobs.get(&id)?;

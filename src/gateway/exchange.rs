@@ -278,10 +278,14 @@ impl Exchange {
         }
     }
 
-    fn on(&self, read: Read<'_>, edits: Vec<Edit>) -> Passed {
+    fn on(&self, read: Read<'_>, mut edits: Vec<Edit>) -> Passed {
         let is_error = matches!(read.kind, Kind::Error);
         // An error may be one without an id: the server could not read the request.
         let is_nameless = is_error && matches!(read.id, None | Some("null"));
+        // With another status a client would not wait for one that names it.
+        if let (true, Between::ToModern, Some(id)) = (is_nameless, &self.between, read.id) {
+            edits.extend(Edit::replace(read.text, id, self.id.as_str()));
+        }
         Passed::On {
             answers: self.wants_answer() && (is_nameless || read.answers(&self.id)),
             is_error,

@@ -383,3 +383,79 @@ impl Fanout {
         self.asker
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::gateway::call::Response;
+    use crate::gateway::pages::Store;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[derive(Debug)]
+    struct Nothing;
+    impl Store for Nothing {
+        fn get(&self, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+        fn set(&self, _: &str, _: &[u8]) {}
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_dual_server_stays_modern_when_it_is_forgotten_meanwhile() {
+        let config = Config::parse(br#"{"servers":[{"name":"d"}]}"#).unwrap();
+        let gateway = config.gateway.unwrap();
+        let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(Nothing));
+        let asker = Asker {
+            caller: Caller {
+                era: Era::Legacy,
+                version: "2025-11-25".into(),
+                capabilities: "{}".into(),
+                info: None,
+                headers: Vec::new(),
+            },
+            parts: Vec::new(),
+            who: Who::Anyone,
+        };
+        let answer = |call: &Call, session: Option<&str>, result: &str, worker: &mut Worker| {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":"{}","result":{result}}}"#,
+                call.rpc_id
+            );
+            let response = Response::Http {
+                status: 200,
+                content_type: Some("application/json".into()),
+                session: session.map(str::to_owned),
+                body: body.into_bytes(),
+            };
+            let now = worker.now();
+            call.answer(&response, &gateway, &mut worker.pages, now)
+        };
+        let (mut fanout, calls) = Fanout::start(Goal::Greet, &[0], asker, &gateway, &mut worker);
+        let it = answer(
+            &calls[0],
+            None,
+            r#"{"supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{}}"#,
+            &mut worker,
+        );
+        let call = fanout
+            .answered(calls[0].id, it, &gateway, &mut worker)
+            .unwrap();
+        assert_eq!(call.question, Question::Initialize);
+        assert_eq!(worker.era("d"), Some(Era::Modern));
+        // Another client gets a 404 for what it asked.
+        worker.forget("d");
+        let it = answer(
+            &call,
+            Some("s"),
+            r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#,
+            &mut worker,
+        );
+        fanout.answered(call.id, it, &gateway, &mut worker);
+        assert_ne!(
+            worker.era("d"),
+            Some(Era::Legacy),
+            "it has shown itself modern"
+        );
+    }
+}

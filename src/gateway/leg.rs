@@ -37,6 +37,8 @@ pub(super) struct Leg {
     pub(super) alone: bool,
     /// The gateway's session with it was lost once already.
     pub(super) lost: bool,
+    /// It has refused this client's session.
+    pub(super) refused: bool,
     /// The server has not forgotten the session, as far as that is known.
     pub(super) is_sure: bool,
 }
@@ -84,6 +86,7 @@ impl Leg {
             discovered: None,
             alone: false,
             lost: false,
+            refused: false,
             is_sure: true,
         }
     }
@@ -133,6 +136,7 @@ impl Leg {
     /// speak both ways: then nothing is lost between the eras.
     fn tries(&self, server: &Server, worker: &Worker) -> bool {
         self.lease == Lease::Clients
+            && !self.refused
             && server.protocol == Protocol::Auto
             && !worker.is_modern_only(&server.name)
     }
@@ -183,7 +187,14 @@ impl Leg {
             return Next::Done;
         };
         if question == Question::Initialize && self.is_modern_only(server, &answer, worker) {
-            worker.modern_only(&server.name);
+            // Any other error may be about what this client said.
+            if matches!(
+                answer,
+                Answer::NoMethod | Answer::Failed(Failure::Status(404 | 405))
+            ) {
+                worker.modern_only(&server.name);
+            }
+            self.refused = true;
             self.voice = Some(Voice::Modern);
             return match &self.discovered {
                 Some(_) => self.onward(goal),
@@ -203,12 +214,15 @@ impl Leg {
                 self.onward(goal)
             }
             Answer::Legacy => {
+                worker.is(&server.name, Era::Legacy);
                 self.voice = Some(Voice::Legacy(None));
                 Next::Ask(Question::Initialize, None)
             }
             Answer::Opened(discovered, link) => {
-                if worker.era(&server.name) != Some(Era::Modern) {
-                    worker.is(&server.name, Era::Legacy);
+                // Whoever has begun to speak the other way has not forgotten how.
+                let is_legacy = server.protocol == Protocol::Legacy
+                    || worker.era(&server.name) == Some(Era::Legacy);
+                if is_legacy {
                     worker.learn(&server.name, capabilities, Rc::clone(&discovered));
                 }
                 self.voice = Some(Voice::Legacy(Some(link)));

@@ -94,7 +94,7 @@ impl Pool {
         Some(Found {
             link: Rc::clone(&kept.link),
             offers: kept.offers,
-            is_sure: now.saturating_sub(kept.heard) < SURE,
+            is_sure: now.checked_sub(kept.heard).is_some_and(|age| age < SURE),
         })
     }
 
@@ -104,8 +104,12 @@ impl Pool {
         let Some(key) = &held.key else {
             return false;
         };
-        if let Some(kept) = self.kept.get(key) {
-            return Rc::ptr_eq(&kept.link, &held.link);
+        if let Some(kept) = self.kept.get_mut(key) {
+            let is_it = Rc::ptr_eq(&kept.link, &held.link);
+            if is_it {
+                kept.used = now;
+            }
+            return is_it;
         }
         let kept = Kept {
             place: held.place,
@@ -142,15 +146,19 @@ impl Pool {
     /// each with its server's place.
     pub fn idle(&mut self, now: Duration) -> Vec<(usize, Rc<Link>)> {
         let mut given_up = Vec::new();
-        let is_idle = |kept: &Kept| now.saturating_sub(kept.used) >= IDLE;
+        // A request that uses it holds the link, too.
+        let is_free = |kept: &Kept| Rc::strong_count(&kept.link) == 1;
+        let is_idle = |kept: &Kept| is_free(kept) && now.saturating_sub(kept.used) >= IDLE;
         self.kept.retain(|_, kept| {
-            if is_idle(kept) {
+            let is_over = is_idle(kept);
+            if is_over {
                 given_up.push((kept.place, Rc::clone(&kept.link)));
             }
-            !is_idle(kept)
+            !is_over
         });
         while self.kept.len() > MOST {
-            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
+            let free = self.kept.iter().filter(|(_, kept)| is_free(kept));
+            let oldest = free.min_by_key(|(_, kept)| kept.used);
             let Some(key) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };
@@ -237,7 +245,8 @@ mod tests {
         assert!(pool.idle(at(311)).is_empty());
         assert!(pool.get(&key, at(311)).is_some(), "which is a use");
         assert!(pool.idle(at(610)).is_empty());
-        assert_eq!(pool.idle(at(611)), [(0, Rc::clone(&held.link))]);
+        drop(held);
+        assert_eq!(pool.idle(at(611)).len(), 1);
         assert!(pool.get(&key, at(611)).is_none());
     }
 
@@ -252,5 +261,24 @@ mod tests {
         assert_eq!(pool.idle(at(1)).len(), 2);
         assert!(pool.get(&key(1), at(1)).is_none());
         assert!(pool.get(&key(2), at(1)).is_some());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_session_in_use_is_not_ended() {
+        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let (mut pool, held) = (Pool::default(), held(&key));
+        pool.put(&held, at(0));
+        let used = pool.get(&key, at(1)).unwrap();
+        // A call of six minutes is under way in it.
+        assert!(pool.idle(at(361)).is_empty(), "it is in use");
+        drop(used);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_clock_set_back_makes_it_unsure() {
+        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let (mut pool, held) = (Pool::default(), held(&key));
+        pool.put(&held, at(1000));
+        assert!(!pool.get(&key, at(10)).unwrap().is_sure);
     }
 }

@@ -24,6 +24,9 @@ use crate::seal::Keys;
 /// For how long a server's capabilities are taken to be what it last said.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
 
+/// Calls under way whose answer nobody waits for; more are not made.
+const UNAWAITED: usize = 256;
+
 /// How often idle sessions are looked for.
 const TIDIED: Duration = Duration::from_secs(10);
 
@@ -174,9 +177,14 @@ impl Worker {
     /// The calls whose answer nobody waits for, to be sent now.
     pub fn posted(&mut self) -> Vec<(JobId, Rc<Call>)> {
         let now = self.now();
-        let calls = std::mem::take(&mut self.outbox);
-        let sent = calls.into_iter().map(|call| self.calls.send(call, now));
-        sent.collect()
+        let mut sent = Vec::new();
+        for call in std::mem::take(&mut self.outbox) {
+            // A flood of notifications must not take memory and connections away.
+            if self.calls.unawaited() < UNAWAITED {
+                sent.push(self.calls.send(call, now));
+            }
+        }
+        sent
     }
 
     /// Whether it is worth waiting for another's answer to this list of the
@@ -256,7 +264,7 @@ impl Worker {
     /// Ends the sessions of the gateway's that nobody uses any more.
     pub fn tidy(&mut self, gateway: &Gateway) {
         let now = self.now();
-        if now.saturating_sub(self.tidied) < TIDIED {
+        if now.checked_sub(self.tidied).is_some_and(|age| age < TIDIED) {
             return;
         }
         self.tidied = now;

@@ -1,12 +1,9 @@
 //! The answer to a request that was routed to a server, as it comes.
 
-use std::rc::Rc;
-
 use super::outcome::{count, shown};
 use super::response::completed;
 use super::{Effect, Flow, Phase, Step, Stream};
 use crate::config::Server;
-use crate::gateway::call::Call;
 use crate::gateway::exchange::{Exchange, Passed};
 use crate::gateway::failure::Failure;
 use crate::gateway::routed::{Reading, given_up, is_from_server};
@@ -69,25 +66,6 @@ impl Routed {
         }
     }
 
-    /// The gateway's own session may be why.
-    fn failed_in_session(&mut self, failure: &Failure, worker: &mut Worker) {
-        match failure {
-            // Some servers say 400 when they know a session no longer.
-            Failure::SessionLost | Failure::Status(400) => {
-                if let Some(held) = self.exchange.forgotten()
-                    && let Some(key) = &held.key
-                {
-                    worker.pool.drop(key, &held.link);
-                }
-            }
-            _ => {
-                if let Some(held) = self.exchange.held() {
-                    worker.pool.heard(held, None);
-                }
-            }
-        }
-    }
-
     /// Whether the headers of the answer wait for its end.
     fn is_held(&self) -> bool {
         matches!(self.body, Body::Message { held: true, .. })
@@ -135,8 +113,8 @@ impl Stream {
             // It may be of another era by now.
             worker.forget(&routed.name);
         }
-        if let Reading::Failed(failure) = &reading {
-            routed.failed_in_session(failure, worker);
+        if let (Reading::Failed(failure), Some(gateway)) = (&reading, &self.config.gateway) {
+            routed.failed_in_session(failure, gateway, worker);
         }
         let mut effects: Vec<Effect> = Vec::new();
         if reading != Reading::Pass || is_from_server(details) {
@@ -301,27 +279,6 @@ impl Stream {
             routed.body = Body::Instead(Vec::new());
         }
         passing(effects)
-    }
-
-    /// The request is over: the gateway's own session is free again, and its
-    /// server is told where nobody waits for the answer any more.
-    pub(super) fn routed_over(&mut self, worker: &mut Worker) {
-        let (Phase::Routed(routed), Some(gateway)) = (&mut self.phase, &self.config.gateway) else {
-            return;
-        };
-        let is_over = routed.answered || matches!(routed.body, Body::Instead(_));
-        let released = routed.exchange.release(is_over);
-        let server = gateway.servers.get(routed.server);
-        if let (Some((held, told)), Some(server)) = (released, server) {
-            if routed.answered && !matches!(routed.body, Body::Instead(_)) {
-                worker.pool.heard(&held, Some(worker.now()));
-            }
-            let link = Rc::clone(&held.link);
-            worker
-                .outbox
-                .extend(told.map(|told| Call::tell((held.place, server), &link, told, &[])));
-            worker.release(&held, gateway);
-        }
     }
 
     /// The router gave up when a part of the answer was there already, which no

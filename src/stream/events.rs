@@ -31,7 +31,8 @@ impl Stream {
             if nonsense.is_some() {
                 return;
             }
-            let id = event.id().map(|id| {
+            // An empty one says that there is none: it stays.
+            let id = event.id().filter(|id| !id.is_empty()).map(|id| {
                 let id = std::str::from_utf8(id).ok();
                 // Without one it is left away.
                 id.and_then(|id| exchange.event_id(id)).unwrap_or_default()

@@ -134,7 +134,12 @@ impl Stream {
                     self.tell(gateway, session, to, body, headers, worker);
                 }
             }
-            _ => self.tell(gateway, session, None, body, headers, worker),
+            // A server may do what a request without an id asks, and no later
+            // filter would have seen it.
+            name if name.starts_with("notifications/") => {
+                self.tell(gateway, session, None, body, headers, worker);
+            }
+            _ => {}
         }
     }
 }

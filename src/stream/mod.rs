@@ -8,6 +8,7 @@ mod gateway;
 mod legacy;
 mod listening;
 mod outcome;
+mod release;
 mod request;
 mod response;
 mod routing;

@@ -243,7 +243,11 @@ impl Stream {
         let Reading { headers, claim, .. } = &reading;
         if self.config.gateway.is_some() && headers.get(":method") != Some(b"POST") {
             let answer = self.without_message(&reading, body, worker);
-            return answer.unwrap_or_else(|refusal| self.refuse(&refusal, None));
+            let mut effects = answer.unwrap_or_else(|refusal| self.refuse(&refusal, None));
+            if trailers && self.is_routed() {
+                effects.push(Effect::RemoveRequestTrailers);
+            }
+            return effects;
         }
         let message = match self.parse(body) {
             Ok(message) => message,

@@ -221,7 +221,12 @@ impl Stream {
                 let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
                 (target, own)
             });
-            stream.route(gateway, request, attributes, way, about, worker)
+            let kept = way.held.clone();
+            let routed = stream.route(gateway, request, attributes, way, about, worker);
+            if let (Err(_), Some(session)) = (&routed, kept) {
+                worker.release(&session, gateway);
+            }
+            routed
         })
     }
 
