@@ -37,6 +37,8 @@ pub struct Metrics {
     pub sessions_created: Metric,
     /// Session ids that were refused.
     pub sessions_rejected: Metric,
+    /// Messages that `authorization` did not allow.
+    pub denied: Metric,
 }
 
 /// The metrics of one server.
@@ -92,6 +94,7 @@ impl Metrics {
         let cache_misses = define(Kind::Counter, "mcp.list.cache_misses".to_owned());
         let fanout = define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned());
         let sessions_created = define(Kind::Counter, "mcp.sessions.created".to_owned());
+        let denied = define(Kind::Counter, "mcp.denied".to_owned());
         let sessions_rejected = define(Kind::Counter, "mcp.sessions.rejected".to_owned());
         Self {
             names,
@@ -105,6 +108,7 @@ impl Metrics {
             fanout,
             sessions_created,
             sessions_rejected,
+            denied,
         }
     }
 
@@ -163,6 +167,8 @@ mod tests {
             "mcp.fanout.duration_ms",
             "mcp.sessions.created",
             "mcp.sessions.rejected",
+            "mcp.denied",
+            "mcp.rejected.denied",
         ] {
             assert!(names.contains(&name), "{name}");
         }

@@ -113,9 +113,10 @@ fn commands_print_what_the_page_says() {
 
 #[test]
 fn json_blocks_are_configurations() {
-    // The variable that the page names, as it says to make one.
+    // The variables that the page names.
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    let keys = |name: &str| (name == "MCP_SESSION_KEYS").then(|| key.to_owned());
+    let keys =
+        |name: &str| matches!(name, "MCP_SESSION_KEYS" | "CALENDAR_KEY").then(|| key.to_owned());
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "json") {
         Config::parse_with(block.text.as_bytes(), &keys)

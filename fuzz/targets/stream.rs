@@ -20,7 +20,7 @@ use mcp_gateway::gateway::pages::Store;
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::{Headers, Reply};
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
-use mcp_gateway::stream::{Effect, Event, Flow, Stream};
+use mcp_gateway::stream::{Known, Effect, Event, Flow, Stream};
 use mcp_gateway_fuzz::{Members, raw, string};
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ fuzz_target!(|run: Run<'_>| {
     watch.on(Event::RequestHeaders {
         headers,
         end: ended,
-        metadata: None,
+        known: Known::default(),
     });
     for then in &run.then {
         match then {
@@ -327,7 +327,7 @@ impl Session {
                 Event::RequestHeaders {
                     headers,
                     end: false,
-                    metadata: None,
+                    known: Known::default(),
                 },
                 worker,
             )
@@ -428,7 +428,9 @@ impl Watch<'_> {
 
     fn request_effect(&mut self, effect: &Effect, step: &[Effect], has_trailers: bool) {
         match effect {
-            Effect::SetRequestHeader(_, value) => carried(value),
+            Effect::SetRequestHeader(_, value) | Effect::AddRequestHeader(_, value) => {
+                carried(value);
+            }
             Effect::ReplaceRequestBody(body) => {
                 let length = Effect::SetRequestHeader("content-length", body.len().to_string());
                 assert!(step.contains(&length));

@@ -17,7 +17,9 @@ const HEADERS: &[&str] = &[
 ];
 const EXPOSE: &[&str] = &["Mcp-Session-Id", "WWW-Authenticate", "Mcp-Protocol-Version"];
 
-pub(super) fn check(wire: &wire::Cors) -> Result<Cors, ConfigError> {
+/// `forwarded` are the headers that go on to servers, which browsers may send
+/// by default, too.
+pub(super) fn check(wire: &wire::Cors, forwarded: &[String]) -> Result<Cors, ConfigError> {
     let origins = origins(wire.allow_origins.as_deref())?;
     if wire.allow_credentials && origins == Origins::Any {
         return Err(ConfigError::new(
@@ -25,10 +27,13 @@ pub(super) fn check(wire: &wire::Cors) -> Result<Cors, ConfigError> {
             "true needs a list in cors.allowOrigins: browsers refuse credentials for \"*\"",
         ));
     }
+    let more = forwarded.iter().map(String::as_str);
+    let more = more.filter(|name| !HEADERS.contains(name));
+    let headers: Vec<&str> = HEADERS.iter().copied().chain(more).collect();
     Ok(Cors {
         origins,
         methods: tokens("cors.allowMethods", wire.allow_methods.as_deref(), METHODS)?,
-        headers: tokens("cors.allowHeaders", wire.allow_headers.as_deref(), HEADERS)?,
+        headers: tokens("cors.allowHeaders", wire.allow_headers.as_deref(), &headers)?,
         expose: tokens("cors.exposeHeaders", wire.expose_headers.as_deref(), EXPOSE)?,
         max_age: max_age(wire.max_age.as_deref().unwrap_or("24h"))?,
         credentials: wire.allow_credentials,

@@ -4,10 +4,14 @@
 //! [`wire`] is that tree as types, and here it is checked and compiled into
 //! what a request needs.
 
+mod authorization;
 mod cors;
 mod duration;
+mod endpoints;
 mod error;
+mod expression;
 mod fields;
+mod forwarding;
 mod oauth;
 mod rules;
 mod servers;
@@ -17,13 +21,17 @@ mod wire;
 
 use std::time::Duration;
 
+pub use endpoints::Endpoints;
 pub use error::ConfigError;
+pub use forwarding::{Forwarded, Secret};
 pub use session::{Identity, Sessions};
 
 use self::fields::Read as _;
+use self::forwarding::Forwarding;
 use crate::http::cors::Cors;
-use crate::http::protected_resource::{ProtectedResource, path_only};
+use crate::http::protected_resource::ProtectedResource;
 use crate::metrics::Metrics;
+use crate::policy::authorization::Authorization;
 use crate::policy::export::Storage;
 use crate::policy::glob::Filter;
 use crate::policy::rules::Rules;
@@ -59,8 +67,14 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// Who gives tokens for the endpoints; absent when off.
     pub oauth: Option<Oauth>,
+    /// Bytes of one answer that is read.
+    pub max_response_bytes: usize,
+    /// Who may do what; absent when off.
+    pub authorization: Option<Authorization>,
     /// Many servers behind one endpoint; absent in policy mode.
     pub gateway: Option<Gateway>,
+    /// What is valid, but hardly meant: lines for the log.
+    pub warnings: Vec<String>,
 }
 
 /// `oauth`.
@@ -81,36 +95,6 @@ pub enum AttributeSource {
     Verify,
     /// They are trusted, and the body is not read.
     Headers,
-}
-
-/// The request paths that speak MCP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoints {
-    /// Every path.
-    All,
-    /// These, without query and without a trailing slash.
-    Listed(Vec<String>),
-}
-
-impl Endpoints {
-    /// What names the endpoint in the request target `path`: neither the query
-    /// nor one slash at the end does.
-    pub fn path(path: &[u8]) -> &[u8] {
-        let path = path_only(path);
-        path.strip_suffix(b"/").unwrap_or(path)
-    }
-
-    /// Whether the request target `path`, with or without a query, is one.
-    /// Bytes, since a query may hold any, and must not hide the path.
-    pub fn contains(&self, path: &[u8]) -> bool {
-        match self {
-            Self::All => true,
-            Self::Listed(paths) => {
-                let path = Self::path(path);
-                paths.iter().any(|endpoint| endpoint.as_bytes() == path)
-            }
-        }
-    }
 }
 
 /// Gateway mode.
@@ -194,7 +178,11 @@ pub struct Server {
     /// Which of its resources and templates there are, by URI.
     pub resources: Filter,
     /// What its answers depend on, beside the request: part of a kept page's key.
-    pub identity: String,
+    pub identity: [u8; 32],
+    /// What it gets of a client's headers.
+    pub passthrough: Vec<Forwarded>,
+    /// What it gets of its own, by names in lower case.
+    pub headers: Vec<(String, Secret)>,
 }
 
 impl Config {
@@ -224,12 +212,21 @@ impl Config {
         wire: &wire::Config,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let servers = servers::check(wire)?;
-        let is_gateway = !servers.is_empty();
+        let is_gateway = !wire.servers.is_empty();
+        let endpoints = endpoints::check(wire.paths.as_deref(), is_gateway)?;
+        let oauth = oauth::check(wire.oauth.as_ref(), variable, &endpoints)?;
+        let forwarding = Forwarding::new(wire, oauth.is_some(), variable)?;
+        let servers = servers::check(wire, &forwarding)?;
+        let forwarded = forwarding.names(&servers);
+        let mut warnings = forwarding::warnings(&servers);
         let gateway = is_gateway
             .then(|| servers::gateway(wire, servers, variable))
             .transpose()?;
-        together(wire, is_gateway)?;
+        together(wire, is_gateway, &mut warnings)?;
+        let authorization = match &wire.authorization {
+            Some(wire) => Some(authorization::check(wire, &mut warnings)?),
+            None => None,
+        };
         let rules = rules::check(&wire.parser_config)?;
         let metrics = Metrics::new(
             rules.groups(),
@@ -238,14 +235,14 @@ impl Config {
                 .flat_map(|gateway| &gateway.servers)
                 .map(|server| &*server.name),
         );
-        let endpoints = endpoints(wire.paths.as_deref(), is_gateway)?;
-        let cors = wire.cors.as_ref().map(cors::check).transpose()?;
-        let oauth = match oauth::check(wire.oauth.as_ref(), variable, &endpoints)? {
+        let cors = wire.cors.as_ref();
+        let cors = cors.map(|cors| cors::check(cors, &forwarded)).transpose()?;
+        let oauth = match oauth {
             Some(resource) => Some(Oauth {
                 resource,
                 cors: match &cors {
                     Some(cors) => cors.clone(),
-                    None => cors::check(&wire::Cors::default())?,
+                    None => cors::check(&wire::Cors::default(), &[])?,
                 },
             }),
             None => None,
@@ -278,13 +275,20 @@ impl Config {
             },
             clear_route_cache: wire.clear_route_cache || is_gateway,
             cors,
+            authorization,
+            max_response_bytes: wire.max_response_bytes,
             gateway,
+            warnings,
         })
     }
 }
 
-/// What excludes each other.
-fn together(wire: &wire::Config, is_gateway: bool) -> Result<(), ConfigError> {
+/// What excludes each other, and what had better not go together.
+fn together(
+    wire: &wire::Config,
+    is_gateway: bool,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
     let refused = |path: &str, reason: &str| Err(ConfigError::new(path, reason));
     if is_gateway && !wire.hold_request_headers {
         return refused(
@@ -292,10 +296,27 @@ fn together(wire: &wire::Config, is_gateway: bool) -> Result<(), ConfigError> {
             "false cannot go with servers: routing by the body needs the headers held",
         );
     }
-    if is_gateway && wire.attribute_source == AttributeSource::Headers {
-        return refused(
-            "attributeSource",
-            "HEADERS reads no body, which servers needs: leave one of them out",
+    let needy = [
+        (is_gateway, "servers"),
+        (wire.authorization.is_some(), "authorization"),
+    ];
+    for (_, needy) in needy.into_iter().filter(|(is_there, _)| *is_there) {
+        let why =
+            |what| format!("{what} reads no body, which {needy} needs: leave one of them out");
+        if wire.attribute_source == AttributeSource::Headers {
+            return refused("attributeSource", &why("HEADERS"));
+        }
+        if wire.traffic_mode == wire::TrafficMode::Noop {
+            return refused("trafficMode", &why("NOOP"));
+        }
+    }
+    if wire.authorization.is_some()
+        && !is_gateway
+        && wire.traffic_mode == wire::TrafficMode::PassThrough
+    {
+        warnings.push(
+            "authorization: what is not read as MCP passes PASS_THROUGH undecided; trafficMode: REJECT_NO_MCP lets nothing by"
+                .to_owned(),
         );
     }
     if !is_gateway && wire.session.is_some() {
@@ -315,44 +336,6 @@ fn together(wire: &wire::Config, is_gateway: bool) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-fn endpoints(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoints, ConfigError> {
-    let Some(paths) = paths else {
-        return Ok(if is_gateway {
-            Endpoints::Listed(vec!["/mcp".to_owned()])
-        } else {
-            Endpoints::All
-        });
-    };
-    if paths.is_empty() {
-        return Err(ConfigError::new("paths", "must name at least one path"));
-    }
-    let mut listed = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let refused = |reason: &str| {
-            Err(ConfigError::new(
-                format!("paths[{at}]"),
-                format!("{path:?} {reason}"),
-            ))
-        };
-        if path == "*" {
-            continue;
-        }
-        if !path.starts_with('/') {
-            return refused("must start with \"/\", or be \"*\" for every path");
-        }
-        if path.contains(['?', '#', '*']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refused("must be a path of visible ASCII, without query, fragment and \"*\"");
-        }
-        listed.push(path.strip_suffix('/').unwrap_or(path).to_owned());
-    }
-    let all = paths.iter().any(|path| path == "*");
-    Ok(if all {
-        Endpoints::All
-    } else {
-        Endpoints::Listed(listed)
-    })
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ fn is_path(text: &str) -> bool {
 }
 
 /// `scope-token` of RFC 6749 section 3.3.
-fn is_scope(text: &str) -> bool {
+pub(super) fn is_scope(text: &str) -> bool {
     !text.is_empty() && is_plain(text)
 }
 

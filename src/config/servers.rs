@@ -2,12 +2,20 @@
 
 use std::collections::HashSet;
 
+use super::forwarding::{Forwarded, Forwarding, Secret};
+use serde_json::Value;
+
+use super::fields::{Fields, Read};
 use super::{ConfigError, Gateway, Server, duration, session, wire};
 use crate::mcp::json;
 use crate::policy::glob::{Filter, Glob};
+use crate::seal;
 
 /// The enabled servers, in their order.
-pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
+pub(super) fn check(
+    wire: &wire::Config,
+    forwarding: &Forwarding<'_>,
+) -> Result<Vec<Server>, ConfigError> {
     let enabled = wire.servers.iter().filter(|server| server.enabled).count();
     if enabled == 0 && !wire.servers.is_empty() {
         return Err(ConfigError::new(
@@ -23,7 +31,7 @@ pub(super) fn check(wire: &wire::Config) -> Result<Vec<Server>, ConfigError> {
     let mut names = HashSet::new();
     let mut servers = Vec::with_capacity(enabled);
     for (at, server) in wire.servers.iter().enumerate() {
-        let checked = self::server(&format!("servers[{at}]"), server, prefixed)?;
+        let checked = self::server(&format!("servers[{at}]"), server, prefixed, forwarding)?;
         if !names.insert(checked.name.clone()) {
             return Err(ConfigError::new(
                 format!("servers[{at}].name"),
@@ -52,12 +60,6 @@ pub(super) fn gateway(
             return Err(ConfigError::new(path, "must be at least 1"));
         }
     }
-    if wire.traffic_mode == wire::TrafficMode::Noop {
-        return Err(ConfigError::new(
-            "trafficMode",
-            "NOOP reads no body, which servers needs: leave one of them out",
-        ));
-    }
     Ok(Gateway {
         servers,
         caches: wire.list_cache == wire::ListCache::Hints,
@@ -84,7 +86,12 @@ fn server_info(wire: Option<&wire::ServerInfo>) -> Result<String, ConfigError> {
     String::from_utf8(out).map_err(|error| ConfigError::new("serverInfo", error.to_string()))
 }
 
-fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, ConfigError> {
+fn server(
+    at: &str,
+    wire: &wire::Server,
+    prefixed: bool,
+    forwarding: &Forwarding<'_>,
+) -> Result<Server, ConfigError> {
     let field = |name: &str| format!("{at}.{name}");
     name_like(&field("name"), &wire.name, 1)?;
     let prefix = match &wire.tool_prefix {
@@ -133,7 +140,13 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
         .as_deref()
         .map(|text| duration::parse(&field("listTtl"), text))
         .transpose()?;
+    let (passthrough, headers) = forwarding.of(at, wire)?;
+    let ttl = wire.list_ttl.as_deref().unwrap_or_default();
+    let reached = [wire.name.as_str(), cluster, authority, path, ttl];
     Ok(Server {
+        identity: identity(&reached, &passthrough, &headers),
+        passthrough,
+        headers,
         name: wire.name.clone(),
         cluster: cluster.clone(),
         authority: authority.to_owned(),
@@ -147,15 +160,44 @@ fn server(at: &str, wire: &wire::Server, prefixed: bool) -> Result<Server, Confi
         tools: filter(&field("tools"), &wire.tools)?,
         prompts: filter(&field("prompts"), &wire.prompts)?,
         resources: filter(&field("resources"), &wire.resources)?,
-        identity: format!(
-            "{}\n{cluster}\n{authority}\n{path}\n{}",
-            wire.name,
-            wire.list_ttl.as_deref().unwrap_or_default()
-        ),
     })
 }
 
-fn filter(at: &str, wire: &wire::Names) -> Result<Filter, ConfigError> {
+/// A digest, since values of headers are in it.
+fn identity(reached: &[&str], passthrough: &[Forwarded], headers: &[(String, Secret)]) -> [u8; 32] {
+    let mut parts = reached.to_vec();
+    for entry in passthrough {
+        let required = if entry.required { "required" } else { "" };
+        parts.extend([&entry.name, &entry.target, required]);
+    }
+    // No name is empty.
+    parts.push("");
+    for (name, value) in headers {
+        parts.extend([name, value.expose()]);
+    }
+    let parts: Vec<&[u8]> = parts.into_iter().map(str::as_bytes).collect();
+    seal::digest(&parts)
+}
+
+/// Patterns over a server's own names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) include: Vec<String>,
+    pub(super) exclude: Vec<String>,
+}
+
+impl Read for Names {
+    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Fields::read(path, value, |fields| {
+            Ok(Self {
+                include: fields.or("include", Vec::new())?,
+                exclude: fields.or("exclude", Vec::new())?,
+            })
+        })
+    }
+}
+
+fn filter(at: &str, wire: &Names) -> Result<Filter, ConfigError> {
     let globs = |name: &str, texts: &[String]| -> Result<Vec<Glob>, ConfigError> {
         if let Some(empty) = texts.iter().position(String::is_empty) {
             return Err(ConfigError::new(

@@ -80,9 +80,10 @@ impl Read for Identity {
     }
 }
 
-struct Metadata {
-    namespace: String,
-    path: Vec<String>,
+/// A place in dynamic metadata.
+pub(super) struct Metadata {
+    pub(super) namespace: String,
+    pub(super) path: Vec<String>,
 }
 
 impl Read for Metadata {

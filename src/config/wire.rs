@@ -4,8 +4,10 @@
 use serde_json::Value;
 
 use super::fields::{Fields, Read, one_of};
+use super::forwarding::{Entry, Field};
+use super::servers::Names;
 use super::session::Session;
-use super::{AttributeSource, ConfigError, FailureMode, Protocol};
+use super::{AttributeSource, ConfigError, FailureMode, Protocol, authorization};
 
 pub(super) struct Config {
     pub(super) paths: Option<Vec<String>>,
@@ -22,6 +24,7 @@ pub(super) struct Config {
     pub(super) servers: Vec<Server>,
     pub(super) prefix_mode: PrefixMode,
     pub(super) failure_mode: FailureMode,
+    pub(super) passthrough_headers: Vec<Entry>,
     pub(super) list_cache: ListCache,
     pub(super) max_list_pages: usize,
     pub(super) max_list_bytes: usize,
@@ -30,6 +33,7 @@ pub(super) struct Config {
     pub(super) session: Option<Session>,
     pub(super) cors: Option<Cors>,
     pub(super) oauth: Option<Oauth>,
+    pub(super) authorization: Option<authorization::Wire>,
 }
 
 impl Read for Config {
@@ -50,6 +54,7 @@ impl Read for Config {
                 servers: fields.or("servers", Vec::new())?,
                 prefix_mode: fields.or("prefixMode", PrefixMode::Always)?,
                 failure_mode: fields.or("failureMode", FailureMode::BestEffort)?,
+                passthrough_headers: fields.or("passthroughHeaders", Vec::new())?,
                 list_cache: fields.or("listCache", ListCache::Hints)?,
                 max_list_pages: fields.or("maxListPages", 64)?,
                 max_list_bytes: fields.or("maxListBytes", 8_388_608)?,
@@ -58,6 +63,7 @@ impl Read for Config {
                 session: fields.take("session")?,
                 cors: fields.take("cors")?,
                 oauth: fields.take("oauth")?,
+                authorization: fields.take("authorization")?,
             })
         })
     }
@@ -225,7 +231,7 @@ impl Read for ListCache {
     }
 }
 
-#[derive(Debug)]
+/// Not to be shown: it holds values of headers.
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) cluster: Option<String>,
@@ -241,6 +247,9 @@ pub(super) struct Server {
     pub(super) tools: Names,
     pub(super) prompts: Names,
     pub(super) resources: Names,
+    pub(super) headers: Vec<Field>,
+    pub(super) passthrough_headers: Vec<Entry>,
+    pub(super) allow_credential_headers: bool,
 }
 
 impl Read for Server {
@@ -261,24 +270,9 @@ impl Read for Server {
                 tools: fields.or("tools", Names::default())?,
                 prompts: fields.or("prompts", Names::default())?,
                 resources: fields.or("resources", Names::default())?,
-            })
-        })
-    }
-}
-
-/// Patterns over a server's own names.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    pub(super) include: Vec<String>,
-    pub(super) exclude: Vec<String>,
-}
-
-impl Read for Names {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            Ok(Self {
-                include: fields.or("include", Vec::new())?,
-                exclude: fields.or("exclude", Vec::new())?,
+                headers: fields.or("headers", Vec::new())?,
+                passthrough_headers: fields.or("passthroughHeaders", Vec::new())?,
+                allow_credential_headers: fields.or("allowCredentialHeaders", false)?,
             })
         })
     }

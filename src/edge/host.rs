@@ -56,7 +56,7 @@ impl Buffer {
 }
 
 /// The ABI's status for what cannot be read.
-const PARSE_FAILURE: u32 = 4;
+pub(super) const PARSE_FAILURE: u32 = 4;
 
 /// The ABI's status for an internal failure: a callback inside a callback.
 pub(super) const BUSY: Refused = Refused(10);
@@ -99,12 +99,6 @@ unsafe extern "C" {
         path_size: usize,
         value: *const u8,
         value_size: usize,
-    ) -> u32;
-    fn proxy_get_property(
-        path: *const u8,
-        path_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
@@ -257,25 +251,6 @@ pub(super) fn replace(buffer: Buffer, body: &[u8]) -> Result<(), Refused> {
             proxy_set_buffer_bytes(buffer.number(), 0, usize::MAX, body.as_ptr(), body.len())
         },
     )
-}
-
-/// A property of the stream or the plugin, by the parts of its path.
-pub(super) fn property(path: &[&str]) -> Option<String> {
-    let path = path.join("\0");
-    let (mut data, mut size) = (null_mut(), 0);
-    // SAFETY: the pointer is valid for its size, both results for writes; the
-    // result is ours.
-    let bytes = unsafe {
-        ok(proxy_get_property(
-            path.as_ptr(),
-            path.len(),
-            &raw mut data,
-            &raw mut size,
-        ))
-        .ok()?;
-        owned(data, size)
-    };
-    String::from_utf8(bytes).ok()
 }
 
 /// Makes host calls act on this context, until the callback ends.

@@ -9,6 +9,7 @@ use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer, Map, Refused};
 use super::shared::Shared;
+use super::{known, property};
 use crate::gateway::answer::Answer;
 use crate::gateway::call::{Call, CallId};
 use crate::gateway::calls::{JobId, StreamId};
@@ -119,6 +120,9 @@ impl Http {
         match effect {
             Effect::RemoveRequestHeader(name) => host::remove_header(Map::Request, &name)?,
             Effect::SetRequestHeader(name, value) => host::set_header(Map::Request, name, &value)?,
+            Effect::AddRequestHeader(name, value) => {
+                host::add_header(Map::Request, &name, &value)?;
+            }
             // In a callback of the request, Envoy answers for its buffer when
             // that has returned.
             Effect::ReplaceRequestBody(body)
@@ -206,15 +210,11 @@ impl Http {
     fn request_headers(&mut self, end: bool) -> Flow {
         match host::headers(Map::Request) {
             Ok(headers) => {
-                let metadata = self.stream.identity().and_then(|(namespace, path)| {
-                    let place = ["metadata", "filter_metadata", namespace];
-                    let path = path.iter().map(String::as_str);
-                    host::property(&place.into_iter().chain(path).collect::<Vec<_>>())
-                });
+                let known = known::of(&headers, &self.stream, &self.shared);
                 self.handle(Event::RequestHeaders {
                     headers,
                     end,
-                    metadata,
+                    known,
                 })
             }
             Err(refused) => self.fail(refused),
@@ -294,7 +294,7 @@ impl Http {
     fn details(&self) -> Option<String> {
         self.stream
             .is_routed()
-            .then(|| host::property(&["response", "code_details"]))?
+            .then(|| property::text(&["response", "code_details"]))?
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod host;
 mod http;
+mod known;
 mod pairs;
+mod property;
 mod queue;
 mod root;
 mod shared;

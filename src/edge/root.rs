@@ -10,6 +10,7 @@ use proxy_wasm::types::ContextType;
 
 use super::host::{self, Buffer};
 use super::http::Handle;
+use super::property;
 use super::shared::Shared;
 use super::shared_data::SharedData;
 use crate::config::Config;
@@ -70,12 +71,16 @@ impl RootContext for Root {
                 // Those of `vm_config.environment_variables`.
                 let variable = |name: &str| std::env::var(name).ok();
                 Config::parse_with(&bytes, &variable).map_err(|error| error.to_string())
-            });
+            })
+            .and_then(|config| Ok((compiled(&config)?, config)));
         match config {
-            Ok(config) => {
+            Ok((expressions, config)) => {
                 declare_state();
+                for warning in &config.warnings {
+                    log::warn!("{warning}");
+                }
                 if let Ok(mut worker) = self.worker.try_borrow_mut() {
-                    let named = |name: &str| host::property(&[name]).unwrap_or_default();
+                    let named = |name: &str| property::text(&[name]).unwrap_or_default();
                     worker.plugin =
                         format!("{}\n{}", named("plugin_name"), named("plugin_root_id"));
                     if let Some(gateway) = &config.gateway
@@ -90,7 +95,8 @@ impl RootContext for Root {
                     let _ = host::tick_every(TICK);
                 }
                 let worker = Rc::clone(&self.worker);
-                self.shared = Some(Rc::new(Shared::new(self.id, config, metrics, worker)));
+                let host = (metrics, expressions);
+                self.shared = Some(Rc::new(Shared::new(self.id, config, host, worker)));
                 true
             }
             Err(error) => {
@@ -123,6 +129,24 @@ impl RootContext for Root {
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// Has Envoy compile the expressions of `authorization`.
+///
+/// # Errors
+/// The first that it refuses.
+fn compiled(config: &Config) -> Result<Vec<u32>, String> {
+    let authorization = config.authorization.iter();
+    let expressions = authorization.flat_map(|it| &it.expressions);
+    let compiled = expressions.map(|expression| {
+        property::compile(&expression.text).map_err(|_| {
+            format!(
+                "{}: {:?} is no expression of CEL that Envoy knows",
+                expression.field, expression.text
+            )
+        })
+    });
+    compiled.collect()
 }
 
 /// Defines all metrics. One that the host refuses is not counted.

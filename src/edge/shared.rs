@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) config: Rc<Config>,
     /// What the host calls the metrics, in their order.
     pub(super) metrics: Vec<(Kind, u32)>,
+    /// What the host calls the expressions of `authorization`, in their order.
+    pub(super) expressions: Vec<u32>,
     pub(super) worker: Rc<RefCell<Worker>>,
     /// The streams that may wait for calls.
     streams: RefCell<HashMap<u32, Rc<RefCell<Http>>>>,
@@ -54,13 +56,14 @@ impl Shared {
     pub(super) fn new(
         root: u32,
         config: Config,
-        metrics: Vec<(Kind, u32)>,
+        (metrics, expressions): (Vec<(Kind, u32)>, Vec<u32>),
         worker: Rc<RefCell<Worker>>,
     ) -> Self {
         Self {
             root,
             config: Rc::new(config),
             metrics,
+            expressions,
             worker,
             streams: RefCell::default(),
             sent: RefCell::default(),
@@ -113,7 +116,7 @@ impl Shared {
         let headers = call
             .headers
             .iter()
-            .map(|(name, value)| (*name, value.as_str()))
+            .map(|(name, value)| (&**name, value.as_str()))
             .collect();
         let sent = dispatch_http_call(
             &call.cluster,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::discover::Discovered;
 use super::failure::Failure;
+use super::forwarding;
+use super::forwarding::Fields;
 use super::freshness::Freshness;
 use super::initialized::Initialized;
 use super::kind::Kind;
@@ -29,7 +31,7 @@ pub struct Call {
     /// The Envoy cluster.
     pub cluster: String,
     /// Pseudo-headers and headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Fields,
     /// A JSON-RPC message.
     pub body: Vec<u8>,
     /// How long to wait for the whole response.
@@ -118,6 +120,14 @@ pub enum Response {
 }
 
 impl Call {
+    /// What went on to `server` of a client's headers.
+    pub fn passed(&self, server: &Server) -> Vec<(String, String)> {
+        let is_passed = |name: &str| server.passthrough.iter().any(|it| it.target == name);
+        let fields = self.headers.iter().filter(|(name, _)| is_passed(name));
+        let owned = |(name, value): &(Cow<'static, str>, String)| (name.to_string(), value.clone());
+        fields.map(owned).collect()
+    }
+
     /// What came of it, given the `response`. A page that may be shared is kept
     /// in `pages` from `now`.
     pub fn answer(
@@ -187,6 +197,9 @@ impl Call {
             };
         }
         match failure {
+            Failure::Refused if forwarding::passes_credentials(server) => {
+                Answer::Failed(Failure::RefusedCaller(status.unwrap_or(401)))
+            }
             Failure::Error { code, .. } if code == "-32601" => Answer::NoMethod,
             failure => Answer::Failed(failure),
         }

@@ -1,10 +1,11 @@
 //! Who asks, and how that is put into a call: in the words of the server's era,
 //! whatever the client's is.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::call::{Call, CallId, Question, Share};
-use super::forwarding;
+use super::forwarding::{self, Carried, Fields};
 use super::session::Session;
 use super::voice::{Link, Voice};
 use crate::config::{Gateway, Server};
@@ -13,10 +14,6 @@ use crate::mcp::{self, json, version};
 use crate::policy::Refusal;
 use crate::policy::era::Era;
 use crate::policy::export::LONGEST;
-
-/// Longer headers of one client's must not make a call fail that others wait
-/// for; in bytes. A trace's are shorter.
-const LONGEST_SHARED: usize = 512;
 
 /// Longer capabilities do not fit into a session id, in bytes.
 const LONGEST_CAPABILITIES: usize = 2048;
@@ -41,8 +38,8 @@ pub struct Caller {
     pub capabilities: String,
     /// The JSON text of its `clientInfo`.
     pub info: Option<String>,
-    /// Trace headers and `x-request-id`.
-    pub headers: Vec<(&'static str, String)>,
+    /// What of its headers goes on.
+    pub headers: Carried,
 }
 
 /// What one call is to say.
@@ -62,12 +59,12 @@ pub struct Put<'a> {
 }
 
 impl Caller {
-    /// Takes what goes into calls out of a modern request's `_meta`; `headers`
-    /// are those that [`super::forwarding::traced`] picked.
+    /// Takes what goes into calls out of a modern request's `_meta`, and of its
+    /// `headers`.
     ///
     /// # Errors
     /// What every call would repeat is too long, or a part of it is missing.
-    pub fn of(meta: &Meta<'_>, headers: Vec<(&'static str, String)>) -> Result<Self, Refusal> {
+    pub fn of(meta: &Meta<'_>, headers: Carried) -> Result<Self, Refusal> {
         let version = meta.protocol_version.and_then(json::string);
         let capabilities = meta
             .client_capabilities
@@ -90,10 +87,7 @@ impl Caller {
     ///
     /// # Errors
     /// The capabilities are too long.
-    pub fn of_initialize(
-        params: &Params<'_>,
-        headers: Vec<(&'static str, String)>,
-    ) -> Result<Self, Refusal> {
+    pub fn of_initialize(params: &Params<'_>, headers: Carried) -> Result<Self, Refusal> {
         let asked = params.get("protocolVersion").and_then(json::string);
         let spoken = asked.and_then(|asked| version::legacy(&asked));
         let object = |name| params.get(name).filter(|text| text.starts_with('{'));
@@ -110,7 +104,7 @@ impl Caller {
     }
 
     /// Who `session` is with.
-    pub fn of_session(session: &Session, headers: Vec<(&'static str, String)>) -> Self {
+    pub fn of_session(session: &Session, headers: Carried) -> Self {
         Self {
             era: Era::Legacy,
             version: session.version.to_owned(),
@@ -148,11 +142,7 @@ impl Caller {
         let is_shared = put.share.is_some() && is_modern;
         let method = put.question.method();
         let mut headers = head(server, link.filter(|_| !is_modern), version, method);
-        let is_for_all = |(name, value): &&(&str, String)| {
-            *name != forwarding::BAGGAGE && value.len() <= LONGEST_SHARED
-        };
-        let theirs = self.headers.iter();
-        headers.extend(theirs.filter(|it| !is_shared || is_for_all(it)).cloned());
+        headers.extend(self.headers.fields((at, server), is_shared));
         let params = if is_modern {
             self.modern_params(put.cursor, is_shared)
         } else {
@@ -239,24 +229,26 @@ impl Call {
         (at, server): (usize, &Server),
         link: &Link,
         message: Vec<u8>,
-        headers: &[(&'static str, String)],
+        headers: &Carried,
     ) -> Self {
         let mut head = head(server, Some(link), Some(link.version), "");
-        head.extend_from_slice(headers);
+        head.extend(headers.fields((at, server), false));
         Self::unanswered(at, server, head, message, Question::Tell)
     }
 
-    /// Ends the session with a server (MCP 2025-11-25, session management).
-    pub fn end((at, server): (usize, &Server), link: &Link) -> Self {
+    /// Ends the session with a server (MCP 2025-11-25, session management), which
+    /// gets what is `passed` on of the headers of whose session it is.
+    pub fn end((at, server): (usize, &Server), link: &Link, passed: &[(String, String)]) -> Self {
         let method = Question::End.method();
-        let head = head(server, Some(link), Some(link.version), method);
+        let mut head = head(server, Some(link), Some(link.version), method);
+        head.extend(forwarding::fields(passed));
         Self::unanswered(at, server, head, Vec::new(), Question::End)
     }
 
     fn unanswered(
         at: usize,
         server: &Server,
-        headers: Vec<(&'static str, String)>,
+        headers: Fields,
         body: Vec<u8>,
         question: Question,
     ) -> Self {
@@ -277,32 +269,26 @@ impl Call {
 
 /// The headers of a call of `method`, in `version`; without a method of MCP's
 /// it is no message.
-fn head(
-    server: &Server,
-    link: Option<&Link>,
-    version: Option<&str>,
-    method: &str,
-) -> Vec<(&'static str, String)> {
+fn head(server: &Server, link: Option<&Link>, version: Option<&str>, method: &str) -> Fields {
     let is_message = method != Question::End.method();
-    let mut headers = vec![
+    let session = link.and_then(|link| link.session.as_deref());
+    let http = if is_message { "POST" } else { "DELETE" };
+    let fields = [
+        (":method", Some(http)),
+        (":path", Some(&*server.path)),
+        (":authority", Some(&*server.authority)),
+        ("content-type", is_message.then_some("application/json")),
+        ("accept", Some("application/json, text/event-stream")),
+        (mcp::PROTOCOL_VERSION_HEADER, version),
         (
-            ":method",
-            if is_message { "POST" } else { "DELETE" }.to_owned(),
+            mcp::METHOD_HEADER,
+            Some(method).filter(|method| is_message && !method.is_empty()),
         ),
-        (":path", server.path.clone()),
-        (":authority", server.authority.clone()),
+        (mcp::SESSION_HEADER, session),
     ];
-    if is_message {
-        headers.push(("content-type", "application/json".to_owned()));
-    }
-    headers.push(("accept", "application/json, text/event-stream".to_owned()));
-    headers.extend(version.map(|version| (mcp::PROTOCOL_VERSION_HEADER, version.to_owned())));
-    if is_message && !method.is_empty() {
-        headers.push((mcp::METHOD_HEADER, method.to_owned()));
-    }
-    let session = link.and_then(|link| link.session.as_ref());
-    headers.extend(session.map(|session| (mcp::SESSION_HEADER, session.clone())));
-    headers
+    let fields = fields.into_iter();
+    let fields = fields.filter_map(|(name, value)| Some((Cow::Borrowed(name), value?.to_owned())));
+    fields.chain(forwarding::own(server)).collect()
 }
 
 /// A JSON-RPC message; without an id it is a notification.
@@ -351,6 +337,10 @@ mod tests {
         Config::parse(config).unwrap().gateway.unwrap()
     }
 
+    fn carried(gateway: &Gateway, pairs: &[(&str, &str)]) -> Carried {
+        Carried::of(&Headers::from_pairs(pairs.iter().copied()), gateway, &[0]).unwrap()
+    }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn a_call_is_a_modern_request_with_the_callers_version_capabilities_and_info_only() {
         let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{
@@ -359,12 +349,12 @@ mod tests {
             "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},
             "io.modelcontextprotocol/logLevel":"debug","progressToken":7,"secret":"x"}}}"#;
         let message = Message::parse(body).unwrap();
+        let gateway = gateway();
         let caller = Caller::of(
             &message.params().unwrap().meta,
-            vec![("traceparent", "00-x".into())],
+            carried(&gateway, &[("traceparent", "00-x")]),
         )
         .unwrap();
-        let gateway = gateway();
         let put = Put {
             id: CallId(3),
             rpc_id: "gw-1".into(),
@@ -380,7 +370,7 @@ mod tests {
         let pairs = call
             .headers
             .iter()
-            .map(|(name, value)| (*name, value.as_str()));
+            .map(|(name, value)| (&**name, value.as_str()));
         let headers = Headers::from_pairs(pairs);
         for (name, value) in [
             (":method", "POST"),
@@ -402,21 +392,24 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_shared_call_says_nothing_of_who_asks() {
+        let gateway = gateway();
         let caller = Caller {
             era: Era::Modern,
             version: "2026-07-28".into(),
             capabilities: "{}".into(),
             info: Some(r#"{"name":"c"}"#.into()),
-            headers: vec![
-                ("traceparent", "00-x".into()),
-                ("tracestate", "x".repeat(513)),
-                ("baggage", "user=1".into()),
-            ],
+            headers: carried(
+                &gateway,
+                &[
+                    ("traceparent", "00-x"),
+                    ("tracestate", &"x".repeat(513)),
+                    ("baggage", "user=1"),
+                ],
+            ),
         };
-        let gateway = gateway();
         let server = &gateway.servers[0];
         let key = Key::new("p", server, Kind::Tools, None, "2026-07-28", "{}");
-        let names = |share| -> Vec<&'static str> {
+        let names = |share| -> Vec<String> {
             let put = Put {
                 id: CallId(0),
                 rpc_id: "r".into(),
@@ -429,7 +422,7 @@ mod tests {
             let body = String::from_utf8(call.body).unwrap();
             assert_eq!(body.contains("clientInfo"), share.is_none(), "{body}");
             let theirs = call.headers.iter().skip(7);
-            theirs.map(|(name, _)| *name).collect()
+            theirs.map(|(name, _)| name.to_string()).collect()
         };
         assert_eq!(names(None), ["traceparent", "tracestate", "baggage"]);
         assert_eq!(
@@ -440,5 +433,51 @@ mod tests {
             })),
             ["traceparent"]
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_goes_on_and_what_is_the_servers_own_is_in_every_call() {
+        let config = br#"{"servers":[{"name":"w","passthroughHeaders":[{"name":"x-key","as":"x-k"}],"headers":[{"name":"authorization","value":"own"}]}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let server = (0, &gateway.servers[0]);
+        let carried = carried(&gateway, &[("x-key", "1"), ("x-key", "2"), ("x-k", "3")]);
+        let caller = Caller::of_initialize(&Params::default(), carried.clone()).unwrap();
+        let link = std::rc::Rc::new(Link {
+            version: "2025-06-18",
+            session: Some("s".into()),
+        });
+        let mut calls = vec![
+            Call::tell(server, &link, Vec::new(), &carried),
+            Call::end(server, &link, carried.passed(0)),
+        ];
+        for question in [
+            Question::Discover,
+            Question::Initialize,
+            Question::Initialized,
+            Question::Ping,
+            Question::List(Kind::Tools),
+            Question::SetLevel("\"info\"".into()),
+            Question::End,
+        ] {
+            for voice in [Voice::Modern, Voice::Legacy(Some(link.clone()))] {
+                let put = Put {
+                    id: CallId(0),
+                    rpc_id: "r".into(),
+                    question: &question,
+                    cursor: None,
+                    share: None,
+                    timeout: Duration::from_secs(1),
+                };
+                calls.push(caller.call(&gateway, server, &voice, put));
+            }
+        }
+        for call in calls {
+            let is_one = |name: &str| ["x-k", "x-key", "authorization"].contains(&name);
+            let theirs = call.headers.iter().filter(|(name, _)| is_one(name));
+            let theirs: Vec<_> = theirs.map(|(name, value)| (&**name, &**value)).collect();
+            let expected = [("authorization", "own"), ("x-k", "1"), ("x-k", "2")];
+            assert_eq!(theirs, expected, "{:?}", call.question);
+            assert_eq!(call.passed(server.1), carried.passed(0));
+        }
     }
 }

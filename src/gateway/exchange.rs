@@ -4,15 +4,20 @@
 use std::rc::Rc;
 
 use super::alias::{self, Named};
-use super::bridge::answer::{self, Extra, Unbridgeable};
+use super::bridge::answer::{self, Unbridgeable};
 use super::bridge::ids;
 use super::bridge::request::{self, ModernMeta};
+use super::bridged::Bridge;
 use super::edit::Edit;
+use super::failure::Failure;
+use super::forwarding;
+use super::kind;
+use super::listed::Listed;
 use super::pool::Held;
 use super::rewrite::{self, Asked, Kind, Read, Unreadable};
-use super::voice::Link;
-use crate::config::{Gateway, Server};
+use crate::config::{Config, Gateway, Server};
 use crate::mcp::{Message, json, method};
+use crate::policy::authorization::Caller;
 use crate::seal::Keys;
 
 /// What becomes of a request's messages.
@@ -23,6 +28,8 @@ pub struct Exchange {
     asked: Asked,
     /// What the server's URIs start with for clients; empty for nothing.
     scheme: String,
+    /// The server got credentials of the caller's.
+    pub has_credentials: bool,
     between: Between,
 }
 
@@ -36,6 +43,8 @@ enum Between {
     ToModern,
     /// A modern client and a legacy server.
     ToLegacy(Box<Bridge>),
+    /// Any client and any server, in policy mode: lists are cut.
+    Listed(Listed),
 }
 
 /// What names of a server's are made others with, in a client's session.
@@ -64,21 +73,6 @@ pub enum Sent {
     Response,
     /// A GET: nothing that has an answer.
     Nothing,
-}
-
-/// A session of the gateway's own, in which a modern request is made.
-#[derive(Debug)]
-struct Bridge {
-    /// The JSON text of the request's id there.
-    id: String,
-    /// The progress token there, and as the client has it; JSON texts.
-    token: Option<(String, String)>,
-    /// The client wants to hear what the server logs.
-    logs: bool,
-    /// The result has to say how long it may be kept.
-    hints: bool,
-    server_info: String,
-    held: Option<Held>,
 }
 
 /// What becomes of a message of the server's.
@@ -115,6 +109,7 @@ impl Exchange {
                 // What is resumed may have asked anything.
                 asked: Asked::Unknown,
                 scheme: server.scheme.clone(),
+                has_credentials: forwarding::passes_credentials(server),
                 between,
             },
         }
@@ -162,11 +157,31 @@ impl Exchange {
         Some((Self::new(server, message, between), legacy.edits))
     }
 
+    /// Of a list in policy mode, which shows what a caller with these `rights` may
+    /// use: `list` is its kind, and the JSON text of the request's id. Without one
+    /// it is a stream in which a list may come.
+    pub fn listed(config: Rc<Config>, rights: Caller, list: Option<(kind::Kind, String)>) -> Self {
+        let (kind, id) = list.map_or((None, None), |(kind, id)| (Some(kind), Some(id)));
+        let listed = Listed {
+            config,
+            rights,
+            kind,
+        };
+        Self {
+            id: id.unwrap_or_else(|| "null".to_owned()),
+            asked: Asked::Other,
+            scheme: String::new(),
+            has_credentials: false,
+            between: Between::Listed(listed),
+        }
+    }
+
     fn new(server: &Server, message: &Message<'_>, between: Between) -> Self {
         Self {
             id: message.id().unwrap_or("null").to_owned(),
             asked: Asked::by(message.method()),
             scheme: server.scheme.clone(),
+            has_credentials: forwarding::passes_credentials(server),
             between,
         }
     }
@@ -185,6 +200,7 @@ impl Exchange {
     pub fn sent(&self) -> Sent {
         match &self.between {
             Between::Legacy(names) => names.sent,
+            Between::Listed(Listed { kind: None, .. }) => Sent::Nothing,
             _ => Sent::Request,
         }
     }
@@ -194,8 +210,22 @@ impl Exchange {
         match &self.between {
             Between::Legacy(names) => names.has_session,
             Between::ToLegacy(bridge) => bridge.link().is_some_and(|link| link.session.is_some()),
-            Between::Modern | Between::ToModern => false,
+            Between::Modern | Between::ToModern | Between::Listed(_) => false,
         }
+    }
+
+    /// What 401 or 403 means from the server.
+    pub fn refused(&self, status: u16) -> Failure {
+        if self.has_credentials {
+            Failure::RefusedCaller(status)
+        } else {
+            Failure::Refused
+        }
+    }
+
+    /// Whether the server is none of a gateway's.
+    pub fn is_policys(&self) -> bool {
+        matches!(self.between, Between::Listed(_))
     }
 
     /// Whether the session, if there is one, is the gateway's own.
@@ -216,7 +246,7 @@ impl Exchange {
     /// cannot be resumed.
     pub fn event_id(&self, id: &str) -> Option<String> {
         match &self.between {
-            Between::Modern => Some(id.to_owned()),
+            Between::Modern | Between::Listed(_) => Some(id.to_owned()),
             Between::Legacy(names) => Some(names.alias(Named::Event, id)),
             Between::ToModern | Between::ToLegacy(_) => None,
         }
@@ -260,7 +290,17 @@ impl Exchange {
     /// # Errors
     /// It is none that every client reads the same way.
     pub fn pass(&self, text: &str) -> Result<Passed, Unreadable> {
-        let read = rewrite::message(text, self.asked, &self.scheme)?;
+        let read = match rewrite::message(text, self.asked, &self.scheme) {
+            // Whose stream it is, is not known.
+            Err(Unreadable::NotJson(_)) if self.is_policys() && !self.wants_answer() => {
+                return Ok(Passed::On {
+                    text: None,
+                    answers: false,
+                    is_error: false,
+                });
+            }
+            read => read?,
+        };
         match &self.between {
             Between::Modern => Ok(self.on(read, Vec::new())),
             Between::Legacy(names) => {
@@ -274,7 +314,22 @@ impl Exchange {
                 (_, Err(Unbridgeable::Incomplete)) => Ok(Passed::NotInVersion),
                 (_, Err(Unbridgeable::NoObject)) => Err(Unreadable::NotOneMessage),
             },
-            Between::ToLegacy(bridge) => self.of_legacy(read, bridge),
+            Between::ToLegacy(bridge) => bridge.pass(read, &self.id),
+            Between::Listed(listed) => {
+                let is_response = matches!(read.kind, Kind::Response);
+                let passed = self.on(read, Vec::new());
+                let cut = is_response.then(|| listed.cut(text)).transpose()?.flatten();
+                Ok(match passed {
+                    Passed::On {
+                        answers, is_error, ..
+                    } => Passed::On {
+                        text: cut,
+                        answers,
+                        is_error,
+                    },
+                    other => other,
+                })
+            }
         }
     }
 
@@ -292,44 +347,6 @@ impl Exchange {
             text: read.edited(edits),
         }
     }
-
-    /// A message of a legacy server's for a modern client. Others may share the
-    /// session: what is not known to be about this request is not passed on.
-    fn of_legacy(&self, read: Read<'_>, bridge: &Bridge) -> Result<Passed, Unreadable> {
-        let edits = match &read.kind {
-            Kind::Request(method) => {
-                return Ok(Passed::Kept(read.id.map(|id| refused(method, id))));
-            }
-            Kind::Notification(name) if name == method::PROGRESS => {
-                let token = bridge.token.as_ref();
-                token.and_then(|(ours, theirs)| ids::progressing(&read, ours, theirs))
-            }
-            Kind::Notification(name) if name == method::MESSAGE && bridge.logs => Some(Vec::new()),
-            Kind::Notification(_) => None,
-            Kind::Response | Kind::Error => match ids::answering(&read, &bridge.id, &self.id) {
-                None => None,
-                Some(edit) => {
-                    let extra = Extra {
-                        hints: bridge.hints,
-                        server_info: &bridge.server_info,
-                    };
-                    let edits = answer::to_modern(&read, extra);
-                    let mut edits = edits.map_err(|_| Unreadable::NotOneMessage)?;
-                    edits.push(edit);
-                    Some(edits)
-                }
-            },
-        };
-        let Some(edits) = edits else {
-            return Ok(Passed::Kept(None));
-        };
-        let is_error = matches!(read.kind, Kind::Error);
-        Ok(Passed::On {
-            answers: is_error || matches!(read.kind, Kind::Response),
-            is_error,
-            text: read.edited(edits),
-        })
-    }
 }
 
 impl Names {
@@ -337,25 +354,6 @@ impl Names {
         let (place, server) = (self.place, &self.server);
         alias::alias(&self.keys, named, &self.session, place, server, own)
     }
-}
-
-impl Bridge {
-    fn link(&self) -> Option<&Rc<Link>> {
-        self.held.as_ref().map(|held| &held.link)
-    }
-}
-
-/// What a server is told that asks what nobody is there to answer.
-fn refused(name: &str, id: &str) -> Vec<u8> {
-    let outcome = if name == method::PING {
-        r#""result":{}"#.to_owned()
-    } else {
-        let message = json::quoted(&format!(
-            "Method not found: {name}: this client declared no such capability"
-        ));
-        format!(r#""error":{{"code":-32601,"message":{message}}}"#)
-    };
-    format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#).into_bytes()
 }
 
 /// Tasks of the two eras have nothing but their name in common.

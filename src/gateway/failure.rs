@@ -19,6 +19,8 @@ pub enum Failure {
     TimedOut,
     /// It answered 401 or 403 to what carries the gateway's credentials.
     Refused,
+    /// It answered this, 401 or 403, to what carries the caller's credentials.
+    RefusedCaller(u16),
     /// It answered in a content-encoding, though none was asked for.
     Encoded,
     /// It answered with this HTTP status.
@@ -71,6 +73,7 @@ impl fmt::Display for Failure {
             Self::Unreachable => f.write_str("is unreachable (503)"),
             Self::TimedOut => f.write_str("did not answer in time (504)"),
             Self::Refused => f.write_str("refused the gateway's credentials"),
+            Self::RefusedCaller(_) => f.write_str("refused the caller's credentials"),
             Self::Encoded => f.write_str("answered in a content-encoding that was not asked for"),
             Self::Status(status) => write!(f, "answered HTTP {status}"),
             Self::TooLong(longest) => write!(f, "answered more than {longest} bytes"),

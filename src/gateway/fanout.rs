@@ -16,7 +16,7 @@ use super::pages::Key;
 use super::pool::{self, Held};
 use super::session::Part;
 use super::voice::Voice;
-use super::worker::Worker;
+use super::worker::{Scope, Worker};
 use crate::config::{Gateway, Server};
 use crate::policy::era::Era;
 
@@ -103,7 +103,8 @@ impl Fanout {
                 continue;
             };
             let deadline = now.saturating_add(server.timeout);
-            let Some(mut leg) = fanout.leg(*at, deadline) else {
+            let scope = ground.worker.scope(fanout.asker.caller.headers.passed(*at));
+            let Some(mut leg) = fanout.leg(*at, deadline, scope) else {
                 continue;
             };
             let capabilities = &fanout.asker.caller.capabilities;
@@ -116,12 +117,12 @@ impl Fanout {
 
     /// The part of the server at this place; `None` where it has none in the
     /// client's session.
-    fn leg(&self, at: usize, deadline: Duration) -> Option<Leg> {
+    fn leg(&self, at: usize, deadline: Duration, scope: Option<Scope>) -> Option<Leg> {
         let lease = match self.asker.caller.era {
             Era::Legacy => Lease::Clients,
             Era::Modern => Lease::Gateways,
         };
-        let mut leg = Leg::new(at, deadline, lease);
+        let mut leg = Leg::new(at, deadline, lease, scope);
         if lease == Lease::Gateways || self.goal == Goal::Greet {
             return Some(leg);
         }
@@ -156,7 +157,7 @@ impl Fanout {
             let had = leg.link().cloned();
             let to = (&self.goal, self.asker.caller.capabilities.as_str());
             let next = leg.take(to, server, answer, gateway, worker);
-            if let (Some(had), None, Some(key)) = (had, leg.link(), self.key(server)) {
+            if let (Some(had), None, Some(key)) = (had, leg.link(), self.key(leg, server)) {
                 worker.pool.drop(&key, &had);
             }
             self.go_on(leg, next, &mut Ground { gateway, worker })
@@ -196,7 +197,7 @@ impl Fanout {
             }
             if leg.voice.as_ref().is_some_and(Voice::is_silent) && question != Question::Initialize
             {
-                let key = self.key(server);
+                let key = self.key(leg, server);
                 let now = ground.worker.now();
                 match key.and_then(|key| ground.worker.pool.get(&key, now)) {
                     Some(found) => leg.voice = Some(Voice::Legacy(Some(found.link))),
@@ -248,27 +249,31 @@ impl Fanout {
     fn known(&self, leg: &mut Leg, server: &Server, ground: &mut Ground<'_>) -> Option<Next> {
         let caller = &self.asker.caller;
         if caller.era == Era::Modern && self.goal == Goal::Greet {
-            let known = ground.worker.known(&server.name, &caller.capabilities)?;
+            let known = {
+                let worker = &ground.worker;
+                worker.known(&server.name, &caller.capabilities, leg.scope)?
+            };
             leg.discovered = Some(known);
             return Some(Next::Done);
         }
         let now = ground.worker.now();
-        let found = ground.worker.pool.get(&self.key(server)?, now)?;
+        let found = ground.worker.pool.get(&self.key(leg, server)?, now)?;
         leg.voice = Some(Voice::Legacy(Some(found.link)));
         leg.offers = Some(found.offers);
         leg.is_sure = found.is_sure;
         Some(leg.onward(&self.goal))
     }
 
-    /// The key of the gateway's own sessions with `server`.
-    pub(super) fn key(&self, server: &Server) -> Option<pool::Key> {
+    /// The key of the gateway's own sessions with `server`, that of `leg`.
+    fn key(&self, leg: &Leg, server: &Server) -> Option<pool::Key> {
         (self.asker.caller.era == Era::Modern)
             .then(|| {
                 let identity = match &self.asker.who {
                     Who::Known(identity) => Some(identity.as_str()),
                     Who::Anyone | Who::Nobody => None,
                 };
-                pool::Key::new(server, identity, &self.asker.caller.capabilities)
+                let capabilities = &self.asker.caller.capabilities;
+                pool::Key::new(server, identity, capabilities, leg.scope)
             })
             .flatten()
     }
@@ -293,9 +298,10 @@ impl Fanout {
         let link = leg.link().filter(|_| leg.lease == Lease::Gateways)?;
         Some(Held {
             place: leg.server,
-            key: self.key(gateway.servers.get(leg.server)?),
+            key: self.key(leg, gateway.servers.get(leg.server)?),
             link: Rc::clone(link),
             offers: leg.offers.unwrap_or_default(),
+            headers: self.asker.caller.headers.clone(),
         })
     }
 
@@ -308,7 +314,10 @@ impl Fanout {
             match (leg.link(), self.held(leg, gateway)) {
                 (_, Some(held)) if is_waiting => worker.release(&held, gateway),
                 // The client's session, which it never got.
-                (Some(link), None) if is_begun => worker.end(gateway, leg.server, link),
+                (Some(link), None) if is_begun => {
+                    let passed = self.asker.caller.headers.passed(leg.server);
+                    worker.end(gateway, leg.server, link, passed);
+                }
                 _ => {}
             }
         }
@@ -326,6 +335,10 @@ impl Fanout {
         let Question::List(kind) = question else {
             return None;
         };
+        // What a caller's credentials show is that caller's.
+        if leg.scope.is_some() {
+            return None;
+        }
         // What is said in a session is that session's, unless the configuration
         // says that it is everyone's.
         let is_stateless = leg.voice == Some(Voice::Modern);
@@ -389,16 +402,101 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::gateway::call::Response;
+    use crate::gateway::discover::Discovered;
+    use crate::gateway::forwarding::Carried;
     use crate::gateway::pages::Store;
+    use crate::http::Headers;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[derive(Debug)]
     struct Nothing;
+
     impl Store for Nothing {
         fn get(&self, _: &str) -> Option<Vec<u8>> {
             None
         }
         fn set(&self, _: &str, _: &[u8]) {}
+    }
+
+    fn asker(gateway: &Gateway, key: Option<&str>) -> Asker {
+        let headers = Headers::from_pairs(key.map(|key| ("x-key", key)));
+        Asker {
+            caller: Caller {
+                era: Era::Modern,
+                version: "2026-07-28".into(),
+                capabilities: "{}".into(),
+                info: None,
+                headers: Carried::of(&headers, gateway, &[0]).unwrap(),
+            },
+            parts: Vec::new(),
+            who: Who::Known("ada".into()),
+        }
+    }
+
+    fn value<'c>(call: &'c Call, name: &str) -> Option<&'c str> {
+        let mut fields = call.headers.iter();
+        fields
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| &**value)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_one_callers_header_shows_is_for_nobody_else() {
+        let config = br#"{"servers":[{"name":"a","protocol":"MODERN","passthroughHeaders":["x-key"],"headers":[{"name":"x-own","value":"own"}]}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let mut worker = Worker::new(
+            || Duration::from_secs(1000),
+            |bytes| bytes.fill(1),
+            Box::new(Nothing),
+        );
+        let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":1000,"cacheScope":"public"}"#;
+        let discovered = || Answer::Discovered(Rc::new(Discovered::read(result).unwrap()));
+        let page = || {
+            let result = r#"{"tools":[],"ttlMs":1000,"cacheScope":"public"}"#;
+            let page = Page::read(Kind::Tools, &gateway.servers[0], result).unwrap();
+            Answer::Page {
+                freshness: page.freshness,
+                page: Rc::new(page),
+                private: false,
+            }
+        };
+        let mut pool_keys = Vec::new();
+        for (key, scope, knows) in [
+            (Some("one"), "private", false),
+            (Some("two"), "private", false),
+            (None, "public", false),
+            (Some("one"), "private", true),
+            (Some("two"), "private", true),
+            (None, "public", true),
+        ] {
+            let goal = Goal::List(Kind::Tools);
+            let asker = asker(&gateway, key);
+            let (mut fanout, calls) = Fanout::start(goal, &[0], asker, &gateway, &mut worker);
+            let mut call = calls.into_iter().next().unwrap();
+            assert_eq!(call.question == Question::Discover, !knows, "{key:?}");
+            if !knows {
+                assert_eq!((value(&call, "x-key"), call.share), (key, None));
+                let next = fanout.answered(call.id, discovered(), &gateway, &mut worker);
+                call = next.unwrap();
+            }
+            assert_eq!(call.question, Question::List(Kind::Tools));
+            assert_eq!(
+                (value(&call, "x-key"), value(&call, "x-own")),
+                (key, Some("own"))
+            );
+            assert_eq!(call.share.is_some(), key.is_none(), "{key:?}");
+            let next = fanout.answered(call.id, page(), &gateway, &mut worker);
+            assert_eq!(next, None);
+            pool_keys.push(fanout.key(&fanout.legs[0], &gateway.servers[0]).unwrap());
+            let list = String::from_utf8(fanout.outcome(&gateway, None).result.unwrap()).unwrap();
+            assert!(
+                list.contains(&format!(r#""cacheScope":"{scope}""#)),
+                "{list}"
+            );
+        }
+        let (first, again) = pool_keys.split_at(3);
+        assert_eq!(first, again);
+        assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -412,7 +510,7 @@ mod tests {
                 version: "2025-11-25".into(),
                 capabilities: "{}".into(),
                 info: None,
-                headers: Vec::new(),
+                headers: Carried::of(&Headers::default(), &gateway, &[]).unwrap(),
             },
             parts: Vec::new(),
             who: Who::Anyone,

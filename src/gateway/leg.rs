@@ -13,7 +13,7 @@ use super::list::Entries;
 use super::offers::Offers;
 use super::page::Page;
 use super::voice::{Link, Voice};
-use super::worker::Worker;
+use super::worker::{Scope, Worker};
 use crate::config::{Gateway, Protocol, Server};
 use crate::policy::era::Era;
 
@@ -33,6 +33,8 @@ pub(super) struct Leg {
     pub(super) offers: Option<Offers>,
     /// What it said of itself, where it was asked.
     pub(super) discovered: Option<Rc<Discovered>>,
+    /// What of the client's headers goes on to the server, if any does.
+    pub(super) scope: Option<Scope>,
     /// An answer was another caller's own.
     pub(super) alone: bool,
     /// The gateway's session with it was lost once already.
@@ -73,8 +75,9 @@ pub(super) enum Next {
 }
 
 impl Leg {
-    /// The part of the server at the place `at`, which has until `deadline`.
-    pub(super) fn new(at: usize, deadline: Duration, lease: Lease) -> Self {
+    /// The part of the server at the place `at`, which has until `deadline`, and
+    /// gets this of the client's headers.
+    pub(super) fn new(at: usize, deadline: Duration, lease: Lease, scope: Option<Scope>) -> Self {
         Self {
             server: at,
             state: State::Done,
@@ -84,6 +87,7 @@ impl Leg {
             lease,
             offers: None,
             discovered: None,
+            scope,
             alone: false,
             lost: false,
             refused: false,
@@ -113,7 +117,7 @@ impl Leg {
             };
         }
         if self.offers.is_none() {
-            let known = worker.known(&server.name, capabilities);
+            let known = worker.known(&server.name, capabilities, self.scope);
             self.offers = known.as_ref().map(|known| known.offers());
         }
         if *goal == Goal::Greet && self.voice == Some(Voice::Modern) && self.tries(server, worker) {
@@ -204,7 +208,10 @@ impl Leg {
         match answer {
             Answer::Discovered(discovered) => {
                 worker.is(&server.name, Era::Modern);
-                worker.learn(&server.name, capabilities, Rc::clone(&discovered));
+                worker.learn(
+                    (&server.name, capabilities, self.scope),
+                    Rc::clone(&discovered),
+                );
                 self.met(discovered);
                 if self.tries(server, worker) && *goal == Goal::Greet {
                     self.voice = Some(Voice::Legacy(None));
@@ -223,7 +230,10 @@ impl Leg {
                 let is_legacy = server.protocol == Protocol::Legacy
                     || worker.era(&server.name) == Some(Era::Legacy);
                 if is_legacy {
-                    worker.learn(&server.name, capabilities, Rc::clone(&discovered));
+                    worker.learn(
+                        (&server.name, capabilities, self.scope),
+                        Rc::clone(&discovered),
+                    );
                 }
                 self.voice = Some(Voice::Legacy(Some(link)));
                 self.met(discovered);

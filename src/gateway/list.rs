@@ -10,6 +10,7 @@ use super::names;
 use super::page::Page;
 use crate::config::Gateway;
 use crate::mcp::json;
+use crate::policy::authorization::{Authorization, Caller};
 use crate::policy::era::Era;
 
 /// What one server's list came to.
@@ -59,6 +60,9 @@ impl Entries {
     }
 }
 
+/// Who asks, where not everyone may do everything.
+pub type Rights<'r> = Option<(&'r Authorization, &'r Caller)>;
+
 /// The merged `result` of the list for a client of this era, no fresher than
 /// `start`, from servers by their places. Left out, and counted, are entries whose name stands there
 /// already, or leads a call to another server: what is listed is what is called.
@@ -66,15 +70,18 @@ pub fn merge(
     (kind, era): (Kind, Era),
     lists: &[(usize, Entries)],
     start: Freshness,
-    gateway: &Gateway,
+    (gateway, rights): (&Gateway, Rights<'_>),
 ) -> (Vec<u8>, usize) {
+    let is_shown = |name: &str| {
+        rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
+    };
     let size: usize = lists
         .iter()
         .map(|(_, entries)| entries.bytes())
         .fold(256, usize::saturating_add);
     let mut out = Vec::with_capacity(size);
     let mut seen = HashSet::new();
-    let mut left_out = 0_usize;
+    let (mut left_out, mut shown) = (0_usize, 0_usize);
     let mut freshness = start;
     out.extend_from_slice(match era {
         Era::Modern => br#"{"resultType":"complete","#,
@@ -90,15 +97,21 @@ pub fn merge(
                 left_out = left_out.saturating_add(1);
                 continue;
             }
-            if seen.len() > 1 {
+            if !is_shown(&entry.name) {
+                continue;
+            }
+            if shown > 0 {
                 out.push(b',');
             }
+            shown = shown.saturating_add(1);
             out.extend_from_slice(&entry.json);
         }
     }
     out.push(b']');
     if era == Era::Modern {
         out.push(b',');
+        // Another caller may see another list.
+        freshness.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
         freshness.push_json(&mut out);
         push_server_info(&mut out, &gateway.server_info);
     }
@@ -147,7 +160,8 @@ mod tests {
             (at, entries)
         };
         let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
-        let (merged, left_out) = merge((kind, Era::Modern), &lists, Freshness::ALL, gateway);
+        let (merged, left_out) =
+            merge((kind, Era::Modern), &lists, Freshness::ALL, (gateway, None));
         (String::from_utf8(merged).unwrap(), left_out)
     }
 

@@ -4,11 +4,11 @@
 pub mod alias;
 pub mod answer;
 pub mod bridge;
+mod bridged;
 pub mod call;
 pub mod caller;
 pub mod calls;
 pub mod discover;
-pub mod edit;
 pub mod exchange;
 pub mod failure;
 pub mod fanout;
@@ -18,6 +18,7 @@ mod initialized;
 pub mod kind;
 mod leg;
 pub mod list;
+mod listed;
 pub mod names;
 pub mod offers;
 pub mod outcome;
@@ -32,3 +33,5 @@ pub mod session;
 pub mod subscriptions;
 pub mod voice;
 pub mod worker;
+
+pub use crate::mcp::edit;

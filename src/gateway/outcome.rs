@@ -6,7 +6,7 @@ use super::fanout::{Fanout, Goal};
 use super::freshness::Freshness;
 use super::kind::Kind;
 use super::leg::{Leg, State};
-use super::list;
+use super::list::{self, Rights};
 use super::offers::Offers;
 use super::pool::Held;
 use super::session::Part;
@@ -67,6 +67,14 @@ impl Fanout {
             return Some(Refusal::Identity);
         }
         let failures = self.failures(gateway);
+        let refused = |leg: &Leg| match leg.state {
+            State::Failed(Failure::RefusedCaller(status)) => Some(status),
+            _ => None,
+        };
+        let statuses: Option<Vec<u16>> = self.legs.iter().map(refused).collect();
+        if let Some([status, ..]) = statuses.as_deref() {
+            return Some(Refusal::CallerRefused(*status, failures));
+        }
         let all_failed = !failures.is_empty() && failures.len() == self.legs.len();
         let refused =
             all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty());
@@ -74,7 +82,8 @@ impl Fanout {
     }
 
     /// What the servers answered together; when [`Fanout::is_done`].
-    pub fn outcome(self, gateway: &Gateway) -> Outcome {
+    /// Lists show what `rights` allow.
+    pub fn outcome(self, gateway: &Gateway, rights: Rights<'_>) -> Outcome {
         if let Some(refusal) = self.refused(gateway) {
             return Outcome {
                 result: Err(refusal),
@@ -86,6 +95,11 @@ impl Fanout {
             Freshness::ALL
         } else {
             Freshness::NONE
+        };
+        // Whatever a server says of it: another caller may be shown another.
+        let start = Freshness {
+            public: start.public && self.legs.iter().all(|leg| leg.scope.is_none()),
+            ..start
         };
         let era = self.asker.caller.era;
         let version = self.version(&self.parts(gateway));
@@ -116,7 +130,7 @@ impl Fanout {
             }
             Goal::List(kind) => {
                 let lists: Vec<_> = answered.map(|leg| (leg.server, leg.entries)).collect();
-                list::merge((kind, era), &lists, start, gateway)
+                list::merge((kind, era), &lists, start, (gateway, rights))
             }
             Goal::Open | Goal::SetLevel(_) | Goal::End => (b"{}".to_vec(), 0),
         };

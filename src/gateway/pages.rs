@@ -46,15 +46,15 @@ impl Key {
         capabilities: &str,
     ) -> Self {
         let parts = [
-            plugin,
+            plugin.as_bytes(),
             &server.identity,
-            kind.method(),
-            if cursor.is_some() { "1" } else { "0" },
-            cursor.unwrap_or_default(),
-            protocol_version,
-            capabilities,
+            kind.method().as_bytes(),
+            if cursor.is_some() { b"1" } else { b"0" },
+            cursor.unwrap_or_default().as_bytes(),
+            protocol_version.as_bytes(),
+            capabilities.as_bytes(),
         ];
-        Self(seal::digest(&parts.map(str::as_bytes)))
+        Self(seal::digest(&parts))
     }
 
     fn slot(self) -> String {

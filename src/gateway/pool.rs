@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::forwarding::Carried;
 use super::offers::Offers;
 use super::voice::Link;
+use super::worker::Scope;
 use crate::config::Server;
 
 /// A session that was not used for so long is ended.
@@ -21,27 +23,36 @@ const MOST: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// What names the server and all that is sent to it.
-    server: String,
+    server: [u8; 32],
     /// The identity of the caller, where sessions are not for all.
     identity: Option<String>,
     /// The JSON text of the client's capabilities.
     capabilities: String,
+    /// What of the client's headers goes on to the server.
+    scope: Option<Scope>,
 }
 
 impl Key {
     /// The key for sessions with `server`, of a caller with these `capabilities`
-    /// and this `identity`. `None` where a session serves one request only:
+    /// and this `identity`, of whose headers this goes on; that tells apart also
+    /// callers who share. `None` where a session serves one request only:
     /// nothing tells callers apart, and the server is not said to be one for all.
-    pub fn new(server: &Server, identity: Option<&str>, capabilities: &str) -> Option<Self> {
+    pub fn new(
+        server: &Server,
+        identity: Option<&str>,
+        capabilities: &str,
+        scope: Option<Scope>,
+    ) -> Option<Self> {
         let identity = if server.share_session {
             None
         } else {
             Some(identity?.to_owned())
         };
         Some(Self {
-            server: server.identity.clone(),
+            server: server.identity,
             identity,
             capabilities: capabilities.to_owned(),
+            scope,
         })
     }
 }
@@ -57,6 +68,9 @@ pub struct Held {
     pub link: Rc<Link>,
     /// What the server can do.
     pub offers: Offers,
+    /// What of the client's headers goes on, while the request is there: it is
+    /// kept no longer.
+    pub headers: Carried,
 }
 
 #[derive(Debug)]
@@ -191,6 +205,7 @@ mod tests {
             key: Some(key.clone()),
             link: Rc::new(link),
             offers: Offers::TOOLS,
+            headers: Carried::default(),
         }
     }
 
@@ -201,19 +216,26 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn sessions_are_kept_for_known_callers_and_where_all_share_one() {
         let (own, shared) = (server(""), server(r#","shareSession":true"#));
-        assert_eq!(Key::new(&own, None, "{}"), None);
-        let ada = Key::new(&own, Some("ada"), "{}");
+        assert_eq!(Key::new(&own, None, "{}", None), None);
+        let ada = Key::new(&own, Some("ada"), "{}", None);
         assert!(ada.is_some());
-        assert_ne!(ada, Key::new(&own, Some("bob"), "{}"));
-        assert_ne!(ada, Key::new(&own, Some("ada"), r#"{"roots":{}}"#));
-        let all = Key::new(&shared, None, "{}");
+        assert_ne!(ada, Key::new(&own, Some("bob"), "{}", None));
+        assert_ne!(ada, Key::new(&own, Some("ada"), r#"{"roots":{}}"#, None));
+        let all = Key::new(&shared, None, "{}", None);
         assert!(all.is_some());
-        assert_eq!(all, Key::new(&shared, Some("ada"), "{}"));
+        assert_eq!(all, Key::new(&shared, Some("ada"), "{}", None));
+        // Nobody uses a session that was opened with another's credentials.
+        for (server, identity) in [(&own, Some("ada")), (&shared, None)] {
+            let keys = [None, Some([1; 32]), Some([2; 32])]
+                .map(|scope| Key::new(server, identity, "{}", scope).unwrap());
+            assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        }
+        assert_eq!(Key::new(&own, None, "{}", Some([1; 32])), None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn one_session_is_kept_and_others_are_to_be_ended() {
-        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let key = Key::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, first, second) = (Pool::default(), held(&key), held(&key));
         assert!(pool.put(&first, at(1)));
         assert!(!pool.put(&second, at(1)), "another is kept");
@@ -228,7 +250,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_is_sure_for_a_second_after_an_answer_and_ends_when_idle() {
-        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let key = Key::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (Pool::default(), held(&key));
         pool.put(&held, at(10));
         assert!(pool.get(&key, at(10)).unwrap().is_sure);
@@ -253,7 +275,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn of_too_many_those_are_given_up_that_were_used_longest_ago() {
         let server = server("");
-        let key = |number: u64| Key::new(&server, Some(&number.to_string()), "{}").unwrap();
+        let key = |number: u64| Key::new(&server, Some(&number.to_string()), "{}", None).unwrap();
         let mut pool = Pool::default();
         for number in 0..1026 {
             pool.put(&held(&key(number)), Duration::from_millis(number));
@@ -265,7 +287,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_in_use_is_not_ended() {
-        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let key = Key::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (Pool::default(), held(&key));
         pool.put(&held, at(0));
         let used = pool.get(&key, at(1)).unwrap();
@@ -276,7 +298,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_clock_set_back_makes_it_unsure() {
-        let key = Key::new(&server(""), Some("ada"), "{}").unwrap();
+        let key = Key::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (Pool::default(), held(&key));
         pool.put(&held, at(1000));
         assert!(!pool.get(&key, at(10)).unwrap().is_sure);

@@ -74,15 +74,32 @@ impl Reading {
         matches!(self, Self::Message(status) if *status != 200)
     }
 
+    /// Of an answer in policy mode, in which a list may stand.
+    fn of_any(headers: &Headers, status: u16, sent: Sent, end: bool) -> Self {
+        let content_type = headers.text("content-type").unwrap_or_default();
+        let is_events = media_type::is(content_type, "text/event-stream");
+        match status {
+            200..=299 if end || (sent == Sent::Nothing && !is_events) => Self::Pass,
+            200..=299 if media_type::is_encoded(headers) => Self::Failed(Failure::Encoded),
+            200 if is_events => Self::Events,
+            200 if media_type::is(content_type, "application/json") => Self::Message(status),
+            200..=299 => Self::Failed(Failure::Nonsense("neither JSON nor events")),
+            _ => Self::Pass,
+        }
+    }
+
     fn of_server(headers: &Headers, exchange: &Exchange, end: bool) -> Self {
         let status: u16 = headers
             .text(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or_default();
+        if exchange.is_policys() {
+            return Self::of_any(headers, status, exchange.sent(), end);
+        }
         let other = Self::Failed(Failure::Status(status));
         let content_type = headers.text("content-type").unwrap_or_default();
         match (status, exchange.sent()) {
-            (401 | 403, _) => return Self::Failed(Failure::Refused),
+            (401 | 403, _) => return Self::Failed(exchange.refused(status)),
             (404, _) if exchange.has_session() => return Self::Failed(Failure::SessionLost),
             (200..=299, Sent::Response) => return Self::Pass,
             (405, Sent::Nothing) => return Self::Failed(Failure::NoStream),

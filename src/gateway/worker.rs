@@ -2,6 +2,7 @@
 //! way, pages, sessions of the gateway's own, and what is known of servers. Nothing here outlives the worker's
 //! VM.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::session::Sealing;
 use super::voice::Link;
 use crate::config::Gateway;
 use crate::policy::era::Era;
-use crate::seal::Keys;
+use crate::seal::{self, Keys};
 
 /// For how long a server's capabilities are taken to be what it last said.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
@@ -33,6 +34,14 @@ const TIDIED: Duration = Duration::from_secs(10);
 /// How much of that is remembered: for each server and each kind of client.
 const KNOWN: usize = 1024;
 
+/// Stands for what of a client's headers goes on to a server: equal where that
+/// is, and of no use elsewhere.
+pub type Scope = [u8; 32];
+
+/// For whom a server has said what it can do: its name, the capabilities of the
+/// client, and what of its headers went on.
+type For = (String, String, Option<Scope>);
+
 /// The state of one worker.
 #[derive(Debug)]
 pub struct Worker {
@@ -43,8 +52,9 @@ pub struct Worker {
     store: Rc<dyn Store>,
     last_request: u64,
     failing: HashSet<String>,
-    /// By server and by the capabilities of the client that asked.
-    known: HashMap<(String, String), (Duration, Rc<Discovered>)>,
+    known: HashMap<For, (Duration, Rc<Discovered>)>,
+    /// What makes scopes this worker's own.
+    scopes: OnceCell<[u8; 32]>,
     eras: HashMap<String, Era>,
     /// Modern servers that have refused `initialize`.
     modern_only: HashSet<String>,
@@ -83,6 +93,7 @@ impl Worker {
             last_request: 0,
             failing: HashSet::new(),
             known: HashMap::new(),
+            scopes: OnceCell::new(),
             eras: HashMap::new(),
             modern_only: HashSet::new(),
             tidied: Duration::ZERO,
@@ -124,6 +135,19 @@ impl Worker {
         bytes
     }
 
+    /// What stands for these fields of a client's; `None` for none. Nobody who
+    /// does not know this worker's key can find the fields by trying.
+    pub fn scope(&self, passed: &[(String, String)]) -> Option<Scope> {
+        if passed.is_empty() {
+            return None;
+        }
+        let key = self.scopes.get_or_init(|| self.random());
+        let fields = passed.iter();
+        let fields = fields.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let parts: Vec<&[u8]> = std::iter::once(&key[..]).chain(fields).collect();
+        Some(seal::digest(&parts))
+    }
+
     /// Time since 1970.
     pub fn now(&self) -> Duration {
         (self.clock)()
@@ -160,17 +184,26 @@ impl Worker {
         let deliveries = self.calls.done(job, &answer);
         if let (Answer::Opened(_, link), true) = (&answer, deliveries.is_empty()) {
             // Who wanted it is gone.
-            self.end(gateway, call.server, link);
+            let passed = gateway.servers.get(call.server);
+            let passed = passed.map_or_else(Vec::new, |server| call.passed(server));
+            self.end(gateway, call.server, link, &passed);
         }
         deliveries
     }
 
-    /// Ends a session with the server at this place.
-    pub fn end(&mut self, gateway: &Gateway, place: usize, link: &Link) {
+    /// Ends a session with the server at this place, which gets what is `passed`
+    /// on of the headers of whose session it is.
+    pub fn end(
+        &mut self,
+        gateway: &Gateway,
+        place: usize,
+        link: &Link,
+        passed: &[(String, String)],
+    ) {
         if let Some(server) = gateway.servers.get(place)
             && link.session.is_some()
         {
-            self.outbox.push(Call::end((place, server), link));
+            self.outbox.push(Call::end((place, server), link, passed));
         }
     }
 
@@ -202,10 +235,15 @@ impl Worker {
         }
     }
 
-    /// What `server` said of itself to a client with these `capabilities`, unless
-    /// that was long ago.
-    pub fn known(&self, server: &str, capabilities: &str) -> Option<Rc<Discovered>> {
-        let key = (server.to_owned(), capabilities.to_owned());
+    /// What `server` said of itself to a client with these `capabilities`, of
+    /// whose headers this goes on; unless that was long ago.
+    pub fn known(
+        &self,
+        server: &str,
+        capabilities: &str,
+        scope: Option<Scope>,
+    ) -> Option<Rc<Discovered>> {
+        let key = (server.to_owned(), capabilities.to_owned(), scope);
         let (since, discovered) = self.known.get(&key)?;
         // A clock that was set back makes it old, too.
         let age = self.now().checked_sub(*since)?;
@@ -213,13 +251,17 @@ impl Worker {
     }
 
     /// Remembers what `server` says of itself to such clients.
-    pub fn learn(&mut self, server: &str, capabilities: &str, discovered: Rc<Discovered>) {
+    pub fn learn(
+        &mut self,
+        (server, capabilities, scope): (&str, &str, Option<Scope>),
+        discovered: Rc<Discovered>,
+    ) {
         let now = self.now();
         if self.known.len() >= KNOWN {
             // Clients make up their capabilities.
             self.known.clear();
         }
-        let key = (server.to_owned(), capabilities.to_owned());
+        let key = (server.to_owned(), capabilities.to_owned(), scope);
         self.known.insert(key, (now, discovered));
     }
 
@@ -237,7 +279,7 @@ impl Worker {
 
     /// It behaves differently: it is to be asked again.
     pub fn forget(&mut self, server: &str) {
-        self.known.retain(|(known, _), _| known != server);
+        self.known.retain(|(known, ..), _| known != server);
         self.eras.remove(server);
         self.modern_only.remove(server);
     }
@@ -257,7 +299,8 @@ impl Worker {
     pub fn release(&mut self, held: &Held, gateway: &Gateway) {
         let now = self.now();
         if !self.pool.put(held, now) {
-            self.end(gateway, held.place, &held.link);
+            let passed = held.headers.passed(held.place);
+            self.end(gateway, held.place, &held.link, passed);
         }
     }
 
@@ -269,7 +312,8 @@ impl Worker {
         }
         self.tidied = now;
         for (place, link) in self.pool.idle(now) {
-            self.end(gateway, place, &link);
+            // Whose it was is gone, and nothing of theirs was kept.
+            self.end(gateway, place, &link, &[]);
         }
     }
 }
@@ -320,16 +364,44 @@ mod tests {
         let mut worker = worker();
         let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
         let discovered = || Rc::new(Discovered::read(result).unwrap());
-        assert!(worker.known("a", "{}").is_none());
+        assert!(worker.known("a", "{}", None).is_none());
         CLOCK.set(Duration::from_secs(1000));
-        worker.learn("a", "{}", discovered());
+        worker.learn(("a", "{}", None), discovered());
         for (second, known) in [(1000, true), (1059, true), (1060, false), (999, false)] {
             CLOCK.set(Duration::from_secs(second));
-            assert_eq!(worker.known("a", "{}").is_some(), known, "{second}");
+            assert_eq!(worker.known("a", "{}", None).is_some(), known, "{second}");
         }
         CLOCK.set(Duration::from_secs(1000));
-        assert!(worker.known("a", "{\"x\":{}}").is_none());
+        assert!(worker.known("a", "{\"x\":{}}", None).is_none());
+        assert!(worker.known("a", "{}", Some([0; 32])).is_none());
+        worker.learn(("a", "{}", Some([1; 32])), discovered());
         worker.forget("a");
-        assert!(worker.known("a", "{}").is_none());
+        for scope in [None, Some([1; 32])] {
+            assert!(worker.known("a", "{}", scope).is_none());
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_scope_is_of_one_list_of_fields_and_of_one_worker() {
+        let worker = worker();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let of =
+            |fields: &[(&str, &str)]| worker.scope(&fields.iter().map(owned).collect::<Vec<_>>());
+        assert_eq!(of(&[]), None);
+        let all: [&[(&str, &str)]; 6] = [
+            &[("a", "1")],
+            &[("a", "")],
+            &[("a", "2")],
+            &[("b", "1")],
+            &[("a", "1"), ("a", "1")],
+            &[("a", "1a")],
+        ];
+        let scopes = all.map(of);
+        for (at, scope) in scopes.iter().enumerate() {
+            assert!(scope.is_some() && !scopes[..at].contains(scope), "{at}");
+        }
+        assert_eq!(of(all[0]), scopes[0]);
+        let other = Worker::new(|| CLOCK.get(), |bytes| bytes.fill(1), Box::new(Nothing));
+        assert_ne!(other.scope(&[owned(&("a", "1"))]), scopes[0]);
     }
 }

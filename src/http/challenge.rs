@@ -12,14 +12,20 @@ impl Challenge<'_> {
         self.scheme.eq_ignore_ascii_case("bearer")
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.params.iter().any(|param| {
-            param
-                .split_once('=')
-                .is_some_and(|(have, _)| have.trim_end().eq_ignore_ascii_case(name))
-        })
+    /// The value of a parameter, as it stands.
+    fn get(&self, name: &str) -> Option<&str> {
+        let params = self.params.iter().filter_map(|param| param.split_once('='));
+        let mut found = params.filter(|(have, _)| have.trim_end().eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.trim())
+    }
+
+    fn says(&self, name: &str, expected: &str) -> bool {
+        self.get(name)
+            .is_some_and(|value| value.trim_matches('"') == expected)
     }
 }
+
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// The value of one `WWW-Authenticate` field that says what `fields` say, and
 /// to clients with bearer tokens also `params`, names with values that need no
@@ -39,7 +45,7 @@ pub fn completed<'a>(fields: impl Iterator<Item = &'a [u8]>, params: &[(&str, &s
         });
     let missing: Vec<String> = params
         .iter()
-        .filter(|(name, _)| !bearer.has(name))
+        .filter(|(name, _)| bearer.get(name).is_none())
         .map(|(name, value)| format!("{name}=\"{value}\""))
         .collect();
     let all: Vec<&str> = bearer
@@ -58,6 +64,27 @@ pub fn completed<'a>(fields: impl Iterator<Item = &'a [u8]>, params: &[(&str, &s
         }
     }
     line
+}
+
+/// The challenge to a client whose token lacks one of these `scopes`, tokens of
+/// RFC 6749 section 3.3: all that the request needs (RFC 6750 section 3.1).
+pub fn insufficient_scope(scopes: &[String]) -> String {
+    let params = [
+        ("error", INSUFFICIENT_SCOPE),
+        (
+            "error_description",
+            "The access token lacks a scope that this needs",
+        ),
+        ("scope", &scopes.join(" ")),
+    ];
+    completed(std::iter::empty(), &params)
+}
+
+/// Whether one of these `fields` tells a client that its token lacks a scope.
+pub fn is_insufficient_scope<'a>(fields: impl Iterator<Item = &'a [u8]>) -> bool {
+    let fields = fields.filter_map(|field| challenges(std::str::from_utf8(field).ok()?));
+    let mut bearers = fields.flatten().filter(Challenge::is_bearer);
+    bearers.any(|bearer| bearer.says("error", INSUFFICIENT_SCOPE))
 }
 
 /// The challenges of one field; `None` when it is not a list of them.
@@ -160,6 +187,30 @@ mod tests {
             complete(&[r#"Basic realm="x""#, r#"Bearer error="e""#]),
             r#"Bearer error="e", scope="a b", Basic realm="x""#
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_missing_scope_is_told_by_the_error_of_a_bearer_challenge() {
+        let own = insufficient_scope(&["a".to_owned()]);
+        for (fields, expected) in [
+            (&[own.as_str()][..], true),
+            (
+                &["Basic", r#"bearer realm="x", Error = insufficient_scope"#],
+                true,
+            ),
+            (&[], false),
+            (&["Bearer"], false),
+            (
+                &[r#"Bearer error="invalid_token", scope="insufficient_scope""#],
+                false,
+            ),
+            (&[r#"Bearer error_description="insufficient_scope""#], false),
+            (&[r#"DPoP error="insufficient_scope""#], false),
+            (&[r#"Bearer error="insufficient_scope"#], false),
+        ] {
+            let lines = fields.iter().map(|field| field.as_bytes());
+            assert_eq!(is_insufficient_scope(lines), expected, "{fields:?}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

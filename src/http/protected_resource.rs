@@ -281,4 +281,13 @@ mod tests {
             );
         }
     }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_lack_of_scopes_stays_one_where_the_metadata_is() {
+        let asked = asked(&[HOST, (":scheme", "https"), (":path", "/mcp")]);
+        let lack = super::challenge::insufficient_scope(&["x".to_owned()]);
+        let challenge = resource("/mcp", false).challenge(&asked, [lack.as_bytes()].into_iter());
+        let metadata = challenge.strip_prefix(&lack).expect(&challenge);
+        assert!(metadata.starts_with(r#", resource_metadata="https://h:8443/"#));
+    }
 }

@@ -42,6 +42,8 @@ pub const LISTEN: &str = "subscriptions/listen";
 pub const CANCELLED: &str = "notifications/cancelled";
 /// `notifications/progress`.
 pub const PROGRESS: &str = "notifications/progress";
+/// What the methods about tasks start with.
+pub const TASKS: &str = "tasks/";
 /// What a posted response is called where a method is expected.
 pub const RESPONSE: &str = "__jsonrpc_response";
 
@@ -117,7 +119,7 @@ pub fn group(method: &str) -> &'static str {
         COMPLETION => "completion",
         SERVER_DISCOVER => "discovery",
         LISTEN => "subscription",
-        _ if method.starts_with("tasks/") => "task",
+        _ if method.starts_with(TASKS) => "task",
         _ if method.starts_with("notifications/") => "notification",
         _ => "unknown",
     }

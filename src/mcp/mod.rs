@@ -2,8 +2,10 @@
 //! knows no configuration, no policy and no host.
 
 pub mod answer;
+pub mod edit;
 pub mod header_value;
 pub mod json;
+pub mod list;
 pub mod lookalike;
 pub mod message;
 pub mod method;

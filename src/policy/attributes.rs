@@ -109,7 +109,7 @@ impl<'a> Attributes<'a> {
 }
 
 /// The member `param`, where it is a string.
-fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+pub(super) fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
     if params.has_lookalike(param) {
         return Err(Refusal::Body(Invalid::DuplicateKey("params")));
     }

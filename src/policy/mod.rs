@@ -1,6 +1,8 @@
 //! May this message pass, and what do later filters get to see of it.
 
+pub mod access;
 pub mod attributes;
+pub mod authorization;
 pub mod claim;
 pub mod era;
 pub mod export;
@@ -8,6 +10,8 @@ pub mod extract;
 pub mod glob;
 pub mod refusal;
 pub mod rules;
+pub mod scopes;
+pub mod shown;
 pub mod status;
 pub mod trace;
 pub mod traffic;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::Status;
-use crate::http::Reply;
+use crate::http::{Reply, challenge};
 use crate::mcp::json;
 use crate::mcp::mirror::Mismatch;
 use crate::mcp::{Invalid, version};
@@ -51,6 +51,10 @@ pub enum Refusal {
     Identity,
     /// What a server answered cannot be said in the client's version.
     NotInVersion,
+    /// A header that a server must get is not there: its name.
+    HeaderMissing(String),
+    /// The value of a header that goes on to a server is not text: its name.
+    HeaderInvalid(String),
     /// The gateway contradicts itself.
     Internal,
     /// A value is longer than later filters, or a session, can hold: which, and
@@ -73,6 +77,16 @@ pub enum Refusal {
     NameMissing(&'static str),
     /// Servers did not answer as they must: a sentence for each.
     Servers(Vec<String>),
+    /// `authorization` does not allow it.
+    Denied {
+        /// The method, and what it is about by the client's name.
+        what: String,
+        /// All scopes that it needs, where one of them is missing.
+        scopes: Option<Vec<String>>,
+    },
+    /// Servers answered this, 401 or 403, to the caller's credentials: a sentence
+    /// for each.
+    CallerRefused(u16, Vec<String>),
     /// The one server that was called did not answer in time: a sentence.
     ServerTimeout(String),
 }
@@ -88,6 +102,8 @@ const INVALID_PARAMS: i32 = -32602;
 const INTERNAL_ERROR: i32 = -32603;
 // MCP up to 2025-11-25; beside the 404 that says it.
 const SESSION_NOT_FOUND: i32 = -32001;
+// HTTP's.
+const FORBIDDEN: i32 = 403;
 // MCP 2026-07-28, error codes.
 const HEADER_MISMATCH: i32 = -32020;
 const UNSUPPORTED_VERSION: i32 = -32022;
@@ -109,7 +125,9 @@ impl Refusal {
             Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
             Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
-            Self::UnexpectedResponse => (400, INVALID_REQUEST, Status::InvalidRequest),
+            Self::UnexpectedResponse | Self::HeaderMissing(_) | Self::HeaderInvalid(_) => {
+                (400, INVALID_REQUEST, Status::InvalidRequest)
+            }
             Self::SessionMissing | Self::SessionVersion(..) | Self::UnknownEvent => {
                 (400, INVALID_REQUEST, Status::Session)
             }
@@ -125,7 +143,9 @@ impl Refusal {
             Self::UnknownName(..) | Self::NameMissing(_) | Self::Cursor => {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
+            Self::Denied { .. } => (403, FORBIDDEN, Status::Denied),
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
+            Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
             Self::ServerTimeout(_) => (504, INTERNAL_ERROR, Status::ServerFailed),
         }
     }
@@ -176,6 +196,11 @@ impl Refusal {
                 "who sends this request is not known: it must carry what session.identity names, once".into()
             }
             Self::NotInVersion => "not supported in this protocol version".into(),
+            Self::HeaderMissing(name) => format!("the header {name} is missing").into(),
+            Self::HeaderInvalid(name) => format!(
+                "the value of the header {name} is not valid: it must be UTF-8 without control characters"
+            )
+            .into(),
             Self::Internal => "the gateway failed".into(),
             Self::TooLong(what, longest) => {
                 format!("{what} is too long: over {longest} bytes").into()
@@ -187,7 +212,12 @@ impl Refusal {
             Self::UnknownName(kind, name) => format!("Unknown {kind}: {name}").into(),
             Self::Cursor => "unknown cursor: lists have one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
-            Self::Servers(sentences) => sentences.join("; ").into(),
+            Self::Denied { what, scopes: None } => format!("Denied: {what}").into(),
+            Self::Denied {
+                what,
+                scopes: Some(scopes),
+            } => format!("Denied: {what} needs the scopes {}", scopes.join(" ")).into(),
+            Self::Servers(sentences) | Self::CallerRefused(_, sentences) => sentences.join("; ").into(),
             Self::ServerTimeout(sentence) => sentence.clone().into(),
         }
     }
@@ -219,6 +249,10 @@ impl Refusal {
         let reply = Reply::json(status, body, outcome.as_str());
         match self {
             Self::HttpMethod(allow) => reply.with("allow", *allow),
+            Self::Denied {
+                scopes: Some(scopes),
+                ..
+            } => reply.with("www-authenticate", challenge::insufficient_scope(scopes)),
             _ => reply,
         }
     }
@@ -274,6 +308,8 @@ mod tests {
             (Refusal::MetaMissing("x"), 400, -32602),
             (Refusal::Version("2030-01-01".into()), 400, -32022),
             (Refusal::UnexpectedResponse, 400, -32600),
+            (Refusal::HeaderMissing("x".into()), 400, -32600),
+            (Refusal::HeaderInvalid("x".into()), 400, -32600),
             (Refusal::TooLong("params", 8191), 400, -32600),
             (Refusal::NotExportable("params"), 400, -32600),
             (
@@ -297,6 +333,8 @@ mod tests {
             (Refusal::Cursor, 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
             (Refusal::ServerTimeout("x".into()), 504, -32603),
+            (denied(None), 403, 403),
+            (denied(Some(&["a"])), 403, 403),
         ] {
             let reply = refusal.reply(None);
             let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
@@ -314,6 +352,38 @@ mod tests {
                     .contains(&("content-type".into(), "application/json".into()))
             );
         }
+    }
+
+    fn denied(scopes: Option<&[&str]>) -> Refusal {
+        Refusal::Denied {
+            what: "tools/call x".into(),
+            scopes: scopes.map(|it| it.iter().map(|&scope| scope.into()).collect()),
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_denied_for_lack_of_scopes_is_challenged_with_all_of_them() {
+        let told = |scopes| {
+            let reply = denied(scopes).reply(Some("1"));
+            let mut headers = reply.headers.into_iter();
+            let challenge = headers.find(|(name, _)| name == "www-authenticate");
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            let message = body["error"]["message"].as_str().unwrap().to_owned();
+            (message, challenge.map(|(_, value)| value), reply.details)
+        };
+        assert_eq!(
+            told(None),
+            ("Denied: tools/call x".into(), None, "mcp_denied")
+        );
+        let challenge = r#"Bearer error="insufficient_scope", error_description="The access token lacks a scope that this needs", scope="a b""#;
+        assert_eq!(
+            told(Some(&["a", "b"])),
+            (
+                "Denied: tools/call x needs the scopes a b".into(),
+                Some(challenge.into()),
+                "mcp_denied"
+            )
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

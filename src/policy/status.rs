@@ -31,6 +31,8 @@ pub enum Status {
     ServerFailed,
     /// The session is missing, over, or another's.
     Session,
+    /// `authorization` does not allow it.
+    Denied,
 }
 
 impl Status {
@@ -49,6 +51,7 @@ impl Status {
         Self::Origin,
         Self::ServerFailed,
         Self::Session,
+        Self::Denied,
     ];
 
     /// The value of `wasm.mcp.status`.
@@ -68,6 +71,7 @@ impl Status {
             Self::Origin => "mcp_origin",
             Self::ServerFailed => "mcp_server_failed",
             Self::Session => "mcp_session",
+            Self::Denied => "mcp_denied",
         }
     }
 }

@@ -53,6 +53,18 @@ impl Routed {
         }
     }
 
+    /// A request in policy mode, to whatever server is behind this filter.
+    pub(super) fn behind(exchange: Exchange) -> Self {
+        Self {
+            // No server of the configuration's.
+            server: usize::MAX,
+            name: "upstream".to_owned(),
+            answered: !exchange.wants_answer(),
+            exchange,
+            body: Body::Passing,
+        }
+    }
+
     pub(super) fn reads_answer(&self) -> bool {
         !matches!(self.body, Body::Passing)
     }
@@ -78,6 +90,7 @@ impl Routed {
             Failure::SessionLost if !self.exchange.is_bridged() => Refusal::SessionUnknown,
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
+            Failure::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
             Failure::TimedOut => Refusal::ServerTimeout(sentence),
             _ => Refusal::Servers(vec![sentence]),
         }
@@ -117,7 +130,8 @@ impl Stream {
             routed.failed_in_session(failure, gateway, worker);
         }
         let mut effects: Vec<Effect> = Vec::new();
-        if reading != Reading::Pass || is_from_server(details) {
+        let is_gateways = !routed.exchange.is_policys();
+        if is_gateways && (reading != Reading::Pass || is_from_server(details)) {
             let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
             effects.extend(theirs.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
         }
@@ -135,16 +149,16 @@ impl Stream {
                 self.replaced(&Failure::TooLong(longest), effects, end)
             }
             Reading::Message(status) => {
+                // Where Envoy stops for good at headers that wait, they go on.
+                let held = self.config.hold;
                 routed.body = Body::Message {
                     status,
                     text: Vec::new(),
-                    held: true,
+                    held,
                 };
                 effects.push(Effect::RemoveResponseHeader("content-length".to_owned()));
-                Step {
-                    effects,
-                    flow: Flow::Hold,
-                }
+                let flow = if held { Flow::Hold } else { Flow::Continue };
+                Step { effects, flow }
             }
             Reading::Failed(failure) => {
                 // What has been answered, however badly, is not to be cancelled.
@@ -313,8 +327,7 @@ impl Stream {
 
     /// Bytes of one message that must be looked into.
     pub(super) fn longest(&self) -> usize {
-        let gateway = self.config.gateway.as_ref();
-        gateway.map_or(0, |gateway| gateway.max_response_bytes)
+        self.config.max_response_bytes
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::gateway::answer;
 use super::outcome::count;
+use super::request::Incoming;
 use super::routing::{Held, Search};
 use super::session::{Beginning, ended};
-use super::{Effect, Phase, Stream};
+use super::{Effect, Known, Phase, Stream};
 use crate::config::Gateway;
 use crate::gateway::answer::Answer;
 use crate::gateway::call::{Call, CallId};
@@ -27,8 +28,8 @@ pub(super) struct Asking {
 /// What the question is for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// It is the client's own: the JSON text of its id.
-    Answer { id: String },
+    /// It is the client's own: the JSON text of its id, and what is known of it.
+    Answer { id: String, known: Rc<Known> },
     /// The client's session begins.
     Begin(Beginning),
     /// The client's session is over.
@@ -37,6 +38,14 @@ pub(super) enum Purpose {
     Lookup(Box<Held>, Search),
     /// The request is for the server at this place, to be spoken to first.
     Open(Box<Held>, usize),
+}
+
+impl Purpose {
+    /// The `request` with this id is to be answered.
+    pub(super) fn answer(id: String, request: &Incoming<'_>) -> Self {
+        let known = Rc::clone(request.known);
+        Self::Answer { id, known }
+    }
 }
 
 impl Asking {
@@ -115,8 +124,8 @@ impl Stream {
         asking.fanout.bound(gateway);
         let mut effects = news(&asking.fanout, gateway, worker);
         effects.extend(self.measured(&asking, worker));
-        let id = match asking.purpose {
-            Purpose::Answer { id } => id,
+        let (id, known) = match asking.purpose {
+            Purpose::Answer { id, known } => (id, known),
             Purpose::Begin(beginning) => {
                 effects.extend(self.begun(gateway, asking.fanout, &beginning, worker));
                 return effects;
@@ -134,7 +143,9 @@ impl Stream {
                 return effects;
             }
         };
-        let outcome = asking.fanout.outcome(gateway);
+        let authorization = self.config.authorization.as_ref();
+        let rights = authorization.map(|authorization| (authorization, &known.rights));
+        let outcome = asking.fanout.outcome(gateway, rights);
         if outcome.left_out > 0 {
             // Their names are servers' words, which stay out of the log.
             let line = format!(

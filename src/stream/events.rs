@@ -96,7 +96,7 @@ impl Stream {
         let server = gateway.servers.get(routed.server);
         if let (Some(server), Some(held)) = (server, routed.exchange.held()) {
             for message in told {
-                let call = Call::tell((held.place, server), &held.link, message, &[]);
+                let call = Call::tell((held.place, server), &held.link, message, &held.headers);
                 worker.outbox.push(call);
             }
         }

@@ -36,11 +36,13 @@ impl Stream {
         let headers = &reading.headers;
         let era = self.era(message, headers)?;
         let attributes = Attributes::of(message, headers, &config.rules)?;
+        // Before any look-up: what is denied is denied whether it is there or not.
+        self.permit(message, &reading.known)?;
         let request = Incoming {
             message,
             client: &Client::Modern,
             headers,
-            metadata: reading.metadata.as_deref(),
+            known: &reading.known,
             body,
             trailers,
         };
@@ -79,11 +81,11 @@ impl Stream {
             return Err(Refusal::Cursor);
         }
         let id = id.to_owned();
-        let asker = self.asker(gateway, request)?;
+        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let asker = self.asker(gateway, request, &places)?;
         let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
         effects.extend(shown(Export::of(&attributes, self.config.storage)?));
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
-        effects.extend(self.ask(goal, &places, asker, Purpose::Answer { id }, worker));
+        effects.extend(self.ask(goal, &places, asker, Purpose::answer(id, request), worker));
         Ok(effects)
     }
 

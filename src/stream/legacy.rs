@@ -46,7 +46,7 @@ impl Stream {
                 _ => {}
             }
         }
-        let session = self.session(gateway, headers, request.metadata, worker)?;
+        let session = self.session(gateway, headers, request.known.identity.as_deref(), worker)?;
         let client = Client::Legacy(Rc::clone(&session));
         let request = Incoming {
             client: &client,
@@ -59,7 +59,7 @@ impl Stream {
                 self.respond(gateway, &request, attributes, (at, &original), worker)
             }
             Message::Notification { method, .. } => {
-                self.notify(gateway, &request, (method, &session), worker);
+                self.notify(gateway, &request, (method, &session), worker)?;
                 self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()))
             }
             Message::Request { id, method, params } => {
@@ -82,11 +82,24 @@ impl Stream {
                         None => return self.find_server(gateway, &request, attributes, worker),
                     },
                 };
-                let asker = self.asker(gateway, &request)?;
+                let places: Vec<usize> = (0..gateway.servers.len())
+                    .filter(|at| {
+                        session
+                            .parts
+                            .get(*at)
+                            .is_some_and(|it| it.voice().is_some())
+                    })
+                    .collect();
+                let asker = self.asker(gateway, &request, &places)?;
                 let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
                 effects.extend(shown(Export::of(&attributes, self.config.storage)?));
-                let places: Vec<usize> = (0..gateway.servers.len()).collect();
-                effects.extend(self.ask(goal, &places, asker, Purpose::Answer { id }, worker));
+                effects.extend(self.ask(
+                    goal,
+                    &places,
+                    asker,
+                    Purpose::answer(id, &request),
+                    worker,
+                ));
                 Ok(effects)
             }
         }
@@ -99,7 +112,7 @@ impl Stream {
         request: &Incoming<'_>,
         (method, session): (&str, &Session),
         worker: &mut Worker,
-    ) {
+    ) -> Result<(), Refusal> {
         let Incoming {
             message,
             headers,
@@ -109,7 +122,7 @@ impl Stream {
         match method {
             // The gateway has said so itself, before the session began: what
             // follows must not overtake it.
-            method::INITIALIZED => {}
+            method::INITIALIZED => Ok(()),
             method::PROGRESS => {
                 // Of a request of a server's, which alone knows the token.
                 let token = bridge::ids::referred(message);
@@ -119,27 +132,29 @@ impl Stream {
                     && let Some(edit) = bridge::ids::referring(text, message, &own)
                 {
                     let body = edit::apply(text, vec![edit]);
-                    self.tell(gateway, session, Some(at), &body, headers, worker);
+                    return self.tell(gateway, session, Some(at), &body, headers, worker);
                 }
+                Ok(())
             }
             method::CANCELLED => {
                 let Some(id) = bridge::ids::referred(message) else {
-                    return;
+                    return Ok(());
                 };
                 let to = match gateway.sole() {
                     Some(_) => Some(0),
                     None => worker.requests.server(&session.id, id),
                 };
-                if to.is_some() {
-                    self.tell(gateway, session, to, body, headers, worker);
+                match to {
+                    Some(_) => self.tell(gateway, session, to, body, headers, worker),
+                    None => Ok(()),
                 }
             }
             // A server may do what a request without an id asks, and no later
             // filter would have seen it.
             name if name.starts_with("notifications/") => {
-                self.tell(gateway, session, None, body, headers, worker);
+                self.tell(gateway, session, None, body, headers, worker)
             }
-            _ => {}
+            _ => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! stream of events, DELETE ends the session (MCP 2025-11-25, transports).
 
 use super::answering::Routed;
-use super::outcome::{count, shown};
+use super::outcome::{count, forwarded, shown};
 use super::sending::naming;
 use super::{Effect, Phase, Reading, Stream};
 use crate::config::{Gateway, Protocol};
@@ -59,7 +59,7 @@ impl Stream {
         let config = std::rc::Rc::clone(&self.config);
         let gateway = config.gateway.as_ref().ok_or(Refusal::Internal)?;
         let headers = &reading.headers;
-        let metadata = reading.metadata.as_deref();
+        let metadata = reading.known.identity.as_deref();
         if headers.get(":method") == Some(b"DELETE") {
             return self.end_session(gateway, headers, metadata, worker);
         }
@@ -104,10 +104,8 @@ impl Stream {
             version: Some(link.version.to_owned()),
             session: link.session.as_deref(),
         };
-        let mut effects: Vec<Effect> = forwarding::removed(headers, Era::Legacy)
-            .into_iter()
-            .map(Effect::RemoveRequestHeader)
-            .collect();
+        let routed = forwarding::routed(headers, Era::Legacy, server)?;
+        let mut effects: Vec<Effect> = forwarded(routed).collect();
         let set = route::headers(server, &heading, None);
         effects.extend(
             set.into_iter()

@@ -11,6 +11,7 @@ mod outcome;
 mod release;
 mod request;
 mod response;
+mod rights;
 mod routing;
 mod sending;
 mod session;
@@ -25,6 +26,7 @@ use crate::gateway::worker::Worker;
 use crate::http::protected_resource::Asked;
 use crate::http::{Headers, Reply};
 use crate::metrics::Metric;
+use crate::policy::authorization::Caller;
 use crate::policy::claim::Claim;
 use answering::Routed;
 use asking::Asking;
@@ -38,8 +40,8 @@ pub enum Event<'a> {
         headers: Headers,
         /// Nothing follows.
         end: bool,
-        /// The dynamic metadata that [`Stream::identity`] names.
-        metadata: Option<String>,
+        /// What Envoy knows of who sent it.
+        known: Known,
     },
     /// A part of the request's body came, and more follows; `size` is what is
     /// there so far, in bytes.
@@ -82,6 +84,15 @@ pub enum Event<'a> {
     ResponseTrailers,
 }
 
+/// What Envoy knows of who sent a request, when its headers come.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The dynamic metadata that [`Stream::identity`] names.
+    pub identity: Option<String>,
+    /// What `authorization` asks.
+    pub rights: Caller,
+}
+
 /// What the host is to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -89,6 +100,8 @@ pub enum Effect {
     RemoveRequestHeader(String),
     /// Make this the one field of its name in the request.
     SetRequestHeader(&'static str, String),
+    /// Add a field to the request.
+    AddRequestHeader(String, String),
     /// Replace the whole body of the request.
     ReplaceRequestBody(Vec<u8>),
     /// Remove the request's trailers.
@@ -161,8 +174,7 @@ struct Endpoint {
 #[derive(Debug, Default)]
 struct Reading {
     headers: Headers,
-    /// What dynamic metadata says of who sent it.
-    metadata: Option<String>,
+    known: Rc<Known>,
     /// What later filters were told already, and the body must now bear out.
     claim: Option<Claim>,
 }
@@ -202,8 +214,8 @@ impl Stream {
             Event::RequestHeaders {
                 headers,
                 end,
-                metadata,
-            } => self.request_headers((headers, metadata), end, worker),
+                known,
+            } => self.request_headers((headers, Rc::new(known)), end, worker),
             Event::RequestBody { size } => self.request_body(size),
             Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
             Event::CallDone { id, answer } => self.call_done(id, answer, worker),

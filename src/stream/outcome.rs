@@ -1,6 +1,7 @@
 //! How a request ends here, and what is counted and shown of it.
 
 use super::{Effect, Phase, Stream};
+use crate::gateway::forwarding::Routed;
 use crate::http::Reply;
 use crate::metrics::Metric;
 use crate::policy::attributes::Attributes;
@@ -21,6 +22,9 @@ impl Stream {
         let mut effects: Vec<Effect> = rejected.into_iter().collect();
         if refusal.status() == Status::Session {
             effects.extend(count(Some(self.config.metrics.sessions_rejected), 1));
+        }
+        if refusal.status() == Status::Denied {
+            effects.extend(count(Some(self.config.metrics.denied), 1));
         }
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         effects.extend(self.reply(refusal.reply(id)));
@@ -49,4 +53,11 @@ pub(super) fn shown(export: Export) -> impl Iterator<Item = Effect> {
         .into_iter()
         .map(|(name, value)| Effect::SetRequestHeader(name, value));
     state.chain(headers)
+}
+
+/// The effects that leave a server what it gets of a client's headers.
+pub(super) fn forwarded(routed: Routed) -> impl Iterator<Item = Effect> {
+    let removed = routed.removed.into_iter().map(Effect::RemoveRequestHeader);
+    let added = routed.added.into_iter();
+    removed.chain(added.map(|(name, value)| Effect::AddRequestHeader(name, value)))
 }

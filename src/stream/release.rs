@@ -25,7 +25,12 @@ impl Routed {
                         worker.pool.drop(key, &held.link);
                     }
                     if *failure != Failure::SessionLost {
-                        worker.end(gateway, held.place, &held.link);
+                        worker.end(
+                            gateway,
+                            held.place,
+                            &held.link,
+                            held.headers.passed(held.place),
+                        );
                     }
                 }
             }
@@ -53,9 +58,9 @@ impl Stream {
                 worker.pool.heard(&held, Some(worker.now()));
             }
             let link = Rc::clone(&held.link);
-            worker
-                .outbox
-                .extend(told.map(|told| Call::tell((held.place, server), &link, told, &[])));
+            worker.outbox.extend(
+                told.map(|told| Call::tell((held.place, server), &link, told, &held.headers)),
+            );
             worker.release(&held, gateway);
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::outcome::{count, shown};
 use super::session::Client;
-use super::{Effect, Endpoint, Phase, Reading, Stream};
+use super::{Effect, Endpoint, Known, Phase, Reading, Stream};
 use crate::config::AttributeSource;
 use crate::gateway::worker::Worker;
 use crate::http::cors::Cors;
@@ -26,8 +26,7 @@ pub(super) struct Incoming<'a> {
     pub(super) message: &'a Message<'a>,
     pub(super) client: &'a Client,
     pub(super) headers: &'a Headers,
-    /// What dynamic metadata says of who sent it.
-    pub(super) metadata: Option<&'a str>,
+    pub(super) known: &'a Rc<Known>,
     pub(super) body: &'a [u8],
     pub(super) trailers: bool,
 }
@@ -35,7 +34,7 @@ pub(super) struct Incoming<'a> {
 impl Stream {
     pub(super) fn request_headers(
         &mut self,
-        (headers, metadata): (Headers, Option<String>),
+        (headers, known): (Headers, Rc<Known>),
         end: bool,
         worker: &mut Worker,
     ) -> Vec<Effect> {
@@ -85,9 +84,9 @@ impl Stream {
             return effects;
         }
         match self.classify(&headers, !end) {
-            Class::Unread => {}
+            Class::Unread => effects.extend(self.listen_unread(&headers, &known)),
             Class::Refused(refusal) => effects.extend(self.refuse(&refusal, None)),
-            Class::Message => effects.extend(self.message((headers, metadata), end, worker)),
+            Class::Message => effects.extend(self.message((headers, known), end, worker)),
         }
         effects
     }
@@ -119,12 +118,12 @@ impl Stream {
     /// A message whose body is to be read, unless its headers are trusted.
     fn message(
         &mut self,
-        (headers, metadata): (Headers, Option<String>),
+        (headers, known): (Headers, Rc<Known>),
         end: bool,
         worker: &mut Worker,
     ) -> Vec<Effect> {
         let config = Rc::clone(&self.config);
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> = self.unheld().into_iter().collect();
         let claim = if self.believes_headers() {
             Claim::of(&headers)
         } else {
@@ -146,7 +145,7 @@ impl Stream {
             .and_then(|length| length.parse().ok());
         self.phase = Phase::Reading(Reading {
             headers,
-            metadata,
+            known,
             claim,
         });
         effects.extend(self.request_body(announced.unwrap_or(0)));
@@ -267,7 +266,7 @@ impl Stream {
         let understood = if self.config.gateway.is_some() {
             self.gateway_message(&message, &reading, (body, trailers), worker)
         } else {
-            self.understood(&message, headers, claim.is_some())
+            self.understood(&message, &reading)
         };
         understood.unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
     }
@@ -314,14 +313,15 @@ impl Stream {
     fn understood(
         &mut self,
         message: &Message<'_>,
-        headers: &Headers,
-        claimed: bool,
+        reading: &Reading,
     ) -> Result<Vec<Effect>, Refusal> {
         let config = Rc::clone(&self.config);
+        let (headers, claimed) = (&reading.headers, reading.claim.is_some());
         self.era(message, headers)?;
         if claimed {
             mirror::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
         }
+        self.permit(message, &reading.known)?;
         let attributes = Attributes::of(message, headers, &config.rules)?;
         let mut effects = self.show(&attributes, config.hold)?;
         if !claimed {
@@ -342,6 +342,7 @@ impl Stream {
                     .map(|(name, value)| Effect::SetRequestHeader(name, value)),
             );
         }
+        effects.extend(self.lists(message, &reading.known));
         Ok(effects)
     }
 

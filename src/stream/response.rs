@@ -5,7 +5,7 @@ use crate::gateway::routed::is_from_server;
 use crate::gateway::worker::Worker;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::Asked;
-use crate::http::{Headers, Reply};
+use crate::http::{Headers, Reply, challenge};
 use crate::policy::refusal;
 
 /// What this filter or Envoy says of an answer, and not who made it.
@@ -31,33 +31,44 @@ impl Stream {
         worker: &mut Worker,
     ) -> Step {
         // What a server says of its own tokens has been dealt with by then.
-        let is_servers = self.is_routed() && is_from_server(details);
+        let is_servers = self.is_gateways() && is_from_server(details) && !self.refuses_caller();
         let mut step = self.routed_headers(headers, end, details, worker);
         let mut fields = self.cross_origin(headers);
+        let challenge = (!is_servers).then(|| self.challenge(headers)).flatten();
+        let is_challenge = challenge.is_some();
+        if let Some(line) = challenge {
+            fields.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
+            fields.push(Effect::SetResponseHeader(CHALLENGE, line));
+        }
         if let Some(Effect::Reply(reply)) = step.effects.last_mut() {
             // Such an answer is no longer seen by this filter.
             *reply = completed(std::mem::take(reply), Vec::new(), fields);
             return step;
         }
-        if !is_servers && let Some(line) = self.challenge(headers) {
-            fields.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
-            fields.push(Effect::SetResponseHeader(CHALLENGE, line));
-            let is_grpc = self.endpoint.as_ref().is_some_and(|to| to.is_grpc);
-            if end && !is_grpc {
-                // Clients look there for what happened.
-                let id = self
-                    .endpoint
-                    .as_ref()
-                    .and_then(|endpoint| endpoint.id.as_deref());
-                let reply = completed(refusal::unauthorized(id), kept(headers), fields);
-                return Step {
-                    effects: vec![Effect::Reply(reply)],
-                    flow: Flow::Hold,
-                };
-            }
+        let endpoint = self.endpoint.as_ref();
+        let is_grpc = endpoint.is_some_and(|to| to.is_grpc);
+        if is_challenge && end && !is_grpc && headers.get(":status") == Some(b"401") {
+            // Clients look there for what happened.
+            let id = endpoint.and_then(|endpoint| endpoint.id.as_deref());
+            let reply = completed(refusal::unauthorized(id), kept(headers), fields);
+            return Step {
+                effects: vec![Effect::Reply(reply)],
+                flow: Flow::Hold,
+            };
         }
         step.effects.extend(fields);
         step
+    }
+
+    /// Whether a server of the gateway's was asked.
+    fn is_gateways(&self) -> bool {
+        self.is_routed() && self.config.gateway.is_some()
+    }
+
+    /// Whether a 401 of the server's is about the caller: then it is this
+    /// endpoint's, too.
+    fn refuses_caller(&self) -> bool {
+        matches!(&self.phase, Phase::Routed(routed) if routed.exchange.has_credentials)
     }
 
     /// Who may read the answer; absent where nothing is said of it.
@@ -96,7 +107,8 @@ impl Stream {
         effects
     }
 
-    /// The challenge of a 401 on an endpoint.
+    /// The challenge of a 401 on an endpoint, and of a 403 that says that scopes
+    /// are missing: another instance of this filter may have decided that.
     fn challenge(&self, headers: &Headers) -> Option<String> {
         let oauth = self.config.oauth.as_ref()?;
         let endpoint = self
@@ -104,8 +116,12 @@ impl Stream {
             .as_ref()
             .filter(|endpoint| !endpoint.is_metadata)?;
         let asked = endpoint.asked.as_ref()?;
-        (headers.get(":status") == Some(b"401"))
-            .then(|| oauth.resource.challenge(asked, headers.all(CHALLENGE)))
+        let is_challenged = match headers.get(":status") {
+            Some(b"401") => true,
+            Some(b"403") => challenge::is_insufficient_scope(headers.all(CHALLENGE)),
+            _ => false,
+        };
+        is_challenged.then(|| oauth.resource.challenge(asked, headers.all(CHALLENGE)))
     }
 }
 

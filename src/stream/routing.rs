@@ -7,7 +7,7 @@ use super::legacy;
 use super::request::Incoming;
 use super::sending::{About, Way};
 use super::session::Client;
-use super::{Effect, Stream};
+use super::{Effect, Known, Stream};
 use crate::config::{Gateway, Protocol};
 use crate::gateway::failure::Failure;
 use crate::gateway::fanout::{Fanout, Goal};
@@ -29,7 +29,7 @@ pub(super) struct Held {
     body: Vec<u8>,
     trailers: bool,
     client: Client,
-    metadata: Option<String>,
+    known: Rc<Known>,
 }
 
 /// The lists in which the server is looked for that a request is for.
@@ -89,8 +89,8 @@ impl Stream {
         search: Search,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let asker = self.asker(gateway, request)?;
         let places = search.places.clone();
+        let asker = self.asker(gateway, request, &places)?;
         let goal = Goal::List(search.kind);
         let purpose = Purpose::Lookup(Box::new(Held::of(request)), search);
         Ok(self.ask(goal, &places, asker, purpose, worker))
@@ -180,7 +180,7 @@ impl Stream {
         if is_legacy && about.is_none() {
             return Err(no_method(request));
         }
-        let asker = self.asker(gateway, request)?;
+        let asker = self.asker(gateway, request, &[at])?;
         let purpose = Purpose::Open(Box::new(Held::of(request)), at);
         Ok(self.ask(Goal::Open, &[at], asker, purpose, worker))
     }
@@ -200,6 +200,9 @@ impl Stream {
                 match failure {
                     Failure::TimedOut => Refusal::ServerTimeout(sentence),
                     Failure::Anonymous => Refusal::Identity,
+                    Failure::RefusedCaller(status) => {
+                        Refusal::CallerRefused(*status, vec![sentence])
+                    }
                     _ => Refusal::Servers(vec![sentence]),
                 }
             })?;
@@ -246,7 +249,7 @@ impl Stream {
             message: &message,
             client: &held.client,
             headers: &held.headers,
-            metadata: held.metadata.as_deref(),
+            known: &held.known,
             body: &held.body,
             trailers: held.trailers,
         };
@@ -263,7 +266,7 @@ impl Held {
             body: request.body.to_vec(),
             trailers: request.trailers,
             client: request.client.clone(),
-            metadata: request.metadata.map(str::to_owned),
+            known: Rc::clone(request.known),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::answering::Routed;
-use super::outcome::{count, shown};
+use super::outcome::{count, forwarded, shown};
 use super::request::Incoming;
 use super::routing::{no_method, text};
 use super::session::Client;
@@ -159,10 +159,8 @@ impl Stream {
             Client::Modern => Era::Modern,
             Client::Legacy(_) => Era::Legacy,
         };
-        let mut effects: Vec<Effect> = forwarding::removed(request.headers, era)
-            .into_iter()
-            .map(Effect::RemoveRequestHeader)
-            .collect();
+        let routed = forwarding::routed(request.headers, era, server)?;
+        let mut effects: Vec<Effect> = forwarded(routed).collect();
         let set = route::headers(server, &heading, body.as_ref().map(Vec::len));
         for unborne in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {
             if !set.iter().any(|(name, _)| *name == unborne) {

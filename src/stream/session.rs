@@ -13,8 +13,8 @@ use crate::config::{Gateway, Identity};
 use crate::gateway::call::Call;
 use crate::gateway::caller::Caller;
 use crate::gateway::fanout::{Asker, Fanout, Goal, Who};
-use crate::gateway::forwarding;
-use crate::gateway::session::{self, Part, Session};
+use crate::gateway::forwarding::Carried;
+use crate::gateway::session::{self, Session};
 use crate::gateway::worker::Worker;
 use crate::http::{Headers, Reply};
 use crate::mcp::{self, version};
@@ -32,24 +32,25 @@ pub(super) enum Client {
 }
 
 impl Stream {
-    /// Who asks, by the client's request.
+    /// Who asks the servers at these `places`, by the client's request.
     pub(super) fn asker(
         &self,
         gateway: &Gateway,
         request: &Incoming<'_>,
+        places: &[usize],
     ) -> Result<Asker, Refusal> {
-        let traced = forwarding::traced(request.headers);
+        let carried = Carried::of(request.headers, gateway, places)?;
         Ok(match request.client {
             Client::Modern => {
                 let meta = request.message.params().map(|params| &params.meta);
                 Asker {
-                    caller: Caller::of(meta.unwrap_or(&mcp::message::Meta::default()), traced)?,
+                    caller: Caller::of(meta.unwrap_or(&mcp::message::Meta::default()), carried)?,
                     parts: Vec::new(),
-                    who: who(gateway, request.headers, request.metadata),
+                    who: who(gateway, request.headers, request.known.identity.as_deref()),
                 }
             }
             Client::Legacy(session) => Asker {
-                caller: Caller::of_session(session, traced),
+                caller: Caller::of_session(session, carried),
                 parts: session.parts.clone(),
                 who: Who::Anyone,
             },
@@ -108,14 +109,16 @@ impl Stream {
         let Incoming {
             message,
             headers,
-            metadata,
+            known,
             ..
         } = *request;
-        let identity = identity(gateway, headers, metadata)?;
+        let identity = identity(gateway, headers, known.identity.as_deref())?;
         let nothing = mcp::message::Params::default();
         let params = message.params().unwrap_or(&nothing);
+        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let carried = Carried::of(headers, gateway, &places)?;
         let asker = Asker {
-            caller: Caller::of_initialize(params, forwarding::traced(headers))?,
+            caller: Caller::of_initialize(params, carried)?,
             parts: Vec::new(),
             who: Who::Anyone,
         };
@@ -126,7 +129,6 @@ impl Stream {
             path: headers.get(":path").unwrap_or_default().to_vec(),
             identity,
         });
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
         effects.extend(self.ask(Goal::Greet, &places, asker, purpose, worker));
         Ok(effects)
     }
@@ -164,7 +166,7 @@ impl Stream {
         };
         let mut effects: Vec<Effect> = Vec::new();
         effects.extend(count(Some(self.config.metrics.sessions_created), 1));
-        let result = match greeted.outcome(gateway).result {
+        let result = match greeted.outcome(gateway, None).result {
             Ok(result) => result,
             Err(refusal) => return self.refuse(&refusal, Some(&beginning.id)),
         };
@@ -182,17 +184,21 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let session = self.session(gateway, headers, metadata, worker)?;
+        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let carried = Carried::of(headers, gateway, &places)?;
         let asker = Asker {
-            caller: Caller::of_session(&session, forwarding::traced(headers)),
+            caller: Caller::of_session(&session, carried),
             parts: session.parts.clone(),
             who: Who::Anyone,
         };
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
         Ok(self.ask(Goal::End, &places, asker, Purpose::Ended, worker))
     }
 
     /// Tells a notification to the legacy servers of the session: to the one at
     /// this place, or to all.
+    ///
+    /// # Errors
+    /// What one of them must get of the headers is not there.
     pub(super) fn tell(
         &self,
         gateway: &Gateway,
@@ -201,17 +207,19 @@ impl Stream {
         message: &[u8],
         headers: &Headers,
         worker: &mut Worker,
-    ) {
-        let traced = forwarding::traced(headers);
-        for (at, server) in gateway.servers.iter().enumerate() {
-            if to.is_some_and(|to| to != at) {
-                continue;
-            }
-            if let Some(link) = session.parts.get(at).and_then(Part::link) {
-                let call = Call::tell((at, server), &link, message.to_vec(), &traced);
-                worker.outbox.push(call);
-            }
+    ) -> Result<(), Refusal> {
+        let servers = gateway.servers.iter().enumerate();
+        let told: Vec<_> = servers
+            .filter(|(at, _)| to.is_none_or(|to| to == *at))
+            .filter_map(|server| Some((server, session.parts.get(server.0)?.link()?)))
+            .collect();
+        let places: Vec<usize> = told.iter().map(|((at, _), _)| *at).collect();
+        let carried = Carried::of(headers, gateway, &places)?;
+        for (server, link) in told {
+            let call = Call::tell(server, &link, message.to_vec(), &carried);
+            worker.outbox.push(call);
         }
+        Ok(())
     }
 }
 
@@ -252,7 +260,10 @@ fn who(gateway: &Gateway, headers: &Headers, metadata: Option<&str>) -> Who {
             }
         }
     };
-    match said.filter(|said| !said.trim().is_empty()) {
+    // Envoy does not say of metadata which type it has: what is no text, or
+    // several, has bytes that are none.
+    let is_name = |said: &Cow<'_, str>| !said.trim().is_empty() && !said.contains(char::is_control);
+    match said.filter(is_name) {
         Some(said) => Who::Known(said.into_owned()),
         None => Who::Nobody,
     }

@@ -86,6 +86,8 @@ impl Driver<'_> {
             &mut vec!["filter_metadata"],
             &self.case.metadata,
         );
+        let case = self.case;
+        self.stream.expressions(|text| case.verdict(text));
         self.stream.request(request(self.case, names));
         self.settle();
         for answer in &self.case.answers {
@@ -221,21 +223,16 @@ fn pairs(headers: &Headers) -> Vec<(String, String)> {
 }
 
 fn set_metadata<'a>(stream: &mut Stream, path: &mut Vec<&'a str>, value: &'a Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                path.push(name);
-                set_metadata(stream, path, value);
-                path.pop();
-            }
-        }
-        Value::String(text) => {
-            let path: Vec<&str> = ["metadata"]
-                .into_iter()
-                .chain(path.iter().copied())
-                .collect();
-            stream.set_property(&path, text);
-        }
-        _ => {}
+    if path.len() > 1 {
+        let whole: Vec<&str> = ["metadata"]
+            .into_iter()
+            .chain(path.iter().copied())
+            .collect();
+        stream.set_property(&whole, format::serialized(value));
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        path.push(name);
+        set_metadata(stream, path, value);
+        path.pop();
     }
 }

@@ -11,7 +11,9 @@ use mcp_gateway::gateway::calls::{JobId, StreamId};
 use mcp_gateway::gateway::pages::Store;
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::Headers;
-use mcp_gateway::stream::{Effect, Event, Flow, Stream};
+use mcp_gateway::policy::authorization::{Caller, Verdict};
+use mcp_gateway::policy::scopes;
+use mcp_gateway::stream::{Effect, Event, Flow, Known, Stream};
 
 use crate::format::{self, Case, Message, Names, Parts, Scenarios, Seen, WORKER};
 
@@ -150,15 +152,11 @@ impl Driver<'_> {
         let sent = self.case.sent(names);
         self.request.headers = sent.headers;
         let headers = headers(&self.request);
-        let metadata = self.stream.identity().and_then(|(namespace, path)| {
-            let tree = self.case.metadata.get(namespace)?;
-            let value = path.iter().try_fold(tree, |tree, name| tree.get(name))?;
-            value.as_str().map(str::to_owned)
-        });
+        let known = self.known();
         self.step(Event::RequestHeaders {
             headers,
             end: sent.body.is_none(),
-            metadata,
+            known,
         });
         let Some(body) = sent.body else { return };
         self.gone_on = self.flow == Flow::Continue;
@@ -174,6 +172,34 @@ impl Driver<'_> {
                 body: &body,
                 trailers: false,
             });
+        }
+    }
+
+    fn known(&self) -> Known {
+        let case = self.case;
+        let metadata = |namespace: &str, path: &[String]| {
+            let tree = case.metadata.get(namespace)?;
+            let value = path.iter().try_fold(tree, |tree, name| tree.get(name))?;
+            Some(format::serialized(value))
+        };
+        let identity = self.stream.identity();
+        let identity = identity.and_then(|(namespace, path)| metadata(namespace, path));
+        let authorization = self.gateway.config.authorization.as_ref();
+        let rights = authorization.map(|authorization| Caller {
+            verdicts: authorization
+                .expressions
+                .iter()
+                .map(|it| Verdict::of(case.verdict(&it.text).as_deref()))
+                .collect(),
+            scopes: authorization
+                .sources
+                .iter()
+                .map(|it| scopes::read(metadata(&it.namespace, &it.path).as_deref()))
+                .collect(),
+        });
+        Known {
+            identity: identity.and_then(|bytes| String::from_utf8(bytes).ok()),
+            rights: rights.unwrap_or_default(),
         }
     }
 
@@ -293,6 +319,7 @@ impl Driver<'_> {
             effect,
             Effect::RemoveRequestHeader(_)
                 | Effect::SetRequestHeader(..)
+                | Effect::AddRequestHeader(..)
                 | Effect::ReplaceRequestBody(_)
                 | Effect::ClearRouteCache
         );
@@ -300,6 +327,7 @@ impl Driver<'_> {
         match effect {
             Effect::RemoveRequestHeader(name) => self.request.headers.retain(|(n, _)| *n != name),
             Effect::SetRequestHeader(name, value) => set(&mut self.request, name, value),
+            Effect::AddRequestHeader(name, value) => self.request.headers.push((name, value)),
             Effect::ReplaceRequestBody(body) => {
                 self.request.body = String::from_utf8(body).expect("text")
             }
@@ -321,7 +349,7 @@ impl Driver<'_> {
                     headers: call
                         .headers
                         .iter()
-                        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                        .map(|(name, value)| (name.to_string(), value.clone()))
                         .collect(),
                     body: String::from_utf8(call.body.clone()).expect("text"),
                 };

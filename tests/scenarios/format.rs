@@ -144,6 +144,8 @@ pub(crate) struct Case {
     request: Request,
     /// Dynamic metadata of filters before.
     pub(crate) metadata: Value,
+    /// What expressions come to, by their texts; the others fail.
+    verdicts: BTreeMap<String, Value>,
     /// What calls are answered with, in this order.
     pub(crate) answers: Vec<Response>,
     /// What a cluster answers to what wants no answer, in place of 202.
@@ -393,6 +395,38 @@ fn joined(headers: &[(String, String)], name: &str) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
+/// A value as Envoy hands it over, which does not tell its type.
+pub(crate) fn serialized(value: &Value) -> Vec<u8> {
+    let map = |fields: Vec<(Vec<u8>, Vec<u8>)>| {
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
+        let count = u32::try_from(fields.len()).expect("few").to_le_bytes();
+        let sizes = fields
+            .iter()
+            .map(|(name, value)| [size(name), size(value)].concat());
+        let texts = fields
+            .iter()
+            .map(|(name, value)| [&**name, b"\0", value, b"\0"].concat());
+        let parts: Vec<_> = [count.to_vec()]
+            .into_iter()
+            .chain(sizes)
+            .chain(texts)
+            .collect();
+        parts.concat()
+    };
+    match value {
+        Value::Null => Vec::new(),
+        Value::Bool(is) => vec![u8::from(*is)],
+        Value::Number(number) => number.as_f64().expect("a double").to_le_bytes().into(),
+        Value::String(text) => text.clone().into(),
+        Value::Array(list) => map(list.iter().map(|it| (serialized(it), Vec::new())).collect()),
+        Value::Object(members) => {
+            let member =
+                |(name, value): (&String, &Value)| (name.clone().into(), serialized(value));
+            map(members.iter().map(member).collect())
+        }
+    }
+}
+
 /// The text of a body in a scenario: a string's own, else the JSON as it stands.
 fn text(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
@@ -449,6 +483,11 @@ impl Case {
             );
         }
         Sent { headers, body }
+    }
+
+    /// What the expression `text` comes to; `None` where it fails.
+    pub(crate) fn verdict(&self, text: &str) -> Option<Vec<u8>> {
+        self.verdicts.get(text).map(serialized)
     }
 
     /// What the server of `cluster` answers to what wants no answer, if it does.

@@ -78,6 +78,8 @@ pub(super) struct HostState {
     /// Shared queues by name, in the order of their numbers.
     pub(super) queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
     pub(super) declared: Vec<Vec<u8>>,
+    /// Texts of `expr_create`, in the order of their tokens.
+    pub(super) expressions: Vec<String>,
     /// Nanoseconds since 1970; stands still unless a scenario moves it.
     pub(super) clock: u64,
     pub(super) tick_period: u32,
@@ -107,6 +109,7 @@ impl HostState {
             metrics: Metrics::default(),
             queues: Vec::new(),
             declared: Vec::new(),
+            expressions: Vec::new(),
             clock: 1_767_225_600_000_000_000,
             tick_period: 0,
             contexts: BTreeSet::new(),
@@ -171,6 +174,8 @@ pub(super) struct StreamState {
     /// Beside those of the settings.
     pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) filter_state: BTreeMap<String, Vec<u8>>,
+    /// What expressions come to, by their tokens.
+    pub(super) expressions: Vec<Option<Vec<u8>>>,
     pub(super) request_headers_changed: bool,
     pub(super) clear_route_cache_calls: u32,
     pub(super) reply_asked: bool,

@@ -71,6 +71,19 @@ impl Stream {
         vm.stream_mut(self.id).properties.insert(path, value);
     }
 
+    /// What the expressions that were compiled come to on this stream, by their
+    /// texts; `None` where one fails.
+    pub(crate) fn expressions(&mut self, answer: impl Fn(&str) -> Option<Vec<u8>>) {
+        let mut vm = self.vm.borrow_mut();
+        let answers = vm
+            .state()
+            .expressions
+            .iter()
+            .map(|text| answer(text))
+            .collect();
+        vm.stream_mut(self.id).expressions = answers;
+    }
+
     /// The client sends a whole request.
     #[track_caller]
     pub(crate) fn request(&mut self, request: impl std::borrow::Borrow<Request>) -> Outcome {

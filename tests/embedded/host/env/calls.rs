@@ -5,7 +5,7 @@ use crate::host::abi::{Direction, Status};
 use crate::host::guest::{self, Answer, Stop};
 use crate::host::headers::Headers;
 use crate::host::message::Call;
-use crate::host::state::HostState;
+use crate::host::state::{HostState, Phase};
 use std::time::Duration;
 use wasmi::{Caller, Error, Linker};
 
@@ -87,21 +87,55 @@ fn call_foreign_function(
     let name = guest::read_text(caller, name, name_size)?;
     let arguments = guest::read(caller, arguments, arguments_size)?;
     let answer = match name.as_str() {
-        "declare_property" => declare_property(caller.data_mut(), arguments),
+        "declare_property" => declare_property(caller.data_mut(), arguments).map(|()| Vec::new()),
         "clear_route_cache" => {
             clear_route_cache(caller.data_mut());
-            Ok(())
+            Ok(Vec::new())
         }
-        // CEL is a build option of Envoy, so a filter must do without it; an
-        // unknown name is answered alike.
+        "expr_create" => expression(caller.data_mut(), arguments),
+        "expr_evaluate" => evaluated(caller.data_mut(), &arguments),
+        // Whatever else Envoy was built with; an unknown name is answered alike.
         _ => return Err(Status::NotFound.into()),
     };
-    for address in [results, results_size] {
-        if address != 0 {
-            guest::write_number(caller, address, 0)?;
+    match answer {
+        Ok(bytes) if !bytes.is_empty() => guest::give(caller, &bytes, results, results_size),
+        answer => {
+            for address in [results, results_size] {
+                if address != 0 {
+                    guest::write_number(caller, address, 0)?;
+                }
+            }
+            answer.map(|_| ())
         }
     }
-    answer
+}
+
+/// Gives the token of an expression. What CEL would make of it is not known
+/// here: only a bracket without end is refused.
+fn expression(state: &mut HostState, text: Vec<u8>) -> Result<Vec<u8>, Stop> {
+    let text = String::from_utf8(text).map_err(|_| Status::BadArgument)?;
+    if text.matches('[').count() != text.matches(']').count() {
+        return Err(Status::BadArgument.into());
+    }
+    state.expressions.push(text);
+    Ok((state.expressions.len() as u32 - 1).to_le_bytes().into())
+}
+
+/// What the scenario says that the expression comes to.
+fn evaluated(state: &mut HostState, token: &[u8]) -> Result<Vec<u8>, Stop> {
+    let token = token.try_into().map_err(|_| Status::BadArgument)?;
+    let at = u32::from_le_bytes(token) as usize;
+    if at >= state.expressions.len() {
+        return Err(Status::NotFound.into());
+    }
+    let stream = state.stream().ok_or(Status::InternalFailure)?;
+    // Later there are no headers, and Envoy answers all the same.
+    if stream.phase != Some(Phase::Headers(Direction::Request)) {
+        state.violation("expr_evaluate after the request's headers: they are empty by then");
+        return Err(Status::InternalFailure.into());
+    }
+    let answer = stream.expressions.get(at).cloned().flatten();
+    answer.ok_or(Status::InternalFailure.into())
 }
 
 /// Envoy declares a path once; what is already set keeps its old type.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::mcp::json::{self, Shape};
+use super::json::{self, Shape};
 
 /// Something else in place of a part of a text; an empty part is where
 /// something is put in.
@@ -98,30 +98,76 @@ pub fn set(whole: &str, object: &str, members: &Members<'_>) -> Option<Vec<Edit>
 /// that `is_gone` names. `None` when it is no object.
 pub fn remove(whole: &str, object: &str, is_gone: impl Fn(&str) -> bool) -> Option<Vec<Edit>> {
     let start = inside(whole, object, Ok(Shape::Object { unique: true }))?;
-    let mut edits = Vec::new();
-    let gone = |range| Edit {
-        range,
-        new: Vec::new(),
-    };
-    // Up to where members were seen, since where they go, and whether any stays.
-    let (mut end, mut since, mut stays) = (start, None, false);
-    let shape = json::members(object, |name, value| {
-        if is_gone(&name) {
-            since.get_or_insert(end);
-        } else {
-            if let Some(since) = since.take() {
-                // The comma before a member goes with it; before the first is none.
-                let comma = whole.get(end..).filter(|_| !stays);
-                let comma = comma.and_then(|rest| rest.find(','));
-                let after = comma.map_or(0, |at| at.saturating_add(1));
-                edits.push(gone(since..end.saturating_add(after)));
-            }
-            stays = true;
+    let mut removal = Removal::new(whole, start);
+    let shape = json::members(object, |name, value| removal.pass(value, is_gone(&name)));
+    inside(whole, object, shape)?;
+    Some(removal.end())
+}
+
+/// The edits with which `array`, a slice of `whole`, has none of the elements
+/// for which `is_gone`. `None` when it is no array.
+pub fn remove_elements(
+    whole: &str,
+    array: &str,
+    mut is_gone: impl FnMut(&str) -> bool,
+) -> Option<Vec<Edit>> {
+    let open = array.find('[')?.checked_add(1)?;
+    let start = json::span(whole, array)?.start.checked_add(open)?;
+    let mut removal = Removal::new(whole, start);
+    json::elements(array, |element| removal.pass(element, is_gone(element))).ok()?;
+    Some(removal.end())
+}
+
+/// Parts of a container that go, each with one comma.
+struct Removal<'t> {
+    whole: &'t str,
+    /// Up to where parts were seen.
+    end: usize,
+    /// Since where they go.
+    since: Option<usize>,
+    /// Whether any stays.
+    stays: bool,
+    edits: Vec<Edit>,
+}
+
+impl<'t> Removal<'t> {
+    /// From a container whose parts start at `start`.
+    fn new(whole: &'t str, start: usize) -> Self {
+        Self {
+            whole,
+            end: start,
+            since: None,
+            stays: false,
+            edits: Vec::new(),
         }
-        end = json::span(whole, value).map_or(end, |span| span.end);
-    });
-    edits.extend(since.map(|since| gone(since..end)));
-    inside(whole, object, shape).map(|_| edits)
+    }
+
+    /// The next part ends with `value`.
+    fn pass(&mut self, value: &str, is_gone: bool) {
+        if is_gone {
+            self.since.get_or_insert(self.end);
+        } else {
+            // The comma before a part goes with it; before the first is none.
+            let comma = self.whole.get(self.end..).filter(|_| !self.stays);
+            let comma = comma.and_then(|rest| rest.find(','));
+            let after = comma.map_or(0, |at| at.saturating_add(1));
+            self.cut(self.end.saturating_add(after));
+            self.stays = true;
+        }
+        self.end = json::span(self.whole, value).map_or(self.end, |span| span.end);
+    }
+
+    fn cut(&mut self, end: usize) {
+        self.edits.extend(self.since.take().map(|since| Edit {
+            range: since..end,
+            new: Vec::new(),
+        }));
+    }
+
+    fn end(mut self) -> Vec<Edit> {
+        self.cut(self.end);
+        self.edits
+    }
 }
 
 /// Where the members of `object` start, if it is one.
@@ -234,6 +280,26 @@ mod tests {
         ] {
             let edits = remove(text, text, |name| matches!(name, "x" | "y")).expect(text);
             assert_eq!(applied(text, edits), expected, "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn elements_are_removed_with_one_comma_each() {
+        for (text, expected) in [
+            ("[]", "[]"),
+            ("[ 1 ]", "[ 1 ]"),
+            ("[ 0 ]", "[ ]"),
+            ("[ 0 , 0 ]", "[ ]"),
+            (r#"[0, "," ,[0]]"#, r#"[ "," ,[0]]"#),
+            ("[1,0]", "[1]"),
+            ("[ 0,0 , 1 ,0, 2,0 ]", "[ 1, 2 ]"),
+        ] {
+            let whole = format!(" {text}");
+            let edits = remove_elements(&whole, &whole[1..], |text| text == "0").expect(text);
+            assert_eq!(applied(&whole, edits), format!(" {expected}"), "{text}");
+        }
+        for text in ["", "{}", r#""[]""#, "[", "[1}", "[]]", "null"] {
+            assert_eq!(remove_elements(text, text, |_| true), None, "{text}");
         }
     }
 

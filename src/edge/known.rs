@@ -1,0 +1,42 @@
+//! What Envoy knows of who sent a request.
+
+use super::property;
+use super::shared::Shared;
+use crate::http::Headers;
+use crate::policy::authorization::{Caller, Verdict};
+use crate::policy::scopes;
+use crate::stream::{Known, Stream};
+
+/// What Envoy knows of who sent the request. It is asked while the headers
+/// are there: expressions over headers that have gone on are true or false
+/// without an error.
+pub(super) fn of(headers: &Headers, stream: &Stream, shared: &Shared) -> Known {
+    let config = &shared.config;
+    let path = headers.get(":path").unwrap_or_default();
+    if !config.endpoints.contains(path) {
+        return Known::default();
+    }
+    let metadata = |namespace: &str, path: &[String]| {
+        let place = ["metadata", "filter_metadata", namespace];
+        let path = path.iter().map(String::as_str);
+        property::bytes(&place.into_iter().chain(path).collect::<Vec<_>>())
+    };
+    let identity = stream.identity();
+    let rights = config.authorization.as_ref().map(|authorization| {
+        let verdicts = shared.expressions.iter();
+        let sources = authorization.sources.iter();
+        Caller {
+            verdicts: verdicts
+                .map(|token| Verdict::of(property::evaluate(*token).as_deref()))
+                .collect(),
+            scopes: sources
+                .map(|source| scopes::read(metadata(&source.namespace, &source.path).as_deref()))
+                .collect(),
+        }
+    });
+    Known {
+        identity: identity
+            .and_then(|(namespace, path)| String::from_utf8(metadata(namespace, path)?).ok()),
+        rights: rights.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,62 @@
+//! The kinds of things that servers list, and what each is called where.
+
+use super::method;
+
+/// A kind of list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `tools/list`
+    Tools,
+    /// `prompts/list`
+    Prompts,
+    /// `resources/list`
+    Resources,
+    /// `resources/templates/list`
+    Templates,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: &'static [Self] =
+        &[Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// The kind that `method` lists.
+    pub fn of(method: &str) -> Option<Self> {
+        match method {
+            method::TOOLS_LIST => Some(Self::Tools),
+            method::PROMPTS_LIST => Some(Self::Prompts),
+            method::RESOURCES_LIST => Some(Self::Resources),
+            method::TEMPLATES_LIST => Some(Self::Templates),
+            _ => None,
+        }
+    }
+
+    /// The method that lists it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tools => method::TOOLS_LIST,
+            Self::Prompts => method::PROMPTS_LIST,
+            Self::Resources => method::RESOURCES_LIST,
+            Self::Templates => method::TEMPLATES_LIST,
+        }
+    }
+
+    /// The member of the result that holds the list.
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The member of an entry that names it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+        }
+    }
+}

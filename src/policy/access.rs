@@ -1,0 +1,263 @@
+//! What a message wants to do: its method, and what that is about by the name
+//! that the client uses.
+
+use std::borrow::Cow;
+
+use super::Refusal;
+use super::attributes::name;
+use crate::mcp::json::{self, Shape};
+use crate::mcp::lookalike::is_lookalike;
+use crate::mcp::message::Params;
+use crate::mcp::method::{self, Subject};
+use crate::mcp::{Invalid, Message};
+
+/// One thing that a message wants to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// The JSON-RPC method, [`method::RESPONSE`] for a response.
+    pub method: &'a str,
+    /// What it is about, where it is about one thing that has a name. A message
+    /// of `tasks/*` does not say which tool made the task: who knows it puts it here.
+    pub about: Option<(Subject, Cow<'a, str>)>,
+}
+
+impl<'a> Access<'a> {
+    /// All that `message` wants: at least one thing, each of them needs a right.
+    ///
+    /// # Errors
+    /// Readers may differ in what it is about, or it is no Unicode.
+    pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
+        let method = message.method();
+        let abouts = match (method, message.params()) {
+            (_, None) => Vec::new(),
+            (method::COMPLETION, Some(params)) => references(params)?,
+            (method::LISTEN, Some(params)) => subscriptions(params)?,
+            (_, Some(params)) => match method::subject(method).zip(method::name_param(method)) {
+                Some((subject, param)) => vec![name(params, param)?.map(|name| (subject, name))],
+                None => Vec::new(),
+            },
+        };
+        let mut accesses: Vec<Self> = abouts
+            .into_iter()
+            .map(|about| Self { method, about })
+            .collect();
+        if accesses.is_empty() {
+            let about = None;
+            accesses.push(Self { method, about });
+        }
+        Ok(accesses)
+    }
+}
+
+type About<'a> = Option<(Subject, Cow<'a, str>)>;
+
+/// What a completion is about: the prompt and the template that it names,
+/// whatever it says that it is about.
+fn references<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
+    let [prompt, template] = below(params, ("ref", "params.ref"), ["name", "uri"])?;
+    let named = [(Subject::Prompt, prompt), (Subject::Resource, template)];
+    let named = named
+        .into_iter()
+        .filter_map(|(kind, raw)| Some((kind, raw?)));
+    named.map(|(kind, raw)| about(kind, raw)).collect()
+}
+
+/// The resources that a client subscribes to.
+fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
+    let place = ("notifications", "params.notifications");
+    let [list] = below(params, place, ["resourceSubscriptions"])?;
+    let mut uris = Vec::new();
+    if let Some(list) = list
+        && json::elements(list, |uri| uris.push(uri)).is_err()
+    {
+        return Ok(Vec::new());
+    }
+    let uris = uris.into_iter();
+    uris.map(|raw| about(Subject::Resource, raw)).collect()
+}
+
+fn about<'a>(kind: Subject, raw: &'a str) -> Result<About<'a>, Refusal> {
+    match json::string(raw) {
+        Some(name) => Ok(Some((kind, name))),
+        // What is no Unicode is still a name that a server could act on.
+        None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
+        None => Ok(None),
+    }
+}
+
+/// These members of the object that stands in `params`; none, where it is no object.
+fn below<'a, const N: usize>(
+    params: &Params<'a>,
+    (name, place): (&str, &'static str),
+    known: [&str; N],
+) -> Result<[Option<&'a str>; N], Refusal> {
+    let differs = |place| Err(Refusal::Body(Invalid::DuplicateKey(place)));
+    let mut found = [None; N];
+    if params.has_lookalike(name) {
+        return differs("params");
+    }
+    let Some(object) = params.get(name) else {
+        return Ok(found);
+    };
+    let mut has_lookalike = false;
+    let shape = json::members(object, |member, value| {
+        has_lookalike |= is_lookalike(&member, &known);
+        for (known, found) in known.iter().zip(&mut found) {
+            if *known == member {
+                *found = Some(value);
+            }
+        }
+    });
+    if shape == Ok(Shape::Object { unique: false }) || has_lookalike {
+        return differs(place);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn of(method: &str, params: &str) -> Result<Vec<Option<(Subject, String)>>, Refusal> {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let message = Message::parse(body.as_bytes()).unwrap();
+        let accesses = Access::of(&message)?;
+        assert!(accesses.iter().all(|access| access.method == method));
+        let abouts = accesses.into_iter().map(|access| access.about);
+        Ok(abouts
+            .map(|about| about.map(|(kind, name)| (kind, name.into_owned())))
+            .collect())
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_message_says_what_it_is_about_by_the_clients_name() {
+        use Subject::{Prompt, Resource, Tool};
+        for (method, params, expected) in [
+            (
+                "tools/call",
+                r#"{"name":"w__\u0078"}"#,
+                &[(Tool, "w__x")][..],
+            ),
+            ("prompts/get", r#"{"name":"p"}"#, &[(Prompt, "p")]),
+            ("resources/read", r#"{"uri":"a+f"}"#, &[(Resource, "a+f")]),
+            ("resources/subscribe", r#"{"uri":"f"}"#, &[(Resource, "f")]),
+            (
+                "resources/unsubscribe",
+                r#"{"uri":"f"}"#,
+                &[(Resource, "f")],
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"p"}}"#,
+                &[(Prompt, "p")],
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/resource","uri":"f:{x}"}}"#,
+                &[(Resource, "f:{x}")],
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"uri":"f","name":"p"}}"#,
+                &[(Prompt, "p"), (Resource, "f")],
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["a","b"]}}"#,
+                &[(Resource, "a"), (Resource, "b")],
+            ),
+        ] {
+            let expected = expected
+                .iter()
+                .map(|(kind, name)| Some((*kind, (*name).to_owned())));
+            assert_eq!(
+                of(method, params),
+                Ok(expected.collect()),
+                "{method} {params}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_has_no_name_is_about_nothing() {
+        for (method, params) in [
+            ("tools/call", "{}"),
+            ("tools/call", r#"{"name":1}"#),
+            ("tools/call", r#"{"uri":"x"}"#),
+            ("tools/list", r#"{"name":"x"}"#),
+            ("tasks/get", r#"{"taskId":"x"}"#),
+            ("acme/run", r#"{"name":"x"}"#),
+            ("completion/complete", "{}"),
+            ("completion/complete", r#"{"ref":"x"}"#),
+            ("completion/complete", r#"{"ref":{"name":1}}"#),
+            ("subscriptions/listen", "{}"),
+            ("subscriptions/listen", r#"{"notifications":[]}"#),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":{}}}"#,
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":[]}}"#,
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":[1]}}"#,
+            ),
+        ] {
+            assert_eq!(of(method, params), Ok(vec![None]), "{method} {params}");
+        }
+        let response = br#"{"jsonrpc":"2.0","id":1,"result":{"name":"x"}}"#;
+        let message = Message::parse(response).unwrap();
+        let access = Access {
+            method: method::RESPONSE,
+            about: None,
+        };
+        assert_eq!(Access::of(&message), Ok(vec![access]));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_readers_may_differ_in_is_refused() {
+        let differs = |place| Err(Refusal::Body(Invalid::DuplicateKey(place)));
+        for (method, params, expected) in [
+            (
+                "tools/call",
+                r#"{"name":"x","Name":"y"}"#,
+                differs("params"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x"},"Ref":{"name":"y"}}"#,
+                differs("params"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x","name":"y"}}"#,
+                differs("params.ref"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x","URI":"y"}}"#,
+                differs("params.ref"),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":[],"ResourceSubscriptions":["x"]}}"#,
+                differs("params.notifications"),
+            ),
+            (
+                "resources/read",
+                r#"{"uri":"\ud800"}"#,
+                Err(Refusal::NotExportable("params")),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["a","\ud800"]}}"#,
+                Err(Refusal::NotExportable("params")),
+            ),
+        ] {
+            assert_eq!(of(method, params), expected, "{method} {params}");
+        }
+    }
+}

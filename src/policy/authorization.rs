@@ -1,0 +1,829 @@
+//! `authorization`: who may do what. Rules over methods, and over names as
+//! clients see them; the first that matches decides.
+
+use std::borrow::Cow;
+
+use super::Refusal;
+use super::access::Access;
+use super::glob::Glob;
+use super::shown;
+use crate::mcp::json::Error;
+use crate::mcp::list::Kind;
+use crate::mcp::method::{self, Subject};
+
+/// The rules, with what they ask of the host once per request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    /// What becomes of what no rule matches.
+    pub default: Action,
+    /// In the order of the configuration.
+    pub rules: Vec<Rule>,
+    /// What rules ask of Envoy's expression engine, each text once.
+    pub expressions: Vec<Expression>,
+    /// Where the scopes of callers are, each place once.
+    pub sources: Vec<Source>,
+}
+
+/// What a rule does with what it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It may go on.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What it does.
+    pub action: Action,
+    /// The methods that it covers; empty for those that its names are about, or
+    /// all where it has none of them.
+    pub methods: Vec<Glob>,
+    /// The tools.
+    pub tools: Vec<Glob>,
+    /// The prompts.
+    pub prompts: Vec<Glob>,
+    /// The resources and templates, by URI.
+    pub resources: Vec<Glob>,
+    /// What must be true of the caller: a place in [`Authorization::expressions`].
+    pub when: Option<usize>,
+    /// What an allowing rule asks of the caller's scopes.
+    pub required: Option<Required>,
+}
+
+/// `requiredScopes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Required {
+    /// The caller needs all of them.
+    pub scopes: Vec<String>,
+    /// Where the caller's are: a place in [`Authorization::sources`].
+    pub source: usize,
+}
+
+/// An expression in Envoy's CEL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// Its text.
+    pub text: String,
+    /// The field of the configuration where it first stands, for who is told
+    /// that it does not compile.
+    pub field: String,
+}
+
+/// Where an earlier filter left the scopes of a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The filter's namespace in dynamic metadata.
+    pub namespace: String,
+    /// The keys that lead to the value.
+    pub path: Vec<String>,
+}
+
+/// What an expression came to for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It could not be evaluated, or to something else: matches what denies,
+    /// and nothing that allows.
+    Failed,
+}
+
+impl Verdict {
+    /// What `expr_evaluate` answered: a boolean is one byte, and nothing else is
+    /// taken for one.
+    pub fn of(answer: Option<&[u8]>) -> Self {
+        match answer {
+            Some([1]) => Self::True,
+            Some([0]) => Self::False,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What is known of a caller, from the request's headers on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Caller {
+    /// One for each of [`Authorization::expressions`].
+    pub verdicts: Vec<Verdict>,
+    /// One for each of [`Authorization::sources`], as [`super::scopes::read`] reads them.
+    pub scopes: Vec<Vec<String>>,
+}
+
+/// Whether a caller may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision<'a> {
+    /// Yes.
+    Allowed,
+    /// No.
+    Denied {
+        /// All scopes that it needs, where the caller lacks one of them.
+        scopes: Option<&'a [String]>,
+    },
+}
+
+impl Authorization {
+    /// Whether `caller` may do what it wants with `access`: the first rule that
+    /// matches says so, an allowing one whose scopes are missing denies, and
+    /// without any the default does.
+    ///
+    /// What everyone needs to get to know the endpoint ([`is_open`]) is denied
+    /// only by a rule that names its method. A task that is said to be about a
+    /// tool needs the right to call it: rules for `tools/call` cover it too.
+    pub fn decide(&self, caller: &Caller, access: &Access<'_>) -> Decision<'_> {
+        let is_open = is_open(access.method);
+        let rules = self.rules.iter();
+        for rule in rules.filter(|rule| rule.covers(access) && rule.is_for(caller)) {
+            match rule.decision(caller) {
+                Decision::Allowed => return Decision::Allowed,
+                Decision::Denied { .. } if is_open && rule.methods.is_empty() => {}
+                denied => return denied,
+            }
+        }
+        if is_open || self.default == Action::Allow {
+            Decision::Allowed
+        } else {
+            Decision::Denied { scopes: None }
+        }
+    }
+
+    /// Whether `caller` may do all of `accesses`, those of one message.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`], the first that it may not. It says nothing of
+    /// whether there is what was asked for.
+    pub fn permit(&self, caller: &Caller, accesses: &[Access<'_>]) -> Result<(), Refusal> {
+        for access in accesses {
+            if let Decision::Denied { scopes } = self.decide(caller, access) {
+                let name = access.about.as_ref().map(|(_, name)| name);
+                return Err(Refusal::Denied {
+                    what: match name {
+                        Some(name) => format!("{} {name}", access.method),
+                        None => access.method.to_owned(),
+                    },
+                    scopes: scopes.map(<[String]>::to_vec),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a list of `kind` shows `caller` what clients call `name`: what it
+    /// may not call, or read, it is not shown. Templates go by their text.
+    pub fn shows(&self, caller: &Caller, kind: Kind, name: &str) -> bool {
+        let (method, subject) = match kind {
+            Kind::Tools => (method::TOOLS_CALL, Subject::Tool),
+            Kind::Prompts => (method::PROMPTS_GET, Subject::Prompt),
+            Kind::Resources | Kind::Templates => (method::RESOURCES_READ, Subject::Resource),
+        };
+        let about = Some((subject, Cow::Borrowed(name)));
+        self.decide(caller, &Access { method, about }) == Decision::Allowed
+    }
+
+    /// A server's response to a list of `kind`, as `caller` may see it: as
+    /// [`shown::filtered`], by [`Authorization::shows`].
+    ///
+    /// # Errors
+    /// `text` is no JSON object, and must not pass.
+    pub fn filtered(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        text: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        shown::filtered(text, kind, self.is_personal(), |name| {
+            self.shows(caller, kind, name)
+        })
+    }
+
+    /// Whether what is shown to one caller may be hidden from another.
+    pub fn is_personal(&self) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.when.is_some() || rule.required.is_some())
+    }
+}
+
+/// Whether everyone may ask `method`, unless a rule names it: clients start with
+/// these, and lists show each what it may use.
+pub fn is_open(method: &str) -> bool {
+    matches!(
+        method,
+        method::INITIALIZE | method::SERVER_DISCOVER | method::PING | method::RESPONSE
+    ) || method.starts_with("notifications/")
+        || Kind::of(method).is_some()
+}
+
+impl Rule {
+    /// The patterns for things of this kind.
+    pub fn names(&self, kind: Subject) -> &[Glob] {
+        match kind {
+            Subject::Tool => &self.tools,
+            Subject::Prompt => &self.prompts,
+            Subject::Resource => &self.resources,
+        }
+    }
+
+    /// Whether it is about some things only.
+    pub fn has_names(&self) -> bool {
+        !(self.tools.is_empty() && self.prompts.is_empty() && self.resources.is_empty())
+    }
+
+    /// Whether it names `method`.
+    pub fn has_method(&self, method: &str) -> bool {
+        self.methods.iter().any(|glob| glob.matches(method))
+    }
+
+    fn covers(&self, access: &Access<'_>) -> bool {
+        let is_tools_task = access.about.is_some() && access.method.starts_with(method::TASKS);
+        let has_method = self.methods.is_empty()
+            || self.has_method(access.method)
+            || is_tools_task && self.has_method(method::TOOLS_CALL);
+        let has_name = match &access.about {
+            _ if !self.has_names() => true,
+            Some((kind, name)) => self.names(*kind).iter().any(|glob| glob.matches(name)),
+            None => false,
+        };
+        has_method && has_name
+    }
+
+    fn is_for(&self, caller: &Caller) -> bool {
+        let verdict = |at: usize| caller.verdicts.get(at).copied();
+        match self.when.map(|at| verdict(at).unwrap_or(Verdict::Failed)) {
+            None | Some(Verdict::True) => true,
+            Some(Verdict::False) => false,
+            Some(Verdict::Failed) => self.action == Action::Deny,
+        }
+    }
+
+    /// What it says where it matches.
+    fn decision(&self, caller: &Caller) -> Decision<'_> {
+        if self.action == Action::Deny {
+            return Decision::Denied { scopes: None };
+        }
+        let Some(required) = &self.required else {
+            return Decision::Allowed;
+        };
+        let has = caller.scopes.get(required.source);
+        let has = has.map(Vec::as_slice).unwrap_or_default();
+        if required.scopes.iter().all(|scope| has.contains(scope)) {
+            Decision::Allowed
+        } else {
+            let scopes = Some(required.scopes.as_slice());
+            Decision::Denied { scopes }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::mcp::Message;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const SCOPED: &str = r#""scopesFrom":{"namespace":"jwt","path":["scope"]},"#;
+
+    fn parse(authorization: &str) -> Authorization {
+        let config = format!(r#"{{"authorization":{{{authorization}}}}}"#);
+        let config = Config::parse(config.as_bytes());
+        config
+            .unwrap_or_else(|error| panic!("{authorization}: {error}"))
+            .authorization
+            .unwrap()
+    }
+
+    fn rules(default: &str, rules: &str) -> Authorization {
+        parse(&format!(
+            r#"{SCOPED}"defaultAction":"{default}","rules":[{rules}]"#
+        ))
+    }
+
+    fn caller(verdicts: &[Verdict], scopes: &[&str]) -> Caller {
+        Caller {
+            verdicts: verdicts.to_vec(),
+            scopes: vec![scopes.iter().map(|&scope| scope.to_owned()).collect()],
+        }
+    }
+
+    /// `tools/call x` as an access; the kind is the method's.
+    fn access(text: &str) -> Access<'_> {
+        let (method, name) = match text.split_once(' ') {
+            Some((method, name)) => (method, Some(name)),
+            None => (text, None),
+        };
+        let (kind, name) = match (method, name.and_then(|name| name.split_once('='))) {
+            (_, Some(("prompt", name))) => (Some(Subject::Prompt), Some(name)),
+            (_, Some(("uri", name))) => (Some(Subject::Resource), Some(name)),
+            (_, Some(("tool", name))) => (Some(Subject::Tool), Some(name)),
+            (method, _) => (method::subject(method), name),
+        };
+        Access {
+            method,
+            about: kind.zip(name.map(Cow::Borrowed)),
+        }
+    }
+
+    fn allows(authorization: &Authorization, text: &str) -> bool {
+        let decision = authorization.decide(&Caller::default(), &access(text));
+        assert_ne!(decision, Decision::Denied { scopes: Some(&[]) });
+        decision == Decision::Allowed
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_first_rule_that_matches_decides_and_else_the_default() {
+        let both = r#"{"action":"DENY","tools":["a_x"]},{"action":"ALLOW","tools":["a_*"]},{"action":"DENY","tools":["*"]}"#;
+        for (default, call, expected) in [
+            ("ALLOW", "tools/call a_x", false),
+            ("ALLOW", "tools/call a_y", true),
+            ("ALLOW", "tools/call b", false),
+            ("ALLOW", "prompts/get a_x", true),
+            ("DENY", "tools/call a_y", true),
+            ("DENY", "prompts/get a_y", false),
+            ("DENY", "acme/run", false),
+            ("DENY", "logging/setLevel", false),
+        ] {
+            let authorization = rules(default, both);
+            assert_eq!(allows(&authorization, call), expected, "{default} {call}");
+        }
+        // The default of the default is the safe one.
+        assert!(!allows(&parse(""), "tools/call x"));
+        assert!(allows(&parse(r#""defaultAction":"ALLOW""#), "tools/call x"));
+    }
+
+    /// For each: a rule that allows, what it covers, what it does not.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_rule_covers_the_methods_that_name_one_of_its_kinds() {
+        for (rule, covered, others) in [
+            (
+                r#""tools":["x"]"#,
+                &["tools/call x"][..],
+                &[
+                    "tools/call y",
+                    "tools/call",
+                    "prompts/get x",
+                    "resources/read x",
+                    "completion/complete prompt=x",
+                ][..],
+            ),
+            (
+                r#""prompts":["x"]"#,
+                &["prompts/get x", "completion/complete prompt=x"],
+                &[
+                    "tools/call x",
+                    "completion/complete uri=x",
+                    "completion/complete",
+                    "resources/read x",
+                ],
+            ),
+            (
+                r#""resources":["w+f:*"]"#,
+                &[
+                    "resources/read w+f:x",
+                    "resources/subscribe w+f:x",
+                    "resources/unsubscribe w+f:x",
+                    "completion/complete uri=w+f:{x}",
+                    "subscriptions/listen uri=w+f:x",
+                ],
+                &[
+                    "resources/read x",
+                    "subscriptions/listen",
+                    "tools/call w+f:x",
+                    "subscriptions/listen uri=x",
+                ],
+            ),
+            (
+                r#""tools":["x"],"prompts":["y"]"#,
+                &["tools/call x", "prompts/get y"],
+                &["tools/call y", "prompts/get x", "resources/read x"],
+            ),
+            (
+                r#""name":"everything""#,
+                &[
+                    "tools/call x",
+                    "prompts/get x",
+                    "tools/call",
+                    "acme/run",
+                    "tasks/get",
+                    "subscriptions/listen",
+                    "logging/setLevel",
+                ],
+                &[],
+            ),
+            (
+                r#""methods":["prompts/get","acme/*"]"#,
+                &["prompts/get x", "prompts/get", "acme/run"],
+                &["tools/call x", "acme", "completion/complete prompt=x"],
+            ),
+            (
+                r#""methods":["resources/read"],"resources":["x"]"#,
+                &["resources/read x"],
+                &["resources/read y", "resources/subscribe x"],
+            ),
+            (
+                r#""methods":["tools/*"],"tools":["x"]"#,
+                &["tools/call x"],
+                &["tools/call y", "tools/call"],
+            ),
+        ] {
+            let allowing = rules("DENY", &format!(r#"{{"action":"ALLOW",{rule}}}"#));
+            let denying = rules("ALLOW", &format!(r#"{{"action":"DENY",{rule}}}"#));
+            for (calls, expected) in [(covered, true), (others, false)] {
+                for call in calls {
+                    assert_eq!(allows(&allowing, call), expected, "{rule} {call}");
+                    assert_eq!(allows(&denying, call), !expected, "{rule} {call}");
+                }
+            }
+        }
+    }
+
+    const OPEN: &[&str] = &[
+        "initialize",
+        "server/discover",
+        "ping",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "notifications/initialized",
+        "notifications/cancelled",
+        "__jsonrpc_response",
+    ];
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_open_is_denied_only_by_a_rule_that_names_it() {
+        let closed = [
+            rules("DENY", ""),
+            rules("ALLOW", r#"{"action":"DENY"}"#),
+            rules(
+                "DENY",
+                r#"{"action":"DENY"},{"action":"DENY","tools":["*"]}"#,
+            ),
+            rules("DENY", r#"{"action":"ALLOW","requiredScopes":["a"]}"#),
+            rules(
+                "DENY",
+                r#"{"action":"DENY","methods":["tools/list"],"tools":["*"]}"#,
+            ),
+        ];
+        for method in OPEN {
+            for authorization in &closed {
+                assert!(allows(authorization, method), "{method}");
+                assert!(!allows(authorization, "tools/call x"));
+            }
+            let named =
+                format!(r#"{{"action":"DENY"}},{{"action":"DENY","methods":["{method}"]}}"#);
+            let named = rules("ALLOW", &named);
+            for other in OPEN {
+                assert_eq!(allows(&named, other), other != method, "{method} {other}");
+            }
+        }
+        let lists = rules(
+            "ALLOW",
+            r#"{"action":"ALLOW","methods":["tools/list"]},{"action":"DENY","methods":["*"]}"#,
+        );
+        for method in OPEN {
+            assert_eq!(allows(&lists, method), *method == "tools/list", "{method}");
+        }
+        // The first match wins here, too.
+        let first = rules(
+            "DENY",
+            r#"{"action":"ALLOW"},{"action":"DENY","methods":["ping"]}"#,
+        );
+        assert!(allows(&first, "ping"));
+        let scoped = r#"{"action":"ALLOW","methods":["tools/list"],"requiredScopes":["a"]}"#;
+        assert!(!allows(&rules("ALLOW", scoped), "tools/list"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_failed_expression_denies_and_never_allows() {
+        for (action, default, verdict, expected) in [
+            ("ALLOW", "DENY", Verdict::True, true),
+            ("ALLOW", "DENY", Verdict::False, false),
+            ("ALLOW", "DENY", Verdict::Failed, false),
+            ("DENY", "ALLOW", Verdict::True, false),
+            ("DENY", "ALLOW", Verdict::False, true),
+            ("DENY", "ALLOW", Verdict::Failed, false),
+            // What fails is passed over.
+            ("ALLOW", "ALLOW", Verdict::Failed, true),
+            ("DENY", "DENY", Verdict::False, false),
+        ] {
+            let rule = format!(r#"{{"action":"{action}","tools":["*"],"when":"a == b"}}"#);
+            let authorization = rules(default, &rule);
+            let caller = caller(&[verdict], &[]);
+            let decision = authorization.decide(&caller, &access("tools/call x"));
+            assert_eq!(
+                decision == Decision::Allowed,
+                expected,
+                "{action} {verdict:?}"
+            );
+            // One value for the call and for the list.
+            let shown = authorization.shows(&caller, Kind::Tools, "x");
+            assert_eq!(shown, expected, "{action} {verdict:?}");
+        }
+        // A verdict that is not there has failed.
+        let denying = rules("ALLOW", r#"{"action":"DENY","when":"a"}"#);
+        assert!(!allows(&denying, "tools/call x"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn only_the_one_byte_of_a_boolean_is_taken_for_one() {
+        for (answer, expected) in [
+            (Some(&b"\x01"[..]), Verdict::True),
+            (Some(b"\x00"), Verdict::False),
+            (Some(b""), Verdict::Failed),
+            (Some(b"1"), Verdict::Failed),
+            (Some(b"\x02"), Verdict::Failed),
+            (Some(b"\x01\x00"), Verdict::Failed),
+            (Some(&[1, 0, 0, 0, 0, 0, 0, 0]), Verdict::Failed),
+            (Some(b"true"), Verdict::Failed),
+            (None, Verdict::Failed),
+        ] {
+            assert_eq!(Verdict::of(answer), expected, "{answer:?}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_expression_is_asked_once_however_many_rules_have_it() {
+        let authorization = rules(
+            "DENY",
+            r#"{"action":"ALLOW","when":"a","requiredScopes":["x"]},{"action":"DENY","when":"b"},{"action":"ALLOW","when":"a","requiredScopes":["y"],"scopesFrom":{"namespace":"other","path":["p","q"]}},{"action":"ALLOW","requiredScopes":["z"]}"#,
+        );
+        let asked: Vec<_> = authorization
+            .expressions
+            .iter()
+            .map(|it| (it.text.as_str(), it.field.as_str()))
+            .collect();
+        let expected = [
+            ("a", "authorization.rules[0].when"),
+            ("b", "authorization.rules[1].when"),
+        ];
+        assert_eq!(asked, expected);
+        let places: Vec<_> = authorization.rules.iter().map(|rule| rule.when).collect();
+        assert_eq!(places, [Some(0), Some(1), Some(0), None]);
+        let source = |namespace: &str, path: &[&str]| Source {
+            namespace: namespace.into(),
+            path: path.iter().map(|&key| key.into()).collect(),
+        };
+        let expected = [source("jwt", &["scope"]), source("other", &["p", "q"])];
+        assert_eq!(authorization.sources, expected);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn missing_scopes_end_the_search_with_all_that_are_required() {
+        let authorization = rules(
+            "ALLOW",
+            r#"{"action":"ALLOW","tools":["admin_*"],"requiredScopes":["a","b"]},{"action":"ALLOW","tools":["*"]}"#,
+        );
+        let required = ["a".to_owned(), "b".to_owned()];
+        for (scopes, call, expected) in [
+            (&["a", "b"][..], "tools/call admin_x", Decision::Allowed),
+            (&["c", "b", "a"], "tools/call admin_x", Decision::Allowed),
+            (
+                &["a"],
+                "tools/call admin_x",
+                Decision::Denied {
+                    scopes: Some(&required),
+                },
+            ),
+            (
+                &[],
+                "tools/call admin_x",
+                Decision::Denied {
+                    scopes: Some(&required),
+                },
+            ),
+            (
+                &["a b"],
+                "tools/call admin_x",
+                Decision::Denied {
+                    scopes: Some(&required),
+                },
+            ),
+            (
+                &["A", "b"],
+                "tools/call admin_x",
+                Decision::Denied {
+                    scopes: Some(&required),
+                },
+            ),
+            (&[], "tools/call x", Decision::Allowed),
+        ] {
+            let caller = caller(&[], scopes);
+            let decision = authorization.decide(&caller, &access(call));
+            assert_eq!(decision, expected, "{scopes:?} {call}");
+            let name = call.strip_prefix("tools/call ").unwrap();
+            let shown = authorization.shows(&caller, Kind::Tools, name);
+            assert_eq!(shown, expected == Decision::Allowed, "{scopes:?} {call}");
+        }
+        // No place of scopes was read.
+        let unread = authorization.decide(&Caller::default(), &access("tools/call admin_x"));
+        assert_eq!(
+            unread,
+            Decision::Denied {
+                scopes: Some(&required)
+            }
+        );
+        // A rule that does not match asks for no scopes.
+        let other = rules(
+            "DENY",
+            r#"{"action":"ALLOW","when":"a","requiredScopes":["x"]}"#,
+        );
+        let decision = other.decide(&caller(&[Verdict::False], &[]), &access("tools/call x"));
+        assert_eq!(decision, Decision::Denied { scopes: None });
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_may_not_be_called_is_not_shown() {
+        for (rule, kind, name, expected) in [
+            (r#""tools":["x"]"#, Kind::Tools, "x", false),
+            (r#""tools":["x"]"#, Kind::Tools, "y", true),
+            (r#""tools":["x"]"#, Kind::Prompts, "x", true),
+            (r#""methods":["tools/call"]"#, Kind::Tools, "x", false),
+            (r#""methods":["tools/list"]"#, Kind::Tools, "x", true),
+            (r#""prompts":["x"]"#, Kind::Prompts, "x", false),
+            (r#""methods":["prompts/get"]"#, Kind::Prompts, "x", false),
+            (
+                r#""methods":["completion/complete"]"#,
+                Kind::Prompts,
+                "x",
+                true,
+            ),
+            (r#""resources":["f:*"]"#, Kind::Resources, "f:a", false),
+            (r#""resources":["f:*"]"#, Kind::Templates, "f:{a}", false),
+            (r#""resources":["f:a"]"#, Kind::Templates, "f:{a}", true),
+            (
+                r#""methods":["resources/read"]"#,
+                Kind::Templates,
+                "f:{a}",
+                false,
+            ),
+            (
+                r#""methods":["resources/subscribe"]"#,
+                Kind::Resources,
+                "f:a",
+                true,
+            ),
+            (r#""name":"all""#, Kind::Tools, "x", false),
+        ] {
+            let authorization = rules("ALLOW", &format!(r#"{{"action":"DENY",{rule}}}"#));
+            let shown = authorization.shows(&Caller::default(), kind, name);
+            assert_eq!(shown, expected, "{rule} {kind:?} {name}");
+        }
+        let nothing = rules("DENY", "");
+        assert!(!nothing.shows(&Caller::default(), Kind::Tools, "x"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_list_has_what_its_caller_may_call() {
+        let authorization = rules("DENY", r#"{"action":"ALLOW","tools":["a*"],"when":"x"}"#);
+        let text =
+            r#"{"id":1,"result":{"tools":[{"name":"a1"},{"name":"b"}],"cacheScope":"public"}}"#;
+        for (verdict, tools) in [
+            (Verdict::True, r#"[{"name":"a1"}]"#),
+            (Verdict::Failed, "[]"),
+        ] {
+            let filtered = authorization.filtered(&caller(&[verdict], &[]), Kind::Tools, text);
+            let expected =
+                format!(r#"{{"id":1,"result":{{"tools":{tools},"cacheScope":"private"}}}}"#);
+            assert_eq!(filtered, Ok(Some(expected.into_bytes())), "{verdict:?}");
+        }
+        assert!(!rules("DENY", r#"{"action":"ALLOW","tools":["a*"]}"#).is_personal());
+        assert!(rules("DENY", r#"{"action":"ALLOW","requiredScopes":["a"]}"#).is_personal());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_task_needs_the_right_of_its_tool() {
+        for (default, rule, task, expected) in [
+            (
+                "DENY",
+                r#"{"action":"ALLOW","tools":["x"]}"#,
+                "tasks/get tool=x",
+                true,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","tools":["x"]}"#,
+                "tasks/get tool=y",
+                false,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","tools":["x"]}"#,
+                "tasks/get",
+                false,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","methods":["tools/call"],"tools":["x"]}"#,
+                "tasks/cancel tool=x",
+                true,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","methods":["tools/call"]}"#,
+                "tasks/get",
+                false,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","methods":["tasks/*"]}"#,
+                "tasks/get",
+                true,
+            ),
+            (
+                "DENY",
+                r#"{"action":"ALLOW","methods":["tasks/get"]}"#,
+                "tasks/cancel",
+                false,
+            ),
+            (
+                "ALLOW",
+                r#"{"action":"DENY","tools":["x"]}"#,
+                "tasks/get tool=x",
+                false,
+            ),
+            (
+                "ALLOW",
+                r#"{"action":"DENY","methods":["tools/call"]}"#,
+                "tasks/get tool=x",
+                false,
+            ),
+            (
+                "ALLOW",
+                r#"{"action":"DENY","methods":["tasks/cancel"]}"#,
+                "tasks/get tool=x",
+                true,
+            ),
+            (
+                "ALLOW",
+                r#"{"action":"DENY","methods":["tasks/cancel"]}"#,
+                "tasks/cancel",
+                false,
+            ),
+        ] {
+            assert_eq!(
+                allows(&rules(default, rule), task),
+                expected,
+                "{rule} {task}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_message_needs_a_right_for_all_that_it_wants() {
+        let authorization = rules(
+            "DENY",
+            r#"{"action":"ALLOW","resources":["a","b"]},{"action":"ALLOW","resources":["c"],"requiredScopes":["s"]}"#,
+        );
+        let denied = |what: &str, scopes: Option<&[&str]>| {
+            let scopes = scopes.map(|it| it.iter().map(|&scope| scope.to_owned()).collect());
+            Err(Refusal::Denied {
+                what: what.to_owned(),
+                scopes,
+            })
+        };
+        for (method, params, expected) in [
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["a","b"]}}"#,
+                Ok(()),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["a","x","y"]}}"#,
+                denied("subscriptions/listen x", None),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["a","c"]}}"#,
+                denied("subscriptions/listen c", Some(&["s"])),
+            ),
+            (
+                "subscriptions/listen",
+                "{}",
+                denied("subscriptions/listen", None),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/resource","uri":"b"}}"#,
+                Ok(()),
+            ),
+            (
+                "tools/call",
+                r#"{"name":"nowhere__x"}"#,
+                denied("tools/call nowhere__x", None),
+            ),
+            ("tools/list", "{}", Ok(())),
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+            let message = Message::parse(body.as_bytes()).unwrap();
+            let accesses = Access::of(&message).unwrap();
+            let permitted = authorization.permit(&caller(&[], &[]), &accesses);
+            assert_eq!(permitted, expected, "{method} {params}");
+        }
+    }
+}
