@@ -34,7 +34,9 @@ impl Stream {
         let is_servers = self.is_gateways() && is_from_server(details) && !self.refuses_caller();
         let mut step = self.routed_headers(headers, end, details, worker);
         let mut fields = self.cross_origin(headers);
-        let challenge = (!is_servers).then(|| self.challenge(headers)).flatten();
+        let challenge = (!is_servers)
+            .then(|| self.challenge(headers, details))
+            .flatten();
         let is_challenge = challenge.is_some();
         if let Some(line) = challenge {
             fields.push(Effect::RemoveResponseHeader(CHALLENGE.to_owned()));
@@ -109,7 +111,7 @@ impl Stream {
 
     /// The challenge of a 401 on an endpoint, and of a 403 that says that scopes
     /// are missing: another instance of this filter may have decided that.
-    fn challenge(&self, headers: &Headers) -> Option<String> {
+    fn challenge(&self, headers: &Headers, details: Option<&str>) -> Option<String> {
         let oauth = self.config.oauth.as_ref()?;
         let endpoint = self
             .endpoint
@@ -121,7 +123,10 @@ impl Stream {
             Some(b"403") => challenge::is_insufficient_scope(headers.all(CHALLENGE)),
             _ => false,
         };
-        is_challenged.then(|| oauth.resource.challenge(asked, headers.all(CHALLENGE)))
+        // What a gateway's server says of tokens is about its own.
+        let is_theirs = self.is_gateways() && is_from_server(details);
+        let said = headers.all(CHALLENGE).filter(|_| !is_theirs);
+        is_challenged.then(|| oauth.resource.challenge(asked, said))
     }
 }
 

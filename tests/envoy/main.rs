@@ -10,6 +10,9 @@
 // The filter's own target has no processes to start.
 #![cfg(not(target_family = "wasm"))]
 
+mod authorization;
+mod authorization_caller;
+mod authorization_policy;
 mod browsers;
 mod challenges;
 mod clients;
@@ -33,6 +36,8 @@ mod gateway_streams;
 mod growing;
 mod harness;
 mod harness_tests;
+mod headers_credentials;
+mod headers_forwarded;
 mod hostile;
 mod metadata;
 mod metrics;

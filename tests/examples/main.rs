@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "the tests in tests/envoy need more of it")]
 mod harness;
 
+mod acl;
 mod authorization;
 mod example;
 mod ext_authz;
