@@ -130,23 +130,16 @@ fn json_blocks_are_configurations() {
 /// Envoy that reads the page's YAML, when those run.
 #[test]
 fn yaml_blocks_stand_in_the_shipped_configurations() {
-    let shipped = [
-        "envoy",
-        "gateway",
-        "jwt",
-        "filter_state",
-        "ext_authz",
-        "rate_limit",
-        "oauth",
-    ]
-    .map(|name| std::fs::read_to_string(format!("{}/envoy/{name}.yaml", root())).expect(name));
+    let mut shipped = Vec::new();
+    yaml_below(&format!("{}/envoy", root()), &mut shipped);
+    yaml_below(&format!("{}/deploy", root()), &mut shipped);
     let normal = |text: &str| -> Vec<String> {
         text.lines()
             .map(|line| line.trim().to_owned())
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
             .collect()
     };
-    let shipped = shipped.each_ref().map(|text| normal(text));
+    let shipped: Vec<_> = shipped.iter().map(|text| normal(text)).collect();
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "yaml") {
         // The plugin's own JSON differs from place to place, and is tested as such.
@@ -159,6 +152,19 @@ fn yaml_blocks_stand_in_the_shipped_configurations() {
         seen += 1;
     }
     assert!(seen >= 3);
+}
+
+/// The text of every YAML file in this folder and below it.
+fn yaml_below(folder: &str, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect(folder) {
+        let path = entry.expect("an entry").path();
+        let name = path.to_str().expect("UTF-8");
+        if path.is_dir() {
+            yaml_below(name, found);
+        } else if name.ends_with(".yaml") {
+            found.push(std::fs::read_to_string(&path).expect(name));
+        }
+    }
 }
 
 /// Whether all of `lines` stand in `file` in this order.

@@ -76,8 +76,12 @@ class Processes:
 
     def server(self, name, *command):
         """Starts a server on a free port and gives its URL."""
-        self._start(name, *command, "--port", "0")
-        says = lambda: re.search(r"listening on (\S+)", self.log(name).read_text())
+        return self.listening(name, *command, "--port", "0")
+
+    def listening(self, name, *command):
+        """Starts what chooses its port itself; gives what it says it listens on."""
+        self._start(name, *command)
+        says = lambda: re.search(r"listening on ([^\s\"]+)", self.log(name).read_text())
         return self._wait_for(name, says).group(1)
 
     def envoy(self, name, program, config):

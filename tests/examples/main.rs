@@ -19,6 +19,7 @@ mod filter_state;
 mod jwt;
 mod login;
 mod oauth;
+mod observability;
 mod rate_limit;
 mod token;
 mod validate;

@@ -72,6 +72,15 @@ impl Envoy {
             .unwrap_or_else(|| panic!("no counter {name}"))
     }
 
+    /// The filter's own metrics, as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        let admin = read(&self.files.join("admin"));
+        let admin = admin.trim().parse().expect("the address of the admin");
+        let (_, metrics) =
+            ask(admin, "/stats/prometheus?filter=wasmcustom").expect("an answer of the admin");
+        metrics
+    }
+
     /// The URL of the endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
