@@ -18,6 +18,16 @@ impl ConfigError {
             reason: one_line(&reason.into()),
         }
     }
+
+    /// The field at fault; empty for the configuration as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong with it.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 /// `text` without what would end a line of the log, or change its colours:

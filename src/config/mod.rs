@@ -25,6 +25,7 @@ pub use endpoints::Endpoints;
 pub use error::ConfigError;
 pub use forwarding::{Forwarded, Secret};
 pub use session::{Identity, Sessions};
+pub use source::camel;
 
 use self::fields::Read as _;
 use self::forwarding::Forwarding;

@@ -80,8 +80,8 @@ fn number(value: f64) -> Value {
     }
 }
 
-/// `tool_prefix` → `toolPrefix`.
-fn camel(name: &str) -> String {
+/// A member's name as it is known: `tool_prefix` is `toolPrefix`.
+pub fn camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {

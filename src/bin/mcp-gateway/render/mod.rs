@@ -1,0 +1,214 @@
+//! Configurations and manifests for given servers.
+
+mod deployment;
+pub(crate) mod envoy;
+mod envoy_gateway;
+mod istio;
+mod servers;
+
+use self::envoy::Options;
+use crate::place::Place;
+use crate::source::Source;
+use crate::yaml::scalar;
+
+/// What is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Target {
+    /// Envoy by itself: one file
+    Envoy,
+    /// Envoy Gateway in Kubernetes
+    EnvoyGateway,
+    /// Istio's ingress gateway
+    Istio,
+    /// Envoy by itself in Kubernetes: a Deployment and its configuration
+    Kustomize,
+}
+
+/// What manifests need beside the servers.
+pub(crate) struct Manifests {
+    pub(crate) namespace: String,
+    pub(crate) image: String,
+    pub(crate) port: u16,
+}
+
+/// The files for `target`, by name, in the order in which to read them.
+///
+/// # Errors
+/// As [`envoy::render`].
+pub(crate) fn files(
+    target: Target,
+    source: &Source,
+    places: &[Place],
+    options: &Options,
+    to: &Manifests,
+) -> Result<Vec<(&'static str, String)>, String> {
+    let mut files = match target {
+        Target::Envoy => {
+            return Ok(vec![(
+                "envoy.yaml",
+                envoy::render(source, places, options)?,
+            )]);
+        }
+        Target::EnvoyGateway => envoy_gateway::render(source, places, to),
+        Target::Istio => istio::render(source, places, to),
+        Target::Kustomize => deployment::render(source, places, options, to)?,
+    };
+    let resources = files
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name != "envoy.yaml");
+    let resources: String = resources.map(|name| format!("- {name}\n")).collect();
+    let namespace = scalar(&to.namespace);
+    let map = if target == Target::Kustomize {
+        "configMapGenerator:\n- name: mcp-gateway\n  files: [envoy.yaml]\n"
+    } else {
+        ""
+    };
+    let kustomization = format!(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: {namespace}\nresources:\n{resources}{map}"
+    );
+    files.push(("kustomization.yaml", kustomization));
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{place, source, tree};
+    use serde_json::{Value, json};
+
+    const SERVERS: &str = "servers:\n- { name: weather, url: 'http://weather.mcp.svc.cluster.local:8080/mcp' }\n- { name: git_hub, url: 'https://mcp.example.com/v1/mcp', toolPrefix: '' }\n- { name: old, url: 'http://10.0.0.7:81/mcp', cluster: mine }\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
+
+    /// All documents of all files.
+    fn rendered(target: Target) -> Vec<Value> {
+        let source = source::read(SERVERS).unwrap();
+        let places = place::places(&source).unwrap();
+        let options = Options {
+            address: "127.0.0.1".into(),
+            port: 8080,
+            admin_port: 9901,
+            wasm: "x.wasm".into(),
+            ca_file: "/ca.crt".into(),
+        };
+        let to = Manifests {
+            namespace: "tools".into(),
+            image: "registry.example/mcp:1".into(),
+            port: 8080,
+        };
+        let files = files(target, &source, &places, &options, &to).unwrap();
+        let documents = files.iter().flat_map(|(name, text)| {
+            tree::documents(text)
+                .unwrap_or_else(|it| panic!("{name}:{}: {}\n{text}", it.line, it.reason))
+        });
+        documents.map(|it| it.value()).collect()
+    }
+
+    fn of<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
+        let found = documents
+            .iter()
+            .find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name}"))
+    }
+
+    #[test]
+    fn envoy_gateway_gets_a_route_and_a_backend_for_each_server() {
+        let all = rendered(Target::EnvoyGateway);
+        let route = &of(&all, "HTTPRoute", "git-hub")["spec"]["rules"][0];
+        assert_eq!(
+            route["matches"][0]["headers"],
+            json!([{"name": "x-mcp-servername", "value": "git_hub"}])
+        );
+        assert_eq!(route["backendRefs"][0]["name"], "git-hub");
+        assert_eq!(
+            of(&all, "Backend", "git-hub")["spec"]["endpoints"],
+            json!([{"fqdn": {"hostname": "mcp.example.com", "port": 443}}])
+        );
+        assert_eq!(
+            of(&all, "Backend", "old")["spec"]["endpoints"],
+            json!([{"ip": {"address": "10.0.0.7", "port": 81}}])
+        );
+        assert_eq!(
+            of(&all, "BackendTLSPolicy", "git-hub")["spec"]["validation"]["hostname"],
+            "mcp.example.com"
+        );
+        assert_eq!(
+            all.iter()
+                .filter(|it| it["kind"] == "BackendTLSPolicy")
+                .count(),
+            1
+        );
+        let wasm = &of(&all, "EnvoyExtensionPolicy", "mcp-gateway")["spec"]["wasm"][0];
+        assert_eq!(wasm["env"]["hostKeys"], json!(["NOT_SET_ANYWHERE"]));
+        let clusters: Vec<_> = wasm["config"]["servers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| &it["cluster"])
+            .collect();
+        assert_eq!(
+            json!(clusters),
+            json!([
+                "httproute/tools/weather/rule/0",
+                "httproute/tools/git-hub/rule/0",
+                "httproute/tools/old/rule/0"
+            ])
+        );
+        assert_eq!(
+            of(&all, "EnvoyPatchPolicy", "mcp-gateway-hold")["spec"]["jsonPatches"][0]["name"],
+            "tools/mcp/http"
+        );
+    }
+
+    #[test]
+    fn istio_gets_what_is_outside_of_the_cluster_and_speaks_tls_there() {
+        let all = rendered(Target::Istio);
+        let entries: Vec<_> = all
+            .iter()
+            .filter(|it| it["kind"] == "ServiceEntry")
+            .map(|it| &it["spec"]["hosts"][0])
+            .collect();
+        assert_eq!(
+            json!(entries),
+            json!(["mcp.example.com", "old.mcp.internal"])
+        );
+        assert_eq!(
+            of(&all, "DestinationRule", "mcp-git-hub")["spec"]["trafficPolicy"]["tls"],
+            json!({"mode": "SIMPLE", "sni": "mcp.example.com"})
+        );
+        let routes = &of(&all, "VirtualService", "mcp")["spec"]["http"];
+        assert_eq!(routes.as_array().unwrap().len(), 4);
+        assert_eq!(
+            routes[0]["match"],
+            json!([{"headers": {"x-mcp-servername": {"exact": "weather"}}}])
+        );
+        let filter = &of(&all, "EnvoyFilter", "mcp-gateway")["spec"]["configPatches"][0]["patch"]["value"]
+            ["typed_config"]["config"];
+        let text = filter["configuration"]["value"].as_str().unwrap();
+        let config: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            config["servers"][0]["cluster"],
+            "outbound|8080||weather.mcp.svc.cluster.local"
+        );
+        assert_eq!(
+            config["servers"][2]["cluster"],
+            "outbound|81||old.mcp.internal"
+        );
+    }
+
+    #[test]
+    fn kubernetes_alone_gets_envoy_and_its_configuration() {
+        let all = rendered(Target::Kustomize);
+        let pod = &of(&all, "Deployment", "mcp-gateway")["spec"]["template"]["spec"];
+        assert_eq!(pod["containers"][0]["env"][0]["name"], "NOT_SET_ANYWHERE");
+        let envoy = all
+            .iter()
+            .find(|it| it.get("static_resources").is_some())
+            .unwrap();
+        let address = &envoy["static_resources"]["listeners"][0]["address"]["socket_address"];
+        assert_eq!(address, &json!({"address": "0.0.0.0", "port_value": 8080}));
+        assert_eq!(
+            all.last().unwrap()["configMapGenerator"][0]["files"],
+            json!(["envoy.yaml"])
+        );
+    }
+}

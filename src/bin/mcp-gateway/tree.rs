@@ -1,0 +1,267 @@
+//! YAML and JSON text as a tree whose every value knows its line and its path.
+
+use mcp_gateway::config::camel;
+use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
+use serde_json::{Map, Number, Value};
+
+/// A value of a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Where it stands, counted from 1; that of its name, if it has one.
+    pub(crate) line: usize,
+    /// How to get to it from the top: `servers[1].toolPrefix`.
+    pub(crate) path: String,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Scalar(Value),
+    List(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+/// Text that is neither YAML nor JSON.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) line: usize,
+    pub(crate) reason: String,
+}
+
+/// The documents of `text`, which are JSON or YAML.
+///
+/// # Errors
+/// The text is neither.
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
+    // JSON is YAML, but for the tabs that may stand between its values; in its
+    // strings there are none.
+    let json = text.trim_start().starts_with(['{', '[']);
+    let text = if json {
+        text.replace('\t', " ")
+    } else {
+        text.to_owned()
+    };
+    let documents = MarkedYaml::load_from_str(&text).map_err(|error| Unreadable {
+        line: error.marker().line(),
+        reason: error.info().to_owned(),
+    })?;
+    let nodes = documents
+        .iter()
+        .map(|yaml| node(String::new(), line(yaml), yaml));
+    nodes.collect()
+}
+
+fn line(yaml: &MarkedYaml<'_>) -> usize {
+    yaml.span.start.line()
+}
+
+fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node, Unreadable> {
+    let refused = |reason: &str| {
+        Err(Unreadable {
+            line: line(yaml),
+            reason: reason.to_owned(),
+        })
+    };
+    let kind = match &yaml.data {
+        YamlData::Value(scalar) => Kind::Scalar(value(scalar)),
+        YamlData::Sequence(list) => {
+            let items = list.iter().enumerate();
+            let items = items.map(|(at, item)| node(format!("{path}[{at}]"), line(item), item));
+            Kind::List(items.collect::<Result<_, _>>()?)
+        }
+        YamlData::Mapping(members) => {
+            let mut object = Vec::new();
+            for (name, member) in members {
+                let YamlData::Value(Scalar::String(text)) = &name.data else {
+                    return refused("a name is not a string: put it in quotes");
+                };
+                let below = if path.is_empty() {
+                    text.to_string()
+                } else {
+                    format!("{path}.{text}")
+                };
+                object.push((text.to_string(), node(below, line(name), member)?));
+            }
+            Kind::Object(object)
+        }
+        YamlData::Tagged(_, inner) => return node(path, line_of_name, inner),
+        _ => return refused("an alias or a tag that cannot be read"),
+    };
+    Ok(Node {
+        line: line_of_name,
+        path,
+        kind,
+    })
+}
+
+fn value(scalar: &Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => Value::Bool(*value),
+        Scalar::Integer(value) => Value::from(*value),
+        Scalar::FloatingPoint(value) => {
+            Number::from_f64(value.0).map_or(Value::Null, Value::Number)
+        }
+        Scalar::String(text) => Value::String(text.to_string()),
+    }
+}
+
+impl Node {
+    /// The member `name`, in either spelling.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        match &self.kind {
+            Kind::Object(members) => members
+                .iter()
+                .find(|(key, _)| key == name || camel(key) == name)
+                .map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// What these names, one in the other, lead to.
+    pub(crate) fn at(&self, names: &[&str]) -> Option<&Self> {
+        names.iter().try_fold(self, |node, name| node.get(name))
+    }
+
+    /// The text of the member that these names lead to.
+    pub(crate) fn text(&self, names: &[&str]) -> Option<&str> {
+        match &self.at(names)?.kind {
+            Kind::Scalar(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Its items; none where it is no list.
+    pub(crate) fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The deepest value on the way to `path` that there is, and how much of
+    /// the path leads to it.
+    pub(crate) fn nearest(&self, path: &str) -> (&Self, usize) {
+        let mut node = self;
+        let mut known = 0;
+        for step in steps(path) {
+            let next = match step.strip_prefix('[') {
+                Some(index) => index
+                    .trim_end_matches(']')
+                    .parse()
+                    .ok()
+                    .and_then(|at: usize| node.items().get(at)),
+                None => node.get(step),
+            };
+            let Some(next) = next else { break };
+            node = next;
+            let rest = path.get(known..).unwrap_or_default();
+            known += step.len() + usize::from(rest.starts_with('.'));
+        }
+        (node, known)
+    }
+
+    /// Takes the item `at` out of the list `name`.
+    pub(crate) fn remove_item(&mut self, name: &str, at: usize) -> bool {
+        let Kind::Object(members) = &mut self.kind else {
+            return false;
+        };
+        let list = members.iter_mut().find(|(key, _)| camel(key) == name);
+        match list.map(|(_, node)| &mut node.kind) {
+            Some(Kind::List(items)) if at < items.len() => {
+                items.remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the member `name` out.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let Kind::Object(members) = &mut self.kind else {
+            return false;
+        };
+        let before = members.len();
+        members.retain(|(key, _)| camel(key) != name && key != name);
+        members.len() < before
+    }
+
+    /// The same without lines.
+    pub(crate) fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar(value) => value.clone(),
+            Kind::List(items) => items.iter().map(Self::value).collect(),
+            Kind::Object(members) => {
+                let members = members
+                    .iter()
+                    .map(|(name, node)| (name.clone(), node.value()));
+                Value::Object(members.collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+/// `a.b[1]` as `a`, `b`, `[1]`.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split('.').flat_map(|part| {
+        let (name, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
+        let indices = indices.split_inclusive(']');
+        std::iter::once(name)
+            .chain(indices)
+            .filter(|step| !step.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const TEXT: &str = "# why\nservers:\n- name: a\n  tool_prefix: x_\n\n- name: b\n  tools:\n    include:\n    - get_*\n    - 7\nlistCache: OFF\n";
+
+    #[test]
+    fn each_value_knows_its_line() {
+        let documents = documents(TEXT).unwrap();
+        for (path, line, known) in [
+            ("servers", 2, 7),
+            ("servers[0]", 3, 10),
+            ("servers[0].toolPrefix", 4, 21),
+            ("servers[1].tools.include[1]", 10, 27),
+            ("servers[1].toolPrefix", 6, 10),
+            ("servers[4].name", 2, 7),
+            ("listCache", 11, 9),
+            ("nothing", 2, 0),
+            ("", 2, 0),
+        ] {
+            let (node, length) = documents[0].nearest(path);
+            assert_eq!((node.line, length), (line, known), "{path}");
+        }
+    }
+
+    #[test]
+    fn yaml_and_json_say_the_same() {
+        let json =
+            "{\n\t\"servers\": [\n\t\t{\"name\": \"a\", \"enabled\": true, \"n\": 1.5}\n\t]\n}";
+        let yaml = "servers:\n- name: a\n  enabled: true\n  n: 1.5\n";
+        let expected = json!({"servers": [{"name": "a", "enabled": true, "n": 1.5}]});
+        for text in [json, yaml] {
+            assert_eq!(documents(text).unwrap()[0].value(), expected);
+        }
+        let documents = documents(json).unwrap();
+        assert_eq!(documents[0].nearest("servers[0].name").0.line, 3);
+    }
+
+    #[test]
+    fn what_is_neither_says_where() {
+        for (text, line) in [
+            ("servers:\n- name: a\n  - b\n", 3),
+            ("a: 1\na: 2\n", 2),
+            ("a: *b\n", 1),
+            ("{\n  \"a\": 1,\n  \"b\" 2\n}", 3),
+            ("1: a\n", 1),
+        ] {
+            let error = documents(text).expect_err(text);
+            assert_eq!(error.line, line, "{text}: {}", error.reason);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Clients that never stop asking, and count what goes wrong.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+const MODERN: &str = "2026-07-28";
+const CLIENTS: usize = 6;
+const POLL_EVERY: Duration = Duration::from_millis(10);
+
+/// One client: connections are kept, nothing is tried twice.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    client: Client,
+    url: String,
+}
+
+impl Asker {
+    pub(crate) fn new(gateway: SocketAddr) -> Self {
+        let client = Client::builder().no_proxy().retry(reqwest::retry::never());
+        Self {
+            client: client.build().expect("a client"),
+            url: format!("http://{gateway}/mcp"),
+        }
+    }
+
+    /// The result of one request; everything else is an error's text.
+    pub(crate) async fn ask(&self, method: &str, mut params: Value) -> Result<Value, String> {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let mut request = self.client.post(&self.url);
+        if let Some(name) = params["name"].as_str() {
+            request = request.header("mcp-name", name);
+        }
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = request
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", MODERN)
+            .header("mcp-method", method)
+            .json(&body)
+            .send()
+            .await
+            .map_err(|error| format!("{error:?}"))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
+        let json = text.lines().find_map(|line| line.strip_prefix("data: {"));
+        let json = json.map_or_else(|| text.clone(), |rest| format!("{{{rest}"));
+        let message: Value =
+            serde_json::from_str(&json).map_err(|_| format!("{status}: {text}"))?;
+        match message.get("result") {
+            Some(result) if status == 200 => Ok(result.clone()),
+            _ => Err(format!("{status}: {text}")),
+        }
+    }
+
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
+        self.ask("tools/call", json!({"name": tool, "arguments": arguments}))
+            .await
+    }
+
+    /// The names of the tools that are there, in their order.
+    pub(crate) async fn tools(&self) -> Result<Vec<String>, String> {
+        let result = self.ask("tools/list", json!({})).await?;
+        let tools = result["tools"].as_array().ok_or("no tools")?;
+        let name = |tool: &Value| tool["name"].as_str().map(str::to_owned);
+        Ok(tools.iter().filter_map(name).collect())
+    }
+
+    /// How long it takes until the tools are such that `wanted`.
+    pub(crate) async fn until(&self, wanted: impl Fn(&[String]) -> bool) -> Duration {
+        let started = Instant::now();
+        loop {
+            let tools = self.tools().await.expect("a list");
+            if wanted(&tools) {
+                return started.elapsed();
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "still {tools:?}"
+            );
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    }
+}
+
+/// Clients that list and call, one after the other, until they are stopped.
+pub(crate) struct Load {
+    clients: JoinSet<()>,
+    stop: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    failed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Load {
+    pub(crate) fn start(gateway: SocketAddr) -> Self {
+        let mut load = Self {
+            clients: JoinSet::new(),
+            stop: Arc::default(),
+            asked: Arc::default(),
+            failed: Arc::default(),
+        };
+        for _ in 0..CLIENTS {
+            let (stop, asked, failed) =
+                (load.stop.clone(), load.asked.clone(), load.failed.clone());
+            let asker = Asker::new(gateway);
+            load.clients.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let answers = [
+                        // The one server that is always there.
+                        asker.tools().await.and_then(|tools| {
+                            let there = tools
+                                .iter()
+                                .filter(|it| it.starts_with("weather__"))
+                                .count();
+                            if there == 3 {
+                                Ok(())
+                            } else {
+                                Err(format!("listed {tools:?}"))
+                            }
+                        }),
+                        asker
+                            .call("weather__get_weather", json!({"city": "Tokyo"}))
+                            .await
+                            .and_then(|result| {
+                                let right = result["structuredContent"]["celsius"] == 22;
+                                if right {
+                                    Ok(())
+                                } else {
+                                    Err(format!("called {result}"))
+                                }
+                            }),
+                    ];
+                    for answer in answers {
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        if let Err(why) = answer {
+                            failed.lock().expect("the failures").push(why);
+                        }
+                    }
+                }
+            });
+        }
+        load
+    }
+
+    /// Ends it, and gives how many requests there were and which failed.
+    pub(crate) async fn end(mut self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        while self.clients.join_next().await.is_some() {}
+        let failed = self.failed.lock().expect("the failures").clone();
+        (self.asked.load(Ordering::Relaxed), failed)
+    }
+}

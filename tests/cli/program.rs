@@ -1,0 +1,129 @@
+//! The program under test.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::process::{Output, POLL_EVERY, run};
+use crate::harness::setup;
+
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
+
+pub(crate) fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+    program.current_dir(setup::repository());
+    program
+}
+
+/// What it says, run to its end with these arguments.
+pub(crate) fn says(arguments: &[&str]) -> Output {
+    run(program().args(arguments), ENDED_WITHIN)
+}
+
+/// A folder of this test's own.
+pub(crate) fn folder() -> PathBuf {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let folder = setup::files().join(format!("cli-{number:02}"));
+    fs::create_dir(&folder).expect("a folder");
+    folder
+}
+
+/// Saves `text` as careful editors do: another file, moved there.
+pub(crate) fn save(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    fs::write(&new, text).expect("a file");
+    fs::rename(new, file).expect("a file that is moved");
+}
+
+/// Saves `text` as others do: into the file itself, in two steps.
+pub(crate) fn overwrite(file: &Path, text: &str) {
+    let mut open = File::create(file).expect("a file");
+    let (one, two) = text.as_bytes().split_at(text.len() / 2);
+    open.write_all(one).expect("half a file");
+    thread::sleep(Duration::from_millis(5));
+    open.write_all(two).expect("the other half");
+}
+
+/// `mcp-gateway run`, ended when dropped.
+pub(crate) struct Running {
+    child: Child,
+    log: PathBuf,
+    pub(crate) address: SocketAddr,
+}
+
+impl Running {
+    pub(crate) fn start(file: &Path) -> Self {
+        let log = file.with_extension("log");
+        let out = File::create(&log).expect("a log");
+        let mut child = program()
+            .args(["run", "--port", "0"])
+            .arg(file)
+            .env("ENVOY", setup::envoy())
+            .env("MCP_GATEWAY_WASM", setup::filter())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().expect("a log"))
+            .stderr(out)
+            .spawn()
+            .expect("the program");
+        let deadline = Instant::now() + ENDED_WITHIN;
+        let address = loop {
+            let said = fs::read_to_string(&log).expect("its log");
+            let served = said.split_once("is served at http://");
+            if let Some((address, _)) = served.and_then(|(_, rest)| rest.split_once("/mcp\n")) {
+                break address.parse().expect("an address");
+            }
+            let ended = child.try_wait().expect("a child");
+            assert!(ended.is_none() && Instant::now() < deadline, "{said}");
+            thread::sleep(POLL_EVERY);
+        };
+        Self {
+            child,
+            log,
+            address,
+        }
+    }
+
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// Waits until it has said `text` that many times.
+    pub(crate) fn says(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + ENDED_WITHIN;
+        while self.said().matches(text).count() < times {
+            assert!(Instant::now() < deadline, "no {text:?} in\n{}", self.said());
+            thread::sleep(POLL_EVERY);
+        }
+    }
+
+    /// Ends it as Ctrl-C does, and tells how it ended.
+    pub(crate) fn end(mut self) -> bool {
+        self.signal("INT");
+        self.child.wait().expect("a child").success()
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let _ = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal("TERM");
+            let _ = self.child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("{}", self.said());
+        }
+    }
+}

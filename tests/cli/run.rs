@@ -1,0 +1,155 @@
+//! `run`: a file's servers, and whatever it says when it is saved.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::server::Server;
+use crate::load::{Asker, Load};
+use crate::program::{Running, folder, overwrite, save};
+use crate::slow;
+
+const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn tools_are_there_within_ten_seconds_and_the_table_tells_of_all_servers() {
+    let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
+    let file = folder().join("servers.yaml");
+    save(
+        &file,
+        &format!(
+            "servers:\n- {{ name: weather, url: 'http://{}/mcp' }}\n- {{ name: calendar, url: 'http://{}/mcp', protocol: LEGACY, toolPrefix: '' }}\n- {{ name: gone, url: 'http://127.0.0.1:1/mcp' }}\n",
+            weather.address, calendar.address
+        ),
+    );
+    let started = Instant::now();
+    let running = Running::start(&file);
+    let tools = Asker::new(running.address).tools().await.expect("a list");
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(tools.len(), 6, "{tools:?}");
+    // Other files of the folder are nobody's business.
+    save(&file.with_extension("other"), "servers: 1");
+    running.says("down: ", 1);
+    let said = running.said();
+    let row = |name: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name} in\n{said}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("weather "),
+        ["weather", "weather__", "modern", "3", "up"]
+    );
+    assert_eq!(
+        row("calendar "),
+        ["calendar", "–", "legacy", "2025-11-25", "3", "up"]
+    );
+    assert_eq!(row("gone ")[..5], ["gone", "gone__", "–", "–", "down:"]);
+    let address = running.address;
+    assert!(running.end(), "ended by Ctrl-C, which is no failure");
+    assert!(
+        std::net::TcpStream::connect(address).is_err(),
+        "Envoy is still there"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_servers_come_and_go() {
+    let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
+    let one = format!(
+        "servers:\n- {{ name: weather, url: 'http://{}/mcp' }}\n",
+        weather.address
+    );
+    let two = format!(
+        "{one}- {{ name: calendar, url: 'http://{}/mcp', toolPrefix: cal_ }}\n",
+        calendar.address
+    );
+    let file = folder().join("servers.yaml");
+    save(&file, &one);
+    let running = Running::start(&file);
+    let asker = Asker::new(running.address);
+    asker.tools().await.expect("a list");
+    let load = Load::start(running.address);
+    let is_there = |tools: &[String]| tools.iter().any(|tool| tool.starts_with("cal_"));
+    let mut slowest = Duration::ZERO;
+    let mut refused = 0;
+    for round in 0..4 {
+        // Each way to save a file.
+        let write = if round % 2 == 0 { save } else { overwrite };
+        write(&file, &two);
+        slowest = slowest.max(asker.until(is_there).await);
+        asker
+            .call("cal_list_events", json!({"day": "monday"}))
+            .await
+            .expect("the new server");
+        // Broken in three ways: nothing changes.
+        for broken in [
+            "servers:\n- name: [\n",
+            "servers:\n- { name: 'we ather', url: 'http://a/' }\n",
+            &one.replace("mcp'", "mcp', x: 1"),
+        ] {
+            write(&file, broken);
+            refused += 1;
+            running.says("nothing has changed", refused);
+            assert!(is_there(&asker.tools().await.expect("a list")));
+        }
+        write(&file, &one);
+        slowest = slowest.max(asker.until(|tools| !is_there(tools)).await);
+    }
+    let (asked, failed) = load.end().await;
+    println!(
+        "{asked} requests, {} failed, visible after {slowest:?} at most",
+        failed.len()
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {asked} failed: {:?}",
+        failed.len(),
+        failed.first()
+    );
+    assert!(asked > 100, "{asked} requests are no load");
+    assert!(slowest < VISIBLE_WITHIN, "visible after {slowest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_is_answered_when_its_server_goes() {
+    let weather = Server::start("weather");
+    let slow = slow::start().await;
+    let one = format!(
+        "servers:\n- {{ name: weather, url: 'http://{}/mcp' }}\n",
+        weather.address
+    );
+    let two = format!("{one}- {{ name: slow, url: 'http://{slow}/mcp' }}\n");
+    let file = folder().join("servers.yaml");
+    fs::write(&file, &two).expect("a file");
+    let running = Running::start(&file);
+    let asker = Asker::new(running.address);
+    assert_eq!(asker.tools().await.expect("a list").len(), 4);
+    let started = Instant::now();
+    let under_way = {
+        let asker = asker.clone();
+        tokio::spawn(
+            async move { tokio::join!(asker.call("slow__wait", json!({})), asker.tools()) },
+        )
+    };
+    tokio::time::sleep(slow::TAKES / 4).await;
+    save(&file, &one);
+    running.says("reloaded in", 1);
+    assert!(
+        started.elapsed() < slow::TAKES,
+        "reloaded too late: {:?}",
+        started.elapsed()
+    );
+    asker.until(|tools| tools.len() == 3).await;
+    let (call, list) = under_way.await.expect("a task");
+    assert_eq!(call.expect("the call")["content"][0]["text"], "waited");
+    assert_eq!(list.expect("the list").len(), 4);
+}
