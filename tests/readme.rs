@@ -17,8 +17,12 @@ fn root() -> &'static str {
     env!("CARGO_MANIFEST_DIR")
 }
 
+fn page() -> String {
+    std::fs::read_to_string(format!("{}/README.md", root())).expect("README.md")
+}
+
 fn blocks() -> Vec<Block> {
-    let page = std::fs::read_to_string(format!("{}/README.md", root())).expect("README.md");
+    let page = page();
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in page.lines() {
@@ -171,4 +175,36 @@ fn yaml_below(folder: &str, found: &mut Vec<String>) {
 fn in_order(file: &[String], lines: &[String]) -> bool {
     let mut rest = file.iter();
     lines.iter().all(|line| rest.any(|have| have == line))
+}
+
+/// What the configuration takes is on the page. Of RFC 9728 the page names the
+/// fields that most need, and says that the others are there.
+#[test]
+fn every_field_of_the_configuration_is_on_the_page() {
+    const RFC_9728: &[&str] = &[
+        "jwksUri",
+        "resourceDocumentation",
+        "resourcePolicyUri",
+        "resourceTosUri",
+        "signedMetadata",
+        "dpopSigningAlgValuesSupported",
+        "dpopBoundAccessTokensRequired",
+    ];
+    let page = page();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(format!("{}/src/config", root())).expect("src/config") {
+        let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+        for (at, _) in text.match_indices("fields.") {
+            let rest = text[at..].lines().next().unwrap_or_default();
+            let Some(name) = rest.split('"').nth(1) else {
+                continue;
+            };
+            seen += 1;
+            assert!(
+                page.contains(name) || RFC_9728.contains(&name),
+                "README does not name {name}"
+            );
+        }
+    }
+    assert!(seen > 50, "{seen} fields");
 }
