@@ -109,7 +109,7 @@ Options:
   --connections N     1 to {MAX_CONNECTIONS} (default: policy 16, gateway 1)
   --cases NAME,…      gateway: list-1, list-5, list-10, list-50, list-long, list-slow,
                       cached-5, cached-long, call, legacy-call, call-to-legacy,
-                      call-of-legacy (default: all)
+                      call-of-legacy, call-rules, cached-rules (default: all)
   --sizes N,…         policy: body sizes in bytes, up to {MAX_BODY_BYTES}
                       (default 200,2048,10240,102400,1048576)
   --shapes NAME,…     policy: of {} (default: all)

@@ -88,6 +88,8 @@ pub(super) struct Case {
     pub(super) server: Era,
     pub(super) servers: usize,
     pub(super) tool_bytes: usize,
+    /// Rules of `authorization`, each with an expression; the last one allows.
+    pub(super) rules: usize,
     /// How long the last server takes; those before it take their share of it.
     pub(super) slowest: Duration,
     /// Per round and variant.
@@ -103,13 +105,14 @@ const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> 
         server: Era::Modern,
         servers,
         tool_bytes: USUAL_TOOL_BYTES,
+        rules: 0,
         slowest: Duration::ZERO,
         requests,
         goals: &[],
     }
 }
 
-fn all() -> [Case; 12] {
+fn all() -> [Case; 14] {
     [
         case("list-1", Ask::List, 1, 1000),
         Case {
@@ -153,6 +156,14 @@ fn all() -> [Case; 12] {
         Case {
             client: Era::Legacy,
             ..case("call-of-legacy", Ask::Call, 5, 2000)
+        },
+        Case {
+            rules: 10,
+            ..case("call-rules", Ask::Call, 5, 2000)
+        },
+        Case {
+            rules: 10,
+            ..case("cached-rules", Ask::CachedList, 5, 1000)
         },
     ]
 }

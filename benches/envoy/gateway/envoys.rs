@@ -34,14 +34,18 @@ pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
 }
 
 /// This repository's filter, as in `envoy/gateway.yaml`.
-pub(super) fn ours(upstreams: &[SocketAddr], wasm: &Path) -> Result<Value> {
+pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Result<Value> {
     let clusters = clusters(upstreams);
     let servers: Vec<Value> = clusters
         .iter()
         // Nobody tells callers apart here, so that one session serves all.
         .map(|(name, _)| json!({ "name": name, "shareSession": true }))
         .collect();
-    let mut filters = config::our_filters(wasm, json!({ "servers": servers }))?;
+    let mut settings = json!({ "servers": servers });
+    if rules > 0 {
+        settings["authorization"] = authorization(rules);
+    }
+    let mut filters = config::our_filters(wasm, settings)?;
     filters.push(config::router());
     let host = json!({
         "name": "all",
@@ -64,6 +68,16 @@ pub(super) fn ours(upstreams: &[SocketAddr], wasm: &Path) -> Result<Value> {
         }],
     });
     Ok(config::assemble(&clusters, &filters, &host))
+}
+
+/// This many rules, of which the last one matches.
+fn authorization(rules: usize) -> Value {
+    let rule = |n: usize| {
+        let is = if n == rules { "!" } else { "" };
+        let when = format!("{is}('x-group-{n}' in request.headers)");
+        json!({ "action": "ALLOW", "tools": ["*"], "when": when })
+    };
+    json!({ "rules": (1..=rules).map(rule).collect::<Vec<_>>() })
 }
 
 fn clusters(upstreams: &[SocketAddr]) -> Vec<(String, SocketAddr)> {

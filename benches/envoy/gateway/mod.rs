@@ -87,7 +87,7 @@ async fn measure<'a>(
     let ours = start(
         setup,
         Variant::Ours,
-        &envoys::ours(&addresses, setup.filter)?,
+        &envoys::ours(&addresses, case.rules, setup.filter)?,
     )
     .await?;
     let native = match start(setup, Variant::Native, &envoys::native(&addresses)).await {

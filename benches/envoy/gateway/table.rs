@@ -165,6 +165,7 @@ pub(super) fn json(measured: &Measured<'_>) -> Value {
         "case": case.name,
         "servers": case.servers,
         "tool_bytes": case.tool_bytes,
+        "rules": case.rules,
         "answer_bytes": measured.answer_bytes,
         "slowest_server_ms": case.slowest.as_millis(),
         "requests_per_round": measured.requests,
