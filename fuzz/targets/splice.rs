@@ -188,7 +188,7 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         (Kind::Tools, Era::Modern),
         &answered,
         Freshness::ALL,
-        gateway,
+        (gateway, None),
     );
     let text = std::str::from_utf8(&merged).expect("UTF-8");
     assert_eq!(omitted, left_out);

@@ -20,7 +20,7 @@ use mcp_gateway::gateway::pages::Store;
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::http::{Headers, Reply};
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
-use mcp_gateway::stream::{Known, Effect, Event, Flow, Stream};
+use mcp_gateway::stream::{Effect, Event, Flow, Known, Stream};
 use mcp_gateway_fuzz::{Members, raw, string};
 use serde_json::{Value, json};
 

@@ -141,6 +141,17 @@ impl ProtectedResource {
         }
         challenge::completed(fields, &params)
     }
+
+    /// The same of a 403 whose `fields` say which scopes are missing.
+    pub fn insufficient<'a>(
+        &self,
+        asked: &Asked,
+        fields: impl Iterator<Item = &'a [u8]>,
+    ) -> String {
+        let metadata = self.location(asked);
+        let params = metadata.as_deref().map(|url| ("resource_metadata", url));
+        challenge::completed(fields, params.as_slice())
+    }
 }
 
 #[cfg(test)]

@@ -118,15 +118,17 @@ impl Stream {
             .as_ref()
             .filter(|endpoint| !endpoint.is_metadata)?;
         let asked = endpoint.asked.as_ref()?;
-        let is_challenged = match headers.get(":status") {
-            Some(b"401") => true,
-            Some(b"403") => challenge::is_insufficient_scope(headers.all(CHALLENGE)),
-            _ => false,
-        };
         // What a gateway's server says of tokens is about its own.
         let is_theirs = self.is_gateways() && is_from_server(details);
-        let said = headers.all(CHALLENGE).filter(|_| !is_theirs);
-        is_challenged.then(|| oauth.resource.challenge(asked, said))
+        let fields = || headers.all(CHALLENGE).filter(move |_| !is_theirs);
+        let resource = &oauth.resource;
+        match headers.get(":status") {
+            Some(b"401") => Some(resource.challenge(asked, fields())),
+            Some(b"403") if challenge::is_insufficient_scope(fields()) => {
+                Some(resource.insufficient(asked, fields()))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -273,16 +273,19 @@ async fn what_is_no_401_is_left_alone() {
             assert_eq!(answer.status, status, "{answer:?}");
             assert_eq!(answer.header("www-authenticate"), None);
             assert_eq!(answer.text(), "");
-            let told = request.told("www-authenticate", scope);
+            let told = request.clone().told("www-authenticate", scope);
             let answer = told.send(envoy.address).await;
-            let line = answer.header("www-authenticate").expect("a challenge");
-            if status == 403 {
-                // Who lacks a scope has to know where to get it.
-                assert!(line.starts_with(scope), "{line}");
-                assert!(line.contains("resource_metadata="), "{line}");
-            } else {
-                assert_eq!(line, scope);
-            }
+            // Whoever asks for a scope, it is to be got in the same place.
+            let metadata = format!(
+                r#"{scope}, resource_metadata="http://{}{WELL_KNOWN}/mcp""#,
+                envoy.address
+            );
+            let expected = if status == 403 { &metadata } else { scope };
+            assert_eq!(answer.header("www-authenticate"), Some(expected));
+            let told = request.told("www-authenticate", r#"Bearer error="x""#);
+            let answer = told.send(envoy.address).await;
+            let same = Some(r#"Bearer error="x""#);
+            assert_eq!(answer.header("www-authenticate"), same);
         }
     }
     let without = chain(&server, r#"{"paths": ["/mcp"], "cors": {}}"#);
