@@ -371,7 +371,8 @@ async fn what_is_absent_or_for_one_connection_is_not_sent() {
         for (request, expected) in [(user(request.clone()), own), (hop(request), &rest)] {
             assert_eq!(three.send(&request).await.status, 200);
             for (server, seen) in three.take() {
-                if server != "bare" {
+                // A session of the request before may still be ended.
+                if server != "bare" && seen.method != "DELETE" {
                     assert_eq!(others(&seen), expected, "{server}: {seen:?}");
                 }
             }
