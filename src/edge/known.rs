@@ -12,6 +12,10 @@ use crate::stream::{Known, Stream};
 /// without an error.
 pub(super) fn of(headers: &Headers, stream: &Stream, shared: &Shared) -> Known {
     let config = &shared.config;
+    let identity = stream.identity();
+    if config.authorization.is_none() && identity.is_none() {
+        return Known::default();
+    }
     let path = headers.get(":path").unwrap_or_default();
     if !config.endpoints.contains(path) {
         return Known::default();
@@ -21,7 +25,6 @@ pub(super) fn of(headers: &Headers, stream: &Stream, shared: &Shared) -> Known {
         let path = path.iter().map(String::as_str);
         property::bytes(&place.into_iter().chain(path).collect::<Vec<_>>())
     };
-    let identity = stream.identity();
     let rights = config.authorization.as_ref().map(|authorization| {
         let verdicts = shared.expressions.iter();
         let sources = authorization.sources.iter();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::mcp::version;
+use crate::policy::Refusal;
 
 /// The rest of a sentence that starts with the server's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// How a request is refused that only `server` could have served, where the
+    /// request itself says nothing else.
+    pub fn refusal(&self, server: &str) -> Refusal {
+        let sentence = format!("server {server} {self}");
+        match self {
+            Self::TimedOut => Refusal::ServerTimeout(sentence),
+            Self::Anonymous => Refusal::Identity,
+            Self::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
+            _ => Refusal::Servers(vec![sentence]),
+        }
+    }
+
     /// The same for the log, without the server's own words.
     pub fn for_log(&self) -> String {
         match self {

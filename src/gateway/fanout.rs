@@ -390,11 +390,6 @@ impl Fanout {
     pub fn caller(&self) -> &Caller {
         &self.asker.caller
     }
-
-    /// Who asked, to ask something else.
-    pub fn into_asker(self) -> Asker {
-        self.asker
-    }
 }
 
 #[cfg(test)]

@@ -104,13 +104,8 @@ impl Leg {
         capabilities: &str,
         worker: &Worker,
     ) -> Next {
-        let configured = match server.protocol {
-            Protocol::Auto => None,
-            Protocol::Modern => Some(Era::Modern),
-            Protocol::Legacy => Some(Era::Legacy),
-        };
         if self.voice.is_none() {
-            self.voice = match configured.or(worker.era(&server.name)) {
+            self.voice = match worker.era_of(server) {
                 Some(Era::Modern) => Some(Voice::Modern),
                 Some(Era::Legacy) => Some(Voice::Legacy(None)),
                 None => None,
@@ -227,9 +222,7 @@ impl Leg {
             }
             Answer::Opened(discovered, link) => {
                 // Whoever has begun to speak the other way has not forgotten how.
-                let is_legacy = server.protocol == Protocol::Legacy
-                    || worker.era(&server.name) == Some(Era::Legacy);
-                if is_legacy {
+                if worker.era_of(server) == Some(Era::Legacy) {
                     worker.learn(
                         (&server.name, capabilities, self.scope),
                         Rc::clone(&discovered),

@@ -1,6 +1,6 @@
 //! What the streams of one Envoy worker share: clock, request ids, calls under
-//! way, pages, sessions of the gateway's own, and what is known of servers. Nothing here outlives the worker's
-//! VM.
+//! way, pages, sessions of the gateway's own, and what is known of servers.
+//! Nothing here outlives the worker's VM.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -18,7 +18,7 @@ use super::pool::{Held, Pool};
 use super::requests::Requests;
 use super::session::Sealing;
 use super::voice::Link;
-use crate::config::Gateway;
+use crate::config::{Gateway, Protocol, Server};
 use crate::policy::era::Era;
 use crate::seal::{self, Keys};
 
@@ -209,6 +209,10 @@ impl Worker {
 
     /// The calls whose answer nobody waits for, to be sent now.
     pub fn posted(&mut self) -> Vec<(JobId, Rc<Call>)> {
+        // Each event of each stream comes by, and the clock is the host's.
+        if self.outbox.is_empty() {
+            return Vec::new();
+        }
         let now = self.now();
         let mut sent = Vec::new();
         for call in std::mem::take(&mut self.outbox) {
@@ -268,6 +272,16 @@ impl Worker {
     /// The era of `server`, as it showed itself last.
     pub fn era(&self, server: &str) -> Option<Era> {
         self.eras.get(server).copied()
+    }
+
+    /// The era in which `server` is spoken to: as configured, or as it showed
+    /// itself last.
+    pub fn era_of(&self, server: &Server) -> Option<Era> {
+        match server.protocol {
+            Protocol::Auto => self.era(&server.name),
+            Protocol::Modern => Some(Era::Modern),
+            Protocol::Legacy => Some(Era::Legacy),
+        }
     }
 
     /// `server` shows itself to be of this era.

@@ -84,15 +84,12 @@ impl Routed {
     }
 
     fn refusal(&self, failure: &Failure) -> Refusal {
-        let sentence = format!("server {} {failure}", self.name);
         match failure {
             // The gateway's own session is not the client's business.
             Failure::SessionLost if !self.exchange.is_bridged() => Refusal::SessionUnknown,
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
-            Failure::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
-            Failure::TimedOut => Refusal::ServerTimeout(sentence),
-            _ => Refusal::Servers(vec![sentence]),
+            _ => failure.refusal(&self.name),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::asking::Purpose;
 use super::legacy::has_cursor;
-use super::outcome::shown;
 use super::request::Incoming;
 use super::routing::no_method;
 use super::session::Client;
@@ -18,7 +17,6 @@ use crate::http::Reply;
 use crate::mcp::{Message, method};
 use crate::policy::attributes::Attributes;
 use crate::policy::era::Era;
-use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 
 impl Stream {
@@ -83,8 +81,7 @@ impl Stream {
         let id = id.to_owned();
         let places: Vec<usize> = (0..gateway.servers.len()).collect();
         let asker = self.asker(gateway, request, &places)?;
-        let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
-        effects.extend(shown(Export::of(&attributes, self.config.storage)?));
+        let mut effects = self.noted(&attributes)?;
         effects.extend(self.ask(goal, &places, asker, Purpose::answer(id, request), worker));
         Ok(effects)
     }
@@ -95,8 +92,7 @@ impl Stream {
         attributes: &Attributes<'_>,
         reply: Reply,
     ) -> Result<Vec<Effect>, Refusal> {
-        let mut effects: Vec<Effect> = self.counted(attributes).into_iter().collect();
-        effects.extend(shown(Export::of(attributes, self.config.storage)?));
+        let mut effects = self.noted(attributes)?;
         effects.extend(self.reply(reply));
         Ok(effects)
     }

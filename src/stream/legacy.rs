@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::asking::Purpose;
 use super::gateway::answer;
-use super::outcome::shown;
 use super::request::Incoming;
 use super::session::Client;
 use super::{Effect, Stream};
@@ -20,7 +19,6 @@ use crate::gateway::worker::Worker;
 use crate::http::Reply;
 use crate::mcp::{self, Message, json, method};
 use crate::policy::attributes::Attributes;
-use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 
 impl Stream {
@@ -91,8 +89,7 @@ impl Stream {
                     })
                     .collect();
                 let asker = self.asker(gateway, &request, &places)?;
-                let mut effects: Vec<Effect> = self.counted(&attributes).into_iter().collect();
-                effects.extend(shown(Export::of(&attributes, self.config.storage)?));
+                let mut effects = self.noted(&attributes)?;
                 effects.extend(self.ask(
                     goal,
                     &places,

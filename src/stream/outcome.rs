@@ -15,6 +15,16 @@ impl Stream {
         count(self.config.metrics.requests(group), 1)
     }
 
+    /// Counts a message that was understood, and shows what it is about.
+    ///
+    /// # Errors
+    /// It cannot be shown.
+    pub(super) fn noted(&self, attributes: &Attributes<'_>) -> Result<Vec<Effect>, Refusal> {
+        let mut effects: Vec<Effect> = self.counted(attributes).into_iter().collect();
+        effects.extend(shown(Export::of(attributes, self.config.storage)?));
+        Ok(effects)
+    }
+
     /// Answers with `refusal`; later filters never see the request, and access
     /// logs see why.
     pub(super) fn refuse(&mut self, refusal: &Refusal, id: Option<&str>) -> Vec<Effect> {

@@ -8,8 +8,7 @@ use super::request::Incoming;
 use super::sending::{About, Way};
 use super::session::Client;
 use super::{Effect, Known, Stream};
-use crate::config::{Gateway, Protocol};
-use crate::gateway::failure::Failure;
+use crate::config::Gateway;
 use crate::gateway::fanout::{Fanout, Goal};
 use crate::gateway::kind::Kind;
 use crate::gateway::names;
@@ -146,6 +145,7 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let era = worker.era_of(server);
         let voice = match request.client {
             Client::Legacy(session) => {
                 let part = session.parts.get(at).and_then(|part| part.voice());
@@ -156,13 +156,7 @@ impl Stream {
                     )])
                 })?)
             }
-            Client::Modern => match server.protocol {
-                Protocol::Modern => Some(Voice::Modern),
-                Protocol::Auto if worker.era(&server.name) == Some(Era::Modern) => {
-                    Some(Voice::Modern)
-                }
-                Protocol::Auto | Protocol::Legacy => None,
-            },
+            Client::Modern => (era == Some(Era::Modern)).then_some(Voice::Modern),
         };
         if let Some(voice) = voice {
             let held = None;
@@ -175,9 +169,7 @@ impl Stream {
                 worker,
             );
         }
-        let is_legacy =
-            server.protocol == Protocol::Legacy || worker.era(&server.name) == Some(Era::Legacy);
-        if is_legacy && about.is_none() {
+        if era == Some(Era::Legacy) && about.is_none() {
             return Err(no_method(request));
         }
         let asker = self.asker(gateway, request, &[at])?;
@@ -195,17 +187,8 @@ impl Stream {
     ) -> Vec<Effect> {
         self.again(held, |stream, request, attributes| {
             let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
-            let (voice, session) = fanout.opened(gateway).map_err(|failure| {
-                let sentence = format!("server {} {failure}", server.name);
-                match failure {
-                    Failure::TimedOut => Refusal::ServerTimeout(sentence),
-                    Failure::Anonymous => Refusal::Identity,
-                    Failure::RefusedCaller(status) => {
-                        Refusal::CallerRefused(*status, vec![sentence])
-                    }
-                    _ => Refusal::Servers(vec![sentence]),
-                }
-            })?;
+            let opened = fanout.opened(gateway);
+            let (voice, session) = opened.map_err(|failure| failure.refusal(&server.name))?;
             let target = target(request)?;
             if target.is_none() && matches!(voice, Voice::Legacy(_)) {
                 // Of methods the bridge knows those about something; and once a legacy

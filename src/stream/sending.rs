@@ -96,13 +96,8 @@ impl Stream {
             session: link.and_then(|link| link.session.as_deref()),
         };
         let body = (!edits.is_empty()).then(|| edit::apply(body, edits));
-        let mut effects = self.sent(gateway, request, attributes, (way.at, own, heading, body))?;
+        let effects = self.sent(gateway, request, attributes, (way.at, own, heading, body))?;
         self.phase = Phase::Routed(Routed::new(way.at, server, exchange));
-        if request.trailers {
-            // A server has no more business with a client's trailers than with
-            // its headers; and nobody here has read them.
-            effects.push(Effect::RemoveRequestTrailers);
-        }
         Ok(effects)
     }
 
@@ -131,13 +126,10 @@ impl Stream {
             session: link.session.as_deref(),
         };
         let body = Some(edit::apply(body, vec![edit]));
-        let mut effects = self.sent(gateway, request, attributes, (at, None, heading, body))?;
+        let effects = self.sent(gateway, request, attributes, (at, None, heading, body))?;
         let names = naming(worker, session, (at, server), Sent::Response)?;
         let exchange = Exchange::legacy(server, Some(request.message), names);
         self.phase = Phase::Routed(Routed::new(at, server, exchange));
-        if request.trailers {
-            effects.push(Effect::RemoveRequestTrailers);
-        }
         Ok(effects)
     }
 
@@ -182,6 +174,11 @@ impl Stream {
         effects.extend(count(calls, 1));
         effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         effects.push(Effect::ClearRouteCache);
+        if request.trailers {
+            // A server has no more business with a client's trailers than with
+            // its headers; and nobody here has read them.
+            effects.push(Effect::RemoveRequestTrailers);
+        }
         Ok(effects)
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::asking::Purpose;
-use super::outcome::{count, shown};
+use super::outcome::count;
 use super::request::Incoming;
 use super::{Effect, Stream};
 use crate::config::{Gateway, Identity};
@@ -19,7 +19,6 @@ use crate::gateway::worker::Worker;
 use crate::http::{Headers, Reply};
 use crate::mcp::{self, version};
 use crate::policy::attributes::Attributes;
-use crate::policy::export::Export;
 use crate::policy::{Refusal, Status};
 
 /// Who sent a request, as far as the gateway has to know.
@@ -49,11 +48,7 @@ impl Stream {
                     who: who(gateway, request.headers, request.known.identity.as_deref()),
                 }
             }
-            Client::Legacy(session) => Asker {
-                caller: Caller::of_session(session, carried),
-                parts: session.parts.clone(),
-                who: Who::Anyone,
-            },
+            Client::Legacy(session) => in_session(session, carried),
         })
     }
 
@@ -122,8 +117,7 @@ impl Stream {
             parts: Vec::new(),
             who: Who::Anyone,
         };
-        let mut effects: Vec<Effect> = self.counted(attributes).into_iter().collect();
-        effects.extend(shown(Export::of(attributes, self.config.storage)?));
+        let mut effects = self.noted(attributes)?;
         let purpose = Purpose::Begin(Beginning {
             id: message.id().unwrap_or("null").to_owned(),
             path: headers.get(":path").unwrap_or_default().to_vec(),
@@ -186,11 +180,7 @@ impl Stream {
         let session = self.session(gateway, headers, metadata, worker)?;
         let places: Vec<usize> = (0..gateway.servers.len()).collect();
         let carried = Carried::of(headers, gateway, &places)?;
-        let asker = Asker {
-            caller: Caller::of_session(&session, carried),
-            parts: session.parts.clone(),
-            who: Who::Anyone,
-        };
+        let asker = in_session(&session, carried);
         Ok(self.ask(Goal::End, &places, asker, Purpose::Ended, worker))
     }
 
@@ -220,6 +210,15 @@ impl Stream {
             worker.outbox.push(call);
         }
         Ok(())
+    }
+}
+
+/// The client whose `session` it is asks.
+fn in_session(session: &Session, carried: Carried) -> Asker {
+    Asker {
+        caller: Caller::of_session(session, carried),
+        parts: session.parts.clone(),
+        who: Who::Anyone,
     }
 }
 
