@@ -9,7 +9,7 @@ pub struct Metric(pub usize);
 
 /// How a metric adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows.
     Counter,
     /// Envoy keeps its distribution.
@@ -19,7 +19,7 @@ pub enum Kind {
 /// All metrics of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
-    names: Vec<(Kind, String)>,
+    names: Vec<(MetricKind, String)>,
     requests: Vec<(String, Metric)>,
     rejected: Vec<(Status, Metric)>,
     servers: Vec<ServerMetrics>,
@@ -68,7 +68,7 @@ impl Metrics {
             if !requests.iter().any(|(have, _)| have == group) {
                 requests.push((
                     group.to_owned(),
-                    define(Kind::Counter, format!("mcp.requests.{group}")),
+                    define(MetricKind::Counter, format!("mcp.requests.{group}")),
                 ));
             }
         }
@@ -76,26 +76,26 @@ impl Metrics {
         for status in Status::REFUSED {
             let name = status.as_str();
             let name = format!("mcp.rejected.{}", name.strip_prefix("mcp_").unwrap_or(name));
-            rejected.push((*status, define(Kind::Counter, name)));
+            rejected.push((*status, define(MetricKind::Counter, name)));
         }
         let mut of_servers = Vec::new();
         for server in servers {
             let [calls, failures, timeouts] = ["calls", "failures", "timeouts"]
-                .map(|what| define(Kind::Counter, format!("mcp.server.{server}.{what}")));
+                .map(|what| define(MetricKind::Counter, format!("mcp.server.{server}.{what}")));
             of_servers.push(ServerMetrics {
                 calls,
                 failures,
                 timeouts,
             });
         }
-        let preflight = define(Kind::Counter, "mcp.preflight".to_owned());
-        let collisions = define(Kind::Counter, "mcp.list.collisions".to_owned());
-        let cache_hits = define(Kind::Counter, "mcp.list.cache_hits".to_owned());
-        let cache_misses = define(Kind::Counter, "mcp.list.cache_misses".to_owned());
-        let fanout = define(Kind::Histogram, "mcp.fanout.duration_ms".to_owned());
-        let sessions_created = define(Kind::Counter, "mcp.sessions.created".to_owned());
-        let denied = define(Kind::Counter, "mcp.denied".to_owned());
-        let sessions_rejected = define(Kind::Counter, "mcp.sessions.rejected".to_owned());
+        let preflight = define(MetricKind::Counter, "mcp.preflight".to_owned());
+        let collisions = define(MetricKind::Counter, "mcp.list.collisions".to_owned());
+        let cache_hits = define(MetricKind::Counter, "mcp.list.cache_hits".to_owned());
+        let cache_misses = define(MetricKind::Counter, "mcp.list.cache_misses".to_owned());
+        let fanout = define(MetricKind::Histogram, "mcp.fanout.duration_ms".to_owned());
+        let sessions_created = define(MetricKind::Counter, "mcp.sessions.created".to_owned());
+        let denied = define(MetricKind::Counter, "mcp.denied".to_owned());
+        let sessions_rejected = define(MetricKind::Counter, "mcp.sessions.rejected".to_owned());
         Self {
             names,
             requests,
@@ -113,7 +113,7 @@ impl Metrics {
     }
 
     /// All of them, for the host to define in this order.
-    pub fn names(&self) -> &[(Kind, String)] {
+    pub fn names(&self) -> &[(MetricKind, String)] {
         &self.names
     }
 

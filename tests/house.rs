@@ -121,6 +121,33 @@ fn each_room_knows_only_the_rooms_below_it() {
     }
 }
 
+/// The folders of a group in their order: each names only those before it.
+const LAYERS: &[(&str, &[&str])] = &[(
+    "src/gateway",
+    &[
+        "routing",
+        "upstream",
+        "session",
+        "worker",
+        "translate",
+        "fanout",
+    ],
+)];
+
+#[test]
+fn each_folder_of_a_group_knows_only_the_folders_before_it() {
+    for (group, folders) in LAYERS {
+        let module = group.trim_start_matches("src/").replace('/', "::");
+        for (at, folder) in folders.iter().enumerate() {
+            let later = folders.iter().skip(at + 1);
+            let strangers: Vec<String> = later.map(|it| format!("crate::{module}::{it}")).collect();
+            let strangers: Vec<&str> = strangers.iter().map(String::as_str).collect();
+            let path = format!("{group}/{folder}");
+            assert_eq!(outside_tests(&path, &strangers), [""; 0], "{path}");
+        }
+    }
+}
+
 /// As [`lines_with`], up to where a file's own tests start.
 fn outside_tests(folder: &str, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();

@@ -5,12 +5,14 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::gateway::bridge::answer::{self, Extra, Unbridgeable};
-use mcp_gateway::gateway::bridge::ids;
-use mcp_gateway::gateway::bridge::request::{self, ModernMeta};
-use mcp_gateway::gateway::edit::{self, Edit};
-use mcp_gateway::gateway::rewrite::{self, Asked, Kind, Read};
+use mcp_gateway::gateway::translate::ids;
+use mcp_gateway::gateway::translate::request::{self, ModernMeta};
+use mcp_gateway::gateway::translate::result::{self, Extra, Unbridgeable};
+use mcp_gateway::gateway::translate::server_message::{
+    self, MessageKind, ResultShape, ServerMessage,
+};
 use mcp_gateway::mcp::Message;
+use mcp_gateway::mcp::json::edit::{self, Edit};
 use mcp_gateway_fuzz::{Members, raw, string};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -377,7 +379,7 @@ fn client(body: &str, has_info: bool) {
 }
 
 fn server(body: &str, hints: bool) {
-    let Ok(read) = rewrite::message(body, Asked::Other, "") else {
+    let Ok(read) = server_message::message(body, ResultShape::Other, "") else {
         return;
     };
     let tree = Tree::of(body).expect("JSON");
@@ -386,8 +388,8 @@ fn server(body: &str, hints: bool) {
     let mut expected = tree.clone();
     let mut originals = Vec::new();
     let paths: &[&[&str]] = match &read.kind {
-        Kind::Request(_) => &[&["id"], &["params", "_meta", "progressToken"]],
-        Kind::Notification(name) if name == "notifications/cancelled" => {
+        MessageKind::Request(_) => &[&["id"], &["params", "_meta", "progressToken"]],
+        MessageKind::Notification(name) if name == "notifications/cancelled" => {
             &[&["params", "requestId"]]
         }
         _ => &[],
@@ -414,7 +416,7 @@ fn server(body: &str, hints: bool) {
     check(body, edits, &expected);
 
     for from in ["1", "\"t\"", "-7"] {
-        let is_answer = matches!(read.kind, Kind::Response | Kind::Error);
+        let is_answer = matches!(read.kind, MessageKind::Response | MessageKind::Error);
         let mut expected = tree.clone();
         let mut is_this = false;
         for id in expected.all("id") {
@@ -428,8 +430,7 @@ fn server(body: &str, hints: bool) {
         check(body, Vec::from_iter(edit), &expected);
 
         let mut expected = tree.clone();
-        let is_progress =
-            matches!(&read.kind, Kind::Notification(name) if name == "notifications/progress");
+        let is_progress = matches!(&read.kind, MessageKind::Notification(name) if name == "notifications/progress");
         let mut tokens = expected.path(&["params", "progressToken"]);
         let is_this = is_progress && !tokens.is_empty() && tokens.iter().all(|it| it.is(from));
         if is_this {
@@ -441,8 +442,8 @@ fn server(body: &str, hints: bool) {
     }
 }
 
-fn eras(read: &Read<'_>, tree: &Tree, hints: bool) {
-    let is_response = matches!(read.kind, Kind::Response);
+fn eras(read: &ServerMessage<'_>, tree: &Tree, hints: bool) {
+    let is_response = matches!(read.kind, MessageKind::Response);
     let (mut modern, mut legacy) = (tree.clone(), tree.clone());
     let (mut has_odd, mut has_other) = (false, false);
     if is_response {
@@ -477,14 +478,14 @@ fn eras(read: &Read<'_>, tree: &Tree, hints: bool) {
         hints,
         server_info: "{\"name\":\"g\"}",
     };
-    match answer::to_modern(read, extra) {
+    match result::to_modern(read, extra) {
         Ok(edits) => {
             assert!(!has_odd);
             check(read.text, edits, &modern);
         }
         Err(why) => assert!(has_odd && why == Unbridgeable::NoObject),
     }
-    match answer::to_legacy(read) {
+    match result::to_legacy(read) {
         Ok(edits) => {
             assert!(!has_odd && !has_other, "{}", read.text);
             check(read.text, edits, &legacy);

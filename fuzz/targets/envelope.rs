@@ -61,7 +61,7 @@ fn accepted(message: &Message<'_>, whole: &RawValue) {
         }
         if let Some(param) = method::name_param(message.method()) {
             let name = if read.has_lookalike(param) {
-                // Refused later, by whoever looks at it.
+                // UnusableSubscriptions later, by whoever looks at it.
                 exact(&members, param)
             } else {
                 agreed(&members, param)

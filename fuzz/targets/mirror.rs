@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::http::Headers;
+use mcp_gateway::mcp::era::Era;
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
-use mcp_gateway::policy::era::{self, Era};
+use mcp_gateway::policy::era;
 use serde_json::{Value, json};
 
 #[derive(Arbitrary, Debug)]

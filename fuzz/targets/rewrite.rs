@@ -6,10 +6,10 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Server};
-use mcp_gateway::gateway::edit;
-use mcp_gateway::gateway::rewrite::{self, Asked, Kind};
-use mcp_gateway::gateway::subscriptions::{self, Refused};
+use mcp_gateway::gateway::routing::subscriptions::{self, UnusableSubscriptions};
+use mcp_gateway::gateway::translate::server_message::{self, MessageKind, ResultShape};
 use mcp_gateway::mcp::Message;
+use mcp_gateway::mcp::json::edit;
 use mcp_gateway_fuzz::{Members, raw, string, unique};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -174,15 +174,16 @@ fuzz_target!(|input: Input<'_>| {
 
 fn server(text: &str, what: What) {
     let asked = match what {
-        What::Tool => Asked::Tool,
-        What::Prompt => Asked::Prompt,
-        What::Resource => Asked::Resource,
-        What::Unknown => Asked::Unknown,
-        What::Task => Asked::Task,
-        What::Other => Asked::Other,
+        What::Tool => ResultShape::Tool,
+        What::Prompt => ResultShape::Prompt,
+        What::Resource => ResultShape::Resource,
+        What::Unknown => ResultShape::Unknown,
+        What::Task => ResultShape::Task,
+        What::Other => ResultShape::Other,
     };
-    let read = rewrite::message(text, asked, PREFIX);
-    let without = rewrite::message(text, asked, "").map(|read| (read.kind, read.id, read.edits));
+    let read = server_message::message(text, asked, PREFIX);
+    let without =
+        server_message::message(text, asked, "").map(|read| (read.kind, read.id, read.edits));
     let members = raw(text).and_then(Members::of);
     let Some(Members(members)) = members else {
         assert!(read.is_err(), "{text}");
@@ -207,17 +208,17 @@ fn server(text: &str, what: What) {
     let id = ids.first().map(|id| id.get());
     assert_eq!(read.id, id);
     let kind = match (method, ids.is_empty(), results.is_empty()) {
-        (Some(method), true, _) => Kind::Notification(method.into()),
-        (Some(method), false, _) => Kind::Request(method.into()),
-        (None, _, false) => Kind::Response,
-        (None, _, true) => Kind::Error,
+        (Some(method), true, _) => MessageKind::Notification(method.into()),
+        (Some(method), false, _) => MessageKind::Request(method.into()),
+        (None, _, false) => MessageKind::Response,
+        (None, _, true) => MessageKind::Error,
     };
     assert_eq!(read.kind, kind);
 
     let contents = match kind {
-        Kind::Response => texts(&results),
-        Kind::Error => Vec::new(),
-        Kind::Request(_) | Kind::Notification(_) => texts(&params),
+        MessageKind::Response => texts(&results),
+        MessageKind::Error => Vec::new(),
+        MessageKind::Request(_) | MessageKind::Notification(_) => texts(&params),
     };
     assert_eq!(read.contents, contents);
 
@@ -225,7 +226,7 @@ fn server(text: &str, what: What) {
     for result in results {
         of_result(result, what, &mut uris);
     }
-    if let Kind::Notification(method) = &kind {
+    if let MessageKind::Notification(method) = &kind {
         for params in params {
             of_params(params, method, &mut uris);
         }
@@ -415,7 +416,8 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let own: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
     let mut prefixed: Vec<String> = own.iter().map(|uri| format!("{PREFIX}{uri}")).collect();
     let acknowledged = listen(&own, ACKNOWLEDGED, "");
-    let read = rewrite::message(&acknowledged, Asked::Other, PREFIX).expect("a message");
+    let read =
+        server_message::message(&acknowledged, ResultShape::Other, PREFIX).expect("a message");
     let renamed = read.edited(Vec::new()).unwrap_or(acknowledged.into_bytes());
     assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
 
@@ -426,7 +428,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let sent = SERVER.with(|server| subscriptions::edits(&body, params, server));
     match foreign {
         Some(uri) if !uri.starts_with(PREFIX) => {
-            assert_eq!(sent, Err(Refused::Foreign(uri.to_owned())));
+            assert_eq!(sent, Err(UnusableSubscriptions::Foreign(uri.to_owned())));
         }
         Some(_) => {}
         None => {

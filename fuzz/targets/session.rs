@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Server};
-use mcp_gateway::gateway::alias::{Named, alias, original};
-use mcp_gateway::gateway::offers::Offers;
-use mcp_gateway::gateway::session::{Part, Sealing, Session, id};
+use mcp_gateway::gateway::session::alias::{AliasKind, alias, original};
+use mcp_gateway::gateway::session::{Session, SessionPart, SessionSealer, id};
+use mcp_gateway::mcp::capabilities::ServerCapabilities;
 use mcp_gateway::mcp::version;
 use mcp_gateway::seal::{Keys, digest};
 
@@ -64,17 +64,17 @@ enum Mutation<'a> {
 }
 
 impl Kind<'_> {
-    fn part(&self) -> Part {
-        let offers = |bits: u8| Offers::from_bits(bits % 32).expect("known bits");
+    fn part(&self) -> SessionPart {
+        let offers = |bits: u8| ServerCapabilities::from_bits(bits % 32).expect("known bits");
         let session = match self {
-            Self::Absent => return Part::Absent,
+            Self::Absent => return SessionPart::Absent,
             Self::Modern(bits) => {
-                return Part::Modern {
+                return SessionPart::Modern {
                     offers: offers(*bits),
                 };
             }
             Self::Legacy(bits, version, session) => {
-                return Part::Legacy {
+                return SessionPart::Legacy {
                     offers: offers(*bits),
                     version: self::version(*version),
                     session: session.map(str::to_owned),
@@ -87,8 +87,8 @@ impl Kind<'_> {
             }
             Self::Hex(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
-        Part::Legacy {
-            offers: Offers::TOOLS,
+        SessionPart::Legacy {
+            offers: ServerCapabilities::TOOLS,
             version: self::version(0),
             session: Some(session),
         }
@@ -134,13 +134,13 @@ fuzz_target!(|input: Input<'_>| SERVERS.with(|servers| {
     });
     let [first, second] = input.keys;
     let keys = Keys::new(vec![[first; 32], [second; 32]]).expect("keys");
-    let sealing = Sealing::new(keys.clone(), TTL, servers);
+    let sealing = SessionSealer::new(keys.clone(), TTL, servers);
     session(&input, &sealing);
     sealed_by_others(&input, &keys, &sealing, servers);
     name(&input, &keys, servers);
 }));
 
-fn session(input: &Input<'_>, sealing: &Sealing) {
+fn session(input: &Input<'_>, sealing: &SessionSealer) {
     let (endpoint, identity) = (input.endpoint, input.identity);
     let now = Duration::from_secs(input.now.into());
     let open = |text: &str, now| sealing.open(text, endpoint, identity, now);
@@ -154,8 +154,8 @@ fn session(input: &Input<'_>, sealing: &Sealing) {
             .map(str::to_owned),
         parts: input.parts.iter().map(Kind::part).collect(),
     };
-    let fits = |part: &Part| match part {
-        Part::Legacy {
+    let fits = |part: &SessionPart| match part {
+        SessionPart::Legacy {
             session: Some(id), ..
         } => (1..=1024).contains(&id.len()) && id.chars().all(|c| ('!'..='~').contains(&c)),
         _ => true,
@@ -185,7 +185,7 @@ fn session(input: &Input<'_>, sealing: &Sealing) {
 }
 
 /// Whatever bytes are sealed with the key, they are a session or they are not.
-fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &Sealing, servers: &[Server]) {
+fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &SessionSealer, servers: &[Server]) {
     let fields = servers.iter().flat_map(|s| [&s.name, &s.cluster, &s.path]);
     let fields: Vec<&[u8]> = fields.map(|field| field.as_bytes()).collect();
     let associated = [&[1], &digest(&fields)[..], b"/mcp"].concat();
@@ -203,8 +203,8 @@ fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &Sealing, servers: 
 
 fn name(input: &Input<'_>, keys: &Keys, servers: &[Server]) {
     let (named, other) = match input.named {
-        true => (Named::Request, Named::Event),
-        false => (Named::Event, Named::Request),
+        true => (AliasKind::Request, AliasKind::Event),
+        false => (AliasKind::Event, AliasKind::Request),
     };
     let session = id(&input.nonce);
     let place = usize::from(input.place) % servers.len();

@@ -10,14 +10,15 @@ use std::rc::Rc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Gateway};
-use mcp_gateway::gateway::freshness::Freshness;
-use mcp_gateway::gateway::kind::Kind;
-use mcp_gateway::gateway::list::{self, Entries};
-use mcp_gateway::gateway::names;
-use mcp_gateway::gateway::page::Page;
-use mcp_gateway::gateway::route::{self, Heading, Target};
+use mcp_gateway::gateway::fanout::merged_list::{self, ServerList};
+use mcp_gateway::gateway::routing::names;
+use mcp_gateway::gateway::routing::request_headers::{self, McpHeaders};
+use mcp_gateway::gateway::routing::target::Target;
+use mcp_gateway::gateway::upstream::list_page::ListPage;
+use mcp_gateway::mcp::cache_hints::CacheHints;
+use mcp_gateway::mcp::era::Era;
+use mcp_gateway::mcp::list::ListKind;
 use mcp_gateway::mcp::{self, Message, header_value, method};
-use mcp_gateway::policy::era::Era;
 use mcp_gateway_fuzz::raw;
 use serde_json::{Value, json};
 
@@ -80,7 +81,7 @@ fuzz_target!(|input: Input<'_>| GATEWAY.with(|gateway| {
 }));
 
 fn call(input: &Input<'_>, gateway: &Gateway) {
-    let prefix = &gateway.servers[usize::from(input.prefix) % 3].prefix;
+    let prefix = &gateway.servers[usize::from(input.prefix) % 3].tool_prefix;
     let name = format!("{prefix}{}", input.call.name);
     let (before, after) = input.call.around();
     let head = format!(
@@ -92,7 +93,7 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
-    let (places, own) = names::candidates(&gateway.servers, Kind::Tools, &name);
+    let (places, own) = names::candidates(&gateway.servers, ListKind::Tools, &name);
     assert_eq!(places.len(), 1, "no two servers share a prefix");
     let server = &gateway.servers[places[0]];
     assert_eq!((server.name.as_str(), own), resolved(&name));
@@ -113,13 +114,13 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     assert!(spliced.len() <= body.len());
     same_but_for_the_name(&body, &spliced, own);
     let length = Some(spliced.len());
-    let heading = Heading {
+    let heading = McpHeaders {
         method: Some(method::TOOLS_CALL),
         name: Some(own),
         version: None,
         session: None,
     };
-    for (header, value) in route::headers(server, &heading, length) {
+    for (header, value) in request_headers::headers(server, &heading, length) {
         let expected = match header {
             mcp::NAME_HEADER => own.to_owned(),
             "content-length" => spliced.len().to_string(),
@@ -153,7 +154,7 @@ fn resolved(name: &str) -> (&'static str, &str) {
 }
 
 fn lists(input: &Input<'_>, gateway: &Gateway) {
-    let mut answered: Vec<(usize, Entries)> = Vec::new();
+    let mut answered: Vec<(usize, ServerList)> = Vec::new();
     let (mut expected, mut left_out, mut seen) = (Vec::new(), 0, HashSet::new());
     for (at, (server, tools)) in gateway.servers.iter().zip(&input.lists).enumerate() {
         let written = tools.iter().map(|tool| {
@@ -161,22 +162,22 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
             format!("{before}{}{after}", tool.json(""))
         });
         let written: Vec<String> = written.collect();
-        let mut entries = Entries::default();
+        let mut entries = ServerList::default();
         // Each page of a list may have an odd entry or two.
         for page in written.chunks(2) {
             let result = format!("{{\"tools\": [{}]}}", page.join(" , "));
-            let page = Page::read(Kind::Tools, server, &result).expect("a page");
+            let page = ListPage::read(ListKind::Tools, server, &result).expect("a page");
             assert_eq!(page.cursor, None);
-            entries.add(Rc::new(page), Freshness::NONE);
+            entries.add(Rc::new(page), CacheHints::NONE);
         }
         for (tool, text) in tools.iter().zip(&written) {
-            let name = format!("{}{}", server.prefix, tool.name);
+            let name = format!("{}{}", server.tool_prefix, tool.name);
             if resolved(&name).0 != server.name || !seen.insert(name.clone()) {
                 left_out += 1;
                 continue;
             }
             let (before, after) = tool.around();
-            expected.push(if server.prefix.is_empty() {
+            expected.push(if server.tool_prefix.is_empty() {
                 text.clone()
             } else {
                 format!("{before}{}{after}", json!(name))
@@ -184,10 +185,10 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         }
         answered.push((at, entries));
     }
-    let (merged, omitted) = list::merge(
-        (Kind::Tools, Era::Modern),
+    let (merged, omitted) = merged_list::merge(
+        (ListKind::Tools, Era::Modern),
         &answered,
-        Freshness::ALL,
+        CacheHints::ALL,
         (gateway, None),
     );
     let text = std::str::from_utf8(&merged).expect("UTF-8");

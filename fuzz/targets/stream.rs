@@ -11,16 +11,16 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
-use mcp_gateway::gateway::alias::{self, Named};
-use mcp_gateway::gateway::answer;
-use mcp_gateway::gateway::call::{Call, CallId, Question, Response};
-use mcp_gateway::gateway::calls::{JobId, StreamId};
-use mcp_gateway::gateway::failure::Failure;
-use mcp_gateway::gateway::pages::Store;
+use mcp_gateway::gateway::session::alias::{self, AliasKind};
+use mcp_gateway::gateway::upstream::call::{Call, CallId, CallResponse, UpstreamRequest};
+use mcp_gateway::gateway::upstream::call_result::CallResult;
+use mcp_gateway::gateway::upstream::failure::Failure;
 use mcp_gateway::gateway::worker::Worker;
+use mcp_gateway::gateway::worker::calls::{DispatchId, StreamId};
+use mcp_gateway::gateway::worker::page_cache::Store;
 use mcp_gateway::http::{Headers, Reply};
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
-use mcp_gateway::stream::{Effect, Event, Flow, Known, Stream};
+use mcp_gateway::stream::{Effect, Event, Flow, HostFacts, Stream};
 use mcp_gateway_fuzz::{Members, raw, string};
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ fuzz_target!(|run: Run<'_>| {
     watch.on(Event::RequestHeaders {
         headers,
         end: ended,
-        known: Known::default(),
+        known: HostFacts::default(),
     });
     for then in &run.then {
         match then {
@@ -327,7 +327,7 @@ impl Session {
                 Event::RequestHeaders {
                     headers,
                     end: false,
-                    known: Known::default(),
+                    known: HostFacts::default(),
                 },
                 worker,
             )
@@ -348,7 +348,7 @@ impl Session {
             match effect {
                 Effect::Call(job, call) => {
                     let response = match call.question {
-                        Question::Discover => refused(),
+                        UpstreamRequest::Discover => refused(),
                         _ => initialized(&call.rpc_id),
                     };
                     for delivery in worker.done(job, &response, gateway) {
@@ -374,8 +374,8 @@ impl Session {
         let (keys, server) = (sealing.keys(), &gateway.servers[0].name);
         Self {
             header,
-            request: alias::alias(keys, Named::Request, &id, 0, server, "1"),
-            event: alias::alias(keys, Named::Event, &id, 0, server, "e"),
+            request: alias::alias(keys, AliasKind::Request, &id, 0, server, "1"),
+            event: alias::alias(keys, AliasKind::Event, &id, 0, server, "e"),
         }
     }
 }
@@ -448,14 +448,14 @@ impl Watch<'_> {
         }
     }
 
-    fn call(&mut self, job: JobId, call: &Rc<Call>) {
+    fn call(&mut self, job: DispatchId, call: &Rc<Call>) {
         call.headers.iter().for_each(|(_, value)| carried(value));
         assert!(call.timeout >= Duration::from_millis(1));
         if !call.body.is_empty() {
             let message = Message::parse(&call.body).expect("a message");
             let id = message.id().and_then(raw).and_then(string);
             let is_own = id.as_deref() == Some(call.rpc_id.as_str());
-            assert!(is_own || is_aside(call) || call.question == Question::Initialized);
+            assert!(is_own || is_aside(call) || call.question == UpstreamRequest::Initialized);
         }
         if is_aside(call) {
             return;
@@ -565,13 +565,13 @@ impl Watch<'_> {
         let call = self.calls.remove(&job).expect("a call");
         let response = match (answer, &call.question) {
             // What leads deepest: a server that has everything.
-            (Answer::Tools { .. }, Question::Discover) => discovered(&call.rpc_id),
-            (Answer::Tools { .. }, Question::Initialize) => initialized(&call.rpc_id),
+            (Answer::Tools { .. }, UpstreamRequest::Discover) => discovered(&call.rpc_id),
+            (Answer::Tools { .. }, UpstreamRequest::Initialize) => initialized(&call.rpc_id),
             _ => answer.response(&call.rpc_id),
         };
         let config = Rc::clone(&self.config);
         let gateway = config.gateway.as_ref().expect("a gateway");
-        for delivery in self.worker.done(JobId(job), &response, gateway) {
+        for delivery in self.worker.done(DispatchId(job), &response, gateway) {
             self.on(Event::CallDone {
                 id: delivery.call,
                 answer: delivery.answer,
@@ -583,7 +583,7 @@ impl Watch<'_> {
         if self.calls.values().any(|call| call.id == CallId(id)) {
             return;
         }
-        let answer = answer::Answer::Failed(Failure::Reset);
+        let answer = CallResult::Failed(Failure::Reset);
         let id = CallId(id);
         let step = self
             .stream
@@ -592,7 +592,7 @@ impl Watch<'_> {
     }
 }
 
-fn discovered(id: &str) -> Response {
+fn discovered(id: &str) -> CallResponse {
     let result = json!({
         "resultType": "complete", "supportedVersions": version::MODERN, "ttlMs": 0,
         "capabilities": {"tools": {}, "prompts": {}, "resources": {}},
@@ -602,8 +602,8 @@ fn discovered(id: &str) -> Response {
 }
 
 /// What a legacy server says to the question whether it is a modern one.
-fn refused() -> Response {
-    Response::Http {
+fn refused() -> CallResponse {
+    CallResponse::Http {
         status: 404,
         content_type: None,
         session: None,
@@ -611,7 +611,7 @@ fn refused() -> Response {
     }
 }
 
-fn initialized(id: &str) -> Response {
+fn initialized(id: &str) -> CallResponse {
     let result = json!({
         "protocolVersion": version::LEGACY[0], "serverInfo": {"name": "s", "version": "1"},
         "capabilities": {"tools": {}, "prompts": {}, "resources": {}, "logging": {}},
@@ -620,8 +620,8 @@ fn initialized(id: &str) -> Response {
     json_answer(&body, Some("s"))
 }
 
-fn json_answer(body: &Value, session: Option<&str>) -> Response {
-    Response::Http {
+fn json_answer(body: &Value, session: Option<&str>) -> CallResponse {
+    CallResponse::Http {
         status: 200,
         content_type: Some("application/json".into()),
         session: session.map(str::to_owned),
@@ -781,7 +781,7 @@ impl Sent<'_> {
 }
 
 impl Answer<'_> {
-    fn response(&self, rpc_id: &str) -> Response {
+    fn response(&self, rpc_id: &str) -> CallResponse {
         let (member, value, events) = match self {
             Self::Tools {
                 tools,
@@ -820,16 +820,16 @@ impl Answer<'_> {
                 content_type,
                 body,
             } => {
-                return Response::Http {
+                return CallResponse::Http {
                     status: *status,
                     content_type: content_type.map(str::to_owned),
                     session: None,
                     body: body.to_vec(),
                 };
             }
-            Self::Reset => return Response::Reset,
-            Self::NoCluster => return Response::NoCluster,
-            Self::Unreachable => return Response::Unreachable,
+            Self::Reset => return CallResponse::Reset,
+            Self::NoCluster => return CallResponse::NoCluster,
+            Self::Unreachable => return CallResponse::Unreachable,
         };
         let message = format!(r#"{{"jsonrpc":"2.0","id":"{rpc_id}","{member}":{value}}}"#);
         let (content_type, body) = if events {
@@ -838,7 +838,7 @@ impl Answer<'_> {
         } else {
             ("application/json", message)
         };
-        Response::Http {
+        CallResponse::Http {
             status: 200,
             content_type: Some(content_type.to_owned()),
             session: None,

@@ -670,12 +670,12 @@ mod tests {
             r#","passthroughHeaders":[{"name":"x","required":true}]"#,
             r#","passthroughHeaders":["x","y"]"#,
         ];
-        let identities = all.map(|rest| of(rest).identity);
+        let identities = all.map(|rest| of(rest).fingerprint);
         for (at, identity) in identities.iter().enumerate() {
             assert!(!identities[..at].contains(identity), "{}", all[at]);
         }
         let named = of(r#","headers":[{"name":"x","valueFromEnv":"KEY"}]"#);
-        assert_eq!(named.identity, identities[1]);
+        assert_eq!(named.fingerprint, identities[1]);
         let text = r#"{"servers":[{"name":"a","headers":[{"name":"x","value":"s3cret"}]}]}"#;
         let shown = format!("{:?}", parse(text).unwrap());
         assert!(

@@ -31,6 +31,7 @@ use self::fields::Read as _;
 use self::forwarding::Forwarding;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::ProtectedResource;
+use crate::mcp::list::ListKind;
 use crate::metrics::Metrics;
 use crate::policy::authorization::Authorization;
 use crate::policy::export::Storage;
@@ -121,7 +122,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// The one enabled server, where there is one: all messages are for it.
-    pub fn sole(&self) -> Option<&Server> {
+    pub fn single_server(&self) -> Option<&Server> {
         match self.servers.as_slice() {
             [server] => Some(server),
             _ => None,
@@ -161,9 +162,9 @@ pub struct Server {
     /// `:path` of requests to it.
     pub path: String,
     /// What its tools and prompts are called with; empty for none.
-    pub prefix: String,
+    pub tool_prefix: String,
     /// What its resources' URIs start with, `<name>+`; empty for none.
-    pub scheme: String,
+    pub uri_prefix: String,
     /// Which era it is of.
     pub protocol: Protocol,
     /// Whether modern clients without an identity may share a session with it.
@@ -179,11 +180,33 @@ pub struct Server {
     /// Which of its resources and templates there are, by URI.
     pub resources: Filter,
     /// What its answers depend on, beside the request: part of a kept page's key.
-    pub identity: [u8; 32],
+    pub fingerprint: [u8; 32],
     /// What it gets of a client's headers.
     pub passthrough: Vec<Forwarded>,
     /// What it gets of its own, by names in lower case.
     pub headers: Vec<(String, Secret)>,
+}
+
+impl Server {
+    /// The prefix that clients see before this server's names of `kind`: the tool
+    /// prefix, or the URI prefix of resources. Empty where there is none.
+    pub fn prefix(&self, kind: ListKind) -> &str {
+        match kind {
+            ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
+            ListKind::Resources | ListKind::Templates => &self.uri_prefix,
+        }
+    }
+
+    /// Whether `include` and `exclude` let clients use what this server calls
+    /// `upstream_name`.
+    pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
+        let filter = match kind {
+            ListKind::Tools => &self.tools,
+            ListKind::Prompts => &self.prompts,
+            ListKind::Resources | ListKind::Templates => &self.resources,
+        };
+        filter.allows(upstream_name)
+    }
 }
 
 impl Config {

@@ -255,14 +255,14 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::http::Headers;
-    use crate::http::protected_resource::Asked;
+    use crate::http::protected_resource::RequestedResource;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// The metadata of a configuration and variables, at this location.
     fn metadata(config: &str, variables: &[(&str, &str)], described: &str) -> Option<String> {
         let resource = parse(config, variables).unwrap().oauth?.resource;
         let asked = [(":scheme", "https"), (":authority", "h")];
-        let asked = Asked::of(&Headers::from_pairs(asked));
+        let asked = RequestedResource::of(&Headers::from_pairs(asked));
         let document = resource.metadata(&asked, described.as_bytes());
         Some(String::from_utf8(document.unwrap()).unwrap())
     }

@@ -127,7 +127,7 @@ fn server(
             format!("{path:?} must start with \"/\" and have no fragment"),
         ));
     }
-    let scheme = if prefix.is_empty() {
+    let uri_prefix = if prefix.is_empty() {
         String::new()
     } else {
         if wire.enabled {
@@ -144,15 +144,15 @@ fn server(
     let ttl = wire.list_ttl.as_deref().unwrap_or_default();
     let reached = [wire.name.as_str(), cluster, authority, path, ttl];
     Ok(Server {
-        identity: identity(&reached, &passthrough, &headers),
+        fingerprint: fingerprint(&reached, &passthrough, &headers),
         passthrough,
         headers,
         name: wire.name.clone(),
         cluster: cluster.clone(),
         authority: authority.to_owned(),
         path: path.to_owned(),
-        prefix,
-        scheme,
+        tool_prefix: prefix,
+        uri_prefix,
         protocol: wire.protocol,
         share_session: wire.share_session,
         timeout: duration::parse(&field("timeout"), wire.timeout.as_deref().unwrap_or("5s"))?,
@@ -164,7 +164,11 @@ fn server(
 }
 
 /// A digest, since values of headers are in it.
-fn identity(reached: &[&str], passthrough: &[Forwarded], headers: &[(String, Secret)]) -> [u8; 32] {
+fn fingerprint(
+    reached: &[&str],
+    passthrough: &[Forwarded],
+    headers: &[(String, Secret)],
+) -> [u8; 32] {
     let mut parts = reached.to_vec();
     for entry in passthrough {
         let required = if entry.required { "required" } else { "" };

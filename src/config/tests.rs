@@ -59,8 +59,8 @@ fn servers_make_a_gateway_with_its_defaults() {
             cluster: "weather".into(),
             authority: "weather".into(),
             path: "/mcp".into(),
-            prefix: "weather__".into(),
-            scheme: "weather+".into(),
+            tool_prefix: "weather__".into(),
+            uri_prefix: "weather+".into(),
             protocol: Protocol::Auto,
             share_session: false,
             timeout: Duration::from_secs(5),
@@ -68,7 +68,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             tools: Filter::default(),
             prompts: Filter::default(),
             resources: Filter::default(),
-            identity: gateway.servers[0].identity,
+            fingerprint: gateway.servers[0].fingerprint,
             passthrough: Vec::new(),
             headers: Vec::new(),
         }]
@@ -89,7 +89,7 @@ fn the_servers_file_of_older_gateways_is_valid_as_it_stands() {
         (
             servers[0].authority.as_str(),
             servers[0].path.as_str(),
-            servers[0].prefix.as_str()
+            servers[0].tool_prefix.as_str()
         ),
         ("weather.mcp.local", "/v1/mcp?x=1", "w_")
     );
@@ -138,7 +138,7 @@ fn the_prefix_mode_decides_on_default_prefixes_only() {
             .unwrap()
             .servers
             .into_iter()
-            .map(|server| server.prefix)
+            .map(|server| server.tool_prefix)
             .collect()
     };
     assert_eq!(prefixes("ALWAYS", r#"{"name":"a"}"#), ["a__"]);
@@ -172,11 +172,14 @@ fn servers_may_share_a_prefix_and_only_those_with_one_need_a_name_that_starts_ur
     assert!(
         servers
             .iter()
-            .all(|server| server.prefix.is_empty() && server.scheme.is_empty())
+            .all(|server| server.tool_prefix.is_empty() && server.uri_prefix.is_empty())
     );
     let config = r#"{"servers":[{"name":"a","toolPrefix":"x"},{"name":"b","toolPrefix":"x"}]}"#;
     let servers = parse(config).gateway.unwrap().servers;
-    assert_eq!([&*servers[0].scheme, &*servers[1].scheme], ["a+", "b+"]);
+    assert_eq!(
+        [&*servers[0].uri_prefix, &*servers[1].uri_prefix],
+        ["a+", "b+"]
+    );
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -198,7 +201,7 @@ fn snake_case_and_camel_case_say_the_same() {
         .gateway
         .unwrap()
         .servers;
-    assert_eq!(servers[0].prefix, "x_");
+    assert_eq!(servers[0].tool_prefix, "x_");
 }
 
 #[wasm_bindgen_test(unsupported = test)]

@@ -9,7 +9,7 @@ use std::ptr::{null, null_mut};
 
 use super::pairs;
 use crate::http::Headers;
-use crate::metrics::Kind;
+use crate::metrics::MetricKind;
 
 /// The status with which the host refused a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,10 +345,10 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
 }
 
 /// Defines a metric; gives the number that stands for it.
-pub(super) fn define_metric(kind: Kind, name: &str) -> Result<u32, Refused> {
+pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused> {
     let kind = match kind {
-        Kind::Counter => 0,
-        Kind::Histogram => 2,
+        MetricKind::Counter => 0,
+        MetricKind::Histogram => 2,
     };
     let mut metric = 0;
     // SAFETY: the pointer is valid for its size, the result for writes.

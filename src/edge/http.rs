@@ -10,11 +10,11 @@ use proxy_wasm::types::Action;
 use super::host::{self, Buffer, Map, Refused};
 use super::shared::Shared;
 use super::{known, property};
-use crate::gateway::answer::Answer;
-use crate::gateway::call::{Call, CallId};
-use crate::gateway::calls::{JobId, StreamId};
+use crate::gateway::upstream::call::{Call, CallId};
+use crate::gateway::upstream::call_result::CallResult;
+use crate::gateway::worker::calls::{DispatchId, StreamId};
 use crate::http::Reply;
-use crate::metrics::{Kind, Metric};
+use crate::metrics::{Metric, MetricKind};
 use crate::stream::{Effect, Event, Flow, Stream};
 
 /// One request.
@@ -56,7 +56,7 @@ impl Http {
     }
 
     /// What came of a call that this stream waits for.
-    pub(super) fn call_done(&mut self, id: CallId, answer: Answer) {
+    pub(super) fn call_done(&mut self, id: CallId, answer: CallResult) {
         let flow = self.handle(Event::CallDone { id, answer });
         if flow == Flow::Continue && matches!(self.longer, Longer::None) {
             self.resume();
@@ -161,8 +161,8 @@ impl Http {
             Effect::Count(Metric(at), value) => {
                 // What cannot be counted is no reason to stop a request.
                 let _ = match self.shared.metrics.get(at) {
-                    Some((Kind::Counter, metric)) => host::increment(*metric, value),
-                    Some((Kind::Histogram, metric)) => host::record(*metric, value),
+                    Some((MetricKind::Counter, metric)) => host::increment(*metric, value),
+                    Some((MetricKind::Histogram, metric)) => host::record(*metric, value),
                     None => Ok(()),
                 };
             }
@@ -171,7 +171,7 @@ impl Http {
         Ok(None)
     }
 
-    fn call(&mut self, job: JobId, call: Rc<Call>) -> Then {
+    fn call(&mut self, job: DispatchId, call: Rc<Call>) -> Then {
         let response = self.shared.send(self.id, job, call).err()?;
         // No other stream can have joined it yet.
         let delivery = self.shared.deliveries(job, &response).into_iter().next()?;

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::shared_data::SharedData;
 use crate::config::Config;
 use crate::gateway::worker::Worker;
-use crate::metrics::Kind;
+use crate::metrics::MetricKind;
 use crate::policy::export;
 
 /// The root context.
@@ -150,9 +150,10 @@ fn compiled(config: &Config) -> Result<Vec<u32>, String> {
 }
 
 /// Defines all metrics. One that the host refuses is not counted.
-fn define_metrics(config: &Config) -> Vec<(Kind, u32)> {
-    let define =
-        |(kind, name): &(Kind, String)| (*kind, host::define_metric(*kind, name).unwrap_or(0));
+fn define_metrics(config: &Config) -> Vec<(MetricKind, u32)> {
+    let define = |(kind, name): &(MetricKind, String)| {
+        (*kind, host::define_metric(*kind, name).unwrap_or(0))
+    };
     config.metrics.names().iter().map(define).collect()
 }
 

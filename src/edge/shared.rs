@@ -15,26 +15,26 @@ use super::host::{self, Buffer, Map, Refused};
 use super::http::Http;
 use super::queue::Queue;
 use crate::config::Config;
-use crate::gateway::call::{Call, Response};
-use crate::gateway::calls::{Delivery, JobId};
+use crate::gateway::upstream::call::{Call, CallResponse};
 use crate::gateway::worker::Worker;
+use crate::gateway::worker::calls::{Delivery, DispatchId};
 use crate::http::media_type;
 use crate::mcp;
-use crate::metrics::Kind;
+use crate::metrics::MetricKind;
 
 /// Shared by the root context and its streams.
 pub(super) struct Shared {
     pub(super) root: u32,
     pub(super) config: Rc<Config>,
     /// What the host calls the metrics, in their order.
-    pub(super) metrics: Vec<(Kind, u32)>,
+    pub(super) metrics: Vec<(MetricKind, u32)>,
     /// What the host calls the expressions of `authorization`, in their order.
     pub(super) expressions: Vec<u32>,
     pub(super) worker: Rc<RefCell<Worker>>,
     /// The streams that may wait for calls.
     streams: RefCell<HashMap<u32, Rc<RefCell<Http>>>>,
     /// The host's tokens of the calls under way.
-    sent: RefCell<HashMap<u32, JobId>>,
+    sent: RefCell<HashMap<u32, DispatchId>>,
     /// The call to send, and then the token or the reason why it was not sent.
     post: RefCell<Post>,
     /// A callback of the root context is running.
@@ -49,14 +49,14 @@ enum Post {
     #[default]
     Empty,
     Out(Rc<Call>),
-    Done(Result<u32, Response>),
+    Done(Result<u32, CallResponse>),
 }
 
 impl Shared {
     pub(super) fn new(
         root: u32,
         config: Config,
-        (metrics, expressions): (Vec<(Kind, u32)>, Vec<u32>),
+        (metrics, expressions): (Vec<(MetricKind, u32)>, Vec<u32>),
         worker: Rc<RefCell<Worker>>,
     ) -> Self {
         Self {
@@ -87,7 +87,12 @@ impl Shared {
     ///
     /// # Errors
     /// It was not sent, which is what came of it.
-    pub(super) fn send(&self, stream: u32, job: JobId, call: Rc<Call>) -> Result<(), Response> {
+    pub(super) fn send(
+        &self,
+        stream: u32,
+        job: DispatchId,
+        call: Rc<Call>,
+    ) -> Result<(), CallResponse> {
         self.post.replace(Post::Out(call));
         // Neither context can be gone: the one outlives the other, and that one
         // is running.
@@ -104,7 +109,7 @@ impl Shared {
                 Ok(())
             }
             Post::Done(Err(response)) => Err(response),
-            Post::Empty | Post::Out(_) => Err(Response::Unreachable),
+            Post::Empty | Post::Out(_) => Err(CallResponse::Unreachable),
         }
     }
 
@@ -127,8 +132,8 @@ impl Shared {
         );
         self.post
             .replace(Post::Done(sent.map_err(|status| match status {
-                Status::BadArgument => Response::NoCluster,
-                _ => Response::Unreachable,
+                Status::BadArgument => CallResponse::NoCluster,
+                _ => CallResponse::Unreachable,
             })));
     }
 
@@ -138,7 +143,7 @@ impl Shared {
             return;
         };
         let response = if headers == 0 {
-            Response::Reset
+            CallResponse::Reset
         } else {
             response(body_size)
         };
@@ -219,7 +224,7 @@ impl Shared {
     }
 
     /// What the streams that wait for `job` are told.
-    pub(super) fn deliveries(&self, job: JobId, response: &Response) -> Vec<Delivery> {
+    pub(super) fn deliveries(&self, job: DispatchId, response: &CallResponse) -> Vec<Delivery> {
         match (self.worker.try_borrow_mut(), &self.config.gateway) {
             (Ok(mut worker), Some(gateway)) => worker.done(job, response, gateway),
             _ => Vec::new(),
@@ -227,24 +232,24 @@ impl Shared {
     }
 }
 
-fn response(body_size: usize) -> Response {
+fn response(body_size: usize) -> CallResponse {
     let (Ok(headers), Ok(body)) = (
         host::headers(Map::CallResponse),
         host::buffer(Buffer::CallResponseBody, body_size),
     ) else {
-        return Response::Reset;
+        return CallResponse::Reset;
     };
     if media_type::is_encoded(&headers) {
-        return Response::Encoded;
+        return CallResponse::Encoded;
     }
     let status = headers.text(":status");
     match status.and_then(|status| status.parse().ok()) {
-        Some(status) => Response::Http {
+        Some(status) => CallResponse::Http {
             status,
             content_type: headers.text("content-type").map(str::to_owned),
             session: headers.text(mcp::SESSION_HEADER).map(str::to_owned),
             body,
         },
-        None => Response::Reset,
+        None => CallResponse::Reset,
     }
 }

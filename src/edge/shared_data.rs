@@ -3,7 +3,7 @@
 use std::ptr::null_mut;
 
 use super::host::{ok, owned};
-use crate::gateway::pages::Store;
+use crate::gateway::worker::page_cache::Store;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {

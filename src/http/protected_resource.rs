@@ -42,12 +42,12 @@ pub fn path_only(path: &[u8]) -> &[u8] {
 
 /// The host that a client asked, as it knows it: `https://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedResource {
     base: Option<String>,
     path: String,
 }
 
-impl Asked {
+impl RequestedResource {
     /// From a request's `x-forwarded-proto`, else `:scheme`, its `:authority`
     /// and `:path`.
     pub fn of(request: &Headers) -> Self {
@@ -88,7 +88,7 @@ fn in_url(path: &[u8]) -> String {
 impl ProtectedResource {
     /// The metadata of the resource at `described`, as JSON; `None` when its
     /// URL depends on the host, and none was asked.
-    pub fn metadata(&self, asked: &Asked, described: &[u8]) -> Option<Vec<u8>> {
+    pub fn metadata(&self, asked: &RequestedResource, described: &[u8]) -> Option<Vec<u8>> {
         let url = match self.resource.as_str() {
             path if path.starts_with('/') => {
                 let base = asked.base.as_deref()?;
@@ -106,7 +106,7 @@ impl ProtectedResource {
 
     /// The URL of the metadata of what was `asked`: where an absolute resource
     /// has it (RFC 9728 section 3.1), else on the host that was asked.
-    fn location(&self, asked: &Asked) -> Option<String> {
+    fn location(&self, asked: &RequestedResource) -> Option<String> {
         let Some((scheme, rest)) = self.resource.split_once("://") else {
             let base = asked.base.as_ref()?;
             return Some(format!("{base}{WELL_KNOWN}{}", asked.path));
@@ -129,7 +129,11 @@ impl ProtectedResource {
 
     /// The value of `WWW-Authenticate` of a 401 to what was `asked`, that has
     /// these `fields` of it already.
-    pub fn challenge<'a>(&self, asked: &Asked, fields: impl Iterator<Item = &'a [u8]>) -> String {
+    pub fn challenge<'a>(
+        &self,
+        asked: &RequestedResource,
+        fields: impl Iterator<Item = &'a [u8]>,
+    ) -> String {
         let metadata = self.location(asked);
         let mut params = vec![
             ("error", "invalid_token"),
@@ -145,7 +149,7 @@ impl ProtectedResource {
     /// The same of a 403 whose `fields` say which scopes are missing.
     pub fn insufficient<'a>(
         &self,
-        asked: &Asked,
+        asked: &RequestedResource,
         fields: impl Iterator<Item = &'a [u8]>,
     ) -> String {
         let metadata = self.location(asked);
@@ -169,8 +173,8 @@ mod tests {
         }
     }
 
-    fn asked(pairs: &[(&str, &str)]) -> Asked {
-        Asked::of(&Headers::from_pairs(pairs.iter().copied()))
+    fn asked(pairs: &[(&str, &str)]) -> RequestedResource {
+        RequestedResource::of(&Headers::from_pairs(pairs.iter().copied()))
     }
 
     const HOST: (&str, &str) = (":authority", "h:8443");

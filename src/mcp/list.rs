@@ -4,7 +4,7 @@ use super::method;
 
 /// A kind of list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ListKind {
     /// `tools/list`
     Tools,
     /// `prompts/list`
@@ -15,7 +15,7 @@ pub enum Kind {
     Templates,
 }
 
-impl Kind {
+impl ListKind {
     /// Each of them.
     pub const ALL: &'static [Self] =
         &[Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
@@ -57,6 +57,16 @@ impl Kind {
             Self::Tools | Self::Prompts => "name",
             Self::Resources => "uri",
             Self::Templates => "uriTemplate",
+        }
+    }
+
+    /// What people call one of it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+            Self::Templates => "resource template",
         }
     }
 }

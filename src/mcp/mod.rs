@@ -1,16 +1,18 @@
 //! What a message of the Model Context Protocol says. Knows JSON-RPC and MCP;
 //! knows no configuration, no policy and no host.
 
-pub mod answer;
-pub mod edit;
+pub mod cache_hints;
+pub mod capabilities;
+pub mod era;
 pub mod header_value;
 pub mod json;
 pub mod list;
 pub mod lookalike;
 pub mod message;
 pub mod method;
-pub mod mirror;
+pub mod response;
 pub mod sse;
+pub mod standard_headers;
 pub mod version;
 
 pub use message::{Invalid, Message};

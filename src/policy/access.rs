@@ -49,11 +49,11 @@ impl<'a> Access<'a> {
     }
 }
 
-type About<'a> = Option<(Subject, Cow<'a, str>)>;
+type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;
 
 /// What a completion is about: the prompt and the template that it names,
 /// whatever it says that it is about.
-fn references<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
+fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let [prompt, template] = below(params, ("ref", "params.ref"), ["name", "uri"])?;
     let named = [(Subject::Prompt, prompt), (Subject::Resource, template)];
     let named = named
@@ -63,7 +63,7 @@ fn references<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
 }
 
 /// The resources that a client subscribes to.
-fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
+fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let place = ("notifications", "params.notifications");
     let [list] = below(params, place, ["resourceSubscriptions"])?;
     let mut uris = Vec::new();
@@ -76,7 +76,7 @@ fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<About<'a>>, Refusal> {
     uris.map(|raw| about(Subject::Resource, raw)).collect()
 }
 
-fn about<'a>(kind: Subject, raw: &'a str) -> Result<About<'a>, Refusal> {
+fn about<'a>(kind: Subject, raw: &'a str) -> Result<AccessTarget<'a>, Refusal> {
     match json::string(raw) {
         Some(name) => Ok(Some((kind, name))),
         // What is no Unicode is still a name that a server could act on.

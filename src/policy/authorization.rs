@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use super::Refusal;
 use super::access::Access;
 use super::glob::Glob;
-use super::shown;
+use super::list_filter;
 use crate::mcp::json::Error;
-use crate::mcp::list::Kind;
+use crate::mcp::list::ListKind;
 use crate::mcp::method::{self, Subject};
 
 /// The rules, with what they ask of the host once per request.
@@ -107,7 +107,7 @@ impl Verdict {
 
 /// What is known of a caller, from the request's headers on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Caller {
+pub struct Principal {
     /// One for each of [`Authorization::expressions`].
     pub verdicts: Vec<Verdict>,
     /// One for each of [`Authorization::sources`], as [`super::scopes::read`] reads them.
@@ -134,7 +134,7 @@ impl Authorization {
     /// What everyone needs to get to know the endpoint ([`is_open`]) is denied
     /// only by a rule that names its method. A task that is said to be about a
     /// tool needs the right to call it: rules for `tools/call` cover it too.
-    pub fn decide(&self, caller: &Caller, access: &Access<'_>) -> Decision<'_> {
+    pub fn decide(&self, caller: &Principal, access: &Access<'_>) -> Decision<'_> {
         let is_open = is_open(access.method);
         let rules = self.rules.iter();
         for rule in rules.filter(|rule| rule.covers(access) && rule.is_for(caller)) {
@@ -156,7 +156,7 @@ impl Authorization {
     /// # Errors
     /// [`Refusal::Denied`], the first that it may not. It says nothing of
     /// whether there is what was asked for.
-    pub fn permit(&self, caller: &Caller, accesses: &[Access<'_>]) -> Result<(), Refusal> {
+    pub fn permit(&self, caller: &Principal, accesses: &[Access<'_>]) -> Result<(), Refusal> {
         for access in accesses {
             if let Decision::Denied { scopes } = self.decide(caller, access) {
                 let name = access.about.as_ref().map(|(_, name)| name);
@@ -174,28 +174,30 @@ impl Authorization {
 
     /// Whether a list of `kind` shows `caller` what clients call `name`: what it
     /// may not call, or read, it is not shown. Templates go by their text.
-    pub fn shows(&self, caller: &Caller, kind: Kind, name: &str) -> bool {
+    pub fn shows(&self, caller: &Principal, kind: ListKind, name: &str) -> bool {
         let (method, subject) = match kind {
-            Kind::Tools => (method::TOOLS_CALL, Subject::Tool),
-            Kind::Prompts => (method::PROMPTS_GET, Subject::Prompt),
-            Kind::Resources | Kind::Templates => (method::RESOURCES_READ, Subject::Resource),
+            ListKind::Tools => (method::TOOLS_CALL, Subject::Tool),
+            ListKind::Prompts => (method::PROMPTS_GET, Subject::Prompt),
+            ListKind::Resources | ListKind::Templates => {
+                (method::RESOURCES_READ, Subject::Resource)
+            }
         };
         let about = Some((subject, Cow::Borrowed(name)));
         self.decide(caller, &Access { method, about }) == Decision::Allowed
     }
 
     /// A server's response to a list of `kind`, as `caller` may see it: as
-    /// [`shown::filtered`], by [`Authorization::shows`].
+    /// [`list_filter::filtered`], by [`Authorization::shows`].
     ///
     /// # Errors
     /// `text` is no JSON object, and must not pass.
     pub fn filtered(
         &self,
-        caller: &Caller,
-        kind: Kind,
+        caller: &Principal,
+        kind: ListKind,
         text: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
-        shown::filtered(text, kind, self.is_personal(), |name| {
+        list_filter::filtered(text, kind, self.is_personal(), |name| {
             self.shows(caller, kind, name)
         })
     }
@@ -214,7 +216,7 @@ pub fn is_open(method: &str) -> bool {
         method,
         method::INITIALIZE | method::SERVER_DISCOVER | method::PING | method::RESPONSE
     ) || method.starts_with("notifications/")
-        || Kind::of(method).is_some()
+        || ListKind::of(method).is_some()
 }
 
 impl Rule {
@@ -250,7 +252,7 @@ impl Rule {
         has_method && has_name
     }
 
-    fn is_for(&self, caller: &Caller) -> bool {
+    fn is_for(&self, caller: &Principal) -> bool {
         let verdict = |at: usize| caller.verdicts.get(at).copied();
         match self.when.map(|at| verdict(at).unwrap_or(Verdict::Failed)) {
             None | Some(Verdict::True) => true,
@@ -260,7 +262,7 @@ impl Rule {
     }
 
     /// What it says where it matches.
-    fn decision(&self, caller: &Caller) -> Decision<'_> {
+    fn decision(&self, caller: &Principal) -> Decision<'_> {
         if self.action == Action::Deny {
             return Decision::Denied { scopes: None };
         }
@@ -302,8 +304,8 @@ mod tests {
         ))
     }
 
-    fn caller(verdicts: &[Verdict], scopes: &[&str]) -> Caller {
-        Caller {
+    fn caller(verdicts: &[Verdict], scopes: &[&str]) -> Principal {
+        Principal {
             verdicts: verdicts.to_vec(),
             scopes: vec![scopes.iter().map(|&scope| scope.to_owned()).collect()],
         }
@@ -328,7 +330,7 @@ mod tests {
     }
 
     fn allows(authorization: &Authorization, text: &str) -> bool {
-        let decision = authorization.decide(&Caller::default(), &access(text));
+        let decision = authorization.decide(&Principal::default(), &access(text));
         assert_ne!(decision, Decision::Denied { scopes: Some(&[]) });
         decision == Decision::Allowed
     }
@@ -520,7 +522,7 @@ mod tests {
                 "{action} {verdict:?}"
             );
             // One value for the call and for the list.
-            let shown = authorization.shows(&caller, Kind::Tools, "x");
+            let shown = authorization.shows(&caller, ListKind::Tools, "x");
             assert_eq!(shown, expected, "{action} {verdict:?}");
         }
         // A verdict that is not there has failed.
@@ -615,11 +617,11 @@ mod tests {
             let decision = authorization.decide(&caller, &access(call));
             assert_eq!(decision, expected, "{scopes:?} {call}");
             let name = call.strip_prefix("tools/call ").unwrap();
-            let shown = authorization.shows(&caller, Kind::Tools, name);
+            let shown = authorization.shows(&caller, ListKind::Tools, name);
             assert_eq!(shown, expected == Decision::Allowed, "{scopes:?} {call}");
         }
         // No place of scopes was read.
-        let unread = authorization.decide(&Caller::default(), &access("tools/call admin_x"));
+        let unread = authorization.decide(&Principal::default(), &access("tools/call admin_x"));
         assert_eq!(
             unread,
             Decision::Denied {
@@ -638,42 +640,52 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_may_not_be_called_is_not_shown() {
         for (rule, kind, name, expected) in [
-            (r#""tools":["x"]"#, Kind::Tools, "x", false),
-            (r#""tools":["x"]"#, Kind::Tools, "y", true),
-            (r#""tools":["x"]"#, Kind::Prompts, "x", true),
-            (r#""methods":["tools/call"]"#, Kind::Tools, "x", false),
-            (r#""methods":["tools/list"]"#, Kind::Tools, "x", true),
-            (r#""prompts":["x"]"#, Kind::Prompts, "x", false),
-            (r#""methods":["prompts/get"]"#, Kind::Prompts, "x", false),
+            (r#""tools":["x"]"#, ListKind::Tools, "x", false),
+            (r#""tools":["x"]"#, ListKind::Tools, "y", true),
+            (r#""tools":["x"]"#, ListKind::Prompts, "x", true),
+            (r#""methods":["tools/call"]"#, ListKind::Tools, "x", false),
+            (r#""methods":["tools/list"]"#, ListKind::Tools, "x", true),
+            (r#""prompts":["x"]"#, ListKind::Prompts, "x", false),
+            (
+                r#""methods":["prompts/get"]"#,
+                ListKind::Prompts,
+                "x",
+                false,
+            ),
             (
                 r#""methods":["completion/complete"]"#,
-                Kind::Prompts,
+                ListKind::Prompts,
                 "x",
                 true,
             ),
-            (r#""resources":["f:*"]"#, Kind::Resources, "f:a", false),
-            (r#""resources":["f:*"]"#, Kind::Templates, "f:{a}", false),
-            (r#""resources":["f:a"]"#, Kind::Templates, "f:{a}", true),
+            (r#""resources":["f:*"]"#, ListKind::Resources, "f:a", false),
+            (
+                r#""resources":["f:*"]"#,
+                ListKind::Templates,
+                "f:{a}",
+                false,
+            ),
+            (r#""resources":["f:a"]"#, ListKind::Templates, "f:{a}", true),
             (
                 r#""methods":["resources/read"]"#,
-                Kind::Templates,
+                ListKind::Templates,
                 "f:{a}",
                 false,
             ),
             (
                 r#""methods":["resources/subscribe"]"#,
-                Kind::Resources,
+                ListKind::Resources,
                 "f:a",
                 true,
             ),
-            (r#""name":"all""#, Kind::Tools, "x", false),
+            (r#""name":"all""#, ListKind::Tools, "x", false),
         ] {
             let authorization = rules("ALLOW", &format!(r#"{{"action":"DENY",{rule}}}"#));
-            let shown = authorization.shows(&Caller::default(), kind, name);
+            let shown = authorization.shows(&Principal::default(), kind, name);
             assert_eq!(shown, expected, "{rule} {kind:?} {name}");
         }
         let nothing = rules("DENY", "");
-        assert!(!nothing.shows(&Caller::default(), Kind::Tools, "x"));
+        assert!(!nothing.shows(&Principal::default(), ListKind::Tools, "x"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -685,7 +697,7 @@ mod tests {
             (Verdict::True, r#"[{"name":"a1"}]"#),
             (Verdict::Failed, "[]"),
         ] {
-            let filtered = authorization.filtered(&caller(&[verdict], &[]), Kind::Tools, text);
+            let filtered = authorization.filtered(&caller(&[verdict], &[]), ListKind::Tools, text);
             let expected =
                 format!(r#"{{"id":1,"result":{{"tools":{tools},"cacheScope":"private"}}}}"#);
             assert_eq!(filtered, Ok(Some(expected.into_bytes())), "{verdict:?}");

@@ -5,18 +5,10 @@ use std::borrow::Cow;
 
 use super::Refusal;
 use crate::http::Headers;
+use crate::mcp::era::Era;
 use crate::mcp::message::Params;
-use crate::mcp::mirror::{self, Demand};
+use crate::mcp::standard_headers::{self, Demand};
 use crate::mcp::{self, Message, header_value, json, method, version};
-
-/// How the client speaks, decided anew for each request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Era {
-    /// Stateless, `_meta` on every request (2026-07-28 and later).
-    Modern,
-    /// `initialize`, sessions (up to 2025-11-25).
-    Legacy,
-}
 
 /// Decides the era of `message` and checks what it claims; in the order of the
 /// specification: headers that stand twice, required `_meta`, headers that
@@ -28,7 +20,7 @@ pub enum Era {
 /// # Errors
 /// The first [`Refusal`].
 pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
-    mirror::check_single(headers).map_err(Refusal::Mirror)?;
+    standard_headers::check_single(headers).map_err(Refusal::Mirror)?;
     if !strict {
         where_present(headers, message)?;
         let claims = message
@@ -61,7 +53,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
     } else {
         Demand::WherePresent
     };
-    mirror::check(headers, message, demand).map_err(Refusal::Mirror)?;
+    standard_headers::check(headers, message, demand).map_err(Refusal::Mirror)?;
     spoken(claimed)?;
     Ok(Era::Modern)
 }
@@ -137,13 +129,14 @@ fn required<'a>(
 
 /// What a request need not repeat in headers must not contradict its body.
 fn where_present(headers: &Headers, message: &Message<'_>) -> Result<(), Refusal> {
-    mirror::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)
+    standard_headers::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::mirror::{Fault, Mismatch};
+    use crate::mcp::era::Era;
+    use crate::mcp::standard_headers::{Fault, Mismatch};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     const MODERN: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;

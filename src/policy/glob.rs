@@ -44,7 +44,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether `name` is there.
-    pub fn lets(&self, name: &str) -> bool {
+    pub fn allows(&self, name: &str) -> bool {
         (self.include.is_empty() || self.include.iter().any(|glob| glob.matches(name)))
             && !self.exclude.iter().any(|glob| glob.matches(name))
     }
@@ -86,8 +86,8 @@ mod tests {
             include: globs(&["get_*", "list"]),
             exclude: globs(&["*_secret"]),
         };
-        assert!(filter.lets("get_x") && filter.lets("list"));
-        assert!(!filter.lets("get_secret") && !filter.lets("set_x"));
-        assert!(Filter::default().lets("anything"));
+        assert!(filter.allows("get_x") && filter.allows("list"));
+        assert!(!filter.allows("get_secret") && !filter.allows("set_x"));
+        assert!(Filter::default().allows("anything"));
     }
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use super::Status;
 use crate::http::{Reply, challenge};
 use crate::mcp::json;
-use crate::mcp::mirror::Mismatch;
+use crate::mcp::list::ListKind;
+use crate::mcp::standard_headers::Mismatch;
 use crate::mcp::{Invalid, version};
 
 /// Why a request is not passed on.
@@ -70,7 +71,7 @@ pub enum Refusal {
         modern: bool,
     },
     /// Nothing here has this name: kind and name.
-    UnknownName(&'static str, String),
+    UnknownName(ListKind, String),
     /// A list's page that no list of the gateway's has.
     Cursor,
     /// `params` lacks the member that names what the method is about.
@@ -90,9 +91,6 @@ pub enum Refusal {
     /// The one server that was called did not answer in time: a sentence.
     ServerTimeout(String),
 }
-
-/// What a resource is called, to people.
-pub const RESOURCE: &str = "resource";
 
 // JSON-RPC 2.0 section 5.1.
 const PARSE_ERROR: i32 = -32700;
@@ -209,7 +207,7 @@ impl Refusal {
                 format!("{what} must be Unicode, and not deeply nested").into()
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
-            Self::UnknownName(kind, name) => format!("Unknown {kind}: {name}").into(),
+            Self::UnknownName(kind, name) => format!("Unknown {}: {name}", kind.noun()).into(),
             Self::Cursor => "unknown cursor: lists have one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Denied { what, scopes: None } => format!("Denied: {what}").into(),
@@ -232,7 +230,7 @@ impl Refusal {
                 data.extend_from_slice(br#","requested":"#);
                 json::push_string(&mut data, requested);
             }
-            Self::UnknownName(RESOURCE, uri) => {
+            Self::UnknownName(ListKind::Resources, uri) => {
                 data.extend_from_slice(br#"{"uri":"#);
                 json::push_string(&mut data, uri);
             }
@@ -284,7 +282,7 @@ fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::mirror::Fault;
+    use crate::mcp::standard_headers::Fault;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -328,7 +326,11 @@ mod tests {
                 200,
                 -32601,
             ),
-            (Refusal::UnknownName("tool", "x".into()), 200, -32602),
+            (
+                Refusal::UnknownName(ListKind::Tools, "x".into()),
+                200,
+                -32602,
+            ),
             (Refusal::NameMissing("name"), 200, -32602),
             (Refusal::Cursor, 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
@@ -397,7 +399,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn hostile_text_stays_inside_the_message() {
-        let reply = Refusal::UnknownName("tool", "\"}\u{0}\n<script>".into()).reply(None);
+        let reply = Refusal::UnknownName(ListKind::Tools, "\"}\u{0}\n<script>".into()).reply(None);
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body["error"]["message"], "Unknown tool: \"}\u{0}\n<script>");
     }
@@ -421,10 +423,10 @@ mod tests {
             body["error"]["data"].clone()
         };
         assert_eq!(
-            data("resource", "a+f\""),
+            data(ListKind::Resources, "a+f\""),
             serde_json::json!({"uri": "a+f\""})
         );
-        assert!(data("tool", "x").is_null());
+        assert!(data(ListKind::Tools, "x").is_null());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

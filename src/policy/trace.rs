@@ -15,7 +15,7 @@ pub struct Propagation {
 
 /// What becomes of the request's headers: names to remove, then fields to set.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Headers {
+pub struct TraceHeaders {
     /// What HTTP said is replaced, not mixed with what the message says.
     pub removed: Vec<&'static str>,
     /// Names and values.
@@ -25,8 +25,8 @@ pub struct Headers {
 impl Propagation {
     /// The headers for a message with this `_meta`; what is not valid is left
     /// out, and a `tracestate` goes with a valid `traceparent` only.
-    pub fn headers(self, meta: &Meta<'_>) -> Headers {
-        let mut headers = Headers::default();
+    pub fn headers(self, meta: &Meta<'_>) -> TraceHeaders {
+        let mut headers = TraceHeaders::default();
         let text = |raw: Option<&str>, valid: fn(&str) -> bool| {
             let text = json::string(raw?)?.into_owned();
             valid(&text).then_some(text)
@@ -211,13 +211,16 @@ mod tests {
                 ("baggage", "k=v".into())
             ]
         );
-        assert_eq!(Propagation::default().headers(&meta), Headers::default());
+        assert_eq!(
+            Propagation::default().headers(&meta),
+            TraceHeaders::default()
+        );
         let orphan = Meta {
             traceparent: Some("7"),
             tracestate: Some("\"a=1\""),
             baggage: Some("\"\\n\""),
             ..Meta::default()
         };
-        assert_eq!(both.headers(&orphan), Headers::default());
+        assert_eq!(both.headers(&orphan), TraceHeaders::default());
     }
 }

@@ -1,150 +1,24 @@
 //! One HTTP request through the filter, from its headers to its answer, as
 //! events in and effects out. Holds no host handle.
 
-mod answering;
-mod asking;
-mod events;
+mod event;
 mod gateway;
-mod legacy;
-mod listening;
 mod outcome;
-mod release;
 mod request;
 mod response;
-mod rights;
-mod routing;
-mod sending;
-mod session;
+
+pub use event::{Effect, Event, Flow, HostFacts, Step};
 
 use std::rc::Rc;
 
 use crate::config::{Config, Identity};
-use crate::gateway::answer::Answer;
-use crate::gateway::call::{Call, CallId};
-use crate::gateway::calls::{JobId, StreamId};
 use crate::gateway::worker::Worker;
-use crate::http::protected_resource::Asked;
-use crate::http::{Headers, Reply};
-use crate::metrics::Metric;
-use crate::policy::authorization::Caller;
+use crate::gateway::worker::calls::StreamId;
+use crate::http::Headers;
+use crate::http::protected_resource::RequestedResource;
 use crate::policy::claim::Claim;
-use answering::Routed;
-use asking::Asking;
-
-/// What happens to a stream.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The request's headers came; `end` when neither body nor trailers follow.
-    RequestHeaders {
-        /// All of them.
-        headers: Headers,
-        /// Nothing follows.
-        end: bool,
-        /// What Envoy knows of who sent it.
-        known: Known,
-    },
-    /// A part of the request's body came, and more follows; `size` is what is
-    /// there so far, in bytes.
-    RequestBody {
-        /// Bytes held so far.
-        size: usize,
-    },
-    /// The request is complete.
-    RequestEnd {
-        /// The whole body.
-        body: &'a [u8],
-        /// Trailers came after it.
-        trailers: bool,
-    },
-    /// A call was answered, or failed.
-    CallDone {
-        /// Which one.
-        id: CallId,
-        /// With what.
-        answer: Answer,
-    },
-    /// The headers of the answer came, whoever made it: this filter, too.
-    ResponseHeaders {
-        /// All of them.
-        headers: Headers,
-        /// Nothing follows.
-        end: bool,
-        /// Envoy's `%RESPONSE_CODE_DETAILS%`, for a [routed](Stream::is_routed)
-        /// request.
-        details: Option<String>,
-    },
-    /// A part of the answer's body came.
-    ResponseBody {
-        /// The part, without what came before.
-        part: &'a [u8],
-        /// It is the last one.
-        end: bool,
-    },
-    /// Trailers came after the answer's body.
-    ResponseTrailers,
-}
-
-/// What Envoy knows of who sent a request, when its headers come.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// The dynamic metadata that [`Stream::identity`] names.
-    pub identity: Option<String>,
-    /// What `authorization` asks.
-    pub rights: Caller,
-}
-
-/// What the host is to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Remove every field of this name from the request.
-    RemoveRequestHeader(String),
-    /// Make this the one field of its name in the request.
-    SetRequestHeader(&'static str, String),
-    /// Add a field to the request.
-    AddRequestHeader(String, String),
-    /// Replace the whole body of the request.
-    ReplaceRequestBody(Vec<u8>),
-    /// Remove the request's trailers.
-    RemoveRequestTrailers,
-    /// Write filter state; Envoy puts `wasm.` before the key.
-    SetState(&'static str, Vec<u8>),
-    /// Select the route anew.
-    ClearRouteCache,
-    /// Send a request to a cluster.
-    Call(JobId, Rc<Call>),
-    /// Answer the request; the last effect of its step.
-    Reply(Reply),
-    /// Remove every field of this name from the answer.
-    RemoveResponseHeader(String),
-    /// Make this the one field of its name in the answer.
-    SetResponseHeader(&'static str, String),
-    /// Add a field to the answer.
-    AddResponseHeader(&'static str, String),
-    /// Replace the part of the answer's body that has come.
-    ReplaceResponseBody(Vec<u8>),
-    /// Add to a counter, or record in a histogram.
-    Count(Metric, u64),
-    /// Write a line to Envoy's log.
-    Log(log::Level, String),
-}
-
-/// Whether the request goes on to later filters, or the answer to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// It goes on, or has gone on already.
-    Continue,
-    /// It waits.
-    Hold,
-}
-
-/// The answer to an event.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What to do first.
-    pub effects: Vec<Effect>,
-    /// What becomes of the request, or the answer, then.
-    pub flow: Flow,
-}
+use gateway::fanout::FanoutRequest;
+use response::routed::RoutedRequest;
 
 /// One request and its answer.
 #[derive(Debug)]
@@ -161,7 +35,7 @@ pub struct Stream {
 struct Endpoint {
     origin: Option<String>,
     /// How the client knows it; absent where no answer says so.
-    asked: Option<Asked>,
+    asked: Option<RequestedResource>,
     /// The JSON text of the request's id, where it was read.
     id: Option<String>,
     /// Envoy writes the body of an answer of ours as a status of gRPC.
@@ -172,9 +46,9 @@ struct Endpoint {
 
 /// What is known of a request while its body comes.
 #[derive(Debug, Default)]
-struct Reading {
+struct BufferedRequest {
     headers: Headers,
-    known: Rc<Known>,
+    known: Rc<HostFacts>,
     /// What later filters were told already, and the body must now bear out.
     claim: Option<Claim>,
 }
@@ -185,13 +59,13 @@ enum Phase {
     /// Its headers have not come.
     New,
     /// The rest of its body is to come.
-    Reading(Reading),
+    Buffering(BufferedRequest),
     /// It waits for servers.
-    Asking(Asking),
+    Fanout(FanoutRequest),
     /// It has gone on.
     Released,
     /// It has gone on to a server, whose answer is looked at.
-    Routed(Routed),
+    Routed(RoutedRequest),
     /// This filter has answered it.
     Answered,
 }
@@ -260,7 +134,7 @@ impl Stream {
 
     /// Whether the request waits for the rest of its body.
     pub fn is_reading(&self) -> bool {
-        matches!(self.phase, Phase::Reading(_))
+        matches!(self.phase, Phase::Buffering(_))
     }
 
     /// Whether the headers of the answer are of interest.
@@ -281,7 +155,7 @@ impl Stream {
     /// The request is over, however it ended: with these of Envoy's
     /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) one.
     pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
-        if let (Phase::Asking(asking), Some(gateway)) = (&self.phase, &self.config.gateway) {
+        if let (Phase::Fanout(asking), Some(gateway)) = (&self.phase, &self.config.gateway) {
             worker.calls.gone(self.id);
             asking.given_up(gateway, worker);
         }
@@ -294,9 +168,9 @@ impl Stream {
     fn flow(&self, at_headers: bool) -> Flow {
         match self.phase {
             // Without hold the headers go on, and the body waits.
-            Phase::Reading(_) if at_headers && !self.config.hold => Flow::Continue,
+            Phase::Buffering(_) if at_headers && !self.config.hold => Flow::Continue,
             Phase::New | Phase::Released | Phase::Routed(_) => Flow::Continue,
-            Phase::Reading(_) | Phase::Asking(_) | Phase::Answered => Flow::Hold,
+            Phase::Buffering(_) | Phase::Fanout(_) | Phase::Answered => Flow::Hold,
         }
     }
 }

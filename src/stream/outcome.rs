@@ -1,7 +1,7 @@
 //! How a request ends here, and what is counted and shown of it.
 
 use super::{Effect, Phase, Stream};
-use crate::gateway::forwarding::Routed;
+use crate::gateway::routing::forwarding::HeaderMutation;
 use crate::http::Reply;
 use crate::metrics::Metric;
 use crate::policy::attributes::Attributes;
@@ -66,7 +66,7 @@ pub(super) fn shown(export: Export) -> impl Iterator<Item = Effect> {
 }
 
 /// The effects that leave a server what it gets of a client's headers.
-pub(super) fn forwarded(routed: Routed) -> impl Iterator<Item = Effect> {
+pub(super) fn forwarded(routed: HeaderMutation) -> impl Iterator<Item = Effect> {
     let removed = routed.removed.into_iter().map(Effect::RemoveRequestHeader);
     let added = routed.added.into_iter();
     removed.chain(added.map(|(name, value)| Effect::AddRequestHeader(name, value)))

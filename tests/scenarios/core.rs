@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mcp_gateway::config::Config;
-use mcp_gateway::gateway::call::{Call, Response};
-use mcp_gateway::gateway::calls::{JobId, StreamId};
-use mcp_gateway::gateway::pages::Store;
+use mcp_gateway::gateway::upstream::call::{Call, CallResponse};
 use mcp_gateway::gateway::worker::Worker;
+use mcp_gateway::gateway::worker::calls::{DispatchId, StreamId};
+use mcp_gateway::gateway::worker::page_cache::Store;
 use mcp_gateway::http::Headers;
-use mcp_gateway::policy::authorization::{Caller, Verdict};
+use mcp_gateway::policy::authorization::{Principal, Verdict};
 use mcp_gateway::policy::scopes;
-use mcp_gateway::stream::{Effect, Event, Flow, Known, Stream};
+use mcp_gateway::stream::{Effect, Event, Flow, HostFacts, Stream};
 
 use crate::format::{self, Case, Message, Names, Parts, Scenarios, Seen, WORKER};
 
@@ -74,7 +74,7 @@ struct Gateway {
     worker: Worker,
     metrics: Vec<String>,
     streams: u32,
-    outstanding: Vec<(JobId, Rc<Call>)>,
+    outstanding: Vec<(DispatchId, Rc<Call>)>,
     counted: BTreeMap<String, u64>,
     log: String,
 }
@@ -118,7 +118,7 @@ struct Driver<'a> {
     request: Message,
     answer: Message,
     /// Answers that are there as soon as the stream has returned.
-    at_once: VecDeque<(JobId, Option<Parts>)>,
+    at_once: VecDeque<(DispatchId, Option<Parts>)>,
     flow: Flow,
     replied: bool,
     answering: bool,
@@ -175,7 +175,7 @@ impl Driver<'_> {
         }
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> HostFacts {
         let case = self.case;
         let metadata = |namespace: &str, path: &[String]| {
             let tree = case.metadata.get(namespace)?;
@@ -185,7 +185,7 @@ impl Driver<'_> {
         let identity = self.stream.identity();
         let identity = identity.and_then(|(namespace, path)| metadata(namespace, path));
         let authorization = self.gateway.config.authorization.as_ref();
-        let rights = authorization.map(|authorization| Caller {
+        let rights = authorization.map(|authorization| Principal {
             verdicts: authorization
                 .expressions
                 .iter()
@@ -197,7 +197,7 @@ impl Driver<'_> {
                 .map(|it| scopes::read(metadata(&it.namespace, &it.path).as_deref()))
                 .collect(),
         });
-        Known {
+        HostFacts {
             identity: identity.and_then(|bytes| String::from_utf8(bytes).ok()),
             rights: rights.unwrap_or_default(),
         }
@@ -217,7 +217,7 @@ impl Driver<'_> {
         self.settle();
     }
 
-    fn done(&mut self, job: JobId, response: &Response) {
+    fn done(&mut self, job: DispatchId, response: &CallResponse) {
         let config = Rc::clone(&self.gateway.config);
         let gateway = config.gateway.as_ref().expect("a gateway");
         for delivery in self.gateway.worker.done(job, response, gateway) {
@@ -341,7 +341,7 @@ impl Driver<'_> {
             }
             Effect::ClearRouteCache => self.seen.route_cleared = true,
             Effect::Call(job, call) if !self.scenarios.clusters.contains(&call.cluster) => {
-                self.done(job, &Response::NoCluster);
+                self.done(job, &CallResponse::NoCluster);
             }
             Effect::Call(job, call) => {
                 let shown = format::Call {
@@ -413,15 +413,15 @@ fn headers(message: &Message) -> Headers {
     )
 }
 
-fn response(parts: Option<Parts>) -> Response {
+fn response(parts: Option<Parts>) -> CallResponse {
     let Some((status, headers, body)) = parts else {
-        return Response::Reset;
+        return CallResponse::Reset;
     };
     let header = |name: &str| {
         let mut fields = headers.iter().filter(|(have, _)| have == name);
         fields.next().map(|(_, value)| value.clone())
     };
-    Response::Http {
+    CallResponse::Http {
         status,
         content_type: header("content-type"),
         session: header("mcp-session-id"),

@@ -2,6 +2,7 @@
 //! array as slices of the text they stand in, so that what is not understood
 //! can be passed on byte for byte.
 
+pub mod edit;
 mod names;
 mod reader;
 mod scan;

@@ -163,7 +163,7 @@ impl Ask<'_> {
             let answer = list(params).ok()?;
             let tools = answer.pointer("/result/tools")?.as_array()?;
             let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
-            count += names.filter(|name| self.server.tools.lets(name)).count();
+            count += names.filter(|name| self.server.tools.allows(name)).count();
             match answer.pointer("/result/nextCursor") {
                 Some(Value::String(cursor)) => params = json!({"cursor": cursor}),
                 _ => break,

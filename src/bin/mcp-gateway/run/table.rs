@@ -21,10 +21,10 @@ pub(crate) fn table(config: &Config, states: &[State]) -> String {
 }
 
 fn row(server: &Server, state: &State) -> [String; 5] {
-    let prefix = if server.prefix.is_empty() {
+    let prefix = if server.tool_prefix.is_empty() {
         "–"
     } else {
-        &server.prefix
+        &server.tool_prefix
     };
     let (era, tools, state) = match state {
         State::Up { era, tools } => {

@@ -1,0 +1,310 @@
+//! Lists of servers, merged: in the order of the configuration, then in each
+//! server's own.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use crate::config::Gateway;
+use crate::gateway::routing::names;
+use crate::gateway::upstream::list_page::ListPage;
+use crate::mcp::cache_hints::CacheHints;
+use crate::mcp::era::Era;
+use crate::mcp::json;
+use crate::mcp::list::ListKind;
+use crate::policy::authorization::{Authorization, Principal};
+
+/// What one server's list came to.
+#[derive(Debug, Default)]
+pub struct ServerList {
+    pages: Vec<Rc<ListPage>>,
+    freshness: Option<CacheHints>,
+}
+
+impl ServerList {
+    /// Adds a page that may be kept for as long as `freshness` says.
+    pub fn add(&mut self, page: Rc<ListPage>, freshness: CacheHints) {
+        self.freshness = Some(self.freshness().and(freshness));
+        self.pages.push(page);
+    }
+
+    /// The least that any page allows.
+    pub fn freshness(&self) -> CacheHints {
+        self.freshness.unwrap_or(CacheHints::ALL)
+    }
+
+    /// How many pages there are.
+    pub fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// The bytes of all entries.
+    pub fn bytes(&self) -> usize {
+        let bytes = self.pages.iter().map(|page| page.bytes);
+        bytes.fold(0, usize::saturating_add)
+    }
+
+    /// Whether it has what clients call `name`.
+    pub fn has(&self, name: &str) -> bool {
+        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
+        entries.any(|entry| entry.name == name)
+    }
+
+    /// Whether it has a template that `uri` may come from: what stands before
+    /// its first variable (RFC 6570) is the same.
+    pub fn has_template_of(&self, uri: &str) -> bool {
+        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
+        entries.any(|entry| {
+            let literal = entry.name.split('{').next().unwrap_or_default();
+            literal.len() < entry.name.len() && uri.starts_with(literal)
+        })
+    }
+}
+
+/// Who asks, where not everyone may do everything.
+pub type Rights<'r> = Option<(&'r Authorization, &'r Principal)>;
+
+/// The merged `result` of the list for a client of this era, no fresher than
+/// `start`, from servers by their places. Left out, and counted, are entries whose name stands there
+/// already, or leads a call to another server: what is listed is what is called.
+pub fn merge(
+    (kind, era): (ListKind, Era),
+    lists: &[(usize, ServerList)],
+    start: CacheHints,
+    (gateway, rights): (&Gateway, Rights<'_>),
+) -> (Vec<u8>, usize) {
+    let is_shown = |name: &str| {
+        rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
+    };
+    let size: usize = lists
+        .iter()
+        .map(|(_, entries)| entries.bytes())
+        .fold(256, usize::saturating_add);
+    let mut out = Vec::with_capacity(size);
+    let mut seen = HashSet::new();
+    let (mut left_out, mut shown) = (0_usize, 0_usize);
+    let mut freshness = start;
+    out.extend_from_slice(match era {
+        Era::Modern => br#"{"resultType":"complete","#,
+        Era::Legacy => b"{",
+    });
+    json::push_string(&mut out, kind.member());
+    out.extend_from_slice(b":[");
+    for (at, list) in lists {
+        freshness = freshness.and(list.freshness());
+        for entry in list.pages.iter().flat_map(|page| &page.entries) {
+            let (owners, _) = names::candidates(&gateway.servers, kind, &entry.name);
+            if !owners.contains(at) || !seen.insert(entry.name.as_str()) {
+                left_out = left_out.saturating_add(1);
+                continue;
+            }
+            if !is_shown(&entry.name) {
+                continue;
+            }
+            if shown > 0 {
+                out.push(b',');
+            }
+            shown = shown.saturating_add(1);
+            out.extend_from_slice(&entry.json);
+        }
+    }
+    out.push(b']');
+    if era == Era::Modern {
+        out.push(b',');
+        // Another caller may see another list.
+        freshness.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
+        freshness.push_json(&mut out);
+        push_server_info(&mut out, &gateway.server_info);
+    }
+    out.push(b'}');
+    (out, left_out)
+}
+
+/// Appends `,"_meta":{…serverInfo…}`.
+pub fn push_server_info(out: &mut Vec<u8>, server_info: &str) {
+    out.extend_from_slice(br#","_meta":{"#);
+    json::push_string(out, crate::mcp::SERVER_INFO_KEY);
+    out.push(b':');
+    out.extend_from_slice(server_info.as_bytes());
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn gateway(servers: &str) -> Gateway {
+        let config =
+            format!(r#"{{"servers":{servers},"serverInfo":{{"name":"g","version":"1"}}}}"#);
+        Config::parse(config.as_bytes()).unwrap().gateway.unwrap()
+    }
+
+    fn two() -> Gateway {
+        gateway(r#"[{"name":"a"},{"name":"b","toolPrefix":""}]"#)
+    }
+
+    /// The merged list of servers with these pages each.
+    fn merged(gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+        merged_of(ListKind::Tools, gateway, pages)
+    }
+
+    fn merged_of(kind: ListKind, gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+        let list = |(at, pages): (usize, &&[&str])| {
+            let mut entries = ServerList::default();
+            for page in *pages {
+                let page = ListPage::read(kind, &gateway.servers[at], page).unwrap();
+                let freshness = page.freshness;
+                entries.add(Rc::new(page), freshness);
+            }
+            (at, entries)
+        };
+        let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
+        let (merged, left_out) = merge(
+            (kind, Era::Modern),
+            &lists,
+            CacheHints::ALL,
+            (gateway, None),
+        );
+        (String::from_utf8(merged).unwrap(), left_out)
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn entries_stay_byte_for_byte_except_for_their_names() {
+        let entry = r#"{ "title":"T", "name":"x","outputSchema":{"n":1.10,"big":12345678901234567890123},"_meta":{"name":"x"}, "unknown":null }"#;
+        let page = format!(r#"{{"tools":[ {entry} ],"ttlMs":5,"cacheScope":"public"}}"#);
+        let (merged, _) = merged(&two(), &[&[&page], &[&page]]);
+        let renamed = entry.replacen(r#""name":"x""#, r#""name":"a__x""#, 1);
+        let expected = format!(
+            r#"{{"resultType":"complete","tools":[{renamed},{entry}],"ttlMs":5,"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"g","version":"1"}}}}}}"#
+        );
+        assert_eq!(merged, expected);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn of_one_name_the_first_stays() {
+        let page = r#"{"tools":[{"name":"x","n":1},{"name":"x","n":2}]}"#;
+        let (merged, left_out) = merged(&two(), &[&[page]]);
+        assert!(
+            merged.contains(r#""tools":[{"name":"a__x","n":1}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_entry_that_would_be_called_on_another_server_is_left_out() {
+        let gateway = gateway(r#"[{"name":"open","toolPrefix":""},{"name":"b"}]"#);
+        let (merged, left_out) = merged(
+            &gateway,
+            &[
+                &[r#"{"tools":[{"name":"b__x","evil":1},{"name":"y"}]}"#],
+                &[r#"{"tools":[{"name":"x"}]}"#],
+            ],
+        );
+        assert!(
+            merged.contains(r#""tools":[{"name":"y"},{"name":"b__x"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_least_fresh_page_decides() {
+        let page = |ttl: &str, scope: &str| {
+            format!(r#"{{"tools":[],"ttlMs":{ttl},"cacheScope":"{scope}"}}"#)
+        };
+        for (pages, expected) in [
+            (
+                vec![page("9", "public"), page("5", "public")],
+                r#""ttlMs":5,"cacheScope":"public""#,
+            ),
+            (
+                vec![page("9", "public"), page("5", "private")],
+                r#""ttlMs":5,"cacheScope":"private""#,
+            ),
+            (
+                vec![page("9", "public"), r#"{"tools":[]}"#.to_owned()],
+                r#""ttlMs":0,"cacheScope":"private""#,
+            ),
+            (
+                vec![page("-1", "public"), page("1.5", "public")],
+                r#""ttlMs":0,"cacheScope":"public""#,
+            ),
+        ] {
+            let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
+            let (merged, _) = merged(&two(), &[&pages]);
+            assert!(
+                merged.contains(r#""tools":[],"#) && merged.contains(expected),
+                "{merged}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn prompts_resources_and_templates_are_named_by_their_own_keys() {
+        for (kind, page, expected) in [
+            (
+                ListKind::Prompts,
+                r#"{"prompts":[{"title":"T","name":"p"}]}"#,
+                r#""prompts":[{"title":"T","name":"a__p"},{"title":"T","name":"p"}]"#,
+            ),
+            (
+                ListKind::Resources,
+                r#"{"resources":[{"name":"n","uri":"file:///x"}]}"#,
+                r#""resources":[{"name":"n","uri":"a+file:///x"},{"name":"n","uri":"file:///x"}]"#,
+            ),
+            (
+                ListKind::Templates,
+                r#"{"resourceTemplates":[{"name":"n","uriTemplate":"file:///{x}"}]}"#,
+                r#""resourceTemplates":[{"name":"n","uriTemplate":"a+file:///{x}"},{"name":"n","uriTemplate":"file:///{x}"}]"#,
+            ),
+        ] {
+            let (merged, left_out) = merged_of(kind, &two(), &[&[page], &[page]]);
+            assert!(merged.contains(expected), "{merged}");
+            assert_eq!(left_out, 0);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn servers_that_share_a_prefix_are_listed_together_and_the_first_of_a_name_stays() {
+        let gateway = gateway(r#"[{"name":"a","toolPrefix":""},{"name":"b","toolPrefix":""}]"#);
+        let (merged, left_out) = merged(
+            &gateway,
+            &[
+                &[r#"{"tools":[{"name":"x","n":1}]}"#],
+                &[r#"{"tools":[{"name":"x","n":2},{"name":"y"}]}"#],
+            ],
+        );
+        assert!(
+            merged.contains(r#""tools":[{"name":"x","n":1},{"name":"y"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_excluded_is_not_listed() {
+        let gateway = gateway(r#"[{"name":"a","tools":{"include":["g*"],"exclude":["*2"]}}]"#);
+        let page = r#"{"tools":[{"name":"g1"},{"name":"g2"},{"name":"h"}]}"#;
+        let (merged, left_out) = merged(&gateway, &[&[page]]);
+        assert!(
+            merged.contains(r#""tools":[{"name":"a__g1"}],"#),
+            "{merged}"
+        );
+        assert_eq!(left_out, 0);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_template_is_known_by_what_stands_before_its_variables() {
+        let gateway = gateway(r#"[{"name":"a","toolPrefix":""}]"#);
+        let page = r#"{"resourceTemplates":[{"uriTemplate":"file:///{x}"},{"uriTemplate":"http://h/all"}]}"#;
+        let page = ListPage::read(ListKind::Templates, &gateway.servers[0], page).unwrap();
+        let mut entries = ServerList::default();
+        entries.add(Rc::new(page), CacheHints::NONE);
+        assert!(entries.has_template_of("file:///a/b"));
+        assert!(!entries.has_template_of("http://h/all"));
+        assert!(!entries.has_template_of("data:x"));
+        assert!(entries.has("http://h/all"));
+    }
+}

@@ -1,0 +1,7 @@
+//! Which server a message is for, and the request that this server gets.
+
+pub mod forwarding;
+pub mod names;
+pub mod request_headers;
+pub mod subscriptions;
+pub mod target;

@@ -1,0 +1,261 @@
+//! The names by which messages refer to requests: ids, progress tokens and the
+//! `requestId` of a cancellation. On their way through the gateway they are
+//! others. All values are JSON texts as they stand; only strings and numbers
+//! are names.
+
+use crate::gateway::translate::server_message::{MessageKind, ServerMessage, is_same_id};
+use crate::mcp::json::edit::Edit;
+use crate::mcp::message::is_id;
+use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
+
+/// The edits that give a server's own request another name, wherever `read`
+/// has it: the id of a request and the progress token it asks for, the
+/// `requestId` of a cancellation. `alias` makes a name of the original.
+pub fn aliased(read: &ServerMessage<'_>, mut alias: impl FnMut(&str) -> String) -> Vec<Edit> {
+    let names = match &read.kind {
+        MessageKind::Request(_) => {
+            let metas = each(&read.contents, "_meta");
+            let tokens = each(&metas, PROGRESS_TOKEN);
+            read.id.into_iter().chain(tokens).collect()
+        }
+        MessageKind::Notification(name) if name == method::CANCELLED => {
+            each(&read.contents, "requestId")
+        }
+        _ => Vec::new(),
+    };
+    let names = names.into_iter().filter(|name| is_id(name));
+    let edits = names.filter_map(|name| Edit::replace(read.text, name, json::quoted(&alias(name))));
+    edits.collect()
+}
+
+/// The edit that gives a server's answer to the request `from` the id `to`;
+/// `None` when it is none.
+pub fn answering(read: &ServerMessage<'_>, from: &str, to: &str) -> Option<Edit> {
+    if !read.answers(from) {
+        return None;
+    }
+    Edit::replace(read.text, read.id?, to)
+}
+
+/// The edits that give a server's `notifications/progress` about the token
+/// `from` the token `to`; `None` when it is about another, or is none.
+pub fn progressing(read: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec<Edit>> {
+    if !matches!(&read.kind, MessageKind::Notification(name) if name == method::PROGRESS) {
+        return None;
+    }
+    let tokens = each(&read.contents, PROGRESS_TOKEN);
+    if tokens.is_empty() || !tokens.iter().all(|token| is_same_id(token, from)) {
+        return None;
+    }
+    let edits = tokens
+        .into_iter()
+        .map(|token| Edit::replace(read.text, token, to));
+    edits.collect()
+}
+
+/// What a client's notification refers to: the token of its progress, the id of
+/// the request it cancels. `None` for other messages, and where a server could
+/// read another name than this one.
+pub fn referred<'a>(message: &Message<'a>) -> Option<&'a str> {
+    let Message::Notification { method, params } = message else {
+        return None;
+    };
+    let name = match method.as_ref() {
+        method::PROGRESS => PROGRESS_TOKEN,
+        method::CANCELLED => "requestId",
+        _ => return None,
+    };
+    let value = params.get(name).filter(|value| is_id(value));
+    value.filter(|_| !params.has_lookalike(name))
+}
+
+/// The edit that makes the notification `message`, whose body this is, refer to
+/// `to`; `None` when it refers to nothing.
+pub fn referring(body: &str, message: &Message<'_>, to: &str) -> Option<Edit> {
+    Edit::replace(body, referred(message)?, to)
+}
+
+/// The member `name` of each of these objects, as often as it stands there.
+fn each<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
+    let values = objects.iter().flat_map(|object| json::values(object, name));
+    values.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::translate::server_message::{self, ResultShape};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn read(text: &str) -> ServerMessage<'_> {
+        server_message::message(text, ResultShape::Other, "")
+            .unwrap_or_else(|why| panic!("{why}: {text}"))
+    }
+
+    fn applied(read: ServerMessage<'_>, edits: Vec<Edit>) -> String {
+        let text = read.text.to_owned();
+        let edited = read.edited(edits);
+        edited.map_or(text, |edited| String::from_utf8(edited).unwrap())
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_servers_own_request_gets_another_name_wherever_it_stands() {
+        for (text, expected) in [
+            (
+                r#"{"jsonrpc":"2.0", "id" : 1 ,"method":"sampling/createMessage","params":{"id":2,"progressToken":3,"_meta":{"progressToken" : "t\"" ,"x":1}}}"#,
+                r#"{"jsonrpc":"2.0", "id" : "<1>" ,"method":"sampling/createMessage","params":{"id":2,"progressToken":3,"_meta":{"progressToken" : "<\"t\\\"\">" ,"x":1}}}"#,
+            ),
+            (
+                r#"{"method":"ping","\u0069d":"a"}"#,
+                r#"{"method":"ping","\u0069d":"<\"a\">"}"#,
+            ),
+            // What a client may read it as.
+            (
+                r#"{"id":1,"method":"x","params":{"_meta":{"progressToken":2,"progressToken":3},"_meta":{"progressToken":4}},"params":{"_met\u0061":{"progressToken":5}}}"#,
+                r#"{"id":"<1>","method":"x","params":{"_meta":{"progressToken":"<2>","progressToken":"<3>"},"_meta":{"progressToken":"<4>"}},"params":{"_met\u0061":{"progressToken":"<5>"}}}"#,
+            ),
+            (
+                r#"{"method":"notifications/c\u0061ncelled","params":{"requestId":1.5,"reason":"requestId","requestId":"a"}}"#,
+                r#"{"method":"notifications/c\u0061ncelled","params":{"requestId":"<1.5>","reason":"requestId","requestId":"<\"a\">"}}"#,
+            ),
+        ] {
+            let read = read(text);
+            let edits = aliased(&read, |name| format!("<{name}>"));
+            assert_eq!(applied(read, edits), expected, "{text}");
+        }
+        for text in [
+            r#"{"id":1,"result":{"requestId":1,"_meta":{"progressToken":1}}}"#,
+            r#"{"id":1,"error":{"code":1,"message":""}}"#,
+            r#"{"method":"notifications/progress","params":{"progressToken":1,"requestId":1}}"#,
+            r#"{"method":"notifications/cancelled","params":{"requestId":null,"_meta":{"progressToken":1}}}"#,
+            r#"{"method":"notifications/cancelled","params":["requestId"]}"#,
+            r#"{"method":"notifications/cancelled"}"#,
+            r#"{"id":null,"method":"ping","params":{"_meta":[],"_meta":{"progressToken":{}}}}"#,
+        ] {
+            let edits = aliased(&read(text), |name| panic!("{name} of {text}"));
+            assert_eq!(edits, [], "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_answer_gets_the_id_of_the_request_it_answers() {
+        for (text, from, expected) in [
+            (
+                r#"{"result":{"id":1}, "id" : "gw-1" }"#,
+                r#""gw-1""#,
+                Some(r#"{"result":{"id":1}, "id" : "own" }"#),
+            ),
+            (
+                r#"{"id":"g\u0077-1","error":{}}"#,
+                r#""gw-1""#,
+                Some(r#"{"id":"own","error":{}}"#),
+            ),
+            (
+                r#"{"id":1.0,"result":{}}"#,
+                "1",
+                Some(r#"{"id":"own","result":{}}"#),
+            ),
+            (r#"{"id":"1","result":{}}"#, "1", None),
+            (r#"{"id":null,"error":{}}"#, "1", None),
+            (r#"{"error":{}}"#, "1", None),
+            (r#"{"id":1,"method":"ping"}"#, "1", None),
+        ] {
+            let read = read(text);
+            let edit = answering(&read, from, r#""own""#);
+            let edited = edit.map(|edit| applied(read, vec![edit]));
+            assert_eq!(edited.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn progress_gets_the_token_that_was_asked_for() {
+        for (text, expected) in [
+            (
+                r#"{"method":"notifications/progress","params":{ "progressToken" : 7.0,"progress":7,"_meta":{"progressToken":7}}}"#,
+                Some(
+                    r#"{"method":"notifications/progress","params":{ "progressToken" : "own","progress":7,"_meta":{"progressToken":7}}}"#,
+                ),
+            ),
+            (
+                r#"{"params":{"pro\u0067ressToken":7,"progressToken":7},"params":{"progressToken":7},"method":"notifications\/progress"}"#,
+                Some(
+                    r#"{"params":{"pro\u0067ressToken":"own","progressToken":"own"},"params":{"progressToken":"own"},"method":"notifications\/progress"}"#,
+                ),
+            ),
+            (
+                r#"{"method":"notifications/progress","params":{"progressToken":7,"progressToken":8}}"#,
+                None,
+            ),
+            (
+                r#"{"method":"notifications/progress","params":{"progressToken":"7"}}"#,
+                None,
+            ),
+            (r#"{"method":"notifications/progress","params":{}}"#, None),
+            (r#"{"method":"notifications/progress"}"#, None),
+            (
+                r#"{"method":"notifications/message","params":{"progressToken":7}}"#,
+                None,
+            ),
+            (
+                r#"{"id":1,"method":"notifications/progress","params":{"progressToken":7}}"#,
+                None,
+            ),
+            (r#"{"id":7,"result":{"progressToken":7}}"#, None),
+        ] {
+            let read = read(text);
+            let edits = progressing(&read, "7", r#""own""#);
+            let edited = edits.map(|edits| applied(read, edits));
+            assert_eq!(edited.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_clients_notification_tells_what_it_refers_to() {
+        for (method, params, name, expected) in [
+            (
+                "notifications/progress",
+                r#"{"progress":1, "pro\u0067ressToken" : "a" ,"requestId":2}"#,
+                Some(r#""a""#),
+                r#"{"progress":1, "pro\u0067ressToken" : 77 ,"requestId":2}"#,
+            ),
+            (
+                "notifications/cancelled",
+                r#"{"progressToken":1,"requestId":-2}"#,
+                Some("-2"),
+                r#"{"progressToken":1,"requestId":77}"#,
+            ),
+            (
+                "notifications/progress",
+                r#"{"progressToken":{}}"#,
+                None,
+                "",
+            ),
+            ("notifications/progress", "{}", None, ""),
+            ("notifications/cancelled", r#"{"requestId":null}"#, None, ""),
+            (
+                "notifications/cancelled",
+                r#"{"requestId":1,"RequestId":2}"#,
+                None,
+                "",
+            ),
+            (
+                "notifications/initialized",
+                r#"{"requestId":1,"progressToken":1}"#,
+                None,
+                "",
+            ),
+        ] {
+            let body =
+                |params| format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+            let text = body(params);
+            let message = Message::parse(text.as_bytes()).unwrap();
+            assert_eq!(referred(&message), name, "{text}");
+            let edit = referring(&text, &message, "77");
+            let edited = edit.map(|edit| crate::mcp::json::edit::apply(&text, vec![edit]));
+            let expected = name.map(|_| body(expected).into_bytes());
+            assert_eq!(edited, expected, "{text}");
+        }
+        let request = r#"{"jsonrpc":"2.0","id":1,"method":"notifications/cancelled","params":{"requestId":1}}"#;
+        assert_eq!(referred(&Message::parse(request.as_bytes()).unwrap()), None);
+    }
+}

@@ -1,0 +1,282 @@
+//! Pages that are kept as their servers allow, for all clients and workers of
+//! this Envoy.
+//!
+//! The host's store never forgets, so it is a table of fixed size: a page
+//! stands in the slot that its key leads to, until another needs it. What a
+//! worker has read of it, it keeps ready for use.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::gateway::upstream::list_page::ListPage;
+use crate::gateway::upstream::page_key::PageKey;
+use crate::mcp::cache_hints::CacheHints;
+
+/// Slots of the host's table, for each plugin of a VM together.
+const SLOTS: u16 = 512;
+/// Longer pages are not kept, in bytes.
+const LONGEST: usize = 262_144;
+/// What a worker keeps ready, in bytes of entries.
+const MOST: usize = 16_777_216;
+
+/// What the workers of one Envoy share.
+pub trait Store: std::fmt::Debug {
+    /// What stands under `key`.
+    fn get(&self, key: &str) -> Option<Vec<u8>>;
+    /// Writes what stands under `key`. It may fail: then nothing is kept.
+    fn set(&self, key: &str, value: &[u8]);
+}
+
+/// The pages that one worker knows.
+#[derive(Debug)]
+pub struct PageCache {
+    store: Rc<dyn Store>,
+    ready: HashMap<PageKey, CachedPage>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct CachedPage {
+    page: Rc<ListPage>,
+    /// Since the clock's start.
+    until: Duration,
+}
+
+impl CachedPage {
+    /// What is left of it at `now`.
+    fn fresh(&self, now: Duration) -> Option<(Rc<ListPage>, CacheHints)> {
+        let left = self.until.checked_sub(now)?.as_millis();
+        let freshness = CacheHints {
+            ttl_ms: u64::try_from(left).ok().filter(|left| *left > 0)?,
+            // Nothing else is kept.
+            public: true,
+        };
+        Some((Rc::clone(&self.page), freshness))
+    }
+}
+
+impl PageCache {
+    /// Pages in `store`.
+    pub fn new(store: Rc<dyn Store>) -> Self {
+        Self {
+            store,
+            ready: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The page under `key`, if it is there and `now` still fresh; `read` makes
+    /// one of the text that [`PageCache::keep`] was given, by this worker or another.
+    pub fn get(
+        &mut self,
+        key: PageKey,
+        now: Duration,
+        read: impl FnOnce(&str) -> Option<ListPage>,
+    ) -> Option<(Rc<ListPage>, CacheHints)> {
+        if let Some(found) = self.ready.get(&key).and_then(|kept| kept.fresh(now)) {
+            return Some(found);
+        }
+        let stored = self.store.get(&slot(key))?;
+        let (until, result) = StoredPage::read(&stored, key)?;
+        let kept = CachedPage {
+            page: Rc::new(read(result)?),
+            until,
+        };
+        let found = kept.fresh(now)?;
+        self.insert(key, kept, now);
+        Some(found)
+    }
+
+    /// Keeps `page`, whose text is `result`, from `now` for `ttl`.
+    pub fn keep(
+        &mut self,
+        key: PageKey,
+        (page, result): (&Rc<ListPage>, &str),
+        now: Duration,
+        ttl: Duration,
+    ) {
+        if result.len() > LONGEST {
+            return;
+        }
+        let kept = CachedPage {
+            page: Rc::clone(page),
+            until: now.saturating_add(ttl),
+        };
+        self.store
+            .set(&slot(key), &StoredPage::write(key, kept.until, result));
+        self.insert(key, kept, now);
+    }
+
+    fn insert(&mut self, key: PageKey, kept: CachedPage, now: Duration) {
+        self.bytes = self.bytes.saturating_add(kept.page.bytes);
+        if let Some(old) = self.ready.insert(key, kept) {
+            self.bytes = self.bytes.saturating_sub(old.page.bytes);
+        }
+        if self.bytes <= MOST && self.ready.len() <= usize::from(SLOTS) {
+            return;
+        }
+        self.ready.retain(|_, kept| kept.until > now);
+        self.bytes = self.ready.values().map(|kept| kept.page.bytes).sum();
+        if self.bytes > MOST || self.ready.len() > usize::from(SLOTS) {
+            self.ready.clear();
+            self.bytes = 0;
+        }
+    }
+}
+
+/// The name of the slot that `key` leads to.
+fn slot(key: PageKey) -> String {
+    let [first, second, ..] = key.0;
+    let number = u16::from_le_bytes([first, second]).checked_rem(SLOTS);
+    format!("mcp-gateway.page.{}", number.unwrap_or_default())
+}
+
+/// What stands in a slot: the whole key, since several lead there; the end in
+/// milliseconds, little-endian; the text.
+struct StoredPage;
+
+impl StoredPage {
+    fn write(key: PageKey, until: Duration, result: &str) -> Vec<u8> {
+        let mut out = key.0.to_vec();
+        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&until.to_le_bytes());
+        out.extend_from_slice(result.as_bytes());
+        out
+    }
+
+    fn read(bytes: &[u8], key: PageKey) -> Option<(Duration, &str)> {
+        let (have, rest) = bytes.split_first_chunk::<32>()?;
+        let (until, result) = rest.split_first_chunk::<8>()?;
+        (*have == key.0).then_some(())?;
+        let until = Duration::from_millis(u64::from_le_bytes(*until));
+        Some((until, std::str::from_utf8(result).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::config::Server;
+    use crate::mcp::list::ListKind;
+    use std::cell::RefCell;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[derive(Debug, Default, Clone)]
+    struct Shared(Rc<RefCell<HashMap<String, Vec<u8>>>>);
+
+    impl Store for Shared {
+        fn get(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.borrow().get(key).cloned()
+        }
+        fn set(&self, key: &str, value: &[u8]) {
+            self.0.borrow_mut().insert(key.into(), value.into());
+        }
+    }
+
+    const RESULT: &str = r#"{"tools":[{"name":"x"}]}"#;
+
+    fn servers() -> Vec<Server> {
+        let config = br#"{"servers":[{"name":"a"},{"name":"b"}]}"#;
+        Config::parse(config).unwrap().gateway.unwrap().servers
+    }
+
+    fn key(of: &str) -> PageKey {
+        PageKey::new(of, &servers()[0], ListKind::Tools, None, "v", "{}")
+    }
+
+    fn read(result: &str) -> Option<ListPage> {
+        ListPage::read(ListKind::Tools, &servers()[0], result).ok()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn keep(pages: &mut PageCache, key: PageKey, result: &str) {
+        let page = Rc::new(read(result).unwrap());
+        pages.keep(key, (&page, result), SECOND, SECOND);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_page_is_there_for_every_worker_until_its_time_is_up() {
+        let shared = Shared::default();
+        let (mut one, mut other) = (
+            PageCache::new(Rc::new(shared.clone())),
+            PageCache::new(Rc::new(shared)),
+        );
+        keep(&mut one, key("p"), RESULT);
+        for pages in [&mut one, &mut other] {
+            for (ms, left) in [
+                (1000, Some(1000)),
+                (1400, Some(600)),
+                (1999, Some(1)),
+                (2000, None),
+            ] {
+                let found = pages.get(key("p"), Duration::from_millis(ms), read);
+                assert_eq!(found.as_ref().map(|(_, freshness)| freshness.ttl_ms), left);
+                if let Some((page, freshness)) = found {
+                    assert!(freshness.public);
+                    assert_eq!(page.entries[0].name, "a__x");
+                }
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn everything_that_a_page_depends_on_is_in_its_key() {
+        let servers = servers();
+        let of = |plugin, server: usize, kind, cursor, version, capabilities| {
+            PageKey::new(
+                plugin,
+                &servers[server],
+                kind,
+                cursor,
+                version,
+                capabilities,
+            )
+        };
+        let all = [
+            of("p", 0, ListKind::Tools, None, "v", "{}"),
+            of("q", 0, ListKind::Tools, None, "v", "{}"),
+            of("p", 1, ListKind::Tools, None, "v", "{}"),
+            of("p", 0, ListKind::Prompts, None, "v", "{}"),
+            of("p", 0, ListKind::Tools, Some(""), "v", "{}"),
+            of("p", 0, ListKind::Tools, Some("c"), "v", "{}"),
+            of("p", 0, ListKind::Tools, None, "w", "{}"),
+            of("p", 0, ListKind::Tools, None, "v{", "}"),
+            of("p", 0, ListKind::Tools, None, "v", "{ }"),
+        ];
+        for (at, key) in all.iter().enumerate() {
+            assert!(!all[..at].contains(key), "{at}");
+        }
+        assert_eq!(all[0], of("p", 0, ListKind::Tools, None, "v", "{}"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_table_does_not_grow_and_a_slot_is_its_last_pages() {
+        let shared = Shared::default();
+        let mut pages = PageCache::new(Rc::new(shared.clone()));
+        for n in 0..3000 {
+            keep(&mut pages, key(&n.to_string()), RESULT);
+        }
+        assert!(shared.0.borrow().len() <= usize::from(SLOTS));
+        assert!(pages.ready.len() <= usize::from(SLOTS));
+        let mut other = PageCache::new(Rc::new(shared));
+        let there = (0..3000).filter(|n| other.get(key(&n.to_string()), SECOND, read).is_some());
+        assert!((400..=512).contains(&there.count()));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn long_pages_and_broken_slots_are_no_pages() {
+        let shared = Shared::default();
+        let mut pages = PageCache::new(Rc::new(shared.clone()));
+        let long = format!(r#"{{"tools":[],"x":"{}"}}"#, " ".repeat(LONGEST));
+        keep(&mut pages, key("p"), &long);
+        assert_eq!(shared.0.borrow().len(), 0);
+        assert!(pages.get(key("p"), SECOND, read).is_none());
+        for broken in [&b""[..], &[0; 40], &key("p").0] {
+            shared.set(&slot(key("p")), broken);
+            assert!(pages.get(key("p"), SECOND, read).is_none());
+        }
+    }
+}

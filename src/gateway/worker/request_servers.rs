@@ -1,0 +1,108 @@
+//! Which server a client's request went to, for the cancellation that may come
+//! to another worker of this Envoy.
+
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::gateway::worker::page_cache::Store;
+
+/// Slots of the host's table, which never forgets: the latest request that a
+/// slot was for stands in it.
+const SLOTS: u16 = 1024;
+
+/// The requests of legacy sessions that were routed lately.
+#[derive(Debug)]
+pub struct RequestServers {
+    store: Rc<dyn Store>,
+}
+
+impl RequestServers {
+    /// Requests in `store`.
+    pub fn new(store: Rc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The request with this id (JSON text) of `session` goes to the server at
+    /// this place.
+    pub fn began(&self, session: &[u8; 16], id: &str, place: usize) {
+        let (slot, digest) = key(session, id);
+        let mut value = digest.to_vec();
+        value.extend_from_slice(&u32::try_from(place).unwrap_or(u32::MAX).to_le_bytes());
+        self.store.set(&slot, &value);
+    }
+
+    /// The place of the server that it went to, unless that is forgotten.
+    pub fn server(&self, session: &[u8; 16], id: &str) -> Option<usize> {
+        let (slot, digest) = key(session, id);
+        let value = self.store.get(&slot)?;
+        let (known, place) = value.split_first_chunk::<16>()?;
+        let place = u32::from_le_bytes(place.try_into().ok()?);
+        (*known == digest).then(|| usize::try_from(place).ok())?
+    }
+}
+
+fn key(session: &[u8; 16], id: &str) -> (String, [u8; 16]) {
+    let mut digest = Sha256::new();
+    digest.update(session);
+    digest.update(id.as_bytes());
+    let digest: [u8; 32] = digest.finalize().into();
+    let (name, rest) = digest.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    let slot = match rest {
+        [first, second, ..] => u16::from_le_bytes([*first, *second]).checked_rem(SLOTS),
+        _ => None,
+    };
+    let slot = format!("mcp-gateway.request.{}", slot.unwrap_or_default());
+    (slot, *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[derive(Debug, Default)]
+    struct Kept(RefCell<HashMap<String, Vec<u8>>>);
+
+    impl Store for Kept {
+        fn get(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.borrow().get(key).cloned()
+        }
+        fn set(&self, key: &str, value: &[u8]) {
+            self.0.borrow_mut().insert(key.into(), value.into());
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_is_found_by_its_own_session_and_id_only() {
+        let requests = RequestServers::new(Rc::new(Kept::default()));
+        requests.began(&[1; 16], "7", 3);
+        for (session, id, place) in [
+            ([1; 16], "7", Some(3)),
+            ([1; 16], "\"7\"", None),
+            ([2; 16], "7", None),
+        ] {
+            assert_eq!(requests.server(&session, id), place, "{session:?} {id}");
+        }
+        requests.began(&[1; 16], "7", 0);
+        assert_eq!(requests.server(&[1; 16], "7"), Some(0));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_stands_in_a_slot_may_be_anything() {
+        let kept = Rc::new(Kept::default());
+        let requests = RequestServers::new(Rc::clone(&kept) as Rc<dyn Store>);
+        let (slot, digest) = key(&[1; 16], "7");
+        for value in [
+            &b""[..],
+            &digest,
+            &[0; 20],
+            &[&digest[..], &[0; 5]].concat(),
+        ] {
+            kept.set(&slot, value);
+            assert_eq!(requests.server(&[1; 16], "7"), None, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How long, and by whom, a result may be kept (MCP 2026-07-28, caching hints).
+
+use crate::mcp::json;
+
+/// Nothing is kept for longer than a day.
+const LONGEST_MS: u64 = 86_400_000;
+
+/// `ttlMs` and `cacheScope` of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheHints {
+    /// `ttlMs`, in milliseconds.
+    pub ttl_ms: u64,
+    /// `cacheScope` is `public`.
+    pub public: bool,
+}
+
+impl CacheHints {
+    /// What says nothing may not be kept.
+    pub const NONE: Self = Self {
+        ttl_ms: 0,
+        public: false,
+    };
+    /// What two results together allow starts from what allows everything.
+    pub const ALL: Self = Self {
+        ttl_ms: u64::MAX,
+        public: true,
+    };
+
+    /// What both allow.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            ttl_ms: self.ttl_ms.min(other.ttl_ms),
+            public: self.public && other.public,
+        }
+    }
+
+    /// Takes `ttlMs` and `cacheScope`, as they stand in a result.
+    pub fn read(ttl_ms: Option<&str>, scope: Option<&str>) -> Self {
+        Self {
+            ttl_ms: ttl_ms
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
+                .min(LONGEST_MS),
+            public: scope
+                .and_then(json::string)
+                .is_some_and(|scope| scope == "public"),
+        }
+    }
+
+    /// Appends `"ttlMs":…,"cacheScope":…`.
+    pub fn push_json(self, out: &mut Vec<u8>) {
+        // What no answer has bounded is no promise.
+        let ttl_ms = if self.ttl_ms == u64::MAX {
+            0
+        } else {
+            self.ttl_ms
+        };
+        out.extend_from_slice(br#""ttlMs":"#);
+        out.extend_from_slice(ttl_ms.to_string().as_bytes());
+        out.extend_from_slice(br#","cacheScope":"#);
+        json::push_string(out, if self.public { "public" } else { "private" });
+    }
+}

@@ -1,0 +1,136 @@
+//! What a server offers: the capabilities that servers have in common in kind.
+//! What else they declare (`listChanged`, `subscribe`, extensions) binds one
+//! server and its client.
+
+use crate::mcp::json::{self, Shape};
+use crate::mcp::list::ListKind;
+
+/// A set of capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerCapabilities(u8);
+
+/// Each with its name in `ServerCapabilities`.
+const ALL: [(&str, ServerCapabilities); 5] = [
+    ("tools", ServerCapabilities::TOOLS),
+    ("prompts", ServerCapabilities::PROMPTS),
+    ("resources", ServerCapabilities::RESOURCES),
+    ("completions", ServerCapabilities::COMPLETIONS),
+    ("logging", ServerCapabilities::LOGGING),
+];
+
+impl ServerCapabilities {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// `tools`
+    pub const TOOLS: Self = Self(1);
+    /// `prompts`
+    pub const PROMPTS: Self = Self(2);
+    /// `resources`
+    pub const RESOURCES: Self = Self(4);
+    /// `completions`
+    pub const COMPLETIONS: Self = Self(8);
+    /// `logging`
+    pub const LOGGING: Self = Self(16);
+
+    /// Those of the JSON text of a server's `capabilities`; `None` when that is
+    /// no object.
+    pub fn read(capabilities: &str) -> Option<Self> {
+        let mut offers = Self::NONE;
+        let shape = json::members(capabilities, |name, value| {
+            let known = ALL.iter().find(|(known, _)| name == *known);
+            if let (Some((_, offer)), true) = (known, value != "null") {
+                offers = offers.union(*offer);
+            }
+        });
+        matches!(shape, Ok(Shape::Object { .. })).then_some(offers)
+    }
+
+    /// Whether all of `others` are among them.
+    pub fn contains(self, others: Self) -> bool {
+        self.union(others) == self
+    }
+
+    /// Whether lists of this kind are.
+    pub fn has(self, kind: ListKind) -> bool {
+        self.contains(match kind {
+            ListKind::Tools => Self::TOOLS,
+            ListKind::Prompts => Self::PROMPTS,
+            ListKind::Resources | ListKind::Templates => Self::RESOURCES,
+        })
+    }
+
+    /// What either has.
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is not among `others`.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// One bit for each.
+    pub fn to_bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set with these bits; `None` where one stands for nothing.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        let all = ALL
+            .iter()
+            .fold(Self::NONE, |all, (_, offer)| all.union(*offer));
+        all.contains(Self(bits)).then_some(Self(bits))
+    }
+
+    /// The set as `ServerCapabilities`, JSON text.
+    pub fn json(self) -> String {
+        let members = ALL.iter().filter(|(_, offer)| self.contains(*offer));
+        let members: Vec<String> = members
+            .map(|(name, _)| format!("\"{name}\":{{}}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_set_survives_its_bits_and_its_json() {
+        for bits in 0..=u8::MAX {
+            match ServerCapabilities::from_bits(bits) {
+                Some(offers) => {
+                    assert!(bits < 32);
+                    assert_eq!(offers.to_bits(), bits);
+                    assert_eq!(ServerCapabilities::read(&offers.json()), Some(offers));
+                }
+                None => assert!(bits >= 32, "{bits}"),
+            }
+        }
+        let both = ServerCapabilities::LOGGING.union(ServerCapabilities::TOOLS);
+        assert_eq!(both.json(), r#"{"tools":{},"logging":{}}"#);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_declared_is_offered_and_null_is_not() {
+        let offers = |text| ServerCapabilities::read(text).unwrap();
+        let some = offers(r#"{"tools":{"listChanged":true},"prompts":null,"x":{},"resources":{}}"#);
+        assert_eq!(
+            some,
+            ServerCapabilities::TOOLS.union(ServerCapabilities::RESOURCES)
+        );
+        assert!(
+            some.has(ListKind::Tools)
+                && some.has(ListKind::Templates)
+                && !some.has(ListKind::Prompts)
+        );
+        assert!(!some.contains(ServerCapabilities::TOOLS.union(ServerCapabilities::LOGGING)));
+        assert_eq!(offers("{}"), ServerCapabilities::NONE);
+        for text in ["[]", "null", "1", "", "{", r#"{"tools":}"#] {
+            assert_eq!(ServerCapabilities::read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The answer of a server to one request of the gateway's, whether it came as
+//! JSON or as server-sent events (MCP, streamable HTTP, "Sending messages").
+
+use std::borrow::Cow;
+
+use crate::http::media_type;
+use crate::mcp::json::{self, Shape};
+use crate::mcp::sse;
+
+/// What a server answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum JsonRpcResponse<'a> {
+    /// The `result` as it stands in the answer.
+    Result(Cow<'a, str>),
+    /// A JSON-RPC error: its code, as it stands, and its message.
+    Error {
+        /// The code's JSON text.
+        code: String,
+        /// The message.
+        message: String,
+        /// The JSON text of its data.
+        data: Option<String>,
+    },
+}
+
+/// Finds the answer to the request with the string id `id` in the body of a
+/// response with this `content-type`. Other messages (notifications, requests
+/// of the server's) are passed over. `None` when the answer is not there.
+pub fn find<'a>(
+    content_type: Option<&str>,
+    body: &'a [u8],
+    id: &str,
+) -> Option<JsonRpcResponse<'a>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let is_stream = content_type.is_some_and(|value| media_type::is(value, "text/event-stream"));
+    if !is_stream {
+        return read(text, id);
+    }
+    sse::data(text)
+        .into_iter()
+        .find_map(|data| match read(&data, id)? {
+            JsonRpcResponse::Result(result) => {
+                Some(JsonRpcResponse::Result(Cow::Owned(result.into_owned())))
+            }
+            JsonRpcResponse::Error {
+                code,
+                message,
+                data,
+            } => Some(JsonRpcResponse::Error {
+                code,
+                message,
+                data,
+            }),
+        })
+}
+
+fn read<'a>(text: &'a str, id: &str) -> Option<JsonRpcResponse<'a>> {
+    let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
+    let shape = json::members(text, |name, value| match name.as_ref() {
+        "jsonrpc" => version = Some(value),
+        "id" => answered = Some(value),
+        "result" => result = Some(value),
+        "error" => error = Some(value),
+        _ => {}
+    });
+    if !matches!(shape, Ok(Shape::Object { unique: true }))
+        || json::string(version?)? != "2.0"
+        || json::string(answered?)? != id
+    {
+        return None;
+    }
+    match (result, error) {
+        (Some(result), None) => Some(JsonRpcResponse::Result(Cow::Borrowed(result))),
+        (None, Some(error)) => Some(error_of(error)),
+        _ => None,
+    }
+}
+
+fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
+    let (mut code, mut message, mut data) = (String::new(), String::new(), None);
+    // An error without code or message is an error all the same.
+    let _ = json::members(error, |name, value| match name.as_ref() {
+        // A number and nothing longer: it goes into the log.
+        "code" => {
+            code = value
+                .parse::<i64>()
+                .map_or_else(|_| "?".to_owned(), |code| code.to_string())
+        }
+        "message" => message = json::string(value).unwrap_or_default().into_owned(),
+        "data" => data = Some(value.to_owned()),
+        _ => {}
+    });
+    JsonRpcResponse::Error {
+        code,
+        message,
+        data,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const SSE: Option<&str> = Some("text/event-stream; charset=utf-8");
+
+    fn result(text: &str) -> Option<JsonRpcResponse<'_>> {
+        Some(JsonRpcResponse::Result(Cow::Borrowed(text)))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_json_answer_is_found_by_its_id() {
+        let body = br#"{"jsonrpc":"2.0","id":"gw-1","result":{"tools":[ 1.10 ]}}"#;
+        assert_eq!(
+            find(Some("application/json"), body, "gw-1"),
+            result(r#"{"tools":[ 1.10 ]}"#)
+        );
+        assert_eq!(find(None, body, "gw-1"), result(r#"{"tools":[ 1.10 ]}"#));
+        assert_eq!(find(None, body, "gw-2"), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_answer_among_events_is_found_by_its_id() {
+        let body = b": hi\nid: 0\ndata:\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"gw-2\",\"result\":2}\n\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"id\":\"gw-1\",\"result\":1}\n\n";
+        assert_eq!(find(SSE, body, "gw-1"), result("1"));
+        assert_eq!(find(SSE, body, "gw-2"), result("2"));
+        assert_eq!(find(SSE, body, "gw-3"), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_json_rpc_error_is_told_as_such() {
+        let body = br#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"no","data":{"x":1.0}}}"#;
+        let expected = JsonRpcResponse::Error {
+            code: "-32601".into(),
+            message: "no".into(),
+            data: Some(r#"{"x":1.0}"#.into()),
+        };
+        assert_eq!(find(None, body, "a"), Some(expected));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn nonsense_is_no_answer() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "null",
+            r#"{"jsonrpc":"2.0","id":"a"}"#,
+            r#"{"jsonrpc":"1.0","id":"a","result":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":1}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":1,"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":1,"result":2}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":{"tools":["#,
+        ] {
+            assert_eq!(find(None, body.as_bytes(), "a"), None, "{body}");
+        }
+        assert_eq!(find(None, b"\xff", "a"), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The headers of a modern request that repeat its body: `MCP-Protocol-Version`,
+//! `Mcp-Method`, `Mcp-Name` (MCP 2026-07-28, standard request headers). What
+//! stands between client and server may act on either, so they must agree.
+
+use std::fmt;
+
+use crate::http::Headers;
+use crate::mcp::message::Message;
+use crate::mcp::{METHOD_HEADER, NAME_HEADER, PROTOCOL_VERSION_HEADER, header_value, json, method};
+
+/// A header of the mirror: as the specification writes it, and as Envoy does.
+type Name = (&'static str, &'static str);
+const VERSION: Name = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
+const METHOD: Name = ("Mcp-Method", METHOD_HEADER);
+const NAME: Name = ("Mcp-Name", NAME_HEADER);
+
+/// How a header fails to repeat the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Required and absent.
+    Missing,
+    /// There more than once.
+    Repeated,
+    /// No visible ASCII, and no `=?base64?…?=` of UTF-8.
+    Undecodable,
+    /// Says something else than the body.
+    Differs,
+}
+
+/// The header that fails to repeat the body, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The header's name, as the specification writes it.
+    pub header: &'static str,
+    /// How.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = match self.fault {
+            Fault::Missing => "is missing",
+            Fault::Repeated => "must be sent once",
+            Fault::Undecodable => "cannot be decoded",
+            Fault::Differs => "does not match the body",
+        };
+        write!(f, "header {} {fault}", self.header)
+    }
+}
+
+/// How much of the mirror a request must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// All of it, as the specification demands of a modern request.
+    Complete,
+    /// What is there must be right.
+    WherePresent,
+}
+
+/// That no header of the mirror stands twice: nothing else is worth checking
+/// before it is clear what a request says.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn check_single(headers: &Headers) -> Result<(), Mismatch> {
+    for (header, field) in [VERSION, METHOD, NAME] {
+        headers.single(field).map_err(|_| Mismatch {
+            header,
+            fault: Fault::Repeated,
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares the headers with the body, in the order of the specification:
+/// version, method, name.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn check(headers: &Headers, message: &Message<'_>, demand: Demand) -> Result<(), Mismatch> {
+    let meta = message.params().map(|params| &params.meta);
+    let version = meta.and_then(|meta| json::string(meta.protocol_version?));
+    // A legacy body names no version that the header could repeat.
+    if version.is_some() || demand == Demand::Complete {
+        compare(headers, VERSION, version.as_deref(), demand)?;
+    }
+    compare(headers, METHOD, Some(message.method()), demand)?;
+    // What the header means on a method that is not known here is not known.
+    match method::name_param(message.method()) {
+        Some(_) => compare(headers, NAME, message.name().as_deref(), demand),
+        None => Ok(()),
+    }
+}
+
+fn compare(
+    headers: &Headers,
+    (header, field): Name,
+    said: Option<&str>,
+    demand: Demand,
+) -> Result<(), Mismatch> {
+    let fault = match (headers.single(field), said) {
+        (Err(_), _) => Fault::Repeated,
+        (Ok(None), Some(_)) if demand == Demand::Complete => Fault::Missing,
+        (Ok(None), _) => return Ok(()),
+        (Ok(Some(value)), said) => match header_value::decode(value) {
+            None => Fault::Undecodable,
+            Some(value) if Some(value.as_ref()) == said => return Ok(()),
+            Some(_) => Fault::Differs,
+        },
+    };
+    Err(Mismatch { header, fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const CALL: &[u8] =
+        br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\u00c4",
+        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+    fn fault(headers: &[(&str, &str)], demand: Demand) -> Result<(), (&'static str, Fault)> {
+        let message = Message::parse(CALL).unwrap();
+        let headers = Headers::from_pairs(headers.iter().copied());
+        check(&headers, &message, demand).map_err(|mismatch| (mismatch.header, mismatch.fault))
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn headers_that_repeat_the_body_pass() {
+        let headers = [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", " tools/call "),
+            ("mcp-name", "=?base64?w4Q=?="),
+        ];
+        assert_eq!(fault(&headers, Demand::Complete), Ok(()));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_fault_is_named_with_its_header() {
+        let version = ("mcp-protocol-version", "2026-07-28");
+        let method = ("mcp-method", "tools/call");
+        for (headers, header, expected) in [
+            (vec![], "MCP-Protocol-Version", Fault::Missing),
+            (vec![version], "Mcp-Method", Fault::Missing),
+            (vec![version, method], "Mcp-Name", Fault::Missing),
+            (
+                vec![("mcp-protocol-version", "2025-11-25")],
+                "MCP-Protocol-Version",
+                Fault::Differs,
+            ),
+            (
+                vec![version, version],
+                "MCP-Protocol-Version",
+                Fault::Repeated,
+            ),
+            (
+                vec![version, ("mcp-method", "tools/list")],
+                "Mcp-Method",
+                Fault::Differs,
+            ),
+            (
+                vec![version, ("mcp-method", "Tools/Call")],
+                "Mcp-Method",
+                Fault::Differs,
+            ),
+            (
+                vec![version, method, ("mcp-name", "=?base64?w4Q?=")],
+                "Mcp-Name",
+                Fault::Undecodable,
+            ),
+            (
+                vec![version, method, ("mcp-name", "other")],
+                "Mcp-Name",
+                Fault::Differs,
+            ),
+        ] {
+            assert_eq!(
+                fault(&headers, Demand::Complete),
+                Err((header, expected)),
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn where_present_absent_headers_pass_and_wrong_ones_do_not() {
+        assert_eq!(fault(&[], Demand::WherePresent), Ok(()));
+        assert_eq!(
+            fault(&[("mcp-name", "other")], Demand::WherePresent),
+            Err(("Mcp-Name", Fault::Differs))
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_name_header_counts_where_the_method_has_a_name() {
+        let headers = Headers::from_pairs([("mcp-name", "x")]);
+        let check = |body: &str| {
+            let message = Message::parse(body.as_bytes()).unwrap();
+            check(&headers, &message, Demand::WherePresent).map_err(|mismatch| mismatch.fault)
+        };
+        assert_eq!(
+            check(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#),
+            Err(Fault::Differs)
+        );
+        assert_eq!(
+            check(r#"{"jsonrpc":"2.0","id":1,"method":"acme/run"}"#),
+            Ok(())
+        );
+    }
+}

@@ -1,0 +1,297 @@
+//! A request that goes to one server, through Envoy's router.
+
+use std::rc::Rc;
+
+use crate::config::Gateway;
+use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::operation::Operation;
+use crate::gateway::routing::names;
+use crate::gateway::routing::target::{Target, Untargeted};
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::gateway::worker::Worker;
+use crate::http::Headers;
+use crate::mcp::era::Era;
+use crate::mcp::list::ListKind;
+use crate::mcp::{Invalid, Message};
+use crate::policy::Refusal;
+use crate::policy::attributes::Attributes;
+use crate::stream::gateway::fanout::Continuation;
+use crate::stream::gateway::legacy;
+use crate::stream::gateway::sending::{About, Destination};
+use crate::stream::gateway::session::Client;
+use crate::stream::request::IncomingMessage;
+use crate::stream::{Effect, HostFacts, Stream};
+
+/// A request that waits until it is known where it goes.
+#[derive(Debug)]
+pub(in crate::stream) struct SuspendedRequest {
+    headers: Headers,
+    body: Vec<u8>,
+    trailers: bool,
+    client: Client,
+    known: Rc<HostFacts>,
+}
+
+/// The lists in which the server is looked for that a request is for.
+#[derive(Debug)]
+pub(in crate::stream) struct NameLookup {
+    kind: ListKind,
+    /// The servers that may be meant, by their places.
+    places: Vec<usize>,
+    /// The list to look at if this one does not have it.
+    otherwise: Option<ListKind>,
+}
+
+impl Stream {
+    /// Routes the request to the server that it names; where several share that
+    /// name's prefix, their lists tell which of them has it.
+    pub(in crate::stream) fn find_server(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        attributes: Attributes<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Some(target) = target(request)? else {
+            return self.untargeted(gateway, request, attributes, worker);
+        };
+        let (places, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+        match places.as_slice() {
+            [] => Err(unknown(&target)),
+            [at] => self.choose_protocol(
+                gateway,
+                request,
+                attributes,
+                (*at, Some((&target, own))),
+                worker,
+            ),
+            _ => {
+                // Read or completed is a resource, or what a template makes.
+                let (kind, otherwise) = match target.kind {
+                    ListKind::Resources => (ListKind::Resources, Some(ListKind::Templates)),
+                    ListKind::Templates => (ListKind::Templates, Some(ListKind::Resources)),
+                    kind => (kind, None),
+                };
+                let search = NameLookup {
+                    kind,
+                    places,
+                    otherwise,
+                };
+                self.search(gateway, request, search, worker)
+            }
+        }
+    }
+
+    fn search(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        search: NameLookup,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let places = search.places.clone();
+        let asker = self.asker(gateway, request, &places)?;
+        let goal = Operation::List(search.kind);
+        let purpose = Continuation::Lookup(Box::new(SuspendedRequest::of(request)), search);
+        Ok(self.ask(goal, &places, asker, purpose, worker))
+    }
+
+    /// The lists of the servers that may be meant are there.
+    pub(in crate::stream) fn found(
+        &mut self,
+        gateway: &Gateway,
+        lists: &Fanout,
+        (held, search): (&SuspendedRequest, NameLookup),
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        self.again(held, |stream, request, attributes| {
+            let target = target(request)?.ok_or(Refusal::NameMissing("name"))?;
+            let Some(at) = lists.owner(search.kind, &target.name, gateway)? else {
+                let search = NameLookup {
+                    kind: search.otherwise.ok_or_else(|| unknown(&target))?,
+                    otherwise: None,
+                    ..search
+                };
+                return stream.search(gateway, request, search, worker);
+            };
+            let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+            let to = (at, Some((&target, own)));
+            stream.choose_protocol(gateway, request, attributes, to, worker)
+        })
+    }
+
+    /// A method that is about nothing that servers have: a sole server may
+    /// know it all the same.
+    pub(in crate::stream) fn untargeted(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        attributes: Attributes<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if gateway.single_server().is_some() {
+            return self.choose_protocol(gateway, request, attributes, (0, None), worker);
+        }
+        Err(no_method(request))
+    }
+
+    /// Routes the request to the server at a place, once it is known how that is
+    /// spoken to.
+    fn choose_protocol(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        attributes: Attributes<'_>,
+        (at, about): (usize, About<'_>),
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let era = worker.era_of(server);
+        let voice = match request.client {
+            Client::Legacy(session) => {
+                let part = session.parts.get(at).and_then(|part| part.voice());
+                Some(part.ok_or_else(|| {
+                    Refusal::Servers(vec![format!(
+                        "server {} did not answer when the session began: initialize anew",
+                        server.name
+                    )])
+                })?)
+            }
+            Client::Modern => (era == Some(Era::Modern)).then_some(UpstreamProtocol::Modern),
+        };
+        if let Some(voice) = voice {
+            let held = None;
+            return self.route(
+                gateway,
+                request,
+                attributes,
+                Destination { at, voice, held },
+                about,
+                worker,
+            );
+        }
+        if era == Some(Era::Legacy) && about.is_none() {
+            return Err(no_method(request));
+        }
+        let asker = self.asker(gateway, request, &[at])?;
+        let purpose = Continuation::Open(Box::new(SuspendedRequest::of(request)), at);
+        Ok(self.ask(Operation::Open, &[at], asker, purpose, worker))
+    }
+
+    /// The server that the request is for can be spoken to, or cannot.
+    pub(in crate::stream) fn opened(
+        &mut self,
+        gateway: &Gateway,
+        fanout: &Fanout,
+        (held, at): (&SuspendedRequest, usize),
+        worker: &mut Worker,
+    ) -> Vec<Effect> {
+        self.again(held, |stream, request, attributes| {
+            let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+            let opened = fanout.opened(gateway);
+            let (voice, session) = opened.map_err(|failure| failure.refusal(&server.name))?;
+            let target = target(request)?;
+            if target.is_none() && matches!(voice, UpstreamProtocol::Legacy(_)) {
+                // Of methods the bridge knows those about something; and once a legacy
+                // server has begun to answer, it is too late for a 404.
+                if let Some(session) = &session {
+                    worker.release(session, gateway);
+                }
+                return Err(no_method(request));
+            }
+            let way = Destination {
+                at,
+                voice,
+                held: session,
+            };
+            let about = target.as_ref().map(|target| {
+                let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+                (target, own)
+            });
+            let kept = way.held.clone();
+            let routed = stream.route(gateway, request, attributes, way, about, worker);
+            if let (Err(_), Some(session)) = (&routed, kept) {
+                worker.release(&session, gateway);
+            }
+            routed
+        })
+    }
+
+    /// Goes on with a request that has waited.
+    fn again(
+        &mut self,
+        held: &SuspendedRequest,
+        then: impl FnOnce(
+            &mut Self,
+            &IncomingMessage<'_>,
+            Attributes<'_>,
+        ) -> Result<Vec<Effect>, Refusal>,
+    ) -> Vec<Effect> {
+        let config = Rc::clone(&self.config);
+        // It was one when it was held.
+        let Ok(message) = Message::parse(&held.body) else {
+            let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
+            return self.refuse(&refusal, None);
+        };
+        let request = IncomingMessage {
+            message: &message,
+            client: &held.client,
+            headers: &held.headers,
+            known: &held.known,
+            body: &held.body,
+            trailers: held.trailers,
+        };
+        Attributes::of(&message, &held.headers, &config.rules)
+            .and_then(|attributes| then(self, &request, attributes))
+            .unwrap_or_else(|refusal| self.refuse(&refusal, message.id()))
+    }
+}
+
+impl SuspendedRequest {
+    fn of(request: &IncomingMessage<'_>) -> Self {
+        Self {
+            headers: request.headers.clone(),
+            body: request.body.to_vec(),
+            trailers: request.trailers,
+            client: request.client.clone(),
+            known: Rc::clone(request.known),
+        }
+    }
+}
+
+/// What the request is about; `None` where its method is about nothing.
+fn target<'a>(request: &IncomingMessage<'a>) -> Result<Option<Target<'a>>, Refusal> {
+    let text = text(request.body)?;
+    let params = request
+        .message
+        .params()
+        .ok_or(Refusal::NameMissing("name"))?;
+    match Target::of(request.message.method(), text, params) {
+        Ok(target) => Ok(Some(target)),
+        Err(Untargeted::Member(member)) => Err(Refusal::NameMissing(member)),
+        Err(Untargeted::Method) => Ok(None),
+    }
+}
+
+pub(in crate::stream) fn text(body: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(body).map_err(|error| Refusal::Body(Invalid::NotJson(error.to_string())))
+}
+
+pub(in crate::stream) fn no_method(request: &IncomingMessage<'_>) -> Refusal {
+    match request.client {
+        Client::Modern => Refusal::UnknownMethod {
+            method: request.message.method().to_owned(),
+            modern: true,
+        },
+        Client::Legacy(_) => legacy::unknown(request.message.method()),
+    }
+}
+
+fn unknown(target: &Target<'_>) -> Refusal {
+    // To clients a template is a resource.
+    let kind = match target.kind {
+        ListKind::Templates => ListKind::Resources,
+        kind => kind,
+    };
+    Refusal::UnknownName(kind, target.name.clone().into_owned())
+}

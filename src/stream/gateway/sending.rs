@@ -1,0 +1,230 @@
+//! A request on its way to a server: what the server gets.
+
+use std::borrow::Cow;
+
+use crate::config::{Gateway, Server};
+use crate::gateway::routing::request_headers::McpHeaders;
+use crate::gateway::routing::subscriptions::{self, UnusableSubscriptions};
+use crate::gateway::routing::target::Target;
+use crate::gateway::routing::{forwarding, request_headers};
+use crate::gateway::session::{Session, SessionPart};
+use crate::gateway::translate;
+use crate::gateway::translate::request::ModernMeta;
+use crate::gateway::translate::translation::{Sent, SessionAliases, Translation};
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::gateway::worker::Worker;
+use crate::gateway::worker::session_pool::SessionLease;
+use crate::mcp::era::Era;
+use crate::mcp::json::edit::{self, Edit};
+use crate::mcp::list::ListKind;
+use crate::mcp::{self, Message, method, version};
+use crate::policy::Refusal;
+use crate::policy::attributes::{Attributes, Chosen};
+use crate::policy::export::Export;
+use crate::stream::gateway::routing::{no_method, text};
+use crate::stream::gateway::session::Client;
+use crate::stream::outcome::{count, forwarded, shown};
+use crate::stream::request::IncomingMessage;
+use crate::stream::response::routed::RoutedRequest;
+use crate::stream::{Effect, Phase, Stream};
+
+/// The way to a server.
+pub(in crate::stream) struct Destination {
+    pub(in crate::stream) at: usize,
+    pub(in crate::stream) voice: UpstreamProtocol,
+    /// The gateway's own session, to be given back.
+    pub(in crate::stream) held: Option<SessionLease>,
+}
+
+/// What a request is about, and what the server calls it.
+pub(in crate::stream) type About<'a> = Option<(&'a Target<'a>, &'a str)>;
+
+impl Stream {
+    /// Hands the request over to Envoy's router, for a server which knows what
+    /// it is about by its own name.
+    pub(in crate::stream) fn route(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        attributes: Attributes<'_>,
+        way: Destination,
+        about: About<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let server = gateway.servers.get(way.at).ok_or(Refusal::Internal)?;
+        let body = text(request.body)?;
+        let message = request.message;
+        let session = match request.client {
+            Client::Modern => None,
+            Client::Legacy(session) => Some(session),
+        };
+        let refused = || no_method(request);
+        let (exchange, mut edits) = match (session, &way.voice) {
+            (None, UpstreamProtocol::Modern) => (Translation::modern(server, message), Vec::new()),
+            (Some(session), UpstreamProtocol::Legacy(_)) => {
+                if gateway.single_server().is_none() {
+                    let id = message.id().unwrap_or("null");
+                    worker.requests.began(&session.id, id, way.at);
+                }
+                let names = naming(worker, session, (way.at, server), Sent::Request)?;
+                (
+                    Translation::legacy(server, Some(message), names),
+                    Vec::new(),
+                )
+            }
+            (Some(session), UpstreamProtocol::Modern) => {
+                let meta = ModernMeta {
+                    protocol_version: version::NEWEST_MODERN,
+                    capabilities: &session.capabilities,
+                    info: session.info.as_deref(),
+                };
+                Translation::to_modern(server, (message, body), meta).ok_or_else(refused)?
+            }
+            (None, UpstreamProtocol::Legacy(_)) => {
+                let id = worker.next_id();
+                let own = (gateway, way.held);
+                Translation::to_legacy(server, (message, body), &id, own).ok_or_else(refused)?
+            }
+        };
+        edits.extend(renamed(server, body, message, about)?);
+        let own = about.map(|(_, own)| own);
+        let link = way.voice.link();
+        let name = own.map(Cow::Borrowed).or(message.name());
+        let heading = McpHeaders {
+            method: Some(message.method()),
+            name: name.as_deref(),
+            version: match (session, link) {
+                (_, Some(link)) => Some(link.version),
+                (Some(_), None) => Some(version::NEWEST_MODERN),
+                (None, None) => attributes.protocol_version.as_deref(),
+            }
+            .map(str::to_owned),
+            session: link.and_then(|link| link.session.as_deref()),
+        };
+        let body = (!edits.is_empty()).then(|| edit::apply(body, edits));
+        let effects = self.sent(gateway, request, attributes, (way.at, own, heading, body))?;
+        self.phase = Phase::Routed(RoutedRequest::new(way.at, server, exchange));
+        Ok(effects)
+    }
+
+    /// A client's answer to a request of a server's goes to that server.
+    pub(in crate::stream) fn respond(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        attributes: Attributes<'_>,
+        (at, original): (usize, &str),
+        worker: &Worker,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let Client::Legacy(session) = request.client else {
+            return Err(Refusal::UnexpectedResponse);
+        };
+        let link = session.parts.get(at).and_then(SessionPart::link);
+        let link = link.ok_or(Refusal::UnexpectedResponse)?;
+        let body = text(request.body)?;
+        let edit = translate::request::with_id(body, request.message, original);
+        let edit = edit.ok_or(Refusal::Internal)?;
+        let heading = McpHeaders {
+            method: None,
+            name: None,
+            version: Some(link.version.to_owned()),
+            session: link.session.as_deref(),
+        };
+        let body = Some(edit::apply(body, vec![edit]));
+        let effects = self.sent(gateway, request, attributes, (at, None, heading, body))?;
+        let names = naming(worker, session, (at, server), Sent::Response)?;
+        let exchange = Translation::legacy(server, Some(request.message), names);
+        self.phase = Phase::Routed(RoutedRequest::new(at, server, exchange));
+        Ok(effects)
+    }
+
+    /// What makes the client's request one to the server at a place.
+    fn sent(
+        &mut self,
+        gateway: &Gateway,
+        request: &IncomingMessage<'_>,
+        mut attributes: Attributes<'_>,
+        (at, own, heading, body): (usize, Option<&str>, McpHeaders<'_>, Option<Vec<u8>>),
+    ) -> Result<Vec<Effect>, Refusal> {
+        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let chosen = Chosen {
+            server: server.name.clone(),
+            cluster: server.cluster.clone(),
+        };
+        attributes.route(chosen, own);
+        let era = match request.client {
+            Client::Modern => Era::Modern,
+            Client::Legacy(_) => Era::Legacy,
+        };
+        let routed = forwarding::routed(request.headers, era, server)?;
+        let mut effects: Vec<Effect> = forwarded(routed).collect();
+        let set = request_headers::headers(server, &heading, body.as_ref().map(Vec::len));
+        for unborne in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {
+            if !set.iter().any(|(name, _)| *name == unborne) {
+                // Nothing in the body bears it out.
+                effects.push(Effect::RemoveRequestHeader(unborne.to_owned()));
+            }
+        }
+        effects.extend(
+            set.into_iter()
+                .map(|(name, value)| Effect::SetRequestHeader(name, value)),
+        );
+        if let Some(body) = body {
+            // The length is known now; two ways to frame a body are one too many.
+            effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
+            effects.push(Effect::ReplaceRequestBody(body));
+        }
+        effects.extend(self.counted(&attributes));
+        let calls = self.config.metrics.server(at).map(|server| server.calls);
+        effects.extend(count(calls, 1));
+        effects.extend(shown(Export::of(&attributes, self.config.storage)?));
+        effects.push(Effect::ClearRouteCache);
+        if request.trailers {
+            // A server has no more business with a client's trailers than with
+            // its headers; and nobody here has read them.
+            effects.push(Effect::RemoveRequestTrailers);
+        }
+        Ok(effects)
+    }
+}
+
+/// What names of a server's are made others with in this session.
+pub(in crate::stream) fn naming(
+    worker: &Worker,
+    session: &Session,
+    (place, server): (usize, &Server),
+    sent: Sent,
+) -> Result<SessionAliases, Refusal> {
+    let sealing = worker.sealing.as_ref().ok_or(Refusal::Internal)?;
+    let link = session.parts.get(place).and_then(SessionPart::link);
+    Ok(SessionAliases {
+        keys: sealing.keys().clone(),
+        session: session.id,
+        place,
+        server: server.name.clone(),
+        has_session: link.is_some_and(|link| link.session.is_some()),
+        sent,
+    })
+}
+
+/// The edits after which the body says what `server` calls things.
+fn renamed(
+    server: &Server,
+    body: &str,
+    message: &Message<'_>,
+    about: About<'_>,
+) -> Result<Vec<Edit>, Refusal> {
+    match (about, message.params()) {
+        (Some((target, own)), _) if target.name != own => Ok(vec![target.rename(own)]),
+        (None, Some(params)) if message.method() == method::LISTEN => {
+            subscriptions::edits(body, params, server).map_err(|why| match why {
+                UnusableSubscriptions::Malformed => Refusal::NameMissing("notifications"),
+                UnusableSubscriptions::Foreign(uri) => {
+                    Refusal::UnknownName(ListKind::Resources, uri)
+                }
+            })
+        }
+        _ => Ok(Vec::new()),
+    }
+}

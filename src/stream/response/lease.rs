@@ -1,0 +1,67 @@
+//! What becomes of a session of the gateway's own that a request was routed in.
+
+use std::rc::Rc;
+
+use crate::config::Gateway;
+use crate::gateway::upstream::call::Call;
+use crate::gateway::upstream::failure::Failure;
+use crate::gateway::worker::Worker;
+use crate::stream::response::routed::{ResponseBody, RoutedRequest};
+use crate::stream::{Phase, Stream};
+
+impl RoutedRequest {
+    /// The gateway's own session may be why.
+    pub(in crate::stream) fn failed_in_session(
+        &mut self,
+        failure: &Failure,
+        gateway: &Gateway,
+        worker: &mut Worker,
+    ) {
+        match failure {
+            // Some servers say 400 when they know a session no longer.
+            Failure::SessionLost | Failure::Status(400) => {
+                if let Some(held) = self.exchange.forgotten() {
+                    if let Some(key) = &held.key {
+                        worker.pool.drop(key, &held.link);
+                    }
+                    if *failure != Failure::SessionLost {
+                        worker.end(
+                            gateway,
+                            held.place,
+                            &held.link,
+                            held.headers.passed(held.place),
+                        );
+                    }
+                }
+            }
+            _ => {
+                if let Some(held) = self.exchange.held() {
+                    worker.pool.heard(held, None);
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// The request is over: the gateway's own session is free again, and its
+    /// server is told where nobody waits for the answer any more.
+    pub(in crate::stream) fn routed_over(&mut self, worker: &mut Worker) {
+        let (Phase::Routed(routed), Some(gateway)) = (&mut self.phase, &self.config.gateway) else {
+            return;
+        };
+        let is_over = routed.answered || matches!(routed.body, ResponseBody::Instead(_));
+        let released = routed.exchange.release(is_over);
+        let server = gateway.servers.get(routed.server);
+        if let (Some((held, told)), Some(server)) = (released, server) {
+            if routed.answered && !matches!(routed.body, ResponseBody::Instead(_)) {
+                worker.pool.heard(&held, Some(worker.now()));
+            }
+            let link = Rc::clone(&held.link);
+            worker.outbox.extend(
+                told.map(|told| Call::tell((held.place, server), &link, told, &held.headers)),
+            );
+            worker.release(&held, gateway);
+        }
+    }
+}
