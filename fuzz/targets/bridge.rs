@@ -276,7 +276,7 @@ fn client(body: &str, has_info: bool) {
     };
     let tree = Tree::of(body).expect("JSON");
 
-    let legacy = request::to_legacy(body, &message, ALIAS, ALIAS).expect("its body");
+    let legacy = request::to_legacy(&message, ALIAS, ALIAS).expect("its body");
     let mut expected = tree.clone();
     let mut token = None;
     expected
@@ -316,7 +316,7 @@ fn client(body: &str, has_info: bool) {
         capabilities: "{}",
         info: has_info.then_some("{ }"),
     };
-    let modern = request::to_modern(body, &message, meta);
+    let modern = request::to_modern(&message, meta);
     assert_eq!(modern.is_some(), message.params().is_some());
     if let Some(edits) = modern {
         let mut members = vec![
@@ -345,7 +345,7 @@ fn client(body: &str, has_info: bool) {
         assert_eq!(said.client_capabilities, Some("{}"));
     }
 
-    let edit = request::with_id(body, &message, "7");
+    let edit = request::with_id(&message, "7");
     assert_eq!(edit.is_some(), message.id().is_some());
     let mut expected = tree.clone();
     expected
@@ -373,7 +373,7 @@ fn client(body: &str, has_info: bool) {
         }
     }
     assert_eq!(ids::referred(&message), original.as_deref(), "{body}");
-    let edit = ids::referring(body, &message, "7");
+    let edit = ids::referring(&message, "7");
     assert_eq!(edit.is_some(), original.is_some());
     check(body, Vec::from_iter(edit), &expected);
 }

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::mcp::message::ParseError;
+use mcp_gateway::mcp::message::{Content, ParseError};
 use mcp_gateway::mcp::{self, Invalid, Message, json, method};
 use mcp_gateway_fuzz::{Members, raw, string, unique};
 use serde_json::Value;
@@ -41,10 +41,10 @@ fn accepted(message: &Message<'_>, whole: &RawValue) {
         id.is_some(),
         answers.iter().any(|there| *there),
     );
-    match message {
-        Message::Request { .. } => assert_eq!(kind, (true, true, false)),
-        Message::Notification { .. } => assert_eq!(kind, (true, false, false)),
-        Message::Response { .. } => assert_eq!(kind, (false, true, true)),
+    match message.content {
+        Content::Request { .. } => assert_eq!(kind, (true, true, false)),
+        Content::Notification { .. } => assert_eq!(kind, (true, false, false)),
+        Content::Response { .. } => assert_eq!(kind, (false, true, true)),
     }
     if let Some(read) = message.params() {
         let members =

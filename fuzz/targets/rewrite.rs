@@ -425,7 +425,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let body = listen(&prefixed, "subscriptions/listen", r#""id":1,"#);
     let message = Message::parse(body.as_bytes()).expect("a message");
     let params = message.params().expect("parameters");
-    let sent = SERVER.with(|server| subscriptions::edits(&body, params, server));
+    let sent = SERVER.with(|server| subscriptions::edits(&message, server));
     match foreign {
         Some(uri) if !uri.starts_with(PREFIX) => {
             assert_eq!(sent, Err(UnusableSubscriptions::Foreign(uri.to_owned())));

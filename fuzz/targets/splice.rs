@@ -97,8 +97,7 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     assert_eq!(places.len(), 1, "no two servers share a prefix");
     let server = &gateway.servers[places[0]];
     assert_eq!((server.name.as_str(), own), resolved(&name));
-    let params = message.params().expect("parameters");
-    let target = Target::of(method::TOOLS_CALL, &body, params).expect("a target");
+    let target = Target::of(&message).expect("a target");
     let spliced = target.renamed(&body, own).expect("a body");
     let expected = format!("{head}{}{tail}", json!(own));
     assert_eq!(String::from_utf8_lossy(&spliced), expected);

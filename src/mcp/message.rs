@@ -13,7 +13,16 @@ use super::method;
 
 /// A message, borrowed from the body it was read from.
 #[derive(Debug)]
-pub enum Message<'a> {
+pub struct Message<'a> {
+    /// The whole body. All other parts of the message are slices of it.
+    pub text: &'a str,
+    /// What the message is.
+    pub content: Content<'a>,
+}
+
+/// The three kinds of JSON-RPC message that a client sends.
+#[derive(Debug)]
+pub enum Content<'a> {
     /// Has a method and an id: wants an answer.
     Request {
         /// The id as it stands in the body: a string or a number.
@@ -63,41 +72,54 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`ParseError`], with the id as received where it is unambiguous.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError<'a>> {
+        let text = simdutf8::basic::from_utf8(body).map_err(|_| ParseError {
+            why: Invalid::NotJson("not UTF-8".to_owned()),
+            id: None,
+        })?;
+        Self::read(text)
+    }
+
+    /// Reads the `text` of a body, in one pass.
+    ///
+    /// # Errors
+    /// [`ParseError`], with the id as received where it is unambiguous.
+    pub fn read(text: &'a str) -> Result<Self, ParseError<'a>> {
         let not_json = |why: String| ParseError {
             why: Invalid::NotJson(why),
             id: None,
         };
-        let text =
-            simdutf8::basic::from_utf8(body).map_err(|_| not_json("not UTF-8".to_owned()))?;
         let mut envelope = Envelope::default();
         envelope
             .read(text)
             .map_err(|error| not_json(error.to_string()))?;
         let id = envelope.id();
-        envelope.message().map_err(|why| ParseError { why, id })
+        match envelope.content() {
+            Ok(content) => Ok(Self { text, content }),
+            Err(why) => Err(ParseError { why, id }),
+        }
     }
 
     /// The method; [`method::RESPONSE`] for a response.
     pub fn method(&self) -> &str {
-        match self {
-            Self::Request { method, .. } | Self::Notification { method, .. } => method,
-            Self::Response { .. } => method::RESPONSE,
+        match &self.content {
+            Content::Request { method, .. } | Content::Notification { method, .. } => method,
+            Content::Response { .. } => method::RESPONSE,
         }
     }
 
     /// The id as it stands in the body; notifications have none.
     pub fn id(&self) -> Option<&'a str> {
-        match self {
-            Self::Request { id, .. } | Self::Response { id } => Some(id),
-            Self::Notification { .. } => None,
+        match &self.content {
+            Content::Request { id, .. } | Content::Response { id } => Some(id),
+            Content::Notification { .. } => None,
         }
     }
 
     /// The parameters; responses have none.
     pub fn params(&self) -> Option<&Params<'a>> {
-        match self {
-            Self::Request { params, .. } | Self::Notification { params, .. } => Some(params),
-            Self::Response { .. } => None,
+        match &self.content {
+            Content::Request { params, .. } | Content::Notification { params, .. } => Some(params),
+            Content::Response { .. } => None,
         }
     }
 
@@ -313,7 +335,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn message(self) -> Result<Message<'a>, Invalid> {
+    fn content(self) -> Result<Content<'a>, Invalid> {
         let id = self.id();
         self.faults.check()?;
         if self.jsonrpc.and_then(json::string).as_deref() != Some("2.0") {
@@ -324,7 +346,7 @@ impl<'a> Envelope<'a> {
         }
         let Some(method) = self.method else {
             return match (id, self.answers) {
-                (Some(id), 1) => Ok(Message::Response { id }),
+                (Some(id), 1) => Ok(Content::Response { id }),
                 _ => Err(Invalid::NotJsonRpc(
                     "neither a request (method) nor a response (id and one of result, error)",
                 )),
@@ -337,8 +359,8 @@ impl<'a> Envelope<'a> {
             json::string(method).ok_or(Invalid::NotJsonRpc("method must be a Unicode string"))?;
         let params = self.params.unwrap_or_default();
         Ok(match id {
-            Some(id) => Message::Request { id, method, params },
-            None => Message::Notification { method, params },
+            Some(id) => Content::Request { id, method, params },
+            None => Content::Notification { method, params },
         })
     }
 }
@@ -358,7 +380,7 @@ mod tests {
         let body =
             br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_weather"}}"#;
         let message = Message::parse(body).unwrap();
-        assert!(matches!(message, Message::Request { .. }));
+        assert!(matches!(message.content, Content::Request { .. }));
         assert_eq!(message.method(), "tools/call");
         assert_eq!(message.id().unwrap(), "7");
         assert_eq!(message.name().as_deref(), Some("get_weather"));
@@ -405,7 +427,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn notifications_and_responses_are_told_apart() {
         let message = Message::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        assert!(matches!(message, Ok(Message::Notification { .. })));
+        assert!(message.is_ok_and(|it| matches!(it.content, Content::Notification { .. })));
         for answer in [r#""result":{}"#, r#""error":{"code":1,"message":"m"}"#] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":"s-1",{answer}}}"#);
             let message = Message::parse(body.as_bytes()).unwrap();

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Refusal;
 use crate::http::Headers;
 use crate::mcp::era::Era;
-use crate::mcp::message::Params;
+use crate::mcp::message::{Content, Params};
 use crate::mcp::standard_headers::{self, Demand};
 use crate::mcp::{self, Message, header_value, json, method, version};
 
@@ -35,7 +35,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         }
         return where_present(headers, message).map(|()| Era::Legacy);
     };
-    let is_request = matches!(message, Message::Request { .. });
+    let is_request = matches!(message.content, Content::Request { .. });
     let Some(claimed) = params.meta.protocol_version else {
         if !by_header || message.method() == method::INITIALIZE {
             // A legacy client's `initialize` may carry whatever version it likes.
@@ -115,7 +115,7 @@ fn required<'a>(
     claimed: &'a str,
 ) -> Result<Cow<'a, str>, Refusal> {
     let claimed = json::string(claimed).ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?;
-    let is_request = matches!(message, Message::Request { .. });
+    let is_request = matches!(message.content, Content::Request { .. });
     if is_request
         && !params
             .meta

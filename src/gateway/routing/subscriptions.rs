@@ -2,10 +2,10 @@
 //! one server's: its prefix comes off each URI, by splicing.
 
 use crate::config::Server;
+use crate::mcp::Message;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
-use crate::mcp::message::Params;
 use crate::policy::glob::Filter;
 
 /// Why a client's subscriptions cannot go to a server.
@@ -17,21 +17,20 @@ pub enum UnusableSubscriptions {
     Foreign(String),
 }
 
-/// The edits that make the body of `subscriptions/listen`, with these `params`,
-/// one for `server`: with its own URIs.
+/// The edits that give the `subscriptions/listen` request `message` the URIs that
+/// `server` itself uses.
 ///
 /// # Errors
 /// There is a URI that is none of the server's, or is configured away.
-pub fn edits(
-    body: &str,
-    params: &Params<'_>,
-    server: &Server,
-) -> Result<Vec<Edit>, UnusableSubscriptions> {
+pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, UnusableSubscriptions> {
     const FILTER: &str = "notifications";
     const LIST: &str = "resourceSubscriptions";
     if server.uri_prefix.is_empty() && server.resources == Filter::default() {
         return Ok(Vec::new());
     }
+    let Some(params) = message.params() else {
+        return Ok(Vec::new());
+    };
     if params.has_lookalike(FILTER) {
         return Err(UnusableSubscriptions::Malformed);
     }
@@ -53,7 +52,7 @@ pub fn edits(
     };
     let (mut edits, mut refused) = (Vec::new(), None);
     json::elements(list, |uri| match own(uri, server) {
-        Ok(own) => edits.extend(Edit::replace(body, uri, own)),
+        Ok(own) => edits.extend(Edit::replace(message.text, uri, own)),
         Err(why) => {
             refused.get_or_insert(why);
         }
@@ -79,7 +78,6 @@ fn own(uri: &str, server: &Server) -> Result<String, UnusableSubscriptions> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::mcp::Message;
     use crate::mcp::json::edit;
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -92,7 +90,7 @@ mod tests {
         let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
         let body = listen(params);
         let message = Message::parse(body.as_bytes()).unwrap();
-        let edits = edits(&body, message.params().unwrap(), &gateway.servers[0])?;
+        let edits = edits(&message, &gateway.servers[0])?;
         let is_changed = !edits.is_empty();
         let edited = String::from_utf8(edit::apply(&body, edits)).unwrap();
         Ok(is_changed.then_some(edited))

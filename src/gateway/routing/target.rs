@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::mcp::Message;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::list::ListKind;
 use crate::mcp::lookalike::is_lookalike;
@@ -31,21 +32,22 @@ pub enum Untargeted {
 }
 
 impl<'a> Target<'a> {
-    /// What the request of `method` with this `body` and its `params` is about.
+    /// What the request `message` is about.
     ///
     /// # Errors
     /// It is about nothing, or does not say.
-    pub fn of(method: &str, body: &str, params: &Params<'a>) -> Result<Self, Untargeted> {
-        let (kind, member) = match method {
+    pub fn of(message: &Message<'a>) -> Result<Self, Untargeted> {
+        let params = message.params().ok_or(Untargeted::Method)?;
+        let (kind, member) = match message.method() {
             method::TOOLS_CALL => (ListKind::Tools, "name"),
             method::PROMPTS_GET => (ListKind::Prompts, "name"),
             method::RESOURCES_READ
             | method::RESOURCES_SUBSCRIBE
             | method::RESOURCES_UNSUBSCRIBE => (ListKind::Resources, "uri"),
-            method::COMPLETION => return Self::of_completion(body, params),
+            method::COMPLETION => return Self::of_completion(message.text, params),
             _ => return Err(Untargeted::Method),
         };
-        Self::at(kind, member, body, params.get(member))
+        Self::at(kind, member, message.text, params.get(member))
     }
 
     /// A completion is about a prompt or a resource template, which `ref` names.
@@ -106,12 +108,11 @@ impl<'a> Target<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::Message;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn target(body: &str) -> Result<(ListKind, String, String), Untargeted> {
         let message = Message::parse(body.as_bytes()).unwrap();
-        let target = Target::of(message.method(), body, message.params().unwrap())?;
+        let target = Target::of(&message)?;
         let renamed = String::from_utf8(target.renamed(body, "\"ä").unwrap()).unwrap();
         Ok((target.kind, target.name.into_owned(), renamed))
     }

@@ -5,7 +5,7 @@
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage, is_same_id};
 use crate::mcp::json::edit::Edit;
-use crate::mcp::message::is_id;
+use crate::mcp::message::{Content, is_id};
 use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
 /// The edits that give a server's own request another name, wherever `read`
@@ -57,7 +57,7 @@ pub fn progressing(read: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec
 /// the request it cancels. `None` for other messages, and where a server could
 /// read another name than this one.
 pub fn referred<'a>(message: &Message<'a>) -> Option<&'a str> {
-    let Message::Notification { method, params } = message else {
+    let Content::Notification { method, params } = &message.content else {
         return None;
     };
     let name = match method.as_ref() {
@@ -69,10 +69,10 @@ pub fn referred<'a>(message: &Message<'a>) -> Option<&'a str> {
     value.filter(|_| !params.has_lookalike(name))
 }
 
-/// The edit that makes the notification `message`, whose body this is, refer to
-/// `to`; `None` when it refers to nothing.
-pub fn referring(body: &str, message: &Message<'_>, to: &str) -> Option<Edit> {
-    Edit::replace(body, referred(message)?, to)
+/// The edit that makes the notification `message` refer to `to`; `None` when it
+/// refers to nothing.
+pub fn referring(message: &Message<'_>, to: &str) -> Option<Edit> {
+    Edit::replace(message.text, referred(message)?, to)
 }
 
 /// The member `name` of each of these objects, as often as it stands there.
@@ -250,7 +250,7 @@ mod tests {
             let text = body(params);
             let message = Message::parse(text.as_bytes()).unwrap();
             assert_eq!(referred(&message), name, "{text}");
-            let edit = referring(&text, &message, "77");
+            let edit = referring(&message, "77");
             let edited = edit.map(|edit| crate::mcp::json::edit::apply(&text, vec![edit]));
             let expected = name.map(|_| body(expected).into_bytes());
             assert_eq!(edited, expected, "{text}");

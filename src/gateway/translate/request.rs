@@ -34,31 +34,25 @@ pub struct ModernMeta<'a> {
     pub info: Option<&'a str>,
 }
 
-/// Makes the modern request `message`, whose body this is, one for a legacy
-/// server: without what only modern requests say, with `id`, and `progress_token`
+/// Makes the modern request `message` one for a legacy server: without what only modern requests say, with `id`, and `progress_token`
 /// where it had one. Both are JSON texts. While they are of at most 30 bytes the
 /// body gets no longer: what a modern request must say takes more than they do.
 ///
-/// `None` when `body` is not that of `message`.
-pub fn to_legacy<'a>(
-    body: &str,
-    message: &Message<'a>,
-    id: &str,
-    progress_token: &str,
-) -> Option<Legacy<'a>> {
+/// `None` when `_meta` is no object.
+pub fn to_legacy<'a>(message: &Message<'a>, id: &str, progress_token: &str) -> Option<Legacy<'a>> {
     let mut edits = Vec::new();
     if message.id().is_some() {
-        edits.push(with_id(body, message, id)?);
+        edits.push(with_id(message, id)?);
     }
     let params = message.params();
     let token = params.and_then(|params| params.meta.progress_token);
     let token = token.filter(|token| is_id(token));
     if let Some(token) = token {
-        edits.push(Edit::replace(body, token, progress_token)?);
+        edits.push(Edit::replace(message.text, token, progress_token)?);
     }
     if let Some(meta) = params.and_then(|params| params.get("_meta")) {
         // The server must not read another's token where many share a session.
-        edits.extend(edit::remove(body, meta, |name| {
+        edits.extend(edit::remove(message.text, meta, |name| {
             MODERN_ONLY.contains(&name) || is_lookalike(name, &[mcp::PROGRESS_TOKEN])
         })?);
     }
@@ -68,12 +62,12 @@ pub fn to_legacy<'a>(
     })
 }
 
-/// The edits that make the legacy request or notification `message`, whose body
-/// this is, one for a modern server: it says `meta` in `params._meta`, beside
+/// The edits that make the legacy request or notification `message` one for a
+/// modern server: it says `meta` in `params._meta`, beside
 /// what it says there.
 ///
-/// `None` when `body` is not that of `message`, or that is a response.
-pub fn to_modern(body: &str, message: &Message<'_>, meta: ModernMeta<'_>) -> Option<Vec<Edit>> {
+/// `None` when `message` is a response.
+pub fn to_modern(message: &Message<'_>, meta: ModernMeta<'_>) -> Option<Vec<Edit>> {
     let version = json::quoted(meta.protocol_version);
     let mut members = vec![
         (mcp::PROTOCOL_VERSION_KEY, version.as_str()),
@@ -82,21 +76,24 @@ pub fn to_modern(body: &str, message: &Message<'_>, meta: ModernMeta<'_>) -> Opt
     members.extend(meta.info.map(|info| (mcp::CLIENT_INFO_KEY, info)));
     let params = message.params()?;
     if let Some(meta) = params.get("_meta") {
-        return edit::set(body, meta, &members);
+        return edit::set(message.text, meta, &members);
     }
     let meta = edit::object(&members);
     let with_meta = [("_meta", meta.as_str())];
     match params.text {
-        Some(text) => edit::set(body, text, &with_meta),
-        None => edit::set(body, body, &[("params", &edit::object(&with_meta))]),
+        Some(text) => edit::set(message.text, text, &with_meta),
+        None => edit::set(
+            message.text,
+            message.text,
+            &[("params", &edit::object(&with_meta))],
+        ),
     }
 }
 
-/// The edit that gives the request or response `message`, whose body this is,
-/// the id `id`, a JSON text. `None` when `body` is not that of `message`, or
-/// there is no id.
-pub fn with_id(body: &str, message: &Message<'_>, id: &str) -> Option<Edit> {
-    Edit::replace(body, message.id()?, id)
+/// The edit that gives the request or response `message` the id `id`, a JSON
+/// text. `None` when `message` has no id.
+pub fn with_id(message: &Message<'_>, id: &str) -> Option<Edit> {
+    Edit::replace(message.text, message.id()?, id)
 }
 
 #[cfg(test)]
@@ -118,7 +115,7 @@ mod tests {
 
     fn legacy(body: &str) -> (String, Option<String>) {
         let message = parsed(body);
-        let legacy = to_legacy(body, &message, r#""gw-1""#, "77").unwrap();
+        let legacy = to_legacy(&message, r#""gw-1""#, "77").unwrap();
         let token = legacy.progress_token.map(str::to_owned);
         (applied(body, legacy.edits), token)
     }
@@ -225,7 +222,7 @@ mod tests {
                         ),
                     ] {
                         let message = parsed(&body);
-                        let legacy = to_legacy(&body, &message, &long, &long).unwrap();
+                        let legacy = to_legacy(&message, &long, &long).unwrap();
                         let edited = applied(&body, legacy.edits);
                         assert!(edited.len() <= body.len(), "{body}");
                         let mut tree: Value = serde_json::from_str(&body).unwrap();
@@ -259,7 +256,7 @@ mod tests {
             capabilities: r#"{"x":{}}"#,
             info,
         };
-        applied(body, to_modern(body, &parsed(body), meta).unwrap())
+        applied(body, to_modern(&parsed(body), meta).unwrap())
     }
 
     const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"x":{}}"#;
@@ -321,7 +318,7 @@ mod tests {
             ),
             (r#"{"jsonrpc":"2.0","method":"n","params":{"id":1}}"#, None),
         ] {
-            let edit = with_id(body, &parsed(body), "7");
+            let edit = with_id(&parsed(body), "7");
             let edited = edit.map(|edit| applied(body, vec![edit]));
             assert_eq!(edited.as_deref(), expected, "{body}");
         }
@@ -331,9 +328,6 @@ mod tests {
             capabilities: "{}",
             info: None,
         };
-        assert_eq!(to_modern(body, &parsed(body), meta), None);
-        let other = body.to_owned();
-        assert_eq!(with_id(&other, &parsed(body), "7"), None);
-        assert_eq!(to_legacy(&other, &parsed(body), "7", "7"), None);
+        assert_eq!(to_modern(&parsed(body), meta), None);
     }
 }

@@ -121,14 +121,14 @@ impl Translation {
     /// that make the request one for that. `None` where there is no such request.
     pub fn to_modern(
         server: &Server,
-        (message, body): (&Message<'_>, &str),
+        message: &Message<'_>,
         meta: ModernMeta<'_>,
     ) -> Option<(Self, Vec<Edit>)> {
         let name = message.method();
         if method::is_legacy_only(name) || is_task(name) {
             return None;
         }
-        let edits = request::to_modern(body, message, meta)?;
+        let edits = request::to_modern(message, meta)?;
         Some((Self::new(server, message, EraPair::ToModern), edits))
     }
 
@@ -137,13 +137,13 @@ impl Translation {
     /// for that. `None` where `body` is not that of `message`.
     pub fn to_legacy(
         server: &Server,
-        (message, body): (&Message<'_>, &str),
+        message: &Message<'_>,
         id: &str,
         (gateway, held): (&Gateway, Option<SessionLease>),
     ) -> Option<(Self, Vec<Edit>)> {
         let name = message.method();
         let id = json::quoted(id);
-        let legacy = request::to_legacy(body, message, &id, &id)?;
+        let legacy = request::to_legacy(message, &id, &id)?;
         let meta = message.params().map(|params| &params.meta);
         let bridge = PooledRequest {
             token: legacy

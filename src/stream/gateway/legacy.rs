@@ -12,7 +12,8 @@ use crate::http::Reply;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::json::edit;
 use crate::mcp::list::ListKind;
-use crate::mcp::{self, Message, json, method};
+use crate::mcp::message::Content;
+use crate::mcp::{self, json, method};
 use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
 use crate::stream::gateway::answer;
@@ -32,7 +33,7 @@ impl Stream {
         let IncomingMessage {
             message, headers, ..
         } = request;
-        if let Message::Request { id, method, .. } = message {
+        if let Content::Request { id, method, .. } = &message.content {
             match method.as_ref() {
                 method::INITIALIZE => {
                     return self.initialize(gateway, &request, &attributes, worker);
@@ -50,17 +51,17 @@ impl Stream {
             client: &client,
             ..request
         };
-        match message {
-            Message::Response { id } => {
+        match &message.content {
+            Content::Response { id } => {
                 let named = own_name(gateway, &session, id, worker);
                 let (at, original) = named.ok_or(Refusal::UnexpectedResponse)?;
                 self.respond(gateway, &request, attributes, (at, &original), worker)
             }
-            Message::Notification { method, .. } => {
+            Content::Notification { method, .. } => {
                 self.notify(gateway, &request, (method, &session), worker)?;
                 self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()))
             }
-            Message::Request { id, method, params } => {
+            Content::Request { id, method, params } => {
                 let id = (*id).to_owned();
                 let goal = match method.as_ref() {
                     method::PING => return self.answered(&attributes, answer(&id, b"{}")),
@@ -111,10 +112,7 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<(), Refusal> {
         let IncomingMessage {
-            message,
-            headers,
-            body,
-            ..
+            message, headers, ..
         } = *request;
         match method {
             // The gateway has said so itself, before the session began: what
@@ -124,11 +122,10 @@ impl Stream {
                 // Of a request of a server's, which alone knows the token.
                 let token = translate::ids::referred(message);
                 let own = token.and_then(|token| own_name(gateway, session, token, worker));
-                let text = std::str::from_utf8(body).unwrap_or_default();
                 if let Some((at, own)) = own
-                    && let Some(edit) = translate::ids::referring(text, message, &own)
+                    && let Some(edit) = translate::ids::referring(message, &own)
                 {
-                    let body = edit::apply(text, vec![edit]);
+                    let body = edit::apply(message.text, vec![edit]);
                     return self.tell(gateway, session, Some(at), &body, headers, worker);
                 }
                 Ok(())
@@ -142,15 +139,27 @@ impl Stream {
                     None => worker.requests.server(&session.id, id),
                 };
                 match to {
-                    Some(_) => self.tell(gateway, session, to, body, headers, worker),
+                    Some(_) => self.tell(
+                        gateway,
+                        session,
+                        to,
+                        message.text.as_bytes(),
+                        headers,
+                        worker,
+                    ),
                     None => Ok(()),
                 }
             }
             // A server may do what a request without an id asks, and no later
             // filter would have seen it.
-            name if name.starts_with("notifications/") => {
-                self.tell(gateway, session, None, body, headers, worker)
-            }
+            name if name.starts_with("notifications/") => self.tell(
+                gateway,
+                session,
+                None,
+                message.text.as_bytes(),
+                headers,
+                worker,
+            ),
             _ => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ use crate::gateway::worker::Worker;
 use crate::http::Reply;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
+use crate::mcp::message::Content;
 use crate::mcp::{Message, method};
 use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
@@ -31,7 +32,7 @@ impl Stream {
         &mut self,
         message: &Message<'_>,
         reading: &BufferedRequest,
-        (body, trailers): (&[u8], bool),
+        trailers: bool,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let config = Rc::clone(&self.config);
@@ -48,7 +49,6 @@ impl Stream {
             client: &Client::Modern,
             headers,
             known: &reading.known,
-            body,
             trailers,
         };
         match era {
@@ -64,13 +64,13 @@ impl Stream {
         attributes: Attributes<'_>,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let (id, params) = match request.message {
-            Message::Response { .. } => return Err(Refusal::UnexpectedResponse),
+        let (id, params) = match &request.message.content {
+            Content::Response { .. } => return Err(Refusal::UnexpectedResponse),
             // Without sessions there is no server that it concerns.
-            Message::Notification { .. } => {
+            Content::Notification { .. } => {
                 return self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()));
             }
-            Message::Request { id, params, .. } => (*id, params),
+            Content::Request { id, params, .. } => (*id, params),
         };
         let goal = match request.message.method() {
             removed if method::is_legacy_only(removed) => {

@@ -26,7 +26,7 @@ use crate::stream::{Effect, HostFacts, Stream};
 #[derive(Debug)]
 pub(in crate::stream) struct SuspendedRequest {
     headers: Headers,
-    body: Vec<u8>,
+    text: String,
     trailers: bool,
     client: Client,
     known: Rc<HostFacts>,
@@ -229,7 +229,7 @@ impl Stream {
     ) -> Vec<Effect> {
         let config = Rc::clone(&self.config);
         // It was one when it was held.
-        let Ok(message) = Message::parse(&held.body) else {
+        let Ok(message) = Message::read(&held.text) else {
             let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
             return self.refuse(&refusal, None);
         };
@@ -238,7 +238,6 @@ impl Stream {
             client: &held.client,
             headers: &held.headers,
             known: &held.known,
-            body: &held.body,
             trailers: held.trailers,
         };
         Attributes::of(&message, &held.headers, &config.rules)
@@ -251,7 +250,7 @@ impl SuspendedRequest {
     fn of(request: &IncomingMessage<'_>) -> Self {
         Self {
             headers: request.headers.clone(),
-            body: request.body.to_vec(),
+            text: request.message.text.to_owned(),
             trailers: request.trailers,
             client: request.client.clone(),
             known: Rc::clone(request.known),
@@ -261,20 +260,11 @@ impl SuspendedRequest {
 
 /// What the request is about; `None` where its method is about nothing.
 fn target<'a>(request: &IncomingMessage<'a>) -> Result<Option<Target<'a>>, Refusal> {
-    let text = text(request.body)?;
-    let params = request
-        .message
-        .params()
-        .ok_or(Refusal::NameMissing("name"))?;
-    match Target::of(request.message.method(), text, params) {
+    match Target::of(request.message) {
         Ok(target) => Ok(Some(target)),
         Err(Untargeted::Member(member)) => Err(Refusal::NameMissing(member)),
         Err(Untargeted::Method) => Ok(None),
     }
-}
-
-pub(in crate::stream) fn text(body: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(body).map_err(|error| Refusal::Body(Invalid::NotJson(error.to_string())))
 }
 
 pub(in crate::stream) fn no_method(request: &IncomingMessage<'_>) -> Refusal {

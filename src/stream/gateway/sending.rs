@@ -21,7 +21,7 @@ use crate::mcp::{self, Message, method, version};
 use crate::policy::Refusal;
 use crate::policy::attributes::{Attributes, Chosen};
 use crate::policy::export::Export;
-use crate::stream::gateway::routing::{no_method, text};
+use crate::stream::gateway::routing::no_method;
 use crate::stream::gateway::session::Client;
 use crate::stream::outcome::{count, forwarded, shown};
 use crate::stream::request::IncomingMessage;
@@ -52,7 +52,6 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let server = gateway.servers.get(way.at).ok_or(Refusal::Internal)?;
-        let body = text(request.body)?;
         let message = request.message;
         let session = match request.client {
             Client::Modern => None,
@@ -78,15 +77,15 @@ impl Stream {
                     capabilities: &session.capabilities,
                     info: session.info.as_deref(),
                 };
-                Translation::to_modern(server, (message, body), meta).ok_or_else(refused)?
+                Translation::to_modern(server, message, meta).ok_or_else(refused)?
             }
             (None, UpstreamProtocol::Legacy(_)) => {
                 let id = worker.next_id();
                 let own = (gateway, way.held);
-                Translation::to_legacy(server, (message, body), &id, own).ok_or_else(refused)?
+                Translation::to_legacy(server, message, &id, own).ok_or_else(refused)?
             }
         };
-        edits.extend(renamed(server, body, message, about)?);
+        edits.extend(renamed(server, message, about)?);
         let own = about.map(|(_, own)| own);
         let link = way.voice.link();
         let name = own.map(Cow::Borrowed).or(message.name());
@@ -101,7 +100,7 @@ impl Stream {
             .map(str::to_owned),
             session: link.and_then(|link| link.session.as_deref()),
         };
-        let body = (!edits.is_empty()).then(|| edit::apply(body, edits));
+        let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
         let effects = self.sent(gateway, request, attributes, (way.at, own, heading, body))?;
         self.phase = Phase::Routed(RoutedRequest::new(way.at, server, exchange));
         Ok(effects)
@@ -122,8 +121,7 @@ impl Stream {
         };
         let link = session.parts.get(at).and_then(SessionPart::link);
         let link = link.ok_or(Refusal::UnexpectedResponse)?;
-        let body = text(request.body)?;
-        let edit = translate::request::with_id(body, request.message, original);
+        let edit = translate::request::with_id(request.message, original);
         let edit = edit.ok_or(Refusal::Internal)?;
         let heading = McpHeaders {
             method: None,
@@ -131,7 +129,7 @@ impl Stream {
             version: Some(link.version.to_owned()),
             session: link.session.as_deref(),
         };
-        let body = Some(edit::apply(body, vec![edit]));
+        let body = Some(edit::apply(request.message.text, vec![edit]));
         let effects = self.sent(gateway, request, attributes, (at, None, heading, body))?;
         let names = naming(worker, session, (at, server), Sent::Response)?;
         let exchange = Translation::legacy(server, Some(request.message), names);
@@ -209,22 +207,16 @@ pub(in crate::stream) fn naming(
 }
 
 /// The edits after which the body says what `server` calls things.
-fn renamed(
-    server: &Server,
-    body: &str,
-    message: &Message<'_>,
-    about: About<'_>,
-) -> Result<Vec<Edit>, Refusal> {
-    match (about, message.params()) {
-        (Some((target, own)), _) if target.name != own => Ok(vec![target.rename(own)]),
-        (None, Some(params)) if message.method() == method::LISTEN => {
-            subscriptions::edits(body, params, server).map_err(|why| match why {
+fn renamed(server: &Server, message: &Message<'_>, about: About<'_>) -> Result<Vec<Edit>, Refusal> {
+    match about {
+        Some((target, own)) if target.name != own => Ok(vec![target.rename(own)]),
+        None if message.method() == method::LISTEN => subscriptions::edits(message, server)
+            .map_err(|why| match why {
                 UnusableSubscriptions::Malformed => Refusal::NameMissing("notifications"),
                 UnusableSubscriptions::Foreign(uri) => {
                     Refusal::UnknownName(ListKind::Resources, uri)
                 }
-            })
-        }
+            }),
         _ => Ok(Vec::new()),
     }
 }

@@ -30,7 +30,6 @@ pub(in crate::stream) struct IncomingMessage<'a> {
     pub(in crate::stream) client: &'a Client,
     pub(in crate::stream) headers: &'a Headers,
     pub(in crate::stream) known: &'a Rc<HostFacts>,
-    pub(in crate::stream) body: &'a [u8],
     pub(in crate::stream) trailers: bool,
 }
 
@@ -267,7 +266,7 @@ impl Stream {
             endpoint.id = message.id().map(str::to_owned);
         }
         let understood = if self.config.gateway.is_some() {
-            self.gateway_message(&message, &reading, (body, trailers), worker)
+            self.gateway_message(&message, &reading, trailers, worker)
         } else {
             self.understood(&message, &reading)
         };
