@@ -424,7 +424,6 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     prefixed.extend(foreign.map(str::to_owned));
     let body = listen(&prefixed, "subscriptions/listen", r#""id":1,"#);
     let message = Message::parse(body.as_bytes()).expect("a message");
-    let params = message.params().expect("parameters");
     let sent = SERVER.with(|server| subscriptions::edits(&message, server));
     match foreign {
         Some(uri) if !uri.starts_with(PREFIX) => {

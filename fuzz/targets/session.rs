@@ -208,17 +208,19 @@ fn name(input: &Input<'_>, keys: &Keys, servers: &[Server]) {
         false => (AliasKind::Event, AliasKind::Request),
     };
     let session = id(&input.nonce);
-    let place = usize::from(input.place) % servers.len();
+    let server = &servers[usize::from(input.place) % servers.len()];
     let name = alias(
         keys,
         named,
         &session,
-        place,
-        &servers[place].name,
+        (server.id, &server.name),
         input.original,
     );
     let back = |named, name: &str| original(keys, named, &session, servers, name);
-    assert_eq!(back(named, &name), Some((place, input.original.to_owned())));
+    assert_eq!(
+        back(named, &name),
+        Some((server.id, input.original.to_owned()))
+    );
     assert_eq!(back(other, &name), None);
     if let Some(mutated) = input.mutation.of(&name)
         && mutated != name

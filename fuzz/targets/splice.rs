@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::config::{Config, Gateway};
+use mcp_gateway::config::{Config, Gateway, ServerId};
 use mcp_gateway::gateway::fanout::merged_list::{self, ServerList};
 use mcp_gateway::gateway::routing::names;
 use mcp_gateway::gateway::routing::request_headers::{self, McpHeaders};
@@ -93,9 +93,9 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
-    let (places, own) = names::candidates(&gateway.servers, ListKind::Tools, &name);
-    assert_eq!(places.len(), 1, "no two servers share a prefix");
-    let server = &gateway.servers[places[0]];
+    let (owners, own) = names::candidates(&gateway.servers, ListKind::Tools, &name);
+    assert_eq!(owners.len(), 1, "no two servers share a prefix");
+    let server = owners[0];
     assert_eq!((server.name.as_str(), own), resolved(&name));
     let target = Target::of(&message).expect("a target");
     let spliced = target.renamed(&body, own).expect("a body");
@@ -153,7 +153,7 @@ fn resolved(name: &str) -> (&'static str, &str) {
 }
 
 fn lists(input: &Input<'_>, gateway: &Gateway) {
-    let mut answered: Vec<(usize, ServerList)> = Vec::new();
+    let mut answered: Vec<(ServerId, ServerList)> = Vec::new();
     let (mut expected, mut left_out, mut seen) = (Vec::new(), 0, HashSet::new());
     for (at, (server, tools)) in gateway.servers.iter().zip(&input.lists).enumerate() {
         let written = tools.iter().map(|tool| {
@@ -182,7 +182,7 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
                 format!("{before}{}{after}", json!(name))
             });
         }
-        answered.push((at, entries));
+        answered.push((server.id, entries));
     }
     let (merged, omitted) = merged_list::merge(
         (ListKind::Tools, Era::Modern),

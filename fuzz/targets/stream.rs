@@ -371,11 +371,12 @@ impl Session {
         let sealing = worker.sealing.as_ref().expect("a key");
         let session = sealing.open(&header, b"/mcp", None, CLOCK.get());
         let id = session.expect("a session of ours").id;
-        let (keys, server) = (sealing.keys(), &gateway.servers[0].name);
+        let server = &gateway.servers[0];
+        let (keys, server) = (sealing.keys(), (server.id, server.name.as_str()));
         Self {
             header,
-            request: alias::alias(keys, AliasKind::Request, &id, 0, server, "1"),
-            event: alias::alias(keys, AliasKind::Event, &id, 0, server, "e"),
+            request: alias::alias(keys, AliasKind::Request, &id, server, "1"),
+            event: alias::alias(keys, AliasKind::Event, &id, server, "e"),
         }
     }
 }

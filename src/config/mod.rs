@@ -14,6 +14,7 @@ mod fields;
 mod forwarding;
 mod oauth;
 mod rules;
+mod server_id;
 mod servers;
 mod session;
 mod source;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use endpoints::Endpoints;
 pub use error::ConfigError;
 pub use forwarding::{Forwarded, Secret};
+pub use server_id::ServerId;
 pub use session::{Identity, Sessions};
 pub use source::camel;
 
@@ -121,6 +123,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The server with this id; `None` where it is of another configuration.
+    pub fn server(&self, id: ServerId) -> Option<&Server> {
+        self.servers.get(id.index())
+    }
+
+    /// The ids of all enabled servers, in the order of the configuration.
+    pub fn server_ids(&self) -> Vec<ServerId> {
+        self.servers.iter().map(|server| server.id).collect()
+    }
+
     /// The one enabled server, where there is one: all messages are for it.
     pub fn single_server(&self) -> Option<&Server> {
         match self.servers.as_slice() {
@@ -153,6 +165,8 @@ pub enum Protocol {
 /// One MCP server behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
+    /// Names it within this configuration.
+    pub id: ServerId,
     /// Its name, in errors, logs and attributes.
     pub name: String,
     /// The Envoy cluster that reaches it.

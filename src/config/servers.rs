@@ -6,7 +6,7 @@ use super::forwarding::{Forwarded, Forwarding, Secret};
 use serde_json::Value;
 
 use super::fields::{Fields, Read};
-use super::{ConfigError, Gateway, Server, duration, session, wire};
+use super::{ConfigError, Gateway, Server, ServerId, duration, session, wire};
 use crate::mcp::json;
 use crate::policy::glob::{Filter, Glob};
 use crate::seal;
@@ -31,7 +31,10 @@ pub(super) fn check(
     let mut names = HashSet::new();
     let mut servers = Vec::with_capacity(enabled);
     for (at, server) in wire.servers.iter().enumerate() {
-        let checked = self::server(&format!("servers[{at}]"), server, prefixed, forwarding)?;
+        let id = ServerId::from_index(servers.len())
+            .ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
+        let place = format!("servers[{at}]");
+        let checked = self::server(id, &place, server, prefixed, forwarding)?;
         if !names.insert(checked.name.clone()) {
             return Err(ConfigError::new(
                 format!("servers[{at}].name"),
@@ -87,6 +90,7 @@ fn server_info(wire: Option<&wire::ServerInfo>) -> Result<String, ConfigError> {
 }
 
 fn server(
+    id: ServerId,
     at: &str,
     wire: &wire::Server,
     prefixed: bool,
@@ -144,6 +148,7 @@ fn server(
     let ttl = wire.list_ttl.as_deref().unwrap_or_default();
     let reached = [wire.name.as_str(), cluster, authority, path, ttl];
     Ok(Server {
+        id,
         fingerprint: fingerprint(&reached, &passthrough, &headers),
         passthrough,
         headers,

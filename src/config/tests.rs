@@ -55,6 +55,7 @@ fn servers_make_a_gateway_with_its_defaults() {
     assert_eq!(
         gateway.servers,
         [Server {
+            id: ServerId::from_index(0).unwrap(),
             name: "weather".into(),
             cluster: "weather".into(),
             authority: "weather".into(),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Gateway, Protocol, Server};
+use crate::config::{Gateway, Protocol, Server, ServerId};
 use crate::gateway::fanout::merged_list::ServerList;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::upstream::call::{CallId, UpstreamRequest};
@@ -20,8 +20,8 @@ use crate::mcp::era::Era;
 /// One server's part.
 #[derive(Debug)]
 pub(super) struct Branch {
-    /// Its place in the configuration.
-    pub(super) server: usize,
+    /// The server.
+    pub(super) server: ServerId,
     pub(super) state: State,
     pub(super) deadline: Duration,
     pub(super) entries: ServerList,
@@ -78,13 +78,13 @@ impl Branch {
     /// The part of the server at the place `at`, which has until `deadline`, and
     /// gets this of the client's headers.
     pub(super) fn new(
-        at: usize,
+        server: ServerId,
         deadline: Duration,
         lease: SessionOwner,
         scope: Option<Scope>,
     ) -> Self {
         Self {
-            server: at,
+            server,
             state: State::Done,
             deadline,
             entries: ServerList::default(),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::config::Gateway;
+use crate::config::{Gateway, ServerId};
 use crate::gateway::routing::names;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::mcp::cache_hints::CacheHints;
@@ -68,7 +68,7 @@ pub type Rights<'r> = Option<(&'r Authorization, &'r Principal)>;
 /// already, or leads a call to another server: what is listed is what is called.
 pub fn merge(
     (kind, era): (ListKind, Era),
-    lists: &[(usize, ServerList)],
+    lists: &[(ServerId, ServerList)],
     start: CacheHints,
     (gateway, rights): (&Gateway, Rights<'_>),
 ) -> (Vec<u8>, usize) {
@@ -89,11 +89,12 @@ pub fn merge(
     });
     json::push_string(&mut out, kind.member());
     out.extend_from_slice(b":[");
-    for (at, list) in lists {
+    for (server, list) in lists {
         freshness = freshness.and(list.freshness());
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
             let (owners, _) = names::candidates(&gateway.servers, kind, &entry.name);
-            if !owners.contains(at) || !seen.insert(entry.name.as_str()) {
+            let is_owner = owners.iter().any(|owner| owner.id == *server);
+            if !is_owner || !seen.insert(entry.name.as_str()) {
                 left_out = left_out.saturating_add(1);
                 continue;
             }
@@ -157,7 +158,7 @@ mod tests {
                 let freshness = page.freshness;
                 entries.add(Rc::new(page), freshness);
             }
-            (at, entries)
+            (ServerId::from_index(at).unwrap(), entries)
         };
         let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
         let (merged, left_out) = merge(

@@ -12,7 +12,7 @@ use operation::{CallerIdentity, Operation, Requester};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Gateway, Server};
+use crate::config::{Gateway, Server, ServerId};
 use crate::gateway::fanout::branch::{Branch, NextStep, SessionOwner, State};
 use crate::gateway::upstream::call::{Call, CallId, Share, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
@@ -49,7 +49,7 @@ impl Fanout {
     /// that have no part in the client's session are left out.
     pub fn start(
         goal: Operation,
-        places: &[usize],
+        servers: &[ServerId],
         asker: Requester,
         gateway: &Gateway,
         worker: &mut Worker,
@@ -58,20 +58,20 @@ impl Fanout {
             goal,
             asker,
             next_call: 0,
-            legs: Vec::with_capacity(places.len()),
+            legs: Vec::with_capacity(servers.len()),
             hits: 0,
             misses: 0,
         };
-        let mut calls = Vec::with_capacity(places.len());
+        let mut calls = Vec::with_capacity(servers.len());
         let mut ground = Context { gateway, worker };
         let now = ground.worker.now();
-        for at in places {
-            let Some(server) = gateway.servers.get(*at) else {
+        for id in servers {
+            let Some(server) = gateway.server(*id) else {
                 continue;
             };
             let deadline = now.saturating_add(server.timeout);
-            let scope = ground.worker.scope(fanout.asker.caller.headers.passed(*at));
-            let Some(mut leg) = fanout.leg(*at, deadline, scope) else {
+            let scope = ground.worker.scope(fanout.asker.caller.headers.passed(*id));
+            let Some(mut leg) = fanout.leg(*id, deadline, scope) else {
                 continue;
             };
             let capabilities = &fanout.asker.caller.capabilities;
@@ -84,16 +84,16 @@ impl Fanout {
 
     /// The part of the server at this place; `None` where it has none in the
     /// client's session.
-    fn leg(&self, at: usize, deadline: Duration, scope: Option<Scope>) -> Option<Branch> {
+    fn leg(&self, server: ServerId, deadline: Duration, scope: Option<Scope>) -> Option<Branch> {
         let lease = match self.asker.caller.era {
             Era::Legacy => SessionOwner::Clients,
             Era::Modern => SessionOwner::Gateways,
         };
-        let mut leg = Branch::new(at, deadline, lease, scope);
+        let mut leg = Branch::new(server, deadline, lease, scope);
         if lease == SessionOwner::Gateways || self.goal == Operation::Greet {
             return Some(leg);
         }
-        let part = self.asker.parts.get(at)?;
+        let part = self.asker.parts.get(server.index())?;
         let voice = part.voice()?;
         // A modern server knows neither sessions nor levels that outlast a request.
         let concerned = match self.goal {
@@ -120,7 +120,7 @@ impl Fanout {
         let waits = |leg: &Branch| matches!(leg.state, State::Waiting { call: waiting, .. } if waiting == call);
         let mut legs = std::mem::take(&mut self.legs);
         let call = legs.iter_mut().find(|leg| waits(leg)).and_then(|leg| {
-            let server = gateway.servers.get(leg.server)?;
+            let server = gateway.server(leg.server)?;
             let had = leg.link().cloned();
             let to = (&self.goal, self.asker.caller.capabilities.as_str());
             let next = leg.take(to, server, answer, gateway, worker);
@@ -155,7 +155,7 @@ impl Fanout {
                     return None;
                 }
             };
-            let server = ground.gateway.servers.get(leg.server)?;
+            let server = ground.gateway.server(leg.server)?;
             let share = self.share(leg, &question, cursor.as_deref(), server, ground);
             if let (Some(share), UpstreamRequest::List(kind)) = (&share, &question) {
                 let now = ground.worker.now();
@@ -205,10 +205,7 @@ impl Fanout {
                 timeout: left.min(server.timeout),
             };
             let voice = leg.voice.as_ref().unwrap_or(&silent);
-            let call = self
-                .asker
-                .caller
-                .call(ground.gateway, (leg.server, server), voice, put);
+            let call = self.asker.caller.call(ground.gateway, server, voice, put);
             leg.state = State::Waiting {
                 call: id,
                 question,
@@ -275,8 +272,8 @@ impl Fanout {
     fn held(&self, leg: &Branch, gateway: &Gateway) -> Option<SessionLease> {
         let link = leg.link().filter(|_| leg.lease == SessionOwner::Gateways)?;
         Some(SessionLease {
-            place: leg.server,
-            key: self.key(leg, gateway.servers.get(leg.server)?),
+            server: leg.server,
+            key: self.key(leg, gateway.server(leg.server)?),
             link: Rc::clone(link),
             offers: leg.offers.unwrap_or_default(),
             headers: self.asker.caller.headers.clone(),
@@ -343,7 +340,7 @@ impl Fanout {
 
     /// Each server's place, and how it failed if it did; for those that are
     /// done with.
-    pub fn states(&self) -> impl Iterator<Item = (usize, Option<&Failure>)> {
+    pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {
         self.legs.iter().filter_map(|leg| match &leg.state {
             State::Waiting { .. } => None,
             State::Done => Some((leg.server, None)),
@@ -401,7 +398,7 @@ mod tests {
                 version: "2026-07-28".into(),
                 capabilities: "{}".into(),
                 info: None,
-                headers: CallerHeaders::of(&headers, gateway, &[0]).unwrap(),
+                headers: CallerHeaders::of(&headers, gateway, &[gateway.servers[0].id]).unwrap(),
             },
             parts: Vec::new(),
             who: CallerIdentity::Known("ada".into()),
@@ -447,7 +444,8 @@ mod tests {
         ] {
             let goal = Operation::List(ListKind::Tools);
             let asker = asker(&gateway, key);
-            let (mut fanout, calls) = Fanout::start(goal, &[0], asker, &gateway, &mut worker);
+            let (mut fanout, calls) =
+                Fanout::start(goal, &[gateway.servers[0].id], asker, &gateway, &mut worker);
             let mut call = calls.into_iter().next().unwrap();
             assert_eq!(
                 call.question == UpstreamRequest::Discover,
@@ -508,8 +506,13 @@ mod tests {
             };
             call.answer(&response, &gateway).0
         };
-        let (mut fanout, calls) =
-            Fanout::start(Operation::Greet, &[0], asker, &gateway, &mut worker);
+        let (mut fanout, calls) = Fanout::start(
+            Operation::Greet,
+            &[gateway.servers[0].id],
+            asker,
+            &gateway,
+            &mut worker,
+        );
         let it = answer(
             &calls[0],
             None,

@@ -1,7 +1,7 @@
 //! What the servers' answers to one question come to, together.
 
 use super::merged_capabilities::{self, DiscoveredServer};
-use crate::config::{FailureMode, Gateway};
+use crate::config::{FailureMode, Gateway, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::branch::{Branch, State};
 use crate::gateway::fanout::merged_list::{self, Rights};
@@ -46,12 +46,8 @@ impl Fanout {
 
     /// A sentence for each server that failed.
     fn failures(&self, gateway: &Gateway) -> Vec<String> {
-        let failed = |(at, failure): (usize, Option<&Failure>)| {
-            Some(format!(
-                "server {} {}",
-                gateway.servers.get(at)?.name,
-                failure?
-            ))
+        let failed = |(id, failure): (ServerId, Option<&Failure>)| {
+            Some(format!("server {} {}", gateway.server(id)?.name, failure?))
         };
         self.states().filter_map(failed).collect()
     }
@@ -112,7 +108,7 @@ impl Fanout {
             Operation::Greet => {
                 let servers: Vec<_> = answered
                     .filter_map(|leg| {
-                        let server = gateway.servers.get(leg.server)?;
+                        let server = gateway.server(leg.server)?;
                         Some(DiscoveredServer {
                             name: &server.name,
                             discovered: leg.discovered?,
@@ -157,7 +153,7 @@ impl Fanout {
         kind: ListKind,
         name: &str,
         gateway: &Gateway,
-    ) -> Result<Option<usize>, Refusal> {
+    ) -> Result<Option<ServerId>, Refusal> {
         if let Some(refusal) = self.refused(gateway) {
             return Err(refusal);
         }
@@ -178,8 +174,8 @@ impl Fanout {
     /// What the client's session holds of each server, by place, and the version
     /// that it is in; after `initialize`, when [`Fanout::is_done`].
     pub fn parts(&self, gateway: &Gateway) -> Vec<SessionPart> {
-        let part = |at: usize| {
-            let leg = self.legs.iter().find(|leg| leg.server == at)?;
+        let part = |id: ServerId| {
+            let leg = self.legs.iter().find(|leg| leg.server == id)?;
             let offers = leg.offers.filter(|_| matches!(leg.state, State::Done))?;
             Some(match leg.voice.as_ref()? {
                 UpstreamProtocol::Modern => SessionPart::Modern {
@@ -195,9 +191,9 @@ impl Fanout {
                 }
             })
         };
-        let places = 0..gateway.servers.len();
-        places
-            .map(|at| part(at).unwrap_or(SessionPart::Absent))
+        let servers = gateway.servers.iter();
+        servers
+            .map(|server| part(server.id).unwrap_or(SessionPart::Absent))
             .collect()
     }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::{Forwarded, Gateway, Server};
+use crate::config::{Forwarded, Gateway, Server, ServerId};
 use crate::http::Headers;
 use crate::mcp::era::Era;
 use crate::policy::Refusal;
@@ -92,11 +92,11 @@ impl CallerHeaders {
     /// # Errors
     /// What the configuration passes on to one of them is missing, or cannot be
     /// passed on.
-    pub fn of(headers: &Headers, gateway: &Gateway, places: &[usize]) -> Result<Self, Refusal> {
+    pub fn of(headers: &Headers, gateway: &Gateway, servers: &[ServerId]) -> Result<Self, Refusal> {
         let hop_by_hop = hop_by_hop(headers);
-        let passed = |(at, server): (usize, &Server)| {
+        let passed = |server: &Server| {
             let mut fields = Vec::new();
-            if places.contains(&at) {
+            if servers.contains(&server.id) {
                 for entry in &server.passthrough {
                     let values = values(headers, &hop_by_hop, entry)?;
                     fields.extend(values.into_iter().map(|it| (entry.target.clone(), it)));
@@ -104,22 +104,25 @@ impl CallerHeaders {
             }
             Ok(fields)
         };
-        let servers = gateway.servers.iter().enumerate();
         Ok(Self {
             traced: traced(headers, &hop_by_hop).collect(),
-            passed: servers.map(passed).collect::<Result<_, _>>()?,
+            passed: gateway
+                .servers
+                .iter()
+                .map(passed)
+                .collect::<Result<_, _>>()?,
         })
     }
 
     /// What the configuration passes on to the server at this place, under the
     /// names that it gets; empty where nothing of the caller goes into a call.
-    pub fn passed(&self, at: usize) -> &[(String, String)] {
-        self.passed.get(at).map_or(&[], Vec::as_slice)
+    pub fn passed(&self, server: ServerId) -> &[(String, String)] {
+        self.passed.get(server.index()).map_or(&[], Vec::as_slice)
     }
 
     /// The fields of a call to the server at a place. What is shared says nothing
     /// of who asks.
-    pub fn fields(&self, (at, server): (usize, &Server), is_shared: bool) -> HeaderFields {
+    pub fn fields(&self, server: &Server, is_shared: bool) -> HeaderFields {
         let is_for_all = |name: &str, value: &str| name != BAGGAGE && value.len() <= LONGEST_SHARED;
         let traced = self.traced.iter().filter(|(name, value)| {
             let is_replaced =
@@ -127,7 +130,7 @@ impl CallerHeaders {
             !is_replaced && (!is_shared || is_for_all(name, value))
         });
         let traced = traced.map(|(name, value)| (Cow::Borrowed(*name), value.clone()));
-        traced.chain(fields(self.passed(at))).collect()
+        traced.chain(fields(self.passed(server.id))).collect()
     }
 }
 
@@ -253,11 +256,16 @@ mod tests {
     /// The headers of a client's that a call has.
     fn called(pairs: &[(&str, &str)], server: &Server) -> Result<Vec<(String, String)>, Refusal> {
         let mut gateway = gateway(r#"{"servers":[{"name":"first"},{"name":"a"}]}"#);
+        let id = gateway.servers[1].id;
+        let server = &Server {
+            id,
+            ..server.clone()
+        };
         gateway.servers[1] = server.clone();
         let headers = Headers::from_pairs(pairs.iter().copied());
-        let carried = CallerHeaders::of(&headers, &gateway, &[1])?;
-        assert_eq!(carried.passed(0), []);
-        let fields = carried.fields((1, server), false);
+        let carried = CallerHeaders::of(&headers, &gateway, &[server.id])?;
+        assert_eq!(carried.passed(gateway.servers[0].id), []);
+        let fields = carried.fields(server, false);
         let all = own(server).chain(fields);
         Ok(all
             .map(|(name, value)| (name.into_owned(), value))
@@ -488,12 +496,17 @@ mod tests {
             let gateway = gateway(&format!(
                 r#"{{"servers":[{{"name":"a"{rest}}},{{"name":"b"}}]}}"#
             ));
-            let carried = CallerHeaders::of(&headers, &gateway, &[1, 0]).map(drop);
+            let carried = CallerHeaders::of(
+                &headers,
+                &gateway,
+                &[gateway.servers[1].id, gateway.servers[0].id],
+            )
+            .map(drop);
             assert_eq!(carried, expected, "{rest} {headers:?}");
             let routed = routed(&headers, Era::Modern, &gateway.servers[0]).map(drop);
             assert_eq!(routed, expected, "{rest} {headers:?}");
             // It is not asked.
-            assert!(CallerHeaders::of(&headers, &gateway, &[1]).is_ok());
+            assert!(CallerHeaders::of(&headers, &gateway, &[gateway.servers[1].id]).is_ok());
         }
     }
 

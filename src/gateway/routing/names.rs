@@ -7,7 +7,11 @@ use crate::mcp::list::ListKind;
 /// The places of the servers that the client's `name` of this kind may belong
 /// to, and their own name for it: those with the longest prefix that fits, and
 /// of them those that are configured to have it. Several when they share it.
-pub fn candidates<'n>(servers: &[Server], kind: ListKind, name: &'n str) -> (Vec<usize>, &'n str) {
+pub fn candidates<'s, 'n>(
+    servers: &'s [Server],
+    kind: ListKind,
+    name: &'n str,
+) -> (Vec<&'s Server>, &'n str) {
     let fitting = |server: &Server| {
         let prefix = server.prefix(kind);
         name.strip_prefix(prefix).map(|own| (prefix.len(), own))
@@ -19,10 +23,10 @@ pub fn candidates<'n>(servers: &[Server], kind: ListKind, name: &'n str) -> (Vec
     else {
         return (Vec::new(), name);
     };
-    let places = servers.iter().enumerate().filter(|(_, server)| {
+    let owners = servers.iter().filter(|server| {
         fitting(server).is_some_and(|(length, _)| length == longest) && server.allows(kind, own)
     });
-    (places.map(|(at, _)| at).collect(), own)
+    (owners.collect(), own)
 }
 
 #[cfg(test)]
@@ -38,8 +42,8 @@ mod tests {
             .gateway
             .unwrap()
             .servers;
-        let (places, own) = candidates(&servers, kind, name);
-        let names: Vec<&str> = places.iter().map(|at| servers[*at].name.as_str()).collect();
+        let (owners, own) = candidates(&servers, kind, name);
+        let names: Vec<&str> = owners.iter().map(|server| server.name.as_str()).collect();
         (names.join(" "), own)
     }
 

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::config::Server;
+use crate::config::{Server, ServerId};
 use crate::seal::{Keys, TAG};
 
 /// What is named. No name of one is taken for the other.
@@ -25,12 +25,12 @@ pub fn alias(
     keys: &Keys,
     named: AliasKind,
     session: &[u8; 16],
-    place: usize,
-    server: &str,
+    server: (ServerId, &str),
     original: &str,
 ) -> String {
-    let place = u16::try_from(place).unwrap_or(u16::MAX).to_be_bytes();
-    let tag = keys.tag(&parts(named, session, &place, server, original));
+    let (id, name) = server;
+    let place = id.to_bytes();
+    let tag = keys.tag(&parts(named, session, &place, name, original));
     URL_SAFE_NO_PAD.encode([&place, original.as_bytes(), &tag].concat())
 }
 
@@ -42,15 +42,14 @@ pub fn original(
     session: &[u8; 16],
     servers: &[Server],
     alias: &str,
-) -> Option<(usize, String)> {
+) -> Option<(ServerId, String)> {
     let bytes = URL_SAFE_NO_PAD.decode(alias).ok()?;
     let (place, rest) = bytes.split_first_chunk::<2>()?;
     let (original, tag) = rest.split_last_chunk::<TAG>()?;
     let original = std::str::from_utf8(original).ok()?;
-    let at = usize::from(u16::from_be_bytes(*place));
-    let server = servers.get(at)?;
+    let server = servers.get(ServerId::from_bytes(*place).index())?;
     keys.verifies(&parts(named, session, place, &server.name, original), tag)
-        .then(|| (at, original.to_owned()))
+        .then(|| (server.id, original.to_owned()))
 }
 
 fn parts<'a>(
@@ -96,7 +95,7 @@ mod tests {
     fn every_original_comes_back_exactly() {
         let (keys, servers) = (keys(&[1]), two());
         for named in [AliasKind::Request, AliasKind::Event] {
-            for (place, server) in servers.iter().enumerate() {
+            for server in &servers {
                 for text in [
                     "1",
                     "1.0",
@@ -112,13 +111,14 @@ mod tests {
                     "a\tb, c",
                     &"x".repeat(10_000),
                 ] {
-                    let alias = |named| alias(&keys, named, &SESSION, place, &server.name, text);
+                    let alias =
+                        |named| alias(&keys, named, &SESSION, (server.id, &server.name), text);
                     let name = alias(named);
                     assert_eq!(alias(named), name);
                     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
                     assert!(name.bytes().all(plain), "{name}");
                     let back = original(&keys, named, &SESSION, &servers, &name);
-                    assert_eq!(back, Some((place, text.to_owned())));
+                    assert_eq!(back, Some((server.id, text.to_owned())));
                 }
             }
         }
@@ -128,11 +128,17 @@ mod tests {
     fn different_originals_have_different_names() {
         let (keys, servers) = (keys(&[1]), two());
         let mut names = Vec::new();
-        for (place, server) in servers.iter().enumerate() {
+        for server in &servers {
             for text in ["1", "1.0", "\"1\"", "\"\\u0031\""] {
                 for named in [AliasKind::Request, AliasKind::Event] {
                     for session in [SESSION, [8; 16]] {
-                        names.push(alias(&keys, named, &session, place, &server.name, text));
+                        names.push(alias(
+                            &keys,
+                            named,
+                            &session,
+                            (server.id, &server.name),
+                            text,
+                        ));
                     }
                 }
             }
@@ -146,11 +152,17 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_name_is_for_one_thing_of_one_server_in_one_session() {
         let servers = two();
-        let name = alias(&keys(&[1]), AliasKind::Request, &SESSION, 1, "b", "5");
+        let name = alias(
+            &keys(&[1]),
+            AliasKind::Request,
+            &SESSION,
+            (servers[1].id, "b"),
+            "5",
+        );
         let back = |first: &[u8], named, session, servers: &[Server]| {
             original(&keys(first), named, &session, servers, &name)
         };
-        let right = Some((1, "5".to_owned()));
+        let right = Some((servers[1].id, "5".to_owned()));
         assert_eq!(back(&[1], AliasKind::Request, SESSION, &servers), right);
         assert_eq!(back(&[2, 1], AliasKind::Request, SESSION, &servers), right);
         assert_eq!(back(&[2], AliasKind::Request, SESSION, &servers), None);
@@ -168,12 +180,17 @@ mod tests {
                 "{config}"
             );
         }
-        // Never more servers than there are names for.
-        let lost = alias(&keys(&[1]), AliasKind::Request, &SESSION, 70_000, "b", "5");
-        assert_eq!(
-            original(&keys(&[1]), AliasKind::Request, &SESSION, &servers, &lost),
-            None
+        // A server that this configuration does not have.
+        let foreign = ServerId::from_index(2).unwrap();
+        let lost = alias(
+            &keys(&[1]),
+            AliasKind::Request,
+            &SESSION,
+            (foreign, "b"),
+            "5",
         );
+        let back = original(&keys(&[1]), AliasKind::Request, &SESSION, &servers, &lost);
+        assert_eq!(back, None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -185,7 +202,13 @@ mod tests {
                 .iter()
                 .enumerate()
                 .map(|(at, text)| {
-                    alias(&keys, named, &SESSION, at % 2, &servers[at % 2].name, text)
+                    alias(
+                        &keys,
+                        named,
+                        &SESSION,
+                        (servers[at % 2].id, &servers[at % 2].name),
+                        text,
+                    )
                 })
                 .collect();
             for text in mutations(&names).chain(["".into(), "gw-1".into(), "1".into()]) {

@@ -7,6 +7,7 @@ pub mod sealed;
 
 use std::rc::Rc;
 
+use crate::config::ServerId;
 use crate::gateway::routing::forwarding::CallerHeaders;
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
@@ -30,6 +31,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// The part of this server.
+    pub fn part(&self, server: ServerId) -> Option<&SessionPart> {
+        self.parts.get(server.index())
+    }
+
     /// The client of this session, whose request carries these `headers`.
     pub fn client_context(&self, headers: CallerHeaders) -> ClientContext {
         ClientContext {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{Config, Gateway, Server};
+use crate::config::{Config, Gateway, Server, ServerId};
 use crate::gateway::routing::forwarding;
 use crate::gateway::session::alias::{self, AliasKind};
 use crate::gateway::translate::filtered_list::FilteredList;
@@ -56,10 +56,10 @@ pub struct SessionAliases {
     pub keys: Keys,
     /// The session.
     pub session: [u8; 16],
-    /// The server's place.
-    pub place: usize,
+    /// The server.
+    pub server: ServerId,
     /// The server's name.
-    pub server: String,
+    pub server_name: String,
     /// Whether the server has given its part of the session an id.
     pub has_session: bool,
     /// What was sent.
@@ -353,8 +353,8 @@ impl Translation {
 
 impl SessionAliases {
     fn alias(&self, named: AliasKind, own: &str) -> String {
-        let (place, server) = (self.place, &self.server);
-        alias::alias(&self.keys, named, &self.session, place, server, own)
+        let server = (self.server, self.server_name.as_str());
+        alias::alias(&self.keys, named, &self.session, server, own)
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Gateway, Protocol, Server};
+use crate::config::{Gateway, Protocol, Server, ServerId};
 use crate::gateway::routing::forwarding;
 use crate::gateway::routing::forwarding::HeaderFields;
 use crate::gateway::upstream::call_result::CallResult;
@@ -27,8 +27,8 @@ pub struct CallId(pub u32);
 pub struct Call {
     /// Names it when the response comes.
     pub id: CallId,
-    /// The server's place in the configuration.
-    pub server: usize,
+    /// The server that it goes to.
+    pub server: ServerId,
     /// The Envoy cluster.
     pub cluster: String,
     /// Pseudo-headers and headers.
@@ -149,7 +149,7 @@ impl Call {
         response: &'r CallResponse,
         gateway: &Gateway,
     ) -> (CallResult, Option<CacheablePage<'r>>) {
-        let Some(server) = gateway.servers.get(self.server) else {
+        let Some(server) = gateway.server(self.server) else {
             return (CallResult::Failed(Failure::NoCluster), None);
         };
         let status = response.status();

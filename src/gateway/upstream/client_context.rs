@@ -116,7 +116,7 @@ impl ClientContext {
     pub fn call(
         &self,
         gateway: &Gateway,
-        (at, server): (usize, &Server),
+        server: &Server,
         voice: &UpstreamProtocol,
         put: CallSpec<'_>,
     ) -> Call {
@@ -131,7 +131,7 @@ impl ClientContext {
         let is_shared = put.share.is_some() && is_modern;
         let method = put.question.method();
         let mut headers = head(server, link.filter(|_| !is_modern), version, method);
-        headers.extend(self.headers.fields((at, server), is_shared));
+        headers.extend(self.headers.fields(server, is_shared));
         let params = if is_modern {
             self.modern_params(put.cursor, is_shared)
         } else {
@@ -144,7 +144,7 @@ impl ClientContext {
         };
         Call {
             id: put.id,
-            server: at,
+            server: server.id,
             cluster: server.cluster.clone(),
             headers,
             body,
@@ -215,31 +215,26 @@ impl ClientContext {
 impl Call {
     /// Tells a server, in a session with it, a message that wants no answer.
     pub fn tell(
-        (at, server): (usize, &Server),
+        server: &Server,
         link: &UpstreamSession,
         message: Vec<u8>,
         headers: &CallerHeaders,
     ) -> Self {
         let mut head = head(server, Some(link), Some(link.version), "");
-        head.extend(headers.fields((at, server), false));
-        Self::unanswered(at, server, head, message, UpstreamRequest::Tell)
+        head.extend(headers.fields(server, false));
+        Self::unanswered(server, head, message, UpstreamRequest::Tell)
     }
 
     /// Ends the session with a server (MCP 2025-11-25, session management), which
     /// gets what is `passed` on of the headers of whose session it is.
-    pub fn end(
-        (at, server): (usize, &Server),
-        link: &UpstreamSession,
-        passed: &[(String, String)],
-    ) -> Self {
+    pub fn end(server: &Server, link: &UpstreamSession, passed: &[(String, String)]) -> Self {
         let method = UpstreamRequest::End.method();
         let mut head = head(server, Some(link), Some(link.version), method);
         head.extend(forwarding::fields(passed));
-        Self::unanswered(at, server, head, Vec::new(), UpstreamRequest::End)
+        Self::unanswered(server, head, Vec::new(), UpstreamRequest::End)
     }
 
     fn unanswered(
-        at: usize,
         server: &Server,
         headers: HeaderFields,
         body: Vec<u8>,
@@ -247,7 +242,7 @@ impl Call {
     ) -> Self {
         Self {
             id: CallId(u32::MAX),
-            server: at,
+            server: server.id,
             cluster: server.cluster.clone(),
             headers,
             body,
@@ -336,7 +331,12 @@ mod tests {
     }
 
     fn carried(gateway: &Gateway, pairs: &[(&str, &str)]) -> CallerHeaders {
-        CallerHeaders::of(&Headers::from_pairs(pairs.iter().copied()), gateway, &[0]).unwrap()
+        CallerHeaders::of(
+            &Headers::from_pairs(pairs.iter().copied()),
+            gateway,
+            &[gateway.servers[0].id],
+        )
+        .unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -363,7 +363,7 @@ mod tests {
         };
         let call = caller.call(
             &gateway,
-            (0, &gateway.servers[0]),
+            &gateway.servers[0],
             &UpstreamProtocol::Modern,
             put,
         );
@@ -421,7 +421,7 @@ mod tests {
                 share,
                 timeout: Duration::from_secs(1),
             };
-            let call = caller.call(&gateway, (0, server), &UpstreamProtocol::Modern, put);
+            let call = caller.call(&gateway, server, &UpstreamProtocol::Modern, put);
             let body = String::from_utf8(call.body).unwrap();
             assert_eq!(body.contains("clientInfo"), share.is_none(), "{body}");
             let theirs = call.headers.iter().skip(7);
@@ -442,7 +442,7 @@ mod tests {
     fn what_goes_on_and_what_is_the_servers_own_is_in_every_call() {
         let config = br#"{"servers":[{"name":"w","passthroughHeaders":[{"name":"x-key","as":"x-k"}],"headers":[{"name":"authorization","value":"own"}]}]}"#;
         let gateway = Config::parse(config).unwrap().gateway.unwrap();
-        let server = (0, &gateway.servers[0]);
+        let server = &gateway.servers[0];
         let carried = carried(&gateway, &[("x-key", "1"), ("x-key", "2"), ("x-k", "3")]);
         let caller = ClientContext::of_initialize(&Params::default(), carried.clone()).unwrap();
         let link = std::rc::Rc::new(UpstreamSession {
@@ -451,7 +451,7 @@ mod tests {
         });
         let mut calls = vec![
             Call::tell(server, &link, Vec::new(), &carried),
-            Call::end(server, &link, carried.passed(0)),
+            Call::end(server, &link, carried.passed(server.id)),
         ];
         for question in [
             UpstreamRequest::Discover,
@@ -483,7 +483,7 @@ mod tests {
             let theirs: Vec<_> = theirs.map(|(name, value)| (&**name, &**value)).collect();
             let expected = [("authorization", "own"), ("x-k", "1"), ("x-k", "2")];
             assert_eq!(theirs, expected, "{:?}", call.question);
-            assert_eq!(call.passed(server.1), carried.passed(0));
+            assert_eq!(call.passed(server), carried.passed(server.id));
         }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Gateway, Protocol, Server};
+use crate::config::{Gateway, Protocol, Server, ServerId};
 use crate::gateway::session::sealed::SessionSealer;
 use crate::gateway::upstream::call::{Call, CallResponse, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
@@ -65,7 +65,7 @@ pub struct Worker {
     modern_only: HashSet<String>,
     tidied: Duration,
     /// The lists that were last for one caller only.
-    private: HashSet<(usize, ListKind)>,
+    private: HashSet<(ServerId, ListKind)>,
     /// What names this plugin among those of its VM.
     pub plugin: String,
     /// The calls of all streams.
@@ -203,7 +203,7 @@ impl Worker {
         let deliveries = self.calls.done(job, &answer);
         if let (CallResult::Opened(_, link), true) = (&answer, deliveries.is_empty()) {
             // Who wanted it is gone.
-            let passed = gateway.servers.get(call.server);
+            let passed = gateway.server(call.server);
             let passed = passed.map_or_else(Vec::new, |server| call.passed(server));
             self.end(gateway, call.server, link, &passed);
         }
@@ -215,14 +215,14 @@ impl Worker {
     pub fn end(
         &mut self,
         gateway: &Gateway,
-        place: usize,
+        server: ServerId,
         link: &UpstreamSession,
         passed: &[(String, String)],
     ) {
-        if let Some(server) = gateway.servers.get(place)
+        if let Some(server) = gateway.server(server)
             && link.session.is_some()
         {
-            self.outbox.push(Call::end((place, server), link, passed));
+            self.outbox.push(Call::end(server, link, passed));
         }
     }
 
@@ -245,7 +245,7 @@ impl Worker {
 
     /// Whether it is worth waiting for another's answer to this list of the
     /// server at this place: not where the last one was that one's own.
-    pub fn is_shared(&self, server: usize, kind: ListKind) -> bool {
+    pub fn is_shared(&self, server: ServerId, kind: ListKind) -> bool {
         !self.private.contains(&(server, kind))
     }
 
@@ -332,8 +332,8 @@ impl Worker {
     pub fn release(&mut self, held: &SessionLease, gateway: &Gateway) {
         let now = self.now();
         if !self.pool.put(held, now) {
-            let passed = held.headers.passed(held.place);
-            self.end(gateway, held.place, &held.link, passed);
+            let passed = held.headers.passed(held.server);
+            self.end(gateway, held.server, &held.link, passed);
         }
     }
 
@@ -344,9 +344,9 @@ impl Worker {
             return;
         }
         self.tidied = now;
-        for (place, link) in self.pool.idle(now) {
+        for (server, link) in self.pool.idle(now) {
             // Whose it was is gone, and nothing of theirs was kept.
-            self.end(gateway, place, &link, &[]);
+            self.end(gateway, server, &link, &[]);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::config::ServerId;
 use crate::gateway::worker::page_cache::Store;
 
 /// Slots of the host's table, which never forgets: the latest request that a
@@ -25,20 +26,20 @@ impl RequestServers {
 
     /// The request with this id (JSON text) of `session` goes to the server at
     /// this place.
-    pub fn began(&self, session: &[u8; 16], id: &str, place: usize) {
+    pub fn began(&self, session: &[u8; 16], id: &str, server: ServerId) {
         let (slot, digest) = key(session, id);
         let mut value = digest.to_vec();
-        value.extend_from_slice(&u32::try_from(place).unwrap_or(u32::MAX).to_le_bytes());
+        value.extend_from_slice(&server.index().to_le_bytes());
         self.store.set(&slot, &value);
     }
 
     /// The place of the server that it went to, unless that is forgotten.
-    pub fn server(&self, session: &[u8; 16], id: &str) -> Option<usize> {
+    pub fn server(&self, session: &[u8; 16], id: &str) -> Option<ServerId> {
         let (slot, digest) = key(session, id);
         let value = self.store.get(&slot)?;
-        let (known, place) = value.split_first_chunk::<16>()?;
-        let place = u32::from_le_bytes(place.try_into().ok()?);
-        (*known == digest).then(|| usize::try_from(place).ok())?
+        let (known, index) = value.split_first_chunk::<16>()?;
+        let index = usize::from_le_bytes(index.try_into().ok()?);
+        (*known == digest).then(|| ServerId::from_index(index))?
     }
 }
 
@@ -78,16 +79,17 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_request_is_found_by_its_own_session_and_id_only() {
         let requests = RequestServers::new(Rc::new(Kept::default()));
-        requests.began(&[1; 16], "7", 3);
+        let id = |index| ServerId::from_index(index).unwrap();
+        requests.began(&[1; 16], "7", id(3));
         for (session, id, place) in [
-            ([1; 16], "7", Some(3)),
+            ([1; 16], "7", Some(id(3))),
             ([1; 16], "\"7\"", None),
             ([2; 16], "7", None),
         ] {
             assert_eq!(requests.server(&session, id), place, "{session:?} {id}");
         }
-        requests.began(&[1; 16], "7", 0);
-        assert_eq!(requests.server(&[1; 16], "7"), Some(0));
+        requests.began(&[1; 16], "7", id(0));
+        assert_eq!(requests.server(&[1; 16], "7"), Some(id(0)));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

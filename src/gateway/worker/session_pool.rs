@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Server;
+use crate::config::{Server, ServerId};
 use crate::gateway::routing::forwarding::CallerHeaders;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::Scope;
@@ -60,8 +60,8 @@ impl PoolKey {
 /// A session of the gateway's that a request is done with.
 #[derive(Debug, Clone)]
 pub struct SessionLease {
-    /// The server's place.
-    pub place: usize,
+    /// The server.
+    pub server: ServerId,
     /// Under which it is kept, if it is.
     pub key: Option<PoolKey>,
     /// The session.
@@ -75,7 +75,7 @@ pub struct SessionLease {
 
 #[derive(Debug)]
 struct PooledSession {
-    place: usize,
+    server: ServerId,
     link: Rc<UpstreamSession>,
     offers: ServerCapabilities,
     used: Duration,
@@ -126,7 +126,7 @@ impl SessionPool {
             return is_it;
         }
         let kept = PooledSession {
-            place: held.place,
+            server: held.server,
             link: Rc::clone(&held.link),
             offers: held.offers,
             used: now,
@@ -158,7 +158,7 @@ impl SessionPool {
 
     /// Gives up the sessions that are idle at `now`, or too many: to be ended,
     /// each with its server's place.
-    pub fn idle(&mut self, now: Duration) -> Vec<(usize, Rc<UpstreamSession>)> {
+    pub fn idle(&mut self, now: Duration) -> Vec<(ServerId, Rc<UpstreamSession>)> {
         let mut given_up = Vec::new();
         // A request that uses it holds the link, too.
         let is_free = |kept: &PooledSession| Rc::strong_count(&kept.link) == 1;
@@ -166,7 +166,7 @@ impl SessionPool {
         self.kept.retain(|_, kept| {
             let is_over = is_idle(kept);
             if is_over {
-                given_up.push((kept.place, Rc::clone(&kept.link)));
+                given_up.push((kept.server, Rc::clone(&kept.link)));
             }
             !is_over
         });
@@ -177,7 +177,7 @@ impl SessionPool {
                 break;
             };
             let kept = self.kept.remove(&key);
-            given_up.extend(kept.map(|kept| (kept.place, kept.link)));
+            given_up.extend(kept.map(|kept| (kept.server, kept.link)));
         }
         given_up
     }
@@ -201,7 +201,7 @@ mod tests {
             session: Some("s".into()),
         };
         SessionLease {
-            place: 0,
+            server: ServerId::from_index(0).unwrap(),
             key: Some(key.clone()),
             link: Rc::new(link),
             offers: ServerCapabilities::TOOLS,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Gateway;
+use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{Operation, Requester};
 use crate::gateway::upstream::call::{Call, CallId};
@@ -38,7 +38,7 @@ pub(in crate::stream) enum Continuation {
     /// Several servers may have what the request is about.
     Lookup(Box<SuspendedRequest>, NameLookup),
     /// The request is for the server at this place, to be spoken to first.
-    Open(Box<SuspendedRequest>, usize),
+    Open(Box<SuspendedRequest>, ServerId),
 }
 
 impl Continuation {
@@ -61,7 +61,7 @@ impl Stream {
     pub(in crate::stream) fn ask(
         &mut self,
         goal: Operation,
-        places: &[usize],
+        places: &[ServerId],
         asker: Requester,
         purpose: Continuation,
         worker: &mut Worker,
@@ -90,7 +90,7 @@ impl Stream {
         let Some((job, call)) = worker.calls.ask(self.id, call, worker.now()) else {
             return Vec::new();
         };
-        let server = self.config.metrics.server(call.server);
+        let server = self.config.metrics.server(call.server.index());
         let mut effects: Vec<Effect> = count(server.map(|server| server.calls), 1)
             .into_iter()
             .collect();
@@ -189,8 +189,8 @@ impl Stream {
     }
 
     /// Counts that the server at this place failed.
-    pub(in crate::stream) fn failed(&self, at: usize, failure: &Failure) -> Vec<Effect> {
-        let Some(server) = self.config.metrics.server(at) else {
+    pub(in crate::stream) fn failed(&self, server: ServerId, failure: &Failure) -> Vec<Effect> {
+        let Some(server) = self.config.metrics.server(server.index()) else {
             return Vec::new();
         };
         let timeouts = (*failure == Failure::TimedOut).then_some(server.timeouts);
@@ -205,7 +205,7 @@ impl Stream {
 fn news(fanout: &Fanout, gateway: &Gateway, worker: &mut Worker) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (at, failure) in fanout.states() {
-        let Some(server) = gateway.servers.get(at) else {
+        let Some(server) = gateway.server(at) else {
             continue;
         };
         if !worker.note(&server.name, failure.is_some()) {

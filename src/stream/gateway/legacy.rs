@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::Gateway;
+use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::alias::{self, AliasKind};
 use crate::gateway::session::{Session, SessionPart};
@@ -54,8 +54,8 @@ impl Stream {
         match &message.content {
             Content::Response { id } => {
                 let named = own_name(gateway, &session, id, worker);
-                let (at, original) = named.ok_or(Refusal::UnexpectedResponse)?;
-                self.respond(gateway, &request, attributes, (at, &original), worker)
+                let (server, original) = named.ok_or(Refusal::UnexpectedResponse)?;
+                self.respond(gateway, &request, attributes, (server, &original), worker)
             }
             Content::Notification { method, .. } => {
                 self.notify(gateway, &request, (method, &session), worker)?;
@@ -81,14 +81,11 @@ impl Stream {
                         None => return self.find_server(gateway, &request, attributes, worker),
                     },
                 };
-                let places: Vec<usize> = (0..gateway.servers.len())
-                    .filter(|at| {
-                        session
-                            .parts
-                            .get(*at)
-                            .is_some_and(|it| it.voice().is_some())
-                    })
-                    .collect();
+                let places = gateway.server_ids().into_iter().filter(|server| {
+                    let part = session.part(*server);
+                    part.is_some_and(|part| part.voice().is_some())
+                });
+                let places: Vec<ServerId> = places.collect();
                 let asker = self.asker(gateway, &request, &places)?;
                 let mut effects = self.noted(&attributes)?;
                 effects.extend(self.ask(
@@ -122,11 +119,11 @@ impl Stream {
                 // Of a request of a server's, which alone knows the token.
                 let token = translate::ids::referred(message);
                 let own = token.and_then(|token| own_name(gateway, session, token, worker));
-                if let Some((at, own)) = own
+                if let Some((server, own)) = own
                     && let Some(edit) = translate::ids::referring(message, &own)
                 {
                     let body = edit::apply(message.text, vec![edit]);
-                    return self.tell(gateway, session, Some(at), &body, headers, worker);
+                    return self.tell(gateway, session, Some(server), &body, headers, worker);
                 }
                 Ok(())
             }
@@ -135,7 +132,7 @@ impl Stream {
                     return Ok(());
                 };
                 let to = match gateway.single_server() {
-                    Some(_) => Some(0),
+                    Some(server) => Some(server.id),
                     None => worker.requests.server(&session.id, id),
                 };
                 match to {
@@ -172,7 +169,7 @@ fn own_name(
     session: &Session,
     name: &str,
     worker: &Worker,
-) -> Option<(usize, String)> {
+) -> Option<(ServerId, String)> {
     let keys = worker.sealing.as_ref()?.keys();
     let name = json::string(name)?;
     let servers = &gateway.servers;

@@ -90,15 +90,18 @@ impl Stream {
             let keys = worker.sealing.as_ref()?.keys();
             alias::original(keys, AliasKind::Event, &session.id, servers, name)
         });
-        let is_sole = gateway.single_server().is_some();
-        let (at, last) = match resumed {
-            Some(Some((at, event))) => (at, Some(event)),
+        let sole = gateway.single_server();
+        let is_sole = sole.is_some();
+        let (server, last) = match resumed {
+            Some(Some((server, event))) => (server, Some(event)),
             Some(None) if is_sole => return Err(Refusal::UnknownEvent),
-            None if is_sole => (0, None),
-            _ => return Err(self.not_served(false, is_sole)),
+            resumed => match (resumed, sole) {
+                (None, Some(sole)) => (sole.id, None),
+                _ => return Err(self.not_served(false, is_sole)),
+            },
         };
-        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
-        let link = session.parts.get(at).and_then(SessionPart::link);
+        let server = gateway.server(server).ok_or(Refusal::Internal)?;
+        let link = session.part(server.id).and_then(SessionPart::link);
         let Some(link) = link.filter(|link| link.session.is_some()) else {
             return Err(self.not_served(false, false));
         };
@@ -121,12 +124,16 @@ impl Stream {
             cluster: server.cluster.clone(),
         };
         effects.extend(shown(Export::chosen(&chosen, self.config.storage)?));
-        let calls = self.config.metrics.server(at).map(|server| server.calls);
+        let calls = self
+            .config
+            .metrics
+            .server(server.id.index())
+            .map(|server| server.calls);
         effects.extend(count(calls, 1));
         effects.push(Effect::ClearRouteCache);
-        let names = naming(worker, session, (at, server), Sent::Nothing)?;
+        let names = naming(worker, session, server, Sent::Nothing)?;
         let exchange = Translation::legacy(server, None, names);
-        self.phase = Phase::Routed(RoutedRequest::new(at, server, exchange));
+        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
         Ok(effects)
     }
 }

@@ -86,7 +86,7 @@ impl Stream {
             return Err(Refusal::Cursor);
         }
         let id = id.to_owned();
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let places = gateway.server_ids();
         let asker = self.asker(gateway, request, &places)?;
         let mut effects = self.noted(&attributes)?;
         effects.extend(self.ask(

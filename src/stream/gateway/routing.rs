@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::config::Gateway;
+use crate::config::{Gateway, Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::routing::names;
 use crate::gateway::routing::target::{Target, Untargeted};
+use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::gateway::worker::Worker;
 use crate::http::Headers;
@@ -37,7 +38,7 @@ pub(in crate::stream) struct SuspendedRequest {
 pub(in crate::stream) struct NameLookup {
     kind: ListKind,
     /// The servers that may be meant, by their places.
-    places: Vec<usize>,
+    places: Vec<ServerId>,
     /// The list to look at if this one does not have it.
     otherwise: Option<ListKind>,
 }
@@ -55,14 +56,14 @@ impl Stream {
         let Some(target) = target(request)? else {
             return self.untargeted(gateway, request, attributes, worker);
         };
-        let (places, own) = names::candidates(&gateway.servers, target.kind, &target.name);
-        match places.as_slice() {
+        let (owners, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+        match owners.as_slice() {
             [] => Err(unknown(&target)),
-            [at] => self.choose_protocol(
+            [server] => self.choose_protocol(
                 gateway,
                 request,
                 attributes,
-                (*at, Some((&target, own))),
+                (server, Some((&target, own))),
                 worker,
             ),
             _ => {
@@ -74,7 +75,7 @@ impl Stream {
                 };
                 let search = NameLookup {
                     kind,
-                    places,
+                    places: owners.iter().map(|server| server.id).collect(),
                     otherwise,
                 };
                 self.search(gateway, request, search, worker)
@@ -106,7 +107,7 @@ impl Stream {
     ) -> Vec<Effect> {
         self.again(held, |stream, request, attributes| {
             let target = target(request)?.ok_or(Refusal::NameMissing("name"))?;
-            let Some(at) = lists.owner(search.kind, &target.name, gateway)? else {
+            let Some(owner) = lists.owner(search.kind, &target.name, gateway)? else {
                 let search = NameLookup {
                     kind: search.otherwise.ok_or_else(|| unknown(&target))?,
                     otherwise: None,
@@ -115,7 +116,8 @@ impl Stream {
                 return stream.search(gateway, request, search, worker);
             };
             let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
-            let to = (at, Some((&target, own)));
+            let server = gateway.server(owner).ok_or(Refusal::Internal)?;
+            let to = (server, Some((&target, own)));
             stream.choose_protocol(gateway, request, attributes, to, worker)
         })
     }
@@ -129,8 +131,8 @@ impl Stream {
         attributes: Attributes<'_>,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        if gateway.single_server().is_some() {
-            return self.choose_protocol(gateway, request, attributes, (0, None), worker);
+        if let Some(server) = gateway.single_server() {
+            return self.choose_protocol(gateway, request, attributes, (server, None), worker);
         }
         Err(no_method(request))
     }
@@ -142,14 +144,13 @@ impl Stream {
         gateway: &Gateway,
         request: &IncomingMessage<'_>,
         attributes: Attributes<'_>,
-        (at, about): (usize, About<'_>),
+        (server, about): (&Server, About<'_>),
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
         let era = worker.era_of(server);
         let voice = match request.client {
             Client::Legacy(session) => {
-                let part = session.parts.get(at).and_then(|part| part.voice());
+                let part = session.part(server.id).and_then(SessionPart::voice);
                 Some(part.ok_or_else(|| {
                     Refusal::Servers(vec![format!(
                         "server {} did not answer when the session began: initialize anew",
@@ -165,7 +166,11 @@ impl Stream {
                 gateway,
                 request,
                 attributes,
-                Destination { at, voice, held },
+                Destination {
+                    server,
+                    voice,
+                    held,
+                },
                 about,
                 worker,
             );
@@ -173,9 +178,9 @@ impl Stream {
         if era == Some(Era::Legacy) && about.is_none() {
             return Err(no_method(request));
         }
-        let asker = self.asker(gateway, request, &[at])?;
-        let purpose = Continuation::Open(Box::new(SuspendedRequest::of(request)), at);
-        Ok(self.ask(Operation::Open, &[at], asker, purpose, worker))
+        let asker = self.asker(gateway, request, &[server.id])?;
+        let purpose = Continuation::Open(Box::new(SuspendedRequest::of(request)), server.id);
+        Ok(self.ask(Operation::Open, &[server.id], asker, purpose, worker))
     }
 
     /// The server that the request is for can be spoken to, or cannot.
@@ -183,11 +188,11 @@ impl Stream {
         &mut self,
         gateway: &Gateway,
         fanout: &Fanout,
-        (held, at): (&SuspendedRequest, usize),
+        (held, id): (&SuspendedRequest, ServerId),
         worker: &mut Worker,
     ) -> Vec<Effect> {
         self.again(held, |stream, request, attributes| {
-            let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+            let server = gateway.server(id).ok_or(Refusal::Internal)?;
             let opened = fanout.opened(gateway);
             let (voice, session) = opened.map_err(|failure| failure.refusal(&server.name))?;
             let target = target(request)?;
@@ -200,7 +205,7 @@ impl Stream {
                 return Err(no_method(request));
             }
             let way = Destination {
-                at,
+                server,
                 voice,
                 held: session,
             };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::{Gateway, Server};
+use crate::config::{Gateway, Server, ServerId};
 use crate::gateway::routing::request_headers::McpHeaders;
 use crate::gateway::routing::subscriptions::{self, UnusableSubscriptions};
 use crate::gateway::routing::target::Target;
@@ -29,8 +29,8 @@ use crate::stream::response::routed::RoutedRequest;
 use crate::stream::{Effect, Phase, Stream};
 
 /// The way to a server.
-pub(in crate::stream) struct Destination {
-    pub(in crate::stream) at: usize,
+pub(in crate::stream) struct Destination<'s> {
+    pub(in crate::stream) server: &'s Server,
     pub(in crate::stream) voice: UpstreamProtocol,
     /// The gateway's own session, to be given back.
     pub(in crate::stream) held: Option<SessionLease>,
@@ -47,11 +47,11 @@ impl Stream {
         gateway: &Gateway,
         request: &IncomingMessage<'_>,
         attributes: Attributes<'_>,
-        way: Destination,
+        way: Destination<'_>,
         about: About<'_>,
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let server = gateway.servers.get(way.at).ok_or(Refusal::Internal)?;
+        let server = way.server;
         let message = request.message;
         let session = match request.client {
             Client::Modern => None,
@@ -63,9 +63,9 @@ impl Stream {
             (Some(session), UpstreamProtocol::Legacy(_)) => {
                 if gateway.single_server().is_none() {
                     let id = message.id().unwrap_or("null");
-                    worker.requests.began(&session.id, id, way.at);
+                    worker.requests.began(&session.id, id, server.id);
                 }
-                let names = naming(worker, session, (way.at, server), Sent::Request)?;
+                let names = naming(worker, session, server, Sent::Request)?;
                 (
                     Translation::legacy(server, Some(message), names),
                     Vec::new(),
@@ -101,8 +101,8 @@ impl Stream {
             session: link.and_then(|link| link.session.as_deref()),
         };
         let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
-        let effects = self.sent(gateway, request, attributes, (way.at, own, heading, body))?;
-        self.phase = Phase::Routed(RoutedRequest::new(way.at, server, exchange));
+        let effects = self.sent(request, attributes, (server, own, heading, body))?;
+        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
         Ok(effects)
     }
 
@@ -112,14 +112,14 @@ impl Stream {
         gateway: &Gateway,
         request: &IncomingMessage<'_>,
         attributes: Attributes<'_>,
-        (at, original): (usize, &str),
+        (id, original): (ServerId, &str),
         worker: &Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
+        let server = gateway.server(id).ok_or(Refusal::Internal)?;
         let Client::Legacy(session) = request.client else {
             return Err(Refusal::UnexpectedResponse);
         };
-        let link = session.parts.get(at).and_then(SessionPart::link);
+        let link = session.part(id).and_then(SessionPart::link);
         let link = link.ok_or(Refusal::UnexpectedResponse)?;
         let edit = translate::request::with_id(request.message, original);
         let edit = edit.ok_or(Refusal::Internal)?;
@@ -130,22 +130,20 @@ impl Stream {
             session: link.session.as_deref(),
         };
         let body = Some(edit::apply(request.message.text, vec![edit]));
-        let effects = self.sent(gateway, request, attributes, (at, None, heading, body))?;
-        let names = naming(worker, session, (at, server), Sent::Response)?;
+        let effects = self.sent(request, attributes, (server, None, heading, body))?;
+        let names = naming(worker, session, server, Sent::Response)?;
         let exchange = Translation::legacy(server, Some(request.message), names);
-        self.phase = Phase::Routed(RoutedRequest::new(at, server, exchange));
+        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
         Ok(effects)
     }
 
     /// What makes the client's request one to the server at a place.
     fn sent(
         &mut self,
-        gateway: &Gateway,
         request: &IncomingMessage<'_>,
         mut attributes: Attributes<'_>,
-        (at, own, heading, body): (usize, Option<&str>, McpHeaders<'_>, Option<Vec<u8>>),
+        (server, own, heading, body): (&Server, Option<&str>, McpHeaders<'_>, Option<Vec<u8>>),
     ) -> Result<Vec<Effect>, Refusal> {
-        let server = gateway.servers.get(at).ok_or(Refusal::Internal)?;
         let chosen = Chosen {
             server: server.name.clone(),
             cluster: server.cluster.clone(),
@@ -174,7 +172,11 @@ impl Stream {
             effects.push(Effect::ReplaceRequestBody(body));
         }
         effects.extend(self.counted(&attributes));
-        let calls = self.config.metrics.server(at).map(|server| server.calls);
+        let calls = self
+            .config
+            .metrics
+            .server(server.id.index())
+            .map(|server| server.calls);
         effects.extend(count(calls, 1));
         effects.extend(shown(Export::of(&attributes, self.config.storage)?));
         effects.push(Effect::ClearRouteCache);
@@ -191,16 +193,16 @@ impl Stream {
 pub(in crate::stream) fn naming(
     worker: &Worker,
     session: &Session,
-    (place, server): (usize, &Server),
+    server: &Server,
     sent: Sent,
 ) -> Result<SessionAliases, Refusal> {
     let sealing = worker.sealing.as_ref().ok_or(Refusal::Internal)?;
-    let link = session.parts.get(place).and_then(SessionPart::link);
+    let link = session.part(server.id).and_then(SessionPart::link);
     Ok(SessionAliases {
         keys: sealing.keys().clone(),
         session: session.id,
-        place,
-        server: server.name.clone(),
+        server: server.id,
+        server_name: server.name.clone(),
         has_session: link.is_some_and(|link| link.session.is_some()),
         sent,
     })

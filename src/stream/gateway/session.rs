@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::{Gateway, Identity};
+use crate::config::{Gateway, Identity, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
 use crate::gateway::routing::forwarding::CallerHeaders;
@@ -37,7 +37,7 @@ impl Stream {
         &self,
         gateway: &Gateway,
         request: &IncomingMessage<'_>,
-        places: &[usize],
+        places: &[ServerId],
     ) -> Result<Requester, Refusal> {
         let carried = CallerHeaders::of(request.headers, gateway, places)?;
         Ok(match request.client {
@@ -114,7 +114,7 @@ impl Stream {
         let identity = identity(gateway, headers, known.identity.as_deref())?;
         let nothing = mcp::message::Params::default();
         let params = message.params().unwrap_or(&nothing);
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let places = gateway.server_ids();
         let carried = CallerHeaders::of(headers, gateway, &places)?;
         let asker = Requester {
             caller: ClientContext::of_initialize(params, carried)?,
@@ -182,7 +182,7 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let session = self.session(gateway, headers, metadata, worker)?;
-        let places: Vec<usize> = (0..gateway.servers.len()).collect();
+        let places = gateway.server_ids();
         let carried = CallerHeaders::of(headers, gateway, &places)?;
         let asker = in_session(&session, carried);
         Ok(self.ask(Operation::End, &places, asker, Continuation::Ended, worker))
@@ -197,17 +197,17 @@ impl Stream {
         &self,
         gateway: &Gateway,
         session: &Session,
-        to: Option<usize>,
+        to: Option<ServerId>,
         message: &[u8],
         headers: &Headers,
         worker: &mut Worker,
     ) -> Result<(), Refusal> {
-        let servers = gateway.servers.iter().enumerate();
+        let servers = gateway.servers.iter();
         let told: Vec<_> = servers
-            .filter(|(at, _)| to.is_none_or(|to| to == *at))
-            .filter_map(|server| Some((server, session.parts.get(server.0)?.link()?)))
+            .filter(|server| to.is_none_or(|to| to == server.id))
+            .filter_map(|server| Some((server, session.part(server.id)?.link()?)))
             .collect();
-        let places: Vec<usize> = told.iter().map(|((at, _), _)| *at).collect();
+        let places: Vec<ServerId> = told.iter().map(|(server, _)| server.id).collect();
         let carried = CallerHeaders::of(headers, gateway, &places)?;
         for (server, link) in told {
             let call = Call::tell(server, &link, message.to_vec(), &carried);

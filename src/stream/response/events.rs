@@ -98,10 +98,10 @@ impl Stream {
         let (Phase::Routed(routed), Some(gateway)) = (&self.phase, &self.config.gateway) else {
             return;
         };
-        let server = gateway.servers.get(routed.server);
+        let server = routed.server.and_then(|id| gateway.server(id));
         if let (Some(server), Some(held)) = (server, routed.exchange.held()) {
             for message in told {
-                let call = Call::tell((held.place, server), &held.link, message, &held.headers);
+                let call = Call::tell(server, &held.link, message, &held.headers);
                 worker.outbox.push(call);
             }
         }

@@ -27,9 +27,9 @@ impl RoutedRequest {
                     if *failure != Failure::SessionLost {
                         worker.end(
                             gateway,
-                            held.place,
+                            held.server,
                             &held.link,
-                            held.headers.passed(held.place),
+                            held.headers.passed(held.server),
                         );
                     }
                 }
@@ -52,15 +52,15 @@ impl Stream {
         };
         let is_over = routed.answered || matches!(routed.body, ResponseBody::Instead(_));
         let released = routed.exchange.release(is_over);
-        let server = gateway.servers.get(routed.server);
+        let server = routed.server.and_then(|id| gateway.server(id));
         if let (Some((held, told)), Some(server)) = (released, server) {
             if routed.answered && !matches!(routed.body, ResponseBody::Instead(_)) {
                 worker.pool.heard(&held, Some(worker.now()));
             }
             let link = Rc::clone(&held.link);
-            worker.outbox.extend(
-                told.map(|told| Call::tell((held.place, server), &link, told, &held.headers)),
-            );
+            worker
+                .outbox
+                .extend(told.map(|told| Call::tell(server, &link, told, &held.headers)));
             worker.release(&held, gateway);
         }
     }

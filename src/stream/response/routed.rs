@@ -1,6 +1,6 @@
 //! The answer to a request that was routed to a server, as it comes.
 
-use crate::config::Server;
+use crate::config::{Server, ServerId};
 use crate::gateway::translate::translation::{Translated, Translation};
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
@@ -16,8 +16,8 @@ use crate::stream::{Effect, Flow, Phase, Step, Stream};
 /// A request that went on to a server.
 #[derive(Debug)]
 pub(in crate::stream) struct RoutedRequest {
-    /// Its place in the configuration, and its name.
-    pub(in crate::stream) server: usize,
+    /// The server of the gateway; absent in policy mode.
+    pub(in crate::stream) server: Option<ServerId>,
     name: String,
     pub(in crate::stream) exchange: Translation,
     pub(in crate::stream) body: ResponseBody,
@@ -43,9 +43,9 @@ pub(in crate::stream) enum ResponseBody {
 }
 
 impl RoutedRequest {
-    pub(in crate::stream) fn new(at: usize, server: &Server, exchange: Translation) -> Self {
+    pub(in crate::stream) fn new(server: &Server, exchange: Translation) -> Self {
         Self {
-            server: at,
+            server: Some(server.id),
             name: server.name.clone(),
             answered: !exchange.wants_answer(),
             exchange,
@@ -56,8 +56,7 @@ impl RoutedRequest {
     /// A request in policy mode, to whatever server is behind this filter.
     pub(in crate::stream) fn behind(exchange: Translation) -> Self {
         Self {
-            // No server of the configuration's.
-            server: usize::MAX,
+            server: None,
             name: "upstream".to_owned(),
             answered: !exchange.wants_answer(),
             exchange,
@@ -325,7 +324,9 @@ impl Stream {
             return Reply::default();
         };
         let refusal = routed.refusal(failure);
-        effects.extend(self.failed(routed.server, failure));
+        if let Some(server) = routed.server {
+            effects.extend(self.failed(server, failure));
+        }
         effects.extend(count(self.config.metrics.rejected(refusal.status()), 1));
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         let line = format!("server {} {}", routed.name, failure.for_log());
