@@ -155,7 +155,7 @@ fn resolved(name: &str) -> (&'static str, &str) {
 fn lists(input: &Input<'_>, gateway: &Gateway) {
     let mut answered: Vec<(ServerId, ServerList)> = Vec::new();
     let (mut expected, mut left_out, mut seen) = (Vec::new(), 0, HashSet::new());
-    for (at, (server, tools)) in gateway.servers.iter().zip(&input.lists).enumerate() {
+    for (server, tools) in gateway.servers.iter().zip(&input.lists) {
         let written = tools.iter().map(|tool| {
             let (before, after) = tool.around();
             format!("{before}{}{after}", tool.json(""))

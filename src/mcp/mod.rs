@@ -6,6 +6,7 @@ pub mod capabilities;
 pub mod era;
 pub mod header_value;
 pub mod json;
+pub mod jsonrpc;
 pub mod list;
 pub mod lookalike;
 pub mod message;

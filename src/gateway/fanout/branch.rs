@@ -26,7 +26,7 @@ pub(super) struct Branch {
     pub(super) deadline: Duration,
     pub(super) entries: ServerList,
     /// How it is spoken to, once that is known.
-    pub(super) voice: Option<UpstreamProtocol>,
+    pub(super) protocol: Option<UpstreamProtocol>,
     /// Whose the session is.
     pub(super) lease: SessionOwner,
     /// What it can do, once that is known.
@@ -88,7 +88,7 @@ impl Branch {
             state: State::Done,
             deadline,
             entries: ServerList::default(),
-            voice: None,
+            protocol: None,
             lease,
             offers: None,
             discovered: None,
@@ -104,13 +104,13 @@ impl Branch {
     /// `capabilities`.
     pub(super) fn first(
         &mut self,
-        goal: &Operation,
+        operation: &Operation,
         server: &Server,
         capabilities: &str,
         worker: &Worker,
     ) -> NextStep {
-        if self.voice.is_none() {
-            self.voice = match worker.era_of(server) {
+        if self.protocol.is_none() {
+            self.protocol = match worker.era_of(server) {
                 Some(Era::Modern) => Some(UpstreamProtocol::Modern),
                 Some(Era::Legacy) => Some(UpstreamProtocol::Legacy(None)),
                 None => None,
@@ -120,13 +120,13 @@ impl Branch {
             let known = worker.known(&server.name, capabilities, self.scope);
             self.offers = known.as_ref().map(|known| known.offers());
         }
-        if *goal == Operation::Greet
-            && self.voice == Some(UpstreamProtocol::Modern)
+        if *operation == Operation::Greet
+            && self.protocol == Some(UpstreamProtocol::Modern)
             && self.tries(server, worker)
         {
-            self.voice = Some(UpstreamProtocol::Legacy(None));
+            self.protocol = Some(UpstreamProtocol::Legacy(None));
         }
-        match (&self.voice, goal) {
+        match (&self.protocol, operation) {
             (None, _) | (Some(UpstreamProtocol::Modern), Operation::Greet) => {
                 NextStep::Ask(UpstreamRequest::Discover, None)
             }
@@ -139,7 +139,7 @@ impl Branch {
             (Some(UpstreamProtocol::Legacy(None)), Operation::List(_)) if self.offers.is_none() => {
                 NextStep::Ask(UpstreamRequest::Initialize, None)
             }
-            _ => self.onward(goal),
+            _ => self.onward(operation),
         }
     }
 
@@ -163,11 +163,11 @@ impl Branch {
     }
 
     /// The next step with a server that can be spoken to.
-    pub(super) fn onward(&self, goal: &Operation) -> NextStep {
-        match goal {
+    pub(super) fn onward(&self, operation: &Operation) -> NextStep {
+        match operation {
             Operation::Greet => NextStep::Done,
-            Operation::Open => match &self.voice {
-                Some(voice) if voice.is_silent() => {
+            Operation::Open => match &self.protocol {
+                Some(protocol) if protocol.is_silent() => {
                     NextStep::Ask(UpstreamRequest::Initialize, None)
                 }
                 // What is routed cannot be asked again.
@@ -189,7 +189,7 @@ impl Branch {
     /// these `capabilities`.
     pub(super) fn take(
         &mut self,
-        (goal, capabilities): (&Operation, &str),
+        (operation, capabilities): (&Operation, &str),
         server: &Server,
         answer: CallResult,
         gateway: &Gateway,
@@ -210,9 +210,9 @@ impl Branch {
                 worker.modern_only(&server.name);
             }
             self.refused = true;
-            self.voice = Some(UpstreamProtocol::Modern);
+            self.protocol = Some(UpstreamProtocol::Modern);
             return match &self.discovered {
-                Some(_) => self.onward(goal),
+                Some(_) => self.onward(operation),
                 None => NextStep::Ask(UpstreamRequest::Discover, None),
             };
         }
@@ -224,16 +224,16 @@ impl Branch {
                     Rc::clone(&discovered),
                 );
                 self.met(discovered);
-                if self.tries(server, worker) && *goal == Operation::Greet {
-                    self.voice = Some(UpstreamProtocol::Legacy(None));
+                if self.tries(server, worker) && *operation == Operation::Greet {
+                    self.protocol = Some(UpstreamProtocol::Legacy(None));
                     return NextStep::Ask(UpstreamRequest::Initialize, None);
                 }
-                self.voice = Some(UpstreamProtocol::Modern);
-                self.onward(goal)
+                self.protocol = Some(UpstreamProtocol::Modern);
+                self.onward(operation)
             }
             CallResult::Legacy => {
                 worker.is(&server.name, Era::Legacy);
-                self.voice = Some(UpstreamProtocol::Legacy(None));
+                self.protocol = Some(UpstreamProtocol::Legacy(None));
                 NextStep::Ask(UpstreamRequest::Initialize, None)
             }
             CallResult::Opened(discovered, link) => {
@@ -244,20 +244,20 @@ impl Branch {
                         Rc::clone(&discovered),
                     );
                 }
-                self.voice = Some(UpstreamProtocol::Legacy(Some(link)));
+                self.protocol = Some(UpstreamProtocol::Legacy(Some(link)));
                 self.met(discovered);
                 NextStep::Ask(UpstreamRequest::Initialized, None)
             }
             CallResult::Done => {
                 self.is_sure = true;
                 match question {
-                    UpstreamRequest::Initialized => self.onward(goal),
+                    UpstreamRequest::Initialized => self.onward(operation),
                     _ => NextStep::Done,
                 }
             }
             CallResult::Page {
-                page, freshness, ..
-            } => self.add(question, page, freshness, gateway),
+                page, cache_hints, ..
+            } => self.add(question, page, cache_hints, gateway),
             CallResult::NoMethod | CallResult::Failed(Failure::Error { .. })
                 if question == UpstreamRequest::Ping =>
             {
@@ -308,7 +308,7 @@ impl Branch {
             return NextStep::Failed(Failure::SessionLost);
         }
         self.lost = true;
-        self.voice = Some(UpstreamProtocol::Legacy(None));
+        self.protocol = Some(UpstreamProtocol::Legacy(None));
         self.entries = ServerList::default();
         // Cursors are the session's.
         drop(cursor);
@@ -320,7 +320,7 @@ impl Branch {
 
     /// The session, where there is one.
     pub(super) fn link(&self) -> Option<&Rc<UpstreamSession>> {
-        self.voice.as_ref()?.link()
+        self.protocol.as_ref()?.link()
     }
 
     /// Adds a page.
@@ -328,11 +328,11 @@ impl Branch {
         &mut self,
         asked: UpstreamRequest,
         page: Rc<ListPage>,
-        freshness: CacheHints,
+        cache_hints: CacheHints,
         gateway: &Gateway,
     ) -> NextStep {
         let cursor = page.cursor.clone();
-        self.entries.add(page, freshness);
+        self.entries.add(page, cache_hints);
         if self.entries.bytes() > gateway.max_list_bytes {
             return NextStep::Failed(Failure::ListTooLong(gateway.max_list_bytes));
         }

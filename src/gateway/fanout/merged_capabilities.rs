@@ -51,7 +51,7 @@ pub fn merge(
     out.push(b',');
     servers
         .iter()
-        .fold(start, |all, server| all.and(server.discovered.freshness))
+        .fold(start, |all, server| all.and(server.discovered.cache_hints))
         .push_json(&mut out);
     merged_list::push_server_info(&mut out, server_info);
     out.push(b'}');

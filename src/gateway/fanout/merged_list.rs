@@ -17,19 +17,19 @@ use crate::policy::authorization::{Authorization, Principal};
 #[derive(Debug, Default)]
 pub struct ServerList {
     pages: Vec<Rc<ListPage>>,
-    freshness: Option<CacheHints>,
+    cache_hints: Option<CacheHints>,
 }
 
 impl ServerList {
     /// Adds a page that may be kept for as long as `freshness` says.
-    pub fn add(&mut self, page: Rc<ListPage>, freshness: CacheHints) {
-        self.freshness = Some(self.freshness().and(freshness));
+    pub fn add(&mut self, page: Rc<ListPage>, cache_hints: CacheHints) {
+        self.cache_hints = Some(self.cache_hints().and(cache_hints));
         self.pages.push(page);
     }
 
     /// The least that any page allows.
-    pub fn freshness(&self) -> CacheHints {
-        self.freshness.unwrap_or(CacheHints::ALL)
+    pub fn cache_hints(&self) -> CacheHints {
+        self.cache_hints.unwrap_or(CacheHints::ALL)
     }
 
     /// How many pages there are.
@@ -82,7 +82,7 @@ pub fn merge(
     let mut out = Vec::with_capacity(size);
     let mut seen = HashSet::new();
     let (mut left_out, mut shown) = (0_usize, 0_usize);
-    let mut freshness = start;
+    let mut cache_hints = start;
     out.extend_from_slice(match era {
         Era::Modern => br#"{"resultType":"complete","#,
         Era::Legacy => b"{",
@@ -90,7 +90,7 @@ pub fn merge(
     json::push_string(&mut out, kind.member());
     out.extend_from_slice(b":[");
     for (server, list) in lists {
-        freshness = freshness.and(list.freshness());
+        cache_hints = cache_hints.and(list.cache_hints());
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
             let (owners, _) = names::candidates(&gateway.servers, kind, &entry.name);
             let is_owner = owners.iter().any(|owner| owner.id == *server);
@@ -112,8 +112,8 @@ pub fn merge(
     if era == Era::Modern {
         out.push(b',');
         // Another caller may see another list.
-        freshness.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
-        freshness.push_json(&mut out);
+        cache_hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
+        cache_hints.push_json(&mut out);
         push_server_info(&mut out, &gateway.server_info);
     }
     out.push(b'}');
@@ -155,8 +155,8 @@ mod tests {
             let mut entries = ServerList::default();
             for page in *pages {
                 let page = ListPage::read(kind, &gateway.servers[at], page).unwrap();
-                let freshness = page.freshness;
-                entries.add(Rc::new(page), freshness);
+                let cache_hints = page.cache_hints;
+                entries.add(Rc::new(page), cache_hints);
             }
             (ServerId::from_index(at).unwrap(), entries)
         };

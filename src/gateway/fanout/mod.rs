@@ -28,10 +28,10 @@ use crate::mcp::era::Era;
 /// A question under way.
 #[derive(Debug)]
 pub struct Fanout {
-    pub(super) goal: Operation,
-    pub(super) asker: Requester,
+    pub(super) operation: Operation,
+    pub(super) requester: Requester,
     next_call: u32,
-    legs: Vec<Branch>,
+    branches: Vec<Branch>,
     /// Pages that were there, and that were not.
     hits: u64,
     misses: u64,
@@ -48,17 +48,17 @@ impl Fanout {
     /// Where no call is needed, it [is done](Fanout::is_done) already. Servers
     /// that have no part in the client's session are left out.
     pub fn start(
-        goal: Operation,
+        operation: Operation,
         servers: &[ServerId],
-        asker: Requester,
+        requester: Requester,
         gateway: &Gateway,
         worker: &mut Worker,
     ) -> (Self, Vec<Call>) {
         let mut fanout = Self {
-            goal,
-            asker,
+            operation,
+            requester,
             next_call: 0,
-            legs: Vec::with_capacity(servers.len()),
+            branches: Vec::with_capacity(servers.len()),
             hits: 0,
             misses: 0,
         };
@@ -70,43 +70,45 @@ impl Fanout {
                 continue;
             };
             let deadline = now.saturating_add(server.timeout);
-            let scope = ground.worker.scope(fanout.asker.caller.headers.passed(*id));
-            let Some(mut leg) = fanout.leg(*id, deadline, scope) else {
+            let scope = ground
+                .worker
+                .scope(fanout.requester.caller.headers.passed(*id));
+            let Some(mut branch) = fanout.branch(*id, deadline, scope) else {
                 continue;
             };
-            let capabilities = &fanout.asker.caller.capabilities;
-            let next = leg.first(&fanout.goal, server, capabilities, ground.worker);
-            calls.extend(fanout.go_on(&mut leg, next, &mut ground));
-            fanout.legs.push(leg);
+            let capabilities = &fanout.requester.caller.capabilities;
+            let next = branch.first(&fanout.operation, server, capabilities, ground.worker);
+            calls.extend(fanout.go_on(&mut branch, next, &mut ground));
+            fanout.branches.push(branch);
         }
         (fanout, calls)
     }
 
     /// The part of the server at this place; `None` where it has none in the
     /// client's session.
-    fn leg(&self, server: ServerId, deadline: Duration, scope: Option<Scope>) -> Option<Branch> {
-        let lease = match self.asker.caller.era {
+    fn branch(&self, server: ServerId, deadline: Duration, scope: Option<Scope>) -> Option<Branch> {
+        let lease = match self.requester.caller.era {
             Era::Legacy => SessionOwner::Clients,
             Era::Modern => SessionOwner::Gateways,
         };
-        let mut leg = Branch::new(server, deadline, lease, scope);
-        if lease == SessionOwner::Gateways || self.goal == Operation::Greet {
-            return Some(leg);
+        let mut branch = Branch::new(server, deadline, lease, scope);
+        if lease == SessionOwner::Gateways || self.operation == Operation::Greet {
+            return Some(branch);
         }
-        let part = self.asker.parts.get(server.index())?;
-        let voice = part.voice()?;
+        let part = self.requester.parts.get(server.index())?;
+        let protocol = part.protocol()?;
         // A modern server knows neither sessions nor levels that outlast a request.
-        let concerned = match self.goal {
-            Operation::SetLevel(_) => voice != UpstreamProtocol::Modern,
-            Operation::End => voice.link().is_some_and(|link| link.session.is_some()),
+        let concerned = match self.operation {
+            Operation::SetLevel(_) => protocol != UpstreamProtocol::Modern,
+            Operation::End => protocol.link().is_some_and(|link| link.session.is_some()),
             Operation::Greet | Operation::Open | Operation::List(_) => true,
         };
         if !concerned {
             return None;
         }
-        leg.offers = Some(part.offers());
-        leg.voice = Some(voice);
-        Some(leg)
+        branch.offers = Some(part.offers());
+        branch.protocol = Some(protocol);
+        Some(branch)
     }
 
     /// Takes the answer to a call; gives the next one, if any.
@@ -117,26 +119,30 @@ impl Fanout {
         gateway: &Gateway,
         worker: &mut Worker,
     ) -> Option<Call> {
-        let waits = |leg: &Branch| matches!(leg.state, State::Waiting { call: waiting, .. } if waiting == call);
-        let mut legs = std::mem::take(&mut self.legs);
-        let call = legs.iter_mut().find(|leg| waits(leg)).and_then(|leg| {
-            let server = gateway.server(leg.server)?;
-            let had = leg.link().cloned();
-            let to = (&self.goal, self.asker.caller.capabilities.as_str());
-            let next = leg.take(to, server, answer, gateway, worker);
-            if let (Some(had), None, Some(key)) = (had, leg.link(), self.key(leg, server)) {
-                worker.pool.drop(&key, &had);
-            }
-            self.go_on(leg, next, &mut Context { gateway, worker })
-        });
-        self.legs = legs;
+        let waits = |branch: &Branch| matches!(branch.state, State::Waiting { call: waiting, .. } if waiting == call);
+        let mut branches = std::mem::take(&mut self.branches);
+        let call = branches
+            .iter_mut()
+            .find(|branch| waits(branch))
+            .and_then(|branch| {
+                let server = gateway.server(branch.server)?;
+                let had = branch.link().cloned();
+                let to = (&self.operation, self.requester.caller.capabilities.as_str());
+                let next = branch.take(to, server, answer, gateway, worker);
+                if let (Some(had), None, Some(key)) = (had, branch.link(), self.key(branch, server))
+                {
+                    worker.pool.drop(&key, &had);
+                }
+                self.go_on(branch, next, &mut Context { gateway, worker })
+            });
+        self.branches = branches;
         call
     }
 
     /// Takes `leg` as far as it goes without asking; gives the call it then needs.
     fn go_on(
         &mut self,
-        leg: &mut Branch,
+        branch: &mut Branch,
         next: NextStep,
         ground: &mut Context<'_>,
     ) -> Option<Call> {
@@ -145,49 +151,56 @@ impl Fanout {
             let (mut question, mut cursor) = match next {
                 NextStep::Ask(question, cursor) => (question, cursor),
                 NextStep::Done => {
-                    leg.state = State::Done;
-                    self.release(leg, ground);
+                    branch.state = State::Done;
+                    self.release(branch, ground);
                     return None;
                 }
                 NextStep::Failed(failure) => {
-                    leg.state = State::Failed(failure);
-                    self.release(leg, ground);
+                    branch.state = State::Failed(failure);
+                    self.release(branch, ground);
                     return None;
                 }
             };
-            let server = ground.gateway.server(leg.server)?;
-            let share = self.share(leg, &question, cursor.as_deref(), server, ground);
+            let server = ground.gateway.server(branch.server)?;
+            let share = self.share(branch, &question, cursor.as_deref(), server, ground);
             if let (Some(share), UpstreamRequest::List(kind)) = (&share, &question) {
                 let now = ground.worker.now();
                 let read = |result: &str| ListPage::read(*kind, server, result).ok();
-                if let Some((page, freshness)) = ground.worker.pages.get(share.key, now, read) {
+                if let Some((page, cache_hints)) = ground.worker.pages.get(share.key, now, read) {
                     self.hits = self.hits.saturating_add(1);
-                    next = leg.add(question, page, freshness, ground.gateway);
+                    next = branch.add(question, page, cache_hints, ground.gateway);
                     continue;
                 }
                 self.misses = self.misses.saturating_add(1);
             }
-            if leg.voice.as_ref().is_some_and(UpstreamProtocol::is_silent)
+            if branch
+                .protocol
+                .as_ref()
+                .is_some_and(UpstreamProtocol::is_silent)
                 && question != UpstreamRequest::Initialize
             {
-                let key = self.key(leg, server);
+                let key = self.key(branch, server);
                 let now = ground.worker.now();
                 match key.and_then(|key| ground.worker.pool.get(&key, now)) {
-                    Some(found) => leg.voice = Some(UpstreamProtocol::Legacy(Some(found.link))),
+                    Some(found) => {
+                        branch.protocol = Some(UpstreamProtocol::Legacy(Some(found.link)))
+                    }
                     // It is asked again when there is a session.
                     None => (question, cursor) = (UpstreamRequest::Initialize, None),
                 }
             } else if question == UpstreamRequest::Initialize
-                && let Some(known) = self.known(leg, server, ground)
+                && let Some(known) = self.known(branch, server, ground)
             {
                 next = known;
                 continue;
             }
-            if question == UpstreamRequest::Initialize && self.asker.who == CallerIdentity::Nobody {
+            if question == UpstreamRequest::Initialize
+                && self.requester.who == CallerIdentity::Nobody
+            {
                 next = NextStep::Failed(Failure::Anonymous);
                 continue;
             }
-            let left = leg.deadline.saturating_sub(ground.worker.now());
+            let left = branch.deadline.saturating_sub(ground.worker.now());
             if left < Duration::from_millis(1) {
                 next = NextStep::Failed(Failure::TimedOut);
                 continue;
@@ -204,9 +217,12 @@ impl Fanout {
                 // The clock may jump.
                 timeout: left.min(server.timeout),
             };
-            let voice = leg.voice.as_ref().unwrap_or(&silent);
-            let call = self.asker.caller.call(ground.gateway, server, voice, put);
-            leg.state = State::Waiting {
+            let protocol = branch.protocol.as_ref().unwrap_or(&silent);
+            let call = self
+                .requester
+                .caller
+                .call(ground.gateway, server, protocol, put);
+            branch.state = State::Waiting {
                 call: id,
                 question,
                 cursor,
@@ -218,49 +234,49 @@ impl Fanout {
     /// What is known already, in place of a new session.
     fn known(
         &self,
-        leg: &mut Branch,
+        branch: &mut Branch,
         server: &Server,
         ground: &mut Context<'_>,
     ) -> Option<NextStep> {
-        let caller = &self.asker.caller;
-        if caller.era == Era::Modern && self.goal == Operation::Greet {
+        let caller = &self.requester.caller;
+        if caller.era == Era::Modern && self.operation == Operation::Greet {
             let known = {
                 let worker = &ground.worker;
-                worker.known(&server.name, &caller.capabilities, leg.scope)?
+                worker.known(&server.name, &caller.capabilities, branch.scope)?
             };
-            leg.discovered = Some(known);
+            branch.discovered = Some(known);
             return Some(NextStep::Done);
         }
         let now = ground.worker.now();
-        let found = ground.worker.pool.get(&self.key(leg, server)?, now)?;
-        leg.voice = Some(UpstreamProtocol::Legacy(Some(found.link)));
-        leg.offers = Some(found.offers);
-        leg.is_sure = found.is_sure;
-        Some(leg.onward(&self.goal))
+        let found = ground.worker.pool.get(&self.key(branch, server)?, now)?;
+        branch.protocol = Some(UpstreamProtocol::Legacy(Some(found.link)));
+        branch.offers = Some(found.offers);
+        branch.is_sure = found.is_sure;
+        Some(branch.onward(&self.operation))
     }
 
     /// The key of the gateway's own sessions with `server`, that of `leg`.
-    fn key(&self, leg: &Branch, server: &Server) -> Option<PoolKey> {
-        (self.asker.caller.era == Era::Modern)
+    fn key(&self, branch: &Branch, server: &Server) -> Option<PoolKey> {
+        (self.requester.caller.era == Era::Modern)
             .then(|| {
-                let identity = match &self.asker.who {
+                let identity = match &self.requester.who {
                     CallerIdentity::Known(identity) => Some(identity.as_str()),
                     CallerIdentity::Anyone | CallerIdentity::Nobody => None,
                 };
-                let capabilities = &self.asker.caller.capabilities;
-                PoolKey::new(server, identity, capabilities, leg.scope)
+                let capabilities = &self.requester.caller.capabilities;
+                PoolKey::new(server, identity, capabilities, branch.scope)
             })
             .flatten()
     }
 
     /// Keeps the gateway's own session for others, or ends it; unless the
     /// request goes on with it.
-    fn release(&self, leg: &Branch, ground: &mut Context<'_>) {
-        if self.goal == Operation::Open && matches!(leg.state, State::Done) {
+    fn release(&self, branch: &Branch, ground: &mut Context<'_>) {
+        if self.operation == Operation::Open && matches!(branch.state, State::Done) {
             return;
         }
-        if let Some(held) = self.held(leg, ground.gateway) {
-            if matches!(leg.state, State::Done) {
+        if let Some(held) = self.held(branch, ground.gateway) {
+            if matches!(branch.state, State::Done) {
                 let now = ground.worker.now();
                 ground.worker.pool.heard(&held, Some(now));
             }
@@ -269,29 +285,32 @@ impl Fanout {
     }
 
     /// The gateway's own session with the server of `leg`.
-    fn held(&self, leg: &Branch, gateway: &Gateway) -> Option<SessionLease> {
-        let link = leg.link().filter(|_| leg.lease == SessionOwner::Gateways)?;
+    fn held(&self, branch: &Branch, gateway: &Gateway) -> Option<SessionLease> {
+        let link = branch
+            .link()
+            .filter(|_| branch.lease == SessionOwner::Gateways)?;
         Some(SessionLease {
-            server: leg.server,
-            key: self.key(leg, gateway.server(leg.server)?),
+            server: branch.server,
+            key: self.key(branch, gateway.server(branch.server)?),
             link: Rc::clone(link),
-            offers: leg.offers.unwrap_or_default(),
-            headers: self.asker.caller.headers.clone(),
+            offers: branch.offers.unwrap_or_default(),
+            headers: self.requester.caller.headers.clone(),
         })
     }
 
     /// Nobody waits for what is under way any more: sessions that were opened
     /// for it are kept for others, or ended.
     pub fn given_up(&self, gateway: &Gateway, worker: &mut Worker) {
-        let is_begun = self.goal == Operation::Greet && self.asker.caller.era == Era::Legacy;
-        for leg in &self.legs {
-            let is_waiting = matches!(leg.state, State::Waiting { .. });
-            match (leg.link(), self.held(leg, gateway)) {
+        let is_begun =
+            self.operation == Operation::Greet && self.requester.caller.era == Era::Legacy;
+        for branch in &self.branches {
+            let is_waiting = matches!(branch.state, State::Waiting { .. });
+            match (branch.link(), self.held(branch, gateway)) {
                 (_, Some(held)) if is_waiting => worker.release(&held, gateway),
                 // The client's session, which it never got.
                 (Some(link), None) if is_begun => {
-                    let passed = self.asker.caller.headers.passed(leg.server);
-                    worker.end(gateway, leg.server, link, passed);
+                    let passed = self.requester.caller.headers.passed(branch.server);
+                    worker.end(gateway, branch.server, link, passed);
                 }
                 _ => {}
             }
@@ -301,7 +320,7 @@ impl Fanout {
     /// How the answer to a question is shared, if it may be.
     fn share(
         &self,
-        leg: &Branch,
+        branch: &Branch,
         question: &UpstreamRequest,
         cursor: Option<&str>,
         server: &Server,
@@ -311,41 +330,43 @@ impl Fanout {
             return None;
         };
         // What a caller's credentials show is that caller's.
-        if leg.scope.is_some() {
+        if branch.scope.is_some() {
             return None;
         }
         // What is said in a session is that session's, unless the configuration
         // says that it is everyone's.
-        let is_stateless = leg.voice == Some(UpstreamProtocol::Modern);
+        let is_stateless = branch.protocol == Some(UpstreamProtocol::Modern);
         let version = if is_stateless {
-            self.asker.caller.modern_version()
+            self.requester.caller.modern_version()
         } else {
             "legacy"
         };
         let may_be = is_stateless || server.list_ttl.is_some();
-        (ground.gateway.caches && may_be && !leg.alone).then(|| Share {
+        (ground.gateway.caches && may_be && !branch.alone).then(|| Share {
             key: PageKey::new(
                 &ground.worker.plugin,
                 server,
                 *kind,
                 cursor,
                 version,
-                &self.asker.caller.capabilities,
+                &self.requester.caller.capabilities,
             ),
             ttl: server.list_ttl,
             joins: is_stateless
-                && (server.list_ttl.is_some() || ground.worker.is_shared(leg.server, *kind)),
+                && (server.list_ttl.is_some() || ground.worker.is_shared(branch.server, *kind)),
         })
     }
 
     /// Each server's place, and how it failed if it did; for those that are
     /// done with.
     pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {
-        self.legs.iter().filter_map(|leg| match &leg.state {
-            State::Waiting { .. } => None,
-            State::Done => Some((leg.server, None)),
-            State::Failed(failure) => Some((leg.server, Some(failure))),
-        })
+        self.branches
+            .iter()
+            .filter_map(|branch| match &branch.state {
+                State::Waiting { .. } => None,
+                State::Done => Some((branch.server, None)),
+                State::Failed(failure) => Some((branch.server, Some(failure))),
+            })
     }
 
     /// Pages that were there, and that had to be asked for, though they might be.
@@ -356,14 +377,14 @@ impl Fanout {
     /// Whether all servers have answered or failed.
     pub fn is_done(&self) -> bool {
         !self
-            .legs
+            .branches
             .iter()
-            .any(|leg| matches!(leg.state, State::Waiting { .. }))
+            .any(|branch| matches!(branch.state, State::Waiting { .. }))
     }
 
     /// Who asked.
     pub fn caller(&self) -> &ClientContext {
-        &self.asker.caller
+        &self.requester.caller
     }
 }
 
@@ -390,7 +411,7 @@ mod tests {
         fn set(&self, _: &str, _: &[u8]) {}
     }
 
-    fn asker(gateway: &Gateway, key: Option<&str>) -> Requester {
+    fn requester(gateway: &Gateway, key: Option<&str>) -> Requester {
         let headers = Headers::from_pairs(key.map(|key| ("x-key", key)));
         Requester {
             caller: ClientContext {
@@ -428,7 +449,7 @@ mod tests {
             let result = r#"{"tools":[],"ttlMs":1000,"cacheScope":"public"}"#;
             let page = ListPage::read(ListKind::Tools, &gateway.servers[0], result).unwrap();
             CallResult::Page {
-                freshness: page.freshness,
+                cache_hints: page.cache_hints,
                 page: Rc::new(page),
                 private: false,
             }
@@ -442,10 +463,15 @@ mod tests {
             (Some("two"), "private", true),
             (None, "public", true),
         ] {
-            let goal = Operation::List(ListKind::Tools);
-            let asker = asker(&gateway, key);
-            let (mut fanout, calls) =
-                Fanout::start(goal, &[gateway.servers[0].id], asker, &gateway, &mut worker);
+            let operation = Operation::List(ListKind::Tools);
+            let requester = requester(&gateway, key);
+            let (mut fanout, calls) = Fanout::start(
+                operation,
+                &[gateway.servers[0].id],
+                requester,
+                &gateway,
+                &mut worker,
+            );
             let mut call = calls.into_iter().next().unwrap();
             assert_eq!(
                 call.question == UpstreamRequest::Discover,
@@ -465,7 +491,11 @@ mod tests {
             assert_eq!(call.share.is_some(), key.is_none(), "{key:?}");
             let next = fanout.answered(call.id, page(), &gateway, &mut worker);
             assert_eq!(next, None);
-            pool_keys.push(fanout.key(&fanout.legs[0], &gateway.servers[0]).unwrap());
+            pool_keys.push(
+                fanout
+                    .key(&fanout.branches[0], &gateway.servers[0])
+                    .unwrap(),
+            );
             let list = String::from_utf8(fanout.outcome(&gateway, None).result.unwrap()).unwrap();
             assert!(
                 list.contains(&format!(r#""cacheScope":"{scope}""#)),
@@ -482,7 +512,7 @@ mod tests {
         let config = Config::parse(br#"{"servers":[{"name":"d"}]}"#).unwrap();
         let gateway = config.gateway.unwrap();
         let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(Nothing));
-        let asker = Requester {
+        let requester = Requester {
             caller: ClientContext {
                 era: Era::Legacy,
                 version: "2025-11-25".into(),
@@ -509,7 +539,7 @@ mod tests {
         let (mut fanout, calls) = Fanout::start(
             Operation::Greet,
             &[gateway.servers[0].id],
-            asker,
+            requester,
             &gateway,
             &mut worker,
         );

@@ -31,13 +31,13 @@ impl Fanout {
     /// would make it too long fails. To be called once, when all is answered.
     pub fn bound(&mut self, gateway: &Gateway) {
         let mut total = 0_usize;
-        for leg in &mut self.legs {
-            if matches!(leg.state, State::Failed(_)) {
+        for branch in &mut self.branches {
+            if matches!(branch.state, State::Failed(_)) {
                 continue;
             }
-            let with = total.saturating_add(leg.entries.bytes());
+            let with = total.saturating_add(branch.entries.bytes());
             if with > gateway.max_list_bytes {
-                leg.state = State::Failed(Failure::ListTooLong(gateway.max_list_bytes));
+                branch.state = State::Failed(Failure::ListTooLong(gateway.max_list_bytes));
             } else {
                 total = with;
             }
@@ -54,25 +54,26 @@ impl Fanout {
 
     /// Why there is no outcome, if there is none.
     pub fn refused(&self, gateway: &Gateway) -> Option<Refusal> {
-        let is_lost = |leg: &Branch| matches!(leg.state, State::Failed(Failure::SessionLost));
+        let is_lost = |branch: &Branch| matches!(branch.state, State::Failed(Failure::SessionLost));
         // The gateway's own sessions are no business of the client's.
-        if self.asker.caller.era == Era::Legacy && self.legs.iter().any(is_lost) {
+        if self.requester.caller.era == Era::Legacy && self.branches.iter().any(is_lost) {
             return Some(Refusal::SessionUnknown);
         }
-        let is_anonymous = |leg: &Branch| matches!(leg.state, State::Failed(Failure::Anonymous));
-        if self.legs.iter().any(is_anonymous) {
+        let is_anonymous =
+            |branch: &Branch| matches!(branch.state, State::Failed(Failure::Anonymous));
+        if self.branches.iter().any(is_anonymous) {
             return Some(Refusal::Identity);
         }
         let failures = self.failures(gateway);
-        let refused = |leg: &Branch| match leg.state {
+        let refused = |branch: &Branch| match branch.state {
             State::Failed(Failure::RefusedCaller(status)) => Some(status),
             _ => None,
         };
-        let statuses: Option<Vec<u16>> = self.legs.iter().map(refused).collect();
+        let statuses: Option<Vec<u16>> = self.branches.iter().map(refused).collect();
         if let Some([status, ..]) = statuses.as_deref() {
             return Some(Refusal::CallerRefused(*status, failures));
         }
-        let all_failed = !failures.is_empty() && failures.len() == self.legs.len();
+        let all_failed = !failures.is_empty() && failures.len() == self.branches.len();
         let refused =
             all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty());
         refused.then_some(Refusal::Servers(failures))
@@ -95,25 +96,25 @@ impl Fanout {
         };
         // Whatever a server says of it: another caller may be shown another.
         let start = CacheHints {
-            public: start.public && self.legs.iter().all(|leg| leg.scope.is_none()),
+            public: start.public && self.branches.iter().all(|branch| branch.scope.is_none()),
             ..start
         };
-        let era = self.asker.caller.era;
+        let era = self.requester.caller.era;
         let version = self.version(&self.parts(gateway));
         let answered = self
-            .legs
+            .branches
             .into_iter()
-            .filter(|leg| matches!(leg.state, State::Done));
-        let (result, left_out) = match self.goal {
+            .filter(|branch| matches!(branch.state, State::Done));
+        let (result, left_out) = match self.operation {
             Operation::Greet => {
                 let servers: Vec<_> = answered
-                    .filter_map(|leg| {
-                        let server = gateway.server(leg.server)?;
+                    .filter_map(|branch| {
+                        let server = gateway.server(branch.server)?;
                         Some(DiscoveredServer {
                             name: &server.name,
-                            discovered: leg.discovered?,
+                            discovered: branch.discovered?,
                             is_bridged: (era == Era::Modern)
-                                != (leg.voice? == UpstreamProtocol::Modern),
+                                != (branch.protocol? == UpstreamProtocol::Modern),
                         })
                     })
                     .collect();
@@ -132,7 +133,9 @@ impl Fanout {
                 (result, 0)
             }
             Operation::List(kind) => {
-                let lists: Vec<_> = answered.map(|leg| (leg.server, leg.entries)).collect();
+                let lists: Vec<_> = answered
+                    .map(|branch| (branch.server, branch.entries))
+                    .collect();
                 merged_list::merge((kind, era), &lists, start, (gateway, rights))
             }
             Operation::Open | Operation::SetLevel(_) | Operation::End => (b"{}".to_vec(), 0),
@@ -157,15 +160,15 @@ impl Fanout {
         if let Some(refusal) = self.refused(gateway) {
             return Err(refusal);
         }
-        for leg in &self.legs {
-            if matches!(leg.state, State::Failed(_)) {
+        for branch in &self.branches {
+            if matches!(branch.state, State::Failed(_)) {
                 // It may be what the client means: nobody takes its place.
                 return Err(Refusal::Servers(self.failures(gateway)));
             }
-            let has = leg.entries.has(name)
-                || (kind == ListKind::Templates && leg.entries.has_template_of(name));
+            let has = branch.entries.has(name)
+                || (kind == ListKind::Templates && branch.entries.has_template_of(name));
             if has {
-                return Ok(Some(leg.server));
+                return Ok(Some(branch.server));
             }
         }
         Ok(None)
@@ -175,9 +178,11 @@ impl Fanout {
     /// that it is in; after `initialize`, when [`Fanout::is_done`].
     pub fn parts(&self, gateway: &Gateway) -> Vec<SessionPart> {
         let part = |id: ServerId| {
-            let leg = self.legs.iter().find(|leg| leg.server == id)?;
-            let offers = leg.offers.filter(|_| matches!(leg.state, State::Done))?;
-            Some(match leg.voice.as_ref()? {
+            let branch = self.branches.iter().find(|branch| branch.server == id)?;
+            let offers = branch
+                .offers
+                .filter(|_| matches!(branch.state, State::Done))?;
+            Some(match branch.protocol.as_ref()? {
                 UpstreamProtocol::Modern => SessionPart::Modern {
                     offers: offers.without(ServerCapabilities::LOGGING),
                 },
@@ -200,7 +205,8 @@ impl Fanout {
     /// The version that a client which asked for the caller's is told: the newest
     /// that a server speaks, if it is not newer than that.
     pub fn version(&self, parts: &[SessionPart]) -> &'static str {
-        let asked = version::legacy(&self.asker.caller.version).unwrap_or(version::NEWEST_LEGACY);
+        let asked =
+            version::legacy(&self.requester.caller.version).unwrap_or(version::NEWEST_LEGACY);
         let spoken = parts.iter().filter_map(|part| match part {
             SessionPart::Absent => None,
             SessionPart::Modern { .. } => Some(asked),
@@ -221,12 +227,12 @@ impl Fanout {
         &self,
         gateway: &Gateway,
     ) -> Result<(UpstreamProtocol, Option<SessionLease>), &Failure> {
-        let leg = self.legs.first().ok_or(&Failure::SessionLost)?;
-        if let State::Failed(failure) = &leg.state {
+        let branch = self.branches.first().ok_or(&Failure::SessionLost)?;
+        if let State::Failed(failure) = &branch.state {
             return Err(failure);
         }
-        let held = self.held(leg, gateway);
-        let voice = leg.voice.clone().ok_or(&Failure::Version)?;
-        Ok((voice, held))
+        let held = self.held(branch, gateway);
+        let protocol = branch.protocol.clone().ok_or(&Failure::Version)?;
+        Ok((protocol, held))
     }
 }

@@ -71,7 +71,7 @@ pub enum SessionPart {
 
 impl SessionPart {
     /// How the server is spoken to; `None` where it is not.
-    pub fn voice(&self) -> Option<UpstreamProtocol> {
+    pub fn protocol(&self) -> Option<UpstreamProtocol> {
         match self {
             Self::Absent => None,
             Self::Modern { .. } => Some(UpstreamProtocol::Modern),

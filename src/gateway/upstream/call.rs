@@ -235,18 +235,18 @@ impl Call {
     ) -> (CallResult, Option<CacheablePage<'r>>) {
         let Some(share) = &self.share else {
             let result = CallResult::Page {
-                freshness: page.freshness,
+                cache_hints: page.cache_hints,
                 page,
                 private: false,
             };
             return (result, None);
         };
-        let freshness = share.ttl.map_or(page.freshness, |ttl| CacheHints {
+        let cache_hints = share.ttl.map_or(page.cache_hints, |ttl| CacheHints {
             ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
             public: true,
         });
-        let ttl = Duration::from_millis(freshness.ttl_ms);
-        let cacheable = (freshness.public && !ttl.is_zero()).then(|| CacheablePage {
+        let ttl = Duration::from_millis(cache_hints.ttl_ms);
+        let cacheable = (cache_hints.public && !ttl.is_zero()).then(|| CacheablePage {
             key: share.key,
             page: Rc::clone(&page),
             text,
@@ -254,8 +254,8 @@ impl Call {
         });
         let result = CallResult::Page {
             page,
-            freshness,
-            private: !freshness.public,
+            cache_hints,
+            private: !cache_hints.public,
         };
         (result, cacheable)
     }

@@ -22,7 +22,7 @@ pub enum CallResult {
         /// Its entries.
         page: Rc<ListPage>,
         /// For how long, and by whom, it may be kept.
-        freshness: CacheHints,
+        cache_hints: CacheHints,
         /// It was the caller's own, though others were waiting for it.
         private: bool,
     },

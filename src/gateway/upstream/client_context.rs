@@ -117,12 +117,12 @@ impl ClientContext {
         &self,
         gateway: &Gateway,
         server: &Server,
-        voice: &UpstreamProtocol,
+        protocol: &UpstreamProtocol,
         put: CallSpec<'_>,
     ) -> Call {
-        let link = voice.link().map(|link| &**link);
+        let link = protocol.link().map(|link| &**link);
         let is_modern =
-            *voice == UpstreamProtocol::Modern || *put.question == UpstreamRequest::Discover;
+            *protocol == UpstreamProtocol::Modern || *put.question == UpstreamRequest::Discover;
         let version = if is_modern {
             Some(self.modern_version())
         } else {
@@ -462,7 +462,7 @@ mod tests {
             UpstreamRequest::SetLevel("\"info\"".into()),
             UpstreamRequest::End,
         ] {
-            for voice in [
+            for protocol in [
                 UpstreamProtocol::Modern,
                 UpstreamProtocol::Legacy(Some(link.clone())),
             ] {
@@ -474,7 +474,7 @@ mod tests {
                     share: None,
                     timeout: Duration::from_secs(1),
                 };
-                calls.push(caller.call(&gateway, server, &voice, put));
+                calls.push(caller.call(&gateway, server, &protocol, put));
             }
         }
         for call in calls {

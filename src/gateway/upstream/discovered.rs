@@ -15,7 +15,7 @@ pub struct ServerDescription {
     /// The JSON text of `capabilities`.
     pub(in crate::gateway) capabilities: String,
     pub(in crate::gateway) instructions: Option<String>,
-    pub(in crate::gateway) freshness: CacheHints,
+    pub(in crate::gateway) cache_hints: CacheHints,
 }
 
 impl ServerDescription {
@@ -48,8 +48,8 @@ impl ServerDescription {
         if listed.is_err() || !spoken {
             return Err(Failure::Version);
         }
-        let freshness = CacheHints::read(ttl, scope);
-        Self::new(capabilities, instructions, freshness).ok_or(NONSENSE)
+        let cache_hints = CacheHints::read(ttl, scope);
+        Self::new(capabilities, instructions, cache_hints).ok_or(NONSENSE)
     }
 
     /// What a server says with these members, each as it stands, of either era;
@@ -57,7 +57,7 @@ impl ServerDescription {
     pub fn new(
         capabilities: &str,
         instructions: Option<&str>,
-        freshness: CacheHints,
+        cache_hints: CacheHints,
     ) -> Option<Self> {
         Some(Self {
             offers: ServerCapabilities::read(capabilities)?,
@@ -65,7 +65,7 @@ impl ServerDescription {
             instructions: instructions
                 .and_then(json::string)
                 .map(std::borrow::Cow::into_owned),
-            freshness,
+            cache_hints,
         })
     }
 

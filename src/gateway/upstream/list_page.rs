@@ -15,7 +15,7 @@ pub struct ListPage {
     /// Where the next page starts, if there is one. An empty cursor is one.
     pub cursor: Option<String>,
     /// What the server says of keeping it.
-    pub freshness: CacheHints,
+    pub cache_hints: CacheHints,
     /// The bytes of all entries.
     pub bytes: usize,
 }
@@ -73,7 +73,7 @@ impl ListPage {
         Ok(Self {
             entries,
             cursor,
-            freshness: CacheHints::read(ttl, scope),
+            cache_hints: CacheHints::read(ttl, scope),
             bytes,
         })
     }

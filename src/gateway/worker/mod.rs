@@ -194,7 +194,7 @@ impl Worker {
             (&answer, &call.question)
         {
             let list = (call.server, *kind);
-            if page.freshness.public {
+            if page.cache_hints.public {
                 self.private.remove(&list);
             } else {
                 self.private.insert(list);

@@ -47,12 +47,12 @@ impl CachedPage {
     /// What is left of it at `now`.
     fn fresh(&self, now: Duration) -> Option<(Rc<ListPage>, CacheHints)> {
         let left = self.until.checked_sub(now)?.as_millis();
-        let freshness = CacheHints {
+        let cache_hints = CacheHints {
             ttl_ms: u64::try_from(left).ok().filter(|left| *left > 0)?,
             // Nothing else is kept.
             public: true,
         };
-        Some((Rc::clone(&self.page), freshness))
+        Some((Rc::clone(&self.page), cache_hints))
     }
 }
 
@@ -213,9 +213,12 @@ mod tests {
                 (2000, None),
             ] {
                 let found = pages.get(key("p"), Duration::from_millis(ms), read);
-                assert_eq!(found.as_ref().map(|(_, freshness)| freshness.ttl_ms), left);
-                if let Some((page, freshness)) = found {
-                    assert!(freshness.public);
+                assert_eq!(
+                    found.as_ref().map(|(_, cache_hints)| cache_hints.ttl_ms),
+                    left
+                );
+                if let Some((page, cache_hints)) = found {
+                    assert!(cache_hints.public);
                     assert_eq!(page.entries[0].name, "a__x");
                 }
             }

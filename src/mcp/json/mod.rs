@@ -4,6 +4,7 @@
 
 pub mod edit;
 mod names;
+pub mod object;
 mod reader;
 mod scan;
 #[cfg(test)]

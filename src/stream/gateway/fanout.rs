@@ -22,7 +22,7 @@ use crate::stream::{Effect, HostFacts, Phase, Stream};
 #[derive(Debug)]
 pub(in crate::stream) struct FanoutRequest {
     fanout: Fanout,
-    purpose: Continuation,
+    continuation: Continuation,
     since: Duration,
 }
 
@@ -60,10 +60,10 @@ impl Stream {
     /// Asks the servers at these `places`.
     pub(in crate::stream) fn ask(
         &mut self,
-        goal: Operation,
+        operation: Operation,
         places: &[ServerId],
-        asker: Requester,
-        purpose: Continuation,
+        requester: Requester,
+        continuation: Continuation,
         worker: &mut Worker,
     ) -> Vec<Effect> {
         let config = Rc::clone(&self.config);
@@ -71,10 +71,10 @@ impl Stream {
             return Vec::new();
         };
         worker.tidy(gateway);
-        let (fanout, calls) = Fanout::start(goal, places, asker, gateway, worker);
+        let (fanout, calls) = Fanout::start(operation, places, requester, gateway, worker);
         self.phase = Phase::Fanout(FanoutRequest {
             fanout,
-            purpose,
+            continuation,
             since: worker.now(),
         });
         let mut effects = Vec::new();
@@ -125,7 +125,7 @@ impl Stream {
         asking.fanout.bound(gateway);
         let mut effects = news(&asking.fanout, gateway, worker);
         effects.extend(self.measured(&asking, worker));
-        let (id, known) = match asking.purpose {
+        let (id, known) = match asking.continuation {
             Continuation::Answer { id, known } => (id, known),
             Continuation::Begin(beginning) => {
                 effects.extend(self.begun(gateway, asking.fanout, &beginning, worker));

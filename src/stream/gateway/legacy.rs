@@ -63,7 +63,7 @@ impl Stream {
             }
             Content::Request { id, method, params } => {
                 let id = (*id).to_owned();
-                let goal = match method.as_ref() {
+                let operation = match method.as_ref() {
                     method::PING => return self.answered(&attributes, answer(&id, b"{}")),
                     method::SET_LEVEL => {
                         let has_levels = |part: &SessionPart| matches!(part, SessionPart::Legacy { offers, .. } if offers.contains(ServerCapabilities::LOGGING));
@@ -83,15 +83,15 @@ impl Stream {
                 };
                 let places = gateway.server_ids().into_iter().filter(|server| {
                     let part = session.part(*server);
-                    part.is_some_and(|part| part.voice().is_some())
+                    part.is_some_and(|part| part.protocol().is_some())
                 });
                 let places: Vec<ServerId> = places.collect();
-                let asker = self.asker(gateway, &request, &places)?;
+                let requester = self.requester(gateway, &request, &places)?;
                 let mut effects = self.noted(&attributes)?;
                 effects.extend(self.ask(
-                    goal,
+                    operation,
                     &places,
-                    asker,
+                    requester,
                     Continuation::answer(id, &request),
                     worker,
                 ));

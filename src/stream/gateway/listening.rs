@@ -132,8 +132,8 @@ impl Stream {
         effects.extend(count(calls, 1));
         effects.push(Effect::ClearRouteCache);
         let names = naming(worker, session, server, Sent::Nothing)?;
-        let exchange = Translation::legacy(server, None, names);
-        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
+        let translation = Translation::legacy(server, None, names);
+        self.phase = Phase::Routed(RoutedRequest::new(server, translation));
         Ok(effects)
     }
 }

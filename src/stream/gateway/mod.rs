@@ -72,7 +72,7 @@ impl Stream {
             }
             Content::Request { id, params, .. } => (*id, params),
         };
-        let goal = match request.message.method() {
+        let operation = match request.message.method() {
             removed if method::is_legacy_only(removed) => {
                 return Err(no_method(request));
             }
@@ -87,12 +87,12 @@ impl Stream {
         }
         let id = id.to_owned();
         let places = gateway.server_ids();
-        let asker = self.asker(gateway, request, &places)?;
+        let requester = self.requester(gateway, request, &places)?;
         let mut effects = self.noted(&attributes)?;
         effects.extend(self.ask(
-            goal,
+            operation,
             &places,
-            asker,
+            requester,
             Continuation::answer(id, request),
             worker,
         ));

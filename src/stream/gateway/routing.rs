@@ -91,10 +91,10 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let places = search.places.clone();
-        let asker = self.asker(gateway, request, &places)?;
-        let goal = Operation::List(search.kind);
-        let purpose = Continuation::Lookup(Box::new(SuspendedRequest::of(request)), search);
-        Ok(self.ask(goal, &places, asker, purpose, worker))
+        let requester = self.requester(gateway, request, &places)?;
+        let operation = Operation::List(search.kind);
+        let continuation = Continuation::Lookup(Box::new(SuspendedRequest::of(request)), search);
+        Ok(self.ask(operation, &places, requester, continuation, worker))
     }
 
     /// The lists of the servers that may be meant are there.
@@ -148,9 +148,9 @@ impl Stream {
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
         let era = worker.era_of(server);
-        let voice = match request.client {
+        let protocol = match request.client {
             Client::Legacy(session) => {
-                let part = session.part(server.id).and_then(SessionPart::voice);
+                let part = session.part(server.id).and_then(SessionPart::protocol);
                 Some(part.ok_or_else(|| {
                     Refusal::Servers(vec![format!(
                         "server {} did not answer when the session began: initialize anew",
@@ -160,7 +160,7 @@ impl Stream {
             }
             Client::Modern => (era == Some(Era::Modern)).then_some(UpstreamProtocol::Modern),
         };
-        if let Some(voice) = voice {
+        if let Some(protocol) = protocol {
             let held = None;
             return self.route(
                 gateway,
@@ -168,7 +168,7 @@ impl Stream {
                 attributes,
                 Destination {
                     server,
-                    voice,
+                    protocol,
                     held,
                 },
                 about,
@@ -178,9 +178,15 @@ impl Stream {
         if era == Some(Era::Legacy) && about.is_none() {
             return Err(no_method(request));
         }
-        let asker = self.asker(gateway, request, &[server.id])?;
-        let purpose = Continuation::Open(Box::new(SuspendedRequest::of(request)), server.id);
-        Ok(self.ask(Operation::Open, &[server.id], asker, purpose, worker))
+        let requester = self.requester(gateway, request, &[server.id])?;
+        let continuation = Continuation::Open(Box::new(SuspendedRequest::of(request)), server.id);
+        Ok(self.ask(
+            Operation::Open,
+            &[server.id],
+            requester,
+            continuation,
+            worker,
+        ))
     }
 
     /// The server that the request is for can be spoken to, or cannot.
@@ -194,9 +200,9 @@ impl Stream {
         self.again(held, |stream, request, attributes| {
             let server = gateway.server(id).ok_or(Refusal::Internal)?;
             let opened = fanout.opened(gateway);
-            let (voice, session) = opened.map_err(|failure| failure.refusal(&server.name))?;
+            let (protocol, session) = opened.map_err(|failure| failure.refusal(&server.name))?;
             let target = target(request)?;
-            if target.is_none() && matches!(voice, UpstreamProtocol::Legacy(_)) {
+            if target.is_none() && matches!(protocol, UpstreamProtocol::Legacy(_)) {
                 // Of methods the bridge knows those about something; and once a legacy
                 // server has begun to answer, it is too late for a 404.
                 if let Some(session) = &session {
@@ -206,7 +212,7 @@ impl Stream {
             }
             let way = Destination {
                 server,
-                voice,
+                protocol,
                 held: session,
             };
             let about = target.as_ref().map(|target| {

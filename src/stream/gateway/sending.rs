@@ -31,7 +31,7 @@ use crate::stream::{Effect, Phase, Stream};
 /// The way to a server.
 pub(in crate::stream) struct Destination<'s> {
     pub(in crate::stream) server: &'s Server,
-    pub(in crate::stream) voice: UpstreamProtocol,
+    pub(in crate::stream) protocol: UpstreamProtocol,
     /// The gateway's own session, to be given back.
     pub(in crate::stream) held: Option<SessionLease>,
 }
@@ -58,7 +58,7 @@ impl Stream {
             Client::Legacy(session) => Some(session),
         };
         let refused = || no_method(request);
-        let (exchange, mut edits) = match (session, &way.voice) {
+        let (translation, mut edits) = match (session, &way.protocol) {
             (None, UpstreamProtocol::Modern) => (Translation::modern(server, message), Vec::new()),
             (Some(session), UpstreamProtocol::Legacy(_)) => {
                 if gateway.single_server().is_none() {
@@ -87,7 +87,7 @@ impl Stream {
         };
         edits.extend(renamed(server, message, about)?);
         let own = about.map(|(_, own)| own);
-        let link = way.voice.link();
+        let link = way.protocol.link();
         let name = own.map(Cow::Borrowed).or(message.name());
         let heading = McpHeaders {
             method: Some(message.method()),
@@ -102,7 +102,7 @@ impl Stream {
         };
         let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
         let effects = self.sent(request, attributes, (server, own, heading, body))?;
-        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
+        self.phase = Phase::Routed(RoutedRequest::new(server, translation));
         Ok(effects)
     }
 
@@ -132,8 +132,8 @@ impl Stream {
         let body = Some(edit::apply(request.message.text, vec![edit]));
         let effects = self.sent(request, attributes, (server, None, heading, body))?;
         let names = naming(worker, session, server, Sent::Response)?;
-        let exchange = Translation::legacy(server, Some(request.message), names);
-        self.phase = Phase::Routed(RoutedRequest::new(server, exchange));
+        let translation = Translation::legacy(server, Some(request.message), names);
+        self.phase = Phase::Routed(RoutedRequest::new(server, translation));
         Ok(effects)
     }
 

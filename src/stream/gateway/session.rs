@@ -33,7 +33,7 @@ pub(in crate::stream) enum Client {
 
 impl Stream {
     /// Who asks the servers at these `places`, by the client's request.
-    pub(in crate::stream) fn asker(
+    pub(in crate::stream) fn requester(
         &self,
         gateway: &Gateway,
         request: &IncomingMessage<'_>,
@@ -116,18 +116,18 @@ impl Stream {
         let params = message.params().unwrap_or(&nothing);
         let places = gateway.server_ids();
         let carried = CallerHeaders::of(headers, gateway, &places)?;
-        let asker = Requester {
+        let requester = Requester {
             caller: ClientContext::of_initialize(params, carried)?,
             parts: Vec::new(),
             who: CallerIdentity::Anyone,
         };
         let mut effects = self.noted(attributes)?;
-        let purpose = Continuation::Begin(Initialization {
+        let continuation = Continuation::Begin(Initialization {
             id: message.id().unwrap_or("null").to_owned(),
             path: headers.get(":path").unwrap_or_default().to_vec(),
             identity,
         });
-        effects.extend(self.ask(Operation::Greet, &places, asker, purpose, worker));
+        effects.extend(self.ask(Operation::Greet, &places, requester, continuation, worker));
         Ok(effects)
     }
 
@@ -184,8 +184,14 @@ impl Stream {
         let session = self.session(gateway, headers, metadata, worker)?;
         let places = gateway.server_ids();
         let carried = CallerHeaders::of(headers, gateway, &places)?;
-        let asker = in_session(&session, carried);
-        Ok(self.ask(Operation::End, &places, asker, Continuation::Ended, worker))
+        let requester = in_session(&session, carried);
+        Ok(self.ask(
+            Operation::End,
+            &places,
+            requester,
+            Continuation::Ended,
+            worker,
+        ))
     }
 
     /// Tells a notification to the legacy servers of the session: to the one at

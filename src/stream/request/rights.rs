@@ -37,8 +37,8 @@ impl Stream {
         self.config.authorization.as_ref()?;
         let kind = ListKind::of(message.method())?;
         let id = message.id()?.to_owned();
-        let exchange = self.exchange(known, Some((kind, id)));
-        self.reads_lists(exchange);
+        let translation = self.translation(known, Some((kind, id)));
+        self.reads_lists(translation);
         self.config.hold.then(uncompressed)
     }
 
@@ -51,8 +51,8 @@ impl Stream {
         self.config.authorization.as_ref()?;
         let is_stream = headers.get(":method") == Some(b"GET");
         is_stream.then(|| {
-            let exchange = self.exchange(known, None);
-            self.reads_lists(exchange);
+            let translation = self.translation(known, None);
+            self.reads_lists(translation);
             uncompressed()
         })
     }
@@ -63,12 +63,12 @@ impl Stream {
         may_be_cut.then(uncompressed)
     }
 
-    fn exchange(&self, known: &HostFacts, list: Option<(ListKind, String)>) -> Translation {
+    fn translation(&self, known: &HostFacts, list: Option<(ListKind, String)>) -> Translation {
         Translation::listed(Rc::clone(&self.config), known.rights.clone(), list)
     }
 
-    fn reads_lists(&mut self, exchange: Translation) {
-        self.phase = Phase::Routed(RoutedRequest::behind(exchange));
+    fn reads_lists(&mut self, translation: Translation) {
+        self.phase = Phase::Routed(RoutedRequest::behind(translation));
     }
 }
 

@@ -28,7 +28,7 @@ impl Stream {
         let ResponseBody::Events { parser, resumable } = &mut routed.body else {
             return passing(Vec::new());
         };
-        let (exchange, answered) = (&routed.exchange, &mut routed.answered);
+        let (translation, answered) = (&routed.translation, &mut routed.answered);
         let mut out = Vec::with_capacity(part.len());
         let mut told = Vec::new();
         let mut nonsense = None;
@@ -40,7 +40,8 @@ impl Stream {
             let id = event.id().filter(|id| !id.is_empty()).map(|id| {
                 let id = std::str::from_utf8(id).ok();
                 // Without one it is left away.
-                id.and_then(|id| exchange.event_id(id)).unwrap_or_default()
+                id.and_then(|id| translation.event_id(id))
+                    .unwrap_or_default()
             });
             *resumable |= id.as_ref().is_some_and(|id| !id.is_empty());
             let id = id.map(|id| if id.is_empty() { NO_ID.to_owned() } else { id });
@@ -49,7 +50,7 @@ impl Stream {
                 Data::Empty => return out.extend(event.rewritten(None, id.as_deref())),
                 Data::Unreadable => return nonsense = Some(NO_MESSAGE),
             };
-            match exchange.pass(&text) {
+            match translation.pass(&text) {
                 Ok(Translated::On { text, answers, .. }) => {
                     *answered |= answers;
                     match (text, id) {
@@ -99,7 +100,7 @@ impl Stream {
             return;
         };
         let server = routed.server.and_then(|id| gateway.server(id));
-        if let (Some(server), Some(held)) = (server, routed.exchange.held()) {
+        if let (Some(server), Some(held)) = (server, routed.translation.held()) {
             for message in told {
                 let call = Call::tell(server, &held.link, message, &held.headers);
                 worker.outbox.push(call);

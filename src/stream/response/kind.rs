@@ -65,11 +65,11 @@ impl ResponseKind {
     pub(crate) fn of(
         headers: &Headers,
         details: Option<&str>,
-        exchange: &Translation,
+        translation: &Translation,
         end: bool,
     ) -> Self {
         if is_from_server(details) {
-            return Self::of_server(headers, exchange, end);
+            return Self::of_server(headers, translation, end);
         }
         details.and_then(given_up).map_or(Self::Pass, Self::Failed)
     }
@@ -93,19 +93,19 @@ impl ResponseKind {
         }
     }
 
-    fn of_server(headers: &Headers, exchange: &Translation, end: bool) -> Self {
+    fn of_server(headers: &Headers, translation: &Translation, end: bool) -> Self {
         let status: u16 = headers
             .text(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or_default();
-        if exchange.is_policys() {
-            return Self::of_any(headers, status, exchange.sent(), end);
+        if translation.is_policys() {
+            return Self::of_any(headers, status, translation.sent(), end);
         }
         let other = Self::Failed(Failure::Status(status));
         let content_type = headers.text("content-type").unwrap_or_default();
-        match (status, exchange.sent()) {
-            (401 | 403, _) => return Self::Failed(exchange.refused(status)),
-            (404, _) if exchange.has_session() => return Self::Failed(Failure::SessionLost),
+        match (status, translation.sent()) {
+            (401 | 403, _) => return Self::Failed(translation.refused(status)),
+            (404, _) if translation.has_session() => return Self::Failed(Failure::SessionLost),
             (200..=299, Sent::Response) => return Self::Pass,
             (405, Sent::Nothing) => return Self::Failed(Failure::NoStream),
             (200 | 400 | 402..=499, _) => {}
@@ -121,7 +121,7 @@ impl ResponseKind {
             };
         }
         // An error is looked into in any case: it may be none of JSON-RPC.
-        if status == 200 && !exchange.reads() {
+        if status == 200 && !translation.reads() {
             return Self::Pass;
         }
         if media_type::is_encoded(headers) {
@@ -143,11 +143,11 @@ mod tests {
 
     fn reading(pairs: &[(&str, &str)], details: &str, renames: bool) -> ResponseKind {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        ResponseKind::of(&headers, Some(details), &exchange(renames), false)
+        ResponseKind::of(&headers, Some(details), &translation(renames), false)
     }
 
     /// Of a modern client and a modern server, whose URIs have to be renamed or not.
-    fn exchange(renames: bool) -> Translation {
+    fn translation(renames: bool) -> Translation {
         let prefix = if renames { "w__" } else { "" };
         let config = format!(r#"{{"servers":[{{"name":"w","toolPrefix":"{prefix}"}}]}}"#);
         let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
@@ -211,7 +211,7 @@ mod tests {
         }
         let empty = Headers::from_pairs([ok, JSON]);
         assert_eq!(
-            ResponseKind::of(&empty, None, &exchange(true), true),
+            ResponseKind::of(&empty, None, &translation(true), true),
             ResponseKind::Failed(nonsense)
         );
     }

@@ -20,7 +20,7 @@ impl RoutedRequest {
         match failure {
             // Some servers say 400 when they know a session no longer.
             Failure::SessionLost | Failure::Status(400) => {
-                if let Some(held) = self.exchange.forgotten() {
+                if let Some(held) = self.translation.forgotten() {
                     if let Some(key) = &held.key {
                         worker.pool.drop(key, &held.link);
                     }
@@ -35,7 +35,7 @@ impl RoutedRequest {
                 }
             }
             _ => {
-                if let Some(held) = self.exchange.held() {
+                if let Some(held) = self.translation.held() {
                     worker.pool.heard(held, None);
                 }
             }
@@ -51,7 +51,7 @@ impl Stream {
             return;
         };
         let is_over = routed.answered || matches!(routed.body, ResponseBody::Instead(_));
-        let released = routed.exchange.release(is_over);
+        let released = routed.translation.release(is_over);
         let server = routed.server.and_then(|id| gateway.server(id));
         if let (Some((held, told)), Some(server)) = (released, server) {
             if routed.answered && !matches!(routed.body, ResponseBody::Instead(_)) {

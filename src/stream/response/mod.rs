@@ -75,7 +75,7 @@ impl Stream {
     /// Whether a 401 of the server's is about the caller: then it is this
     /// endpoint's, too.
     fn refuses_caller(&self) -> bool {
-        matches!(&self.phase, Phase::Routed(routed) if routed.exchange.has_credentials)
+        matches!(&self.phase, Phase::Routed(routed) if routed.translation.has_credentials)
     }
 
     /// Who may read the answer; absent where nothing is said of it.

@@ -19,7 +19,7 @@ pub(in crate::stream) struct RoutedRequest {
     /// The server of the gateway; absent in policy mode.
     pub(in crate::stream) server: Option<ServerId>,
     name: String,
-    pub(in crate::stream) exchange: Translation,
+    pub(in crate::stream) translation: Translation,
     pub(in crate::stream) body: ResponseBody,
     /// The answer has come, or an error in its place.
     pub(in crate::stream) answered: bool,
@@ -43,23 +43,23 @@ pub(in crate::stream) enum ResponseBody {
 }
 
 impl RoutedRequest {
-    pub(in crate::stream) fn new(server: &Server, exchange: Translation) -> Self {
+    pub(in crate::stream) fn new(server: &Server, translation: Translation) -> Self {
         Self {
             server: Some(server.id),
             name: server.name.clone(),
-            answered: !exchange.wants_answer(),
-            exchange,
+            answered: !translation.wants_answer(),
+            translation,
             body: ResponseBody::Passing,
         }
     }
 
     /// A request in policy mode, to whatever server is behind this filter.
-    pub(in crate::stream) fn behind(exchange: Translation) -> Self {
+    pub(in crate::stream) fn behind(translation: Translation) -> Self {
         Self {
             server: None,
             name: "upstream".to_owned(),
-            answered: !exchange.wants_answer(),
-            exchange,
+            answered: !translation.wants_answer(),
+            translation,
             body: ResponseBody::Passing,
         }
     }
@@ -85,7 +85,7 @@ impl RoutedRequest {
     fn refusal(&self, failure: &Failure) -> Refusal {
         match failure {
             // The gateway's own session is not the client's business.
-            Failure::SessionLost if !self.exchange.is_bridged() => Refusal::SessionUnknown,
+            Failure::SessionLost if !self.translation.is_bridged() => Refusal::SessionUnknown,
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
             _ => failure.refusal(&self.name),
@@ -117,7 +117,7 @@ impl Stream {
         let Phase::Routed(routed) = &mut self.phase else {
             return passing(Vec::new());
         };
-        let reading = ResponseKind::of(headers, details, &routed.exchange, end);
+        let reading = ResponseKind::of(headers, details, &routed.translation, end);
         if matches!(reading, ResponseKind::Failed(_)) || reading.is_refusal() {
             // It may be of another era by now.
             worker.forget(&routed.name);
@@ -126,7 +126,7 @@ impl Stream {
             routed.failed_in_session(failure, gateway, worker);
         }
         let mut effects: Vec<Effect> = Vec::new();
-        let is_gateways = !routed.exchange.is_policys();
+        let is_gateways = !routed.translation.is_policys();
         if is_gateways && (reading != ResponseKind::Pass || is_from_server(details)) {
             let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
             effects.extend(theirs.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
@@ -249,7 +249,7 @@ impl Stream {
         let (status, text) = (*status, std::mem::take(text));
         let read = std::str::from_utf8(&text)
             .ok()
-            .and_then(|text| routed.exchange.pass(text).ok());
+            .and_then(|text| routed.translation.pass(text).ok());
         let (body, is_error) = match read {
             Some(Translated::On {
                 text: changed,
@@ -263,7 +263,7 @@ impl Stream {
             return self.message_failed(&not_an_answer(status));
         }
         let body = body.unwrap_or(text);
-        let shown = routed.exchange.status(status);
+        let shown = routed.translation.status(status);
         let mut effects = Vec::new();
         if shown != status && routed.is_held() {
             effects.push(Effect::SetResponseHeader(":status", shown.to_string()));
@@ -331,7 +331,7 @@ impl Stream {
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         let line = format!("server {} {}", routed.name, failure.for_log());
         effects.push(Effect::Log(log::Level::Debug, line));
-        refusal.reply(Some(&routed.exchange.id))
+        refusal.reply(Some(&routed.translation.id))
     }
 
     /// Bytes of one message that must be looked into.
