@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hyper::Request;
 use serde_json::Value;
 
 use super::files::Folder;
@@ -15,6 +16,8 @@ use super::http;
 
 /// The filter is compiled in this time, on a busy machine, too.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the admin interface may take for one answer.
+const ADMIN_TIME_LIMIT: Duration = Duration::from_secs(5);
 /// What Envoy's log says, at most, when it could not start.
 const LINES: usize = 12;
 
@@ -97,9 +100,12 @@ impl Envoy {
 
     /// What the admin interface says, where it says that all is well.
     fn admin(&self, path: &str) -> Option<String> {
-        let within = Duration::from_secs(5);
-        let answer = http::ask(&self.folder.admin(), ("GET", path), &[], "", within).ok()?;
-        (answer.status == 200).then_some(answer.body)
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .body(String::new())
+            .ok()?;
+        let response = http::send(&self.folder.admin(), request, ADMIN_TIME_LIMIT).ok()?;
+        (response.status == 200).then_some(response.body)
     }
 
     /// The value of a counter or gauge; 0 where there is none yet.

@@ -1,141 +1,167 @@
-//! One HTTP request on a Unix socket: what asking Envoy takes.
+//! A blocking HTTP client for one request on a Unix socket. Envoy is asked this way.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// An answer, as far as it came in time.
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1;
+use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
+
+/// A response, with as much of its body as came in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    head: String,
+pub(crate) struct HttpResponse {
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
     pub(crate) body: String,
 }
 
-impl Answer {
-    /// The value of a header, by its name in lower case.
+impl HttpResponse {
+    /// The value of the header with this name; `None` if it is missing or not ASCII.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
-        let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.trim())
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// Sends `method` `path` with these headers, and reads what comes within that
-/// time; a stream that goes on is read no longer.
+/// Sends `request` to the server that listens on `socket`, and waits for the
+/// end of the response, at most for `time_limit`. If the body has not ended by
+/// then, as that of an event stream, the response has what came so far.
 ///
 /// # Errors
-/// Nobody listens, or no answer comes.
-pub(crate) fn ask(
+/// Nobody listens, or the response's headers do not come in time, or they are
+/// not HTTP.
+pub(crate) fn send(
     socket: &Path,
-    (method, path): (&str, &str),
-    headers: &[(&str, &str)],
-    body: &str,
-    within: Duration,
-) -> io::Result<Answer> {
-    let deadline = Instant::now() + within;
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_write_timeout(Some(within))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        head.push_str("host: mcp-gateway\r\n");
-    }
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !body.is_empty() {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
-    }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
+    request: Request<String>,
+    time_limit: Duration,
+) -> io::Result<HttpResponse> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(exchange(socket, request, time_limit))
+}
+
+async fn exchange(
+    socket: &Path,
+    request: Request<String>,
+    time_limit: Duration,
+) -> io::Result<HttpResponse> {
+    let deadline = Instant::now() + time_limit;
+    let response = timeout_at(deadline, async {
+        let stream = TokioIo::new(UnixStream::connect(socket).await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
+        // The runtime ends with the exchange, and the connection with it.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(io::Error::other)
+    })
+    .await??;
+    let (head, mut body) = response.into_parts();
     let mut bytes = Vec::new();
-    let mut chunk = [0; 8192];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(size) => bytes.extend(chunk.iter().take(size)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
+    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
+        bytes.extend(frame.data_ref().into_iter().flatten());
     }
-    parse(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "no answer"))
-}
-
-fn parse(bytes: &[u8]) -> Option<Answer> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let (head, body) = bytes.split_at_checked(end)?;
-    let head = String::from_utf8_lossy(head).into_owned();
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    let mut answer = Answer {
-        status,
-        head,
-        body: String::new(),
-    };
-    let body = body.get(4..)?;
-    let chunked = answer.header("transfer-encoding") == Some("chunked");
-    let body = if chunked {
-        unchunked(body)
-    } else {
-        body.to_vec()
-    };
-    answer.body = String::from_utf8_lossy(&body).into_owned();
-    Some(answer)
-}
-
-/// What is in these chunks, as far as they are there.
-fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
-        let (size, rest) = bytes.split_at(end);
-        let size = std::str::from_utf8(size).unwrap_or_default();
-        let size = size.split(';').next().unwrap_or_default().trim();
-        let Ok(size) = usize::from_str_radix(size, 16) else {
-            break;
-        };
-        let rest = rest.get(2..).unwrap_or_default();
-        out.extend(rest.iter().take(size));
-        match rest.get(size.saturating_add(2)..) {
-            Some(next) if size > 0 => bytes = next,
-            _ => break,
-        }
-    }
-    out
+    Ok(HttpResponse {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n";
+
+    /// What [`send`] gives when the server writes `text`, and then either closes
+    /// the connection or keeps it open.
+    fn response(text: String, closes: bool) -> io::Result<HttpResponse> {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("server.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let size = stream.read(&mut request).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            if !closes {
+                // Ends when the client closes the connection.
+                let _ = stream.read(&mut request[size..]);
+            }
+            String::from_utf8_lossy(&request[..size]).into_owned()
+        });
+        let request = Request::post("/path?query")
+            .header("host", "example.com")
+            .body("content".to_owned())
+            .unwrap();
+        let response = send(&socket, request, Duration::from_millis(300));
+        let request = server.join().unwrap();
+        assert!(
+            request.starts_with("POST /path?query HTTP/1.1\r\n"),
+            "{request}"
+        );
+        assert!(request.contains("content-length: 7\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\ncontent"), "{request}");
+        response
+    }
 
     #[test]
-    fn bodies_are_read_as_far_as_they_are_there() {
-        for (text, body) in [
-            ("HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello", "hello"),
+    fn a_body_is_read_to_its_end() {
+        for (rest, body) in [
+            ("content-length: 5\r\n\r\nhello, and more", "hello"),
+            ("connection: close\r\n\r\nhello", "hello"),
             (
-                "HTTP/1.1 200 OK\r\nA: b\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+                "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
                 "abcde",
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nA: b\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n9\r\nde",
-                "abcde",
-            ),
-            (
-                "HTTP/1.1 200 OK\r\nA: b\r\ntransfer-encoding: chunked\r\n\r\nnonsense",
-                "",
             ),
         ] {
-            let answer = parse(text.as_bytes()).unwrap();
-            assert_eq!(
-                (answer.status, answer.header("a"), &*answer.body),
-                (200, Some("b"), body)
-            );
+            let response = response(format!("{HEAD}{rest}"), true).unwrap();
+            assert_eq!(response.status, 200);
+            assert_eq!(response.header("a"), Some("b"));
+            assert_eq!(response.header("A"), Some("b"));
+            assert_eq!(response.header("c"), None);
+            assert_eq!(response.body, body);
         }
-        for text in ["", "HTTP/1.1 200", "nonsense\r\n\r\n"] {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
+    }
+
+    #[test]
+    fn a_body_that_does_not_end_has_what_came_in_time() {
+        for (rest, closes) in [
+            ("transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", false),
+            ("transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n", true),
+            (
+                "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense",
+                true,
+            ),
+            ("content-length: 9\r\n\r\nabc", false),
+            ("\r\nabc", false),
+        ] {
+            let response = response(format!("{HEAD}{rest}"), closes).unwrap();
+            assert_eq!(response.body, "abc", "{rest:?}");
         }
+    }
+
+    #[test]
+    fn without_the_headers_of_a_response_there_is_an_error() {
+        for (text, closes) in [
+            ("", true),
+            ("", false),
+            ("HTTP/1.1 200", true),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n", false),
+            ("nonsense\r\n\r\n", true),
+        ] {
+            let response = response(text.to_owned(), closes);
+            assert!(response.is_err(), "{text:?}: {response:?}");
+        }
+        let request = Request::get("/").body(String::new()).unwrap();
+        let nobody = Path::new("/nobody/listens.sock");
+        assert!(send(nobody, request, Duration::from_secs(1)).is_err());
     }
 }

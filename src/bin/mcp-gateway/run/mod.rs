@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use self::envoy::Envoy;
 use self::files::{Folder, Parts};
-use self::probe::State;
+use self::probe::ServerStatus;
 use self::reload::Reload;
 use crate::place::places;
 use crate::problem::{Problem, Severity};
@@ -51,7 +51,7 @@ enum Event {
     /// Something in the file's folder is another.
     Changed,
     /// The states of the servers, for the configuration of this number.
-    Probed(usize, Vec<State>),
+    Probed(usize, Vec<ServerStatus>),
     Stop,
 }
 
@@ -160,7 +160,9 @@ pub(crate) fn run(asked: &Run) -> Result<(), Failure> {
                 if new != states {
                     println!("{}", table::table(&config, &new));
                 }
-                let down = new.iter().any(|state| matches!(state, State::Down(_)));
+                let down = new
+                    .iter()
+                    .any(|state| matches!(state, ServerStatus::Down(_)));
                 again = down.then(|| Instant::now() + AGAIN);
                 states = new;
             }
@@ -287,7 +289,7 @@ fn ask(number: usize, config: &Config, folder: &Folder, sender: &Sender<Event>) 
                 thread::spawn(move || probe::probe(&socket, &server))
             })
             .collect();
-        let lost = |_| State::Down("was not asked".to_owned());
+        let lost = |_| ServerStatus::Down("was not asked".to_owned());
         let states = asked
             .into_iter()
             .map(|asked| asked.join().unwrap_or_else(lost))

@@ -4,10 +4,10 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use mcp_gateway::config::{Config, Server};
 
-use super::probe::State;
+use super::probe::ServerStatus;
 
 /// One line for each server, in the order of the configuration; colours are in it.
-pub(crate) fn table(config: &Config, states: &[State]) -> String {
+pub(crate) fn table(config: &Config, states: &[ServerStatus]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["server", "prefix", "era", "tools", "state"]);
@@ -20,18 +20,18 @@ pub(crate) fn table(config: &Config, states: &[State]) -> String {
     lines.join("\n")
 }
 
-fn row(server: &Server, state: &State) -> [String; 5] {
+fn row(server: &Server, state: &ServerStatus) -> [String; 5] {
     let prefix = if server.tool_prefix.is_empty() {
         "–"
     } else {
         &server.tool_prefix
     };
     let (era, tools, state) = match state {
-        State::Up { era, tools } => {
+        ServerStatus::Up { era, tools } => {
             let tools = tools.map_or_else(|| "–".to_owned(), |tools| tools.to_string());
             (era.clone(), tools, "up".to_owned())
         }
-        State::Down(why) => ("–".to_owned(), "–".to_owned(), format!("down: {why}")),
+        ServerStatus::Down(why) => ("–".to_owned(), "–".to_owned(), format!("down: {why}")),
     };
     [server.name.clone(), prefix.to_owned(), era, tools, state]
 }
