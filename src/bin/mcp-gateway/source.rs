@@ -84,27 +84,15 @@ fn flat(documents: Vec<Node>) -> Vec<Node> {
 /// The controllers of older gateways write names as `namespace/route`: no tool
 /// and no URI may have that slash.
 fn names(tree: &mut Node, warnings: &mut Vec<Problem>) {
-    let Kind::Object(members) = &mut tree.kind else {
-        return;
-    };
-    let servers = members.iter_mut().find(|(name, _)| name == "servers");
-    let Some(Kind::List(servers)) = servers.map(|(_, node)| &mut node.kind) else {
-        return;
-    };
-    for server in servers {
-        let Kind::Object(members) = &mut server.kind else {
+    for server in tree.items_mut("servers") {
+        let Some(name) = server.text(&["name"]).filter(|name| name.contains('/')) else {
             continue;
         };
-        let name = members.iter_mut().find(|(name, _)| name == "name");
-        let Some((_, node)) = name else { continue };
-        let Kind::Scalar(Value::String(text)) = &mut node.kind else {
-            continue;
-        };
-        if text.contains('/') {
-            let to = text.replace('/', ".");
-            let reason = format!("{text:?} is taken as {to:?}: no name has a slash");
+        let to = name.replace('/', ".");
+        let reason = format!("{name:?} is taken as {to:?}: no name has a slash");
+        if let Some(node) = server.get("name") {
             warnings.push(Problem::new(node.line, &node.path, reason));
-            *text = to;
         }
+        server.set_text("name", &to);
     }
 }

@@ -2,6 +2,7 @@
 
 use mcp_gateway::config::camel;
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
 /// A value of a file.
@@ -161,6 +162,37 @@ impl Node {
         (node, known)
     }
 
+    /// The items of the list `name`, to be changed; none where there is no such list.
+    pub(crate) fn items_mut(&mut self, name: &str) -> &mut [Self] {
+        let Kind::Object(members) = &mut self.kind else {
+            return &mut [];
+        };
+        let list = members.iter_mut().find(|(key, _)| camel(key) == name);
+        match list.map(|(_, node)| &mut node.kind) {
+            Some(Kind::List(items)) => items,
+            _ => &mut [],
+        }
+    }
+
+    /// Gives the member `name` this text. A new member becomes the second one: the
+    /// first is what the object is known by.
+    pub(crate) fn set_text(&mut self, name: &str, text: &str) {
+        let value = Kind::Scalar(Value::from(text));
+        let Kind::Object(members) = &mut self.kind else {
+            return;
+        };
+        if let Some((_, node)) = members.iter_mut().find(|(key, _)| camel(key) == name) {
+            node.kind = value;
+            return;
+        }
+        let node = Self {
+            line: self.line,
+            path: format!("{}.{name}", self.path),
+            kind: value,
+        };
+        members.insert(members.len().min(1), (name.to_owned(), node));
+    }
+
     /// Takes the item `at` out of the list `name`.
     pub(crate) fn remove_item(&mut self, name: &str, at: usize) -> bool {
         let Kind::Object(members) = &mut self.kind else {
@@ -196,6 +228,19 @@ impl Node {
                     .iter()
                     .map(|(name, node)| (name.clone(), node.value()));
                 Value::Object(members.collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+/// Members are in the order of the file.
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.kind {
+            Kind::Scalar(value) => value.serialize(serializer),
+            Kind::List(items) => serializer.collect_seq(items),
+            Kind::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, node)| (name, node)))
             }
         }
     }

@@ -1,93 +1,31 @@
-//! Trees as YAML text, in blocks.
+//! Values as YAML text.
+//!
+//! Envoy and Kubernetes read YAML 1.1. The serializer quotes a text that they would
+//! take for something else, such as `y` or `1_000`.
 
-use std::fmt::Write as _;
+use serde::Serialize;
+use serde_saphyr::{FlowSeq, ser_error::Error, ser_options};
 
-use serde_json::Value;
-
-use crate::tree::{Kind, Node};
-
-/// `node` as lines of YAML, each behind `indent` spaces.
-pub(crate) fn block(node: &Node, indent: usize) -> String {
-    let mut out = String::new();
-    write(&mut out, &node.kind, indent);
-    out
+/// `value` in block style, one member or item on each line.
+///
+/// # Errors
+/// `value` cannot be serialized.
+pub(crate) fn block(value: &impl Serialize) -> Result<String, Error> {
+    let options = ser_options! { prefer_block_scalars: false };
+    serde_saphyr::to_string_with_options(value, options)
 }
 
-fn write(out: &mut String, kind: &Kind, indent: usize) {
-    let space = " ".repeat(indent);
-    match kind {
-        Kind::Object(members) if !members.is_empty() => {
-            for (name, member) in members {
-                let _ = write!(out, "{space}{}:", scalar(name));
-                below(out, &member.kind, indent);
-            }
-        }
-        Kind::List(items) if !items.is_empty() => {
-            for item in items {
-                match &item.kind {
-                    Kind::Object(members) if !members.is_empty() => {
-                        let block = block(item, indent + 2);
-                        let _ = write!(out, "{space}- {}", block.trim_start());
-                    }
-                    kind => {
-                        let _ = write!(out, "{space}-");
-                        below(out, kind, indent);
-                    }
-                }
-            }
-        }
-        flat => {
-            let _ = writeln!(out, "{space}{}", inline(flat));
-        }
-    }
-}
-
-/// A member's or an item's value, behind its name or dash.
-fn below(out: &mut String, kind: &Kind, indent: usize) {
-    match kind {
-        Kind::Object(members) if !members.is_empty() => {
-            out.push('\n');
-            write(out, kind, indent + 2);
-        }
-        // A list in a list has to be further in; one below a name need not.
-        Kind::List(items) if !items.is_empty() => {
-            let is_item = out.ends_with('-');
-            out.push('\n');
-            write(out, kind, indent + if is_item { 2 } else { 0 });
-        }
-        flat => {
-            let _ = writeln!(out, " {}", inline(flat));
-        }
-    }
-}
-
-fn inline(kind: &Kind) -> String {
-    match kind {
-        Kind::Object(_) => "{}".to_owned(),
-        Kind::List(_) => "[]".to_owned(),
-        Kind::Scalar(Value::String(text)) => scalar(text),
-        Kind::Scalar(other) => other.to_string(),
-    }
-}
-
-/// As it is where no reader could take it for something else, or in quotes.
-pub(crate) fn scalar(text: &str) -> String {
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_./-".contains(&b));
-    let means_else = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
-        .contains(&text.to_ascii_lowercase().as_str());
-    let url = text.strip_prefix("http").is_some_and(|rest| {
-        rest.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_./-:".contains(&b))
-            && !rest.ends_with(':')
-    });
-    if (word || url) && !means_else {
-        text.to_owned()
-    } else {
-        Value::from(text).to_string()
-    }
+/// `value` on one line, for any place in another YAML text, also in a flow style
+/// list or mapping.
+///
+/// # Errors
+/// `value` cannot be serialized.
+pub(crate) fn flow(value: &impl Serialize) -> Result<String, Error> {
+    // In a flow style list, the serializer knows that a comma or a bracket needs quotes.
+    let list = serde_saphyr::to_string(&FlowSeq([value]))?;
+    let list = list.trim_end();
+    let value = list.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    Ok(value.unwrap_or(list).to_owned())
 }
 
 #[cfg(test)]
@@ -95,21 +33,68 @@ mod tests {
     use super::*;
     use crate::tree;
 
+    const TEXTS: &[&str] = &[
+        r#"{"z": {"b": [1, 2.5, true, null, "x"], "c": {}, "d": []}, "e": [[1, [2]], {"f": {"g": "h"}}]}"#,
+        r#"{"on": "off", "y": "1", "n": "1.5", "~": "~", "x y": "a: b # c", "": ""}"#,
+        r#"{"text": "one\n two\n", "tail": "a\n\n", "control": "a\u0001b\n", "quotes": "\"'\\", "t": "a\tb"}"#,
+        r#"{"url": "https://mcp.example.com:8443/mcp", "odd": "http:", "star": "*", "at": "@type", "dash": "-"}"#,
+        r#"{"brackets": "a]}, {b: [c", "comma": "a,b", "colon": "::1", "spaces": " a "}"#,
+        "[]",
+        r#"[{"a": 1, "b": [{"c": 2}]}, []]"#,
+    ];
+
+    fn read(text: &str) -> serde_json::Value {
+        let documents = tree::documents(text);
+        documents.unwrap_or_else(|error| panic!("{error:?}: {text}"))[0].value()
+    }
+
     #[test]
     fn what_is_written_is_read_as_the_same() {
-        for text in [
-            r#"{"z": {"b": [1, 2.5, true, null, "x"], "c": {}, "d": []}, "e": [[1, [2]], {"f": {"g": "h"}}]}"#,
-            r#"{"on": "off", "y": "1", "n": "1.5", "~": "~", "x y": "a: b # c", "": ""}"#,
-            r#"{"text": "one\n two\n", "tail": "a\n\n", "control": "a\u0001b\n", "quotes": "\"'\\", "t": "a\tb"}"#,
-            r#"{"url": "https://mcp.example.com:8443/mcp", "odd": "http:", "star": "*", "at": "@type", "dash": "-"}"#,
-            "[]",
-            r#"[{"a": 1, "b": [{"c": 2}]}, []]"#,
-        ] {
-            let node = &tree::documents(text).expect(text)[0];
-            let yaml = block(node, 0);
-            let read =
-                tree::documents(&yaml).unwrap_or_else(|error| panic!("{}: {yaml}", error.reason));
-            assert_eq!(read[0].value(), node.value(), "{yaml}");
+        let long = format!("\"{}\"", "word ".repeat(50));
+        for text in TEXTS.iter().copied().chain([&*long]) {
+            let node = &tree::documents(text).unwrap()[0];
+            let block = block(node).unwrap();
+            assert_eq!(read(&block), node.value(), "{block}");
+            let flow = flow(node).unwrap();
+            assert_eq!(flow.lines().count(), 1, "{flow}");
+            assert_eq!(
+                read(&format!("{{a: {flow}, b: 1}}"))["a"],
+                node.value(),
+                "{flow}"
+            );
+            assert_eq!(
+                read(&format!("a: {flow}\nb: 1\n"))["a"],
+                node.value(),
+                "{flow}"
+            );
         }
+    }
+
+    #[test]
+    fn plain_text_has_no_quotes_and_other_text_has() {
+        for (text, written) in [
+            ("weather", "weather"),
+            ("/mcp", "/mcp"),
+            ("http://127.0.0.1:9001/mcp", "http://127.0.0.1:9001/mcp"),
+            // YAML 1.1 has more words for booleans, and more ways to write numbers.
+            ("y", "\"y\""),
+            ("off", "\"off\""),
+            ("1_000", "\"1_000\""),
+            ("0o17", "\"0o17\""),
+            ("12:30:45", "\"12:30:45\""),
+            ("2026-07-28", "\"2026-07-28\""),
+            ("null", "\"null\""),
+            ("", "\"\""),
+            ("::1", "\"::1\""),
+        ] {
+            assert_eq!(flow(&text).unwrap(), written);
+            assert_eq!(block(&text).unwrap(), format!("{written}\n"));
+        }
+    }
+
+    #[test]
+    fn members_keep_their_order_and_lists_are_not_indented() {
+        let text = "servers:\n- name: b\n  tools:\n    include:\n    - x\n  a: 1\ncors: {}\n";
+        assert_eq!(block(&tree::documents(text).unwrap()[0]).unwrap(), text);
     }
 }

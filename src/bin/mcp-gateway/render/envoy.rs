@@ -1,14 +1,16 @@
 //! A whole configuration of Envoy: the shipped one, with these servers.
 
-use super::servers;
+use serde::Serialize;
+
+use super::context::{ServerContext, buffer_limit, session_keys_variable};
+use super::template;
 use crate::place::Place;
 use crate::source::Source;
-use crate::yaml::{self, scalar};
+use crate::yaml;
 
-/// What all renderings have the shape of.
-const TEMPLATE: &str = include_str!("../../../../envoy/gateway.yaml");
-/// Above it Envoy answers itself; the template's own value.
-const BUFFER: usize = 4_194_304;
+/// The configuration that is shipped. It has other servers.
+const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
+const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
 
 /// What else goes into a configuration of Envoy.
 #[derive(Debug, Clone)]
@@ -23,171 +25,132 @@ pub(crate) struct Options {
     pub(crate) ca_file: String,
 }
 
-/// The text of an Envoy configuration, with comments.
+/// The text of an Envoy configuration, with the comments of the shipped one.
 ///
 /// # Errors
-/// The template does not have the shape that is expected: a bug.
+/// The shipped configuration does not have the expected shape: a bug.
 pub(crate) fn render(
     source: &Source,
     places: &[Place],
     options: &Options,
 ) -> Result<String, String> {
-    let text = template()?;
-    let text = replace(
-        &text,
-        "address: 127.0.0.1, port_value: 9901",
-        &format!("address: 127.0.0.1, port_value: {}", options.admin_port),
+    let address = flow(&options.address)?;
+    let config = yaml::block(&source.tree).map_err(|error| error.to_string())?;
+    let mut text = Text::shipped()?;
+    text.replace(
+        "port_value: 9901",
+        &format!("port_value: {}", options.admin_port),
     )?;
-    let listen = format!(
-        "address: {}, port_value: {}",
-        scalar_address(&options.address),
-        options.port
-    );
-    let text = replace(&text, "address: 127.0.0.1, port_value: 10000", &listen)?;
-    let text = replace(
-        &text,
+    text.replace(
+        "address: 127.0.0.1, port_value: 10000",
+        &format!("address: {address}, port_value: {}", options.port),
+    )?;
+    text.replace(
+        "per_connection_buffer_limit_bytes: 4194304",
+        &format!(
+            "per_connection_buffer_limit_bytes: {}",
+            buffer_limit(source)
+        ),
+    )?;
+    text.replace(
         "target/wasm32-wasip1/release/mcp_gateway.wasm",
-        &scalar(&options.wasm),
+        &flow(&options.wasm)?,
     )?;
-    let buffer = servers::buffer(source);
-    let text = replace(
-        &text,
-        &format!("limit_bytes: {BUFFER}"),
-        &format!("limit_bytes: {buffer}"),
-    )?;
-    let text = match servers::keys(source) {
-        Some(name) => {
-            let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
-            let with = format!(
-                "{runtime}                  environment_variables: {{ host_env_keys: [{}] }}\n",
-                scalar(name)
-            );
-            replace(&text, runtime, &with)?
-        }
-        None => text,
-    };
-    let value = format!(
-        "                  value:\n{}",
-        yaml::block(&source.tree, 20)
-    );
-    let text = replace_block(
-        &text,
-        "                  value:\n                    servers:",
+    if let Some(name) = session_keys_variable(source) {
+        let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
+        let name = flow(&name)?;
+        text.replace(
+            runtime,
+            &format!(
+                "{runtime}                  environment_variables: {{ host_env_keys: [{name}] }}\n"
+            ),
+        )?;
+    }
+    text.replace_between(
+        "                  value:\n",
         "          # For filters after this one",
-        &value,
+        &indented(&config, 20),
     )?;
-    let clusters: String = clusters(places, options).into_iter().collect();
-    let (text, _) = text
-        .split_once("  clusters:\n")
-        .ok_or("no clusters in the template")?;
-    Ok(format!("{text}  clusters:\n{clusters}"))
+    text.replace_rest("  clusters:\n", &clusters(places, &options.ca_file)?)?;
+    Ok(text.0)
 }
 
-/// The template without what it says of its own servers.
-fn template() -> Result<String, String> {
-    let (_, rest) = TEMPLATE
-        .split_once("\nadmin:\n")
-        .ok_or("no admin in the template")?;
-    Ok(format!(
-        "# Made by `mcp-gateway render`: MCP servers behind one endpoint.\nadmin:\n{rest}"
-    ))
+fn flow(value: &impl Serialize) -> Result<String, String> {
+    yaml::flow(value).map_err(|error| error.to_string())
 }
 
 /// Each cluster once, in the order of the servers.
-fn clusters(places: &[Place], options: &Options) -> Vec<String> {
-    let mut seen = Vec::new();
-    let mut texts = Vec::new();
-    for place in places {
-        if !seen.contains(&&place.cluster) {
-            seen.push(&place.cluster);
-            texts.push(cluster(place, options));
+fn clusters(places: &[Place], ca_file: &str) -> Result<String, String> {
+    #[derive(Serialize)]
+    struct Clusters<'a> {
+        servers: Vec<ServerContext<'a>>,
+        ca_file: &'a str,
+    }
+
+    let is_first = |at: usize, place: &Place| {
+        let mut before = places.iter().take(at);
+        before.all(|other| other.cluster != place.cluster)
+    };
+    let servers = places.iter().enumerate();
+    let servers = servers.filter(|(at, place)| is_first(*at, place));
+    let servers = servers.map(|(_, place)| ServerContext::new(place));
+    let context = Clusters {
+        servers: servers.collect(),
+        ca_file,
+    };
+    template::render(CLUSTERS, &context)
+}
+
+fn indented(text: &str, spaces: usize) -> String {
+    let lines = text.lines();
+    lines
+        .map(|line| format!("{:spaces$}{line}\n", ""))
+        .collect()
+}
+
+/// The text of a configuration, changed at places that stand in it once.
+struct Text(String);
+
+impl Text {
+    /// The shipped configuration, under another heading.
+    fn shipped() -> Result<Self, String> {
+        let mut text = Self(SHIPPED.to_owned());
+        let (_, rest) = text.split("\nadmin:")?;
+        let heading = "# Made by `mcp-gateway render`: MCP servers behind one endpoint.";
+        text.0 = format!("{heading}\nadmin:{rest}");
+        Ok(text)
+    }
+
+    fn replace(&mut self, from: &str, to: &str) -> Result<(), String> {
+        let (before, after) = self.split(from)?;
+        self.0 = format!("{before}{to}{after}");
+        Ok(())
+    }
+
+    /// Replaces what stands between `start` and `end`.
+    fn replace_between(&mut self, start: &str, end: &str, to: &str) -> Result<(), String> {
+        let (before, _) = self.split(start)?;
+        let (_, after) = self.split(end)?;
+        self.0 = format!("{before}{start}{to}{end}{after}");
+        Ok(())
+    }
+
+    /// Replaces everything after `start`.
+    fn replace_rest(&mut self, start: &str, to: &str) -> Result<(), String> {
+        let (before, _) = self.split(start)?;
+        self.0 = format!("{before}{start}{to}");
+        Ok(())
+    }
+
+    /// What stands before and after `text`.
+    fn split(&self, text: &str) -> Result<(&str, &str), String> {
+        match self.0.split_once(text) {
+            Some((before, after)) if !after.contains(text) => Ok((before, after)),
+            _ => Err(format!(
+                "a bug: {text:?} has to be once in envoy/gateway.yaml"
+            )),
         }
     }
-    texts
-}
-
-fn cluster(place: &Place, options: &Options) -> String {
-    let name = scalar(&place.cluster);
-    let kind = match place.address() {
-        Some(_) => "    type: STATIC\n    connect_timeout: 1s\n",
-        // Few servers listen on IPv6 where their name has both.
-        None => {
-            "    type: STRICT_DNS\n    dns_lookup_family: V4_PREFERRED\n    connect_timeout: 5s\n"
-        }
-    };
-    let host = scalar_address(&place.host);
-    let port = place.port;
-    let tls = if place.tls {
-        tls(place, options)
-    } else {
-        String::new()
-    };
-    format!(
-        "  - name: {name}
-{kind}{tls}    load_assignment:
-      cluster_name: {name}
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: {host}, port_value: {port} }} }} }}
-"
-    )
-}
-
-/// The server's certificate has to be one for its host, by an authority of the
-/// system's; HTTP/2 where it offers that.
-fn tls(place: &Place, options: &Options) -> String {
-    let host = scalar_address(&place.host);
-    let ca = scalar(&options.ca_file);
-    let (sni, san) = match place.address() {
-        Some(_) => (String::new(), "IP_ADDRESS"),
-        None => (format!("        sni: {host}\n"), "DNS"),
-    };
-    format!(
-        "    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        auto_config: {{}}
-    transport_socket:
-      name: envoy.transport_sockets.tls
-      typed_config:
-        \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-{sni}        common_tls_context:
-          validation_context:
-            trusted_ca: {{ filename: {ca} }}
-            match_typed_subject_alt_names:
-            - {{ san_type: {san}, matcher: {{ exact: {host} }} }}
-"
-    )
-}
-
-/// An address is text to YAML, whatever it looks like.
-fn scalar_address(text: &str) -> String {
-    let dotted =
-        text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.matches('.').count() == 3;
-    if dotted {
-        text.to_owned()
-    } else {
-        scalar(text)
-    }
-}
-
-/// Replaces the one place where `from` stands.
-fn replace(text: &str, from: &str, to: &str) -> Result<String, String> {
-    match text.matches(from).count() {
-        1 => Ok(text.replacen(from, to, 1)),
-        places => Err(format!("{places} places of {from:?} in the template")),
-    }
-}
-
-/// Replaces everything from `start` up to before `end`.
-fn replace_block(text: &str, start: &str, end: &str, to: &str) -> Result<String, String> {
-    let (before, rest) = text
-        .split_once(start)
-        .ok_or_else(|| format!("no {start:?} in the template"))?;
-    let (_, after) = rest
-        .split_once(end)
-        .ok_or_else(|| format!("no {end:?} in the template"))?;
-    Ok(format!("{before}{to}{end}{after}"))
 }
 
 #[cfg(test)]
@@ -206,10 +169,14 @@ mod tests {
         }
     }
 
-    fn rendered(text: &str, options: &Options) -> Value {
-        let source = source::read(text).unwrap();
+    fn rendered_text(servers: &str, options: &Options) -> String {
+        let source = source::read(servers).unwrap();
         let places = place::places(&source).unwrap();
-        let text = render(&source, &places, options).unwrap();
+        render(&source, &places, options).unwrap()
+    }
+
+    fn rendered(servers: &str, options: &Options) -> Value {
+        let text = rendered_text(servers, options);
         tree::documents(&text).unwrap_or_else(|it| panic!("{it:?}: {text}"))[0].value()
     }
 
@@ -229,7 +196,19 @@ mod tests {
         {
             server.as_object_mut().unwrap().remove("url").unwrap();
         }
-        assert_eq!(made, tree::documents(TEMPLATE).unwrap()[0].value());
+        assert_eq!(made, tree::documents(SHIPPED).unwrap()[0].value());
+    }
+
+    #[test]
+    fn the_comments_of_the_shipped_configuration_are_kept() {
+        let servers = "servers:\n- { name: a, url: https://a.example/mcp }\n";
+        let text = rendered_text(servers, &options());
+        let (_, shipped) = SHIPPED.split_once("\nadmin:").unwrap();
+        let is_comment = |line: &&str| line.trim_start().starts_with('#');
+        let comments: Vec<&str> = shipped.lines().filter(is_comment).collect();
+        assert!(comments.len() > 5, "{comments:?}");
+        let kept = text.lines().skip(1).filter(is_comment);
+        assert_eq!(kept.collect::<Vec<_>>(), comments);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Configurations and manifests for given servers.
 
-mod deployment;
+mod context;
 pub(crate) mod envoy;
-mod envoy_gateway;
-mod istio;
-mod servers;
+mod template;
 
+use serde::Serialize;
+
+use self::context::Context;
 use self::envoy::Options;
 use crate::place::Place;
 use crate::source::Source;
-use crate::yaml::scalar;
 
 /// What is rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -31,10 +31,39 @@ pub(crate) struct Manifests {
     pub(crate) port: u16,
 }
 
+/// The name of a file, and the template that it is made from.
+type Template = (&'static str, &'static str);
+
+/// The templates of these files, which are in one folder.
+macro_rules! templates {
+    ($folder:literal: $($file:literal),+) => {
+        &[$(($file, include_str!(concat!("templates/", $folder, "/", $file, ".j2")))),+]
+    };
+}
+
+const KUSTOMIZATION: &str = include_str!("templates/kubernetes/kustomization.yaml.j2");
+
+impl Target {
+    /// The templates of its manifests, in the order in which to read them.
+    fn templates(self) -> &'static [Template] {
+        match self {
+            Self::Envoy => &[],
+            Self::EnvoyGateway => templates!(
+                "envoy_gateway": "gateway.yaml", "backends.yaml", "routes.yaml",
+                "extension.yaml", "hold.yaml"
+            ),
+            Self::Istio => {
+                templates!("istio": "gateway.yaml", "servers.yaml", "routes.yaml", "filter.yaml")
+            }
+            Self::Kustomize => templates!("kubernetes": "deployment.yaml"),
+        }
+    }
+}
+
 /// The files for `target`, by name, in the order in which to read them.
 ///
 /// # Errors
-/// As [`envoy::render`].
+/// A template is wrong: a bug.
 pub(crate) fn files(
     target: Target,
     source: &Source,
@@ -42,32 +71,54 @@ pub(crate) fn files(
     options: &Options,
     to: &Manifests,
 ) -> Result<Vec<(&'static str, String)>, String> {
-    let mut files = match target {
-        Target::Envoy => {
-            return Ok(vec![(
-                "envoy.yaml",
-                envoy::render(source, places, options)?,
-            )]);
+    if target == Target::Envoy {
+        let text = envoy::render(source, places, options)?;
+        return Ok(vec![("envoy.yaml", text)]);
+    }
+    let mut files = manifests(target, source, places, to)?;
+    let mut kustomization = Kustomization {
+        namespace: &to.namespace,
+        resources: files.iter().map(|(name, _)| *name).collect(),
+        config_map_files: &[],
+    };
+    if target == Target::Kustomize {
+        let options = Options {
+            address: "0.0.0.0".to_owned(),
+            wasm: "/filter/plugin.wasm".to_owned(),
+            ..options.clone()
+        };
+        let text = envoy::render(source, places, &options)?;
+        files.insert(0, ("envoy.yaml", text));
+        kustomization.config_map_files = &["envoy.yaml"];
+    }
+    let text = template::render(KUSTOMIZATION, &kustomization)?;
+    files.push(("kustomization.yaml", text));
+    Ok(files)
+}
+
+/// What the template of `kustomization.yaml` can show.
+#[derive(Serialize)]
+struct Kustomization<'a> {
+    namespace: &'a str,
+    resources: Vec<&'static str>,
+    config_map_files: &'static [&'static str],
+}
+
+fn manifests(
+    target: Target,
+    source: &Source,
+    places: &[Place],
+    to: &Manifests,
+) -> Result<Vec<(&'static str, String)>, String> {
+    let context = Context::new(target, source, places, to)?;
+    let mut files = Vec::new();
+    for (name, template) in target.templates() {
+        let text = template::render(template, &context)?;
+        // Istio knows Services by itself, so that servers.yaml may have nothing in it.
+        if !text.is_empty() {
+            files.push((*name, text));
         }
-        Target::EnvoyGateway => envoy_gateway::render(source, places, to),
-        Target::Istio => istio::render(source, places, to),
-        Target::Kustomize => deployment::render(source, places, options, to)?,
-    };
-    let resources = files
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| *name != "envoy.yaml");
-    let resources: String = resources.map(|name| format!("- {name}\n")).collect();
-    let namespace = scalar(&to.namespace);
-    let map = if target == Target::Kustomize {
-        "configMapGenerator:\n- name: mcp-gateway\n  files: [envoy.yaml]\n"
-    } else {
-        ""
-    };
-    let kustomization = format!(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: {namespace}\nresources:\n{resources}{map}"
-    );
-    files.push(("kustomization.yaml", kustomization));
+    }
     Ok(files)
 }
 
