@@ -98,7 +98,7 @@ async fn no_request_fails_while_servers_come_and_go() {
         ] {
             write(&file, broken);
             refused += 1;
-            running.says("nothing has changed", refused);
+            running.says("keeps the last valid configuration", refused);
             assert!(is_there(&asker.tools().await.expect("a list")));
         }
         write(&file, &one);
@@ -142,7 +142,7 @@ async fn what_is_under_way_is_answered_when_its_server_goes() {
     };
     tokio::time::sleep(slow::TAKES / 4).await;
     save(&file, &one);
-    running.says("reloaded in", 1);
+    running.says("Reloaded in", 1);
     assert!(
         started.elapsed() < slow::TAKES,
         "reloaded too late: {:?}",

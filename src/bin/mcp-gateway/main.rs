@@ -35,7 +35,7 @@ use clap::{Parser, Subcommand};
 use crate::problem::Severity;
 use crate::render::envoy::Options;
 use crate::render::{Manifests, Target};
-use crate::run::files::shown;
+use crate::run::RunOptions;
 
 /// MCP servers behind one endpoint, in stock Envoy.
 ///
@@ -106,8 +106,22 @@ struct Run {
     wasm: Option<PathBuf>,
 }
 
-const WRONG: u8 = 1;
+/// The exit statuses that are errors.
+const INVALID_FILE: u8 = 1;
 const FAILED: u8 = 2;
+
+/// Why the program ends with an error.
+enum ExitError {
+    /// The file is wrong. The user has been told why.
+    InvalidFile,
+    Other(String),
+}
+
+impl From<String> for ExitError {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
+}
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -117,40 +131,38 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Shown) => ExitCode::from(WRONG),
-        Err(Failure::Other(why)) => {
-            eprintln!("mcp-gateway: {why}");
+        Err(ExitError::InvalidFile) => ExitCode::from(INVALID_FILE),
+        Err(ExitError::Other(reason)) => {
+            eprintln!("mcp-gateway: {reason}");
             ExitCode::from(FAILED)
         }
     }
 }
 
-use run::Failure;
-
 /// The configuration in `file`, after its warnings have been shown.
-fn read(file: &Path) -> Result<source::Source, Failure> {
-    let text = source::text(file).map_err(|error| format!("{}: {error}", shown(file)))?;
+fn read(file: &Path) -> Result<source::Source, ExitError> {
+    let text = source::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let source = source::read(&text).map_err(|problems| {
-        run::show(file, &problems, Severity::Error);
-        Failure::Shown
+        problem::print(file, &problems, Severity::Error);
+        ExitError::InvalidFile
     })?;
-    run::show(file, &source.warnings, Severity::Warning);
+    problem::print(file, &source.warnings, Severity::Warning);
     Ok(source)
 }
 
-fn check(file: &Path) -> Result<(), Failure> {
+fn check(file: &Path) -> Result<(), ExitError> {
     let source = read(file)?;
     match &source.config.gateway {
         Some(gateway) => {
             let names: Vec<&str> = gateway.servers.iter().map(|server| &*server.name).collect();
             println!(
                 "{}: good: {} ({})",
-                shown(file),
+                file.display(),
                 counted(names.len()),
                 names.join(", ")
             );
         }
-        None => println!("{}: good: a policy, without servers", shown(file)),
+        None => println!("{}: good: a policy, without servers", file.display()),
     }
     Ok(())
 }
@@ -162,11 +174,11 @@ fn counted(servers: usize) -> String {
     }
 }
 
-fn render(asked: &Render) -> Result<(), Failure> {
+fn render(asked: &Render) -> Result<(), ExitError> {
     let source = read(&asked.file)?;
     let places = place::places(&source).map_err(|problems| {
-        run::show(&asked.file, &problems, Severity::Error);
-        Failure::Shown
+        problem::print(&asked.file, &problems, Severity::Error);
+        ExitError::InvalidFile
     })?;
     let options = Options {
         address: asked.listen.address.to_string(),
@@ -193,11 +205,11 @@ fn render(asked: &Render) -> Result<(), Failure> {
         print(&texts.join("---\n"))?;
         return Ok(());
     }
-    let failed = |error: std::io::Error| format!("{}: {error}", shown(&asked.output));
+    let failed = |error: std::io::Error| format!("{}: {error}", asked.output.display());
     std::fs::create_dir_all(&asked.output).map_err(failed)?;
     for (name, text) in &files {
         std::fs::write(asked.output.join(name), text).map_err(failed)?;
-        println!("{}", shown(&asked.output.join(name)));
+        println!("{}", asked.output.join(name).display());
     }
     Ok(())
 }
@@ -211,8 +223,8 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-fn run(asked: Run) -> Result<(), Failure> {
-    run::run(&run::Run {
+fn run(asked: Run) -> Result<(), ExitError> {
+    run::run(&RunOptions {
         file: asked.file,
         address: asked.listen.address.to_string(),
         port: asked.listen.port,

@@ -1,6 +1,7 @@
 //! What is wrong with a file, as one line that leads there.
 
 use std::fmt;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
@@ -53,6 +54,14 @@ struct Shown<'a> {
     problem: &'a Problem,
     file: &'a str,
     kind: Severity,
+}
+
+/// Prints `problems` of `file` to stderr.
+pub(crate) fn print(file: &Path, problems: &[Problem], severity: Severity) {
+    let file = file.display().to_string();
+    for problem in problems {
+        anstream::eprintln!("{}", problem.show(&file, severity));
+    }
 }
 
 impl fmt::Display for Shown<'_> {

@@ -1,95 +1,118 @@
-//! Envoy as a child of this process.
+//! Envoy as a child process.
 
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hyper::Request;
 use serde_json::Value;
 
-use super::files::Folder;
 use super::http;
+use super::work_dir::WorkDir;
 
-/// The filter is compiled in this time, on a busy machine, too.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long Envoy may take to start. It compiles the filter, maybe on a busy machine.
+const START_TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How long Envoy may take to end by itself.
+const END_TIME_LIMIT: Duration = Duration::from_secs(5);
 /// How long the admin interface may take for one answer.
 const ADMIN_TIME_LIMIT: Duration = Duration::from_secs(5);
-/// What Envoy's log says, at most, when it could not start.
-const LINES: usize = 12;
+/// How many lines of Envoy's log an error shows.
+const LOG_LINES: usize = 12;
 
-/// A running Envoy; dropping it ends it.
-pub(crate) struct Envoy {
+/// A running Envoy. Dropping it ends the process.
+pub(super) struct Envoy {
     child: Child,
-    folder: Folder,
+    work_dir: WorkDir,
+}
+
+/// How waiting for Envoy ended.
+pub(super) enum Startup {
+    /// Envoy takes requests at this address.
+    Ready(SocketAddr),
+    /// The user stopped the program first.
+    Stopped,
 }
 
 impl Envoy {
-    /// Starts `program` with the files of `folder`.
+    /// Starts `program` with the files in `work_dir`.
     ///
     /// # Errors
-    /// It cannot be started.
-    pub(crate) fn start(program: &Path, folder: &Folder) -> io::Result<Self> {
-        let log = File::create(folder.log())?;
+    /// The process cannot be started.
+    pub(super) fn start(program: &Path, work_dir: &WorkDir) -> io::Result<Self> {
+        let log = File::create(work_dir.log())?;
         let child = Command::new(program)
-            .arg("-c")
-            .arg(folder.file("envoy.json"))
-            // Several of them on one machine, none of which takes over from another.
-            .args([
-                "--disable-hot-restart",
-                "-l",
-                "warn",
-                "--file-flush-interval-msec",
-                "200",
-            ])
+            .args(["-c", &work_dir.bootstrap()])
+            // Hot restart would let a second Envoy on this machine take over from this one.
+            .arg("--disable-hot-restart")
+            .args(["-l", "warn"])
+            .args(["--file-flush-interval-msec", "200"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // Ctrl-C in a terminal goes to this program alone, which then ends Envoy.
+            .process_group(0)
             .spawn()?;
         Ok(Self {
             child,
-            folder: folder.clone(),
+            work_dir: work_dir.clone(),
         })
     }
 
-    /// How it ended, if it did.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
-    }
-
-    /// Waits until it accepts requests, and says where.
+    /// Waits until Envoy takes requests, or until `stop` is set.
     ///
     /// # Errors
-    /// It ended, or takes too long; with the end of its log.
-    pub(crate) fn ready(&mut self, stop: &dyn Fn() -> bool) -> Result<SocketAddr, String> {
-        let deadline = Instant::now() + READY_WITHIN;
-        loop {
+    /// Envoy ended, or did not start in time. The text has the end of its log.
+    pub(super) fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<Startup, String> {
+        let deadline = Instant::now() + START_TIME_LIMIT;
+        while !stop.load(Ordering::Relaxed) {
             if let Some(address) = self.address() {
-                return Ok(address);
+                return Ok(Startup::Ready(address));
             }
-            if let Some(status) = self.ended() {
-                return Err(format!("Envoy ended ({status}):\n{}", self.end_of_log()));
-            }
-            if stop() {
-                return Err("stopped".to_owned());
-            }
+            self.check()?;
             if Instant::now() > deadline {
-                return Err(format!("Envoy does not get ready:\n{}", self.end_of_log()));
+                let seconds = START_TIME_LIMIT.as_secs();
+                let log = self.end_of_log();
+                return Err(format!(
+                    "Envoy was not ready within {seconds} s. The end of its log:\n{log}"
+                ));
             }
             thread::sleep(Duration::from_millis(25));
         }
+        Ok(Startup::Stopped)
     }
 
+    /// Checks that Envoy runs.
+    ///
+    /// # Errors
+    /// It ended. The text has the end of its log.
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        match self.exit_status() {
+            None => Ok(()),
+            Some(status) => Err(format!(
+                "Envoy ended ({status}). The end of its log:\n{}",
+                self.end_of_log()
+            )),
+        }
+    }
+
+    fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// The address of the endpoint's listener; `None` until Envoy takes requests there.
     fn address(&self) -> Option<SocketAddr> {
         self.admin("/ready")?;
         let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json")?).ok()?;
-        let mut all = listeners.get("listener_statuses")?.as_array()?.iter();
-        let ours = all.find(|it| it.get("name").is_some_and(|name| name == "mcp"))?;
-        let address = ours.pointer("/local_address/socket_address")?;
-        // Port 0 is what was asked for, before a port was chosen.
+        let mut statuses = listeners.get("listener_statuses")?.as_array()?.iter();
+        let endpoint = statuses.find(|it| it.get("name").is_some_and(|name| name == "mcp"))?;
+        let address = endpoint.pointer("/local_address/socket_address")?;
+        // For port 0 the system chooses a port. Until then Envoy says 0.
         let port = address
             .get("port_value")?
             .as_u64()
@@ -98,18 +121,19 @@ impl Envoy {
         Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
     }
 
-    /// What the admin interface says, where it says that all is well.
+    /// What the admin interface answers; `None` if it is not 200.
     fn admin(&self, path: &str) -> Option<String> {
         let request = Request::get(path)
             .header("host", "localhost")
             .body(String::new())
             .ok()?;
-        let response = http::send(&self.folder.admin(), request, ADMIN_TIME_LIMIT).ok()?;
+        let socket = self.work_dir.admin_socket();
+        let response = http::send(socket.as_ref(), request, ADMIN_TIME_LIMIT).ok()?;
         (response.status == 200).then_some(response.body)
     }
 
-    /// The value of a counter or gauge; 0 where there is none yet.
-    pub(crate) fn stat(&self, name: &str) -> u64 {
+    /// The value of a counter or a gauge; 0 if Envoy has no such statistic yet.
+    pub(super) fn stat(&self, name: &str) -> u64 {
         let stats = self
             .admin(&format!("/stats?filter=^{name}$"))
             .unwrap_or_default();
@@ -121,14 +145,12 @@ impl Envoy {
             .unwrap_or_default()
     }
 
-    /// The last lines of its log that are not about requests.
-    pub(crate) fn end_of_log(&self) -> String {
-        let log = fs::read_to_string(self.folder.log()).unwrap_or_default();
+    /// The last lines of Envoy's log.
+    pub(super) fn end_of_log(&self) -> String {
+        let log = fs::read_to_string(self.work_dir.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-        let lines = lines
-            .get(lines.len().saturating_sub(LINES)..)
-            .unwrap_or_default();
-        lines.join("\n")
+        let start = lines.len().saturating_sub(LOG_LINES);
+        lines.get(start..).unwrap_or_default().join("\n")
     }
 }
 
@@ -136,8 +158,8 @@ impl Drop for Envoy {
     fn drop(&mut self) {
         let id = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while self.ended().is_none() && Instant::now() < deadline {
+        let deadline = Instant::now() + END_TIME_LIMIT;
+        while self.exit_status().is_none() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();

@@ -14,15 +14,15 @@ use tokio::time::{Instant, timeout_at};
 
 /// A response, with as much of its body as came in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HttpResponse {
-    pub(crate) status: StatusCode,
+pub(super) struct HttpResponse {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
-    pub(crate) body: String,
+    pub(super) body: String,
 }
 
 impl HttpResponse {
     /// The value of the header with this name; `None` if it is missing or not ASCII.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
@@ -34,7 +34,7 @@ impl HttpResponse {
 /// # Errors
 /// Nobody listens, or the response's headers do not come in time, or they are
 /// not HTTP.
-pub(crate) fn send(
+pub(super) fn send(
     socket: &Path,
     request: Request<String>,
     time_limit: Duration,

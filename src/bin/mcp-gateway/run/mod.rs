@@ -1,299 +1,151 @@
-//! `run`: Envoy with a file's servers, and with what the file says whenever it
-//! is saved.
+//! `run`: starts Envoy with the servers of a file, and follows the file.
 
 mod envoy;
-pub(crate) mod files;
 mod http;
-pub(crate) mod install;
+mod install;
+mod parts;
+mod prepare;
 mod probe;
 mod reload;
+mod supervisor;
 mod table;
+mod watch;
+mod work_dir;
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 
-use anstream::{eprintln, println};
-use mcp_gateway::config::Config;
-use notify::{RecursiveMode, Watcher as _};
+use anstream::println;
+use mcp_gateway::config::{Config, Endpoints};
 use tempfile::TempDir;
 
-use self::envoy::Envoy;
-use self::files::{Folder, Parts};
+use self::envoy::{Envoy, Startup};
+use self::prepare::prepare;
 use self::probe::ServerStatus;
-use self::reload::Reload;
-use crate::place::places;
-use crate::problem::{Problem, Severity};
-use crate::render::envoy::{Options, render};
-use crate::source::{self, Source};
-use crate::tree;
+use self::reload::Reloader;
+use self::supervisor::Supervisor;
+use self::work_dir::WorkDir;
+use crate::ExitError;
+use crate::problem::{self, Severity};
+use crate::render::envoy::Options;
+use crate::source;
 
-/// Editors save in several steps.
-const SETTLED: Duration = Duration::from_millis(40);
-/// How often Envoy and what is to be done later are looked after.
-const TICK: Duration = Duration::from_millis(200);
-/// How often servers that were down are asked again.
-const AGAIN: Duration = Duration::from_secs(5);
-
-/// What `run` was asked.
-pub(crate) struct Run {
+/// What `run` is asked for on the command line.
+pub(crate) struct RunOptions {
+    /// The file with the servers.
     pub(crate) file: PathBuf,
+    /// The address and the port of the endpoint. For port 0, the system chooses one.
     pub(crate) address: String,
     pub(crate) port: u16,
+    /// Where Envoy and the filter are, if not at the usual places.
     pub(crate) envoy: Option<PathBuf>,
     pub(crate) wasm: Option<PathBuf>,
 }
 
-/// What the loop waits for.
-enum Event {
-    /// Something in the file's folder is another.
-    Changed,
-    /// The states of the servers, for the configuration of this number.
-    Probed(usize, Vec<ServerStatus>),
+/// What happens while Envoy runs.
+enum RunEvent {
+    /// Something has changed in the directory of the file.
+    FileChanged,
+    /// The servers of a configuration were asked for their status.
+    Probed {
+        /// Which configuration: they are counted from 0.
+        generation: usize,
+        /// In the order of the configuration's servers.
+        statuses: Vec<ServerStatus>,
+    },
+    /// The user stops the program.
     Stop,
 }
 
-/// Why `run` ends with an error.
-pub(crate) enum Failure {
-    /// The file, which was shown already.
-    Shown,
-    Other(String),
-}
-
-impl From<String> for Failure {
-    fn from(text: String) -> Self {
-        Self::Other(text)
-    }
-}
-
-/// A configuration, ready for Envoy.
-struct Made {
-    config: Config,
-    parts: Parts,
-    warnings: Vec<Problem>,
-}
-
-/// Runs until it is told to end.
+/// Runs Envoy until the user stops the program.
 ///
 /// # Errors
-/// What keeps it from starting, or Envoy from going on.
-pub(crate) fn run(asked: &Run) -> Result<(), Failure> {
-    if asked.file.as_os_str() == "-" {
-        return Err("run follows a file: stdin is none".to_owned().into());
-    }
-    let work = TempDir::with_prefix("mcp-gateway-").map_err(|error| error.to_string())?;
-    let folder = Folder(work.path().to_owned());
-    let options = Options {
-        address: asked.address.clone(),
-        port: asked.port,
-        admin_port: 0,
-        wasm: files::shown(&install::filter(asked.wasm.as_deref(), work.path())?),
-        ca_file: install::authorities().to_owned(),
-    };
-    let mut text = source::text(&asked.file)
-        .map_err(|error| format!("{}: {error}", files::shown(&asked.file)))?;
-    let made = make(&text, &folder, &options).map_err(|problems| {
-        show(&asked.file, &problems, Severity::Error);
-        Failure::Shown
+/// The file is wrong, or Envoy cannot be started, or it ends.
+pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
+    let file = &options.file;
+    let directory = TempDir::with_prefix("mcp-gateway-")
+        .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
+    let work_dir = WorkDir::new(directory.path())?;
+    let envoy_options = envoy_options(options, directory.path())?;
+    let text = read(file)?;
+    let prepared = prepare(&text, &work_dir, &envoy_options).map_err(|problems| {
+        problem::print(file, &problems, Severity::Error);
+        ExitError::InvalidFile
     })?;
-    show(&asked.file, &made.warnings, Severity::Warning);
-    let program = install::envoy(asked.envoy.as_deref())?;
+    problem::print(file, &prepared.warnings, Severity::Warning);
+    let program = install::envoy(options.envoy.as_deref())?;
 
     let (sender, events) = mpsc::channel();
-    let stopping = sender.clone();
+    let stop = stop_on_signals(sender.clone())?;
+    let _watcher = watch::watch(file, sender.clone())?;
+    let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
+    let reloader = Reloader::start(&work_dir, prepared.parts).map_err(failed)?;
+    let mut envoy = Envoy::start(&program, &work_dir).map_err(failed)?;
+    let Startup::Ready(address) = envoy.wait_until_ready(&stop)? else {
+        return Ok(());
+    };
+    let path = endpoint_path(&prepared.config);
+    println!("{} is served at http://{address}{path}", file.display());
+    let log = work_dir.log();
+    println!("Envoy's log is {}. Press Ctrl-C to stop.", log.display());
+    let supervisor = Supervisor {
+        file,
+        work_dir: &work_dir,
+        envoy_options: &envoy_options,
+        events,
+        sender,
+        envoy,
+        reloader,
+        text,
+        config: prepared.config,
+        generation: 0,
+        statuses: Vec::new(),
+        reload_at: None,
+        probe_at: None,
+    };
+    supervisor.run()
+}
+
+/// The text of `file`, which has to be a file: stdin does not change.
+fn read(file: &Path) -> Result<String, String> {
+    if file.as_os_str() == "-" {
+        return Err("run follows a file, so it cannot read stdin: name a file".to_owned());
+    }
+    source::text(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn envoy_options(options: &RunOptions, directory: &Path) -> Result<Options, String> {
+    let wasm = install::filter(options.wasm.as_deref(), directory)?;
+    Ok(Options {
+        address: options.address.clone(),
+        port: options.port,
+        // The admin interface gets a socket in the work directory instead.
+        admin_port: 0,
+        wasm: wasm.display().to_string(),
+        ca_file: install::ca_file().to_owned(),
+    })
+}
+
+/// A flag that is set when the user stops the program, which then sends
+/// [`RunEvent::Stop`], too.
+fn stop_on_signals(sender: Sender<RunEvent>) -> Result<Arc<AtomicBool>, String> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
-        let _ = stopping.send(Event::Stop);
+        flag.store(true, Ordering::Relaxed);
+        let _ = sender.send(RunEvent::Stop);
     })
-    .map_err(|error| error.to_string())?;
-    let _watcher = watch(&asked.file, sender.clone())?;
-
-    let io = |error: std::io::Error| format!("cannot start Envoy: {error}");
-    folder.write_bootstrap(&made.parts.bootstrap).map_err(io)?;
-    let mut reload = Reload::start(&folder, made.parts).map_err(io)?;
-    let mut envoy = Envoy::start(&program, &folder).map_err(io)?;
-    let mut stopped = false;
-    let ready = {
-        let stop = || match events.try_recv() {
-            Ok(Event::Stop) => true,
-            Ok(Event::Changed) => {
-                let _ = sender.send(Event::Changed);
-                false
-            }
-            _ => false,
-        };
-        envoy.ready(&stop)
-    };
-    let address = match ready {
-        Ok(address) => address,
-        Err(why) if why == "stopped" => return Ok(()),
-        Err(why) => return Err(why.into()),
-    };
-    let endpoint = endpoint(&made.config);
-    println!(
-        "{} is served at http://{address}{endpoint}",
-        files::shown(&asked.file)
-    );
-    println!(
-        "Envoy's log is in {}. Ctrl-C ends it all.",
-        files::shown(&folder.log())
-    );
-
-    let mut config = made.config;
-    let (mut number, mut states) = (0, Vec::new());
-    let mut again = None;
-    ask(number, &config, &folder, &sender);
-    while !stopped {
-        if let Some(status) = envoy.ended() {
-            return Err(format!("Envoy ended ({status}):\n{}", envoy.end_of_log()).into());
-        }
-        reload.tidy().map_err(|error| error.to_string())?;
-        if again.is_some_and(|at| Instant::now() >= at) {
-            again = None;
-            ask(number, &config, &folder, &sender);
-        }
-        match events.recv_timeout(TICK) {
-            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => stopped = true,
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(Event::Probed(of, new)) if of == number => {
-                if new != states {
-                    println!("{}", table::table(&config, &new));
-                }
-                let down = new
-                    .iter()
-                    .any(|state| matches!(state, ServerStatus::Down(_)));
-                again = down.then(|| Instant::now() + AGAIN);
-                states = new;
-            }
-            Ok(Event::Probed(..)) => {}
-            Ok(Event::Changed) => {
-                thread::sleep(SETTLED);
-                // One reload for all that came together; what else came is kept.
-                let (changes, others): (Vec<_>, Vec<_>) = events
-                    .try_iter()
-                    .partition(|event| matches!(event, Event::Changed));
-                drop(changes);
-                for event in others {
-                    let _ = sender.send(event);
-                }
-                let Ok(new) = fs::read_to_string(&asked.file) else {
-                    continue;
-                };
-                if new == text {
-                    continue;
-                }
-                text = new;
-                let started = Instant::now();
-                match make(&text, &folder, &options) {
-                    Err(problems) => {
-                        show(&asked.file, &problems, Severity::Error);
-                        eprintln!("nothing has changed: the last good configuration goes on");
-                    }
-                    Ok(made) => {
-                        show(&asked.file, &made.warnings, Severity::Warning);
-                        match reload
-                            .apply(made.parts, &envoy)
-                            .map_err(|error| error.to_string())?
-                        {
-                            reload::Outcome::Applied => {
-                                println!("reloaded in {} ms", started.elapsed().as_millis());
-                                config = made.config;
-                                number += 1;
-                                states = Vec::new();
-                                ask(number, &config, &folder, &sender);
-                            }
-                            reload::Outcome::Refused => {
-                                eprintln!(
-                                    "Envoy refuses it, the last good configuration goes on:\n{}",
-                                    envoy.end_of_log()
-                                );
-                            }
-                        }
-                        if reload.needs_restart() {
-                            eprintln!(
-                                "maxRequestBodySize has grown: Envoy's own limit follows with the next start"
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-    println!("ending");
-    Ok(())
+    .map_err(|error| format!("cannot wait for signals: {error}"))?;
+    Ok(stop)
 }
 
-fn make(text: &str, folder: &Folder, options: &Options) -> Result<Made, Vec<Problem>> {
-    let source: Source = source::read(text)?;
-    let places = places(&source)?;
-    let bug = |why: String| vec![Problem::new(0, "", why)];
-    let text = render(&source, &places, options).map_err(bug)?;
-    let whole = tree::documents(&text).map_err(|error| bug(error.reason))?;
-    let whole = whole.first().map(tree::Node::value).unwrap_or_default();
-    let parts = folder
-        .parts(whole)
-        .ok_or_else(|| bug("the template has another shape".to_owned()))?;
-    Ok(Made {
-        config: source.config,
-        parts,
-        warnings: source.warnings,
-    })
-}
-
-/// Shows what is wrong, or odd, in `file`.
-pub(crate) fn show(file: &Path, problems: &[Problem], severity: Severity) {
-    for problem in problems {
-        eprintln!("{}", problem.show(&files::shown(file), severity));
-    }
-}
-
-fn endpoint(config: &Config) -> String {
+/// A path at which the gateway answers.
+fn endpoint_path(config: &Config) -> &str {
     match &config.endpoints {
-        mcp_gateway::config::Endpoints::Listed(paths) => paths.first().cloned().unwrap_or_default(),
-        mcp_gateway::config::Endpoints::All => "/".to_owned(),
+        Endpoints::Listed(paths) => paths.first().map_or("", String::as_str),
+        Endpoints::All => "/",
     }
-}
-
-/// Tells of everything in the file's folder: editors save by moving another file
-/// there, Kubernetes by a link two steps away. The text says whether it matters.
-fn watch(file: &Path, sender: Sender<Event>) -> Result<notify::RecommendedWatcher, String> {
-    let failed = |error: notify::Error| format!("cannot watch {}: {error}", files::shown(file));
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            let _ = sender.send(Event::Changed);
-        }
-    })
-    .map_err(failed)?;
-    let file = file.canonicalize().map_err(|error| error.to_string())?;
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    watcher
-        .watch(folder, RecursiveMode::NonRecursive)
-        .map_err(failed)?;
-    Ok(watcher)
-}
-
-/// Asks the servers how they are, all at once and beside everything else.
-fn ask(number: usize, config: &Config, folder: &Folder, sender: &Sender<Event>) {
-    let servers = config
-        .gateway
-        .as_ref()
-        .map(|gateway| gateway.servers.clone())
-        .unwrap_or_default();
-    let (socket, sender) = (folder.direct(), sender.clone());
-    thread::spawn(move || {
-        let asked: Vec<_> = servers
-            .into_iter()
-            .map(|server| {
-                let socket = socket.clone();
-                thread::spawn(move || probe::probe(&socket, &server))
-            })
-            .collect();
-        let lost = |_| ServerStatus::Down("was not asked".to_owned());
-        let states = asked
-            .into_iter()
-            .map(|asked| asked.join().unwrap_or_else(lost))
-            .collect();
-        let _ = sender.send(Event::Probed(number, states));
-    });
 }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use hyper::{Method, Request};
@@ -20,7 +21,7 @@ const MAX_PAGES: usize = 64;
 
 /// How a server answered when it was asked last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ServerStatus {
+pub(super) enum ServerStatus {
     Up {
         /// `modern`, or `legacy` and the version that the server chose.
         era: String,
@@ -32,9 +33,25 @@ pub(crate) enum ServerStatus {
     Down(String),
 }
 
+/// Asks all `servers` at the same time, as [`probe`] does. The statuses are in the order
+/// of the servers.
+pub(super) fn probe_all(socket: &Path, servers: &[Server]) -> Vec<ServerStatus> {
+    thread::scope(|scope| {
+        let probes: Vec<_> = servers
+            .iter()
+            .map(|server| scope.spawn(|| probe(socket, server)))
+            .collect();
+        let failed = |_| ServerStatus::Down("could not be asked".to_owned());
+        probes
+            .into_iter()
+            .map(|probe| probe.join().unwrap_or_else(failed))
+            .collect()
+    })
+}
+
 /// Asks `server` for its status and its tools, in the MCP version that the
 /// configuration gives it. `socket` is where Envoy forwards to all servers.
-pub(crate) fn probe(socket: &Path, server: &Server) -> ServerStatus {
+fn probe(socket: &Path, server: &Server) -> ServerStatus {
     let probe = Probe {
         socket,
         server,

@@ -1,5 +1,4 @@
-//! Another configuration in a running Envoy, in an order in which no request
-//! finds less than it needs.
+//! Gives a running Envoy another configuration, in an order in which no request fails.
 
 use std::io;
 use std::thread;
@@ -8,130 +7,139 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::envoy::Envoy;
-use super::files::{Folder, Parts, both};
+use super::parts::{EnvoyParts, union};
+use super::work_dir::WorkDir;
 
-/// How long a cluster stays when the filter does not name it any more: requests
-/// may still be under way there, for as long as a route lets them be silent.
-const KEPT: Duration = Duration::from_secs(300);
-/// How long Envoy may take to read a file, or to look up a server's name.
-const APPLIED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a cluster stays after the filter has ceased to name it. Requests may still
+/// be under way there: a route ends a request after 300 s of silence.
+const CLUSTER_KEPT_FOR: Duration = Duration::from_secs(300);
+/// How long Envoy may take to read a file again, or to look up a server's name.
+const UPDATE_TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// The prefixes of the statistics that Envoy has about each file.
 const CLUSTERS: &str = "cluster_manager.cds";
 const FILTER: &str = "extension_config_discovery.http_filter.mcp-gateway";
 
-/// What Envoy has.
-pub(crate) struct Reload {
-    folder: Folder,
-    parts: Parts,
-    started_with: Value,
-    /// What stands in the file of the clusters.
+/// Writes the files that Envoy reads, and knows what is in them.
+pub(super) struct Reloader {
+    work_dir: WorkDir,
+    parts: EnvoyParts,
+    /// The bootstrap that Envoy started with.
+    bootstrap: Value,
+    /// What is in the file of the clusters: those of `parts`, and earlier ones.
     clusters: Vec<Value>,
-    /// When the clusters that nobody names go.
-    tidy_at: Option<Instant>,
+    /// When to remove the earlier ones.
+    remove_at: Option<Instant>,
 }
 
+/// What Envoy did with a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(super) enum ReloadResult {
     Applied,
     Refused,
 }
 
-impl Reload {
-    /// The files that Envoy starts with.
+impl Reloader {
+    /// Writes the files for Envoy's start.
     ///
     /// # Errors
-    /// They cannot be written.
-    pub(crate) fn start(folder: &Folder, parts: Parts) -> io::Result<Self> {
-        folder.write_clusters(&parts.clusters)?;
-        folder.write_filter(&parts.filter)?;
+    /// A file cannot be written.
+    pub(super) fn start(work_dir: &WorkDir, parts: EnvoyParts) -> io::Result<Self> {
+        work_dir.write_bootstrap(&parts.bootstrap)?;
+        work_dir.write_clusters(&parts.clusters)?;
+        work_dir.write_filter(&parts.filter)?;
         Ok(Self {
-            folder: folder.clone(),
-            started_with: parts.bootstrap.clone(),
+            work_dir: work_dir.clone(),
+            bootstrap: parts.bootstrap.clone(),
             clusters: parts.clusters.clone(),
-            tidy_at: None,
+            remove_at: None,
             parts,
         })
     }
 
-    /// Clusters first, since the filter must find them; then the filter; what
-    /// it does not name any more stays for a while.
+    /// Gives `envoy` the filter and the clusters of `parts`. First come the clusters,
+    /// since the new filter forwards to them, then the filter. Clusters that only the
+    /// old filter named are removed later, by [`Self::remove_old_clusters`].
     ///
     /// # Errors
     /// A file cannot be written.
-    pub(crate) fn apply(&mut self, parts: Parts, envoy: &Envoy) -> io::Result<Outcome> {
-        let clusters = both(&self.clusters, &parts.clusters);
+    pub(super) fn apply(&mut self, parts: EnvoyParts, envoy: &Envoy) -> io::Result<ReloadResult> {
+        let clusters = union(&self.clusters, &parts.clusters);
         if clusters != self.clusters {
-            let before = Seen::of(CLUSTERS, envoy);
-            self.folder.write_clusters(&clusters)?;
-            if !before.applied(envoy) {
-                self.folder.write_clusters(&self.clusters)?;
-                return Ok(Outcome::Refused);
+            let before = UpdateCounters::read(CLUSTERS, envoy);
+            self.work_dir.write_clusters(&clusters)?;
+            if before.wait_for_update(envoy) == ReloadResult::Refused {
+                self.work_dir.write_clusters(&self.clusters)?;
+                return Ok(ReloadResult::Refused);
             }
-            let warm = || envoy.stat("cluster_manager.warming_clusters") == 0;
-            wait(warm);
+            wait_until(|| envoy.stat("cluster_manager.warming_clusters") == 0);
             self.clusters = clusters;
         }
         if parts.filter != self.parts.filter {
-            let before = Seen::of(FILTER, envoy);
-            self.folder.write_filter(&parts.filter)?;
-            if !before.applied(envoy) {
-                return Ok(Outcome::Refused);
+            let before = UpdateCounters::read(FILTER, envoy);
+            self.work_dir.write_filter(&parts.filter)?;
+            if before.wait_for_update(envoy) == ReloadResult::Refused {
+                return Ok(ReloadResult::Refused);
             }
         }
         self.parts = parts;
-        self.tidy_at =
-            (self.clusters.len() > self.parts.clusters.len()).then(|| Instant::now() + KEPT);
-        Ok(Outcome::Applied)
+        let has_old = self.clusters.len() > self.parts.clusters.len();
+        self.remove_at = has_old.then(|| Instant::now() + CLUSTER_KEPT_FOR);
+        Ok(ReloadResult::Applied)
     }
 
-    /// Lets go what is not needed any more, when its time has come.
+    /// Removes the clusters that the filter does not name any more, once it is time.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub(crate) fn tidy(&mut self) -> io::Result<()> {
-        if self.tidy_at.is_some_and(|at| Instant::now() >= at) {
-            self.tidy_at = None;
+    pub(super) fn remove_old_clusters(&mut self) -> io::Result<()> {
+        if self.remove_at.is_some_and(|at| Instant::now() >= at) {
+            self.remove_at = None;
             self.clusters.clone_from(&self.parts.clusters);
-            self.folder.write_clusters(&self.clusters)?;
+            self.work_dir.write_clusters(&self.clusters)?;
         }
         Ok(())
     }
 
-    /// Whether something is different that Envoy reads only when it starts.
-    pub(crate) fn needs_restart(&self) -> bool {
-        self.parts.bootstrap != self.started_with
+    /// Whether something has changed that Envoy reads only when it starts.
+    pub(super) fn needs_restart(&self) -> bool {
+        self.parts.bootstrap != self.bootstrap
     }
 }
 
-/// What Envoy has counted of a file so far.
-struct Seen {
-    of: &'static str,
+/// How often Envoy has taken and has refused one of its files.
+struct UpdateCounters {
+    prefix: &'static str,
     successes: u64,
     refusals: u64,
 }
 
-impl Seen {
-    fn of(of: &'static str, envoy: &Envoy) -> Self {
+impl UpdateCounters {
+    fn read(prefix: &'static str, envoy: &Envoy) -> Self {
         Self {
-            of,
-            successes: envoy.stat(&format!("{of}.update_success")),
-            refusals: envoy.stat(&format!("{of}.update_rejected")),
+            prefix,
+            successes: envoy.stat(&format!("{prefix}.update_success")),
+            refusals: envoy.stat(&format!("{prefix}.update_rejected")),
         }
     }
 
-    /// Waits until Envoy has taken or refused what was written since.
-    fn applied(&self, envoy: &Envoy) -> bool {
-        wait(|| {
-            let now = Self::of(self.of, envoy);
+    /// Waits until Envoy has read the file that was written after `self` was read.
+    fn wait_for_update(&self, envoy: &Envoy) -> ReloadResult {
+        wait_until(|| {
+            let now = Self::read(self.prefix, envoy);
             now.successes > self.successes || now.refusals > self.refusals
         });
-        Self::of(self.of, envoy).refusals == self.refusals
+        if Self::read(self.prefix, envoy).refusals == self.refusals {
+            ReloadResult::Applied
+        } else {
+            ReloadResult::Refused
+        }
     }
 }
 
-fn wait(until: impl Fn() -> bool) {
-    let deadline = Instant::now() + APPLIED_WITHIN;
-    while !until() && Instant::now() < deadline {
+fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + UPDATE_TIME_LIMIT;
+    while !condition() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,0 +1,155 @@
+//! Takes an Envoy configuration apart. The filter and the clusters get files of their
+//! own, which Envoy reads again whenever they are replaced; the bootstrap does not change
+//! while Envoy runs.
+
+use serde_json::{Value, json};
+
+use super::work_dir::WorkDir;
+
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// An Envoy configuration in parts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct EnvoyParts {
+    pub(super) bootstrap: Value,
+    pub(super) filter: Value,
+    pub(super) clusters: Vec<Value>,
+}
+
+impl EnvoyParts {
+    /// Takes `config` apart for the files in `work_dir`, and adds what `run` needs to
+    /// ask Envoy and the servers: the admin interface and a listener past the filter, on
+    /// sockets that no other user can open. `None` if `config` has another shape than
+    /// the shipped configuration.
+    pub(super) fn new(config: Value, work_dir: &WorkDir) -> Option<Self> {
+        let mut parts = split(config, &work_dir.filter(), &work_dir.clusters())?;
+        let admin = json!({"address": pipe(&work_dir.admin_socket())});
+        let bootstrap = parts.bootstrap.as_object_mut()?;
+        bootstrap.insert("admin".to_owned(), admin);
+        let listeners = parts.bootstrap.pointer_mut("/static_resources/listeners")?;
+        let direct = direct_listener(&work_dir.direct_socket());
+        listeners.as_array_mut()?.push(direct);
+        Some(parts)
+    }
+}
+
+/// Takes the first HTTP filter and the clusters out of `config`, and makes Envoy read
+/// them from these files.
+fn split(mut config: Value, filter_file: &str, clusters_file: &str) -> Option<EnvoyParts> {
+    let resources = config.get_mut("static_resources")?;
+    let mut clusters = resources.as_object_mut()?.remove("clusters")?;
+    let manager = resources.pointer_mut("/listeners/0/filter_chains/0/filters/0/typed_config")?;
+    let http_filter = manager.pointer_mut("/http_filters/0")?.as_object_mut()?;
+    let filter = json!({
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": http_filter.get("name")?,
+        "typed_config": http_filter.remove("typed_config")?,
+    });
+    let discovery = json!({"config_source": file_source(filter_file), "type_urls": [WASM]});
+    http_filter.insert("config_discovery".to_owned(), discovery);
+    for cluster in clusters.as_array_mut()? {
+        let kind = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+        let cluster = cluster.as_object_mut()?;
+        cluster.insert("@type".to_owned(), kind.into());
+    }
+    let bootstrap = config.as_object_mut()?;
+    let node = json!({"id": "mcp-gateway", "cluster": "mcp-gateway"});
+    bootstrap.insert("node".to_owned(), node);
+    let dynamic = json!({"cds_config": file_source(clusters_file)});
+    bootstrap.insert("dynamic_resources".to_owned(), dynamic);
+    Some(EnvoyParts {
+        bootstrap: config,
+        filter,
+        clusters: clusters.as_array()?.clone(),
+    })
+}
+
+fn file_source(path: &str) -> Value {
+    json!({"resource_api_version": "V3", "path_config_source": {"path": path}})
+}
+
+/// The address of a Unix socket.
+fn pipe(path: &str) -> Value {
+    json!({"pipe": {"path": path, "mode": 0o600}})
+}
+
+/// A listener that forwards each request to the cluster that `x-cluster` names.
+fn direct_listener(socket: &str) -> Value {
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "direct",
+        "http_filters": [{
+            "name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+        }],
+        "route_config": {"virtual_hosts": [{
+            "name": "direct",
+            "domains": ["*"],
+            "request_headers_to_remove": ["x-cluster", "x-forwarded-proto"],
+            "routes": [{
+                "match": {"prefix": "/", "headers": [{"name": "x-cluster", "present_match": true}]},
+                "route": {"cluster_header": "x-cluster", "timeout": "10s"},
+            }],
+        }]},
+    });
+    json!({
+        "name": "direct",
+        "address": pipe(socket),
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": manager,
+        }]}],
+    })
+}
+
+/// All clusters of `new`, and those of `old` with other names: requests may still be
+/// under way there.
+pub(super) fn union(old: &[Value], new: &[Value]) -> Vec<Value> {
+    let is_gone = |old: &&Value| !new.iter().any(|new| new.get("name") == old.get("name"));
+    let gone = old.iter().filter(is_gone);
+    new.iter().chain(gone).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree;
+    use std::fs;
+    use std::path::Path;
+
+    fn shipped(name: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy");
+        let text =
+            fs::read_to_string(folder.join(name)).unwrap_or_else(|it| panic!("{name}: {it}"));
+        tree::documents(&text).unwrap()[0].value()
+    }
+
+    #[test]
+    fn the_files_of_envoy_reload_are_the_parts_of_the_shipped_configuration() {
+        let parts = split(
+            shipped("gateway.yaml"),
+            "envoy/reload/filter.yaml",
+            "envoy/reload/clusters.yaml",
+        )
+        .unwrap();
+        assert_eq!(shipped("reload/envoy.yaml"), parts.bootstrap);
+        assert_eq!(
+            shipped("reload/filter.yaml"),
+            json!({"resources": [parts.filter]})
+        );
+        assert_eq!(
+            shipped("reload/clusters.yaml"),
+            json!({"resources": parts.clusters})
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_is_not_named_any_more_stays_beside_the_new_ones() {
+        let (a, b, c) = (
+            json!({"name": "a"}),
+            json!({"name": "b"}),
+            json!({"name": "a", "x": 1}),
+        );
+        assert_eq!(union(&[a, b.clone()], std::slice::from_ref(&c)), [c, b]);
+    }
+}

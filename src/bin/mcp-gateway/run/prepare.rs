@@ -1,0 +1,42 @@
+//! Turns the text of a file into what Envoy runs with.
+
+use mcp_gateway::config::Config;
+
+use super::parts::EnvoyParts;
+use super::work_dir::WorkDir;
+use crate::place::places;
+use crate::problem::Problem;
+use crate::render::envoy::{Options, render};
+use crate::source;
+use crate::tree::{self, Node};
+
+/// A valid file, ready for Envoy.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    pub(super) parts: EnvoyParts,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Reads and checks `text`, and makes an Envoy configuration of it.
+///
+/// # Errors
+/// Everything that is wrong in `text`.
+pub(super) fn prepare(
+    text: &str,
+    work_dir: &WorkDir,
+    options: &Options,
+) -> Result<Prepared, Vec<Problem>> {
+    let source = source::read(text)?;
+    let places = places(&source)?;
+    let bug = |reason: String| vec![Problem::new(0, "", reason)];
+    let rendered = render(&source, &places, options).map_err(bug)?;
+    let documents = tree::documents(&rendered).map_err(|error| bug(error.reason))?;
+    let envoy_config = documents.first().map(Node::value).unwrap_or_default();
+    let parts = EnvoyParts::new(envoy_config, work_dir)
+        .ok_or_else(|| bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned()))?;
+    Ok(Prepared {
+        config: source.config,
+        parts,
+        warnings: source.warnings,
+    })
+}

@@ -1,0 +1,180 @@
+//! Looks after a running Envoy: reloads the file when it changes, and tells the user
+//! which servers are up.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anstream::{eprintln, println};
+use mcp_gateway::config::Config;
+
+use super::RunEvent;
+use super::envoy::Envoy;
+use super::prepare::{Prepared, prepare};
+use super::probe::{self, ServerStatus};
+use super::reload::{ReloadResult, Reloader};
+use super::table;
+use super::work_dir::WorkDir;
+use crate::ExitError;
+use crate::problem::{self, Severity};
+use crate::render::envoy::Options;
+
+/// How long to wait after the first change of the file: editors save in several steps.
+const SETTLE_TIME: Duration = Duration::from_millis(40);
+/// How often to check Envoy and what is due.
+const TICK: Duration = Duration::from_millis(200);
+/// When to ask the servers again if one of them was down.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A running gateway.
+pub(super) struct Supervisor<'a> {
+    pub(super) file: &'a Path,
+    pub(super) work_dir: &'a WorkDir,
+    pub(super) envoy_options: &'a Options,
+    pub(super) events: Receiver<RunEvent>,
+    /// Sends what `events` receives.
+    pub(super) sender: Sender<RunEvent>,
+    pub(super) envoy: Envoy,
+    pub(super) reloader: Reloader,
+    /// What was in the file when it was last read.
+    pub(super) text: String,
+    /// What Envoy runs with, and how many configurations there were before.
+    pub(super) config: Config,
+    pub(super) generation: usize,
+    /// What the user was last told of the servers.
+    pub(super) statuses: Vec<ServerStatus>,
+    pub(super) reload_at: Option<Instant>,
+    pub(super) probe_at: Option<Instant>,
+}
+
+impl Supervisor<'_> {
+    /// Runs until the user stops the program.
+    ///
+    /// # Errors
+    /// Envoy ended, or its files cannot be written.
+    pub(super) fn run(mut self) -> Result<(), ExitError> {
+        self.probe_servers();
+        loop {
+            match self.events.recv_timeout(self.time_to_wait()) {
+                Ok(RunEvent::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    println!("Stopping.");
+                    return Ok(());
+                }
+                Ok(RunEvent::FileChanged) => {
+                    self.reload_at
+                        .get_or_insert_with(|| Instant::now() + SETTLE_TIME);
+                }
+                Ok(RunEvent::Probed {
+                    generation,
+                    statuses,
+                }) => self.show_statuses(generation, statuses),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.envoy.check()?;
+            self.reloader
+                .remove_old_clusters()
+                .map_err(|error| cannot_write(&error))?;
+            if is_due(&mut self.reload_at) {
+                self.reload()?;
+            }
+            if is_due(&mut self.probe_at) {
+                self.probe_servers();
+            }
+        }
+    }
+
+    fn time_to_wait(&self) -> Duration {
+        let until_reload = self
+            .reload_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        until_reload.map_or(TICK, |duration| duration.min(TICK))
+    }
+
+    /// Reads the file again, and gives Envoy what it says now. A file that is wrong
+    /// changes nothing.
+    fn reload(&mut self) -> Result<(), ExitError> {
+        // An editor may have moved the file away. Its next step is another event.
+        let Ok(text) = fs::read_to_string(self.file) else {
+            return Ok(());
+        };
+        if text == self.text {
+            return Ok(());
+        }
+        self.text = text;
+        let started = Instant::now();
+        match prepare(&self.text, self.work_dir, self.envoy_options) {
+            Ok(prepared) => self.apply(prepared, started),
+            Err(problems) => {
+                problem::print(self.file, &problems, Severity::Error);
+                eprintln!("The gateway keeps the last valid configuration.");
+                Ok(())
+            }
+        }
+    }
+
+    fn apply(&mut self, prepared: Prepared, started: Instant) -> Result<(), ExitError> {
+        problem::print(self.file, &prepared.warnings, Severity::Warning);
+        let result = self.reloader.apply(prepared.parts, &self.envoy);
+        match result.map_err(|error| cannot_write(&error))? {
+            ReloadResult::Applied => {
+                println!("Reloaded in {} ms.", started.elapsed().as_millis());
+                self.config = prepared.config;
+                self.generation += 1;
+                self.statuses = Vec::new();
+                self.probe_servers();
+            }
+            ReloadResult::Refused => eprintln!(
+                "Envoy refused the new configuration. The gateway keeps the last valid one. The end of Envoy's log:\n{}",
+                self.envoy.end_of_log()
+            ),
+        }
+        if self.reloader.needs_restart() {
+            eprintln!(
+                "Restart mcp-gateway: maxRequestBodySize has changed, and Envoy reads its own limit only when it starts."
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks all servers for their status, each in a thread of its own. The answers
+    /// arrive as [`RunEvent::Probed`].
+    fn probe_servers(&self) {
+        let gateway = self.config.gateway.as_ref();
+        let servers = gateway.map_or_else(Vec::new, |gateway| gateway.servers.clone());
+        let socket = self.work_dir.direct_socket();
+        let (generation, sender) = (self.generation, self.sender.clone());
+        thread::spawn(move || {
+            let statuses = probe::probe_all(socket.as_ref(), &servers);
+            let _ = sender.send(RunEvent::Probed {
+                generation,
+                statuses,
+            });
+        });
+    }
+
+    /// Shows `statuses` if they are news about the configuration that Envoy runs with.
+    fn show_statuses(&mut self, generation: usize, statuses: Vec<ServerStatus>) {
+        if generation != self.generation {
+            return;
+        }
+        if statuses != self.statuses {
+            println!("{}", table::table(&self.config, &statuses));
+        }
+        let is_down = |status: &ServerStatus| matches!(status, ServerStatus::Down(_));
+        let some_down = statuses.iter().any(is_down);
+        self.probe_at = some_down.then(|| Instant::now() + PROBE_INTERVAL);
+        self.statuses = statuses;
+    }
+}
+
+/// Whether `at` is over. It then becomes `None`.
+fn is_due(at: &mut Option<Instant>) -> bool {
+    at.take_if(|at| Instant::now() >= *at).is_some()
+}
+
+fn cannot_write(error: &io::Error) -> ExitError {
+    format!("cannot write Envoy's configuration: {error}").into()
+}
