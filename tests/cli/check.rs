@@ -1,10 +1,10 @@
-//! What `check` says.
+//! What `check` tells its user.
 
 use std::fs;
 
 use crate::program::{folder, says};
 
-/// The text of a file, the exit status, and lines of what is said.
+/// The text of a file, the exit status, and lines of the output.
 type Case<'a> = (&'a str, i32, &'a [&'a str]);
 
 const OLD: &str = "servers:
@@ -20,25 +20,26 @@ const OLD: &str = "servers:
 ";
 
 #[test]
-fn each_file_is_called_good_or_wrong_in_the_right_line() {
+fn each_file_is_valid_or_has_errors_with_their_lines() {
     let cases: &[Case] = &[
         (
             OLD,
             0,
             &[
-                "servers.yaml:7: warning: servers[1].name: \"mcp-test/calendar\" is taken as \"mcp-test.calendar\": no name has a slash",
-                "servers.yaml: good: 1 server (weather-service)",
+                "servers.yaml:7: warning: servers[1].name: \"mcp-test/calendar\" contains a slash: the gateway uses \"mcp-test.calendar\"",
+                "  fix: name: mcp-test.calendar",
+                "servers.yaml: valid: 1 server (weather-service)",
             ],
         ),
         (
             "trafficMode: REJECT_NO_MCP\n",
             0,
-            &["good: a policy, without servers"],
+            &["servers.yaml: valid: a policy without servers"],
         ),
         (
             "{\n\t\"servers\": [{ \"name\": \"a\" }]\n}\n",
             0,
-            &["good: 1 server (a)"],
+            &["servers.yaml: valid: 1 server (a)"],
         ),
         (
             &OLD.replace("toolPrefix: cal_", "toolPrefix: \"c l\""),
@@ -79,9 +80,19 @@ fn each_file_is_called_good_or_wrong_in_the_right_line() {
         (
             "servers:\n- name: a\n---\nservers: []\n",
             1,
-            &["servers.yaml:4: a second document"],
+            &[
+                "servers.yaml:4: the file has a second YAML document, but a configuration is one",
+                "  fix: remove the `---` before it, or all of it",
+            ],
         ),
-        ("# nothing\n", 1, &["servers.yaml: nothing is in this file"]),
+        (
+            "# nothing\n",
+            1,
+            &[
+                "servers.yaml: the file is empty",
+                "  fix: servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]",
+            ],
+        ),
         (
             "apiVersion: mcp.kagenti.com/v1alpha1\nkind: MCPServer\nmetadata: { name: weather }\nspec:\n  targetRef: { name: weather }\n",
             1,
@@ -107,18 +118,18 @@ fn each_file_is_called_good_or_wrong_in_the_right_line() {
         for line in *lines {
             assert!(
                 said.contains(line),
-                "{text}\nis called\n{said}\nand not\n{line}"
+                "{text}\nis answered with\n{said}\nwithout\n{line}"
             );
         }
         assert!(
             !said.contains('\x1b'),
-            "colours, although nobody sees them: {said}"
+            "colours, although the output is not a terminal: {said}"
         );
     }
 }
 
 #[test]
-fn the_status_tells_a_wrong_file_from_a_missing_one() {
+fn the_exit_status_of_a_wrong_file_differs_from_that_of_a_missing_one() {
     let folder = folder();
     let file = folder.join("servers.yaml");
     fs::write(&file, "servers: 1\n").expect("a file");

@@ -1,4 +1,4 @@
-//! Clients that never stop asking, and count what goes wrong.
+//! Clients that send requests until they are stopped, and count the failures.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ const MODERN: &str = "2026-07-28";
 const CLIENTS: usize = 6;
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
-/// One client: connections are kept, nothing is tried twice.
+/// A client that keeps its connections and does not retry.
 #[derive(Clone)]
 pub(crate) struct Asker {
     client: Client,
@@ -29,7 +29,7 @@ impl Asker {
         }
     }
 
-    /// The result of one request; everything else is an error's text.
+    /// Sends one request, and returns its result. Any other answer is an error.
     pub(crate) async fn ask(&self, method: &str, mut params: Value) -> Result<Value, String> {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -65,7 +65,7 @@ impl Asker {
             .await
     }
 
-    /// The names of the tools that are there, in their order.
+    /// The names of the tools, in the order of the list.
     pub(crate) async fn tools(&self) -> Result<Vec<String>, String> {
         let result = self.ask("tools/list", json!({})).await?;
         let tools = result["tools"].as_array().ok_or("no tools")?;
@@ -73,7 +73,7 @@ impl Asker {
         Ok(tools.iter().filter_map(name).collect())
     }
 
-    /// How long it takes until the tools are such that `wanted`.
+    /// Lists the tools until `wanted` is true for them. Returns how long it took.
     pub(crate) async fn until(&self, wanted: impl Fn(&[String]) -> bool) -> Duration {
         let started = Instant::now();
         loop {
@@ -90,7 +90,7 @@ impl Asker {
     }
 }
 
-/// Clients that list and call, one after the other, until they are stopped.
+/// Clients that list and call tools by turns until they are stopped.
 pub(crate) struct Load {
     clients: JoinSet<()>,
     stop: Arc<AtomicBool>,
@@ -113,7 +113,7 @@ impl Load {
             load.clients.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let answers = [
-                        // The one server that is always there.
+                        // The gateway always has this server.
                         asker.tools().await.and_then(|tools| {
                             let there = tools
                                 .iter()
@@ -149,7 +149,7 @@ impl Load {
         load
     }
 
-    /// Ends it, and gives how many requests there were and which failed.
+    /// Stops the clients. Returns the number of requests, and the failures.
     pub(crate) async fn end(mut self) -> (usize, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
         while self.clients.join_next().await.is_some() {}

@@ -1,11 +1,11 @@
-//! The command line as its users have it: the program, real Envoy, the example
+//! Tests of the command line as users run it: the program, real Envoy and the example
 //! servers.
 //!
 //! Build the filter and the servers first:
 //! `cargo build --release --lib --target wasm32-wasip1` and
-//! `cargo build --examples`; the variables are those of `tests/envoy`.
+//! `cargo build --examples`. The environment variables are those of `tests/envoy`.
 
-// The filter's own target has no processes to start.
+// A program for Wasm cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 #[path = "../envoy/harness/mod.rs"]

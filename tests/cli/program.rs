@@ -20,12 +20,12 @@ pub(crate) fn program() -> Command {
     program
 }
 
-/// What it says, run to its end with these arguments.
+/// Runs the program with `arguments`, and returns its output.
 pub(crate) fn says(arguments: &[&str]) -> Output {
     run(program().args(arguments), ENDED_WITHIN)
 }
 
-/// A folder of this test's own.
+/// A new directory for one test.
 pub(crate) fn folder() -> PathBuf {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -34,14 +34,14 @@ pub(crate) fn folder() -> PathBuf {
     folder
 }
 
-/// Saves `text` as careful editors do: another file, moved there.
+/// Saves `text` as careful editors do: writes another file, and moves it to `file`.
 pub(crate) fn save(file: &Path, text: &str) {
     let new = file.with_extension("new");
     fs::write(&new, text).expect("a file");
     fs::rename(new, file).expect("a file that is moved");
 }
 
-/// Saves `text` as others do: into the file itself, in two steps.
+/// Saves `text` as other editors do: writes into the file itself, in two steps.
 pub(crate) fn overwrite(file: &Path, text: &str) {
     let mut open = File::create(file).expect("a file");
     let (one, two) = text.as_bytes().split_at(text.len() / 2);
@@ -50,7 +50,7 @@ pub(crate) fn overwrite(file: &Path, text: &str) {
     open.write_all(two).expect("the other half");
 }
 
-/// `mcp-gateway run`, ended when dropped.
+/// A running `mcp-gateway run`. Dropping it ends the program.
 pub(crate) struct Running {
     child: Child,
     log: PathBuf,
@@ -93,7 +93,7 @@ impl Running {
         fs::read_to_string(&self.log).expect("its log")
     }
 
-    /// Waits until it has said `text` that many times.
+    /// Waits until the output has `text` this many times.
     pub(crate) fn says(&self, text: &str, times: usize) {
         let deadline = Instant::now() + ENDED_WITHIN;
         while self.said().matches(text).count() < times {
@@ -102,7 +102,7 @@ impl Running {
         }
     }
 
-    /// Ends it as Ctrl-C does, and tells how it ended.
+    /// Ends the program as Ctrl-C does. Returns whether it succeeded.
     pub(crate) fn end(mut self) -> bool {
         self.signal("INT");
         self.child.wait().expect("a child").success()

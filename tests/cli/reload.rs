@@ -1,4 +1,4 @@
-//! `envoy/reload`: the same without the program, by moving files.
+//! Reloading without the program: with `envoy/reload`, by moving files.
 
 use std::fs;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn moving_a_file_there_is_enough_and_no_request_fails() {
         slowest = slowest.max(asker.until(|tools| tools.len() == 3).await);
         save(&folder.join("clusters.yaml"), first);
     }
-    // What the filter refuses is logged as an error.
+    // Envoy logs an error if the filter refuses its configuration.
     envoy.failures_are_expected();
     save(
         &folder.join("filter.yaml"),

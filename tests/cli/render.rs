@@ -1,4 +1,4 @@
-//! What `render` makes is what Envoy takes, and does what it is for.
+//! Envoy accepts what `render` writes, and it works.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const VALIDATED_WITHIN: Duration = Duration::from_secs(60);
 
-/// The configuration that `render` prints for these servers.
+/// The configuration that `render` prints for `servers`.
 fn rendered(servers: &str, more: &[&str]) -> String {
     let file = folder().join("servers.yaml");
     fs::write(&file, servers).expect("a file");
@@ -33,7 +33,7 @@ fn rendered(servers: &str, more: &[&str]) -> String {
     output.stdout
 }
 
-/// With ports that Envoy chooses.
+/// Lets the system choose the port of the admin interface.
 fn bootstrap(text: &str) -> Bootstrap {
     let other = Bootstrap::policy(([127, 0, 0, 1], 1).into());
     let whole = other.text().to_owned();
@@ -59,7 +59,7 @@ fn envoy_takes_it() {
         envoy.args(["--mode", "validate", "-l", "warn", "-c"]);
         let output = run(envoy.arg(&file), VALIDATED_WITHIN);
         assert!(output.success, "{servers}\n{}", output.stderr);
-        // The filter's own is about keys, which these servers do not need.
+        // The filter itself warns that no session keys are set; these servers need none.
         let warned = output
             .stderr
             .lines()
@@ -87,7 +87,7 @@ async fn servers_are_behind_it() {
     found.expect("a call by name");
 }
 
-/// Envoy itself is the server with TLS, in front of an example.
+/// The server with TLS is another Envoy, in front of an example server.
 #[tokio::test]
 async fn tls_is_spoken_where_the_url_says_so_and_certificates_are_checked() {
     let weather = Server::start("weather");
@@ -143,7 +143,7 @@ async fn tls_is_spoken_where_the_url_says_so_and_certificates_are_checked() {
     let port = front.address.port();
     for (host, ca, works) in [
         ("localhost", path(&certificate), true),
-        // Another name than the certificate's, another authority than its own.
+        // The certificate has another name, or is signed by another authority.
         ("127.0.0.1", path(&certificate), false),
         (
             "localhost",

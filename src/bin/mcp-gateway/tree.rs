@@ -1,48 +1,48 @@
-//! YAML and JSON text as a tree whose every value knows its line and its path.
+//! Reads YAML and JSON as a tree, in which each value has its line and its path.
 
 use mcp_gateway::config::camel;
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-/// A value of a file.
+/// A value in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where it stands, counted from 1; that of its name, if it has one.
+    /// The line of the value, or of its name if it has one. The first line is 1.
     pub(crate) line: usize,
-    /// How to get to it from the top: `servers[1].toolPrefix`.
+    /// The path from the root, such as `servers[1].toolPrefix`.
     pub(crate) path: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     Scalar(Value),
     List(Vec<Node>),
+    /// In the order of the file.
     Object(Vec<(String, Node)>),
 }
 
-/// Text that is neither YAML nor JSON.
+/// Why a text cannot be read.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
+pub(crate) struct YamlError {
     pub(crate) line: usize,
     pub(crate) reason: String,
 }
 
-/// The documents of `text`, which are JSON or YAML.
+/// Reads the documents in `text`, which is YAML or JSON.
 ///
 /// # Errors
-/// The text is neither.
-pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
-    // JSON is YAML, but for the tabs that may stand between its values; in its
-    // strings there are none.
+/// `text` is neither.
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    // JSON is YAML, except for tabs between its values. A string of JSON has no tabs.
     let json = text.trim_start().starts_with(['{', '[']);
     let text = if json {
         text.replace('\t', " ")
     } else {
         text.to_owned()
     };
-    let documents = MarkedYaml::load_from_str(&text).map_err(|error| Unreadable {
+    let documents = MarkedYaml::load_from_str(&text).map_err(|error| YamlError {
         line: error.marker().line(),
         reason: error.info().to_owned(),
     })?;
@@ -56,25 +56,25 @@ fn line(yaml: &MarkedYaml<'_>) -> usize {
     yaml.span.start.line()
 }
 
-fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node, Unreadable> {
+fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node, YamlError> {
     let refused = |reason: &str| {
-        Err(Unreadable {
+        Err(YamlError {
             line: line(yaml),
             reason: reason.to_owned(),
         })
     };
     let kind = match &yaml.data {
-        YamlData::Value(scalar) => Kind::Scalar(value(scalar)),
+        YamlData::Value(scalar) => NodeKind::Scalar(value(scalar)),
         YamlData::Sequence(list) => {
             let items = list.iter().enumerate();
             let items = items.map(|(at, item)| node(format!("{path}[{at}]"), line(item), item));
-            Kind::List(items.collect::<Result<_, _>>()?)
+            NodeKind::List(items.collect::<Result<_, _>>()?)
         }
         YamlData::Mapping(members) => {
             let mut object = Vec::new();
             for (name, member) in members {
                 let YamlData::Value(Scalar::String(text)) = &name.data else {
-                    return refused("a name is not a string: put it in quotes");
+                    return refused("the name of a field is not a string: put it in quotes");
                 };
                 let below = if path.is_empty() {
                     text.to_string()
@@ -83,10 +83,10 @@ fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node
                 };
                 object.push((text.to_string(), node(below, line(name), member)?));
             }
-            Kind::Object(object)
+            NodeKind::Object(object)
         }
         YamlData::Tagged(_, inner) => return node(path, line_of_name, inner),
-        _ => return refused("an alias or a tag that cannot be read"),
+        _ => return refused("an alias is not supported: write the value itself"),
     };
     Ok(Node {
         line: line_of_name,
@@ -108,10 +108,10 @@ fn value(scalar: &Scalar<'_>) -> Value {
 }
 
 impl Node {
-    /// The member `name`, in either spelling.
+    /// The member `name`, in lowerCamelCase or in snake_case in the file.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         match &self.kind {
-            Kind::Object(members) => members
+            NodeKind::Object(members) => members
                 .iter()
                 .find(|(key, _)| key == name || camel(key) == name)
                 .map(|(_, node)| node),
@@ -119,29 +119,29 @@ impl Node {
         }
     }
 
-    /// What these names, one in the other, lead to.
+    /// The member at the path `names`.
     pub(crate) fn at(&self, names: &[&str]) -> Option<&Self> {
         names.iter().try_fold(self, |node, name| node.get(name))
     }
 
-    /// The text of the member that these names lead to.
+    /// The text of the member at the path `names`.
     pub(crate) fn text(&self, names: &[&str]) -> Option<&str> {
         match &self.at(names)?.kind {
-            Kind::Scalar(Value::String(text)) => Some(text),
+            NodeKind::Scalar(Value::String(text)) => Some(text),
             _ => None,
         }
     }
 
-    /// Its items; none where it is no list.
+    /// The items of a list; none for other values.
     pub(crate) fn items(&self) -> &[Self] {
         match &self.kind {
-            Kind::List(items) => items,
+            NodeKind::List(items) => items,
             _ => &[],
         }
     }
 
-    /// The deepest value on the way to `path` that there is, and how much of
-    /// the path leads to it.
+    /// The value at `path`, or the last one before it that exists; and how many bytes
+    /// of `path` lead to it.
     pub(crate) fn nearest(&self, path: &str) -> (&Self, usize) {
         let mut node = self;
         let mut known = 0;
@@ -162,23 +162,23 @@ impl Node {
         (node, known)
     }
 
-    /// The items of the list `name`, to be changed; none where there is no such list.
+    /// The items of the list `name`; none if there is no such list.
     pub(crate) fn items_mut(&mut self, name: &str) -> &mut [Self] {
-        let Kind::Object(members) = &mut self.kind else {
+        let NodeKind::Object(members) = &mut self.kind else {
             return &mut [];
         };
         let list = members.iter_mut().find(|(key, _)| camel(key) == name);
         match list.map(|(_, node)| &mut node.kind) {
-            Some(Kind::List(items)) => items,
+            Some(NodeKind::List(items)) => items,
             _ => &mut [],
         }
     }
 
-    /// Gives the member `name` this text. A new member becomes the second one: the
-    /// first is what the object is known by.
+    /// Sets the member `name` to `text`. A new member becomes the second one, after the
+    /// one that names the object.
     pub(crate) fn set_text(&mut self, name: &str, text: &str) {
-        let value = Kind::Scalar(Value::from(text));
-        let Kind::Object(members) = &mut self.kind else {
+        let value = NodeKind::Scalar(Value::from(text));
+        let NodeKind::Object(members) = &mut self.kind else {
             return;
         };
         if let Some((_, node)) = members.iter_mut().find(|(key, _)| camel(key) == name) {
@@ -193,14 +193,14 @@ impl Node {
         members.insert(members.len().min(1), (name.to_owned(), node));
     }
 
-    /// Takes the item `at` out of the list `name`.
+    /// Removes the item `at` of the list `name`. Returns whether it existed.
     pub(crate) fn remove_item(&mut self, name: &str, at: usize) -> bool {
-        let Kind::Object(members) = &mut self.kind else {
+        let NodeKind::Object(members) = &mut self.kind else {
             return false;
         };
         let list = members.iter_mut().find(|(key, _)| camel(key) == name);
         match list.map(|(_, node)| &mut node.kind) {
-            Some(Kind::List(items)) if at < items.len() => {
+            Some(NodeKind::List(items)) if at < items.len() => {
                 items.remove(at);
                 true
             }
@@ -208,9 +208,9 @@ impl Node {
         }
     }
 
-    /// Takes the member `name` out.
+    /// Removes the member `name`. Returns whether it existed.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
-        let Kind::Object(members) = &mut self.kind else {
+        let NodeKind::Object(members) = &mut self.kind else {
             return false;
         };
         let before = members.len();
@@ -218,12 +218,12 @@ impl Node {
         members.len() < before
     }
 
-    /// The same without lines.
+    /// The same value without lines and paths.
     pub(crate) fn value(&self) -> Value {
         match &self.kind {
-            Kind::Scalar(value) => value.clone(),
-            Kind::List(items) => items.iter().map(Self::value).collect(),
-            Kind::Object(members) => {
+            NodeKind::Scalar(value) => value.clone(),
+            NodeKind::List(items) => items.iter().map(Self::value).collect(),
+            NodeKind::Object(members) => {
                 let members = members
                     .iter()
                     .map(|(name, node)| (name.clone(), node.value()));
@@ -233,20 +233,19 @@ impl Node {
     }
 }
 
-/// Members are in the order of the file.
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.kind {
-            Kind::Scalar(value) => value.serialize(serializer),
-            Kind::List(items) => serializer.collect_seq(items),
-            Kind::Object(members) => {
+            NodeKind::Scalar(value) => value.serialize(serializer),
+            NodeKind::List(items) => serializer.collect_seq(items),
+            NodeKind::Object(members) => {
                 serializer.collect_map(members.iter().map(|(name, node)| (name, node)))
             }
         }
     }
 }
 
-/// `a.b[1]` as `a`, `b`, `[1]`.
+/// The steps of a path: `a.b[1]` has `a`, `b` and `[1]`.
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     path.split('.').flat_map(|part| {
         let (name, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
@@ -265,7 +264,7 @@ mod tests {
     const TEXT: &str = "# why\nservers:\n- name: a\n  tool_prefix: x_\n\n- name: b\n  tools:\n    include:\n    - get_*\n    - 7\nlistCache: OFF\n";
 
     #[test]
-    fn each_value_knows_its_line() {
+    fn each_value_has_its_line() {
         let documents = documents(TEXT).unwrap();
         for (path, line, known) in [
             ("servers", 2, 7),
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_and_json_say_the_same() {
+    fn yaml_and_json_are_read_as_the_same() {
         let json =
             "{\n\t\"servers\": [\n\t\t{\"name\": \"a\", \"enabled\": true, \"n\": 1.5}\n\t]\n}";
         let yaml = "servers:\n- name: a\n  enabled: true\n  n: 1.5\n";
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_says_where() {
+    fn an_error_has_its_line() {
         for (text, line) in [
             ("servers:\n- name: a\n  - b\n", 3),
             ("a: 1\na: 2\n", 2),

@@ -15,7 +15,7 @@ pub(crate) fn block(value: &impl Serialize) -> Result<String, Error> {
     serde_saphyr::to_string_with_options(value, options)
 }
 
-/// `value` on one line, for any place in another YAML text, also in a flow style
+/// `value` on one line, for any upstream in another YAML text, also in a flow style
 /// list or mapping.
 ///
 /// # Errors

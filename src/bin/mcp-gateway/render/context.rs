@@ -1,11 +1,11 @@
-//! What the templates of manifests can show.
+//! The values for the templates.
 
 use mcp_gateway::config::Endpoints;
 use serde::Serialize;
 
-use super::{Manifests, Target};
-use crate::place::Place;
-use crate::source::Source;
+use super::{ManifestOptions, RenderTarget};
+use crate::config_file::ConfigFile;
+use crate::upstream::Upstream;
 use crate::yaml;
 
 /// Headers that the filter sets for other filters, not for the servers.
@@ -19,16 +19,17 @@ const FILTER_HEADERS: &[&str] = &[
     "x-mcp-cluster",
 ];
 
+/// The values for the templates of manifests.
 #[derive(Serialize)]
-pub(super) struct Context<'a> {
+pub(super) struct ManifestContext<'a> {
     namespace: &'a str,
     image: &'a str,
     port: u16,
-    /// How many bytes of a request Envoy buffers.
+    /// How many bytes Envoy buffers for one connection.
     buffer_limit: usize,
-    /// The environment variable that has the keys of sessions.
+    /// The environment variable with the keys of sessions.
     session_keys_variable: Option<&'a str>,
-    /// The paths of the endpoint; none where it is every path.
+    /// The paths of the endpoint; empty if it is every path.
     paths: &'a [String],
     servers: Vec<ServerContext<'a>>,
     filter_headers: &'static [&'static str],
@@ -37,10 +38,11 @@ pub(super) struct Context<'a> {
     config_json: String,
 }
 
+/// The values for the templates about one server.
 #[derive(Serialize)]
 pub(super) struct ServerContext<'a> {
     name: &'a str,
-    /// Its name for Kubernetes (RFC 1123).
+    /// The name of its objects in Kubernetes, where names follow RFC 1123.
     object_name: String,
     cluster: &'a str,
     host: &'a str,
@@ -48,39 +50,39 @@ pub(super) struct ServerContext<'a> {
     tls: bool,
     /// Whether `host` is an IP address.
     is_address: bool,
-    /// Whether it is a Service of the Kubernetes cluster.
+    /// Whether `host` is a Service of the Kubernetes cluster.
     is_service: bool,
-    /// Its host name in the mesh. An IP address has one there, too.
+    /// The host name for Istio, which needs one for an IP address, too.
     mesh_host: String,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ManifestContext<'a> {
     /// # Errors
-    /// The configuration cannot be written as YAML or JSON: a bug.
+    /// The configuration cannot be written as YAML or JSON, which is a bug.
     pub(super) fn new(
-        target: Target,
-        source: &'a Source,
-        places: &'a [Place],
-        to: &'a Manifests,
+        target: RenderTarget,
+        file: &'a ConfigFile,
+        upstreams: &'a [Upstream],
+        options: &'a ManifestOptions,
     ) -> Result<Self, String> {
-        let mut config = source.tree.clone();
+        let mut config = file.tree.clone();
         for server in config.items_mut("servers") {
             let name = server.text(&["name"]).unwrap_or_default();
-            if let Some(place) = places.iter().find(|place| place.name == name) {
-                server.set_text("cluster", &cluster(target, place, &to.namespace));
+            if let Some(upstream) = upstreams.iter().find(|upstream| upstream.name == name) {
+                server.set_text("cluster", &cluster(target, upstream, &options.namespace));
             }
         }
         Ok(Self {
-            namespace: &to.namespace,
-            image: &to.image,
-            port: to.port,
-            buffer_limit: buffer_limit(source),
-            session_keys_variable: session_keys_variable(source),
-            paths: match &source.config.endpoints {
+            namespace: &options.namespace,
+            image: &options.image,
+            port: options.port,
+            buffer_limit: buffer_limit(file),
+            session_keys_variable: session_keys_variable(file),
+            paths: match &file.config.endpoints {
                 Endpoints::Listed(paths) => paths,
                 Endpoints::All => &[],
             },
-            servers: places.iter().map(ServerContext::new).collect(),
+            servers: upstreams.iter().map(ServerContext::new).collect(),
             filter_headers: FILTER_HEADERS,
             config_yaml: yaml::block(&config).map_err(|error| error.to_string())?,
             config_json: serde_json::to_string_pretty(&config)
@@ -90,29 +92,32 @@ impl<'a> Context<'a> {
 }
 
 impl<'a> ServerContext<'a> {
-    pub(super) fn new(place: &'a Place) -> Self {
+    pub(super) fn new(upstream: &'a Upstream) -> Self {
         Self {
-            name: &place.name,
-            object_name: object_name(&place.name),
-            cluster: &place.cluster,
-            host: &place.host,
-            port: place.port,
-            tls: place.tls,
-            is_address: place.address().is_some(),
-            is_service: place.host.ends_with(".svc.cluster.local"),
-            mesh_host: mesh_host(place),
+            name: &upstream.name,
+            object_name: object_name(&upstream.name),
+            cluster: &upstream.cluster,
+            host: &upstream.host,
+            port: upstream.port,
+            tls: upstream.tls,
+            is_address: upstream.address().is_some(),
+            is_service: upstream.host.ends_with(".svc.cluster.local"),
+            mesh_host: mesh_host(upstream),
         }
     }
 }
 
-/// How Envoy calls the cluster that the control plane makes for a server.
-fn cluster(target: Target, place: &Place, namespace: &str) -> String {
+/// The name of the Envoy cluster that the control plane makes for a server.
+fn cluster(target: RenderTarget, upstream: &Upstream, namespace: &str) -> String {
     match target {
-        Target::EnvoyGateway => {
-            format!("httproute/{namespace}/{}/rule/0", object_name(&place.name))
+        RenderTarget::EnvoyGateway => {
+            format!(
+                "httproute/{namespace}/{}/rule/0",
+                object_name(&upstream.name)
+            )
         }
-        Target::Istio => format!("outbound|{}||{}", place.port, mesh_host(place)),
-        Target::Envoy | Target::Kustomize => place.cluster.clone(),
+        RenderTarget::Istio => format!("outbound|{}||{}", upstream.port, mesh_host(upstream)),
+        RenderTarget::Envoy | RenderTarget::Kustomize => upstream.cluster.clone(),
     }
 }
 
@@ -121,22 +126,24 @@ fn object_name(server: &str) -> String {
     name.trim_matches(['-', '.']).to_owned()
 }
 
-fn mesh_host(place: &Place) -> String {
-    match place.address() {
-        Some(_) => format!("{}.mcp.internal", object_name(&place.name)),
-        None => place.host.clone(),
+fn mesh_host(upstream: &Upstream) -> String {
+    match upstream.address() {
+        Some(_) => format!("{}.mcp.internal", object_name(&upstream.name)),
+        None => upstream.host.clone(),
     }
 }
 
-/// The environment variable that has the keys of sessions.
-pub(super) fn session_keys_variable(source: &Source) -> Option<&str> {
-    source.tree.text(&["session", "keysFromEnv"])
+/// The environment variable with the keys of sessions.
+pub(super) fn session_keys_variable(file: &ConfigFile) -> Option<&str> {
+    file.tree.text(&["session", "keysFromEnv"])
 }
 
-/// How many bytes of a request Envoy has to buffer: more than the filter takes, so
-/// that it is the filter that refuses longer ones.
-pub(super) fn buffer_limit(source: &Source) -> usize {
-    const LEAST: usize = 4_194_304;
-    let body = source.config.max_request_body_size.unwrap_or(LEAST * 16);
-    LEAST.max(body.saturating_mul(2)).min(1 << 31)
+/// How many bytes Envoy buffers for one connection. This is more than the longest body
+/// that the filter accepts, so that the filter answers a body that is too long, not Envoy.
+pub(super) fn buffer_limit(file: &ConfigFile) -> usize {
+    const MIN: usize = 4_194_304;
+    const MAX: usize = 1 << 31;
+    // Without a limit in the filter, Envoy's applies.
+    let body = file.config.max_request_body_size.unwrap_or(16 * MIN);
+    body.saturating_mul(2).clamp(MIN, MAX)
 }

@@ -1,42 +1,41 @@
-//! A whole configuration of Envoy: the shipped one, with these servers.
+//! Renders a complete Envoy configuration: the shipped one with other servers.
 
 use serde::Serialize;
 
 use super::context::{ServerContext, buffer_limit, session_keys_variable};
 use super::template;
-use crate::place::Place;
-use crate::source::Source;
+use crate::config_file::ConfigFile;
+use crate::upstream::Upstream;
 use crate::yaml;
 
-/// The configuration that is shipped. It has other servers.
 const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
 const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
 
-/// What else goes into a configuration of Envoy.
+/// What an Envoy configuration needs besides the servers.
 #[derive(Debug, Clone)]
-pub(crate) struct Options {
-    /// Where the endpoint is: an address and a port.
+pub(crate) struct EnvoyOptions {
+    /// The address and the port of the endpoint.
     pub(crate) address: String,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
-    /// The path of the filter, as Envoy finds it.
+    /// The path of the filter, where Envoy runs.
     pub(crate) wasm: String,
-    /// The certificates that servers' ones are checked against.
+    /// The certificates of the authorities that Envoy trusts for https:// servers.
     pub(crate) ca_file: String,
 }
 
-/// The text of an Envoy configuration, with the comments of the shipped one.
+/// Renders an Envoy configuration, with the comments of the shipped one.
 ///
 /// # Errors
-/// The shipped configuration does not have the expected shape: a bug.
+/// The shipped configuration has an unexpected shape, which is a bug.
 pub(crate) fn render(
-    source: &Source,
-    places: &[Place],
-    options: &Options,
+    file: &ConfigFile,
+    upstreams: &[Upstream],
+    options: &EnvoyOptions,
 ) -> Result<String, String> {
     let address = flow(&options.address)?;
-    let config = yaml::block(&source.tree).map_err(|error| error.to_string())?;
-    let mut text = Text::shipped()?;
+    let config = yaml::block(&file.tree).map_err(|error| error.to_string())?;
+    let mut text = ConfigText::shipped()?;
     text.replace(
         "port_value: 9901",
         &format!("port_value: {}", options.admin_port),
@@ -47,16 +46,13 @@ pub(crate) fn render(
     )?;
     text.replace(
         "per_connection_buffer_limit_bytes: 4194304",
-        &format!(
-            "per_connection_buffer_limit_bytes: {}",
-            buffer_limit(source)
-        ),
+        &format!("per_connection_buffer_limit_bytes: {}", buffer_limit(file)),
     )?;
     text.replace(
         "target/wasm32-wasip1/release/mcp_gateway.wasm",
         &flow(&options.wasm)?,
     )?;
-    if let Some(name) = session_keys_variable(source) {
+    if let Some(name) = session_keys_variable(file) {
         let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
         let name = flow(&name)?;
         text.replace(
@@ -66,12 +62,9 @@ pub(crate) fn render(
             ),
         )?;
     }
-    text.replace_between(
-        "                  value:\n",
-        "          # For filters after this one",
-        &indented(&config, 20),
-    )?;
-    text.replace_rest("  clusters:\n", &clusters(places, &options.ca_file)?)?;
+    text.replace_block("  clusters:\n", &clusters(upstreams, &options.ca_file)?)?;
+    // Last, since the user's own fields may be called like those above.
+    text.replace_block("                  value:\n", &indented(&config, 20))?;
     Ok(text.0)
 }
 
@@ -80,20 +73,20 @@ fn flow(value: &impl Serialize) -> Result<String, String> {
 }
 
 /// Each cluster once, in the order of the servers.
-fn clusters(places: &[Place], ca_file: &str) -> Result<String, String> {
+fn clusters(upstreams: &[Upstream], ca_file: &str) -> Result<String, String> {
     #[derive(Serialize)]
     struct Clusters<'a> {
         servers: Vec<ServerContext<'a>>,
         ca_file: &'a str,
     }
 
-    let is_first = |at: usize, place: &Place| {
-        let mut before = places.iter().take(at);
-        before.all(|other| other.cluster != place.cluster)
+    let is_first = |at: usize, upstream: &Upstream| {
+        let mut before = upstreams.iter().take(at);
+        before.all(|other| other.cluster != upstream.cluster)
     };
-    let servers = places.iter().enumerate();
-    let servers = servers.filter(|(at, place)| is_first(*at, place));
-    let servers = servers.map(|(_, place)| ServerContext::new(place));
+    let servers = upstreams.iter().enumerate();
+    let servers = servers.filter(|(at, upstream)| is_first(*at, upstream));
+    let servers = servers.map(|(_, upstream)| ServerContext::new(upstream));
     let context = Clusters {
         servers: servers.collect(),
         ca_file,
@@ -108,16 +101,16 @@ fn indented(text: &str, spaces: usize) -> String {
         .collect()
 }
 
-/// The text of a configuration, changed at places that stand in it once.
-struct Text(String);
+/// The text of a configuration. Each part that is replaced must exist once.
+struct ConfigText(String);
 
-impl Text {
-    /// The shipped configuration, under another heading.
+impl ConfigText {
+    /// The shipped configuration with another heading.
     fn shipped() -> Result<Self, String> {
         let mut text = Self(SHIPPED.to_owned());
-        let (_, rest) = text.split("\nadmin:")?;
+        let (_, after) = text.split("\nadmin:")?;
         let heading = "# Made by `mcp-gateway render`: MCP servers behind one endpoint.";
-        text.0 = format!("{heading}\nadmin:{rest}");
+        text.0 = format!("{heading}\nadmin:{after}");
         Ok(text)
     }
 
@@ -127,27 +120,27 @@ impl Text {
         Ok(())
     }
 
-    /// Replaces what stands between `start` and `end`.
-    fn replace_between(&mut self, start: &str, end: &str, to: &str) -> Result<(), String> {
-        let (before, _) = self.split(start)?;
-        let (_, after) = self.split(end)?;
-        self.0 = format!("{before}{start}{to}{end}{after}");
+    /// Replaces the lines that belong to the line `key`: those after it that are more
+    /// indented, and the items of its list.
+    fn replace_block(&mut self, key: &str, to: &str) -> Result<(), String> {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let belongs = |line: &&str| {
+            indent(line) > indent(key)
+                || indent(line) == indent(key) && line.trim_start().starts_with("- ")
+        };
+        let (before, after) = self.split(key)?;
+        let lines = after.split_inclusive('\n');
+        let after: String = lines.skip_while(belongs).collect();
+        self.0 = format!("{before}{key}{to}{after}");
         Ok(())
     }
 
-    /// Replaces everything after `start`.
-    fn replace_rest(&mut self, start: &str, to: &str) -> Result<(), String> {
-        let (before, _) = self.split(start)?;
-        self.0 = format!("{before}{start}{to}");
-        Ok(())
-    }
-
-    /// What stands before and after `text`.
-    fn split(&self, text: &str) -> Result<(&str, &str), String> {
-        match self.0.split_once(text) {
-            Some((before, after)) if !after.contains(text) => Ok((before, after)),
+    /// The text before and after `part`.
+    fn split(&self, part: &str) -> Result<(&str, &str), String> {
+        match self.0.split_once(part) {
+            Some((before, after)) if !after.contains(part) => Ok((before, after)),
             _ => Err(format!(
-                "a bug: {text:?} has to be once in envoy/gateway.yaml"
+                "a bug: {part:?} must be in envoy/gateway.yaml exactly once"
             )),
         }
     }
@@ -156,11 +149,11 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{place, source, tree};
+    use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
 
-    fn options() -> Options {
-        Options {
+    fn options() -> EnvoyOptions {
+        EnvoyOptions {
             address: "127.0.0.1".into(),
             port: 10000,
             admin_port: 9901,
@@ -169,13 +162,13 @@ mod tests {
         }
     }
 
-    fn rendered_text(servers: &str, options: &Options) -> String {
-        let source = source::read(servers).unwrap();
-        let places = place::places(&source).unwrap();
-        render(&source, &places, options).unwrap()
+    fn rendered_text(servers: &str, options: &EnvoyOptions) -> String {
+        let file = config_file::read(servers).unwrap();
+        let upstreams = upstream::all(&file).unwrap();
+        render(&file, &upstreams, options).unwrap()
     }
 
-    fn rendered(servers: &str, options: &Options) -> Value {
+    fn rendered(servers: &str, options: &EnvoyOptions) -> Value {
         let text = rendered_text(servers, options);
         tree::documents(&text).unwrap_or_else(|it| panic!("{it:?}: {text}"))[0].value()
     }
@@ -186,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn its_own_servers_make_the_shipped_configuration() {
+    fn the_servers_of_the_shipped_configuration_make_it_again() {
         let servers = "servers:\n- { name: weather, url: http://127.0.0.1:9001/mcp }\n- { name: calendar, url: http://127.0.0.1:9002/mcp }\ncors: {}\n";
         let mut made = rendered(servers, &options());
-        // The shipped one says by its clusters alone where they are.
+        // In the shipped configuration, only the clusters have addresses.
         for server in filter(&mut made)["configuration"]["value"]["servers"]
             .as_array_mut()
             .unwrap()
@@ -212,18 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_where_it_belongs() {
-        let text = "servers:\n- { name: 'a', url: 'https://mcp.example.com/mcp', hostname: x.example.com }\n- { name: b, cluster: c_1, url: 'http://localhost:1/mcp' }\n- { name: c, cluster: c_1, url: 'http://localhost:1/other' }\n- { name: d, url: 'https://[::1]:2/mcp' }\n- { name: e, enabled: false }\nmaxRequestBodySize: 8000000\nsession: { keysFromEnv: HOME }\n";
-        // Not to be a key; but it is there, so that its absence is no warning.
-        let text = text.replace("HOME", "NOT_SET_ANYWHERE");
-        let options = Options {
+    fn each_option_is_in_its_place() {
+        let text = "servers:\n- { name: 'a', url: 'https://mcp.example.com/mcp', hostname: x.example.com }\n- { name: b, cluster: c_1, url: 'http://localhost:1/mcp' }\n- { name: c, cluster: c_1, url: 'http://localhost:1/other' }\n- { name: d, url: 'https://[::1]:2/mcp' }\n- { name: e, enabled: false }\nmaxRequestBodySize: 8000000\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
+        let options = EnvoyOptions {
             address: "::".into(),
             port: 8080,
             admin_port: 1,
             wasm: "/a b.wasm".into(),
             ca_file: "/ca.crt".into(),
         };
-        let mut made = rendered(&text, &options);
+        let mut made = rendered(text, &options);
         let listener = &made["static_resources"]["listeners"][0];
         assert_eq!(
             listener["address"]["socket_address"],

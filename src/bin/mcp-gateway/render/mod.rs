@@ -1,4 +1,4 @@
-//! Configurations and manifests for given servers.
+//! Renders what a target needs to serve the servers of a file.
 
 mod context;
 pub(crate) mod envoy;
@@ -6,35 +6,40 @@ mod template;
 
 use serde::Serialize;
 
-use self::context::Context;
-use self::envoy::Options;
-use crate::place::Place;
-use crate::source::Source;
+use self::context::ManifestContext;
+use self::envoy::EnvoyOptions;
+use crate::config_file::ConfigFile;
+use crate::upstream::Upstream;
 
-/// What is rendered for.
+/// Where the gateway is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Target {
-    /// Envoy by itself: one file
+pub(crate) enum RenderTarget {
+    /// Envoy alone: one configuration file
     Envoy,
     /// Envoy Gateway in Kubernetes
     EnvoyGateway,
-    /// Istio's ingress gateway
+    /// Istio's ingress gateway in Kubernetes
     Istio,
-    /// Envoy by itself in Kubernetes: a Deployment and its configuration
+    /// Envoy alone in Kubernetes: a Deployment, a Service and a ConfigMap
     Kustomize,
 }
 
-/// What manifests need beside the servers.
-pub(crate) struct Manifests {
+/// What manifests need besides the servers.
+pub(crate) struct ManifestOptions {
     pub(crate) namespace: String,
+    /// The image with the filter.
     pub(crate) image: String,
+    /// The port of the endpoint.
     pub(crate) port: u16,
 }
 
-/// The name of a file, and the template that it is made from.
+/// The name of a file and its text.
+pub(crate) type RenderedFile = (&'static str, String);
+
+/// The name of a file and the template that it is rendered from.
 type Template = (&'static str, &'static str);
 
-/// The templates of these files, which are in one folder.
+/// The templates of some files, which are in one directory.
 macro_rules! templates {
     ($folder:literal: $($file:literal),+) => {
         &[$(($file, include_str!(concat!("templates/", $folder, "/", $file, ".j2")))),+]
@@ -43,8 +48,8 @@ macro_rules! templates {
 
 const KUSTOMIZATION: &str = include_str!("templates/kubernetes/kustomization.yaml.j2");
 
-impl Target {
-    /// The templates of its manifests, in the order in which to read them.
+impl RenderTarget {
+    /// The templates of the manifests, in the order in which a user reads them.
     fn templates(self) -> &'static [Template] {
         match self {
             Self::Envoy => &[],
@@ -60,34 +65,34 @@ impl Target {
     }
 }
 
-/// The files for `target`, by name, in the order in which to read them.
+/// The files for `target`, in the order in which a user reads them.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// A template is wrong, which is a bug.
 pub(crate) fn files(
-    target: Target,
-    source: &Source,
-    places: &[Place],
-    options: &Options,
-    to: &Manifests,
-) -> Result<Vec<(&'static str, String)>, String> {
-    if target == Target::Envoy {
-        let text = envoy::render(source, places, options)?;
+    target: RenderTarget,
+    file: &ConfigFile,
+    upstreams: &[Upstream],
+    envoy_options: &EnvoyOptions,
+    manifest_options: &ManifestOptions,
+) -> Result<Vec<RenderedFile>, String> {
+    if target == RenderTarget::Envoy {
+        let text = envoy::render(file, upstreams, envoy_options)?;
         return Ok(vec![("envoy.yaml", text)]);
     }
-    let mut files = manifests(target, source, places, to)?;
+    let mut files = manifests(target, file, upstreams, manifest_options)?;
     let mut kustomization = Kustomization {
-        namespace: &to.namespace,
+        namespace: &manifest_options.namespace,
         resources: files.iter().map(|(name, _)| *name).collect(),
         config_map_files: &[],
     };
-    if target == Target::Kustomize {
-        let options = Options {
+    if target == RenderTarget::Kustomize {
+        let options = EnvoyOptions {
             address: "0.0.0.0".to_owned(),
             wasm: "/filter/plugin.wasm".to_owned(),
-            ..options.clone()
+            ..envoy_options.clone()
         };
-        let text = envoy::render(source, places, &options)?;
+        let text = envoy::render(file, upstreams, &options)?;
         files.insert(0, ("envoy.yaml", text));
         kustomization.config_map_files = &["envoy.yaml"];
     }
@@ -96,7 +101,7 @@ pub(crate) fn files(
     Ok(files)
 }
 
-/// What the template of `kustomization.yaml` can show.
+/// The values for the template of `kustomization.yaml`.
 #[derive(Serialize)]
 struct Kustomization<'a> {
     namespace: &'a str,
@@ -105,16 +110,16 @@ struct Kustomization<'a> {
 }
 
 fn manifests(
-    target: Target,
-    source: &Source,
-    places: &[Place],
-    to: &Manifests,
-) -> Result<Vec<(&'static str, String)>, String> {
-    let context = Context::new(target, source, places, to)?;
+    target: RenderTarget,
+    file: &ConfigFile,
+    upstreams: &[Upstream],
+    options: &ManifestOptions,
+) -> Result<Vec<RenderedFile>, String> {
+    let context = ManifestContext::new(target, file, upstreams, options)?;
     let mut files = Vec::new();
     for (name, template) in target.templates() {
         let text = template::render(template, &context)?;
-        // Istio knows Services by itself, so that servers.yaml may have nothing in it.
+        // Istio knows the Services of the cluster, so servers.yaml may be empty.
         if !text.is_empty() {
             files.push((*name, text));
         }
@@ -125,28 +130,28 @@ fn manifests(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{place, source, tree};
+    use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
 
     const SERVERS: &str = "servers:\n- { name: weather, url: 'http://weather.mcp.svc.cluster.local:8080/mcp' }\n- { name: git_hub, url: 'https://mcp.example.com/v1/mcp', toolPrefix: '' }\n- { name: old, url: 'http://10.0.0.7:81/mcp', cluster: mine }\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
 
-    /// All documents of all files.
-    fn rendered(target: Target) -> Vec<Value> {
-        let source = source::read(SERVERS).unwrap();
-        let places = place::places(&source).unwrap();
-        let options = Options {
+    /// The documents of all files.
+    fn rendered(target: RenderTarget) -> Vec<Value> {
+        let file = config_file::read(SERVERS).unwrap();
+        let upstreams = upstream::all(&file).unwrap();
+        let envoy_options = EnvoyOptions {
             address: "127.0.0.1".into(),
             port: 8080,
             admin_port: 9901,
             wasm: "x.wasm".into(),
             ca_file: "/ca.crt".into(),
         };
-        let to = Manifests {
+        let manifest_options = ManifestOptions {
             namespace: "tools".into(),
             image: "registry.example/mcp:1".into(),
             port: 8080,
         };
-        let files = files(target, &source, &places, &options, &to).unwrap();
+        let files = files(target, &file, &upstreams, &envoy_options, &manifest_options).unwrap();
         let documents = files.iter().flat_map(|(name, text)| {
             tree::documents(text)
                 .unwrap_or_else(|it| panic!("{name}:{}: {}\n{text}", it.line, it.reason))
@@ -162,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn envoy_gateway_gets_a_route_and_a_backend_for_each_server() {
-        let all = rendered(Target::EnvoyGateway);
+    fn envoy_gateway_has_a_route_and_a_backend_for_each_server() {
+        let all = rendered(RenderTarget::EnvoyGateway);
         let route = &of(&all, "HTTPRoute", "git-hub")["spec"]["rules"][0];
         assert_eq!(
             route["matches"][0]["headers"],
@@ -211,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn istio_gets_what_is_outside_of_the_cluster_and_speaks_tls_there() {
-        let all = rendered(Target::Istio);
+    fn istio_has_an_entry_and_tls_for_servers_outside_of_the_cluster() {
+        let all = rendered(RenderTarget::Istio);
         let entries: Vec<_> = all
             .iter()
             .filter(|it| it["kind"] == "ServiceEntry")
@@ -247,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn kubernetes_alone_gets_envoy_and_its_configuration() {
-        let all = rendered(Target::Kustomize);
+    fn kustomize_has_envoy_and_its_configuration() {
+        let all = rendered(RenderTarget::Kustomize);
         let pod = &of(&all, "Deployment", "mcp-gateway")["spec"]["template"]["spec"];
         assert_eq!(pod["containers"][0]["env"][0]["name"], "NOT_SET_ANYWHERE");
         let envoy = all

@@ -1,4 +1,4 @@
-//! Templates of YAML files, in Jinja.
+//! Renders YAML files from templates in Jinja.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use crate::yaml;
 
-/// Renders `template`, in which `{{ name }}` stands for a value of `context`,
-/// written as YAML. A text that is YAML already has to be marked as `safe`.
+/// Renders `template`. An expression such as `{{ name }}` becomes that value of `context`
+/// as YAML. The filter `safe` marks a text that is YAML already.
 ///
 /// # Errors
-/// The template is wrong, or it asks for what `context` does not have: a bug.
+/// The template is wrong, or `context` has no such value. Both are bugs.
 pub(super) fn render(template: &str, context: &impl Serialize) -> Result<String, String> {
     try_render(template, context).map_err(|error| format!("a bug: {error:#}"))
 }
 
 fn try_render(template: &str, context: &impl Serialize) -> Result<String, Error> {
     let mut environment = Environment::new();
-    // A tag on a line of its own leaves no line.
+    // A line with nothing but a tag does not become an empty line.
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_context_lacks_is_an_error() {
+    fn a_value_that_the_context_lacks_is_an_error() {
         for template in [
             "{{ x }}",
             "{% if x %}{% endif %}",

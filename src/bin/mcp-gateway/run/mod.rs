@@ -29,9 +29,9 @@ use self::reload::Reloader;
 use self::supervisor::Supervisor;
 use self::work_dir::WorkDir;
 use crate::ExitError;
+use crate::config_file;
 use crate::problem::{self, Severity};
-use crate::render::envoy::Options;
-use crate::source;
+use crate::render::envoy::EnvoyOptions;
 
 /// What `run` is asked for on the command line.
 pub(crate) struct RunOptions {
@@ -114,12 +114,12 @@ fn read(file: &Path) -> Result<String, String> {
     if file.as_os_str() == "-" {
         return Err("run follows a file, so it cannot read stdin: name a file".to_owned());
     }
-    source::text(file).map_err(|error| format!("{}: {error}", file.display()))
+    config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn envoy_options(options: &RunOptions, directory: &Path) -> Result<Options, String> {
+fn envoy_options(options: &RunOptions, directory: &Path) -> Result<EnvoyOptions, String> {
     let wasm = install::filter(options.wasm.as_deref(), directory)?;
-    Ok(Options {
+    Ok(EnvoyOptions {
         address: options.address.clone(),
         port: options.port,
         // The admin interface gets a socket in the work directory instead.

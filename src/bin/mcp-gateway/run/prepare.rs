@@ -4,11 +4,11 @@ use mcp_gateway::config::Config;
 
 use super::parts::EnvoyParts;
 use super::work_dir::WorkDir;
-use crate::place::places;
+use crate::config_file;
 use crate::problem::Problem;
-use crate::render::envoy::{Options, render};
-use crate::source;
+use crate::render::envoy::{EnvoyOptions, render};
 use crate::tree::{self, Node};
+use crate::upstream;
 
 /// A valid file, ready for Envoy.
 pub(super) struct Prepared {
@@ -24,19 +24,19 @@ pub(super) struct Prepared {
 pub(super) fn prepare(
     text: &str,
     work_dir: &WorkDir,
-    options: &Options,
+    options: &EnvoyOptions,
 ) -> Result<Prepared, Vec<Problem>> {
-    let source = source::read(text)?;
-    let places = places(&source)?;
+    let file = config_file::read(text)?;
+    let upstreams = upstream::all(&file)?;
     let bug = |reason: String| vec![Problem::new(0, "", reason)];
-    let rendered = render(&source, &places, options).map_err(bug)?;
+    let rendered = render(&file, &upstreams, options).map_err(bug)?;
     let documents = tree::documents(&rendered).map_err(|error| bug(error.reason))?;
     let envoy_config = documents.first().map(Node::value).unwrap_or_default();
     let parts = EnvoyParts::new(envoy_config, work_dir)
         .ok_or_else(|| bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned()))?;
     Ok(Prepared {
-        config: source.config,
+        config: file.config,
         parts,
-        warnings: source.warnings,
+        warnings: file.warnings,
     })
 }

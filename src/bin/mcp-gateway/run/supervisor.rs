@@ -20,7 +20,7 @@ use super::table;
 use super::work_dir::WorkDir;
 use crate::ExitError;
 use crate::problem::{self, Severity};
-use crate::render::envoy::Options;
+use crate::render::envoy::EnvoyOptions;
 
 /// How long to wait after the first change of the file: editors save in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(40);
@@ -33,7 +33,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct Supervisor<'a> {
     pub(super) file: &'a Path,
     pub(super) work_dir: &'a WorkDir,
-    pub(super) envoy_options: &'a Options,
+    pub(super) envoy_options: &'a EnvoyOptions,
     pub(super) events: Receiver<RunEvent>,
     /// Sends what `events` receives.
     pub(super) sender: Sender<RunEvent>,
