@@ -3,7 +3,9 @@
 //! client, sealed. The client keeps it, every replica with the key opens it.
 
 pub mod alias;
+mod encoding;
 pub mod sealed;
+mod version_codes;
 
 use std::rc::Rc;
 

@@ -1,33 +1,45 @@
-//! A session as the text of `Mcp-Session-Id`: encrypted and authenticated, so
-//! that the client keeps it and every replica with the key opens it.
+//! The text of an `Mcp-Session-Id`: a session that is encrypted and
+//! authenticated. The client keeps it, and every replica with the key opens it.
+//!
+//! Encrypted is: when the session ends, in milliseconds since 1970 (eight bytes,
+//! big-endian); whose it is ([`NO_OWNER`], or [`OWNER`] and a tag of the
+//! identity); and the session itself, see [`super::encoding`].
 
 use std::time::Duration;
 
-use super::{Session, SessionPart, id};
+use super::encoding::{Decoder, push_session};
+use super::version_codes::VERSION_CODES;
+use super::{Session, id};
 use crate::config::{Endpoints, Server};
-use crate::mcp::capabilities::ServerCapabilities;
-use crate::mcp::version;
 use crate::seal::{self, Keys, NONCE, TAG};
 
-/// How it is written. Another number for another way.
+/// The number of this format. It changes when the bytes change their meaning:
+/// then no older session opens.
 const FORMAT: u8 = 1;
-/// Longer ids are not given: Envoy takes 60 KiB of headers, if not told otherwise.
-const LONGEST: usize = 49_152;
-/// Longer ids of servers are not taken.
-const LONGEST_OF_SERVER: usize = 1024;
 
-/// Makes session ids, and opens them.
+/// The sealer gives no longer text, in bytes: Envoy accepts 60 KiB of request
+/// headers by default.
+const MAX_SEALED: usize = 49_152;
+
+/// The session has no owner: no identity is configured.
+const NO_OWNER: u8 = 0;
+/// A tag of the owner's identity follows.
+const OWNER: u8 = 1;
+
+/// Seals sessions, and opens them.
 #[derive(Debug, Clone)]
 pub struct SessionSealer {
     keys: Keys,
     ttl: Duration,
-    /// Names all servers, what they are reached by, and their order.
+    /// The digest of the name, the cluster and the path of each server, in the
+    /// order of the configuration.
     servers: [u8; 32],
-    places: usize,
+    server_count: usize,
 }
 
 impl SessionSealer {
-    /// For sessions with these servers, each good for `ttl`.
+    /// A sealer for sessions with these servers. Each session ends `ttl` after
+    /// it began.
     pub fn new(keys: Keys, ttl: Duration, servers: &[Server]) -> Self {
         let parts: Vec<&[u8]> = servers
             .iter()
@@ -38,22 +50,24 @@ impl SessionSealer {
             keys,
             ttl,
             servers: seal::digest(&parts),
-            places: servers.len(),
+            server_count: servers.len(),
         }
     }
 
-    /// What seals: names given out in sessions are tagged with it, too.
+    /// The keys that seal. They also authenticate the aliases of
+    /// [`super::alias`].
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// The text of a `session` that begins `now` (since 1970) at the request
-    /// target `endpoint`, and belongs to `identity`, where one is configured.
-    /// `nonce` is random, and its [`id`] the session's.
+    /// Seals `session`, which begins `now` (since 1970) at the request target
+    /// `endpoint`, and belongs to `identity` where one is configured. `nonce` is
+    /// random, and `session.id` is its [`id`].
     ///
-    /// `None` where it cannot be written: a version that is not spoken here,
-    /// not one part for each server, a server's id that is empty, longer than
-    /// 1,024 bytes or not visible ASCII; or all of it is too long for a header.
+    /// Gives `None` when the session cannot be written: it has a version that
+    /// the gateway does not support, or not one part for each server; a session
+    /// id of a server is empty, longer than 1,024 bytes or not visible ASCII; or
+    /// the text is too long for a header.
     pub fn seal(
         &self,
         session: &Session,
@@ -62,25 +76,28 @@ impl SessionSealer {
         identity: Option<&str>,
         now: Duration,
     ) -> Option<String> {
-        if session.id != id(&nonce) || session.parts.len() != self.places {
+        if session.id != id(&nonce) || session.parts.len() != self.server_count {
             return None;
         }
         let until = now.checked_add(self.ttl)?.as_millis();
         let mut plain = u64::try_from(until).ok()?.to_be_bytes().to_vec();
         match identity {
-            None => plain.push(0),
+            None => plain.push(NO_OWNER),
             Some(identity) => {
-                plain.push(1);
-                plain.extend_from_slice(&self.keys.tag(&whose(identity)));
+                plain.push(OWNER);
+                plain.extend_from_slice(&self.keys.tag(&owner_parts(identity)));
             }
         }
-        push_session(&mut plain, session)?;
-        let text = self.keys.seal(nonce, &plain, &self.associated(endpoint))?;
-        (text.len() <= LONGEST).then_some(text)
+        push_session(&mut plain, session, VERSION_CODES)?;
+        let text = self
+            .keys
+            .seal(nonce, &plain, &self.associated_data(endpoint))?;
+        (text.len() <= MAX_SEALED).then_some(text)
     }
 
-    /// The session that `text` stands for; `None` when it was not sealed here
-    /// for this endpoint, these servers and this identity, or is over.
+    /// The session that was sealed as `text`. Gives `None` when `text` was not
+    /// sealed with one of the keys for this endpoint, these servers and this
+    /// identity, or when the session has ended `now`.
     pub fn open(
         &self,
         text: &str,
@@ -88,195 +105,46 @@ impl SessionSealer {
         identity: Option<&str>,
         now: Duration,
     ) -> Option<Session> {
-        if text.len() > LONGEST {
+        if text.len() > MAX_SEALED {
             return None;
         }
-        let opened = self.keys.open(text, &self.associated(endpoint))?;
-        let mut rest = Rest(&opened.plain);
-        let until = Duration::from_millis(u64::from_be_bytes(rest.array()?));
-        let is_theirs = match (rest.byte()?, identity) {
-            (0, None) => true,
-            (1, Some(identity)) => {
-                let tag: [u8; TAG] = rest.array()?;
-                self.keys.verifies(&whose(identity), &tag)
+        let opened = self.keys.open(text, &self.associated_data(endpoint))?;
+        let mut decoder = Decoder::new(&opened.plain, VERSION_CODES);
+        let until = Duration::from_millis(u64::from_be_bytes(decoder.array()?));
+        let is_owner = match (decoder.byte()?, identity) {
+            (NO_OWNER, None) => true,
+            (OWNER, Some(identity)) => {
+                let tag: [u8; TAG] = decoder.array()?;
+                self.keys.verifies(&owner_parts(identity), &tag)
             }
             _ => false,
         };
-        if !is_theirs || until <= now {
+        if !is_owner || until <= now {
             return None;
         }
-        let session = rest.session(id(&opened.nonce), self.places)?;
-        rest.0.is_empty().then_some(session)
+        let session = decoder.session(id(&opened.nonce), self.server_count)?;
+        decoder.is_at_end().then_some(session)
     }
 
-    fn associated(&self, endpoint: &[u8]) -> Vec<u8> {
+    /// What a sealed session is bound to, and does not contain.
+    fn associated_data(&self, endpoint: &[u8]) -> Vec<u8> {
         [&[FORMAT], &self.servers[..], Endpoints::path(endpoint)].concat()
     }
 }
 
-fn whose(identity: &str) -> [&[u8]; 2] {
+/// What the tag of an owner is made of.
+fn owner_parts(identity: &str) -> [&[u8]; 2] {
     [b"identity", identity.as_bytes()]
-}
-
-// The session as bytes. A version is its place in the list of them, a text
-// comes after its length.
-
-const ABSENT: u8 = 0;
-const MODERN: u8 = 1;
-const LEGACY: u8 = 2;
-
-const NO_ID: u8 = 0;
-const TEXT: u8 = 1;
-const HEX: u8 = 2;
-const UUID: u8 = 3;
-
-fn push_session(out: &mut Vec<u8>, session: &Session) -> Option<()> {
-    push_version(out, session.version)?;
-    push_text(out, session.capabilities.as_bytes())?;
-    // No JSON text is empty.
-    push_text(out, session.info.as_deref().unwrap_or_default().as_bytes())?;
-    for part in &session.parts {
-        match part {
-            SessionPart::Absent => out.push(ABSENT),
-            SessionPart::Modern { offers } => out.extend_from_slice(&[MODERN, offers.to_bits()]),
-            SessionPart::Legacy {
-                offers,
-                version,
-                session,
-            } => {
-                out.extend_from_slice(&[LEGACY, offers.to_bits()]);
-                push_version(out, version)?;
-                match session {
-                    None => out.push(NO_ID),
-                    Some(id) => push_id(out, id)?,
-                }
-            }
-        }
-    }
-    Some(())
-}
-
-fn push_version(out: &mut Vec<u8>, version: &str) -> Option<()> {
-    let at = version::LEGACY.iter().position(|known| *known == version)?;
-    out.push(at.try_into().ok()?);
-    Some(())
-}
-
-fn push_text(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
-    out.extend_from_slice(&u16::try_from(text.len()).ok()?.to_be_bytes());
-    out.extend_from_slice(text);
-    Some(())
-}
-
-/// A server's session id: most are UUIDs, or digits that take half the bytes.
-fn push_id(out: &mut Vec<u8>, id: &str) -> Option<()> {
-    if id.is_empty() || id.len() > LONGEST_OF_SERVER || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return None;
-    }
-    let bytes = from_hex(&id.replace('-', "")).unwrap_or_default();
-    let (form, bytes) = if uuid(&bytes) == id {
-        (UUID, &*bytes)
-    } else if hex(&bytes) == id {
-        (HEX, &*bytes)
-    } else {
-        (TEXT, id.as_bytes())
-    };
-    out.push(form);
-    push_text(out, bytes)
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let byte = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-    text.as_bytes().chunks(2).map(byte).collect()
-}
-
-/// In lower case.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Sixteen bytes as RFC 9562 section 4 writes them.
-fn uuid(bytes: &[u8]) -> String {
-    let mut text = hex(bytes);
-    for at in [20, 16, 12, 8] {
-        if at <= text.len() {
-            text.insert(at, '-');
-        }
-    }
-    text
-}
-
-/// What is still to be read.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn session(&mut self, id: [u8; 16], places: usize) -> Option<Session> {
-        let version = self.version()?;
-        let capabilities = self.text()?.to_owned();
-        let info = Some(self.text()?.to_owned()).filter(|info| !info.is_empty());
-        let parts = (0..places).map(|_| self.part());
-        Some(Session {
-            id,
-            version,
-            capabilities,
-            info,
-            parts: parts.collect::<Option<_>>()?,
-        })
-    }
-
-    fn part(&mut self) -> Option<SessionPart> {
-        Some(match self.byte()? {
-            ABSENT => SessionPart::Absent,
-            MODERN => SessionPart::Modern {
-                offers: ServerCapabilities::from_bits(self.byte()?)?,
-            },
-            LEGACY => SessionPart::Legacy {
-                offers: ServerCapabilities::from_bits(self.byte()?)?,
-                version: self.version()?,
-                session: match self.byte()? {
-                    NO_ID => None,
-                    TEXT => Some(self.text()?.to_owned()),
-                    HEX => Some(hex(self.bytes()?)),
-                    UUID => Some(uuid(self.bytes()?)),
-                    _ => return None,
-                },
-            },
-            _ => return None,
-        })
-    }
-
-    fn version(&mut self) -> Option<&'static str> {
-        let at = usize::from(self.byte()?);
-        version::LEGACY.get(at).copied()
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes()?).ok()
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = u16::from_be_bytes(self.array()?);
-        let (bytes, rest) = self.0.split_at_checked(length.into())?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let [byte] = self.array()?;
-        Some(byte)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::SessionPart;
+    use super::super::version_codes::VersionCodes;
     use super::*;
     use crate::config::Config;
+    use crate::mcp::capabilities::ServerCapabilities;
+    use crate::mcp::version;
     use crate::seal::tests::{keys, mutations};
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -574,7 +442,7 @@ mod tests {
     fn what_is_sealed_but_reads_otherwise_is_no_session() {
         let servers = two();
         let sealing = sealing(&servers);
-        let associated = sealing.associated(b"/mcp");
+        let associated = sealing.associated_data(b"/mcp");
         let text = seal(&sealing, &with(UUID)).unwrap();
         let plain = sealing.keys.open(&text, &associated).unwrap().plain;
         let opened = |plain: &[u8]| {
@@ -605,5 +473,54 @@ mod tests {
         let newer = [&[2], &associated[1..]].concat();
         let text = sealing.keys.seal(nonce(0), &plain, &newer).unwrap();
         assert_eq!(sealing.open(&text, b"/mcp", None, NOW), None);
+    }
+
+    /// [`kept_by_a_client`] as version 0.1 of this gateway sealed it with
+    /// `keys(&[1])` and `nonce(0)`. It must open for as long as [`FORMAT`] is 1.
+    const KEPT_BY_A_CLIENT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXeNDaJVnAgejib6EyxYV2CgFj6hT3UgiNcAz7o5Redg_YsCf9ocpJlRwMk7vH72jYtEXI8zTIwQ91_l7DXDgPudsR7vPKJ0oIcaat8ACRyB5V3gf9gljP1qJTm-9w_ZVUYoUEbXwurxH7vq3brlDZ5WltZYNBiPjprNM_at-K9Vb89VzgbwHJdziYLrOqVItveg";
+
+    const SIX: &str =
+        r#"{"name":"a"},{"name":"b"},{"name":"c"},{"name":"d"},{"name":"e"},{"name":"f"}"#;
+
+    /// A session with each version, each kind of part and each form of a
+    /// server's session id.
+    fn kept_by_a_client() -> Session {
+        let part = |version, session: Option<&str>| SessionPart::Legacy {
+            offers: ServerCapabilities::TOOLS.union(ServerCapabilities::LOGGING),
+            version,
+            session: session.map(str::to_owned),
+        };
+        session(vec![
+            part("2025-11-25", Some(UUID)),
+            part("2025-06-18", Some("00ff10a0b0c0")),
+            part("2025-03-26", Some("text-id")),
+            part("2024-11-05", None),
+            SessionPart::Modern {
+                offers: ServerCapabilities::RESOURCES,
+            },
+            SessionPart::Absent,
+        ])
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_session_that_an_older_gateway_sealed_opens() {
+        let sealer = sealing(&servers(SIX));
+        let opened = sealer.open(KEPT_BY_A_CLIENT, b"/mcp", Some("me"), NOW);
+        assert_eq!(opened, Some(kept_by_a_client()));
+        let sealed = sealer.seal(&kept_by_a_client(), nonce(0), b"/mcp", Some("me"), NOW);
+        assert_eq!(sealed.as_deref(), Some(KEPT_BY_A_CLIENT));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_session_keeps_its_versions_when_the_gateway_gets_another_one() {
+        let codes = [&[(4, "2026-01-01")], VERSION_CODES.0].concat();
+        let newer = VersionCodes(codes.leak());
+        let sealer = sealing(&servers(SIX));
+        let associated = sealer.associated_data(b"/mcp");
+        let opened = sealer.keys.open(KEPT_BY_A_CLIENT, &associated).unwrap();
+        // The session comes after its end and the tag of its owner.
+        let session = &opened.plain[8 + 1 + TAG..];
+        let decoded = Decoder::new(session, newer).session(id(&opened.nonce), 6);
+        assert_eq!(decoded, Some(kept_by_a_client()));
     }
 }
