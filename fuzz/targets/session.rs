@@ -1,5 +1,5 @@
-//! Session ids of legacy clients, and names given out in them: what was sealed
-//! comes back, and nothing that was not is taken, whoever made it.
+//! Session ids of legacy clients, and aliases in these sessions: what was sealed
+//! opens again, and no other text is accepted, whoever made it.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Server};
-use mcp_gateway::gateway::session::alias::{AliasKind, alias, original};
+use mcp_gateway::gateway::session::alias::{self, AliasKind};
 use mcp_gateway::gateway::session::sealed::SessionSealer;
 use mcp_gateway::gateway::session::{Session, SessionPart, id};
 use mcp_gateway::mcp::capabilities::ServerCapabilities;
@@ -209,14 +209,14 @@ fn name(input: &Input<'_>, keys: &Keys, servers: &[Server]) {
     };
     let session = id(&input.nonce);
     let server = &servers[usize::from(input.place) % servers.len()];
-    let name = alias(
+    let name = alias::make(
         keys,
         named,
         &session,
         (server.id, &server.name),
         input.original,
     );
-    let back = |named, name: &str| original(keys, named, &session, servers, name);
+    let back = |named, name: &str| alias::resolve(keys, named, &session, servers, name);
     assert_eq!(
         back(named, &name),
         Some((server.id, input.original.to_owned()))

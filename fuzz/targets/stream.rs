@@ -375,8 +375,8 @@ impl Session {
         let (keys, server) = (sealing.keys(), (server.id, server.name.as_str()));
         Self {
             header,
-            request: alias::alias(keys, AliasKind::Request, &id, server, "1"),
-            event: alias::alias(keys, AliasKind::Event, &id, server, "e"),
+            request: alias::make(keys, AliasKind::Request, &id, server, "1"),
+            event: alias::make(keys, AliasKind::Event, &id, server, "e"),
         }
     }
 }

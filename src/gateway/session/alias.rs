@@ -1,7 +1,12 @@
-//! Names for what servers name themselves towards a legacy client: the ids of
-//! their requests, their progress tokens, the ids of their events. Such a name
-//! holds the server's place and the original, and is bound to its session, so
-//! that the client's answer finds its way, and nobody else's does.
+//! An alias is the name that the gateway gives a legacy client for a server's own
+//! name: the id of a server's request, its progress token, or the id of an event.
+//!
+//! Several servers may use the same name, so the client needs another one. An
+//! alias contains the server, the server's own name, and a tag that
+//! authenticates both for one session of a client. When the client sends an
+//! alias back, the gateway knows the server and its own name for it, without
+//! keeping anything; an alias that the gateway did not give in this session is
+//! not accepted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,67 +14,65 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::config::{Server, ServerId};
 use crate::seal::{Keys, TAG};
 
-/// What is named. No name of one is taken for the other.
+/// What an alias stands for. An alias of one kind is not accepted as the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AliasKind {
-    /// A request or the progress of one: the JSON text of its id, or token.
+    /// The JSON text of a request's id, or of a progress token.
     Request,
-    /// An event of a stream: its id as it stands.
+    /// The id of an event in a stream.
     Event,
 }
 
-/// The client's name for what the server at `place` calls `original` in the
-/// session with this id. Visible ASCII without quotes; always the same for the
-/// same, so that what the server says of it later can be renamed, too.
-pub fn alias(
+/// The alias for what `server`, given with its name, calls `original` in the
+/// session with the id `session`: letters, digits, `-` and `_`. The same
+/// original always has the same alias, so that later messages of the server
+/// about it get the same one.
+pub fn make(
     keys: &Keys,
-    named: AliasKind,
+    kind: AliasKind,
     session: &[u8; 16],
     server: (ServerId, &str),
     original: &str,
 ) -> String {
     let (id, name) = server;
-    let place = id.to_bytes();
-    let tag = keys.tag(&parts(named, session, &place, name, original));
-    URL_SAFE_NO_PAD.encode([&place, original.as_bytes(), &tag].concat())
+    let id = id.to_bytes();
+    let tag = keys.tag(&tagged_parts(kind, session, &id, name, original));
+    URL_SAFE_NO_PAD.encode([&id, original.as_bytes(), &tag].concat())
 }
 
-/// The place and the original that `alias` was made of, in this session, with
-/// the server there still of the same name; `None` when it was not.
-pub fn original(
+/// The server that `alias` was made for, and what it calls the thing. Gives
+/// `None` when [`make`] did not make `alias` with one of these keys, for this
+/// kind, this session and one of these servers, under the name that it still has.
+pub fn resolve(
     keys: &Keys,
-    named: AliasKind,
+    kind: AliasKind,
     session: &[u8; 16],
     servers: &[Server],
     alias: &str,
 ) -> Option<(ServerId, String)> {
     let bytes = URL_SAFE_NO_PAD.decode(alias).ok()?;
-    let (place, rest) = bytes.split_first_chunk::<2>()?;
+    let (id, rest) = bytes.split_first_chunk::<2>()?;
     let (original, tag) = rest.split_last_chunk::<TAG>()?;
     let original = std::str::from_utf8(original).ok()?;
-    let server = servers.get(ServerId::from_bytes(*place).index())?;
-    keys.verifies(&parts(named, session, place, &server.name, original), tag)
+    let server = servers.get(ServerId::from_bytes(*id).index())?;
+    let parts = tagged_parts(kind, session, id, &server.name, original);
+    keys.verifies(&parts, tag)
         .then(|| (server.id, original.to_owned()))
 }
 
-fn parts<'a>(
-    named: AliasKind,
+/// What the tag of an alias is made of.
+fn tagged_parts<'a>(
+    kind: AliasKind,
     session: &'a [u8; 16],
-    place: &'a [u8; 2],
-    server: &'a str,
+    id: &'a [u8; 2],
+    name: &'a str,
     original: &'a str,
 ) -> [&'a [u8]; 5] {
-    let named: &[u8] = match named {
+    let kind: &[u8] = match kind {
         AliasKind::Request => b"request",
         AliasKind::Event => b"event",
     };
-    [
-        named,
-        session,
-        place,
-        server.as_bytes(),
-        original.as_bytes(),
-    ]
+    [kind, session, id, name.as_bytes(), original.as_bytes()]
 }
 
 #[cfg(test)]
@@ -112,12 +115,12 @@ mod tests {
                     &"x".repeat(10_000),
                 ] {
                     let alias =
-                        |named| alias(&keys, named, &SESSION, (server.id, &server.name), text);
+                        |named| make(&keys, named, &SESSION, (server.id, &server.name), text);
                     let name = alias(named);
                     assert_eq!(alias(named), name);
                     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
                     assert!(name.bytes().all(plain), "{name}");
-                    let back = original(&keys, named, &SESSION, &servers, &name);
+                    let back = resolve(&keys, named, &SESSION, &servers, &name);
                     assert_eq!(back, Some((server.id, text.to_owned())));
                 }
             }
@@ -132,7 +135,7 @@ mod tests {
             for text in ["1", "1.0", "\"1\"", "\"\\u0031\""] {
                 for named in [AliasKind::Request, AliasKind::Event] {
                     for session in [SESSION, [8; 16]] {
-                        names.push(alias(
+                        names.push(make(
                             &keys,
                             named,
                             &session,
@@ -152,7 +155,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_name_is_for_one_thing_of_one_server_in_one_session() {
         let servers = two();
-        let name = alias(
+        let name = make(
             &keys(&[1]),
             AliasKind::Request,
             &SESSION,
@@ -160,7 +163,7 @@ mod tests {
             "5",
         );
         let back = |first: &[u8], named, session, servers: &[Server]| {
-            original(&keys(first), named, &session, servers, &name)
+            resolve(&keys(first), named, &session, servers, &name)
         };
         let right = Some((servers[1].id, "5".to_owned()));
         assert_eq!(back(&[1], AliasKind::Request, SESSION, &servers), right);
@@ -182,14 +185,14 @@ mod tests {
         }
         // A server that this configuration does not have.
         let foreign = ServerId::from_index(2).unwrap();
-        let lost = alias(
+        let lost = make(
             &keys(&[1]),
             AliasKind::Request,
             &SESSION,
             (foreign, "b"),
             "5",
         );
-        let back = original(&keys(&[1]), AliasKind::Request, &SESSION, &servers, &lost);
+        let back = resolve(&keys(&[1]), AliasKind::Request, &SESSION, &servers, &lost);
         assert_eq!(back, None);
     }
 
@@ -202,7 +205,7 @@ mod tests {
                 .iter()
                 .enumerate()
                 .map(|(at, text)| {
-                    alias(
+                    make(
                         &keys,
                         named,
                         &SESSION,
@@ -212,7 +215,7 @@ mod tests {
                 })
                 .collect();
             for text in mutations(&names).chain(["".into(), "gw-1".into(), "1".into()]) {
-                let back = original(&keys, named, &SESSION, &servers, &text);
+                let back = resolve(&keys, named, &SESSION, &servers, &text);
                 assert_eq!(back, None, "{text}");
             }
         }

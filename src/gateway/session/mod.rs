@@ -1,12 +1,16 @@
-//! What a legacy client's `Mcp-Session-Id` stands for (MCP 2025-11-25, "Session
-//! Management"): the servers' own sessions and what was agreed on with the
-//! client, sealed. The client keeps it, every replica with the key opens it.
+//! The session of a legacy client (MCP 2025-11-25, "Session Management"): what
+//! the client and the gateway agreed on at `initialize`, and the gateway's
+//! sessions with the servers.
+//!
+//! The gateway stores no session. The `Mcp-Session-Id` that the client sends is
+//! the session itself, encrypted ([`sealed`]).
 
 pub mod alias;
 mod encoding;
 pub mod sealed;
 mod version_codes;
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::config::ServerId;
@@ -20,25 +24,28 @@ use crate::seal::NONCE;
 /// A session of a legacy client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// What names given out in it are bound to: [`id`] of its nonce.
+    /// The gateway's own id of the session, to which [`alias`]es are bound: see
+    /// [`id`]. It is not the `Mcp-Session-Id`.
     pub id: [u8; 16],
-    /// The version agreed on with the client, one of [`version::LEGACY`].
+    /// The version that client and gateway agreed on, one of
+    /// [`version::LEGACY`](crate::mcp::version::LEGACY).
     pub version: &'static str,
     /// The JSON text of the client's `capabilities`.
     pub capabilities: String,
-    /// The JSON text of `clientInfo`.
+    /// The JSON text of the client's `clientInfo`.
     pub info: Option<String>,
-    /// The part of each server, by its place.
+    /// The part of each server, in the order of the configuration.
     pub parts: Vec<SessionPart>,
 }
 
 impl Session {
-    /// The part of this server.
+    /// The part of `server`.
     pub fn part(&self, server: ServerId) -> Option<&SessionPart> {
         self.parts.get(server.index())
     }
 
-    /// The client of this session, whose request carries these `headers`.
+    /// The client of this session, with those `headers` of its request that go on
+    /// to servers.
     pub fn client_context(&self, headers: CallerHeaders) -> ClientContext {
         ClientContext {
             era: Era::Legacy,
@@ -50,29 +57,47 @@ impl Session {
     }
 }
 
-/// A server's part in a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One server's part in a session.
+#[derive(Clone, PartialEq, Eq)]
 pub enum SessionPart {
-    /// It has none: it failed when the session began.
+    /// The server failed when the session began.
     Absent,
-    /// It is stateless.
+    /// The server is modern: it has no sessions.
     Modern {
-        /// What it offers.
+        /// The capabilities of the server.
         offers: ServerCapabilities,
     },
-    /// It was initialized.
+    /// The gateway has initialized the server.
     Legacy {
-        /// What it offers.
+        /// The capabilities of the server.
         offers: ServerCapabilities,
-        /// The version agreed on with it, one of [`version::LEGACY`].
+        /// The version that gateway and server agreed on, one of
+        /// [`version::LEGACY`](crate::mcp::version::LEGACY).
         version: &'static str,
-        /// Its own session id, if it gave one.
+        /// The server's `Mcp-Session-Id`, if it gave one. Who has it can act in
+        /// the session, so `Debug` does not show it.
         session: Option<String>,
     },
 }
 
+impl fmt::Debug for SessionPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("Absent"),
+            Self::Modern { offers } => f.debug_struct("Modern").field("offers", offers).finish(),
+            Self::Legacy {
+                offers, version, ..
+            } => f
+                .debug_struct("Legacy")
+                .field("offers", offers)
+                .field("version", version)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
 impl SessionPart {
-    /// How the server is spoken to; `None` where it is not.
+    /// The protocol for requests to the server; `None` when it failed.
     pub fn protocol(&self) -> Option<UpstreamProtocol> {
         match self {
             Self::Absent => None,
@@ -83,7 +108,7 @@ impl SessionPart {
         }
     }
 
-    /// What `initialize` came to with the server, where that was needed.
+    /// The gateway's session with the server, where it has one.
     pub fn link(&self) -> Option<UpstreamSession> {
         match self {
             Self::Absent | Self::Modern { .. } => None,
@@ -96,7 +121,7 @@ impl SessionPart {
         }
     }
 
-    /// What the server offers.
+    /// The capabilities of the server; none when it failed.
     pub fn offers(&self) -> ServerCapabilities {
         match self {
             Self::Absent => ServerCapabilities::NONE,
@@ -105,7 +130,34 @@ impl SessionPart {
     }
 }
 
-/// The id of the session that is sealed with `nonce`: its first bytes.
+/// The id of the session that is sealed with `nonce`: the first 16 bytes of it.
 pub fn id(nonce: &[u8; NONCE]) -> [u8; 16] {
     std::array::from_fn(|at| nonce.get(at).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_shows_no_session_id_of_a_server() {
+        let part = SessionPart::Legacy {
+            offers: ServerCapabilities::TOOLS,
+            version: "2025-11-25",
+            session: Some("secret".into()),
+        };
+        let protocol = part.protocol();
+        let session = Session {
+            id: [0; 16],
+            version: "2025-11-25",
+            capabilities: "{}".into(),
+            info: None,
+            parts: vec![part],
+        };
+        for shown in [format!("{session:?}"), format!("{protocol:?}")] {
+            assert!(shown.contains("2025-11-25"), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
 }

@@ -354,7 +354,7 @@ impl Translation {
 impl SessionAliases {
     fn alias(&self, named: AliasKind, own: &str) -> String {
         let server = (self.server, self.server_name.as_str());
-        alias::alias(&self.keys, named, &self.session, server, own)
+        alias::make(&self.keys, named, &self.session, server, own)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a server is spoken to: statelessly, or in a session of its own.
 
+use std::fmt;
 use std::rc::Rc;
 
 /// The words for one server.
@@ -12,12 +13,21 @@ pub enum UpstreamProtocol {
 }
 
 /// What `initialize` came to with one server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct UpstreamSession {
     /// The version that server and gateway speak.
     pub version: &'static str,
     /// Its `Mcp-Session-Id`; a server may have none.
     pub session: Option<String>,
+}
+
+/// Without the session id: who has it can act in the session.
+impl fmt::Debug for UpstreamSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamSession")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 impl UpstreamProtocol {

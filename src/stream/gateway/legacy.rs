@@ -173,7 +173,7 @@ fn own_name(
     let keys = worker.sealing.as_ref()?.keys();
     let name = json::string(name)?;
     let servers = &gateway.servers;
-    alias::original(keys, AliasKind::Request, &session.id, servers, &name)
+    alias::resolve(keys, AliasKind::Request, &session.id, servers, &name)
 }
 
 pub(in crate::stream) fn has_cursor(params: &mcp::message::Params<'_>) -> bool {

@@ -88,7 +88,7 @@ impl Stream {
             let name = std::str::from_utf8(last).ok()?;
             let servers = &gateway.servers;
             let keys = worker.sealing.as_ref()?.keys();
-            alias::original(keys, AliasKind::Event, &session.id, servers, name)
+            alias::resolve(keys, AliasKind::Event, &session.id, servers, name)
         });
         let sole = gateway.single_server();
         let is_sole = sole.is_some();
