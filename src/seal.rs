@@ -1,5 +1,6 @@
-//! The keys of sessions: what clients keep for the gateway is sealed with them,
-//! and names that it gives out are tagged, so that nobody else can make any.
+//! The keys of the gateway, and what it does with them. It encrypts what a client
+//! keeps for it, such as a session, and it authenticates with a tag what a client
+//! sends back, such as an alias. Nobody else can make or change either.
 
 use std::fmt;
 use std::rc::Rc;
@@ -11,16 +12,17 @@ use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a key.
+/// The length of a key, in bytes.
 pub const KEY: usize = 32;
-/// Bytes of a nonce. Random ones of this length do not come twice.
+/// The length of a nonce, in bytes. A random nonce of this length does not repeat.
 pub const NONCE: usize = 24;
-/// Bytes of a tag.
+/// The length of a tag, in bytes.
 pub const TAG: usize = 16;
 
-/// One or more keys: the first seals and tags, each opens and verifies. To
-/// replace one without losing what was sealed with it: give all replicas the
-/// new one as the second, then as the first, then drop the old one.
+/// One or more keys. The first key seals and makes tags; each key opens and
+/// verifies. To replace a key and keep the sessions that it sealed: configure the
+/// new key as the second one on all replicas, then as the first one, and remove
+/// the old key when these sessions have ended.
 #[derive(Clone)]
 pub struct Keys(Rc<[Key]>);
 
@@ -29,12 +31,12 @@ struct Key {
     mac: Hmac<Sha256>,
 }
 
-/// What was sealed.
+/// What a sealed text contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// The nonce that it was sealed with.
+    /// The nonce with which it was sealed.
     pub nonce: [u8; NONCE],
-    /// The bytes.
+    /// The decrypted bytes.
     pub plain: Vec<u8>,
 }
 
@@ -46,7 +48,8 @@ impl fmt::Debug for Keys {
 
 impl Key {
     fn new(key: [u8; KEY]) -> Option<Self> {
-        // A key of its own, so that no tag says anything about what is sealed.
+        // Tags have a key of their own, so that a tag says nothing about the key of the
+        // cipher.
         let mut derived = Hmac::<Sha256>::new_from_slice(&key).ok()?;
         derived.update(b"mcp-gateway: key of tags");
         Some(Self {
@@ -63,15 +66,16 @@ impl Key {
 }
 
 impl Keys {
-    /// These keys; `None` for no key at all.
+    /// These keys; `None` when there is none.
     pub fn new(keys: Vec<[u8; KEY]>) -> Option<Self> {
         let keys = keys.into_iter().map(Key::new).collect::<Option<Rc<_>>>()?;
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    /// `plain` sealed with XChaCha20-Poly1305, bound to what is `associated`, as
-    /// base64url without padding: nonce, ciphertext, tag. A nonce serves once.
-    /// `None` for what is too long for that cipher, 256 GiB.
+    /// Encrypts `plain` with XChaCha20-Poly1305, and authenticates it together with
+    /// the `associated` data. Gives the nonce, the ciphertext and the tag of the
+    /// cipher, as base64url without padding. Use a nonce only once. Gives `None`
+    /// when `plain` is too long for the cipher (256 GiB).
     pub fn seal(&self, nonce: [u8; NONCE], plain: &[u8], associated: &[u8]) -> Option<String> {
         let mut sealed = plain.to_vec();
         let key = self.0.first()?;
@@ -81,8 +85,8 @@ impl Keys {
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// What `text` was sealed of, with one of these keys and the same
-    /// `associated`; `None` for any other text.
+    /// Decrypts `text`. Gives `None` when `text` was not sealed with one of these
+    /// keys and the same `associated` data.
     pub fn open(&self, text: &str, associated: &[u8]) -> Option<Opened> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
@@ -98,7 +102,7 @@ impl Keys {
         })
     }
 
-    /// What only these keys make of `parts`: HMAC-SHA256, its first half.
+    /// The tag of `parts`: the first half of their HMAC-SHA256 with the first key.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; TAG] {
         let mut tag = [0; TAG];
         if let Some(key) = self.0.first() {
@@ -108,8 +112,8 @@ impl Keys {
         tag
     }
 
-    /// Whether `tag` is that of `parts` with one of these keys. The time that
-    /// it takes says nothing about the right one.
+    /// Whether `tag` is the tag of `parts` with one of these keys. The comparison
+    /// takes constant time.
     pub fn verifies(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         tag.len() == TAG
             && self
@@ -119,14 +123,16 @@ impl Keys {
     }
 }
 
-/// SHA-256 of `parts`; no two lists of parts read the same.
+/// The SHA-256 of `parts`. Different lists of parts have different digests, also
+/// where their concatenations are equal.
 pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();
     with_lengths(parts, |bytes| digest.update(bytes));
     digest.finalize().into()
 }
 
-/// Lengths first, so that no two lists of parts read the same.
+/// Gives the length of each part before the part, so that the bytes of two
+/// different lists are never the same.
 fn with_lengths(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
     for part in parts {
         update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
