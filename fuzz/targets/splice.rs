@@ -17,6 +17,7 @@ use mcp_gateway::gateway::routing::target::Target;
 use mcp_gateway::gateway::upstream::list_page::ListPage;
 use mcp_gateway::mcp::cache_hints::CacheHints;
 use mcp_gateway::mcp::era::Era;
+use mcp_gateway::mcp::json::edit;
 use mcp_gateway::mcp::list::ListKind;
 use mcp_gateway::mcp::{self, Message, header_value, method};
 use mcp_gateway_fuzz::raw;
@@ -93,12 +94,12 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
-    let (owners, own) = names::candidates(&gateway.servers, ListKind::Tools, &name);
+    let (owners, own) = names::possible_owners(&gateway.servers, ListKind::Tools, &name);
     assert_eq!(owners.len(), 1, "no two servers share a prefix");
     let server = owners[0];
     assert_eq!((server.name.as_str(), own), resolved(&name));
     let target = Target::of(&message).expect("a target");
-    let spliced = target.renamed(&body, own).expect("a body");
+    let spliced = edit::apply(&body, vec![target.rename(own)]);
     let expected = format!("{head}{}{tail}", json!(own));
     assert_eq!(String::from_utf8_lossy(&spliced), expected);
     // Nothing that is no JSON comes of it, and no other name; and it is never

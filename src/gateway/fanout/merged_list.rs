@@ -92,7 +92,7 @@ pub fn merge(
     for (server, list) in lists {
         cache_hints = cache_hints.and(list.cache_hints());
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
-            let (owners, _) = names::candidates(&gateway.servers, kind, &entry.name);
+            let (owners, _) = names::possible_owners(&gateway.servers, kind, &entry.name);
             let is_owner = owners.iter().any(|owner| owner.id == *server);
             if !is_owner || !seen.insert(entry.name.as_str()) {
                 left_out = left_out.saturating_add(1);

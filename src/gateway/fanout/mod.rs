@@ -72,7 +72,7 @@ impl Fanout {
             let deadline = now.saturating_add(server.timeout);
             let scope = ground
                 .worker
-                .scope(fanout.requester.caller.headers.passed(*id));
+                .scope(fanout.requester.caller.headers.passthrough_headers(*id));
             let Some(mut branch) = fanout.branch(*id, deadline, scope) else {
                 continue;
             };
@@ -309,7 +309,11 @@ impl Fanout {
                 (_, Some(held)) if is_waiting => worker.release(&held, gateway),
                 // The client's session, which it never got.
                 (Some(link), None) if is_begun => {
-                    let passed = self.requester.caller.headers.passed(branch.server);
+                    let passed = self
+                        .requester
+                        .caller
+                        .headers
+                        .passthrough_headers(branch.server);
                     worker.end(gateway, branch.server, link, passed);
                 }
                 _ => {}
@@ -392,7 +396,7 @@ impl Fanout {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::gateway::routing::forwarding::CallerHeaders;
+    use crate::gateway::routing::call_headers::CallerHeaders;
     use crate::gateway::upstream::call::CallResponse;
     use crate::gateway::upstream::discovered::ServerDescription;
     use crate::gateway::upstream::list_page::ListPage;

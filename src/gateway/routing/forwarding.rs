@@ -1,75 +1,70 @@
-//! Which headers of a client's request go on to a server: those that HTTP, MCP
-//! and tracing need, those that the configuration passes, and no others. A
-//! client's credentials are for this gateway, not for the servers behind it.
+//! The headers of a request that Envoy routes to a server: they are those of the
+//! client's request, changed in place.
 
-use std::borrow::Cow;
-use std::rc::Rc;
+use std::fmt;
 
-use crate::config::{Forwarded, Gateway, Server, ServerId};
+use crate::config::{Forwarded, Server};
+use crate::gateway::routing::passthrough::{
+    NamesOnly, connection_headers, is_connection_header, is_kept_by_default, is_static_header,
+    passthrough_values,
+};
 use crate::http::Headers;
 use crate::mcp::era::Era;
 use crate::policy::Refusal;
 
-/// What a client tells everybody on its way.
-const BAGGAGE: &str = "baggage";
-
-/// What links the requests of one trace.
-const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", BAGGAGE];
-
-/// Longer headers of one client's must not make a call fail that others wait
-/// for; in bytes. A trace's are shorter.
-const LONGEST_SHARED: usize = 512;
-
-/// Kept on a routed request, beside pseudo-headers, [`TRACE`] and what starts
-/// with `mcp-` or `x-mcp-`. Envoy's route matching needs `x-forwarded-proto`.
-const KEPT: &[&str] = &[
-    "x-forwarded-proto",
-    "content-type",
-    "content-length",
-    "transfer-encoding",
-    "accept",
-];
-
-/// The fields of a request to a server.
-pub type HeaderFields = Vec<(Cow<'static, str>, String)>;
-
-/// What makes the headers of a client's request those of one to a server.
-#[derive(Debug, PartialEq, Eq)]
+/// How the headers of a client's request become those of a request to a server.
+/// `Debug` shows names only, since values may be credentials.
+#[derive(PartialEq, Eq)]
 pub struct HeaderMutation {
-    /// Names of which every field is to be removed, first.
+    /// The names of the headers to remove first, with all their fields.
     pub removed: Vec<String>,
-    /// Fields to be added then; several may have one name.
+    /// The fields to add then, names and values. Several may have the same name.
     pub added: Vec<(String, String)>,
 }
 
-/// What becomes of the headers of a client of this `era` when its request is
-/// routed to `server`. What legacy headers of MCP say is written anew.
+impl fmt::Debug for HeaderMutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderMutation")
+            .field("removed", &self.removed)
+            .field("added", &NamesOnly(&self.added))
+            .finish()
+    }
+}
+
+/// How the `headers` of a client of this `era` change when its request is routed
+/// to `server`. The MCP headers of a legacy client are removed: the gateway writes
+/// them anew from the body.
 ///
 /// # Errors
-/// What the configuration passes on is missing, or cannot be passed on.
-pub fn routed(headers: &Headers, era: Era, server: &Server) -> Result<HeaderMutation, Refusal> {
-    let hop_by_hop = hop_by_hop(headers);
-    // What keeps its name stays where it is.
-    let stays = |entry: &Forwarded| entry.name == entry.target;
+/// A header that the configuration passes through is required and missing, or its
+/// value is not UTF-8 or contains control characters.
+pub fn header_mutation(
+    headers: &Headers,
+    era: Era,
+    server: &Server,
+) -> Result<HeaderMutation, Refusal> {
+    let connection_headers = connection_headers(headers);
+    // A header that is passed through under its own name stays where it is.
+    let keeps_name = |entry: &Forwarded| entry.name == entry.target;
     let mut added = Vec::new();
     for entry in &server.passthrough {
-        let values = values(headers, &hop_by_hop, entry)?;
-        if !stays(entry) {
+        let values = passthrough_values(headers, &connection_headers, entry)?;
+        if !keeps_name(entry) {
             added.extend(values.into_iter().map(|it| (entry.target.clone(), it)));
         }
     }
-    let own = server.headers.iter();
-    added.extend(own.map(|(name, value)| (name.clone(), value.expose().to_owned())));
-    let remains = |name: &str| {
-        let mut passed = server.passthrough.iter();
-        match passed.find(|entry| entry.target == name) {
-            Some(entry) => stays(entry),
-            None => is_kept(name) && !is_own(server, name),
+    let fixed = server.headers.iter();
+    added.extend(fixed.map(|(name, value)| (name.clone(), value.expose().to_owned())));
+    let is_kept = |name: &str| {
+        let mut passthrough = server.passthrough.iter();
+        match passthrough.find(|entry| entry.target == name) {
+            Some(entry) => keeps_name(entry),
+            None => is_kept_by_default(name) && !is_static_header(server, name),
         }
     };
     let removed = headers.names().filter(|name| {
         let is_unread = era == Era::Legacy && name.starts_with("mcp-");
-        is_unread || !remains(name) || is_listed(&hop_by_hop, name)
+        is_unread || !is_kept(name) || is_connection_header(&connection_headers, name)
     });
     Ok(HeaderMutation {
         removed: removed.map(str::to_owned).collect(),
@@ -77,153 +72,19 @@ pub fn routed(headers: &Headers, era: Era, server: &Server) -> Result<HeaderMuta
     })
 }
 
-/// What of a client's request goes into the calls made for it, and nothing else
-/// of its headers does.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CallerHeaders {
-    traced: Rc<[(&'static str, String)]>,
-    /// What the configuration passes on, by the servers' places.
-    passed: Rc<[Vec<(String, String)>]>,
-}
-
-impl CallerHeaders {
-    /// What the servers at these `places` get.
-    ///
-    /// # Errors
-    /// What the configuration passes on to one of them is missing, or cannot be
-    /// passed on.
-    pub fn of(headers: &Headers, gateway: &Gateway, servers: &[ServerId]) -> Result<Self, Refusal> {
-        let hop_by_hop = hop_by_hop(headers);
-        let passed = |server: &Server| {
-            let mut fields = Vec::new();
-            if servers.contains(&server.id) {
-                for entry in &server.passthrough {
-                    let values = values(headers, &hop_by_hop, entry)?;
-                    fields.extend(values.into_iter().map(|it| (entry.target.clone(), it)));
-                }
-            }
-            Ok(fields)
-        };
-        Ok(Self {
-            traced: traced(headers, &hop_by_hop).collect(),
-            passed: gateway
-                .servers
-                .iter()
-                .map(passed)
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// What the configuration passes on to the server at this place, under the
-    /// names that it gets; empty where nothing of the caller goes into a call.
-    pub fn passed(&self, server: ServerId) -> &[(String, String)] {
-        self.passed.get(server.index()).map_or(&[], Vec::as_slice)
-    }
-
-    /// The fields of a call to the server at a place. What is shared says nothing
-    /// of who asks.
-    pub fn fields(&self, server: &Server, is_shared: bool) -> HeaderFields {
-        let is_for_all = |name: &str, value: &str| name != BAGGAGE && value.len() <= LONGEST_SHARED;
-        let traced = self.traced.iter().filter(|(name, value)| {
-            let is_replaced =
-                is_own(server, name) || server.passthrough.iter().any(|it| it.target == *name);
-            !is_replaced && (!is_shared || is_for_all(name, value))
-        });
-        let traced = traced.map(|(name, value)| (Cow::Borrowed(*name), value.clone()));
-        traced.chain(fields(self.passed(server.id))).collect()
-    }
-}
-
-/// `passed` as fields of a request.
-pub fn fields(passed: &[(String, String)]) -> impl Iterator<Item = (Cow<'static, str>, String)> {
-    let owned = |(name, value): &(String, String)| (Cow::Owned(name.clone()), value.clone());
-    passed.iter().map(owned)
-}
-
-/// The server's own headers as fields of a request.
-pub fn own(server: &Server) -> impl Iterator<Item = (Cow<'static, str>, String)> {
-    let fields = server.headers.iter();
-    fields.map(|(name, value)| (Cow::Owned(name.clone()), value.expose().to_owned()))
-}
-
-fn is_own(server: &Server, name: &str) -> bool {
-    server.headers.iter().any(|(own, _)| own == name)
-}
-
-/// The values that `entry` passes on.
-fn values(
-    headers: &Headers,
-    hop_by_hop: &[&str],
-    entry: &Forwarded,
-) -> Result<Vec<String>, Refusal> {
-    let mut values = Vec::new();
-    if !is_listed(hop_by_hop, &entry.name) {
-        for value in headers.all(&entry.name) {
-            let value = text(value).ok_or_else(|| Refusal::HeaderInvalid(entry.name.clone()))?;
-            values.push(value.to_owned());
-        }
-    }
-    if values.is_empty() && entry.required {
-        return Err(Refusal::HeaderMissing(entry.name.clone()));
-    }
-    Ok(values)
-}
-
-/// A value that every reader takes the same way.
-fn text(value: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(value).ok()?;
-    let is_plain = |byte: u8| !byte.is_ascii_control() || byte == b'\t';
-    text.bytes().all(is_plain).then_some(text)
-}
-
-/// The names that `connection` lists: they are for one connection.
-fn hop_by_hop(headers: &Headers) -> Vec<&str> {
-    let lists = headers.all("connection");
-    lists
-        .filter_map(|list| std::str::from_utf8(list).ok())
-        .flat_map(|list| list.split(',').map(str::trim))
-        .collect()
-}
-
-fn is_kept(name: &str) -> bool {
-    let is_mcp =
-        (name.starts_with("mcp-") || name.starts_with("x-mcp-")) && name != "mcp-session-id";
-    name.starts_with(':') || is_mcp || KEPT.contains(&name) || TRACE.contains(&name)
-}
-
-/// Whether `connection` lists `name`; it cannot list what frames the message.
-fn is_listed(hop_by_hop: &[&str], name: &str) -> bool {
-    !name.starts_with(':')
-        && !KEPT.contains(&name)
-        && hop_by_hop
-            .iter()
-            .any(|listed| listed.eq_ignore_ascii_case(name))
-}
-
-/// The headers of a request that the calls made for it repeat.
-fn traced<'h>(
-    headers: &'h Headers,
-    hop_by_hop: &'h [&'h str],
-) -> impl Iterator<Item = (&'static str, String)> + 'h {
-    TRACE
-        .iter()
-        .filter(|name| !is_listed(hop_by_hop, name))
-        .flat_map(|name| headers.all(name).map(move |value| (*name, value)))
-        .filter_map(|(name, value)| Some((name, text(value)?.to_owned())))
-}
-
-/// Whether `server` gets credentials of the caller's: it refuses the caller then,
-/// and not the gateway.
+/// Whether the configuration gives `server` credentials of the caller. A 401 or 403
+/// of the server then refuses the caller, and not the gateway.
 pub fn passes_credentials(server: &Server) -> bool {
     let is_credential = |name: &str| matches!(name, "authorization" | "cookie");
-    let mut passed = server.passthrough.iter();
-    passed.any(|it| is_credential(&it.name) || is_credential(&it.target))
+    let mut passthrough = server.passthrough.iter();
+    passthrough.any(|it| is_credential(&it.name) || is_credential(&it.target))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Gateway};
+    use crate::gateway::routing::call_headers::{CallerHeaders, static_headers};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn gateway(text: &str) -> Gateway {
@@ -237,7 +98,7 @@ mod tests {
     }
 
     fn removed(headers: &Headers, era: Era) -> Vec<String> {
-        let routed = routed(headers, era, &server("")).unwrap();
+        let routed = header_mutation(headers, era, &server("")).unwrap();
         assert_eq!(routed.added, []);
         routed.removed
     }
@@ -245,7 +106,7 @@ mod tests {
     /// The headers that a server is sent on a routed call.
     fn sent(pairs: &[(&str, &str)], server: &Server) -> Result<Vec<(String, String)>, Refusal> {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        let routed = routed(&headers, Era::Modern, server)?;
+        let routed = header_mutation(&headers, Era::Modern, server)?;
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut sent: Vec<_> = pairs.iter().map(owned).collect();
         sent.retain(|(name, _)| !routed.removed.contains(name));
@@ -264,9 +125,9 @@ mod tests {
         gateway.servers[1] = server.clone();
         let headers = Headers::from_pairs(pairs.iter().copied());
         let carried = CallerHeaders::of(&headers, &gateway, &[server.id])?;
-        assert_eq!(carried.passed(gateway.servers[0].id), []);
+        assert_eq!(carried.passthrough_headers(gateway.servers[0].id), []);
         let fields = carried.fields(server, false);
-        let all = own(server).chain(fields);
+        let all = static_headers(server).chain(fields);
         Ok(all
             .map(|(name, value)| (name.into_owned(), value))
             .collect())
@@ -503,7 +364,7 @@ mod tests {
             )
             .map(drop);
             assert_eq!(carried, expected, "{rest} {headers:?}");
-            let routed = routed(&headers, Era::Modern, &gateway.servers[0]).map(drop);
+            let routed = header_mutation(&headers, Era::Modern, &gateway.servers[0]).map(drop);
             assert_eq!(routed, expected, "{rest} {headers:?}");
             // It is not asked.
             assert!(CallerHeaders::of(&headers, &gateway, &[gateway.servers[1].id]).is_ok());
@@ -526,6 +387,30 @@ mod tests {
             let expected = [("tracestate".to_owned(), "s".to_owned())];
             assert_eq!(called(&client, &server).unwrap(), expected);
             assert_eq!(sent(&client, &server).unwrap(), expected);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_shows_the_names_of_headers_and_no_values() {
+        let gateway = gateway(
+            r#"{"servers":[{"name":"a","passthroughHeaders":[{"name":"authorization","as":"x-token"}],"allowCredentialHeaders":true,"headers":[{"name":"x-key","value":"secret"}]}]}"#,
+        );
+        let server = &gateway.servers[0];
+        let headers = Headers::from_pairs([("authorization", "secret"), ("baggage", "secret")]);
+        let mutation = header_mutation(&headers, Era::Modern, server).unwrap();
+        let caller = CallerHeaders::of(&headers, &gateway, &[server.id]).unwrap();
+        let mut fields = caller.fields(server, false);
+        fields.extend(static_headers(server));
+        for (shown, names) in [
+            (
+                format!("{mutation:?}"),
+                &["authorization", "x-token", "x-key"][..],
+            ),
+            (format!("{caller:?}"), &["baggage", "x-token"]),
+            (format!("{fields:?}"), &["baggage", "x-token", "x-key"]),
+        ] {
+            assert!(names.iter().all(|name| shown.contains(name)), "{shown}");
+            assert!(!shown.contains("secret"), "{shown}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Which server a message is for, and the request that this server gets.
 
+pub mod call_headers;
 pub mod forwarding;
 pub mod names;
+mod passthrough;
 pub mod request_headers;
 pub mod subscriptions;
 pub mod target;

@@ -1,32 +1,35 @@
-//! Names as clients see them, and as servers know them: a prefix makes the
-//! tools of many servers distinct, and says which server a call goes to.
+//! Which server a name belongs to. Clients see the name of a tool, prompt or
+//! resource with its server's prefix: the prefix makes the names of different
+//! servers distinct, and says which server a call is for.
 
 use crate::config::Server;
 use crate::mcp::list::ListKind;
 
-/// The places of the servers that the client's `name` of this kind may belong
-/// to, and their own name for it: those with the longest prefix that fits, and
-/// of them those that are configured to have it. Several when they share it.
-pub fn candidates<'s, 'n>(
+/// The servers that the client's `name` of this kind may belong to, and the name
+/// without their prefix. These are the servers with the longest prefix that `name`
+/// starts with, and whose configured filters allow it. There are several when they
+/// have the same prefix.
+pub fn possible_owners<'s, 'n>(
     servers: &'s [Server],
     kind: ListKind,
     name: &'n str,
 ) -> (Vec<&'s Server>, &'n str) {
-    let fitting = |server: &Server| {
+    let without_prefix = |server: &Server| {
         let prefix = server.prefix(kind);
-        name.strip_prefix(prefix).map(|own| (prefix.len(), own))
+        name.strip_prefix(prefix).map(|rest| (prefix.len(), rest))
     };
-    let Some((longest, own)) = servers
+    let Some((longest, upstream_name)) = servers
         .iter()
-        .filter_map(fitting)
+        .filter_map(without_prefix)
         .max_by_key(|(length, _)| *length)
     else {
         return (Vec::new(), name);
     };
     let owners = servers.iter().filter(|server| {
-        fitting(server).is_some_and(|(length, _)| length == longest) && server.allows(kind, own)
+        without_prefix(server).is_some_and(|(length, _)| length == longest)
+            && server.allows(kind, upstream_name)
     });
-    (owners.collect(), own)
+    (owners.collect(), upstream_name)
 }
 
 #[cfg(test)]
@@ -42,7 +45,7 @@ mod tests {
             .gateway
             .unwrap()
             .servers;
-        let (owners, own) = candidates(&servers, kind, name);
+        let (owners, own) = possible_owners(&servers, kind, name);
         let names: Vec<&str> = owners.iter().map(|server| server.name.as_str()).collect();
         (names.join(" "), own)
     }

@@ -1,27 +1,39 @@
-//! The headers of a routed request: they say what the body says (MCP
-//! 2026-07-28, standard request headers).
+//! The headers that the gateway sets on a routed request. Those of MCP repeat what
+//! the body says (MCP 2026-07-28, standard request headers).
+
+use std::fmt;
 
 use crate::config::Server;
 use crate::mcp::{self, header_value, method};
 
-/// What the headers of a request to a server say.
-#[derive(Debug)]
+/// The values of MCP's headers on a request to a server.
 pub struct McpHeaders<'a> {
-    /// Its method, where it is a request.
+    /// The JSON-RPC method; absent where the body is a response, or there is none.
     pub method: Option<&'a str>,
-    /// What the server calls what it is about.
+    /// The server's own name for the tool, prompt or resource.
     pub name: Option<&'a str>,
     /// The protocol version.
     pub version: Option<String>,
-    /// The server's session.
+    /// The session id that the server gave. Who has it can act in the session, so
+    /// `Debug` does not show it.
     pub session: Option<&'a str>,
 }
 
-/// The headers to set on a request to `server`; `length` is that of the body,
-/// where it was changed.
+impl fmt::Debug for McpHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpHeaders")
+            .field("method", &self.method)
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The headers to set on a request to `server`, names and values. `length` is the
+/// length of the body in bytes, where the gateway has changed it.
 pub fn headers(
     server: &Server,
-    heading: &McpHeaders<'_>,
+    values: &McpHeaders<'_>,
     length: Option<usize>,
 ) -> Vec<(&'static str, String)> {
     let encoded = |value: &str| header_value::encode(value).into_owned();
@@ -29,14 +41,14 @@ pub fn headers(
         (":path", server.path.clone()),
         (":authority", server.authority.clone()),
     ];
-    headers.extend(heading.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
-    // The header repeats a parameter that not every method has.
-    let has_name = heading.method.and_then(method::name_param).is_some();
-    let name = heading.name.filter(|_| has_name);
+    headers.extend(values.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
+    // `Mcp-Name` repeats a parameter that only some methods have.
+    let has_name = values.method.and_then(method::name_param).is_some();
+    let name = values.name.filter(|_| has_name);
     headers.extend(name.map(|it| (mcp::NAME_HEADER, encoded(it))));
-    let version = heading.version.as_deref();
+    let version = values.version.as_deref();
     headers.extend(version.map(|it| (mcp::PROTOCOL_VERSION_HEADER, encoded(it))));
-    let session = heading.session;
+    let session = values.session;
     headers.extend(session.map(|it| (mcp::SESSION_HEADER, it.to_owned())));
     headers.extend(length.map(|length| ("content-length", length.to_string())));
     headers
@@ -53,20 +65,20 @@ mod tests {
         let config = br#"{"servers":[{"name":"w","path":"/v1","hostname":"h"}]}"#;
         let gateway = Config::parse(config).unwrap().gateway.unwrap();
         let server = &gateway.servers[0];
-        let said = |heading: &McpHeaders<'_>, length| {
-            let set = headers(server, heading, length);
+        let said = |values: &McpHeaders<'_>, length| {
+            let set = headers(server, values, length);
             set.into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()
         };
-        let heading = McpHeaders {
+        let values = McpHeaders {
             method: Some("tools/call"),
             name: Some("Ä"),
             version: Some("2026-07-28".into()),
             session: None,
         };
         assert_eq!(
-            said(&heading, Some(7)),
+            said(&values, Some(7)),
             [
                 ":path: /v1",
                 ":authority: h",
@@ -76,20 +88,35 @@ mod tests {
                 "content-length: 7",
             ]
         );
-        let heading = McpHeaders {
+        let values = McpHeaders {
             method: Some("completion/complete"),
             name: Some("p"),
             version: None,
             session: Some("s"),
         };
         assert_eq!(
-            said(&heading, None),
+            said(&values, None),
             [
                 ":path: /v1",
                 ":authority: h",
                 "mcp-method: completion/complete",
                 "mcp-session-id: s",
             ]
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_shows_no_session_id() {
+        let values = McpHeaders {
+            method: Some("tools/call"),
+            name: None,
+            version: None,
+            session: Some("secret"),
+        };
+        let shown = format!("{values:?}");
+        assert!(
+            shown.contains("tools/call") && !shown.contains("secret"),
+            "{shown}"
         );
     }
 }

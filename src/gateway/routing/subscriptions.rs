@@ -1,5 +1,5 @@
-//! A client's subscriptions to resources (`subscriptions/listen`, modern), made
-//! one server's: its prefix comes off each URI, by splicing.
+//! A client's subscriptions to resources (`subscriptions/listen`, MCP 2026-07-28):
+//! the server's prefix is removed from each URI, in the text of the request.
 
 use crate::config::Server;
 use crate::mcp::Message;
@@ -11,17 +11,18 @@ use crate::policy::glob::Filter;
 /// Why a client's subscriptions cannot go to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnusableSubscriptions {
-    /// They are no list of URIs that every reader reads the same way.
+    /// They are not one list of URIs that each reader reads in the same way.
     Malformed,
-    /// This URI is none of the server's.
+    /// This URI does not have the server's prefix, or the configuration excludes it.
     Foreign(String),
 }
 
-/// The edits that give the `subscriptions/listen` request `message` the URIs that
-/// `server` itself uses.
+/// The edits after which the `subscriptions/listen` request `message` has the URIs
+/// that `server` itself uses. None where there is no prefix to remove and no URI
+/// excluded.
 ///
 /// # Errors
-/// There is a URI that is none of the server's, or is configured away.
+/// The request has a URI that does not belong to the server, or no readable list.
 pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, UnusableSubscriptions> {
     const FILTER: &str = "notifications";
     const LIST: &str = "resourceSubscriptions";
@@ -51,8 +52,8 @@ pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, Unusab
         return Ok(Vec::new());
     };
     let (mut edits, mut refused) = (Vec::new(), None);
-    json::elements(list, |uri| match own(uri, server) {
-        Ok(own) => edits.extend(Edit::replace(message.text, uri, own)),
+    json::elements(list, |uri| match upstream_uri(uri, server) {
+        Ok(upstream) => edits.extend(Edit::replace(message.text, uri, upstream)),
         Err(why) => {
             refused.get_or_insert(why);
         }
@@ -64,12 +65,12 @@ pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, Unusab
     }
 }
 
-/// The JSON string `uri` as the server has it, as a JSON string.
-fn own(uri: &str, server: &Server) -> Result<String, UnusableSubscriptions> {
+/// The server's own URI for the client's `uri`. Both are JSON strings.
+fn upstream_uri(uri: &str, server: &Server) -> Result<String, UnusableSubscriptions> {
     let uri = json::string(uri).ok_or(UnusableSubscriptions::Malformed)?;
-    let own = uri.strip_prefix(server.uri_prefix.as_str());
-    match own.filter(|own| server.resources.allows(own)) {
-        Some(own) => Ok(json::quoted(own)),
+    let upstream = uri.strip_prefix(server.uri_prefix.as_str());
+    match upstream.filter(|upstream| server.resources.allows(upstream)) {
+        Some(upstream) => Ok(json::quoted(upstream)),
         None => Err(UnusableSubscriptions::Foreign(uri.into_owned())),
     }
 }

@@ -1,41 +1,41 @@
-//! A client's request made one of the server's: prefixes come off in the body
-//! by splicing, and the headers say what the body then says.
+//! The tool, prompt or resource that a client's request names, and the edit that
+//! puts the server's own name there.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::mcp::Message;
-use crate::mcp::json::edit::{self, Edit};
+use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
 use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::Params;
 use crate::mcp::{json, method};
 
-/// What a request is about: the one name that says which server it is for.
+/// What a request is about: its name says which server the request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// What it names.
+    /// The kind of thing that it names.
     pub kind: ListKind,
     /// The name or URI, as the client has it.
     pub name: Cow<'a, str>,
-    /// Where that stands in the body.
+    /// The bytes of the body where the JSON string of the name is.
     span: Range<usize>,
 }
 
-/// Why a request is for no server.
+/// Why a request names nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Untargeted {
-    /// This method is about nothing that servers have.
+    /// This method names no tool, prompt or resource.
     Method,
-    /// The member of `params` that says what it is about is missing, or no string.
+    /// This member of `params`, which has the name, is missing or not a string.
     Member(&'static str),
 }
 
 impl<'a> Target<'a> {
-    /// What the request `message` is about.
+    /// The target of the request `message`.
     ///
     /// # Errors
-    /// It is about nothing, or does not say.
+    /// The method has no target, or the request does not name it.
     pub fn of(message: &Message<'a>) -> Result<Self, Untargeted> {
         let params = message.params().ok_or(Untargeted::Method)?;
         let (kind, member) = match message.method() {
@@ -47,10 +47,10 @@ impl<'a> Target<'a> {
             method::COMPLETION => return Self::of_completion(message.text, params),
             _ => return Err(Untargeted::Method),
         };
-        Self::at(kind, member, message.text, params.get(member))
+        Self::named_by(kind, member, message.text, params.get(member))
     }
 
-    /// A completion is about a prompt or a resource template, which `ref` names.
+    /// A completion is about a prompt or a resource template: `ref` names it.
     fn of_completion(body: &str, params: &Params<'a>) -> Result<Self, Untargeted> {
         const MISSING: Untargeted = Untargeted::Member("ref");
         let reference = params.get("ref").ok_or(MISSING)?;
@@ -65,18 +65,18 @@ impl<'a> Target<'a> {
                 _ => {}
             }
         });
-        // What a server could read as another reference is none.
+        // A server must not be able to read another reference.
         if !matches!(shape, Ok(json::Shape::Object { unique: true })) || has_lookalike {
             return Err(MISSING);
         }
         match kind.as_deref() {
-            Some("ref/prompt") => Self::at(ListKind::Prompts, "ref.name", body, name),
-            Some("ref/resource") => Self::at(ListKind::Templates, "ref.uri", body, uri),
+            Some("ref/prompt") => Self::named_by(ListKind::Prompts, "ref.name", body, name),
+            Some("ref/resource") => Self::named_by(ListKind::Templates, "ref.uri", body, uri),
             _ => Err(Untargeted::Member("ref.type")),
         }
     }
 
-    fn at(
+    fn named_by(
         kind: ListKind,
         member: &'static str,
         body: &str,
@@ -91,29 +91,26 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The edit that puts `own` in place of the name.
-    pub fn rename(&self, own: &str) -> Edit {
+    /// The edit that replaces the name with `upstream_name`, the server's own name.
+    pub fn rename(&self, upstream_name: &str) -> Edit {
         Edit {
             range: self.span.clone(),
-            new: json::quoted(own).into(),
+            new: json::quoted(upstream_name).into(),
         }
-    }
-
-    /// `body` with `own` in place of the name; everything else byte for byte.
-    pub fn renamed(&self, body: &str, own: &str) -> Option<Vec<u8>> {
-        Some(edit::apply(body, vec![self.rename(own)]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::json::edit;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn target(body: &str) -> Result<(ListKind, String, String), Untargeted> {
         let message = Message::parse(body.as_bytes()).unwrap();
         let target = Target::of(&message)?;
-        let renamed = String::from_utf8(target.renamed(body, "\"ä").unwrap()).unwrap();
+        let renamed = edit::apply(body, vec![target.rename("\"ä")]);
+        let renamed = String::from_utf8(renamed).unwrap();
         Ok((target.kind, target.name.into_owned(), renamed))
     }
 

@@ -14,7 +14,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::ServerId;
-use crate::gateway::routing::forwarding::CallerHeaders;
+use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
 use crate::mcp::capabilities::ServerCapabilities;

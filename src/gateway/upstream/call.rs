@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Gateway, Protocol, Server, ServerId};
+use crate::gateway::routing::call_headers::HeaderFields;
 use crate::gateway::routing::forwarding;
-use crate::gateway::routing::forwarding::HeaderFields;
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::discovered::ServerDescription;
 use crate::gateway::upstream::failure::Failure;

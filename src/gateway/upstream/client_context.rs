@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::{Gateway, Server};
-use crate::gateway::routing::forwarding::{self, CallerHeaders, HeaderFields};
+use crate::gateway::routing::call_headers::{self, CallerHeaders, HeaderFields};
 use crate::gateway::upstream::call::{Call, CallId, Share, UpstreamRequest};
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
 use crate::mcp::era::Era;
@@ -230,7 +230,7 @@ impl Call {
     pub fn end(server: &Server, link: &UpstreamSession, passed: &[(String, String)]) -> Self {
         let method = UpstreamRequest::End.method();
         let mut head = head(server, Some(link), Some(link.version), method);
-        head.extend(forwarding::fields(passed));
+        head.extend(call_headers::header_fields(passed));
         Self::unanswered(server, head, Vec::new(), UpstreamRequest::End)
     }
 
@@ -281,7 +281,7 @@ fn head(
     ];
     let fields = fields.into_iter();
     let fields = fields.filter_map(|(name, value)| Some((Cow::Borrowed(name), value?.to_owned())));
-    fields.chain(forwarding::own(server)).collect()
+    fields.chain(call_headers::static_headers(server)).collect()
 }
 
 /// A JSON-RPC message; without an id it is a notification.
@@ -451,7 +451,7 @@ mod tests {
         });
         let mut calls = vec![
             Call::tell(server, &link, Vec::new(), &carried),
-            Call::end(server, &link, carried.passed(server.id)),
+            Call::end(server, &link, carried.passthrough_headers(server.id)),
         ];
         for question in [
             UpstreamRequest::Discover,
@@ -483,7 +483,7 @@ mod tests {
             let theirs: Vec<_> = theirs.map(|(name, value)| (&**name, &**value)).collect();
             let expected = [("authorization", "own"), ("x-k", "1"), ("x-k", "2")];
             assert_eq!(theirs, expected, "{:?}", call.question);
-            assert_eq!(call.passed(server), carried.passed(server.id));
+            assert_eq!(call.passed(server), carried.passthrough_headers(server.id));
         }
     }
 }

@@ -332,7 +332,7 @@ impl Worker {
     pub fn release(&mut self, held: &SessionLease, gateway: &Gateway) {
         let now = self.now();
         if !self.pool.put(held, now) {
-            let passed = held.headers.passed(held.server);
+            let passed = held.headers.passthrough_headers(held.server);
             self.end(gateway, held.server, &held.link, passed);
         }
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Server, ServerId};
-use crate::gateway::routing::forwarding::CallerHeaders;
+use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::Scope;
 use crate::mcp::capabilities::ServerCapabilities;

@@ -111,7 +111,7 @@ impl Stream {
             version: Some(link.version.to_owned()),
             session: link.session.as_deref(),
         };
-        let routed = forwarding::routed(headers, Era::Legacy, server)?;
+        let routed = forwarding::header_mutation(headers, Era::Legacy, server)?;
         let mut effects: Vec<Effect> = forwarded(routed).collect();
         let set = request_headers::headers(server, &heading, None);
         effects.extend(

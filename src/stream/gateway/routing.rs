@@ -56,7 +56,7 @@ impl Stream {
         let Some(target) = target(request)? else {
             return self.untargeted(gateway, request, attributes, worker);
         };
-        let (owners, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+        let (owners, own) = names::possible_owners(&gateway.servers, target.kind, &target.name);
         match owners.as_slice() {
             [] => Err(unknown(&target)),
             [server] => self.choose_protocol(
@@ -115,7 +115,7 @@ impl Stream {
                 };
                 return stream.search(gateway, request, search, worker);
             };
-            let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+            let (_, own) = names::possible_owners(&gateway.servers, target.kind, &target.name);
             let server = gateway.server(owner).ok_or(Refusal::Internal)?;
             let to = (server, Some((&target, own)));
             stream.choose_protocol(gateway, request, attributes, to, worker)
@@ -216,7 +216,7 @@ impl Stream {
                 held: session,
             };
             let about = target.as_ref().map(|target| {
-                let (_, own) = names::candidates(&gateway.servers, target.kind, &target.name);
+                let (_, own) = names::possible_owners(&gateway.servers, target.kind, &target.name);
                 (target, own)
             });
             let kept = way.held.clone();

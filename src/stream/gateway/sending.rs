@@ -153,7 +153,7 @@ impl Stream {
             Client::Modern => Era::Modern,
             Client::Legacy(_) => Era::Legacy,
         };
-        let routed = forwarding::routed(request.headers, era, server)?;
+        let routed = forwarding::header_mutation(request.headers, era, server)?;
         let mut effects: Vec<Effect> = forwarded(routed).collect();
         let set = request_headers::headers(server, &heading, body.as_ref().map(Vec::len));
         for unborne in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::config::{Gateway, Identity, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
-use crate::gateway::routing::forwarding::CallerHeaders;
+use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::session::{self, Session};
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::client_context::ClientContext;

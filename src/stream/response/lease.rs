@@ -29,7 +29,7 @@ impl RoutedRequest {
                             gateway,
                             held.server,
                             &held.link,
-                            held.headers.passed(held.server),
+                            held.headers.passthrough_headers(held.server),
                         );
                     }
                 }

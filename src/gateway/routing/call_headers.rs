@@ -1,0 +1,148 @@
+//! The headers of the calls that the gateway makes for a client.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use crate::config::{Gateway, Server, ServerId};
+use crate::gateway::routing::passthrough::{
+    BAGGAGE, NamesOnly, connection_headers, is_static_header, passthrough_values, trace_headers,
+};
+use crate::http::Headers;
+use crate::policy::Refusal;
+
+/// A call whose answer several clients wait for has no longer trace headers, in
+/// bytes: one client's headers must not make it fail. Those of a real trace are
+/// shorter.
+const MAX_SHARED_VALUE: usize = 512;
+
+/// A field of a call: its name and its value.
+type HeaderField = (Cow<'static, str>, String);
+
+/// The header fields of a call to a server. `Debug` shows the names only, since
+/// values may be credentials.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HeaderFields(Vec<HeaderField>);
+
+impl Deref for HeaderFields {
+    type Target = [HeaderField];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl IntoIterator for HeaderFields {
+    type Item = HeaderField;
+    type IntoIter = std::vec::IntoIter<HeaderField>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl FromIterator<HeaderField> for HeaderFields {
+    fn from_iter<I: IntoIterator<Item = HeaderField>>(fields: I) -> Self {
+        Self(fields.into_iter().collect())
+    }
+}
+
+impl Extend<HeaderField> for HeaderFields {
+    fn extend<I: IntoIterator<Item = HeaderField>>(&mut self, fields: I) {
+        self.0.extend(fields);
+    }
+}
+
+impl fmt::Debug for HeaderFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        NamesOnly(&self.0).fmt(f)
+    }
+}
+
+/// The headers of a client's request that go into the calls made for it. No other
+/// header of the request does. `Debug` shows the names only, since values may be
+/// credentials.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CallerHeaders {
+    trace: Rc<[(&'static str, String)]>,
+    /// What the configuration passes through to each server, in the order of the
+    /// configuration, under the names that the server gets.
+    passthrough: Rc<[Vec<(String, String)>]>,
+}
+
+impl CallerHeaders {
+    /// Takes what these `servers` get out of the `headers` of a request.
+    ///
+    /// # Errors
+    /// A header that the configuration passes through to one of them is required
+    /// and missing, or its value is not UTF-8 or contains control characters.
+    pub fn of(headers: &Headers, gateway: &Gateway, servers: &[ServerId]) -> Result<Self, Refusal> {
+        let connection_headers = connection_headers(headers);
+        let passthrough = |server: &Server| {
+            let mut fields = Vec::new();
+            if servers.contains(&server.id) {
+                for entry in &server.passthrough {
+                    let values = passthrough_values(headers, &connection_headers, entry)?;
+                    fields.extend(values.into_iter().map(|it| (entry.target.clone(), it)));
+                }
+            }
+            Ok(fields)
+        };
+        Ok(Self {
+            trace: trace_headers(headers, &connection_headers).collect(),
+            passthrough: gateway
+                .servers
+                .iter()
+                .map(passthrough)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What the configuration passes through to `server`, under the names that the
+    /// server gets: names and values.
+    pub fn passthrough_headers(&self, server: ServerId) -> &[(String, String)] {
+        self.passthrough
+            .get(server.index())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All header fields for a call to `server`. When other clients may share the
+    /// answer (`is_shared`), those that describe this client are left out.
+    pub fn fields(&self, server: &Server, is_shared: bool) -> HeaderFields {
+        let may_be_shared =
+            |name: &str, value: &str| name != BAGGAGE && value.len() <= MAX_SHARED_VALUE;
+        let trace = self.trace.iter().filter(|(name, value)| {
+            let is_replaced = is_static_header(server, name)
+                || server.passthrough.iter().any(|it| it.target == *name);
+            !is_replaced && (!is_shared || may_be_shared(name, value))
+        });
+        let trace = trace.map(|(name, value)| (Cow::Borrowed(*name), value.clone()));
+        trace
+            .chain(header_fields(self.passthrough_headers(server.id)))
+            .collect()
+    }
+}
+
+impl fmt::Debug for CallerHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let passthrough = self.passthrough.iter().map(|fields| NamesOnly(fields));
+        f.debug_struct("CallerHeaders")
+            .field("trace", &NamesOnly(&self.trace))
+            .field("passthrough", &passthrough.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// Names and values as fields of a call.
+pub fn header_fields(pairs: &[(String, String)]) -> impl Iterator<Item = HeaderField> {
+    let owned = |(name, value): &(String, String)| (Cow::Owned(name.clone()), value.clone());
+    pairs.iter().map(owned)
+}
+
+/// The headers with fixed values that the configuration gives `server`, as fields
+/// of a call.
+pub fn static_headers(server: &Server) -> impl Iterator<Item = HeaderField> {
+    let fields = server.headers.iter();
+    fields.map(|(name, value)| (Cow::Owned(name.clone()), value.expose().to_owned()))
+}
