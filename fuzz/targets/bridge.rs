@@ -7,10 +7,9 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::gateway::translate::ids;
 use mcp_gateway::gateway::translate::request::{self, ModernMeta};
-use mcp_gateway::gateway::translate::result::{self, Extra, Unbridgeable};
-use mcp_gateway::gateway::translate::server_message::{
-    self, MessageKind, ResultShape, ServerMessage,
-};
+use mcp_gateway::gateway::translate::resource_uris::ResultShape;
+use mcp_gateway::gateway::translate::result::{self, ModernFields, UntranslatableResult};
+use mcp_gateway::gateway::translate::server_message::{MessageKind, ServerMessage};
 use mcp_gateway::mcp::Message;
 use mcp_gateway::mcp::json::edit::{self, Edit};
 use mcp_gateway_fuzz::{Members, raw, string};
@@ -372,14 +371,14 @@ fn client(body: &str, has_info: bool) {
             }
         }
     }
-    assert_eq!(ids::referred(&message), original.as_deref(), "{body}");
-    let edit = ids::referring(&message, "7");
+    assert_eq!(ids::reference(&message), original.as_deref(), "{body}");
+    let edit = ids::reference_edit(&message, "7");
     assert_eq!(edit.is_some(), original.is_some());
     check(body, Vec::from_iter(edit), &expected);
 }
 
 fn server(body: &str, hints: bool) {
-    let Ok(read) = server_message::message(body, ResultShape::Other, "") else {
+    let Ok(read) = ServerMessage::read(body, ResultShape::Other, "") else {
         return;
     };
     let tree = Tree::of(body).expect("JSON");
@@ -408,7 +407,7 @@ fn server(body: &str, hints: bool) {
         originals.push(it);
     }
     let mut seen = Vec::new();
-    let edits = ids::aliased(&read, |name| {
+    let edits = ids::alias_edits(&read, |name| {
         seen.push(name.to_owned());
         format!("<{name}>")
     });
@@ -425,7 +424,7 @@ fn server(body: &str, hints: bool) {
                 id.replace(ALIAS);
             }
         }
-        let edit = ids::answering(&read, from, ALIAS);
+        let edit = ids::response_id_edit(&read, from, ALIAS);
         assert_eq!(edit.is_some(), is_this, "{body}");
         check(body, Vec::from_iter(edit), &expected);
 
@@ -436,7 +435,7 @@ fn server(body: &str, hints: bool) {
         if is_this {
             tokens.iter_mut().for_each(|it| it.replace(ALIAS));
         }
-        let edits = ids::progressing(&read, from, ALIAS);
+        let edits = ids::progress_edits(&read, from, ALIAS);
         assert_eq!(edits.is_some(), is_this, "{body}");
         check(body, edits.unwrap_or_default(), &expected);
     }
@@ -474,23 +473,23 @@ fn eras(read: &ServerMessage<'_>, tree: &Tree, hints: bool) {
             result.remove(&["resultType", "ttlMs", "cacheScope"]);
         }
     }
-    let extra = Extra {
-        hints,
+    let fields = ModernFields {
+        needs_cache_hints: hints,
         server_info: "{\"name\":\"g\"}",
     };
-    match result::to_modern(read, extra) {
+    match result::to_modern(read, fields) {
         Ok(edits) => {
             assert!(!has_odd);
             check(read.text, edits, &modern);
         }
-        Err(why) => assert!(has_odd && why == Unbridgeable::NoObject),
+        Err(why) => assert!(has_odd && why == UntranslatableResult::NotAnObject),
     }
     match result::to_legacy(read) {
         Ok(edits) => {
             assert!(!has_odd && !has_other, "{}", read.text);
             check(read.text, edits, &legacy);
         }
-        Err(Unbridgeable::Incomplete) => assert!(has_other, "{}", read.text),
-        Err(Unbridgeable::NoObject) => assert!(has_odd, "{}", read.text),
+        Err(UntranslatableResult::Incomplete) => assert!(has_other, "{}", read.text),
+        Err(UntranslatableResult::NotAnObject) => assert!(has_odd, "{}", read.text),
     }
 }

@@ -7,7 +7,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Server};
 use mcp_gateway::gateway::routing::subscriptions::{self, UnusableSubscriptions};
-use mcp_gateway::gateway::translate::server_message::{self, MessageKind, ResultShape};
+use mcp_gateway::gateway::translate::resource_uris::ResultShape;
+use mcp_gateway::gateway::translate::server_message::{MessageKind, ServerMessage};
 use mcp_gateway::mcp::Message;
 use mcp_gateway::mcp::json::edit;
 use mcp_gateway_fuzz::{Members, raw, string, unique};
@@ -181,9 +182,9 @@ fn server(text: &str, what: What) {
         What::Task => ResultShape::Task,
         What::Other => ResultShape::Other,
     };
-    let read = server_message::message(text, asked, PREFIX);
+    let read = ServerMessage::read(text, asked, PREFIX);
     let without =
-        server_message::message(text, asked, "").map(|read| (read.kind, read.id, read.edits));
+        ServerMessage::read(text, asked, "").map(|read| (read.kind, read.id, read.uri_edits));
     let members = raw(text).and_then(Members::of);
     let Some(Members(members)) = members else {
         assert!(read.is_err(), "{text}");
@@ -416,8 +417,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let own: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
     let mut prefixed: Vec<String> = own.iter().map(|uri| format!("{PREFIX}{uri}")).collect();
     let acknowledged = listen(&own, ACKNOWLEDGED, "");
-    let read =
-        server_message::message(&acknowledged, ResultShape::Other, PREFIX).expect("a message");
+    let read = ServerMessage::read(&acknowledged, ResultShape::Other, PREFIX).expect("a message");
     let renamed = read.edited(Vec::new()).unwrap_or(acknowledged.into_bytes());
     assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
 

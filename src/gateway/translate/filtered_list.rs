@@ -1,4 +1,4 @@
-//! Lists of any server's in policy mode: they show what the caller may use.
+//! Lists in policy mode: they show only what the caller may use.
 
 use std::rc::Rc;
 
@@ -11,18 +11,19 @@ use crate::policy::authorization::Principal;
 #[derive(Debug)]
 pub(super) struct FilteredList {
     pub(super) config: Rc<Config>,
-    pub(super) rights: Principal,
-    /// Which it is; where that is not known it may be any.
+    pub(super) principal: Principal,
+    /// The kind of list; `None` where the request does not say it, as on a stream of
+    /// events. Then a response may be a list of any kind.
     pub(super) kind: Option<ListKind>,
 }
 
 impl FilteredList {
-    /// The response `text` without what the caller may not use; `None` where it
-    /// stays as it is.
+    /// The response `text` without the entries that the caller may not use; `None`
+    /// where it stays unchanged.
     ///
     /// # Errors
-    /// It is none that every client reads the same way.
-    pub(super) fn cut(&self, text: &str) -> Result<Option<Vec<u8>>, UnreadableMessage> {
+    /// `text` is not a message that each client reads in the same way.
+    pub(super) fn filter(&self, text: &str) -> Result<Option<Vec<u8>>, UnreadableMessage> {
         let Some(authorization) = &self.config.authorization else {
             return Ok(None);
         };
@@ -30,16 +31,16 @@ impl FilteredList {
             Some(kind) => std::slice::from_ref(kind),
             None => ListKind::ALL,
         };
-        let mut cut: Option<String> = None;
+        let mut filtered: Option<String> = None;
         for kind in kinds {
-            let text = cut.as_deref().unwrap_or(text);
-            let shorter = authorization.filtered(&self.rights, *kind, text);
+            let text = filtered.as_deref().unwrap_or(text);
+            let shorter = authorization.filtered(&self.principal, *kind, text);
             let shorter = shorter.map_err(UnreadableMessage::NotJson)?;
             if let Some(shorter) = shorter {
-                cut =
-                    Some(String::from_utf8(shorter).map_err(|_| UnreadableMessage::NotOneMessage)?);
+                let shorter = String::from_utf8(shorter);
+                filtered = Some(shorter.map_err(|_| UnreadableMessage::NotOneMessage)?);
             }
         }
-        Ok(cut.map(String::into_bytes))
+        Ok(filtered.map(String::into_bytes))
     }
 }

@@ -1,62 +1,66 @@
-//! The names by which messages refer to requests: ids, progress tokens and the
-//! `requestId` of a cancellation. On their way through the gateway they are
-//! others. All values are JSON texts as they stand; only strings and numbers
-//! are names.
+//! The names by which one message refers to another: ids, progress tokens, and the
+//! `requestId` of a cancellation. A server and its client know them by different
+//! names, which the gateway replaces. All of them are JSON texts, as they are in the
+//! message. Only strings and numbers are names.
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage, is_same_id};
 use crate::mcp::json::edit::Edit;
 use crate::mcp::message::{Content, is_id};
 use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
-/// The edits that give a server's own request another name, wherever `read`
-/// has it: the id of a request and the progress token it asks for, the
-/// `requestId` of a cancellation. `alias` makes a name of the original.
-pub fn aliased(read: &ServerMessage<'_>, mut alias: impl FnMut(&str) -> String) -> Vec<Edit> {
-    let names = match &read.kind {
+/// The edits that replace the names of a server's own request with aliases: the id of
+/// a request and its progress token, or the `requestId` of a cancellation. `alias`
+/// makes an alias of a name.
+pub fn alias_edits(
+    message: &ServerMessage<'_>,
+    mut alias: impl FnMut(&str) -> String,
+) -> Vec<Edit> {
+    let names = match &message.kind {
         MessageKind::Request(_) => {
-            let metas = each(&read.contents, "_meta");
-            let tokens = each(&metas, PROGRESS_TOKEN);
-            read.id.into_iter().chain(tokens).collect()
+            let metas = values(&message.contents, "_meta");
+            let tokens = values(&metas, PROGRESS_TOKEN);
+            message.id.into_iter().chain(tokens).collect()
         }
         MessageKind::Notification(name) if name == method::CANCELLED => {
-            each(&read.contents, "requestId")
+            values(&message.contents, "requestId")
         }
         _ => Vec::new(),
     };
     let names = names.into_iter().filter(|name| is_id(name));
-    let edits = names.filter_map(|name| Edit::replace(read.text, name, json::quoted(&alias(name))));
+    let edits =
+        names.filter_map(|name| Edit::replace(message.text, name, json::quoted(&alias(name))));
     edits.collect()
 }
 
-/// The edit that gives a server's answer to the request `from` the id `to`;
-/// `None` when it is none.
-pub fn answering(read: &ServerMessage<'_>, from: &str, to: &str) -> Option<Edit> {
-    if !read.answers(from) {
+/// The edit that gives a server's response to the request `from` the id `to`; `None`
+/// where `message` is not that response.
+pub fn response_id_edit(message: &ServerMessage<'_>, from: &str, to: &str) -> Option<Edit> {
+    if !message.answers(from) {
         return None;
     }
-    Edit::replace(read.text, read.id?, to)
+    Edit::replace(message.text, message.id?, to)
 }
 
-/// The edits that give a server's `notifications/progress` about the token
-/// `from` the token `to`; `None` when it is about another, or is none.
-pub fn progressing(read: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec<Edit>> {
-    if !matches!(&read.kind, MessageKind::Notification(name) if name == method::PROGRESS) {
+/// The edits that give a server's `notifications/progress` for the token `from` the
+/// token `to`; `None` where `message` is not that, or has several tokens that differ.
+pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec<Edit>> {
+    if !matches!(&message.kind, MessageKind::Notification(name) if name == method::PROGRESS) {
         return None;
     }
-    let tokens = each(&read.contents, PROGRESS_TOKEN);
+    let tokens = values(&message.contents, PROGRESS_TOKEN);
     if tokens.is_empty() || !tokens.iter().all(|token| is_same_id(token, from)) {
         return None;
     }
     let edits = tokens
         .into_iter()
-        .map(|token| Edit::replace(read.text, token, to));
+        .map(|token| Edit::replace(message.text, token, to));
     edits.collect()
 }
 
-/// What a client's notification refers to: the token of its progress, the id of
-/// the request it cancels. `None` for other messages, and where a server could
-/// read another name than this one.
-pub fn referred<'a>(message: &Message<'a>) -> Option<&'a str> {
+/// The name by which a client's notification refers to a request: its progress token,
+/// or the id of the request that it cancels. `None` for other messages, and where a
+/// server could read another name.
+pub fn reference<'a>(message: &Message<'a>) -> Option<&'a str> {
     let Content::Notification { method, params } = &message.content else {
         return None;
     };
@@ -69,14 +73,15 @@ pub fn referred<'a>(message: &Message<'a>) -> Option<&'a str> {
     value.filter(|_| !params.has_lookalike(name))
 }
 
-/// The edit that makes the notification `message` refer to `to`; `None` when it
-/// refers to nothing.
-pub fn referring(message: &Message<'_>, to: &str) -> Option<Edit> {
-    Edit::replace(message.text, referred(message)?, to)
+/// The edit after which the client's notification `message` refers to `to`; `None` where
+/// it has no [`reference`].
+pub fn reference_edit(message: &Message<'_>, to: &str) -> Option<Edit> {
+    Edit::replace(message.text, reference(message)?, to)
 }
 
-/// The member `name` of each of these objects, as often as it stands there.
-fn each<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
+/// All values of the member `name` in these objects. An object has several where the
+/// member is there several times.
+fn values<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
     let values = objects.iter().flat_map(|object| json::values(object, name));
     values.collect()
 }
@@ -84,11 +89,11 @@ fn each<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::translate::server_message::{self, ResultShape};
+    use crate::gateway::translate::resource_uris::ResultShape;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn read(text: &str) -> ServerMessage<'_> {
-        server_message::message(text, ResultShape::Other, "")
+        ServerMessage::read(text, ResultShape::Other, "")
             .unwrap_or_else(|why| panic!("{why}: {text}"))
     }
 
@@ -120,7 +125,7 @@ mod tests {
             ),
         ] {
             let read = read(text);
-            let edits = aliased(&read, |name| format!("<{name}>"));
+            let edits = alias_edits(&read, |name| format!("<{name}>"));
             assert_eq!(applied(read, edits), expected, "{text}");
         }
         for text in [
@@ -132,7 +137,7 @@ mod tests {
             r#"{"method":"notifications/cancelled"}"#,
             r#"{"id":null,"method":"ping","params":{"_meta":[],"_meta":{"progressToken":{}}}}"#,
         ] {
-            let edits = aliased(&read(text), |name| panic!("{name} of {text}"));
+            let edits = alias_edits(&read(text), |name| panic!("{name} of {text}"));
             assert_eq!(edits, [], "{text}");
         }
     }
@@ -161,7 +166,7 @@ mod tests {
             (r#"{"id":1,"method":"ping"}"#, "1", None),
         ] {
             let read = read(text);
-            let edit = answering(&read, from, r#""own""#);
+            let edit = response_id_edit(&read, from, r#""own""#);
             let edited = edit.map(|edit| applied(read, vec![edit]));
             assert_eq!(edited.as_deref(), expected, "{text}");
         }
@@ -203,7 +208,7 @@ mod tests {
             (r#"{"id":7,"result":{"progressToken":7}}"#, None),
         ] {
             let read = read(text);
-            let edits = progressing(&read, "7", r#""own""#);
+            let edits = progress_edits(&read, "7", r#""own""#);
             let edited = edits.map(|edits| applied(read, edits));
             assert_eq!(edited.as_deref(), expected, "{text}");
         }
@@ -249,13 +254,16 @@ mod tests {
                 |params| format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
             let text = body(params);
             let message = Message::parse(text.as_bytes()).unwrap();
-            assert_eq!(referred(&message), name, "{text}");
-            let edit = referring(&message, "77");
+            assert_eq!(reference(&message), name, "{text}");
+            let edit = reference_edit(&message, "77");
             let edited = edit.map(|edit| crate::mcp::json::edit::apply(&text, vec![edit]));
             let expected = name.map(|_| body(expected).into_bytes());
             assert_eq!(edited, expected, "{text}");
         }
         let request = r#"{"jsonrpc":"2.0","id":1,"method":"notifications/cancelled","params":{"requestId":1}}"#;
-        assert_eq!(referred(&Message::parse(request.as_bytes()).unwrap()), None);
+        assert_eq!(
+            reference(&Message::parse(request.as_bytes()).unwrap()),
+            None
+        );
     }
 }

@@ -1,10 +1,15 @@
-//! The messages of a request and its answer, changed on their way between
-//! client and server: names, resource URIs, ids, and the protocol version.
+//! The messages of a request and of its answer, changed on their way between a client
+//! and a server: names, resource URIs, ids, and what differs between the eras.
 
 mod filtered_list;
 pub mod ids;
 mod pooled_request;
 pub mod request;
+pub mod resource_uris;
 pub mod result;
+pub mod sent_message;
 pub mod server_message;
+pub mod session_aliases;
+pub mod translated;
 pub mod translation;
+mod translation_kind;

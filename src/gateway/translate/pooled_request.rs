@@ -1,95 +1,120 @@
-//! A modern request in a session of the gateway's own with a legacy server.
+//! A modern client's request to a legacy server, in a session of the gateway.
 
 use std::rc::Rc;
 
 use crate::gateway::translate::ids;
-use crate::gateway::translate::result::{self, Extra};
+use crate::gateway::translate::result::{self, ModernFields};
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage, UnreadableMessage};
-use crate::gateway::translate::translation::Translated;
+use crate::gateway::translate::translated::Translated;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::session_pool::SessionLease;
-use crate::mcp::{json, method};
+use crate::mcp::json::edit::Edit;
+use crate::mcp::json::object::push_object;
+use crate::mcp::{jsonrpc, method};
 
-/// A session of the gateway's own, in which a modern request is made.
+/// The code of an error for a method that the receiver does not have (JSON-RPC 2.0
+/// section 5.1).
+const METHOD_NOT_FOUND: i64 = -32601;
+
+/// A request in a session that other requests may use at the same time.
 #[derive(Debug)]
 pub(super) struct PooledRequest {
-    /// The JSON text of the request's id there.
+    /// The JSON text of the request's id in the session.
     pub(super) id: String,
-    /// The progress token there, and as the client has it; JSON texts.
-    pub(super) token: Option<(String, String)>,
-    /// The client wants to hear what the server logs.
-    pub(super) logs: bool,
-    /// The result has to say how long it may be kept.
-    pub(super) hints: bool,
+    /// The JSON text of the request's id as the client knows it.
+    pub(super) client_id: String,
+    /// The JSON texts of the progress token in the session, and of the client's;
+    /// `None` where the client asked for no progress.
+    pub(super) progress_token: Option<(String, String)>,
+    /// The client asked for log messages.
+    pub(super) wants_log_messages: bool,
+    /// The result must say how long it may be cached.
+    pub(super) needs_cache_hints: bool,
+    /// The JSON text of the gateway's `serverInfo`.
     pub(super) server_info: String,
-    pub(super) held: Option<SessionLease>,
+    /// The session, until the request is over; `None` where the server has none.
+    pub(super) lease: Option<SessionLease>,
 }
 
 impl PooledRequest {
     /// The session.
-    pub(super) fn link(&self) -> Option<&Rc<UpstreamSession>> {
-        self.held.as_ref().map(|held| &held.link)
+    pub(super) fn session(&self) -> Option<&Rc<UpstreamSession>> {
+        self.lease.as_ref().map(|lease| &lease.link)
     }
 
-    /// A message of a legacy server's for a modern client. Others may share the
-    /// session: what is not known to be about this request is not passed on.
+    /// Translates a message of the legacy server for the modern client. Other requests
+    /// may use the same session, so the client gets a message only where it is known to
+    /// belong to this request.
     ///
     /// # Errors
-    /// It is none that every client reads the same way.
-    pub(super) fn pass(
+    /// It is not a message that each client reads in the same way.
+    pub(super) fn translate(
         &self,
-        read: ServerMessage<'_>,
-        client_id: &str,
+        message: ServerMessage<'_>,
     ) -> Result<Translated, UnreadableMessage> {
-        let edits = match &read.kind {
+        let edits = match &message.kind {
             MessageKind::Request(method) => {
-                return Ok(Translated::Kept(read.id.map(|id| refused(method, id))));
+                let reply = message.id.map(|id| reply_to_server(method, id));
+                return Ok(Translated::Withheld { reply });
             }
             MessageKind::Notification(name) if name == method::PROGRESS => {
-                let token = self.token.as_ref();
-                token.and_then(|(ours, theirs)| ids::progressing(&read, ours, theirs))
+                let token = self.progress_token.as_ref();
+                token.and_then(|(pooled, client)| ids::progress_edits(&message, pooled, client))
             }
-            MessageKind::Notification(name) if name == method::MESSAGE && self.logs => {
-                Some(Vec::new())
+            MessageKind::Notification(name) if name == method::MESSAGE => {
+                self.wants_log_messages.then(Vec::new)
             }
             MessageKind::Notification(_) => None,
-            MessageKind::Response | MessageKind::Error => {
-                match ids::answering(&read, &self.id, client_id) {
-                    None => None,
-                    Some(edit) => {
-                        let extra = Extra {
-                            hints: self.hints,
-                            server_info: &self.server_info,
-                        };
-                        let edits = result::to_modern(&read, extra);
-                        let mut edits = edits.map_err(|_| UnreadableMessage::NotOneMessage)?;
-                        edits.push(edit);
-                        Some(edits)
-                    }
-                }
-            }
+            MessageKind::Response | MessageKind::Error => self.response_edits(&message)?,
         };
         let Some(edits) = edits else {
-            return Ok(Translated::Kept(None));
+            return Ok(Translated::Withheld { reply: None });
         };
-        let is_error = matches!(read.kind, MessageKind::Error);
-        Ok(Translated::On {
-            answers: is_error || matches!(read.kind, MessageKind::Response),
+        let is_error = message.kind == MessageKind::Error;
+        Ok(Translated::Forwarded {
+            is_answer: is_error || message.kind == MessageKind::Response,
             is_error,
-            text: read.edited(edits),
+            changed: message.edited(edits),
         })
+    }
+
+    /// The edits that make `message` the response to the client's request; `None` where
+    /// it answers another request.
+    fn response_edits(
+        &self,
+        message: &ServerMessage<'_>,
+    ) -> Result<Option<Vec<Edit>>, UnreadableMessage> {
+        let Some(id) = ids::response_id_edit(message, &self.id, &self.client_id) else {
+            return Ok(None);
+        };
+        let fields = ModernFields {
+            needs_cache_hints: self.needs_cache_hints,
+            server_info: &self.server_info,
+        };
+        let edits = result::to_modern(message, fields);
+        let mut edits = edits.map_err(|_| UnreadableMessage::NotOneMessage)?;
+        edits.push(id);
+        Ok(Some(edits))
+    }
+
+    /// The notification that tells the server that the client does not wait any longer
+    /// (MCP 2025-11-25, "Cancellation").
+    pub(super) fn cancellation(&self) -> Vec<u8> {
+        let mut params = Vec::new();
+        push_object(&mut params, |params| {
+            params.json("requestId", &self.id);
+            params.string("reason", "the client is gone");
+        });
+        jsonrpc::notification(method::CANCELLED, params)
     }
 }
 
-/// What a server is told that asks what nobody is there to answer.
-fn refused(name: &str, id: &str) -> Vec<u8> {
-    let outcome = if name == method::PING {
-        r#""result":{}"#.to_owned()
-    } else {
-        let message = json::quoted(&format!(
-            "Method not found: {name}: this client declared no such capability"
-        ));
-        format!(r#""error":{{"code":-32601,"message":{message}}}"#)
-    };
-    format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#).into_bytes()
+/// The gateway's response to a server's own request for `method` with this `id`, a JSON
+/// text. A session of the gateway has no client that could answer it.
+fn reply_to_server(method: &str, id: &str) -> Vec<u8> {
+    if method == method::PING {
+        return jsonrpc::result(id, 2, |out| out.extend_from_slice(b"{}"));
+    }
+    let text = format!("Method not found: {method}: this client declared no such capability");
+    jsonrpc::error(Some(id), METHOD_NOT_FOUND, &text, None)
 }

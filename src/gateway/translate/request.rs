@@ -1,12 +1,14 @@
-//! A client's message made one of the other era. The bodies are those that
-//! [`Message::parse`] took: no member stands twice where one is looked for.
+//! A client's message, changed into one of the other era.
+//!
+//! [`Message::parse`] has accepted the message, so `params` and `params._meta` are
+//! objects, and no member that is looked up here is there twice.
 
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::is_id;
 use crate::mcp::{self, Message, json};
 
-/// Members of `params._meta` that only modern requests have.
+/// The members of `params._meta` that only modern requests have.
 const MODERN_ONLY: &[&str] = &[
     mcp::PROTOCOL_VERSION_KEY,
     mcp::CLIENT_CAPABILITIES_KEY,
@@ -14,19 +16,19 @@ const MODERN_ONLY: &[&str] = &[
     mcp::LOG_LEVEL_KEY,
 ];
 
-/// A modern request made one for a legacy server.
+/// How a modern request becomes one for a legacy server.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Legacy<'a> {
-    /// The edits that do so.
+pub struct LegacyRequest<'a> {
+    /// The edits to make.
     pub edits: Vec<Edit>,
-    /// The progress token it had, as it stood.
+    /// The JSON text of the client's own progress token, where it has one.
     pub progress_token: Option<&'a str>,
 }
 
-/// What a modern request says in `params._meta`.
+/// What each modern request has in `params._meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModernMeta<'a> {
-    /// `protocolVersion`
+    /// The `protocolVersion`, not as JSON.
     pub protocol_version: &'a str,
     /// The JSON text of `clientCapabilities`.
     pub capabilities: &'a str,
@@ -34,12 +36,27 @@ pub struct ModernMeta<'a> {
     pub info: Option<&'a str>,
 }
 
-/// Makes the modern request `message` one for a legacy server: without what only modern requests say, with `id`, and `progress_token`
-/// where it had one. Both are JSON texts. While they are of at most 30 bytes the
-/// body gets no longer: what a modern request must say takes more than they do.
+/// Why a client's request cannot be sent to a server of the other era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UntranslatableRequest {
+    /// The other era has no such method.
+    UnknownMethod,
+    /// The message is not a request. The gateway translates requests only, so this is
+    /// an error of the gateway.
+    NotARequest,
+}
+
+/// Changes the modern request `message` into one for a legacy server. It loses the
+/// members that only modern requests have. It gets the id `id`, and where it has a
+/// progress token, the token `progress_token`; both are JSON texts. Where these are not
+/// longer than 30 bytes, the request gets no longer: the lost members are longer.
 ///
-/// `None` when `_meta` is no object.
-pub fn to_legacy<'a>(message: &Message<'a>, id: &str, progress_token: &str) -> Option<Legacy<'a>> {
+/// Gives `None` when the message cannot be edited, which [`Message::parse`] excludes.
+pub fn to_legacy<'a>(
+    message: &Message<'a>,
+    id: &str,
+    progress_token: &str,
+) -> Option<LegacyRequest<'a>> {
     let mut edits = Vec::new();
     if message.id().is_some() {
         edits.push(with_id(message, id)?);
@@ -51,22 +68,22 @@ pub fn to_legacy<'a>(message: &Message<'a>, id: &str, progress_token: &str) -> O
         edits.push(Edit::replace(message.text, token, progress_token)?);
     }
     if let Some(meta) = params.and_then(|params| params.get("_meta")) {
-        // The server must not read another's token where many share a session.
+        // Other requests use the same session: the server must not read the token of
+        // one of them here.
         edits.extend(edit::remove(message.text, meta, |name| {
             MODERN_ONLY.contains(&name) || is_lookalike(name, &[mcp::PROGRESS_TOKEN])
         })?);
     }
-    Some(Legacy {
+    Some(LegacyRequest {
         edits,
         progress_token: token,
     })
 }
 
-/// The edits that make the legacy request or notification `message` one for a
-/// modern server: it says `meta` in `params._meta`, beside
-/// what it says there.
+/// The edits that change the legacy request or notification `message` into one for a
+/// modern server. It gets the members of `meta` in `params._meta`, beside its own ones.
 ///
-/// `None` when `message` is a response.
+/// Gives `None` when `message` is a response.
 pub fn to_modern(message: &Message<'_>, meta: ModernMeta<'_>) -> Option<Vec<Edit>> {
     let version = json::quoted(meta.protocol_version);
     let mut members = vec![
@@ -90,8 +107,8 @@ pub fn to_modern(message: &Message<'_>, meta: ModernMeta<'_>) -> Option<Vec<Edit
     }
 }
 
-/// The edit that gives the request or response `message` the id `id`, a JSON
-/// text. `None` when `message` has no id.
+/// The edit that gives the request or response `message` the id `id`, a JSON text. Gives
+/// `None` when `message` is a notification.
 pub fn with_id(message: &Message<'_>, id: &str) -> Option<Edit> {
     Edit::replace(message.text, message.id()?, id)
 }

@@ -1,7 +1,5 @@
-//! A server's result made one of the other era. Of members that stand there
-//! twice all are treated: clients differ in which they read.
-
-use std::fmt;
+//! A server's result, changed into one of the other era. When a member is there
+//! twice, both are changed: clients differ in which one they read.
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::{self, Edit};
@@ -12,46 +10,40 @@ const COMPLETE: &str = "complete";
 const TTL_MS: &str = "ttlMs";
 const CACHE_SCOPE: &str = "cacheScope";
 
-/// What a modern result says that a legacy server does not.
+/// The members that a modern result has and a legacy server does not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extra<'a> {
-    /// How long it may be kept, and for whom: not at all. Required in the
-    /// answer to `resources/read`.
-    pub hints: bool,
+pub struct ModernFields<'a> {
+    /// Whether the result must have `ttlMs` and `cacheScope`. They are required in the
+    /// result of `resources/read`, and say that it must not be cached.
+    pub needs_cache_hints: bool,
     /// The JSON text of `serverInfo`.
     pub server_info: &'a str,
 }
 
-/// Why a result cannot be had in the other era.
+/// Why a result has no equivalent in the other era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unbridgeable {
-    /// It is no object.
-    NoObject,
-    /// It is not the last word: its `resultType` is other than `complete`.
+pub enum UntranslatableResult {
+    /// It is not an object.
+    NotAnObject,
+    /// Its `resultType` is not `complete`: it is not the final result.
     Incomplete,
 }
 
-impl fmt::Display for Unbridgeable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoObject => "a result that is no object",
-            Self::Incomplete => "not supported in this protocol version",
-        })
-    }
-}
-
-/// The edits that make the result of a legacy server's one for a modern client;
-/// none where `read` is no response.
+/// The edits that change the result of a legacy server into one for a modern client,
+/// with these `fields`. None where `message` has no result.
 ///
 /// # Errors
-/// [`Unbridgeable::NoObject`].
-pub fn to_modern(read: &ServerMessage<'_>, extra: Extra<'_>) -> Result<Vec<Edit>, Unbridgeable> {
+/// [`UntranslatableResult::NotAnObject`].
+pub fn to_modern(
+    message: &ServerMessage<'_>,
+    fields: ModernFields<'_>,
+) -> Result<Vec<Edit>, UntranslatableResult> {
     let mut edits = Vec::new();
-    let info = [(mcp::SERVER_INFO_KEY, extra.server_info)];
+    let info = [(mcp::SERVER_INFO_KEY, fields.server_info)];
     let info_only = edit::object(&info);
-    for result in results(read) {
+    for result in results(message) {
         let mut members = vec![(RESULT_TYPE, r#""complete""#)];
-        if extra.hints {
+        if fields.needs_cache_hints {
             members.extend([(TTL_MS, "0"), (CACHE_SCOPE, r#""private""#)]);
         }
         let metas = json::values(result, "_meta");
@@ -59,44 +51,44 @@ pub fn to_modern(read: &ServerMessage<'_>, extra: Extra<'_>) -> Result<Vec<Edit>
         if metas.iter().all(is_object) && !metas.is_empty() {
             for meta in metas {
                 if json::values(meta, mcp::SERVER_INFO_KEY).is_empty() {
-                    edits.extend(edit::set(read.text, meta, &info).unwrap_or_default());
+                    edits.extend(edit::set(message.text, meta, &info).unwrap_or_default());
                 }
             }
         } else {
             members.push(("_meta", &info_only));
         }
-        let set = edit::set(read.text, result, &members);
-        edits.extend(set.ok_or(Unbridgeable::NoObject)?);
+        let set = edit::set(message.text, result, &members);
+        edits.extend(set.ok_or(UntranslatableResult::NotAnObject)?);
     }
     Ok(edits)
 }
 
-/// The edits that make the result of a modern server's one for a legacy client;
-/// none where `read` is no response.
+/// The edits that change the result of a modern server into one for a legacy client.
+/// None where `message` has no result.
 ///
 /// # Errors
-/// A result of another type, or none that any client understands.
-pub fn to_legacy(read: &ServerMessage<'_>) -> Result<Vec<Edit>, Unbridgeable> {
+/// [`UntranslatableResult`].
+pub fn to_legacy(message: &ServerMessage<'_>) -> Result<Vec<Edit>, UntranslatableResult> {
     let mut edits = Vec::new();
-    for result in results(read) {
+    for result in results(message) {
         let types = json::values(result, RESULT_TYPE);
         if types
             .iter()
             .any(|it| json::string(it).as_deref() != Some(COMPLETE))
         {
-            return Err(Unbridgeable::Incomplete);
+            return Err(UntranslatableResult::Incomplete);
         }
-        let removed = edit::remove(read.text, result, |name| {
+        let removed = edit::remove(message.text, result, |name| {
             matches!(name, RESULT_TYPE | TTL_MS | CACHE_SCOPE)
         });
-        edits.extend(removed.ok_or(Unbridgeable::NoObject)?);
+        edits.extend(removed.ok_or(UntranslatableResult::NotAnObject)?);
     }
     Ok(edits)
 }
 
-fn results<'r, 'a>(read: &'r ServerMessage<'a>) -> &'r [&'a str] {
-    match read.kind {
-        MessageKind::Response => &read.contents,
+fn results<'r, 'a>(message: &'r ServerMessage<'a>) -> &'r [&'a str] {
+    match message.kind {
+        MessageKind::Response => &message.contents,
         _ => &[],
     }
 }
@@ -104,14 +96,14 @@ fn results<'r, 'a>(read: &'r ServerMessage<'a>) -> &'r [&'a str] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::translate::server_message::{self, ResultShape};
+    use crate::gateway::translate::resource_uris::ResultShape;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn edited(
         text: &str,
-        edits: impl FnOnce(&ServerMessage<'_>) -> Result<Vec<Edit>, Unbridgeable>,
-    ) -> Result<String, Unbridgeable> {
-        let read = server_message::message(text, ResultShape::Resource, "w+").unwrap();
+        edits: impl FnOnce(&ServerMessage<'_>) -> Result<Vec<Edit>, UntranslatableResult>,
+    ) -> Result<String, UntranslatableResult> {
+        let read = ServerMessage::read(text, ResultShape::Resource, "w+").unwrap();
         let edits = edits(&read)?;
         let edited = read.edited(edits).unwrap_or_else(|| text.into());
         Ok(String::from_utf8(edited).unwrap())
@@ -123,12 +115,12 @@ mod tests {
 
     const INFO: &str = r#"{"name":"g"}"#;
 
-    fn modern(text: &str, hints: bool) -> Result<String, Unbridgeable> {
-        let extra = Extra {
-            hints,
+    fn modern(text: &str, hints: bool) -> Result<String, UntranslatableResult> {
+        let fields = ModernFields {
+            needs_cache_hints: hints,
             server_info: INFO,
         };
-        edited(text, |read| to_modern(read, extra))
+        edited(text, |read| to_modern(read, fields))
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -235,25 +227,28 @@ mod tests {
         for (result, why) in [
             (
                 r#"{"resultType":"input_required"}"#,
-                Unbridgeable::Incomplete,
+                UntranslatableResult::Incomplete,
             ),
-            (r#"{"resultType":"task"}"#, Unbridgeable::Incomplete),
-            (r#"{"resultType":"Complete"}"#, Unbridgeable::Incomplete),
-            (r#"{"resultType":null}"#, Unbridgeable::Incomplete),
+            (r#"{"resultType":"task"}"#, UntranslatableResult::Incomplete),
+            (
+                r#"{"resultType":"Complete"}"#,
+                UntranslatableResult::Incomplete,
+            ),
+            (r#"{"resultType":null}"#, UntranslatableResult::Incomplete),
             (
                 r#"{"resultType":"complete","resultType":"task"}"#,
-                Unbridgeable::Incomplete,
+                UntranslatableResult::Incomplete,
             ),
             (
                 r#"{"a":1,"r\u0065sultType":"input_required"}"#,
-                Unbridgeable::Incomplete,
+                UntranslatableResult::Incomplete,
             ),
-            ("null", Unbridgeable::NoObject),
-            ("[]", Unbridgeable::NoObject),
+            ("null", UntranslatableResult::NotAnObject),
+            ("[]", UntranslatableResult::NotAnObject),
         ] {
             let text = response(result);
             assert_eq!(edited(&text, to_legacy), Err(why), "{result}");
-            let expected = matches!(why, Unbridgeable::NoObject).then_some(why);
+            let expected = matches!(why, UntranslatableResult::NotAnObject).then_some(why);
             assert_eq!(modern(&text, true).err(), expected, "{result}");
         }
     }

@@ -1,223 +1,186 @@
-//! A request that went to a server, and what comes back: how the messages
-//! change on their way between a client and a server of either era.
+//! What becomes of the messages of one request and its answer, between a client and a
+//! server of either era.
 
 use std::rc::Rc;
 
-use crate::config::{Config, Gateway, Server, ServerId};
+use crate::config::{Config, Gateway, Server};
 use crate::gateway::routing::forwarding;
-use crate::gateway::session::alias::{self, AliasKind};
+use crate::gateway::session::alias::AliasKind;
 use crate::gateway::translate::filtered_list::FilteredList;
-use crate::gateway::translate::ids;
 use crate::gateway::translate::pooled_request::PooledRequest;
-use crate::gateway::translate::request::{self, ModernMeta};
-use crate::gateway::translate::result::{self, Unbridgeable};
-use crate::gateway::translate::server_message::{
-    self, MessageKind, ResultShape, ServerMessage, UnreadableMessage,
-};
+use crate::gateway::translate::request::{self, ModernMeta, UntranslatableRequest};
+use crate::gateway::translate::resource_uris::ResultShape;
+use crate::gateway::translate::sent_message::SentMessage;
+use crate::gateway::translate::session_aliases::SessionAliases;
+use crate::gateway::translate::translation_kind::TranslationKind;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
 use crate::mcp::{Message, json, method};
 use crate::policy::authorization::Principal;
-use crate::seal::Keys;
 
-/// What becomes of a request's messages.
+/// Translates the messages that a server sends in answer to one request.
 #[derive(Debug)]
 pub struct Translation {
-    /// The JSON text of the request's id, as the client knows it.
-    pub id: String,
-    asked: ResultShape,
-    /// What the server's URIs start with for clients; empty for nothing.
-    uri_prefix: String,
-    /// The server got credentials of the caller's.
+    /// The JSON text of the request's id, as the client knows it; `None` where the
+    /// request is a GET, or is not known.
+    pub id: Option<String>,
+    /// The shape of the result that answers the request.
+    pub(super) shape: ResultShape,
+    /// What clients see before the server's URIs; empty where the configuration has no
+    /// prefix.
+    pub(super) uri_prefix: String,
+    /// Whether the server gets credentials of the caller.
     pub has_credentials: bool,
-    between: EraPair,
-}
-
-#[derive(Debug)]
-enum EraPair {
-    /// A modern client and a modern server.
-    Modern,
-    /// A legacy client and a legacy server.
-    Legacy(SessionAliases),
-    /// A legacy client and a modern server.
-    ToModern,
-    /// A modern client and a legacy server.
-    ToLegacy(Box<PooledRequest>),
-    /// Any client and any server, in policy mode: lists are cut.
-    Listed(FilteredList),
-}
-
-/// What names of a server's are made others with, in a client's session.
-#[derive(Debug)]
-pub struct SessionAliases {
-    /// What they are tagged with.
-    pub keys: Keys,
-    /// The session.
-    pub session: [u8; 16],
-    /// The server.
-    pub server: ServerId,
-    /// The server's name.
-    pub server_name: String,
-    /// Whether the server has given its part of the session an id.
-    pub has_session: bool,
-    /// What was sent.
-    pub sent: Sent,
-}
-
-/// What a legacy client sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// A request, whose answer ends the exchange.
-    Request,
-    /// The answer to a server's request, which has none.
-    Response,
-    /// A GET: nothing that has an answer.
-    Nothing,
-}
-
-/// What becomes of a message of the server's.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Translated {
-    /// It goes on.
-    On {
-        /// The message, where it is changed.
-        text: Option<Vec<u8>>,
-        /// It is the answer to the request.
-        answers: bool,
-        /// It is a JSON-RPC error.
-        is_error: bool,
-    },
-    /// It is not for the client; the server is told this of it.
-    Kept(Option<Vec<u8>>),
-    /// It cannot be said in the version of the client.
-    NotInVersion,
+    pub(super) kind: TranslationKind,
 }
 
 impl Translation {
-    /// Of a modern client and a modern server.
+    /// Between a modern client, which sent `message`, and a modern server.
     pub fn modern(server: &Server, message: &Message<'_>) -> Self {
-        Self::new(server, message, EraPair::Modern)
+        Self::new(server, message, TranslationKind::BothModern)
     }
 
-    /// Of a legacy client and a legacy server.
-    pub fn legacy(server: &Server, message: Option<&Message<'_>>, names: SessionAliases) -> Self {
-        let between = EraPair::Legacy(names);
+    /// Between a legacy client and a legacy server. Without a `message` the client sent
+    /// a GET.
+    pub fn legacy(server: &Server, message: Option<&Message<'_>>, aliases: SessionAliases) -> Self {
+        let kind = TranslationKind::BothLegacy(aliases);
         match message {
-            Some(message) => Self::new(server, message, between),
+            Some(message) => Self::new(server, message, kind),
             None => Self {
-                id: "null".to_owned(),
-                // What is resumed may have asked anything.
-                asked: ResultShape::Unknown,
+                id: None,
+                // A stream that is resumed may have the result of any request.
+                shape: ResultShape::Unknown,
                 uri_prefix: server.uri_prefix.clone(),
                 has_credentials: forwarding::passes_credentials(server),
-                between,
+                kind,
             },
         }
     }
 
-    /// Of a legacy client, who says `meta`, and a modern server; with the edits
-    /// that make the request one for that. `None` where there is no such request.
+    /// Between a legacy client, which sent `message`, and a modern server, which gets
+    /// `meta`. Also gives the edits after which the server understands the message.
+    ///
+    /// # Errors
+    /// [`UntranslatableRequest`].
     pub fn to_modern(
         server: &Server,
         message: &Message<'_>,
         meta: ModernMeta<'_>,
-    ) -> Option<(Self, Vec<Edit>)> {
-        let name = message.method();
-        if method::is_legacy_only(name) || is_task(name) {
-            return None;
+    ) -> Result<(Self, Vec<Edit>), UntranslatableRequest> {
+        let method = message.method();
+        // Tasks of the two eras have nothing but the name in common.
+        if method::is_legacy_only(method) || method.starts_with(method::TASKS) {
+            return Err(UntranslatableRequest::UnknownMethod);
         }
-        let edits = request::to_modern(message, meta)?;
-        Some((Self::new(server, message, EraPair::ToModern), edits))
+        let edits = request::to_modern(message, meta).ok_or(UntranslatableRequest::NotARequest)?;
+        Ok((
+            Self::new(server, message, TranslationKind::LegacyToModern),
+            edits,
+        ))
     }
 
-    /// Of a modern client and a legacy server, in a session of the gateway's,
-    /// where the request has the string `id`; with the edits that make it one
-    /// for that. `None` where `body` is not that of `message`.
+    /// Between a modern client, which sent `message`, and a legacy server, in a session of
+    /// the gateway (`lease`), where the request has the id `id` (a string, not as JSON).
+    /// Also gives the edits after which the server understands the message.
+    ///
+    /// # Errors
+    /// [`UntranslatableRequest::NotARequest`].
     pub fn to_legacy(
         server: &Server,
         message: &Message<'_>,
         id: &str,
-        (gateway, held): (&Gateway, Option<SessionLease>),
-    ) -> Option<(Self, Vec<Edit>)> {
-        let name = message.method();
+        (gateway, lease): (&Gateway, Option<SessionLease>),
+    ) -> Result<(Self, Vec<Edit>), UntranslatableRequest> {
+        const NOT_A_REQUEST: UntranslatableRequest = UntranslatableRequest::NotARequest;
+        let client_id = message.id().ok_or(NOT_A_REQUEST)?.to_owned();
+        let meta = &message.params().ok_or(NOT_A_REQUEST)?.meta;
         let id = json::quoted(id);
-        let legacy = request::to_legacy(message, &id, &id)?;
-        let meta = message.params().map(|params| &params.meta);
-        let bridge = PooledRequest {
-            token: legacy
+        let legacy = request::to_legacy(message, &id, &id).ok_or(NOT_A_REQUEST)?;
+        let pooled = PooledRequest {
+            progress_token: legacy
                 .progress_token
-                .map(|theirs| (id.clone(), theirs.to_owned())),
+                .map(|client| (id.clone(), client.to_owned())),
             id,
-            logs: meta.is_some_and(|meta| meta.log_level.is_some()),
-            hints: name == method::RESOURCES_READ,
+            client_id,
+            wants_log_messages: meta.log_level.is_some(),
+            needs_cache_hints: message.method() == method::RESOURCES_READ,
             server_info: gateway.server_info.clone(),
-            held,
+            lease,
         };
-        let between = EraPair::ToLegacy(Box::new(bridge));
-        Some((Self::new(server, message, between), legacy.edits))
+        let kind = TranslationKind::ModernToLegacy(Box::new(pooled));
+        Ok((Self::new(server, message, kind), legacy.edits))
     }
 
-    /// Of a list in policy mode, which shows what a caller with these `rights` may
-    /// use: `list` is its kind, and the JSON text of the request's id. Without one
-    /// it is a stream in which a list may come.
-    pub fn listed(config: Rc<Config>, rights: Principal, list: Option<(ListKind, String)>) -> Self {
-        let (kind, id) = list.map_or((None, None), |(kind, id)| (Some(kind), Some(id)));
-        let listed = FilteredList {
+    /// In policy mode, where lists show what a caller with the rights of `principal` may
+    /// use. `list` is the kind of the list that was requested, and the JSON text of the
+    /// request's id; `None` for a stream of events, in which a list may come.
+    pub fn policy_mode(
+        config: Rc<Config>,
+        principal: Principal,
+        list: Option<(ListKind, String)>,
+    ) -> Self {
+        let (kind, id) = list.unzip();
+        let filtered = FilteredList {
             config,
-            rights,
+            principal,
             kind,
         };
         Self {
-            id: id.unwrap_or_else(|| "null".to_owned()),
-            asked: ResultShape::Other,
+            id,
+            shape: ResultShape::Other,
             uri_prefix: String::new(),
             has_credentials: false,
-            between: EraPair::Listed(listed),
+            kind: TranslationKind::PolicyMode(filtered),
         }
     }
 
-    fn new(server: &Server, message: &Message<'_>, between: EraPair) -> Self {
+    fn new(server: &Server, message: &Message<'_>, kind: TranslationKind) -> Self {
         Self {
-            id: message.id().unwrap_or("null").to_owned(),
-            asked: ResultShape::by(message.method()),
+            id: message.id().map(str::to_owned),
+            shape: ResultShape::by(message.method()),
             uri_prefix: server.uri_prefix.clone(),
             has_credentials: forwarding::passes_credentials(server),
-            between,
+            kind,
         }
     }
 
-    /// Whether an answer of the server's has to be looked into.
-    pub fn reads(&self) -> bool {
-        !matches!(self.between, EraPair::Modern) || !self.uri_prefix.is_empty()
+    /// Whether the server's messages have to be read. Otherwise they pass unchanged.
+    pub fn must_read_messages(&self) -> bool {
+        !matches!(self.kind, TranslationKind::BothModern) || !self.uri_prefix.is_empty()
     }
 
-    /// Whether the answer ends the exchange, and one without is none.
-    pub fn wants_answer(&self) -> bool {
-        self.sent() == Sent::Request
+    /// Whether the server must send an answer.
+    pub fn expects_answer(&self) -> bool {
+        self.sent_message() == SentMessage::Request
     }
 
-    /// What was sent.
-    pub fn sent(&self) -> Sent {
-        match &self.between {
-            EraPair::Legacy(names) => names.sent,
-            EraPair::Listed(FilteredList { kind: None, .. }) => Sent::Nothing,
-            _ => Sent::Request,
+    /// What the client sent.
+    pub fn sent_message(&self) -> SentMessage {
+        match &self.kind {
+            TranslationKind::BothLegacy(aliases) => aliases.sent,
+            TranslationKind::PolicyMode(FilteredList { kind: None, .. }) => SentMessage::Nothing,
+            _ => SentMessage::Request,
         }
     }
 
-    /// Whether the server may have forgotten the session: it says so by 404.
-    pub fn has_session(&self) -> bool {
-        match &self.between {
-            EraPair::Legacy(names) => names.has_session,
-            EraPair::ToLegacy(bridge) => bridge.link().is_some_and(|link| link.session.is_some()),
-            EraPair::Modern | EraPair::ToModern | EraPair::Listed(_) => false,
+    /// Whether the request has a session id of the server: with 404 the server says that
+    /// the session is over.
+    pub fn has_server_session(&self) -> bool {
+        match &self.kind {
+            TranslationKind::BothLegacy(aliases) => aliases.has_session,
+            TranslationKind::ModernToLegacy(pooled) => pooled
+                .session()
+                .is_some_and(|session| session.session.is_some()),
+            TranslationKind::BothModern
+            | TranslationKind::LegacyToModern
+            | TranslationKind::PolicyMode(_) => false,
         }
     }
 
-    /// What 401 or 403 means from the server.
-    pub fn refused(&self, status: u16) -> Failure {
+    /// The failure that a 401 or 403 (`status`) from the server is.
+    pub fn unauthorized_failure(&self, status: u16) -> Failure {
         if self.has_credentials {
             Failure::RefusedCaller(status)
         } else {
@@ -225,140 +188,199 @@ impl Translation {
         }
     }
 
-    /// Whether the server is none of a gateway's.
-    pub fn is_policys(&self) -> bool {
-        matches!(self.between, EraPair::Listed(_))
+    /// Whether the filter runs in policy mode: it does not know the server.
+    pub fn is_policy_mode(&self) -> bool {
+        matches!(self.kind, TranslationKind::PolicyMode(_))
     }
 
-    /// Whether the session, if there is one, is the gateway's own.
-    pub fn is_bridged(&self) -> bool {
-        matches!(self.between, EraPair::ToLegacy(_))
+    /// Whether the request uses a session of the gateway, which the client does not know.
+    pub fn uses_pooled_session(&self) -> bool {
+        matches!(self.kind, TranslationKind::ModernToLegacy(_))
     }
 
-    /// The HTTP status of a JSON-RPC error that came with `status`. To a legacy
-    /// client 404 says that its session is over.
+    /// The HTTP status with which the client gets a message that the server sent with
+    /// `status`.
     pub fn status(&self, status: u16) -> u16 {
-        match self.between {
-            EraPair::ToModern => 200,
+        match self.kind {
+            // A legacy client would take the 404 of a modern error for the end of its
+            // session.
+            TranslationKind::LegacyToModern => 200,
             _ => status,
         }
     }
 
-    /// The id that an event of the server's has for the client; without one it
-    /// cannot be resumed.
+    /// The id that the client gets for the event `id` of the server; `None` where the
+    /// client cannot resume the stream there.
     pub fn event_id(&self, id: &str) -> Option<String> {
-        match &self.between {
-            EraPair::Modern | EraPair::Listed(_) => Some(id.to_owned()),
-            EraPair::Legacy(names) => Some(names.alias(AliasKind::Event, id)),
-            EraPair::ToModern | EraPair::ToLegacy(_) => None,
+        match &self.kind {
+            TranslationKind::BothModern | TranslationKind::PolicyMode(_) => Some(id.to_owned()),
+            TranslationKind::BothLegacy(aliases) => Some(aliases.alias(AliasKind::Event, id)),
+            TranslationKind::LegacyToModern | TranslationKind::ModernToLegacy(_) => None,
         }
     }
 
-    /// The gateway's own session, which it takes back; what to tell the server
-    /// of a request that it has not answered.
-    pub fn release(&mut self, answered: bool) -> Option<(SessionLease, Option<Vec<u8>>)> {
-        let EraPair::ToLegacy(bridge) = &mut self.between else {
+    /// The session of the gateway that the request uses.
+    pub fn lease(&self) -> Option<&SessionLease> {
+        match &self.kind {
+            TranslationKind::ModernToLegacy(pooled) => pooled.lease.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Takes the session of the gateway out: the request does not use it any longer.
+    pub fn take_lease(&mut self) -> Option<SessionLease> {
+        match &mut self.kind {
+            TranslationKind::ModernToLegacy(pooled) => pooled.lease.take(),
+            _ => None,
+        }
+    }
+
+    /// Takes the session of the gateway out at the end of the request. Also gives a
+    /// notification for the server that cancels the request, where the server has not
+    /// answered it.
+    pub fn release(&mut self, is_answered: bool) -> Option<(SessionLease, Option<Vec<u8>>)> {
+        let TranslationKind::ModernToLegacy(pooled) = &mut self.kind else {
             return None;
         };
-        let cancelled = || {
-            format!(
-                r#"{{"jsonrpc":"2.0","method":"{}","params":{{"requestId":{},"reason":"the client is gone"}}}}"#,
-                method::CANCELLED,
-                bridge.id
-            )
-        };
-        let told = (!answered).then(|| cancelled().into_bytes());
-        bridge.held.take().map(|held| (held, told))
-    }
-
-    /// The server knows the gateway's own session no longer: it is not given back.
-    pub fn forgotten(&mut self) -> Option<SessionLease> {
-        match &mut self.between {
-            EraPair::ToLegacy(bridge) => bridge.held.take(),
-            _ => None,
-        }
-    }
-
-    /// The gateway's own session.
-    pub fn held(&self) -> Option<&SessionLease> {
-        match &self.between {
-            EraPair::ToLegacy(bridge) => bridge.held.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// Takes a message of the server's.
-    ///
-    /// # Errors
-    /// It is none that every client reads the same way.
-    pub fn pass(&self, text: &str) -> Result<Translated, UnreadableMessage> {
-        let read = match server_message::message(text, self.asked, &self.uri_prefix) {
-            // Whose stream it is, is not known.
-            Err(UnreadableMessage::NotJson(_)) if self.is_policys() && !self.wants_answer() => {
-                return Ok(Translated::On {
-                    text: None,
-                    answers: false,
-                    is_error: false,
-                });
-            }
-            read => read?,
-        };
-        match &self.between {
-            EraPair::Modern => Ok(self.on(read, Vec::new())),
-            EraPair::Legacy(names) => {
-                let edits = ids::aliased(&read, |own| names.alias(AliasKind::Request, own));
-                Ok(self.on(read, edits))
-            }
-            EraPair::ToModern => match (&read.kind, result::to_legacy(&read)) {
-                // A modern server asks nothing.
-                (MessageKind::Request(_), _) => Ok(Translated::Kept(None)),
-                (_, Ok(edits)) => Ok(self.on(read, edits)),
-                (_, Err(Unbridgeable::Incomplete)) => Ok(Translated::NotInVersion),
-                (_, Err(Unbridgeable::NoObject)) => Err(UnreadableMessage::NotOneMessage),
-            },
-            EraPair::ToLegacy(bridge) => bridge.pass(read, &self.id),
-            EraPair::Listed(listed) => {
-                let is_response = matches!(read.kind, MessageKind::Response);
-                let passed = self.on(read, Vec::new());
-                let cut = is_response.then(|| listed.cut(text)).transpose()?.flatten();
-                Ok(match passed {
-                    Translated::On {
-                        answers, is_error, ..
-                    } => Translated::On {
-                        text: cut,
-                        answers,
-                        is_error,
-                    },
-                    other => other,
-                })
-            }
-        }
-    }
-
-    fn on(&self, read: ServerMessage<'_>, mut edits: Vec<Edit>) -> Translated {
-        let is_error = matches!(read.kind, MessageKind::Error);
-        // An error may be one without an id: the server could not read the request.
-        let is_nameless = is_error && matches!(read.id, None | Some("null"));
-        // With another status a client would not wait for one that names it.
-        if let (true, EraPair::ToModern, Some(id)) = (is_nameless, &self.between, read.id) {
-            edits.extend(Edit::replace(read.text, id, self.id.as_str()));
-        }
-        Translated::On {
-            answers: self.wants_answer() && (is_nameless || read.answers(&self.id)),
-            is_error,
-            text: read.edited(edits),
-        }
+        let cancellation = (!is_answered).then(|| pooled.cancellation());
+        pooled.lease.take().map(|lease| (lease, cancellation))
     }
 }
 
-impl SessionAliases {
-    fn alias(&self, named: AliasKind, own: &str) -> String {
-        let server = (self.server, self.server_name.as_str());
-        alias::make(&self.keys, named, &self.session, server, own)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::routing::call_headers::CallerHeaders;
+    use crate::gateway::translate::translated::Translated;
+    use crate::gateway::upstream::protocol::UpstreamSession;
+    use crate::http::Headers;
+    use crate::mcp::capabilities::ServerCapabilities;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-/// Tasks of the two eras have nothing but their name in common.
-fn is_task(name: &str) -> bool {
-    name.starts_with("tasks/")
+    const META: ModernMeta<'_> = ModernMeta {
+        protocol_version: "2026-07-28",
+        capabilities: "{}",
+        info: None,
+    };
+
+    fn gateway() -> Gateway {
+        let config = br#"{"servers":[{"name":"w","passthroughHeaders":["authorization"],"allowCredentialHeaders":true}]}"#;
+        Config::parse(config).unwrap().gateway.unwrap()
+    }
+
+    fn parsed(body: &str) -> Message<'_> {
+        Message::parse(body.as_bytes()).unwrap()
+    }
+
+    fn request(method: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}"}}"#)
+    }
+
+    fn lease(gateway: &Gateway) -> SessionLease {
+        let server = gateway.servers[0].id;
+        let headers = Headers::from_pairs([("authorization", "secret-token")]);
+        SessionLease {
+            server,
+            key: None,
+            link: Rc::new(UpstreamSession {
+                version: "2025-06-18",
+                session: Some("secret-session".into()),
+            }),
+            offers: ServerCapabilities::TOOLS,
+            headers: CallerHeaders::of(&headers, gateway, &[server]).unwrap(),
+        }
+    }
+
+    /// A modern client's request to a legacy server, with the id `gw-1` there.
+    fn to_legacy(gateway: &Gateway) -> Translation {
+        let body = request("tools/call");
+        let lease = (gateway, Some(lease(gateway)));
+        let server = &gateway.servers[0];
+        let (translation, _) =
+            Translation::to_legacy(server, &parsed(&body), "gw-1", lease).unwrap();
+        translation
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_missing_method_differs_from_a_message_that_is_no_request() {
+        let gateway = gateway();
+        let server = &gateway.servers[0];
+        let error = |body: &str| {
+            let translated = Translation::to_modern(server, &parsed(body), META);
+            translated.map(drop).err()
+        };
+        for method in ["resources/subscribe", "logging/setLevel", "tasks/get"] {
+            let expected = Some(UntranslatableRequest::UnknownMethod);
+            assert_eq!(error(&request(method)), expected, "{method}");
+        }
+        assert_eq!(error(&request("tools/call")), None);
+        let response = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let not_a_request = Some(UntranslatableRequest::NotARequest);
+        assert_eq!(error(response), not_a_request);
+        let notification = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
+        for body in [response, notification] {
+            let to_legacy = Translation::to_legacy(server, &parsed(body), "1", (&gateway, None));
+            assert_eq!(to_legacy.map(drop).err(), not_a_request, "{body}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_gateway_answers_for_a_client_that_has_no_session() {
+        let translation = to_legacy(&gateway());
+        for (request, expected) in [
+            (
+                r#"{"jsonrpc":"2.0","id":"a\u0062","method":"ping"}"#,
+                r#"{"jsonrpc":"2.0","id":"a\u0062","result":{}}"#,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1.0,"method":"roots/\"list"}"#,
+                r#"{"jsonrpc":"2.0","id":1.0,"error":{"code":-32601,"message":"Method not found: roots/\"list: this client declared no such capability"}}"#,
+            ),
+        ] {
+            let reply = Some(expected.as_bytes().to_vec());
+            let translated = translation.translate(request);
+            assert_eq!(translated, Ok(Translated::Withheld { reply }), "{request}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_without_an_answer_is_cancelled_once() {
+        let mut translation = to_legacy(&gateway());
+        let (_, cancellation) = translation.release(false).unwrap();
+        let expected = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"gw-1","reason":"the client is gone"}}"#;
+        assert_eq!(cancellation, Some(expected.as_bytes().to_vec()));
+        assert!(translation.release(false).is_none());
+        let (_, cancellation) = to_legacy(&gateway()).release(true).unwrap();
+        assert_eq!(cancellation, None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_get_has_no_id_and_no_answer() {
+        let config = Rc::new(Config::parse(b"{}").unwrap());
+        let stream = Translation::policy_mode(config, Principal::default(), None);
+        assert_eq!(stream.id, None);
+        for text in [
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#,
+            r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+        ] {
+            let translated = stream.translate(text);
+            let is_answer = |it: &Translated| {
+                matches!(
+                    it,
+                    Translated::Forwarded {
+                        is_answer: true,
+                        ..
+                    }
+                )
+            };
+            assert!(!is_answer(&translated.unwrap()), "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_shows_no_credentials() {
+        let shown = format!("{:?}", to_legacy(&gateway()));
+        assert!(shown.contains("authorization"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
 }

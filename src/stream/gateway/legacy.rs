@@ -117,10 +117,10 @@ impl Stream {
             method::INITIALIZED => Ok(()),
             method::PROGRESS => {
                 // Of a request of a server's, which alone knows the token.
-                let token = translate::ids::referred(message);
+                let token = translate::ids::reference(message);
                 let own = token.and_then(|token| own_name(gateway, session, token, worker));
                 if let Some((server, own)) = own
-                    && let Some(edit) = translate::ids::referring(message, &own)
+                    && let Some(edit) = translate::ids::reference_edit(message, &own)
                 {
                     let body = edit::apply(message.text, vec![edit]);
                     return self.tell(gateway, session, Some(server), &body, headers, worker);
@@ -128,7 +128,7 @@ impl Stream {
                 Ok(())
             }
             method::CANCELLED => {
-                let Some(id) = translate::ids::referred(message) else {
+                let Some(id) = translate::ids::reference(message) else {
                     return Ok(());
                 };
                 let to = match gateway.single_server() {

@@ -6,7 +6,8 @@ use crate::gateway::routing::forwarding;
 use crate::gateway::routing::request_headers::{self, McpHeaders};
 use crate::gateway::session::alias::{self, AliasKind};
 use crate::gateway::session::{Session, SessionPart};
-use crate::gateway::translate::translation::{Sent, Translation};
+use crate::gateway::translate::sent_message::SentMessage;
+use crate::gateway::translate::translation::Translation;
 use crate::gateway::worker::Worker;
 use crate::http::Headers;
 use crate::mcp::era::Era;
@@ -131,7 +132,7 @@ impl Stream {
             .map(|server| server.calls);
         effects.extend(count(calls, 1));
         effects.push(Effect::ClearRouteCache);
-        let names = naming(worker, session, server, Sent::Nothing)?;
+        let names = naming(worker, session, server, SentMessage::Nothing)?;
         let translation = Translation::legacy(server, None, names);
         self.phase = Phase::Routed(RoutedRequest::new(server, translation));
         Ok(effects)

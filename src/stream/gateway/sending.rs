@@ -9,8 +9,10 @@ use crate::gateway::routing::target::Target;
 use crate::gateway::routing::{forwarding, request_headers};
 use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::translate;
-use crate::gateway::translate::request::ModernMeta;
-use crate::gateway::translate::translation::{Sent, SessionAliases, Translation};
+use crate::gateway::translate::request::{ModernMeta, UntranslatableRequest};
+use crate::gateway::translate::sent_message::SentMessage;
+use crate::gateway::translate::session_aliases::SessionAliases;
+use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::gateway::worker::Worker;
 use crate::gateway::worker::session_pool::SessionLease;
@@ -57,7 +59,10 @@ impl Stream {
             Client::Modern => None,
             Client::Legacy(session) => Some(session),
         };
-        let refused = || no_method(request);
+        let refused = |why| match why {
+            UntranslatableRequest::UnknownMethod => no_method(request),
+            UntranslatableRequest::NotARequest => Refusal::Internal,
+        };
         let (translation, mut edits) = match (session, &way.protocol) {
             (None, UpstreamProtocol::Modern) => (Translation::modern(server, message), Vec::new()),
             (Some(session), UpstreamProtocol::Legacy(_)) => {
@@ -65,7 +70,7 @@ impl Stream {
                     let id = message.id().unwrap_or("null");
                     worker.requests.began(&session.id, id, server.id);
                 }
-                let names = naming(worker, session, server, Sent::Request)?;
+                let names = naming(worker, session, server, SentMessage::Request)?;
                 (
                     Translation::legacy(server, Some(message), names),
                     Vec::new(),
@@ -77,12 +82,12 @@ impl Stream {
                     capabilities: &session.capabilities,
                     info: session.info.as_deref(),
                 };
-                Translation::to_modern(server, message, meta).ok_or_else(refused)?
+                Translation::to_modern(server, message, meta).map_err(refused)?
             }
             (None, UpstreamProtocol::Legacy(_)) => {
                 let id = worker.next_id();
                 let own = (gateway, way.held);
-                Translation::to_legacy(server, message, &id, own).ok_or_else(refused)?
+                Translation::to_legacy(server, message, &id, own).map_err(refused)?
             }
         };
         edits.extend(renamed(server, message, about)?);
@@ -131,7 +136,7 @@ impl Stream {
         };
         let body = Some(edit::apply(request.message.text, vec![edit]));
         let effects = self.sent(request, attributes, (server, None, heading, body))?;
-        let names = naming(worker, session, server, Sent::Response)?;
+        let names = naming(worker, session, server, SentMessage::Response)?;
         let translation = Translation::legacy(server, Some(request.message), names);
         self.phase = Phase::Routed(RoutedRequest::new(server, translation));
         Ok(effects)
@@ -194,7 +199,7 @@ pub(in crate::stream) fn naming(
     worker: &Worker,
     session: &Session,
     server: &Server,
-    sent: Sent,
+    sent: SentMessage,
 ) -> Result<SessionAliases, Refusal> {
     let sealing = worker.sealing.as_ref().ok_or(Refusal::Internal)?;
     let link = session.part(server.id).and_then(SessionPart::link);

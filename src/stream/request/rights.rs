@@ -64,7 +64,7 @@ impl Stream {
     }
 
     fn translation(&self, known: &HostFacts, list: Option<(ListKind, String)>) -> Translation {
-        Translation::listed(Rc::clone(&self.config), known.rights.clone(), list)
+        Translation::policy_mode(Rc::clone(&self.config), known.rights.clone(), list)
     }
 
     fn reads_lists(&mut self, translation: Translation) {

@@ -1,6 +1,6 @@
 //! The answer to a routed request as a stream of events, one by one.
 
-use crate::gateway::translate::translation::Translated;
+use crate::gateway::translate::translated::Translated;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
@@ -50,17 +50,19 @@ impl Stream {
                 Data::Empty => return out.extend(event.rewritten(None, id.as_deref())),
                 Data::Unreadable => return nonsense = Some(NO_MESSAGE),
             };
-            match translation.pass(&text) {
-                Ok(Translated::On { text, answers, .. }) => {
-                    *answered |= answers;
-                    match (text, id) {
+            match translation.translate(&text) {
+                Ok(Translated::Forwarded {
+                    changed, is_answer, ..
+                }) => {
+                    *answered |= is_answer;
+                    match (changed, id) {
                         (None, None) => out.extend_from_slice(event.raw),
-                        (text, id) => {
-                            out.extend(event.rewritten(text.as_deref(), id.as_deref()));
+                        (changed, id) => {
+                            out.extend(event.rewritten(changed.as_deref(), id.as_deref()));
                         }
                     }
                 }
-                Ok(Translated::Kept(tell)) => told.extend(tell),
+                Ok(Translated::Withheld { reply }) => told.extend(reply),
                 Ok(Translated::NotInVersion) => nonsense = Some(Failure::NotInVersion),
                 // What a client could read in another way is not passed on.
                 Err(_) => nonsense = Some(NO_MESSAGE),
@@ -100,7 +102,7 @@ impl Stream {
             return;
         };
         let server = routed.server.and_then(|id| gateway.server(id));
-        if let (Some(server), Some(held)) = (server, routed.translation.held()) {
+        if let (Some(server), Some(held)) = (server, routed.translation.lease()) {
             for message in told {
                 let call = Call::tell(server, &held.link, message, &held.headers);
                 worker.outbox.push(call);

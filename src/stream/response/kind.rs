@@ -1,7 +1,8 @@
 //! The answer of a server to a request that was routed to it: whether it is
 //! one, and what becomes of it.
 
-use crate::gateway::translate::translation::{Sent, Translation};
+use crate::gateway::translate::sent_message::SentMessage;
+use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::{Headers, media_type};
 
@@ -80,11 +81,11 @@ impl ResponseKind {
     }
 
     /// Of an answer in policy mode, in which a list may stand.
-    fn of_any(headers: &Headers, status: u16, sent: Sent, end: bool) -> Self {
+    fn of_any(headers: &Headers, status: u16, sent: SentMessage, end: bool) -> Self {
         let content_type = headers.text("content-type").unwrap_or_default();
         let is_events = media_type::is(content_type, "text/event-stream");
         match status {
-            200..=299 if end || (sent == Sent::Nothing && !is_events) => Self::Pass,
+            200..=299 if end || (sent == SentMessage::Nothing && !is_events) => Self::Pass,
             200..=299 if media_type::is_encoded(headers) => Self::Failed(Failure::Encoded),
             200 if is_events => Self::Events,
             200 if media_type::is(content_type, "application/json") => Self::Message(status),
@@ -98,16 +99,18 @@ impl ResponseKind {
             .text(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or_default();
-        if translation.is_policys() {
-            return Self::of_any(headers, status, translation.sent(), end);
+        if translation.is_policy_mode() {
+            return Self::of_any(headers, status, translation.sent_message(), end);
         }
         let other = Self::Failed(Failure::Status(status));
         let content_type = headers.text("content-type").unwrap_or_default();
-        match (status, translation.sent()) {
-            (401 | 403, _) => return Self::Failed(translation.refused(status)),
-            (404, _) if translation.has_session() => return Self::Failed(Failure::SessionLost),
-            (200..=299, Sent::Response) => return Self::Pass,
-            (405, Sent::Nothing) => return Self::Failed(Failure::NoStream),
+        match (status, translation.sent_message()) {
+            (401 | 403, _) => return Self::Failed(translation.unauthorized_failure(status)),
+            (404, _) if translation.has_server_session() => {
+                return Self::Failed(Failure::SessionLost);
+            }
+            (200..=299, SentMessage::Response) => return Self::Pass,
+            (405, SentMessage::Nothing) => return Self::Failed(Failure::NoStream),
             (200 | 400 | 402..=499, _) => {}
             _ => return other,
         }
@@ -121,7 +124,7 @@ impl ResponseKind {
             };
         }
         // An error is looked into in any case: it may be none of JSON-RPC.
-        if status == 200 && !translation.reads() {
+        if status == 200 && !translation.must_read_messages() {
             return Self::Pass;
         }
         if media_type::is_encoded(headers) {

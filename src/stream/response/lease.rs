@@ -20,7 +20,7 @@ impl RoutedRequest {
         match failure {
             // Some servers say 400 when they know a session no longer.
             Failure::SessionLost | Failure::Status(400) => {
-                if let Some(held) = self.translation.forgotten() {
+                if let Some(held) = self.translation.take_lease() {
                     if let Some(key) = &held.key {
                         worker.pool.drop(key, &held.link);
                     }
@@ -35,7 +35,7 @@ impl RoutedRequest {
                 }
             }
             _ => {
-                if let Some(held) = self.translation.held() {
+                if let Some(held) = self.translation.lease() {
                     worker.pool.heard(held, None);
                 }
             }

@@ -1,7 +1,8 @@
 //! The answer to a request that was routed to a server, as it comes.
 
 use crate::config::{Server, ServerId};
-use crate::gateway::translate::translation::{Translated, Translation};
+use crate::gateway::translate::translated::Translated;
+use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
 use crate::http::{Headers, Reply};
@@ -47,7 +48,7 @@ impl RoutedRequest {
         Self {
             server: Some(server.id),
             name: server.name.clone(),
-            answered: !translation.wants_answer(),
+            answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Passing,
         }
@@ -58,7 +59,7 @@ impl RoutedRequest {
         Self {
             server: None,
             name: "upstream".to_owned(),
-            answered: !translation.wants_answer(),
+            answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Passing,
         }
@@ -85,7 +86,9 @@ impl RoutedRequest {
     fn refusal(&self, failure: &Failure) -> Refusal {
         match failure {
             // The gateway's own session is not the client's business.
-            Failure::SessionLost if !self.translation.is_bridged() => Refusal::SessionUnknown,
+            Failure::SessionLost if !self.translation.uses_pooled_session() => {
+                Refusal::SessionUnknown
+            }
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
             _ => failure.refusal(&self.name),
@@ -126,7 +129,7 @@ impl Stream {
             routed.failed_in_session(failure, gateway, worker);
         }
         let mut effects: Vec<Effect> = Vec::new();
-        let is_gateways = !routed.translation.is_policys();
+        let is_gateways = !routed.translation.is_policy_mode();
         if is_gateways && (reading != ResponseKind::Pass || is_from_server(details)) {
             let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
             effects.extend(theirs.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
@@ -249,11 +252,11 @@ impl Stream {
         let (status, text) = (*status, std::mem::take(text));
         let read = std::str::from_utf8(&text)
             .ok()
-            .and_then(|text| routed.translation.pass(text).ok());
+            .and_then(|text| routed.translation.translate(text).ok());
         let (body, is_error) = match read {
-            Some(Translated::On {
-                text: changed,
-                answers: true,
+            Some(Translated::Forwarded {
+                changed,
+                is_answer: true,
                 is_error,
             }) => (changed, is_error),
             Some(Translated::NotInVersion) => return self.message_failed(&Failure::NotInVersion),
@@ -331,7 +334,7 @@ impl Stream {
         effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
         let line = format!("server {} {}", routed.name, failure.for_log());
         effects.push(Effect::Log(log::Level::Debug, line));
-        refusal.reply(Some(&routed.translation.id))
+        refusal.reply(routed.translation.id.as_deref())
     }
 
     /// Bytes of one message that must be looked into.

@@ -1,0 +1,110 @@
+//! What the client gets of one message of a server.
+
+use crate::gateway::session::alias::AliasKind;
+use crate::gateway::translate::ids;
+use crate::gateway::translate::result::{self, UntranslatableResult};
+use crate::gateway::translate::server_message::{MessageKind, ServerMessage, UnreadableMessage};
+use crate::gateway::translate::translation::Translation;
+use crate::gateway::translate::translation_kind::TranslationKind;
+use crate::mcp::json::edit::Edit;
+
+/// The translation of one message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Translated {
+    /// The client gets the message.
+    Forwarded {
+        /// The message as the client gets it; `None` where it stays unchanged.
+        changed: Option<Vec<u8>>,
+        /// Whether it answers the client's request.
+        is_answer: bool,
+        /// Whether it is a JSON-RPC error.
+        is_error: bool,
+    },
+    /// The client does not get the message.
+    Withheld {
+        /// The gateway's own answer, for the server; `None` where there is nothing
+        /// to answer.
+        reply: Option<Vec<u8>>,
+    },
+    /// The message cannot be expressed in the client's version of MCP.
+    NotInVersion,
+}
+
+impl Translation {
+    /// Translates the message `text` of the server.
+    ///
+    /// # Errors
+    /// `text` is not a message that each client reads in the same way.
+    pub fn translate(&self, text: &str) -> Result<Translated, UnreadableMessage> {
+        let message = match ServerMessage::read(text, self.shape, &self.uri_prefix) {
+            // In policy mode the stream of a GET need not be one of MCP: what is no JSON
+            // passes.
+            Err(UnreadableMessage::NotJson(_))
+                if self.is_policy_mode() && !self.expects_answer() =>
+            {
+                return Ok(Translated::Forwarded {
+                    changed: None,
+                    is_answer: false,
+                    is_error: false,
+                });
+            }
+            read => read?,
+        };
+        match &self.kind {
+            TranslationKind::BothModern => Ok(self.forwarded(message, Vec::new())),
+            TranslationKind::BothLegacy(aliases) => {
+                let alias = |original: &str| aliases.alias(AliasKind::Request, original);
+                let edits = ids::alias_edits(&message, alias);
+                Ok(self.forwarded(message, edits))
+            }
+            TranslationKind::LegacyToModern => match (&message.kind, result::to_legacy(&message)) {
+                // Modern servers send no requests.
+                (MessageKind::Request(_), _) => Ok(Translated::Withheld { reply: None }),
+                (_, Ok(edits)) => Ok(self.forwarded(message, edits)),
+                (_, Err(UntranslatableResult::Incomplete)) => Ok(Translated::NotInVersion),
+                (_, Err(UntranslatableResult::NotAnObject)) => {
+                    Err(UnreadableMessage::NotOneMessage)
+                }
+            },
+            TranslationKind::ModernToLegacy(pooled) => pooled.translate(message),
+            TranslationKind::PolicyMode(list) => {
+                let is_response = message.kind == MessageKind::Response;
+                let filtered = is_response.then(|| list.filter(text)).transpose()?;
+                Ok(Translated::Forwarded {
+                    is_answer: self.is_answer(&message),
+                    is_error: message.kind == MessageKind::Error,
+                    changed: filtered.flatten(),
+                })
+            }
+        }
+    }
+
+    /// `message` with these edits and those of its URIs.
+    fn forwarded(&self, message: ServerMessage<'_>, mut edits: Vec<Edit>) -> Translated {
+        // The client must find the error of its request by the id.
+        if let (TranslationKind::LegacyToModern, true, Some(null), Some(id)) = (
+            &self.kind,
+            is_error_without_id(&message),
+            message.id,
+            &self.id,
+        ) {
+            edits.extend(Edit::replace(message.text, null, id.as_str()));
+        }
+        Translated::Forwarded {
+            is_answer: self.is_answer(&message),
+            is_error: message.kind == MessageKind::Error,
+            changed: message.edited(edits),
+        }
+    }
+
+    /// Whether `message` answers the client's request. An error without an id does: the
+    /// server could not read the request.
+    fn is_answer(&self, message: &ServerMessage<'_>) -> bool {
+        let has_id = || self.id.as_ref().is_some_and(|id| message.answers(id));
+        self.expects_answer() && (is_error_without_id(message) || has_id())
+    }
+}
+
+fn is_error_without_id(message: &ServerMessage<'_>) -> bool {
+    message.kind == MessageKind::Error && matches!(message.id, None | Some("null"))
+}
