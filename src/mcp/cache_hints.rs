@@ -1,6 +1,7 @@
 //! How long, and by whom, a result may be kept (MCP 2026-07-28, caching hints).
 
 use crate::mcp::json;
+use crate::mcp::json::object::{ObjectWriter, push_members};
 
 /// Nothing is kept for longer than a day.
 const LONGEST_MS: u64 = 86_400_000;
@@ -48,17 +49,20 @@ impl CacheHints {
         }
     }
 
-    /// Appends `"ttlMs":…,"cacheScope":…`.
-    pub fn push_json(self, out: &mut Vec<u8>) {
-        // What no answer has bounded is no promise.
-        let ttl_ms = if self.ttl_ms == u64::MAX {
+    /// Adds the members `ttlMs` and `cacheScope` to a result.
+    pub fn write(self, result: &mut ObjectWriter<'_>) {
+        // The time of [`CacheHints::ALL`] is not one that a server gave.
+        let ttl_ms = if self.ttl_ms == Self::ALL.ttl_ms {
             0
         } else {
             self.ttl_ms
         };
-        out.extend_from_slice(br#""ttlMs":"#);
-        out.extend_from_slice(ttl_ms.to_string().as_bytes());
-        out.extend_from_slice(br#","cacheScope":"#);
-        json::push_string(out, if self.public { "public" } else { "private" });
+        result.json("ttlMs", ttl_ms.to_string());
+        result.string("cacheScope", if self.public { "public" } else { "private" });
+    }
+
+    /// Appends `"ttlMs":…,"cacheScope":…` to an object that is not finished.
+    pub fn push_json(self, out: &mut Vec<u8>) {
+        push_members(out, |result| self.write(result));
     }
 }

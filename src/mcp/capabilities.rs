@@ -2,7 +2,7 @@
 //! What else they declare (`listChanged`, `subscribe`, extensions) binds one
 //! server and its client.
 
-use crate::mcp::json::{self, Shape};
+use crate::mcp::json::{self, Shape, edit};
 use crate::mcp::list::ListKind;
 
 /// A set of capabilities.
@@ -86,10 +86,8 @@ impl ServerCapabilities {
     /// The set as `ServerCapabilities`, JSON text.
     pub fn json(self) -> String {
         let members = ALL.iter().filter(|(_, offer)| self.contains(*offer));
-        let members: Vec<String> = members
-            .map(|(name, _)| format!("\"{name}\":{{}}"))
-            .collect();
-        format!("{{{}}}", members.join(","))
+        let members: Vec<_> = members.map(|(name, _)| (*name, "{}")).collect();
+        edit::object(&members)
     }
 }
 

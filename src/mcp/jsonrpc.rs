@@ -3,6 +3,17 @@
 
 use super::json::object::{ObjectWriter, push_object};
 
+/// The message is not JSON (JSON-RPC 2.0 section 5.1, as the codes below).
+pub const PARSE_ERROR: i64 = -32700;
+/// The message is JSON, but not a JSON-RPC message that can be taken.
+pub const INVALID_REQUEST: i64 = -32600;
+/// The method does not exist.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// The parameters are not valid.
+pub const INVALID_PARAMS: i64 = -32602;
+/// The request failed for a reason that is not the client's.
+pub const INTERNAL_ERROR: i64 = -32603;
+
 /// A request for `method` with the id `id` (JSON-RPC 2.0 section 4).
 pub fn request(id: &str, method: &str, params: impl AsRef<[u8]>) -> Vec<u8> {
     message(|message| {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::attributes::{Attributes, Chosen};
 use super::{Refusal, Status};
 use crate::mcp::header_value;
-use crate::mcp::json;
+use crate::mcp::json::object::push_object;
 use crate::mcp::method::Subject;
 
 /// Every header that this filter shows to later ones. What a client sends
@@ -200,28 +200,23 @@ fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str)
 /// The whole in one JSON object, laid out as the native filter's metadata.
 fn object(attributes: &Attributes<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"#);
-    json::push_string(&mut out, &attributes.method);
-    if let Some(id) = attributes.id {
-        out.extend_from_slice(br#","id":"#);
-        out.extend_from_slice(id.as_bytes());
-    }
-    if let Some(params) = &attributes.params {
-        out.extend_from_slice(br#","params":"#);
-        params.push_json(&mut out);
-    }
-    out.extend_from_slice(br#","is_mcp_request":true"#);
-    if let Some((key, group)) = attributes.group {
-        out.push(b',');
-        json::push_string(&mut out, key);
-        out.push(b':');
-        json::push_string(&mut out, group);
-    }
-    if let Some(chosen) = &attributes.server {
-        out.extend_from_slice(br#","server":"#);
-        json::push_string(&mut out, &chosen.server);
-    }
-    out.push(b'}');
+    push_object(&mut out, |object| {
+        object.string("jsonrpc", "2.0");
+        object.string("method", &attributes.method);
+        if let Some(id) = attributes.id {
+            object.json("id", id);
+        }
+        if let Some(params) = &attributes.params {
+            params.push_json(object.member("params"));
+        }
+        object.json("is_mcp_request", "true");
+        if let Some((key, group)) = attributes.group {
+            object.string(key, group);
+        }
+        if let Some(chosen) = &attributes.server {
+            object.string("server", &chosen.server);
+        }
+    });
     out
 }
 

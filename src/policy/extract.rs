@@ -10,6 +10,7 @@ use prost_types::{Struct, Value};
 
 use super::Refusal;
 use crate::mcp::Invalid;
+use crate::mcp::json::object::push_object;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::{fold, is_lookalike};
 use crate::mcp::message::Params;
@@ -147,18 +148,11 @@ impl Extracted<'_> {
     /// Appends the JSON text.
     pub fn push_json(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Object(members) => {
-                out.push(b'{');
-                for (at, (name, value)) in members.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b',');
-                    }
-                    json::push_string(out, name);
-                    out.push(b':');
-                    value.push_json(out);
+            Self::Object(members) => push_object(out, |object| {
+                for (name, value) in members {
+                    value.push_json(object.member(name));
                 }
-                out.push(b'}');
-            }
+            }),
             Self::Text(text) => json::push_string(out, text),
             Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
         }

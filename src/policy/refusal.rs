@@ -8,7 +8,11 @@ use std::borrow::Cow;
 
 use super::Status;
 use crate::http::{Reply, challenge};
-use crate::mcp::json;
+use crate::mcp::json::object::push_object;
+use crate::mcp::json::push_strings;
+use crate::mcp::jsonrpc::{
+    self, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR,
+};
 use crate::mcp::list::ListKind;
 use crate::mcp::standard_headers::Mismatch;
 use crate::mcp::{Invalid, version};
@@ -92,23 +96,18 @@ pub enum Refusal {
     ServerTimeout(String),
 }
 
-// JSON-RPC 2.0 section 5.1.
-const PARSE_ERROR: i32 = -32700;
-const INVALID_REQUEST: i32 = -32600;
-const METHOD_NOT_FOUND: i32 = -32601;
-const INVALID_PARAMS: i32 = -32602;
-const INTERNAL_ERROR: i32 = -32603;
-// MCP up to 2025-11-25; beside the 404 that says it.
-const SESSION_NOT_FOUND: i32 = -32001;
-// HTTP's.
-const FORBIDDEN: i32 = 403;
+// The code that MCP's SDKs send with the 404 for an unknown session, up to 2025-11-25.
+const SESSION_NOT_FOUND: i64 = -32001;
+// The HTTP status, since neither JSON-RPC nor MCP has a code for it.
+const UNAUTHORIZED: i64 = 401;
+const FORBIDDEN: i64 = 403;
 // MCP 2026-07-28, error codes.
-const HEADER_MISMATCH: i32 = -32020;
-const UNSUPPORTED_VERSION: i32 = -32022;
+const HEADER_MISMATCH: i64 = -32020;
+const UNSUPPORTED_VERSION: i64 = -32022;
 
 impl Refusal {
     /// HTTP status, JSON-RPC code, and the outcome that is shown.
-    fn row(&self) -> (u16, i32, Status) {
+    fn row(&self) -> (u16, i64, Status) {
         match self {
             Self::Body(Invalid::NotJson(_)) => (400, PARSE_ERROR, Status::ParseError),
             Self::Body(Invalid::NotJsonRpc(_)) => (400, INVALID_REQUEST, Status::NotJsonRpc),
@@ -224,26 +223,22 @@ impl Refusal {
     fn data(&self) -> Option<String> {
         let mut data = Vec::new();
         match self {
-            Self::Version(requested) => {
-                data.extend_from_slice(br#"{"supported":"#);
-                json::push_strings(&mut data, version::MODERN);
-                data.extend_from_slice(br#","requested":"#);
-                json::push_string(&mut data, requested);
-            }
+            Self::Version(requested) => push_object(&mut data, |data| {
+                push_strings(data.member("supported"), version::MODERN);
+                data.string("requested", requested);
+            }),
             Self::UnknownName(ListKind::Resources, uri) => {
-                data.extend_from_slice(br#"{"uri":"#);
-                json::push_string(&mut data, uri);
+                push_object(&mut data, |data| data.string("uri", uri));
             }
             _ => return None,
         }
-        data.push(b'}');
         String::from_utf8(data).ok()
     }
 
     /// The answer, with `id` as the request had it; `null` where it had none.
     pub fn reply(&self, id: Option<&str>) -> Reply {
         let (status, code, outcome) = self.row();
-        let body = error(id, code, &self.message(), self.data().as_deref());
+        let body = jsonrpc::error(id, code, &self.message(), self.data().as_deref());
         let reply = Reply::json(status, body, outcome.as_str());
         match self {
             Self::HttpMethod(allow) => reply.with("allow", *allow),
@@ -259,24 +254,8 @@ impl Refusal {
 /// What clients look for in the body of a 401 that another filter made without
 /// one; `id` as in [`Refusal::reply`]. The code is HTTP's, as for what `authorization` denies.
 pub fn unauthorized(id: Option<&str>) -> Reply {
-    let body = error(id, 401, "Unauthorized", None);
+    let body = jsonrpc::error(id, UNAUTHORIZED, "Unauthorized", None);
     Reply::json(401, body, "mcp_unauthorized")
-}
-
-/// A JSON-RPC error response (JSON-RPC 2.0 section 5.1); `id` and `data` are JSON.
-fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Vec<u8> {
-    let mut body = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-    body.extend_from_slice(id.unwrap_or("null").as_bytes());
-    body.extend_from_slice(br#","error":{"code":"#);
-    body.extend_from_slice(code.to_string().as_bytes());
-    body.extend_from_slice(br#","message":"#);
-    json::push_string(&mut body, message);
-    if let Some(data) = data {
-        body.extend_from_slice(br#","data":"#);
-        body.extend_from_slice(data.as_bytes());
-    }
-    body.extend_from_slice(b"}}");
-    body
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::object::{push_members, push_object};
 use crate::mcp::json::{self, Shape};
 
 /// Something else in place of a part of a text; an empty part is where
@@ -53,23 +54,23 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
     out
 }
 
-/// Members of an object to write: names, and values as JSON.
-pub type Members<'m> = [(&'m str, &'m str)];
-
-/// An object of these members.
-pub fn object(members: &Members<'_>) -> String {
-    format!("{{{}}}", written(members.iter()))
+/// The object with these members: names, and values as JSON texts.
+pub fn object(members: &[(&str, &str)]) -> String {
+    let mut out = Vec::new();
+    push_object(&mut out, |object| {
+        for (name, value) in members {
+            object.json(name, value);
+        }
+    });
+    // Written from strings.
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn written<'m>(members: impl Iterator<Item = &'m (&'m str, &'m str)>) -> String {
-    let members = members.map(|(name, value)| format!("{}:{value}", json::quoted(name)));
-    members.collect::<Vec<_>>().join(",")
-}
-
-/// The edits with which `object`, a slice of `whole`, has these members: where
-/// one stands its value is replaced, each time it stands there; the others are
-/// put in at the start. `None` when it is no object.
-pub fn set(whole: &str, object: &str, members: &Members<'_>) -> Option<Vec<Edit>> {
+/// The edits that give `object`, a slice of `whole`, these members: names, and
+/// values as JSON texts. If a member is there, its value is replaced, each time
+/// that it is there; the others are inserted at the start. `None` if `object` is
+/// not an object.
+pub fn set(whole: &str, object: &str, members: &[(&str, &str)]) -> Option<Vec<Edit>> {
     let mut edits = Vec::new();
     let mut is_there = vec![false; members.len()];
     let mut is_empty = true;
@@ -82,12 +83,16 @@ pub fn set(whole: &str, object: &str, members: &Members<'_>) -> Option<Vec<Edit>
         }
     });
     let start = inside(whole, object, shape)?;
-    let missing = members.iter().zip(is_there);
-    let missing = missing.filter_map(|(member, is_there)| (!is_there).then_some(member));
-    let mut new = written(missing);
+    let mut new = Vec::new();
+    push_members(&mut new, |object| {
+        let members = members.iter().zip(is_there);
+        for ((name, value), _) in members.filter(|(_, is_there)| !is_there) {
+            object.json(name, value);
+        }
+    });
     if !new.is_empty() {
         if !is_empty {
-            new.push(',');
+            new.push(b',');
         }
         edits.push(Edit::insert(start, new));
     }

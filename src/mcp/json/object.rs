@@ -12,12 +12,16 @@ pub struct ObjectWriter<'o> {
 /// Writes an object with the members that `write` adds at the end of `out`.
 pub fn push_object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
     out.push(b'{');
-    let mut object = ObjectWriter {
+    push_members(out, write);
+    out.push(b'}');
+}
+
+/// The same without the braces.
+pub(in crate::mcp) fn push_members(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    write(&mut ObjectWriter {
         out,
         is_empty: true,
-    };
-    write(&mut object);
-    out.push(b'}');
+    });
 }
 
 impl ObjectWriter<'_> {
