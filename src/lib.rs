@@ -30,7 +30,6 @@
 )]
 
 pub mod config;
-#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 pub mod edge;
 pub mod gateway;
 pub mod http;

@@ -52,9 +52,11 @@ fn lines_with(folder: &str, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn only_the_edge_names_the_host() {
+fn only_the_edge_for_envoy_names_the_host() {
     for folder in [
+        "src/bin",
         "src/config",
+        "src/edge/abi",
         "src/gateway",
         "src/http",
         "src/mcp",
@@ -113,6 +115,16 @@ fn each_room_knows_only_the_rooms_below_it() {
         (
             "src/config",
             &["crate::gateway", "crate::stream", "crate::edge"],
+        ),
+        (
+            "src/edge/abi",
+            &[
+                "crate::mcp",
+                "crate::config",
+                "crate::gateway",
+                "crate::stream",
+                "crate::edge::envoy",
+            ],
         ),
         ("src/gateway", &["crate::stream", "crate::edge"]),
         ("src/stream", &["crate::edge"]),

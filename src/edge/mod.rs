@@ -1,20 +1,7 @@
-//! Envoy: the only code that names `proxy_wasm`. Turns callbacks into events
-//! and effects into host calls.
+//! The edge between the core and Envoy: the only code that knows the proxy-wasm
+//! ABI (version 0.2.1). `abi` reads and writes its bytes and compiles on every
+//! target; `envoy` makes the host calls and compiles for Envoy only.
 
-// The SDK's macro writes the module's entry point, which has no documentation.
-#![allow(missing_docs)]
-
-mod host;
-mod http;
-mod known;
-mod pairs;
-mod property;
-mod queue;
-mod root;
-mod shared;
-mod shared_data;
-
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
-}}
+pub mod abi;
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+mod envoy;

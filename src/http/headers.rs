@@ -8,12 +8,12 @@ use std::ops::Range;
 #[derive(Debug, Default, Clone)]
 pub struct Headers {
     bytes: Vec<u8>,
-    fields: Vec<Field>,
+    fields: Vec<FieldRange>,
 }
 
-/// Where one field stands in the buffer.
+/// Where one field is in the buffer, in bytes.
 #[derive(Debug, Clone)]
-pub struct Field {
+pub struct FieldRange {
     /// The name.
     pub name: Range<usize>,
     /// The value.
@@ -32,7 +32,7 @@ pub struct Repeated;
 
 impl Headers {
     /// Fields that stand in `bytes`; what reaches beyond it counts as empty.
-    pub fn new(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
+    pub fn new(bytes: Vec<u8>, fields: Vec<FieldRange>) -> Self {
         Self { bytes, fields }
     }
 
@@ -44,7 +44,7 @@ impl Headers {
         for (name, value) in pairs {
             let name = headers.push(name.as_bytes());
             let value = headers.push(value.as_ref());
-            headers.fields.push(Field { name, value });
+            headers.fields.push(FieldRange { name, value });
         }
         headers
     }

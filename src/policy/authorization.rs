@@ -93,24 +93,12 @@ pub enum Verdict {
     Failed,
 }
 
-impl Verdict {
-    /// What `expr_evaluate` answered: a boolean is one byte, and nothing else is
-    /// taken for one.
-    pub fn of(answer: Option<&[u8]>) -> Self {
-        match answer {
-            Some([1]) => Self::True,
-            Some([0]) => Self::False,
-            _ => Self::Failed,
-        }
-    }
-}
-
 /// What is known of a caller, from the request's headers on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Principal {
     /// One for each of [`Authorization::expressions`].
     pub verdicts: Vec<Verdict>,
-    /// One for each of [`Authorization::sources`], as [`super::scopes::read`] reads them.
+    /// The scopes at each of [`Authorization::sources`].
     pub scopes: Vec<Vec<String>>,
 }
 
@@ -528,23 +516,6 @@ mod tests {
         // A verdict that is not there has failed.
         let denying = rules("ALLOW", r#"{"action":"DENY","when":"a"}"#);
         assert!(!allows(&denying, "tools/call x"));
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn only_the_one_byte_of_a_boolean_is_taken_for_one() {
-        for (answer, expected) in [
-            (Some(&b"\x01"[..]), Verdict::True),
-            (Some(b"\x00"), Verdict::False),
-            (Some(b""), Verdict::Failed),
-            (Some(b"1"), Verdict::Failed),
-            (Some(b"\x02"), Verdict::Failed),
-            (Some(b"\x01\x00"), Verdict::Failed),
-            (Some(&[1, 0, 0, 0, 0, 0, 0, 0]), Verdict::Failed),
-            (Some(b"true"), Verdict::Failed),
-            (None, Verdict::Failed),
-        ] {
-            assert_eq!(Verdict::of(answer), expected, "{answer:?}");
-        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -358,11 +358,11 @@ async fn an_expression_that_does_not_compile_is_told_with_its_place() {
     for (n, (when, said)) in [
         (
             "request.headers[",
-            "is no expression of CEL that Envoy knows",
+            "is not a CEL expression that Envoy can compile",
         ),
         (
             "nobody.knows.this(",
-            "is no expression of CEL that Envoy knows",
+            "is not a CEL expression that Envoy can compile",
         ),
         (
             "filter_state['wasm.mcp.tool'] == 'x'",

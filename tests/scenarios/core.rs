@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mcp_gateway::config::Config;
+use mcp_gateway::edge::abi::value;
 use mcp_gateway::gateway::upstream::call::{Call, CallResponse};
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::gateway::worker::calls::{DispatchId, StreamId};
 use mcp_gateway::gateway::worker::page_cache::Store;
 use mcp_gateway::http::Headers;
-use mcp_gateway::policy::authorization::{Principal, Verdict};
-use mcp_gateway::policy::scopes;
+use mcp_gateway::policy::authorization::Principal;
 use mcp_gateway::stream::{Effect, Event, Flow, HostFacts, Stream};
 
 use crate::format::{self, Case, Message, Names, Parts, Scenarios, Seen, WORKER};
@@ -189,12 +189,12 @@ impl Driver<'_> {
             verdicts: authorization
                 .expressions
                 .iter()
-                .map(|it| Verdict::of(case.verdict(&it.text).as_deref()))
+                .map(|it| value::verdict(case.verdict(&it.text).as_deref()))
                 .collect(),
             scopes: authorization
                 .sources
                 .iter()
-                .map(|it| scopes::read(metadata(&it.namespace, &it.path).as_deref()))
+                .map(|it| value::scopes(metadata(&it.namespace, &it.path).as_deref()))
                 .collect(),
         });
         HostFacts {

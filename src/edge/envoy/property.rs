@@ -1,9 +1,8 @@
-//! What Envoy knows of a request beside its headers: properties, and expressions
-//! of its CEL over them.
+//! Envoy's attributes of a request or a plugin, and its CEL expressions over them.
 
 use std::ptr::null_mut;
 
-use super::host::{PARSE_FAILURE, Refused, foreign, ok, owned};
+use super::host::{HostCallError, PARSE_FAILURE, call_foreign_function, ok, owned};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -15,28 +14,25 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// A property of the stream or the plugin, by the parts of its path, where it
-/// is a text.
+/// The attribute at `path`, if it is UTF-8.
 pub(super) fn text(path: &[&str]) -> Option<String> {
     String::from_utf8(bytes(path)?).ok()
 }
 
-/// Compiles an expression of Envoy's CEL; gives the token that stands for it.
-pub(super) fn compile(expression: &str) -> Result<u32, Refused> {
-    let token = foreign("expr_create", expression.as_bytes())?;
-    let token = token.as_slice().try_into();
-    Ok(u32::from_le_bytes(
-        token.map_err(|_| Refused(PARSE_FAILURE))?,
-    ))
+/// Compiles a CEL expression; returns its token.
+pub(super) fn compile(expression: &str) -> Result<u32, HostCallError> {
+    let token = call_foreign_function("expr_create", expression.as_bytes())?;
+    let token = token.as_slice().try_into().map_err(|_| PARSE_FAILURE)?;
+    Ok(u32::from_le_bytes(token))
 }
 
-/// What the expression with this token comes to on this request, as Envoy writes
-/// it; `None` where it fails.
+/// The result of the expression with this token for this request, as bytes (see
+/// [`crate::edge::abi::value`]). `None` if the evaluation failed.
 pub(super) fn evaluate(token: u32) -> Option<Vec<u8>> {
-    foreign("expr_evaluate", &token.to_le_bytes()).ok()
+    call_foreign_function("expr_evaluate", &token.to_le_bytes()).ok()
 }
 
-/// A property of the stream or the plugin as Envoy writes it.
+/// The attribute at `path`, as bytes (see [`crate::edge::abi::value`]).
 pub(super) fn bytes(path: &[&str]) -> Option<Vec<u8>> {
     let path = path.join("\0");
     let (mut data, mut size) = (null_mut(), 0);

@@ -1,30 +1,30 @@
-//! Host calls of the proxy-wasm ABI 0.2.1 that return what the host answers.
+//! Host calls of the proxy-wasm ABI 0.2.1 that return the host's status.
 //!
-//! The SDK's own panic on an answer they do not expect, such as `BadArgument`
-//! outside the phase of a call, and that ends the worker's VM. Here a call that
-//! the host refuses is an error like any other.
+//! The SDK's host calls panic on a status that they do not expect, such as
+//! `BadArgument` for a call outside its phase, and a panic ends the worker's VM.
+//! Here such a status is an error.
 
 use std::borrow::Cow;
 use std::ptr::{null, null_mut};
 
-use super::pairs;
+use crate::edge::abi::map;
 use crate::http::Headers;
 use crate::metrics::MetricKind;
 
-/// The status with which the host refused a call.
+/// A host call failed. The number is the status that the host returned, not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) u32);
+pub(super) struct HostCallError(pub(super) u32);
 
-/// Header maps, as the ABI numbers them.
+/// The header maps that are used here, of those that the ABI has.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Map {
+pub(super) enum HeaderMap {
     Request,
     RequestTrailers,
     Response,
     CallResponse,
 }
 
-/// Buffers, as the ABI numbers them.
+/// The buffers that are used here, of those that the ABI has.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Buffer {
     RequestBody,
@@ -33,7 +33,7 @@ pub(super) enum Buffer {
     PluginConfiguration,
 }
 
-impl Map {
+impl HeaderMap {
     fn number(self) -> u32 {
         match self {
             Self::Request => 0,
@@ -55,11 +55,11 @@ impl Buffer {
     }
 }
 
-/// The ABI's status for what cannot be read.
-pub(super) const PARSE_FAILURE: u32 = 4;
+/// The ABI's status for bytes that cannot be parsed.
+pub(super) const PARSE_FAILURE: HostCallError = HostCallError(4);
 
-/// The ABI's status for an internal failure: a callback inside a callback.
-pub(super) const BUSY: Refused = Refused(10);
+/// The ABI's status for an internal failure. Here: a callback inside another one.
+pub(super) const INTERNAL_FAILURE: HostCallError = HostCallError(10);
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -131,8 +131,8 @@ unsafe extern "C" {
     fn random_get(data: *mut u8, size: usize) -> u16;
 }
 
-/// Fills `bytes` with what nobody can guess. Without it there are no secrets:
-/// the host always has some, or this VM does not go on.
+/// Fills `bytes` with random numbers for secrets. Ends the VM if the host has
+/// none, since without them no key and no session id would be secret.
 pub(super) fn random(bytes: &mut [u8]) {
     // SAFETY: the pointer is valid for writes of this size.
     if unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) } != 0 {
@@ -140,15 +140,16 @@ pub(super) fn random(bytes: &mut [u8]) {
     }
 }
 
-pub(super) fn ok(status: u32) -> Result<(), Refused> {
+/// The result of a host call that returned `status`.
+pub(super) fn ok(status: u32) -> Result<(), HostCallError> {
     if status == 0 {
         Ok(())
     } else {
-        Err(Refused(status))
+        Err(HostCallError(status))
     }
 }
 
-/// Takes over what the host allocated in this module for a result.
+/// Takes ownership of a result that the host allocated in this module.
 ///
 /// # Safety
 /// `data` is null, or was allocated by the SDK's `proxy_on_memory_allocate`
@@ -161,8 +162,8 @@ pub(super) unsafe fn owned(data: *mut u8, size: usize) -> Vec<u8> {
     unsafe { Vec::from_raw_parts(data, size, size) }
 }
 
-/// All fields of a header map, in one host call.
-pub(super) fn headers(map: Map) -> Result<Headers, Refused> {
+/// All fields of a header map.
+pub(super) fn headers(map: HeaderMap) -> Result<Headers, HostCallError> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: both pointers are valid for writes; the result is ours.
     let bytes = unsafe {
@@ -173,17 +174,17 @@ pub(super) fn headers(map: Map) -> Result<Headers, Refused> {
         ))?;
         owned(data, size)
     };
-    // What cannot be read cannot be stripped either.
+    // An error, since no forged header could be removed from an unreadable map.
     let fields = if bytes.is_empty() {
         Vec::new()
     } else {
-        pairs::fields(&bytes).ok_or(Refused(PARSE_FAILURE))?
+        map::fields(&bytes).ok_or(PARSE_FAILURE)?
     };
     Ok(Headers::new(bytes, fields))
 }
 
-/// Makes `value` the one field called `name`.
-pub(super) fn set_header(map: Map, name: &str, value: &str) -> Result<(), Refused> {
+/// Replaces every field called `name` by one with `value`.
+pub(super) fn set_header(map: HeaderMap, name: &str, value: &str) -> Result<(), HostCallError> {
     // SAFETY: the pointers are valid for their sizes during the call.
     ok(unsafe {
         proxy_replace_header_map_value(
@@ -197,7 +198,7 @@ pub(super) fn set_header(map: Map, name: &str, value: &str) -> Result<(), Refuse
 }
 
 /// Adds a field called `name`.
-pub(super) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Refused> {
+pub(super) fn add_header(map: HeaderMap, name: &str, value: &str) -> Result<(), HostCallError> {
     // SAFETY: the pointers are valid for their sizes during the call.
     ok(unsafe {
         proxy_add_header_map_value(
@@ -211,20 +212,20 @@ pub(super) fn add_header(map: Map, name: &str, value: &str) -> Result<(), Refuse
 }
 
 /// Removes every field called `name`.
-pub(super) fn remove_header(map: Map, name: &str) -> Result<(), Refused> {
+pub(super) fn remove_header(map: HeaderMap, name: &str) -> Result<(), HostCallError> {
     // SAFETY: the pointer is valid for its size during the call.
     ok(unsafe { proxy_remove_header_map_value(map.number(), name.as_ptr(), name.len()) })
 }
 
 /// Removes every field of a map.
-pub(super) fn clear(map: Map) -> Result<(), Refused> {
-    let none = pairs::encoded(std::iter::empty());
+pub(super) fn clear(map: HeaderMap) -> Result<(), HostCallError> {
+    let none = map::encoded(std::iter::empty());
     // SAFETY: the pointer is valid for its size during the call.
     ok(unsafe { proxy_set_header_map_pairs(map.number(), none.as_ptr(), none.len()) })
 }
 
 /// The first `size` bytes of a buffer.
-pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, Refused> {
+pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostCallError> {
     if size == 0 {
         return Ok(Vec::new());
     }
@@ -243,8 +244,8 @@ pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, Refused> {
 }
 
 /// Replaces all of a buffer: the whole body of the request, or the part of the
-/// answer's that has come.
-pub(super) fn replace(buffer: Buffer, body: &[u8]) -> Result<(), Refused> {
+/// response body that has arrived.
+pub(super) fn replace(buffer: Buffer, body: &[u8]) -> Result<(), HostCallError> {
     // SAFETY: the pointer is valid for its size during the call.
     ok(
         unsafe {
@@ -253,55 +254,57 @@ pub(super) fn replace(buffer: Buffer, body: &[u8]) -> Result<(), Refused> {
     )
 }
 
-/// Makes host calls act on this context, until the callback ends.
-pub(super) fn act_on(context: u32) -> Result<(), Refused> {
+/// Makes host calls act on this context until the callback ends.
+pub(super) fn set_effective_context(context: u32) -> Result<(), HostCallError> {
     // SAFETY: no pointers.
     ok(unsafe { proxy_set_effective_context(context) })
 }
 
-/// The queue of which [`in_root`] tells; no queue of the host has this number.
-pub(super) const IN_ROOT: u32 = 0;
+/// The number of a queue with which [`call_root`] calls. The host never gives a
+/// queue this number.
+pub(super) const CALL_ROOT: u32 = 0;
 
-/// Has the SDK run the root context's `on_queue_ready`, as the host would.
+/// Calls `on_queue_ready` of the root context through the SDK, as the host would.
 ///
-/// The SDK delivers the answer to a callout to the context whose callback was
-/// running when it was sent, and forgets it where that is gone. So that no
-/// call depends on the stream that asked first, all are sent from there.
-pub(super) fn in_root(root: u32) {
+/// The SDK delivers the response to a callout to the context whose callback sent
+/// it, and drops the response if that context is gone. So the root context sends
+/// all callouts: then no callout depends on the stream that asked for it first.
+pub(super) fn call_root(root: u32) {
     unsafe extern "C" {
         fn proxy_on_queue_ready(context: u32, queue: u32);
     }
     // SAFETY: it is a function of this module, which takes any numbers; no
     // callback of the root context is running.
-    unsafe { proxy_on_queue_ready(root, IN_ROOT) }
+    unsafe { proxy_on_queue_ready(root, CALL_ROOT) }
 }
 
-/// Has the host run the root context's `on_tick` every so many milliseconds.
-pub(super) fn tick_every(period: u32) -> Result<(), Refused> {
+/// Makes the host call `on_tick` of the root context every `period` milliseconds.
+pub(super) fn set_tick_period(period: u32) -> Result<(), HostCallError> {
     // SAFETY: no pointers.
     ok(unsafe { proxy_set_tick_period_milliseconds(period) })
 }
 
-/// Writes filter state `wasm.<key>`.
-pub(super) fn set_state(key: &str, value: &[u8]) -> Result<(), Refused> {
+/// Writes the filter state `wasm.<key>`.
+pub(super) fn set_filter_state(key: &str, value: &[u8]) -> Result<(), HostCallError> {
     // SAFETY: the pointers are valid for their sizes during the call.
     ok(unsafe { proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
 }
 
-/// Lets a held request go on.
-pub(super) fn resume_request() -> Result<(), Refused> {
+/// Continues a request that is held.
+pub(super) fn resume_request() -> Result<(), HostCallError> {
     // SAFETY: no pointers; 0 is the request.
     ok(unsafe { proxy_continue_stream(0) })
 }
 
-/// Answers the request.
-pub(super) fn reply(
+/// Sends a local response to the client. Envoy shows `details` as
+/// `%RESPONSE_CODE_DETAILS%`.
+pub(super) fn send_local_response(
     status: u16,
     details: &str,
     headers: &[(Cow<'static, str>, String)],
     body: &[u8],
-) -> Result<(), Refused> {
-    let headers = pairs::encoded(
+) -> Result<(), HostCallError> {
+    let headers = map::encoded(
         headers
             .iter()
             .map(|(name, value)| (&**name, value.as_str())),
@@ -321,8 +324,11 @@ pub(super) fn reply(
     })
 }
 
-/// Calls one of Envoy's foreign functions.
-pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> {
+/// Calls the foreign function of Envoy called `name`; returns its result.
+pub(super) fn call_foreign_function(
+    name: &str,
+    arguments: &[u8],
+) -> Result<Vec<u8>, HostCallError> {
     let (mut data, mut size) = (null_mut(), 0);
     let start = if arguments.is_empty() {
         null()
@@ -344,8 +350,8 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
     }
 }
 
-/// Defines a metric; gives the number that stands for it.
-pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused> {
+/// Defines a metric; returns its number.
+pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, HostCallError> {
     let kind = match kind {
         MetricKind::Counter => 0,
         MetricKind::Histogram => 2,
@@ -356,8 +362,8 @@ pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused
     Ok(metric)
 }
 
-/// Adds to a counter; the host takes more than nothing only.
-pub(super) fn increment(metric: u32, by: u64) -> Result<(), Refused> {
+/// Adds `by` to a counter. Does nothing for 0, which the host does not take.
+pub(super) fn increment(metric: u32, by: u64) -> Result<(), HostCallError> {
     match i64::try_from(by) {
         Ok(by) if by > 0 => {
             // SAFETY: no pointers.
@@ -368,7 +374,7 @@ pub(super) fn increment(metric: u32, by: u64) -> Result<(), Refused> {
 }
 
 /// Records a value in a histogram.
-pub(super) fn record(metric: u32, value: u64) -> Result<(), Refused> {
+pub(super) fn record(metric: u32, value: u64) -> Result<(), HostCallError> {
     // SAFETY: no pointers.
     ok(unsafe { proxy_record_metric(metric, value) })
 }

@@ -1,11 +1,12 @@
-//! How this plugin has its worker call it when no other callback runs: a
-//! shared queue of the host, which only this plugin on this worker knows.
+//! A way to get a callback from Envoy's event loop, when no other callback of
+//! this VM is running: a shared queue of the host that only this plugin on this
+//! worker uses. It holds empty values; only the callback counts.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ptr::null_mut;
 
-use super::host::{Refused, ok, owned};
+use super::host::{HostCallError, ok, owned};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -14,14 +15,14 @@ unsafe extern "C" {
     fn proxy_dequeue_shared_queue(queue: u32, value: *mut *mut u8, value_size: *mut usize) -> u32;
 }
 
-/// The queue, which exists from its first use.
+/// The queue; registered when it is first used.
 #[derive(Default)]
-pub(super) struct Queue(Cell<Option<u32>>);
+pub(super) struct CallbackQueue(Cell<Option<u32>>);
 
-impl Queue {
-    /// Has the host call `on_queue_ready` of the root context from its event
-    /// loop, outside of any other callback.
-    pub(super) fn wake(&self) -> Result<(), Refused> {
+impl CallbackQueue {
+    /// Makes the host call `on_queue_ready` of the root context from its event
+    /// loop.
+    pub(super) fn schedule(&self) -> Result<(), HostCallError> {
         let queue = match self.0.get() {
             Some(queue) => queue,
             None => self.register()?,
@@ -30,8 +31,8 @@ impl Queue {
         ok(unsafe { proxy_enqueue_shared_queue(queue, "".as_ptr(), 0) })
     }
 
-    /// Takes what [`wake`](Self::wake) put there.
-    pub(super) fn woken(&self) {
+    /// Removes one value from the queue; for the callback that it caused.
+    pub(super) fn dequeue(&self) {
         let Some(queue) = self.0.get() else {
             return;
         };
@@ -50,9 +51,10 @@ impl Queue {
         }
     }
 
-    fn register(&self) -> Result<u32, Refused> {
-        // Workers share queues by name, and the last to register one has it. The
-        // standard library seeds its hashes from the host's random numbers.
+    fn register(&self) -> Result<u32, HostCallError> {
+        // Workers that register one name share the queue, and only the last of
+        // them gets its callbacks. So the name is random: the standard library
+        // seeds its hashes with the host's random numbers.
         let random = RandomState::new().build_hasher().finish();
         let name = format!("mcp-gateway {random:016x}");
         let mut queue = 0;

@@ -1,4 +1,4 @@
-//! What the workers of one VM share, as the host keeps it.
+//! The host's shared data: one key-value store for all workers of one VM id.
 
 use std::ptr::null_mut;
 
@@ -46,8 +46,8 @@ impl Store for SharedData {
     }
 
     fn set(&self, key: &str, value: &[u8]) {
-        // 0: whatever stands there. SAFETY: the pointers are valid for their
-        // sizes during the call.
+        // 0 replaces the value whatever it is. SAFETY: the pointers are valid for
+        // their sizes during the call.
         let _ = unsafe {
             proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0)
         };

@@ -1,4 +1,5 @@
-//! One worker's plugin: its configuration, and what its streams share.
+//! The root context of one plugin on one worker: it reads the configuration and
+//! creates the HTTP contexts.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,9 +10,9 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use super::host::{self, Buffer};
-use super::http::Handle;
+use super::http_context::StreamHandle;
+use super::plugin::Plugin;
 use super::property;
-use super::shared::Shared;
 use super::shared_data::SharedData;
 use crate::config::Config;
 use crate::gateway::worker::Worker;
@@ -21,7 +22,8 @@ use crate::policy::export;
 /// The root context.
 pub(super) struct Root {
     id: u32,
-    shared: Option<Rc<Shared>>,
+    /// `None` until a configuration was accepted.
+    plugin: Option<Rc<Plugin>>,
     worker: Rc<RefCell<Worker>>,
 }
 
@@ -31,20 +33,20 @@ impl Root {
         let worker = Worker::new(clock, host::random, Box::new(SharedData));
         Self {
             id,
-            shared: None,
+            plugin: None,
             worker: Rc::new(RefCell::new(worker)),
         }
     }
 }
 
-/// How often idle sessions are looked for, in milliseconds.
+/// How often idle sessions are ended, in milliseconds.
 const TICK: u32 = 30_000;
 
-const OWN_KEY: &str = "session.keys is not set: this process has made a key of its own; sessions of legacy clients end with it, and no other replica knows them";
+const OWN_KEY: &str = "session.keys is not set: this process uses a random key; sessions of legacy clients end with this process, and other replicas do not know them";
 
 /// Envoy's `DeclarePropertyArguments`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct DeclareProperty {
+struct DeclarePropertyArguments {
     #[prost(string, tag = "1")]
     name: String,
     /// `WasmType`: 1 is `String`.
@@ -57,8 +59,8 @@ struct DeclareProperty {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
-        if let Some(shared) = &self.shared {
-            shared.answered(token, headers, body_size);
+        if let Some(plugin) = &self.plugin {
+            plugin.deliver(token, headers, body_size);
         }
     }
 }
@@ -66,9 +68,9 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let config = host::buffer(Buffer::PluginConfiguration, size)
-            .map_err(|refused| format!("cannot be read: host status {}", refused.0))
+            .map_err(|error| format!("cannot be read: host status {}", error.0))
             .and_then(|bytes| {
-                // Those of `vm_config.environment_variables`.
+                // The VM sees those of `vm_config.environment_variables` only.
                 let variable = |name: &str| std::env::var(name).ok();
                 Config::parse_with(&bytes, &variable).map_err(|error| error.to_string())
             })
@@ -91,12 +93,12 @@ impl RootContext for Root {
                 }
                 let metrics = define_metrics(&config);
                 if config.gateway.is_some() {
-                    // Without it idle sessions wait for the next request to end.
-                    let _ = host::tick_every(TICK);
+                    // Without it, idle sessions end with the next request.
+                    let _ = host::set_tick_period(TICK);
                 }
                 let worker = Rc::clone(&self.worker);
                 let host = (metrics, expressions);
-                self.shared = Some(Rc::new(Shared::new(self.id, config, host, worker)));
+                self.plugin = Some(Rc::new(Plugin::new(self.id, config, host, worker)));
                 true
             }
             Err(error) => {
@@ -107,23 +109,23 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.tidy();
+        if let Some(plugin) = &self.plugin {
+            plugin.tidy();
         }
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        match &self.shared {
-            Some(shared) if queue == host::IN_ROOT => shared.dispatch(),
-            Some(shared) => shared.write(),
+        match &self.plugin {
+            Some(plugin) if queue == host::CALL_ROOT => plugin.send_callout(),
+            Some(plugin) => plugin.write_bodies(),
             None => {}
         }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         // Envoy creates no stream on a plugin whose configuration was refused.
-        let shared = self.shared.as_ref()?;
-        Some(Box::new(Handle::new(id, shared)))
+        let plugin = self.plugin.as_ref()?;
+        Some(Box::new(StreamHandle::new(id, plugin)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -131,17 +133,17 @@ impl RootContext for Root {
     }
 }
 
-/// Has Envoy compile the expressions of `authorization`.
+/// Compiles the expressions of `authorization` in Envoy; returns their tokens.
 ///
 /// # Errors
-/// The first that it refuses.
+/// Envoy cannot compile one of them.
 fn compiled(config: &Config) -> Result<Vec<u32>, String> {
     let authorization = config.authorization.iter();
     let expressions = authorization.flat_map(|it| &it.expressions);
     let compiled = expressions.map(|expression| {
         property::compile(&expression.text).map_err(|_| {
             format!(
-                "{}: {:?} is no expression of CEL that Envoy knows",
+                "{}: {:?} is not a CEL expression that Envoy can compile",
                 expression.field, expression.text
             )
         })
@@ -149,7 +151,8 @@ fn compiled(config: &Config) -> Result<Vec<u32>, String> {
     compiled.collect()
 }
 
-/// Defines all metrics. One that the host refuses is not counted.
+/// Defines all metrics; returns their kinds and numbers. A metric that the host
+/// does not define is not counted.
 fn define_metrics(config: &Config) -> Vec<(MetricKind, u32)> {
     let define = |(kind, name): &(MetricKind, String)| {
         (*kind, host::define_metric(*kind, name).unwrap_or(0))
@@ -157,17 +160,18 @@ fn define_metrics(config: &Config) -> Vec<(MetricKind, u32)> {
     config.metrics.names().iter().map(define).collect()
 }
 
-/// Makes CEL compare filter state with strings instead of bytes. Where Envoy
-/// refuses, the state is still written.
+/// Declares filter state as strings, so that CEL compares it with strings instead
+/// of bytes. If Envoy does not accept that, the state is still written.
 fn declare_state() {
     for key in export::STATE {
-        let arguments = DeclareProperty {
+        let arguments = DeclarePropertyArguments {
             name: (*key).to_owned(),
             kind: 1,
             span: 1,
         };
-        if let Err(refused) = host::foreign("declare_property", &arguments.encode_to_vec()) {
-            log::debug!("declare_property {key}: host status {}", refused.0);
+        let declared = host::call_foreign_function("declare_property", &arguments.encode_to_vec());
+        if let Err(error) = declared {
+            log::debug!("declare_property {key}: host status {}", error.0);
         }
     }
 }

@@ -1,17 +1,17 @@
-//! What Envoy knows of who sent a request.
+//! What Envoy knows about the caller of a request.
 
+use super::plugin::Plugin;
 use super::property;
-use super::shared::Shared;
+use crate::edge::abi::value;
 use crate::http::Headers;
-use crate::policy::authorization::{Principal, Verdict};
-use crate::policy::scopes;
+use crate::policy::authorization::Principal;
 use crate::stream::{HostFacts, Stream};
 
-/// What Envoy knows of who sent the request. It is asked while the headers
-/// are there: expressions over headers that have gone on are true or false
-/// without an error.
-pub(super) fn of(headers: &Headers, stream: &Stream, shared: &Shared) -> HostFacts {
-    let config = &shared.config;
+/// What Envoy knows about the caller of a request with these `headers`. Call it
+/// while Envoy has the headers: later, an expression over headers would be true
+/// or false without an error.
+pub(super) fn of(headers: &Headers, stream: &Stream, plugin: &Plugin) -> HostFacts {
+    let config = &plugin.config;
     let identity = stream.identity();
     if config.authorization.is_none() && identity.is_none() {
         return HostFacts::default();
@@ -26,14 +26,14 @@ pub(super) fn of(headers: &Headers, stream: &Stream, shared: &Shared) -> HostFac
         property::bytes(&place.into_iter().chain(path).collect::<Vec<_>>())
     };
     let rights = config.authorization.as_ref().map(|authorization| {
-        let verdicts = shared.expressions.iter();
+        let expressions = plugin.expressions.iter();
         let sources = authorization.sources.iter();
         Principal {
-            verdicts: verdicts
-                .map(|token| Verdict::of(property::evaluate(*token).as_deref()))
+            verdicts: expressions
+                .map(|token| value::verdict(property::evaluate(*token).as_deref()))
                 .collect(),
             scopes: sources
-                .map(|source| scopes::read(metadata(&source.namespace, &source.path).as_deref()))
+                .map(|source| value::scopes(metadata(&source.namespace, &source.path).as_deref()))
                 .collect(),
         }
     });

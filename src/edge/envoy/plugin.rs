@@ -1,0 +1,266 @@
+//! What the root context and the HTTP contexts of one plugin on one worker share:
+//! the configuration, the state of the worker, and the callouts that are in flight.
+//!
+//! The root context sends all callouts, since it outlives every stream: several
+//! streams may wait for one response, and none of them may be needed to get it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proxy_wasm::hostcalls::dispatch_http_call;
+use proxy_wasm::types::Status;
+
+use super::callback_queue::CallbackQueue;
+use super::host::{self, Buffer, HeaderMap, HostCallError};
+use super::http_stream::HttpStream;
+use crate::config::Config;
+use crate::gateway::upstream::call::{Call, CallResponse};
+use crate::gateway::worker::Worker;
+use crate::gateway::worker::calls::{Delivery, DispatchId};
+use crate::http::media_type;
+use crate::mcp;
+use crate::metrics::MetricKind;
+
+/// Shared by the root context and the HTTP contexts.
+pub(super) struct Plugin {
+    /// The id of the root context.
+    root: u32,
+    pub(super) config: Rc<Config>,
+    /// The host's numbers of [`Config::metrics`], in their order.
+    pub(super) metrics: Vec<(MetricKind, u32)>,
+    /// The host's tokens of the expressions of `authorization`, in their order.
+    pub(super) expressions: Vec<u32>,
+    pub(super) worker: Rc<RefCell<Worker>>,
+    /// The streams that may wait for callouts, by their context ids.
+    streams: RefCell<HashMap<u32, Rc<RefCell<HttpStream>>>>,
+    /// The callouts in flight, by the host's tokens.
+    in_flight: RefCell<HashMap<u32, DispatchId>>,
+    callout: RefCell<Callout>,
+    /// A callback of the root context is running.
+    is_in_root_callback: Cell<bool>,
+    queue: CallbackQueue,
+    /// The streams whose bodies wait for [`write_bodies`](Self::write_bodies).
+    bodies: RefCell<Vec<u32>>,
+}
+
+/// What [`Plugin::send`] hands to the root context, and what it gets back.
+#[derive(Default)]
+enum Callout {
+    #[default]
+    None,
+    /// To be sent.
+    ToSend(Rc<Call>),
+    /// Sent, with the host's token; or not sent, with what comes of it.
+    Done(Result<u32, CallResponse>),
+}
+
+impl Plugin {
+    pub(super) fn new(
+        root: u32,
+        config: Config,
+        (metrics, expressions): (Vec<(MetricKind, u32)>, Vec<u32>),
+        worker: Rc<RefCell<Worker>>,
+    ) -> Self {
+        Self {
+            root,
+            config: Rc::new(config),
+            metrics,
+            expressions,
+            worker,
+            streams: RefCell::default(),
+            in_flight: RefCell::default(),
+            callout: RefCell::default(),
+            is_in_root_callback: Cell::new(false),
+            queue: CallbackQueue::default(),
+            bodies: RefCell::default(),
+        }
+    }
+
+    /// Adds the stream with the context id `id`.
+    pub(super) fn add_stream(&self, id: u32, stream: &Rc<RefCell<HttpStream>>) {
+        self.streams.borrow_mut().insert(id, Rc::clone(stream));
+    }
+
+    /// Removes a stream that is over.
+    pub(super) fn remove_stream(&self, id: u32) {
+        self.streams.borrow_mut().remove(&id);
+    }
+
+    /// Sends a callout for the context `context`, that of a stream or the root.
+    ///
+    /// # Errors
+    /// It was not sent: the result of the call.
+    pub(super) fn send(
+        &self,
+        context: u32,
+        dispatch: DispatchId,
+        call: Rc<Call>,
+    ) -> Result<(), CallResponse> {
+        self.callout.replace(Callout::ToSend(call));
+        // Both contexts exist: a callback of `context` is running, and the root
+        // context outlives it. So neither call can fail.
+        let _ = host::set_effective_context(self.root);
+        if self.is_in_root_callback.get() {
+            self.send_callout();
+        } else {
+            host::call_root(self.root);
+        }
+        let _ = host::set_effective_context(context);
+        match self.callout.take() {
+            Callout::Done(Ok(token)) => {
+                self.in_flight.borrow_mut().insert(token, dispatch);
+                Ok(())
+            }
+            Callout::Done(Err(response)) => Err(response),
+            Callout::None | Callout::ToSend(_) => Err(CallResponse::Unreachable),
+        }
+    }
+
+    /// Sends the callout that waits. Runs in the root context.
+    pub(super) fn send_callout(&self) {
+        let Callout::ToSend(call) = self.callout.take() else {
+            return;
+        };
+        let headers = call
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, value.as_str()))
+            .collect();
+        let sent = dispatch_http_call(
+            &call.cluster,
+            headers,
+            Some(&call.body),
+            Vec::new(),
+            call.timeout,
+        );
+        let sent = sent.map_err(|status| match status {
+            Status::BadArgument => CallResponse::NoCluster,
+            _ => CallResponse::Unreachable,
+        });
+        self.callout.replace(Callout::Done(sent));
+    }
+
+    /// Delivers the response to the callout with this token. Runs in the root context.
+    pub(super) fn deliver(&self, token: u32, headers: usize, body_size: usize) {
+        let Some(dispatch) = self.in_flight.borrow_mut().remove(&token) else {
+            return;
+        };
+        let response = if headers == 0 {
+            CallResponse::Reset
+        } else {
+            response(body_size)
+        };
+        self.is_in_root_callback.set(true);
+        for delivery in self.deliveries(dispatch, &response) {
+            let to = self.streams.borrow().get(&delivery.to.0).cloned();
+            if let Some(stream) = to
+                && host::set_effective_context(delivery.to.0).is_ok()
+                && let Ok(mut stream) = stream.try_borrow_mut()
+            {
+                stream.call_done(delivery.call, delivery.answer);
+            }
+        }
+        self.send_unawaited();
+        let _ = host::set_effective_context(self.root);
+        self.is_in_root_callback.set(false);
+    }
+
+    /// Whether a callback of the root context is running, and not one of a stream.
+    pub(super) fn is_in_root_callback(&self) -> bool {
+        self.is_in_root_callback.get()
+    }
+
+    /// Has the body of `stream` [written](Self::write_bodies) soon.
+    pub(super) fn write_body_later(&self, stream: u32) -> Result<(), HostCallError> {
+        self.queue.schedule()?;
+        self.bodies.borrow_mut().push(stream);
+        Ok(())
+    }
+
+    /// Writes the bodies that wait. Runs in the root context, from Envoy's event
+    /// loop.
+    pub(super) fn write_bodies(&self) {
+        self.queue.dequeue();
+        self.is_in_root_callback.set(true);
+        for stream in self.bodies.take() {
+            self.write_body(stream);
+        }
+        let _ = host::set_effective_context(self.root);
+        self.is_in_root_callback.set(false);
+    }
+
+    /// Envoy answers 413 inside the host call if the body is too long for its
+    /// buffer: the response passes this filter, and the stream ends, all before
+    /// the host call returns. So nothing may borrow the stream or the worker
+    /// during it, neither here nor in the SDK.
+    fn write_body(&self, stream: u32) -> Option<()> {
+        let http_stream = self.streams.borrow().get(&stream).cloned()?;
+        host::set_effective_context(stream).ok()?;
+        let body = http_stream.try_borrow_mut().ok()?.take_body()?;
+        let written = host::replace(Buffer::RequestBody, &body);
+        http_stream.try_borrow_mut().ok()?.body_written(written);
+        Some(())
+    }
+
+    /// Ends the gateway's own sessions with servers that are idle. Runs in the root
+    /// context.
+    pub(super) fn tidy(&self) {
+        if let (Ok(mut worker), Some(gateway)) =
+            (self.worker.try_borrow_mut(), &self.config.gateway)
+        {
+            worker.tidy(gateway);
+        }
+        self.is_in_root_callback.set(true);
+        self.send_unawaited();
+        self.is_in_root_callback.set(false);
+    }
+
+    /// Sends the calls for whose results no stream waits.
+    fn send_unawaited(&self) {
+        let calls = match self.worker.try_borrow_mut() {
+            Ok(mut worker) => worker.posted(),
+            Err(_) => Vec::new(),
+        };
+        for (dispatch, call) in calls {
+            if let Err(response) = self.send(self.root, dispatch, call) {
+                self.deliveries(dispatch, &response);
+            }
+        }
+    }
+
+    /// The results of `dispatch` for the streams that wait for it.
+    pub(super) fn deliveries(
+        &self,
+        dispatch: DispatchId,
+        response: &CallResponse,
+    ) -> Vec<Delivery> {
+        match (self.worker.try_borrow_mut(), &self.config.gateway) {
+            (Ok(mut worker), Some(gateway)) => worker.done(dispatch, response, gateway),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The response to a callout, from the buffers of its callback.
+fn response(body_size: usize) -> CallResponse {
+    let (Ok(headers), Ok(body)) = (
+        host::headers(HeaderMap::CallResponse),
+        host::buffer(Buffer::CallResponseBody, body_size),
+    ) else {
+        return CallResponse::Reset;
+    };
+    if media_type::is_encoded(&headers) {
+        return CallResponse::Encoded;
+    }
+    let status = headers.text(":status");
+    match status.and_then(|status| status.parse().ok()) {
+        Some(status) => CallResponse::Http {
+            status,
+            content_type: headers.text("content-type").map(str::to_owned),
+            session: headers.text(mcp::SESSION_HEADER).map(str::to_owned),
+            body,
+        },
+        None => CallResponse::Reset,
+    }
+}
