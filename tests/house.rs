@@ -2,6 +2,7 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,68 +70,47 @@ fn only_the_edge_for_envoy_names_the_host() {
     }
 }
 
+/// What each part of the library may name of the library, itself aside.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("src/http", &[]),
+    ("src/mcp", &["http"]),
+    ("src/policy", &["http", "mcp"]),
+    ("src/metrics.rs", &["policy"]),
+    ("src/seal.rs", &[]),
+    ("src/config", &["http", "mcp", "metrics", "policy", "seal"]),
+    (
+        "src/gateway",
+        &["config", "http", "mcp", "metrics", "policy", "seal"],
+    ),
+    (
+        "src/stream",
+        &[
+            "config", "gateway", "http", "mcp", "metrics", "policy", "seal",
+        ],
+    ),
+    ("src/edge/abi", &["edge", "http", "policy"]),
+];
+
 #[test]
-fn each_room_knows_only_the_rooms_below_it() {
-    for (folder, strangers) in [
-        (
-            "src/http",
-            &[
-                "crate::mcp",
-                "crate::policy",
-                "crate::config",
-                "crate::gateway",
-                "crate::stream",
-                "crate::edge",
-            ][..],
-        ),
-        (
-            "src/mcp",
-            &[
-                "crate::policy",
-                "crate::config",
-                "crate::gateway",
-                "crate::stream",
-                "crate::edge",
-            ],
-        ),
-        (
-            "src/policy",
-            &[
-                "crate::config",
-                "crate::gateway",
-                "crate::stream",
-                "crate::edge",
-            ],
-        ),
-        ("src/seal.rs", &["crate::"]),
-        (
-            "src/metrics.rs",
-            &[
-                "crate::config",
-                "crate::gateway",
-                "crate::stream",
-                "crate::edge",
-            ],
-        ),
-        (
-            "src/config",
-            &["crate::gateway", "crate::stream", "crate::edge"],
-        ),
-        (
-            "src/edge/abi",
-            &[
-                "crate::mcp",
-                "crate::config",
-                "crate::gateway",
-                "crate::stream",
-                "crate::edge::envoy",
-            ],
-        ),
-        ("src/gateway", &["crate::stream", "crate::edge"]),
-        ("src/stream", &["crate::edge"]),
-    ] {
-        assert_eq!(outside_tests(folder, strangers), [""; 0], "{folder}");
+fn each_module_names_only_the_modules_below_it() {
+    for (path, below) in MAY_NAME {
+        let own = path.trim_start_matches("src/").trim_end_matches(".rs");
+        let strangers: Vec<String> = outside_tests(path, &["crate::"])
+            .into_iter()
+            .filter(|line| {
+                let mut named = line.split("crate::").skip(1).map(first_word);
+                !named.all(|name| name == own || below.contains(&name))
+            })
+            .collect();
+        assert_eq!(strangers, [""; 0], "{path} may name {below:?}");
     }
+    assert_eq!(lines_with("src/edge/abi", &["edge::envoy"]), [""; 0]);
+}
+
+/// The identifier at the start of `code`.
+fn first_word(code: &str) -> &str {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    code.split(|c| !is_part(c)).next().unwrap_or_default()
 }
 
 /// The folders of a group in their order: each names only those before it.
@@ -160,18 +140,29 @@ fn each_folder_of_a_group_knows_only_the_folders_before_it() {
     }
 }
 
-/// As [`lines_with`], up to where a file's own tests start.
+/// As [`lines_with`], without the tests beside the code.
 fn outside_tests(folder: &str, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in sources(folder) {
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = before_tests(&text);
         found.extend(
             code.lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
                 .filter(|line| words.iter().any(|word| line.contains(word)))
                 .map(|line| format!("{}: {line}", path.display())),
         );
     }
     found
+}
+
+/// The text of a file up to the module with its tests.
+fn before_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default()
 }
 
 #[test]
@@ -270,19 +261,153 @@ fn the_wasm_links_what_is_listed_and_nothing_else() {
 fn files_hold_one_idea_each() {
     let long: Vec<_> = sources("src")
         .into_iter()
-        .map(|(path, text)| {
-            (
-                path,
-                text.split("#[cfg(test)]")
-                    .next()
-                    .unwrap_or_default()
-                    .lines()
-                    .count(),
-            )
-        })
+        .map(|(path, text)| (path, before_tests(&text).lines().count()))
         .filter(|(path, lines)| *lines > 400 && !path.ends_with("tests.rs"))
         .collect();
-    assert_eq!(long, [], "over 400 lines without tests: two rooms in one?");
+    assert_eq!(long, [], "over 400 lines without tests");
+}
+
+#[test]
+fn no_function_is_longer_than_100_lines() {
+    let mut long = Vec::new();
+    for (path, text) in sources("src") {
+        for (name, lines) in functions(before_tests(&text)) {
+            if lines > 100 && !path.ends_with("tests.rs") {
+                let file = path.strip_prefix(root()).expect("a path below the root");
+                long.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    long.sort_unstable();
+    assert_eq!(long, LONG);
+}
+
+/// Functions that are still to be cut.
+const LONG: &[&str] = &[
+    "src/bin/mcp-gateway/run/mod.rs: run",
+    "src/gateway/fanout/branch.rs: take",
+];
+
+/// The functions in `code`, formatted by rustfmt, with their numbers of lines: up
+/// to the first closing brace with the indentation of the `fn`.
+fn functions(code: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let declaration = line.trim_start();
+        let before = declaration.split("fn ").next().unwrap_or_default();
+        let is_function = before.split_whitespace().all(|word| {
+            let is_visibility = word.starts_with("pub") || word.ends_with(')');
+            is_visibility || ["async", "const", "extern", "\"C\"", "unsafe"].contains(&word)
+        });
+        let Some((_, rest)) = declaration.split_once("fn ").filter(|_| is_function) else {
+            continue;
+        };
+        let indentation = line.len() - declaration.len();
+        let end = format!("{}}}", " ".repeat(indentation));
+        let is_end = |line: &&str| **line == end || line.ends_with(';') || line.ends_with("{}");
+        // A declaration without a body ends in its own line or a line with `;`.
+        let after = &lines[start..];
+        let has_body = after
+            .iter()
+            .take_while(|line| !is_end(line))
+            .any(|line| line.ends_with('{'));
+        if has_body {
+            let length = after.iter().position(|line| *line == end);
+            let length = length.unwrap_or_else(|| panic!("{line}: no end"));
+            found.push((first_word(rest), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn functions_are_counted_to_their_ends() {
+    let code = "fn a() {\n    b();\n}\n\nimpl X {\n    pub(super) fn c(\n        d: u8,\n    ) -> u8 {\n        if d {\n        }\n    }\n    fn e() {}\n}\n";
+    assert_eq!(functions(code), [("a", 3), ("c", 6)]);
+}
+
+/// Type names that are there twice, and why.
+const TWICE: &[(&str, &str)] = &[
+    (
+        "Config",
+        "as written in config::wire, as compiled in config",
+    ),
+    ("Cors", "as written in config::wire, as compiled in http"),
+    ("Event", "of a stream in stream, of the program in bin"),
+    ("Failure", "of a server in gateway, of the program in bin"),
+    ("Nothing", "in tests of two folders of gateway"),
+    ("Oauth", "as written in config::wire, as compiled in config"),
+    ("Outcome", "of a fan-out in gateway, of a reload in bin"),
+    ("Run", "twice in bin"),
+    (
+        "Server",
+        "as written in config::wire, as compiled in config",
+    ),
+    ("Session", "as written in config, of a client in gateway"),
+    ("State", "of a branch in gateway, of a probe in bin"),
+    ("Target", "of a request in gateway, of rendering in bin"),
+    (
+        "TrafficMode",
+        "as written in config::wire, as compiled in policy",
+    ),
+];
+
+#[test]
+fn no_type_name_is_there_twice() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in sources("src") {
+        for line in text.lines() {
+            if let Some(name) = declared_type(line) {
+                let places = places.entry(name.to_owned()).or_default();
+                places.push(path.display().to_string());
+            }
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    let allowed = |name: &str| TWICE.iter().any(|(twice, _)| *twice == name);
+    let stale: Vec<_> = TWICE
+        .iter()
+        .filter(|(name, _)| !places.contains_key(*name))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "there once: take these out of TWICE: {stale:?}"
+    );
+    places.retain(|name, _| !allowed(name));
+    assert!(places.is_empty(), "{places:#?}");
+}
+
+/// The name of the type that `line` declares. Not of an associated type, which is
+/// indented.
+fn declared_type(line: &str) -> Option<&str> {
+    let code = line.trim_start();
+    let code = match code.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => code.strip_prefix("pub ").unwrap_or(code),
+    };
+    let (keyword, rest) = code.split_once(' ')?;
+    let is_type = match keyword {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => line == code || line.starts_with("pub"),
+        _ => false,
+    };
+    is_type.then(|| first_word(rest))
+}
+
+#[test]
+fn types_are_found_with_any_visibility() {
+    for (line, expected) in [
+        ("struct A;", Some("A")),
+        ("    pub(in crate::x) enum B<'a> {", Some("B")),
+        ("pub trait C {", Some("C")),
+        ("pub type D = u8;", Some("D")),
+        ("    type E = u8;", None),
+        ("/// struct F", None),
+        ("pub fn g() {}", None),
+    ] {
+        assert_eq!(declared_type(line), expected, "{line}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use mcp_gateway::http::Headers;
 use mcp_gateway::mcp::era::Era;
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
-use mcp_gateway::policy::era;
+use mcp_gateway::policy::era_check;
 use serde_json::{Value, json};
 
 #[derive(Arbitrary, Debug)]
@@ -110,8 +110,8 @@ fuzz_target!(|request: Request<'_>| {
         })
         .collect();
     let headers = Headers::from_pairs(pairs.iter().map(|(name, value)| (*name, value)));
-    let strict = era::check(&headers, &message, true);
-    let lenient = era::check(&headers, &message, false);
+    let strict = era_check::check(&headers, &message, true);
+    let lenient = era_check::check(&headers, &message, false);
 
     assert!(
         lenient.is_ok() || strict.is_err(),

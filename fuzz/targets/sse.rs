@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::mcp::sse::{self, Data, Event, Parser};
+use mcp_gateway::mcp::sse::{self, Data, SseEvent, Parser};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -37,7 +37,7 @@ enum Name {
     DataWithoutBlank,
     DataAlone,
     Id,
-    Event,
+    SseEvent,
     Retry,
     Mark,
     Other,
@@ -69,7 +69,7 @@ impl Stream<'_> {
                 Name::DataWithoutBlank => (b"data:", line.value),
                 Name::DataAlone => (b"data", b""),
                 Name::Id => (b"id: ", line.value),
-                Name::Event => (b"event: ", line.value),
+                Name::SseEvent => (b"event: ", line.value),
                 Name::Retry => (b"retry: ", line.value),
                 Name::Mark => (b"\xef\xbb\xbfdata:", line.value),
                 Name::Other => (b"", line.value),
@@ -96,7 +96,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn push(&mut self, event: Event<'_>) {
+    fn push(&mut self, event: SseEvent<'_>) {
         match self.raw.last_mut() {
             // The LF of a CR at the end of a chunk.
             Some(last) if event.raw == b"\n" && last.ends_with(b"\r") => last.push(b'\n'),
@@ -161,7 +161,7 @@ fuzz_target!(|input: Input<'_>| {
 
 /// With other data and another id an event is the same but for these.
 fn rewritten(raw: &[u8], data: Option<&str>, id: Option<&str>) {
-    let event = Event { raw };
+    let event = SseEvent { raw };
     let has_id = |field: &&Vec<u8>| is_id(field) && !field.contains(&0);
     let ids = fields(raw);
     let last = ids.iter().rev().find(has_id).map(|field| {

@@ -10,7 +10,7 @@ use super::session::Metadata;
 use super::{ConfigError, expression};
 use crate::mcp::method::{self, Subject};
 use crate::policy::authorization::{
-    Action, Authorization, Expression, Required, Rule, Source, is_open,
+    Action, Authorization, AuthorizationRule, Expression, RequiredScopes, ScopesSource, is_open,
 };
 use crate::policy::glob::Glob;
 
@@ -102,7 +102,7 @@ fn compile(
     wire: &WireRule,
     scopes_from: Option<&Metadata>,
     made: &mut Authorization,
-) -> Result<Rule, ConfigError> {
+) -> Result<AuthorizationRule, ConfigError> {
     let globs = |name: &str, texts: &Option<Vec<String>>| {
         let texts = listed(&format!("{at}.{name}"), texts.as_deref())?;
         Ok(texts.iter().map(|text| Glob::new(text)).collect())
@@ -141,18 +141,18 @@ fn compile(
             ));
         }
         (scopes, Some(Metadata { namespace, path })) => {
-            let source = Source {
+            let source = ScopesSource {
                 namespace: namespace.clone(),
                 path: path.clone(),
             };
             let have = made.sources.iter().position(|have| *have == source);
-            Some(Required {
+            Some(RequiredScopes {
                 scopes: scopes.to_vec(),
                 source: have.unwrap_or_else(|| added(&mut made.sources, source)),
             })
         }
     };
-    Ok(Rule {
+    Ok(AuthorizationRule {
         action: wire.action,
         methods: globs("methods", &wire.methods)?,
         tools: globs("tools", &wire.tools)?,
@@ -189,7 +189,13 @@ fn listed<'t>(path: &str, texts: Option<&'t [String]>) -> Result<&'t [String], C
 }
 
 /// What in this rule can have no effect.
-fn warn(at: &str, wire: &WireRule, rule: &Rule, before: &[Rule], warnings: &mut Vec<String>) {
+fn warn(
+    at: &str,
+    wire: &WireRule,
+    rule: &AuthorizationRule,
+    before: &[AuthorizationRule],
+    warnings: &mut Vec<String>,
+) {
     let methods = wire.methods.as_deref().unwrap_or_default();
     for (n, text) in methods.iter().enumerate() {
         if !text.contains('*') && method::group(text) == "unknown" && text != method::RESPONSE {
@@ -218,7 +224,7 @@ fn warn(at: &str, wire: &WireRule, rule: &Rule, before: &[Rule], warnings: &mut 
         || methods
             .iter()
             .any(|it| is_open(it) || it.starts_with("notifications/"));
-    let hides = |earlier: &Rule| {
+    let hides = |earlier: &AuthorizationRule| {
         let is_unconditional =
             earlier.when.is_none() && earlier.required.is_none() && !earlier.has_names();
         // What denies by no name leaves some methods to later rules that name them.
@@ -297,14 +303,14 @@ mod tests {
         )
         .unwrap();
         let globs = |text: &str| vec![Glob::new(text)];
-        let expected = Rule {
+        let expected = AuthorizationRule {
             action: Action::Allow,
             methods: globs("tools/call"),
             tools: globs("x*"),
             prompts: globs("p"),
             resources: globs("f:*"),
             when: Some(0),
-            required: Some(Required {
+            required: Some(RequiredScopes {
                 scopes: vec!["s:1".into(), "t".into()],
                 source: 0,
             }),

@@ -1,7 +1,7 @@
 //! `parserConfig`: checked, and its paths taken apart.
 
 use super::{ConfigError, wire};
-use crate::policy::rules::{Rule, Rules};
+use crate::policy::rules::{MethodRule, Rules};
 
 pub(super) fn check(wire: &wire::ParserConfig) -> Result<Rules, ConfigError> {
     let mut methods = Vec::with_capacity(wire.methods.len());
@@ -20,7 +20,7 @@ pub(super) fn check(wire: &wire::ParserConfig) -> Result<Rules, ConfigError> {
     })
 }
 
-fn rule(at: &str, wire: &wire::Method) -> Result<Rule, ConfigError> {
+fn rule(at: &str, wire: &wire::Method) -> Result<MethodRule, ConfigError> {
     if wire.method.is_empty() {
         return Err(ConfigError::new(
             format!("{at}.method"),
@@ -63,7 +63,7 @@ fn rule(at: &str, wire: &wire::Method) -> Result<Rule, ConfigError> {
             }
         }
     }
-    Ok(Rule {
+    Ok(MethodRule {
         method: wire.method.clone(),
         group: wire.group.clone(),
         paths,

@@ -11,7 +11,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// stand before one and means nothing to a client (a comment, a blank line, a
 /// byte order mark). It is bytes, since a server may send anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct SseEvent<'a> {
     /// The bytes as they came.
     pub raw: &'a [u8],
 }
@@ -27,7 +27,7 @@ pub enum Data<'a> {
     Unreadable,
 }
 
-impl<'a> Event<'a> {
+impl<'a> SseEvent<'a> {
     /// Its data.
     pub fn data(&self) -> Data<'a> {
         let mut joined: Option<Cow<[u8]>> = None;
@@ -137,7 +137,7 @@ impl Parser {
     pub fn push(
         &mut self,
         chunk: &[u8],
-        mut on_event: impl FnMut(Event<'_>),
+        mut on_event: impl FnMut(SseEvent<'_>),
     ) -> Result<(), TooLong> {
         // An event within one chunk is not copied.
         let bytes = if self.held.is_empty() {
@@ -149,7 +149,7 @@ impl Parser {
         let mut rest: &[u8] = &bytes;
         while let Some(length) = self.next(rest)? {
             let (raw, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            on_event(Event { raw });
+            on_event(SseEvent { raw });
             rest = after;
         }
         self.held = if rest.len() == bytes.len() {
@@ -504,7 +504,7 @@ mod tests {
             ("id: 1\n\n", "new", "id: 1\n\n"),
             ("datax: 1\n data: 2\n\n", "new", "datax: 1\n data: 2\n\n"),
         ] {
-            let event = Event {
+            let event = SseEvent {
                 raw: raw.as_bytes(),
             };
             let rewritten = event.rewritten(Some(data.as_bytes()), None);
@@ -541,7 +541,7 @@ mod tests {
                 "data: a\rid: new\r\n\n",
             ),
         ] {
-            let event = Event {
+            let event = SseEvent {
                 raw: raw.as_bytes(),
             };
             assert_eq!(event.id(), id.map(str::as_bytes), "{raw:?}");
@@ -553,7 +553,7 @@ mod tests {
             );
             assert_eq!(text(event.rewritten(None, None)), raw);
         }
-        let event = Event {
+        let event = SseEvent {
             raw: b"id: 1\ndata: a\ndata: b\nid: 2\n\n",
         };
         let both = event.rewritten(Some(b"c"), Some("n"));
@@ -564,6 +564,6 @@ mod tests {
             assert_eq!(without, b"data: a\ndata: b\n\n", "{id:?}");
         }
         let empty = event.rewritten(None, Some(""));
-        assert_eq!(Event { raw: &empty }.id(), Some(&b""[..]));
+        assert_eq!(SseEvent { raw: &empty }.id(), Some(&b""[..]));
     }
 }

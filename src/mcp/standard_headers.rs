@@ -9,10 +9,10 @@ use crate::mcp::message::Message;
 use crate::mcp::{METHOD_HEADER, NAME_HEADER, PROTOCOL_VERSION_HEADER, header_value, json, method};
 
 /// A header of the mirror: as the specification writes it, and as Envoy does.
-type Name = (&'static str, &'static str);
-const VERSION: Name = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
-const METHOD: Name = ("Mcp-Method", METHOD_HEADER);
-const NAME: Name = ("Mcp-Name", NAME_HEADER);
+type HeaderName = (&'static str, &'static str);
+const VERSION: HeaderName = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
+const METHOD: HeaderName = ("Mcp-Method", METHOD_HEADER);
+const NAME: HeaderName = ("Mcp-Name", NAME_HEADER);
 
 /// How a header fails to repeat the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn check(headers: &Headers, message: &Message<'_>, demand: Demand) -> Result
 
 fn compare(
     headers: &Headers,
-    (header, field): Name,
+    (header, field): HeaderName,
     said: Option<&str>,
     demand: Demand,
 ) -> Result<(), Mismatch> {

@@ -42,7 +42,7 @@ pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
     paths: &[impl AsRef<[S]>],
 ) -> Result<Option<Extracted<'a>>, Refusal> {
-    let mut found = Members::new();
+    let mut found = ExtractedMembers::new();
     for path in paths {
         let Some((first, rest)) = path.as_ref().split_first() else {
             continue;
@@ -64,10 +64,10 @@ const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
 const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
 
 /// The members of what is extracted, in their order.
-type Members<'a> = Vec<(Cow<'a, str>, Extracted<'a>)>;
+type ExtractedMembers<'a> = Vec<(Cow<'a, str>, Extracted<'a>)>;
 
 /// Adds a member; two objects of one name become one.
-fn add<'a>(members: &mut Members<'a>, name: Cow<'a, str>, value: Extracted<'a>) {
+fn add<'a>(members: &mut ExtractedMembers<'a>, name: Cow<'a, str>, value: Extracted<'a>) {
     match (members.iter_mut().find(|(have, _)| *have == name), value) {
         (Some((_, Extracted::Object(have))), Extracted::Object(more)) => {
             for (name, value) in more {

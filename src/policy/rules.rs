@@ -6,14 +6,14 @@ use crate::mcp::method;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     /// In the order of the configuration.
-    pub methods: Vec<Rule>,
+    pub methods: Vec<MethodRule>,
     /// The key that shows a message's group; absent when it is not shown.
     pub group_key: Option<String>,
 }
 
 /// What a configuration says of one method.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct MethodRule {
     /// The method, compared exactly.
     pub method: String,
     /// Its group, instead of the built-in one.
@@ -67,7 +67,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_first_rule_of_a_method_wins_and_what_it_leaves_out_is_built_in() {
-        let rule = |method: &str, group: Option<&str>, path: &[&str]| Rule {
+        let rule = |method: &str, group: Option<&str>, path: &[&str]| MethodRule {
             method: method.into(),
             group: group.map(str::to_owned),
             paths: if path.is_empty() {

@@ -322,7 +322,7 @@ mod tests {
     use crate::http::Headers;
     use crate::mcp::Message;
     use crate::mcp::list::ListKind;
-    use crate::policy::era;
+    use crate::policy::era_check;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn gateway() -> Gateway {
@@ -388,7 +388,7 @@ mod tests {
             assert_eq!(headers.text(name), Some(value), "{name}");
         }
         assert_eq!(
-            era::check(&headers, &Message::parse(&call.body).unwrap(), true),
+            era_check::check(&headers, &Message::parse(&call.body).unwrap(), true),
             Ok(Era::Modern)
         );
     }

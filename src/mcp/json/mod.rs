@@ -3,7 +3,7 @@
 //! can be passed on byte for byte.
 
 pub mod edit;
-mod names;
+mod member_names;
 pub mod object;
 mod reader;
 mod scan;

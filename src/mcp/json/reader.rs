@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::names::Names;
+use super::member_names::MemberNames;
 use super::scan;
 
 /// Where and why a text is no JSON.
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Error>,
     ) -> Result<bool, Error> {
-        let mut names = Names::default();
+        let mut names = MemberNames::default();
         let mut unique = true;
         if !self.take(b'{') {
             return self.error("an object");

@@ -1,6 +1,6 @@
 //! Names that come twice, at any depth.
 
-use super::names::Names;
+use super::member_names::MemberNames;
 use super::reader::{Error, Reader};
 
 /// What [`unique`] keeps of open containers is not worth more levels: no MCP
@@ -13,7 +13,7 @@ const DEEPEST: usize = 1000;
 /// `text` is not one JSON value, or nested more than 1,000 levels deep.
 pub fn unique(text: &str) -> Result<bool, Error> {
     let mut reader = Reader::new(text);
-    let mut open: Vec<Option<Names<'_>>> = Vec::new();
+    let mut open: Vec<Option<MemberNames<'_>>> = Vec::new();
     loop {
         if open.len() > DEEPEST {
             return reader.error("at most 1000 levels");
@@ -23,7 +23,7 @@ pub fn unique(text: &str) -> Result<bool, Error> {
             Some(b'{') => {
                 reader.take(b'{');
                 if !reader.take(b'}') {
-                    open.push(Some(Names::default()));
+                    open.push(Some(MemberNames::default()));
                     if !named(&mut reader, &mut open)? {
                         return Ok(false);
                     }
@@ -64,7 +64,7 @@ pub fn unique(text: &str) -> Result<bool, Error> {
 
 /// Reads the name of the next member, where the innermost container is an
 /// object; `false` when it has that name already.
-fn named<'a>(reader: &mut Reader<'a>, open: &mut [Option<Names<'a>>]) -> Result<bool, Error> {
+fn named<'a>(reader: &mut Reader<'a>, open: &mut [Option<MemberNames<'a>>]) -> Result<bool, Error> {
     match open.last_mut() {
         Some(Some(names)) => Ok(names.insert(reader.name()?)),
         _ => Ok(true),

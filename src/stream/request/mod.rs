@@ -16,7 +16,7 @@ use crate::mcp::{Invalid, Message, json};
 use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
-use crate::policy::era;
+use crate::policy::era_check;
 use crate::policy::export::{self, Export};
 use crate::policy::traffic::{self, Class, TrafficMode};
 use crate::stream::gateway::session::Client;
@@ -306,12 +306,12 @@ impl Stream {
         headers: &Headers,
     ) -> Result<Era, Refusal> {
         match self.config.attribute_source {
-            AttributeSource::Body => era::check_body(message, self.is_strict()),
+            AttributeSource::Body => era_check::check_body(message, self.is_strict()),
             AttributeSource::Verify if self.config.gateway.is_some() => {
-                era::check_for_gateway(headers, message)
+                era_check::check_for_gateway(headers, message)
             }
             AttributeSource::Verify | AttributeSource::Headers => {
-                era::check(headers, message, self.is_strict())
+                era_check::check(headers, message, self.is_strict())
             }
         }
     }

@@ -6,12 +6,12 @@ use std::collections::HashSet;
 /// The names of one object. Few are compared one by one; many are hashed, so
 /// that an object of a hundred thousand members stays cheap.
 #[derive(Default)]
-pub(super) struct Names<'a> {
+pub(super) struct MemberNames<'a> {
     few: Vec<Cow<'a, str>>,
     many: HashSet<Cow<'a, str>>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> MemberNames<'a> {
     const FEW: usize = 16;
 
     /// Remembers `name`; `false` when it was there already.

@@ -15,7 +15,7 @@ use crate::mcp::lookalike::fold;
 ///
 /// # Errors
 /// `text` is no JSON object: what is in it cannot be told, so it must not pass.
-pub fn filtered(
+pub(super) fn filtered(
     text: &str,
     kind: ListKind,
     is_personal: bool,
@@ -25,7 +25,7 @@ pub fn filtered(
         Some(name) => !shows(&name),
         None => true,
     };
-    let mut list = List {
+    let mut list = ListResponse {
         text,
         kind,
         is_personal,
@@ -46,7 +46,7 @@ pub fn filtered(
     Ok((!edits.is_empty()).then(|| edit::apply(text, edits)))
 }
 
-struct List<'t, F> {
+struct ListResponse<'t, F> {
     text: &'t str,
     kind: ListKind,
     is_personal: bool,
@@ -54,7 +54,7 @@ struct List<'t, F> {
     edits: Vec<Edit>,
 }
 
-impl<F: FnMut(&str) -> bool> List<'_, F> {
+impl<F: FnMut(&str) -> bool> ListResponse<'_, F> {
     fn result(&mut self, result: &str) {
         // What is no object has no list.
         let _ = json::members(result, |name, value| {
