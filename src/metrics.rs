@@ -1,18 +1,18 @@
-//! What is counted, under names that are fixed when the configuration is read:
-//! no name comes from traffic.
+//! The metrics. Their names are fixed when the configuration is read: no name
+//! comes from traffic.
 
 use crate::policy::Status;
 
-/// A metric, by its place in [`Metrics::names`].
+/// A metric: its index in [`Metrics::names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric(pub usize);
 
-/// How a metric adds up.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows.
+    /// It only increases.
     Counter,
-    /// Envoy keeps its distribution.
+    /// Envoy keeps the distribution of its values.
     Histogram,
 }
 
@@ -23,32 +23,32 @@ pub struct Metrics {
     requests: Vec<(String, Metric)>,
     rejected: Vec<(Status, Metric)>,
     servers: Vec<ServerMetrics>,
-    /// Preflights that were answered.
+    /// Preflights that the filter answered.
     pub preflight: Metric,
-    /// Entries that were left out of lists, their names being taken.
+    /// Entries that were left out of a list because an earlier entry has the name.
     pub collisions: Metric,
-    /// Pages of lists that were there.
+    /// Pages of lists that were in the cache.
     pub cache_hits: Metric,
-    /// Pages that might have been, and were asked for.
+    /// Pages of lists that were not in the cache, although caching is on.
     pub cache_misses: Metric,
-    /// How long questions to all servers take, in milliseconds.
+    /// How long a fan-out to all servers takes, in milliseconds.
     pub fanout: Metric,
-    /// Sessions that legacy clients were given.
+    /// Sessions that the gateway gave to legacy clients.
     pub sessions_created: Metric,
     /// Session ids that were refused.
     pub sessions_rejected: Metric,
-    /// Messages that `authorization` did not allow.
+    /// Messages that `authorization` denied.
     pub denied: Metric,
 }
 
 /// The metrics of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerMetrics {
-    /// Calls of the gateway's to it.
+    /// Calls of the gateway to it.
     pub calls: Metric,
-    /// Questions that it failed.
+    /// Calls that failed.
     pub failures: Metric,
-    /// Those of them for lack of time.
+    /// Calls that failed because the server did not respond in time.
     pub timeouts: Metric,
 }
 
@@ -112,12 +112,12 @@ impl Metrics {
         }
     }
 
-    /// All of them, for the host to define in this order.
+    /// All metrics, in the order in which the host defines them.
     pub fn names(&self) -> &[(MetricKind, String)] {
         &self.names
     }
 
-    /// Messages of a group that were understood.
+    /// The counter of understood messages of `group`.
     pub fn requests(&self, group: &str) -> Option<Metric> {
         self.requests
             .iter()
@@ -125,7 +125,7 @@ impl Metrics {
             .map(|(_, metric)| *metric)
     }
 
-    /// Requests that were refused.
+    /// The counter of requests that were refused with `status`.
     pub fn rejected(&self, status: Status) -> Option<Metric> {
         self.rejected
             .iter()
@@ -133,7 +133,7 @@ impl Metrics {
             .map(|(_, metric)| *metric)
     }
 
-    /// The metrics of the server at this place of the configuration.
+    /// The metrics of the server with this index in the configuration.
     pub fn server(&self, at: usize) -> Option<ServerMetrics> {
         self.servers.get(at).copied()
     }

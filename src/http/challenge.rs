@@ -1,7 +1,7 @@
-//! `WWW-Authenticate`: challenges as others wrote them, completed (RFC 9110
-//! section 11.6.1, RFC 6750 section 3).
+//! `WWW-Authenticate`: adds what is missing in the challenges of other filters and
+//! servers (RFC 9110 section 11.6.1, RFC 6750 section 3).
 
-/// One challenge of a field: its scheme, and its parameters as they stand.
+/// One challenge of a field: its scheme, and the texts of its parameters.
 struct Challenge<'a> {
     scheme: &'a str,
     params: Vec<&'a str>,
@@ -12,7 +12,7 @@ impl Challenge<'_> {
         self.scheme.eq_ignore_ascii_case("bearer")
     }
 
-    /// The value of a parameter, as it stands.
+    /// The text of the value of a parameter, with its quotes.
     fn get(&self, name: &str) -> Option<&str> {
         let params = self.params.iter().filter_map(|param| param.split_once('='));
         let mut found = params.filter(|(have, _)| have.trim_end().eq_ignore_ascii_case(name));
@@ -27,11 +27,11 @@ impl Challenge<'_> {
 
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
-/// The value of one `WWW-Authenticate` field that says what `fields` say, and
-/// to clients with bearer tokens also `params`, names with values that need no
-/// escapes in quotes. What a Bearer challenge says already stays as it is. It
-/// comes first, since many clients read the first challenge only. A field that
-/// cannot be read is left out: nothing could follow it.
+/// The value of one `WWW-Authenticate` field with the challenges of `fields`, whose
+/// Bearer challenge also has `params`: names and values, which need no escapes in
+/// quotes. A parameter that the Bearer challenge has already is kept. That challenge
+/// comes first, since many clients read only the first. A field that cannot be read
+/// is left out, since no challenge could follow it.
 pub fn completed<'a>(fields: impl Iterator<Item = &'a [u8]>, params: &[(&str, &str)]) -> String {
     let fields = fields.filter_map(|field| challenges(std::str::from_utf8(field).ok()?));
     let mut challenges: Vec<Challenge<'a>> = fields.flatten().collect();
@@ -66,8 +66,9 @@ pub fn completed<'a>(fields: impl Iterator<Item = &'a [u8]>, params: &[(&str, &s
     line
 }
 
-/// The challenge to a client whose token lacks one of these `scopes`, tokens of
-/// RFC 6749 section 3.3: all that the request needs (RFC 6750 section 3.1).
+/// The challenge to a client whose access token lacks one of `scopes`, which are all
+/// that the request needs (RFC 6750 section 3.1). Each is a scope token of RFC 6749
+/// section 3.3.
 pub fn insufficient_scope(scopes: &[String]) -> String {
     let params = [
         ("error", INSUFFICIENT_SCOPE),
@@ -80,14 +81,14 @@ pub fn insufficient_scope(scopes: &[String]) -> String {
     completed(std::iter::empty(), &params)
 }
 
-/// Whether one of these `fields` tells a client that its token lacks a scope.
+/// Whether one of these `fields` says that the access token lacks a scope.
 pub fn is_insufficient_scope<'a>(fields: impl Iterator<Item = &'a [u8]>) -> bool {
     let fields = fields.filter_map(|field| challenges(std::str::from_utf8(field).ok()?));
     let mut bearers = fields.flatten().filter(Challenge::is_bearer);
     bearers.any(|bearer| bearer.says("error", INSUFFICIENT_SCOPE))
 }
 
-/// The challenges of one field; `None` when it is not a list of them.
+/// The challenges of one field; `None` if it is not a list of challenges.
 fn challenges(field: &str) -> Option<Vec<Challenge<'_>>> {
     let mut challenges: Vec<Challenge<'_>> = Vec::new();
     for item in items(field)? {
@@ -95,7 +96,8 @@ fn challenges(field: &str) -> Option<Vec<Challenge<'_>>> {
         let (name, rest) = item.split_at_checked(name_ends)?;
         let rest = rest.trim_start();
         if rest.starts_with('=') {
-            // Whether a parameter or, in its place, a token: not a scheme.
+            // A parameter, or a token68 in its place, which may end with `=`: not a
+            // scheme.
             challenges.last_mut()?.params.push(item);
         } else if name.is_empty() {
             return None;
@@ -112,8 +114,8 @@ fn challenges(field: &str) -> Option<Vec<Challenge<'_>>> {
     Some(challenges)
 }
 
-/// The elements of a list (RFC 9110 section 5.6.1) with quoted strings; `None`
-/// when one does not end.
+/// The elements of a list (RFC 9110 section 5.6.1), which may have quoted strings;
+/// `None` if a quoted string does not end.
 fn items(field: &str) -> Option<Vec<&str>> {
     let mut items = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);

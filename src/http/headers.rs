@@ -1,5 +1,5 @@
-//! The header fields of one message, as the host hands them over: names in
-//! lower case, values as bytes, several fields of one name in their order.
+//! The header fields of one HTTP message: names in lower case, values as bytes.
+//! There may be several fields with one name; their order is kept.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -20,18 +20,20 @@ pub struct FieldRange {
     pub value: Range<usize>,
 }
 
-/// Whether `text` may be a field's name: a token (RFC 9110 section 5.6.2).
+/// Whether `text` is a token, as the name of a field must be (RFC 9110 section
+/// 5.6.2).
 pub fn is_token(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(fits)
 }
 
-/// A header that may stand once stands several times.
+/// A header that may be there once is there several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;
 
 impl Headers {
-    /// Fields that stand in `bytes`; what reaches beyond it counts as empty.
+    /// The fields at these ranges of `bytes`. A range that ends after `bytes` counts as
+    /// empty.
     pub fn new(bytes: Vec<u8>, fields: Vec<FieldRange>) -> Self {
         Self { bytes, fields }
     }
@@ -62,13 +64,13 @@ impl Headers {
     /// All fields in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter().map(|field| {
-            // Envoy refuses names that are no tokens (RFC 9110 section 5.1).
+            // Envoy refuses names that are not tokens (RFC 9110 section 5.1).
             let name = std::str::from_utf8(self.slice(&field.name)).unwrap_or_default();
             (name, self.slice(&field.value))
         })
     }
 
-    /// The names, each once, in the order in which they come first.
+    /// The names, each once, in the order of their first fields.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let mut seen = HashSet::new();
         self.iter()
@@ -89,15 +91,15 @@ impl Headers {
         self.all(name).next()
     }
 
-    /// The first value of `name`, where it is UTF-8.
+    /// The first value of `name`, if it is UTF-8.
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         std::str::from_utf8(self.get(name)?).ok()
     }
 
-    /// The value of `name`, which may stand once.
+    /// The value of `name`, a header that may be there once.
     ///
     /// # Errors
-    /// It stands several times.
+    /// It is there several times.
     pub fn single<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Repeated> {
         let mut values = self.all(name);
         let value = values.next();

@@ -3,8 +3,8 @@
 
 use super::Headers;
 
-/// Whether the body is announced as JSON in UTF-8: `content-type` stands once,
-/// is `application/json`, and any `charset` is `utf-8`.
+/// Whether `content-type` says that the body is JSON in UTF-8: it is there once, is
+/// `application/json`, and its `charset`, if any, is `utf-8`.
 pub fn is_json(headers: &Headers) -> bool {
     let Ok(Some(value)) = headers.single("content-type") else {
         return false;
@@ -33,7 +33,7 @@ pub fn is_encoded(headers: &Headers) -> bool {
     encodings.any(|value| !value.eq_ignore_ascii_case(b"identity"))
 }
 
-/// What a client takes as an answer.
+/// The media types that a client accepts in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Accept {
     /// `application/json`
@@ -43,7 +43,8 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// Reads all `accept` fields; none means anything (RFC 9110 section 12.5.1).
+    /// Reads all `accept` fields. Without any, the client accepts everything (RFC 9110
+    /// section 12.5.1).
     pub fn of(headers: &Headers) -> Self {
         let mut values = headers.all("accept").peekable();
         if values.peek().is_none() {

@@ -1,5 +1,5 @@
-//! What the headers of a request say, and what an answer is made of. Knows
-//! HTTP, Fetch (CORS) and OAuth; knows no MCP and no host.
+//! The headers of requests, and local responses. Knows HTTP, Fetch (CORS) and OAuth,
+//! and nothing of MCP or of the host.
 
 pub mod challenge;
 pub mod cors;

@@ -1,22 +1,22 @@
-//! An answer of the filter's own.
+//! A local response: one that the filter sends itself.
 
 use std::borrow::Cow;
 
-/// Status, header fields and body of an answer that the filter gives itself.
+/// Status, header fields and body of a local response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reply {
     /// HTTP status code.
     pub status: u16,
-    /// Header fields beside those that the host adds (`content-length`).
+    /// Header fields, without those that the host adds (`content-length`).
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
-    /// What Envoy's `%RESPONSE_CODE_DETAILS%` shows.
+    /// The value of Envoy's `%RESPONSE_CODE_DETAILS%`.
     pub details: &'static str,
 }
 
 impl Reply {
-    /// An answer without a body.
+    /// A response without a body.
     pub fn empty(status: u16, details: &'static str) -> Self {
         Self {
             status,
@@ -25,7 +25,7 @@ impl Reply {
         }
     }
 
-    /// An answer with a JSON body.
+    /// A response with a JSON body.
     pub fn json(status: u16, body: Vec<u8>, details: &'static str) -> Self {
         Self {
             status,
@@ -36,7 +36,7 @@ impl Reply {
         .with("content-type", "application/json")
     }
 
-    /// The answer with one more header field.
+    /// The response with one more header field.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -1,9 +1,10 @@
-//! How long, and by whom, a result may be kept (MCP 2026-07-28, caching hints).
+//! How long a result may be cached, and whether for all clients (MCP 2026-07-28,
+//! caching hints).
 
 use crate::mcp::json;
 use crate::mcp::json::object::{ObjectWriter, push_members};
 
-/// Nothing is kept for longer than a day.
+/// A longer `ttlMs` counts as this one, a day.
 const LONGEST_MS: u64 = 86_400_000;
 
 /// `ttlMs` and `cacheScope` of a result.
@@ -16,18 +17,18 @@ pub struct CacheHints {
 }
 
 impl CacheHints {
-    /// What says nothing may not be kept.
+    /// The hints of a result that has none: it may not be cached.
     pub const NONE: Self = Self {
         ttl_ms: 0,
         public: false,
     };
-    /// What two results together allow starts from what allows everything.
+    /// No limits: the start for [`and`](Self::and) over several results.
     pub const ALL: Self = Self {
         ttl_ms: u64::MAX,
         public: true,
     };
 
-    /// What both allow.
+    /// The hints of a result that is made of both results.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -36,7 +37,8 @@ impl CacheHints {
         }
     }
 
-    /// Takes `ttlMs` and `cacheScope`, as they stand in a result.
+    /// Reads the JSON texts of `ttlMs` and `cacheScope`. A value that is missing or
+    /// not valid allows nothing.
     pub fn read(ttl_ms: Option<&str>, scope: Option<&str>) -> Self {
         Self {
             ttl_ms: ttl_ms

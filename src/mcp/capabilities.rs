@@ -1,6 +1,6 @@
-//! What a server offers: the capabilities that servers have in common in kind.
-//! What else they declare (`listChanged`, `subscribe`, extensions) binds one
-//! server and its client.
+//! The capabilities of a server that the gateway can merge with those of others.
+//! What else a server declares (`listChanged`, `subscribe`, extensions) holds only
+//! between that server and its client.
 
 use crate::mcp::json::{self, Shape, edit};
 use crate::mcp::list::ListKind;
@@ -9,7 +9,7 @@ use crate::mcp::list::ListKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerCapabilities(u8);
 
-/// Each with its name in `ServerCapabilities`.
+/// Each capability, with its name in `ServerCapabilities`.
 const ALL: [(&str, ServerCapabilities); 5] = [
     ("tools", ServerCapabilities::TOOLS),
     ("prompts", ServerCapabilities::PROMPTS),
@@ -19,7 +19,7 @@ const ALL: [(&str, ServerCapabilities); 5] = [
 ];
 
 impl ServerCapabilities {
-    /// None.
+    /// No capability.
     pub const NONE: Self = Self(0);
     /// `tools`
     pub const TOOLS: Self = Self(1);
@@ -32,8 +32,8 @@ impl ServerCapabilities {
     /// `logging`
     pub const LOGGING: Self = Self(16);
 
-    /// Those of the JSON text of a server's `capabilities`; `None` when that is
-    /// no object.
+    /// Reads the JSON text of a server's `capabilities`; `None` if it is not an
+    /// object. A capability that is `null` is not declared.
     pub fn read(capabilities: &str) -> Option<Self> {
         let mut offers = Self::NONE;
         let shape = json::members(capabilities, |name, value| {
@@ -45,12 +45,12 @@ impl ServerCapabilities {
         matches!(shape, Ok(Shape::Object { .. })).then_some(offers)
     }
 
-    /// Whether all of `others` are among them.
+    /// Whether the set has all of `others`.
     pub fn contains(self, others: Self) -> bool {
         self.union(others) == self
     }
 
-    /// Whether lists of this kind are.
+    /// Whether the server has lists of this kind.
     pub fn has(self, kind: ListKind) -> bool {
         self.contains(match kind {
             ListKind::Tools => Self::TOOLS,
@@ -59,23 +59,23 @@ impl ServerCapabilities {
         })
     }
 
-    /// What either has.
+    /// The capabilities of both sets.
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is not among `others`.
+    /// The set without `others`.
     #[must_use]
     pub fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// One bit for each.
+    /// The set as bits, one for each capability.
     pub fn to_bits(self) -> u8 {
         self.0
     }
 
-    /// The set with these bits; `None` where one stands for nothing.
+    /// The set with these bits; `None` if one of them is no capability.
     pub fn from_bits(bits: u8) -> Option<Self> {
         let all = ALL
             .iter()

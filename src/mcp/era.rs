@@ -1,6 +1,6 @@
 //! The two eras of the protocol.
 
-/// How the client speaks, decided anew for each request.
+/// The era of a request or of a server. A client may change it with each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
     /// Stateless, `_meta` on every request (2026-07-28 and later).

@@ -1,4 +1,4 @@
-//! Text in a header: as it stands where a header can carry it, otherwise as
+//! Text as a header value: unchanged if a header can carry it, otherwise as
 //! `=?base64?…?=` (MCP 2026-07-28, value encoding of the standard headers).
 
 use std::borrow::Cow;
@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 const PREFIX: &str = "=?base64?";
 const SUFFIX: &str = "?=";
 
-/// `text` as a header value: visible ASCII and inner spaces as they stand,
-/// everything else, and what looks encoded already, in base64 of its UTF-8.
+/// `text` as a header value. Visible ASCII with inner spaces is unchanged. All other
+/// text, and text that looks encoded already, becomes base64 of its UTF-8.
 pub fn encode(text: &str) -> Cow<'_, str> {
     let plain = text
         .bytes()
@@ -25,8 +25,8 @@ pub fn encode(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text that a header value stands for, outer blanks removed; `None` when
-/// it is not UTF-8, or encoded and not canonical base64 of UTF-8.
+/// The text of a header value, without spaces and tabs around it. `None` if the
+/// value is not UTF-8, or is encoded but is not canonical base64 of UTF-8.
 pub fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     match encoded(text) {
@@ -37,8 +37,8 @@ pub fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What stands between prefix and suffix; both are case-sensitive, and one
-/// without the other is plain text.
+/// The base64 between prefix and suffix. Both are case-sensitive; a text that has
+/// only one of them is not encoded.
 fn encoded(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)
 }

@@ -1,5 +1,4 @@
-//! Writing the messages of JSON-RPC 2.0. Ids, parameters, results and data are
-//! JSON texts.
+//! Writes messages of JSON-RPC 2.0. Ids, parameters, results and data are JSON texts.
 
 use super::json::object::{ObjectWriter, push_object};
 

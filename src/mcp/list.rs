@@ -1,4 +1,4 @@
-//! The kinds of things that servers list, and what each is called where.
+//! The kinds of lists that servers have, and their names in methods and results.
 
 use super::method;
 
@@ -16,7 +16,7 @@ pub enum ListKind {
 }
 
 impl ListKind {
-    /// Each of them.
+    /// All kinds.
     pub const ALL: &'static [Self] =
         &[Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
 
@@ -31,7 +31,7 @@ impl ListKind {
         }
     }
 
-    /// The method that lists it.
+    /// The method that asks for the list.
     pub fn method(self) -> &'static str {
         match self {
             Self::Tools => method::TOOLS_LIST,
@@ -51,7 +51,7 @@ impl ListKind {
         }
     }
 
-    /// The member of an entry that names it.
+    /// The member of an entry with its name.
     pub fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
@@ -60,7 +60,7 @@ impl ListKind {
         }
     }
 
-    /// What people call one of it.
+    /// The noun for one entry, for error messages.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Tools => "tool",

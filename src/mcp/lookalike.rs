@@ -1,17 +1,17 @@
-//! Names that some readers take for others: Go's `encoding/json` compares the
-//! names of members without case, and takes the last; some releases of its MCP
-//! SDK drop NULs at the end of a name. Where a policy reads `name`, a server must not get
-//! to read `Name`.
+//! Lookalikes: member names that some JSON readers take for another name. Go's
+//! `encoding/json` compares names without case, and takes the last of them; some
+//! releases of its MCP SDK drop NULs at the end of a name. If a policy reads `name`, a
+//! server must not read `Name` instead.
 
-/// Whether some reader takes `name` for one of `known`, though it is none.
+/// Whether `name` is none of `known`, but some reader takes it for one of them.
 pub fn is_lookalike(name: &str, known: &[&str]) -> bool {
-    // Nearly every name is its own fold.
+    // Fast for nearly every name, since it is one of `known` or differs at once.
     !known.contains(&name) && known.iter().any(|known| fold(name).eq(fold(known)))
 }
 
-/// `name` as the most forgiving reader compares it.
+/// `name` in the form in which the least strict reader compares names.
 pub fn fold(name: &str) -> impl Iterator<Item = char> {
-    // The two characters outside ASCII whose simple case folding is in it.
+    // The two characters outside ASCII whose simple case folding is in ASCII.
     let letter = |c| match c {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',

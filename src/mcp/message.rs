@@ -1,31 +1,33 @@
 //! One JSON-RPC 2.0 message of MCP, read from the body of a request.
 //!
-//! A message is taken only where every reader takes it the same way: UTF-8
+//! A message is accepted only if every JSON reader reads it in the same way: UTF-8
 //! without a byte order mark, one object, no member twice in the envelope, in
-//! `params` or in `params._meta`. Otherwise a policy decides on one reading and
-//! the server acts on another.
+//! `params` or in `params._meta`. Otherwise a policy could decide about one reading
+//! while the server acts on another.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::json::{self, Error, Reader};
 use super::lookalike::is_lookalike;
 use super::method;
+pub use super::params::{Meta, Params};
 
-/// A message, borrowed from the body it was read from.
+/// A message. It borrows from the body.
 #[derive(Debug)]
 pub struct Message<'a> {
     /// The whole body. All other parts of the message are slices of it.
     pub text: &'a str,
-    /// What the message is.
+    /// The kind of message, with its parts.
     pub content: Content<'a>,
 }
 
 /// The three kinds of JSON-RPC message that a client sends.
 #[derive(Debug)]
 pub enum Content<'a> {
-    /// Has a method and an id: wants an answer.
+    /// Has a method and an id, and expects a response.
     Request {
-        /// The id as it stands in the body: a string or a number.
+        /// The JSON text of the id: a string or a number.
         id: &'a str,
         /// The method, unescaped.
         method: Cow<'a, str>,
@@ -39,9 +41,9 @@ pub enum Content<'a> {
         /// The parameters.
         params: Params<'a>,
     },
-    /// Answers a request of the server's: has `result` or `error`, no method.
+    /// The response to a request of the server: has `result` or `error`, no method.
     Response {
-        /// The id of the server's request.
+        /// The JSON text of the id of the server's request.
         id: &'a str,
     },
 }
@@ -53,16 +55,26 @@ pub enum Invalid {
     NotJson(String),
     /// JSON, but not one JSON-RPC 2.0 message.
     NotJsonRpc(&'static str),
-    /// A member came twice: where.
+    /// A member, or a lookalike of it, is there twice: in which object.
     DuplicateKey(&'static str),
 }
 
-/// A refusal, with the id to echo where there is one.
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(why) => write!(f, "the body is not JSON in UTF-8: {why}"),
+            Self::NotJsonRpc(why) => write!(f, "not a JSON-RPC 2.0 message: {why}"),
+            Self::DuplicateKey(place) => write!(f, "a key stands twice in {place}"),
+        }
+    }
+}
+
+/// The error of [`Message::parse`].
 #[derive(Debug)]
 pub struct ParseError<'a> {
     /// Why.
     pub why: Invalid,
-    /// The id as received, when the body has exactly one that JSON-RPC allows.
+    /// The JSON text of the id, if the body has exactly one valid id.
     pub id: Option<&'a str>,
 }
 
@@ -70,7 +82,7 @@ impl<'a> Message<'a> {
     /// Reads `body`, in one pass.
     ///
     /// # Errors
-    /// [`ParseError`], with the id as received where it is unambiguous.
+    /// The body is not a message.
     pub fn parse(body: &'a [u8]) -> Result<Self, ParseError<'a>> {
         let text = simdutf8::basic::from_utf8(body).map_err(|_| ParseError {
             why: Invalid::NotJson("not UTF-8".to_owned()),
@@ -82,7 +94,7 @@ impl<'a> Message<'a> {
     /// Reads the `text` of a body, in one pass.
     ///
     /// # Errors
-    /// [`ParseError`], with the id as received where it is unambiguous.
+    /// The body is not a message.
     pub fn read(text: &'a str) -> Result<Self, ParseError<'a>> {
         let not_json = |why: String| ParseError {
             why: Invalid::NotJson(why),
@@ -107,7 +119,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The id as it stands in the body; notifications have none.
+    /// The JSON text of the id; notifications have none.
     pub fn id(&self) -> Option<&'a str> {
         match &self.content {
             Content::Request { id, .. } | Content::Response { id } => Some(id),
@@ -123,143 +135,38 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// What the header `Mcp-Name` repeats: the parameter, when the method has
-    /// one and it is a string.
+    /// The parameter that the header `Mcp-Name` repeats, if the method has one and it
+    /// is a string.
     pub fn name(&self) -> Option<Cow<'a, str>> {
         json::string(self.params()?.get(method::name_param(self.method())?)?)
     }
 }
 
-/// The parameters of a message: `params`, an object or absent.
-#[derive(Debug, Default)]
-pub struct Params<'a> {
-    /// The object as it stands in the body; `None` where it is absent.
-    pub text: Option<&'a str>,
-    members: Vec<(Cow<'a, str>, &'a str)>,
-    /// `params._meta`.
-    pub meta: Meta<'a>,
-}
-
-impl<'a> Params<'a> {
-    /// The member `name` as it stands in the body.
-    pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.member(name).map(|(_, value)| value)
-    }
-
-    /// The member `name`, with its name.
-    pub fn member(&self, name: &str) -> Option<(&Cow<'a, str>, &'a str)> {
-        self.members
-            .iter()
-            .find(|(member, _)| member == name)
-            .map(|(name, value)| (name, *value))
-    }
-
-    /// Whether a member stands there that some readers take for `name`.
-    pub fn has_lookalike(&self, name: &str) -> bool {
-        self.members
-            .iter()
-            .any(|(member, _)| is_lookalike(member, &[name]))
-    }
-
-    /// Reads the object that `reader` is at.
-    fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
-        let mut params = Self::default();
-        let unique = reader.object(|reader, name| {
-            let value = if name == "_meta" && reader.peek() == Some(b'{') {
-                let start = reader.mark();
-                params.meta = Meta::read(reader, faults)?;
-                reader.since(start)
-            } else {
-                if name == "_meta" {
-                    faults.not_rpc("params._meta must be an object");
-                }
-                reader.skip()?
-            };
-            if is_lookalike(&name, &["_meta"]) {
-                faults.duplicate("params");
-            }
-            params.members.push((name, value));
-            Ok(())
-        })?;
-        if !unique {
-            faults.duplicate("params");
-        }
-        Ok(params)
-    }
-}
-
-/// The members of `params._meta` that this crate reads, each as it stands.
-#[derive(Debug, Default)]
-pub struct Meta<'a> {
-    /// `io.modelcontextprotocol/protocolVersion`: its presence makes a request modern.
-    pub protocol_version: Option<&'a str>,
-    /// `io.modelcontextprotocol/clientCapabilities`
-    pub client_capabilities: Option<&'a str>,
-    /// `io.modelcontextprotocol/clientInfo`
-    pub client_info: Option<&'a str>,
-    /// `io.modelcontextprotocol/logLevel`
-    pub log_level: Option<&'a str>,
-    /// `progressToken`
-    pub progress_token: Option<&'a str>,
-    /// `traceparent` (W3C Trace Context)
-    pub traceparent: Option<&'a str>,
-    /// `tracestate` (W3C Trace Context)
-    pub tracestate: Option<&'a str>,
-    /// `baggage` (W3C Baggage)
-    pub baggage: Option<&'a str>,
-}
-
-impl<'a> Meta<'a> {
-    /// Reads the object that `reader` is at.
-    fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
-        let mut meta = Self::default();
-        let unique = reader.object(|reader, name| {
-            let value = Some(reader.skip()?);
-            match name.as_ref() {
-                super::PROTOCOL_VERSION_KEY => meta.protocol_version = value,
-                super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
-                super::CLIENT_INFO_KEY => meta.client_info = value,
-                super::LOG_LEVEL_KEY => meta.log_level = value,
-                super::PROGRESS_TOKEN => meta.progress_token = value,
-                "traceparent" => meta.traceparent = value,
-                "tracestate" => meta.tracestate = value,
-                "baggage" => meta.baggage = value,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        if !unique {
-            faults.duplicate("params._meta");
-        }
-        Ok(meta)
-    }
-}
-
-/// Whether a JSON value is what MCP takes for a request id or a progress token:
-/// a string or a number.
+/// Whether the JSON text `value` is a string or a number, as MCP requires of a
+/// request id and a progress token.
 pub fn is_id(value: &str) -> bool {
     value.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
 }
 
-/// What is wrong with a message that is JSON, found while it is read.
+/// The first faults found while reading a message that is JSON.
 #[derive(Debug, Default)]
-struct Faults {
+pub(super) struct Faults {
     duplicate: Option<&'static str>,
     not_rpc: Option<&'static str>,
 }
 
 impl Faults {
-    /// A name stands twice in `place`, at least for some readers.
-    fn duplicate(&mut self, place: &'static str) {
+    /// A name is there twice in `place`, at least for some readers.
+    pub(super) fn duplicate(&mut self, place: &'static str) {
         self.duplicate.get_or_insert(place);
     }
 
-    /// It is no message, and why.
-    fn not_rpc(&mut self, why: &'static str) {
+    /// It is not a JSON-RPC message, and why.
+    pub(super) fn not_rpc(&mut self, why: &'static str) {
         self.not_rpc.get_or_insert(why);
     }
 
-    /// First what readers disagree on: that is refused whatever else is wrong.
+    /// Duplicates come first: a message with them is refused in every mode.
     fn check(&self) -> Result<(), Invalid> {
         match (self.duplicate, self.not_rpc) {
             (Some(place), _) => Err(Invalid::DuplicateKey(place)),
@@ -269,7 +176,7 @@ impl Faults {
     }
 }
 
-/// The members of a message as they are met, before it is known what it is.
+/// The members of a message, before the kind of message is known.
 #[derive(Default)]
 struct Envelope<'a> {
     jsonrpc: Option<&'a str>,
@@ -307,10 +214,7 @@ impl<'a> Envelope<'a> {
 
     fn member(&mut self, reader: &mut Reader<'a>, name: &str) -> Result<(), Error> {
         if name == "params" && reader.peek() == Some(b'{') {
-            let start = reader.mark();
-            let mut params = Params::read(reader, &mut self.faults)?;
-            params.text = Some(reader.since(start));
-            self.params = Some(params);
+            self.params = Some(Params::read(reader, &mut self.faults)?);
             return Ok(());
         }
         let value = reader.skip()?;
@@ -318,7 +222,7 @@ impl<'a> Envelope<'a> {
             "jsonrpc" => self.jsonrpc = Some(value),
             "method" => self.method = Some(value),
             "params" => self.faults.not_rpc("params must be an object"),
-            // Two are enough to know that none can be echoed.
+            // With two ids, it is known that there is not exactly one.
             "id" if self.ids.len() < 2 => self.ids.push(value),
             "result" | "error" => self.answers = self.answers.saturating_add(1),
             other if is_lookalike(other, Self::NAMES) => self.faults.duplicate("message"),
@@ -327,7 +231,7 @@ impl<'a> Envelope<'a> {
         Ok(())
     }
 
-    /// The one id, if it is a string or a number (MCP allows no null).
+    /// The only id, if it is a string or a number (MCP does not allow null).
     fn id(&self) -> Option<&'a str> {
         match self.ids.as_slice() {
             [id] if is_id(id) => Some(id),

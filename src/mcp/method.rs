@@ -1,5 +1,5 @@
-//! The methods of MCP: which group they belong to, which of their parameters a
-//! policy may look at, and which parameter names what they are about.
+//! The methods of MCP: their groups, the parameters that policies see, and the
+//! parameter that names the thing that a method is about.
 //!
 //! Groups and parameters are those of Envoy's own filter `envoy.filters.http.mcp`,
 //! so that policies written for it keep their meaning.
@@ -8,7 +8,7 @@
 pub const INITIALIZE: &str = "initialize";
 /// `notifications/initialized` (legacy).
 pub const INITIALIZED: &str = "notifications/initialized";
-/// `notifications/message`: what a server logs.
+/// `notifications/message`: a log message of a server.
 pub const MESSAGE: &str = "notifications/message";
 /// `logging/setLevel` (legacy).
 pub const SET_LEVEL: &str = "logging/setLevel";
@@ -42,12 +42,12 @@ pub const LISTEN: &str = "subscriptions/listen";
 pub const CANCELLED: &str = "notifications/cancelled";
 /// `notifications/progress`.
 pub const PROGRESS: &str = "notifications/progress";
-/// What the methods about tasks start with.
+/// The prefix of the methods about tasks.
 pub const TASKS: &str = "tasks/";
-/// What a posted response is called where a method is expected.
+/// Stands for the method of a posted response, which has none.
 pub const RESPONSE: &str = "__jsonrpc_response";
 
-/// Whether MCP 2026-07-28 has `method` no longer.
+/// Whether MCP 2026-07-28 has removed `method`.
 pub fn is_legacy_only(method: &str) -> bool {
     matches!(
         method,
@@ -55,7 +55,7 @@ pub fn is_legacy_only(method: &str) -> bool {
     )
 }
 
-/// The kind of thing that a method is about, where it is about one.
+/// The kind of thing that a method is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// `tools/call`
@@ -66,7 +66,7 @@ pub enum Subject {
     Resource,
 }
 
-/// The subject of `method`.
+/// The kind of thing that `method` is about, if it is about one thing.
 pub fn subject(method: &str) -> Option<Subject> {
     match method {
         TOOLS_CALL => Some(Subject::Tool),
@@ -125,7 +125,7 @@ pub fn group(method: &str) -> &'static str {
     }
 }
 
-/// The parameters shown to later filters, as paths below `params`.
+/// The parameters that later filters see by default, as paths below `params`.
 pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
     match method {
         TOOLS_CALL | PROMPTS_GET => &[&["name"]],

@@ -1,5 +1,5 @@
-//! What a message of the Model Context Protocol says. Knows JSON-RPC and MCP;
-//! knows no configuration, no policy and no host.
+//! The messages of the Model Context Protocol. Knows JSON-RPC and MCP, and nothing
+//! of the configuration, of policy or of the host.
 
 pub mod cache_hints;
 pub mod capabilities;
@@ -11,6 +11,7 @@ pub mod list;
 pub mod lookalike;
 pub mod message;
 pub mod method;
+mod params;
 pub mod response;
 pub mod sse;
 pub mod standard_headers;
@@ -18,16 +19,17 @@ pub mod version;
 
 pub use message::{Invalid, Message};
 
-/// `_meta` member that names the protocol version; makes a request modern.
+/// `_meta` member with the protocol version. It makes a request modern.
 pub const PROTOCOL_VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 /// `_meta` member with the client's capabilities; required in modern requests.
 pub const CLIENT_CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 /// `_meta` member with the client's name and version.
 pub const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
-/// `_meta` member with the least severe log messages that a client wants; modern requests only.
+/// `_meta` member with the lowest level of log messages that a client wants; modern
+/// requests only.
 pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
-/// `_meta` member of a request by which its progress is told, and the parameter
-/// of `notifications/progress` that repeats it.
+/// `_meta` member of a request with the token of its progress, and the parameter of
+/// `notifications/progress` with that token.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 /// `_meta` member of a result with the server's name and version.
 pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
@@ -36,7 +38,7 @@ pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 pub const PROTOCOL_VERSION_HEADER: &str = "mcp-protocol-version";
 /// Header with the id of a session (legacy).
 pub const SESSION_HEADER: &str = "mcp-session-id";
-/// Request header with the id of the last event that came (legacy).
+/// Request header with the id of the last event that the client received (legacy).
 pub const LAST_EVENT_HEADER: &str = "last-event-id";
 /// Request header that repeats the method (modern).
 pub const METHOD_HEADER: &str = "mcp-method";

@@ -1,5 +1,5 @@
-//! The answer of a server to one request of the gateway's, whether it came as
-//! JSON or as server-sent events (MCP, streamable HTTP, "Sending messages").
+//! The response of a server to one request of the gateway, as JSON or as
+//! server-sent events (MCP, streamable HTTP, "Sending messages").
 
 use std::borrow::Cow;
 
@@ -7,25 +7,25 @@ use crate::http::media_type;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::sse;
 
-/// What a server answered.
+/// The response of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum JsonRpcResponse<'a> {
-    /// The `result` as it stands in the answer.
+    /// The JSON text of the `result`.
     Result(Cow<'a, str>),
-    /// A JSON-RPC error: its code, as it stands, and its message.
+    /// A JSON-RPC error.
     Error {
-        /// The code's JSON text.
+        /// The code as text, `?` if it is not an integer, empty if there is none.
         code: String,
         /// The message.
         message: String,
-        /// The JSON text of its data.
+        /// The JSON text of its data, if it has some.
         data: Option<String>,
     },
 }
 
-/// Finds the answer to the request with the string id `id` in the body of a
-/// response with this `content-type`. Other messages (notifications, requests
-/// of the server's) are passed over. `None` when the answer is not there.
+/// Finds the response to the request with the string id `id` in the `body` of an
+/// HTTP response with this `content-type`. Ignores other messages (notifications
+/// and requests of the server). `None` if the response is not there.
 pub fn find<'a>(
     content_type: Option<&str>,
     body: &'a [u8],
@@ -78,9 +78,9 @@ fn read<'a>(text: &'a str, id: &str) -> Option<JsonRpcResponse<'a>> {
 
 fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
     let (mut code, mut message, mut data) = (String::new(), String::new(), None);
-    // An error without code or message is an error all the same.
+    // An error without a code or a message is still an error.
     let _ = json::members(error, |name, value| match name.as_ref() {
-        // A number and nothing longer: it goes into the log.
+        // Nothing but a number, since it goes into the log.
         "code" => {
             code = value
                 .parse::<i64>()

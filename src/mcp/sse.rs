@@ -1,34 +1,34 @@
-//! Server-sent events (HTML standard, "Parsing an event stream"), read as they
-//! come and passed on byte for byte. MCP uses the data of events; names, ids
-//! and retry times are for the transport.
+//! Server-sent events (HTML standard, "Parsing an event stream"), read chunk by
+//! chunk and passed on byte for byte. MCP messages are the data of events; event
+//! names, ids and retry times belong to the transport.
 
 use std::borrow::Cow;
 use std::{iter, mem};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A part of a stream: an event with the blank line that ends it, or what may
-/// stand before one and means nothing to a client (a comment, a blank line, a
-/// byte order mark). It is bytes, since a server may send anything.
+/// A part of a stream: an event with the blank line that ends it, or a part before
+/// an event that a client ignores (a comment, a blank line, a byte order mark). It is
+/// bytes, since a server may send any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseEvent<'a> {
-    /// The bytes as they came.
+    /// The bytes of the stream.
     pub raw: &'a [u8],
 }
 
-/// What the data lines of an event say.
+/// The data of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data<'a> {
-    /// Nothing, as in an event that only tells an id.
+    /// There is none, as in an event that has only an id.
     Empty,
-    /// The lines, joined by LF.
+    /// The data lines, joined by LF.
     Text(Cow<'a, str>),
-    /// They are no UTF-8.
+    /// The data lines are not UTF-8.
     Unreadable,
 }
 
 impl<'a> SseEvent<'a> {
-    /// Its data.
+    /// The data of the event.
     pub fn data(&self) -> Data<'a> {
         let mut joined: Option<Cow<[u8]>> = None;
         for value in lines(self.raw).filter_map(|line| line.data()) {
@@ -50,22 +50,22 @@ impl<'a> SseEvent<'a> {
         text.map_or(Data::Unreadable, Data::Text)
     }
 
-    /// Its id, the value of the last line of that name. A value with a NUL is
-    /// none, says the standard.
+    /// The id of the event: the value of its last `id` line. The standard ignores a
+    /// value with a NUL.
     pub fn id(&self) -> Option<&'a [u8]> {
         lines(self.raw).filter_map(|line| line.id()).last()
     }
 
-    /// The same event with other data, one line for each line of it, where the
-    /// first data line is; and with another id where its first id is (none, if
-    /// this one cannot be one). What is `None` stays. So do the other lines; an
-    /// event without a data line gets no data, one without an id none.
+    /// The event with new data and a new id; `None` keeps the old. The data is written
+    /// at the first data line, one line for each line of it, and the id at the first
+    /// id line (not at all, if it has a NUL or a line end). The other lines stay. An
+    /// event without a data line gets no data, and one without an id gets no id.
     pub fn rewritten(&self, data: Option<&[u8]>, id: Option<&str>) -> Vec<u8> {
         const OTHER_LINES: usize = 128;
         let size = data.map_or(0, <[u8]>::len).saturating_add(OTHER_LINES);
         let mut out = Vec::with_capacity(size.max(self.raw.len()));
         let id = id.map(str::as_bytes);
-        // What is still to be placed.
+        // What is not written yet.
         let mut new_data = data;
         let mut new_id = id.filter(|id| !id.iter().any(|byte| b"\0\r\n".contains(byte)));
         for line in lines(self.raw) {
@@ -80,8 +80,8 @@ impl<'a> SseEvent<'a> {
                 }
             } else {
                 if line.text.is_empty() && line.end.starts_with(b"\n") && out.ends_with(b"\r") {
-                    // A line that is gone stood between them: now this LF would
-                    // belong to that CR, and be no blank line.
+                    // A line between them was removed. Now CR and LF would be one
+                    // line end instead of a blank line, so add another LF.
                     out.push(b'\n');
                 }
                 line.push(&mut out, &[line.text]);
@@ -91,20 +91,20 @@ impl<'a> SseEvent<'a> {
     }
 }
 
-/// One event is longer than allowed. The parser takes nothing more.
+/// An event is longer than allowed. The parser accepts nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Parts a stream that comes in chunks. Keeps the event under way, and no byte
-/// of one that is shown.
+/// Splits a stream that arrives in chunks into events. Keeps only the event that is
+/// not complete.
 #[derive(Debug)]
 pub struct Parser {
     longest: usize,
-    /// The event under way.
+    /// The start of the event that is not complete.
     held: Vec<u8>,
     /// Where its last line starts.
     line: usize,
-    /// Up to where this line is known to have no end.
+    /// The number of bytes in which the end of this line was looked for.
     read: usize,
     /// The stream may start with a byte order mark.
     at_start: bool,
@@ -123,17 +123,16 @@ impl Parser {
         }
     }
 
-    /// Takes a chunk, and shows what is complete with it. Everything shown,
-    /// one after the other, and the [`rest`](Self::rest) are the stream byte
-    /// for byte.
+    /// Takes a chunk, and calls `on_event` with each part that is complete now. All
+    /// parts in their order, and the [`rest`](Self::rest), are the stream byte for
+    /// byte.
     ///
-    /// What means nothing to a client is shown by itself, and does not wait: a
-    /// comment that came with the next event would keep no connection alive.
-    /// Where a chunk ends between CR and LF at the end of an event, the LF is
-    /// shown as a blank line.
+    /// Parts that a client ignores do not wait for the next event: a comment keeps a
+    /// connection alive only if it is sent at once. If a chunk ends between CR and LF
+    /// at the end of an event, the LF comes as a blank line.
     ///
     /// # Errors
-    /// An event is longer than allowed; those before it are shown.
+    /// An event is longer than allowed. `on_event` had the events before it.
     pub fn push(
         &mut self,
         chunk: &[u8],
@@ -160,13 +159,13 @@ impl Parser {
         Ok(())
     }
 
-    /// What is left when the stream has ended: an event that was cut off. The
-    /// standard has clients drop it.
+    /// The start of an event that the end of the stream cut off. Clients drop it, as
+    /// the standard says.
     pub fn rest(self) -> Vec<u8> {
         self.held
     }
 
-    /// How much of `stream` is to be shown next, if that much is there.
+    /// The length of the next part of `stream`, if it is complete.
     fn next(&mut self, stream: &[u8]) -> Result<Option<usize>, TooLong> {
         if self.at_start {
             if stream.starts_with(BYTE_ORDER_MARK) {
@@ -189,8 +188,8 @@ impl Parser {
         }))
     }
 
-    /// The length of the event that `stream` starts with, without an LF after
-    /// a CR; what was read of it before is not read again.
+    /// The length of the event at the start of `stream`, without an LF after its last
+    /// CR. Does not read again what it has read before.
     fn event(&mut self, stream: &[u8]) -> Option<usize> {
         loop {
             let Some(found) = line_end(stream.get(self.read..)?) else {
@@ -211,11 +210,11 @@ impl Parser {
     }
 }
 
-/// The data of each event in `stream`, a whole text, that has some. An event
-/// that the end of the stream cuts off is dropped, as the standard demands.
+/// The data of each event in the whole `stream` that has data. An event that the
+/// end of the stream cuts off is dropped, as the standard says.
 pub fn data(stream: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // No event is longer than any.
+    // No event is longer than the limit.
     let _ = Parser::new(usize::MAX).push(stream.as_bytes(), |event| {
         if let Data::Text(text) = event.data() {
             found.push(text.into_owned());
@@ -224,14 +223,14 @@ pub fn data(stream: &str) -> Vec<String> {
     found
 }
 
-/// A line, and CR LF, LF or CR after it; the last line has no end.
+/// A line, and its end: CR LF, LF or CR, or nothing for the last line.
 struct Line<'a> {
     text: &'a [u8],
     end: &'a [u8],
 }
 
 impl<'a> Line<'a> {
-    /// Its value, where it is the field `name`.
+    /// The value, if the line is the field `name`.
     fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
         match self.text.strip_prefix(name)? {
             [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
@@ -240,17 +239,17 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What it adds to the data of its event, if it does.
+    /// The part of the event's data in this line, if it is a data line.
     fn data(&self) -> Option<&'a [u8]> {
         self.field(b"data")
     }
 
-    /// The id that it gives its event, if it does.
+    /// The id in this line, if it is an id line.
     fn id(&self) -> Option<&'a [u8]> {
         self.field(b"id").filter(|value| !value.contains(&0))
     }
 
-    /// Appends a line of these parts that ends as this one.
+    /// Appends a line made of `parts`, with the end of this line.
     fn push(&self, out: &mut Vec<u8>, parts: &[&[u8]]) {
         for part in parts {
             out.extend_from_slice(part);
@@ -279,8 +278,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| *byte == b'\n' || *byte == b'\r';
     let mut rest = bytes;
-    // JSON is mostly one long line: blocks that the compiler makes SIMD of,
-    // which it does with one comparison and not with two.
+    // JSON is mostly one long line. The compiler makes SIMD of a loop over blocks
+    // with one comparison, but not with two.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
         let may_end = block
             .iter()

@@ -1,6 +1,7 @@
-//! The headers of a modern request that repeat its body: `MCP-Protocol-Version`,
-//! `Mcp-Method`, `Mcp-Name` (MCP 2026-07-28, standard request headers). What
-//! stands between client and server may act on either, so they must agree.
+//! The standard headers of a modern request, which repeat parts of its body:
+//! `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name` (MCP 2026-07-28, standard request
+//! headers). Proxies may act on the headers and servers on the body, so both must
+//! agree.
 
 use std::fmt;
 
@@ -8,31 +9,32 @@ use crate::http::Headers;
 use crate::mcp::message::Message;
 use crate::mcp::{METHOD_HEADER, NAME_HEADER, PROTOCOL_VERSION_HEADER, header_value, json, method};
 
-/// A header of the mirror: as the specification writes it, and as Envoy does.
+/// The name of a standard header: as the specification writes it, and in lower
+/// case, as Envoy has it.
 type HeaderName = (&'static str, &'static str);
 const VERSION: HeaderName = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
 const METHOD: HeaderName = ("Mcp-Method", METHOD_HEADER);
 const NAME: HeaderName = ("Mcp-Name", NAME_HEADER);
 
-/// How a header fails to repeat the body.
+/// What is wrong with a standard header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Required and absent.
+    /// It is required and missing.
     Missing,
-    /// There more than once.
+    /// It is there more than once.
     Repeated,
-    /// No visible ASCII, and no `=?base64?…?=` of UTF-8.
+    /// It is not UTF-8, or its `=?base64?…?=` cannot be decoded.
     Undecodable,
-    /// Says something else than the body.
+    /// It differs from the body.
     Differs,
 }
 
-/// The header that fails to repeat the body, and how.
+/// A standard header that does not match the body, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
     /// The header's name, as the specification writes it.
     pub header: &'static str,
-    /// How.
+    /// What is wrong with it.
     pub fault: Fault,
 }
 
@@ -48,17 +50,17 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// How much of the mirror a request must have.
+/// Which standard headers a request must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// All of it, as the specification demands of a modern request.
+    /// All of them, as the specification requires of a modern request.
     Complete,
-    /// What is there must be right.
+    /// None; those that are there must match the body.
     WherePresent,
 }
 
-/// That no header of the mirror stands twice: nothing else is worth checking
-/// before it is clear what a request says.
+/// Checks that no standard header is there twice. Check this first: otherwise it is
+/// not clear what the request says.
 ///
 /// # Errors
 /// The first [`Mismatch`].
@@ -80,12 +82,12 @@ pub fn check_single(headers: &Headers) -> Result<(), Mismatch> {
 pub fn check(headers: &Headers, message: &Message<'_>, demand: Demand) -> Result<(), Mismatch> {
     let meta = message.params().map(|params| &params.meta);
     let version = meta.and_then(|meta| json::string(meta.protocol_version?));
-    // A legacy body names no version that the header could repeat.
+    // The body of a legacy request has no version to compare with.
     if version.is_some() || demand == Demand::Complete {
         compare(headers, VERSION, version.as_deref(), demand)?;
     }
     compare(headers, METHOD, Some(message.method()), demand)?;
-    // What the header means on a method that is not known here is not known.
+    // The header has no known meaning for other methods.
     match method::name_param(message.method()) {
         Some(_) => compare(headers, NAME, message.name().as_deref(), demand),
         None => Ok(()),

@@ -1,5 +1,5 @@
-//! What a message wants to do: its method, and what that is about by the name
-//! that the client uses.
+//! What a message does, as `authorization` sees it: its method, and the tool,
+//! prompt or resource by the name that the client uses.
 
 use std::borrow::Cow;
 
@@ -11,21 +11,22 @@ use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
 use crate::mcp::{Invalid, Message};
 
-/// One thing that a message wants to do.
+/// One thing that a message does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access<'a> {
     /// The JSON-RPC method, [`method::RESPONSE`] for a response.
     pub method: &'a str,
-    /// What it is about, where it is about one thing that has a name. A message
-    /// of `tasks/*` does not say which tool made the task: who knows it puts it here.
+    /// The kind and the name of the thing that the method is about, if it has one. A
+    /// message of `tasks/*` does not say which tool made the task: the caller of
+    /// `decide` sets it if it is known.
     pub about: Option<(Subject, Cow<'a, str>)>,
 }
 
 impl<'a> Access<'a> {
-    /// All that `message` wants: at least one thing, each of them needs a right.
+    /// Everything that `message` does: at least one thing. Each needs a right.
     ///
     /// # Errors
-    /// Readers may differ in what it is about, or it is no Unicode.
+    /// Two readers could see different names in it, or a name is not Unicode.
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
@@ -51,8 +52,8 @@ impl<'a> Access<'a> {
 
 type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;
 
-/// What a completion is about: the prompt and the template that it names,
-/// whatever it says that it is about.
+/// The prompt and the resource template that a completion names. Both count,
+/// whatever its `ref.type` says.
 fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let [prompt, template] = below(params, ("ref", "params.ref"), ["name", "uri"])?;
     let named = [(Subject::Prompt, prompt), (Subject::Resource, template)];
@@ -79,13 +80,13 @@ fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refus
 fn about<'a>(kind: Subject, raw: &'a str) -> Result<AccessTarget<'a>, Refusal> {
     match json::string(raw) {
         Some(name) => Ok(Some((kind, name))),
-        // What is no Unicode is still a name that a server could act on.
+        // Not Unicode, but a server could still act on it.
         None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
         None => Ok(None),
     }
 }
 
-/// These members of the object that stands in `params`; none, where it is no object.
+/// These members of the object `params.<name>`; none if it is not an object.
 fn below<'a, const N: usize>(
     params: &Params<'a>,
     (name, place): (&str, &'static str),

@@ -1,4 +1,4 @@
-//! What a request is about, as later filters get to see it.
+//! The attributes of a message that later filters see.
 
 use std::borrow::Cow;
 
@@ -18,17 +18,17 @@ pub struct Attributes<'a> {
     pub method: Cow<'a, str>,
     /// The id's JSON text.
     pub id: Option<&'a str>,
-    /// What the method is about, as the client named it.
+    /// The name of the thing that the method is about, as the client sent it.
     pub name: Option<Cow<'a, str>>,
-    /// The same as the server knows it, with what it is.
+    /// The kind of that thing, and the name by which the server knows it.
     pub subject: Option<(Subject, Cow<'a, str>)>,
     /// The protocol version, from `_meta` or the header.
     pub protocol_version: Option<Cow<'a, str>>,
-    /// The parameters that policies look at.
+    /// The extracted parameters.
     pub params: Option<Extracted<'a>>,
-    /// The group of the method, with the key that shows it, where it is shown.
+    /// The key and the group of the method, if `groupMetadataKey` is set.
     pub group: Option<(&'a str, &'a str)>,
-    /// The server that was chosen, in gateway mode.
+    /// The server that the request goes to, in gateway mode.
     pub server: Option<Chosen>,
 }
 
@@ -42,11 +42,11 @@ pub struct Chosen {
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads the attributes of `message`; servers know names as clients do
-    /// until [`Attributes::route`] says otherwise.
+    /// Reads the attributes of `message`. Until [`Attributes::route`], the server's
+    /// name is the client's.
     ///
     /// # Errors
-    /// What policies read cannot be read in one way only.
+    /// Two readers could read a value of it differently, or it cannot be exported.
     pub fn of(
         message: &'a Message<'a>,
         headers: &'a Headers,
@@ -79,10 +79,11 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// What the headers of a modern request claim of it, before its body is read.
+    /// The attributes that a modern request claims in its headers, before its body
+    /// is read.
     pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Self {
         let method = claim.method.as_str();
-        // Where the method has no name, no body will bear one out.
+        // A body whose method has no name cannot confirm one.
         let param = method::name_param(method).zip(claim.name.as_deref().map(Cow::Borrowed));
         let name = param.as_ref().map(|(_, name)| name.clone());
         Self {
@@ -99,7 +100,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The request goes to `server`, which knows its subject as `own`.
+    /// Sets the server, and the name `own` by which it knows the subject.
     pub fn route(&mut self, server: Chosen, own: Option<&str>) {
         self.server = Some(server);
         if let (Some((_, name)), Some(own)) = (&mut self.subject, own) {
@@ -108,13 +109,13 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// The member `param`, where it is a string.
+/// The member `param`, if it is a string.
 pub(super) fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
     if params.has_lookalike(param) {
         return Err(Refusal::Body(Invalid::DuplicateKey("params")));
     }
     match params.get(param) {
-        // What is no Unicode is still a name that a server could act on.
+        // If it is not Unicode, a server could still act on it.
         Some(raw) if raw.starts_with('"') => json::string(raw)
             .map(Some)
             .ok_or(Refusal::NotExportable("params")),

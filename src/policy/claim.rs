@@ -1,5 +1,6 @@
-//! What the headers of a modern request say of its body, where later filters
-//! run before the body is there, or where it is not to be read at all.
+//! What the headers of a modern request say about its body. It is used if later
+//! filters run before the body arrives (`holdRequestHeaders: false`), or if the body
+//! is not read (`attributeSource: HEADERS`).
 
 use crate::http::Headers;
 use crate::mcp::{self, header_value, version};
@@ -11,13 +12,14 @@ pub struct Claim {
     pub protocol_version: String,
     /// The method.
     pub method: String,
-    /// What the method is about.
+    /// The name of the thing that the method is about.
     pub name: Option<String>,
 }
 
 impl Claim {
-    /// The claim of a request: each header once and decodable, the version
-    /// modern. `None` leaves nothing to believe: the body alone counts.
+    /// The claim of a request. `None` if a header is missing (only `Mcp-Name` may
+    /// be), is there twice or cannot be decoded, or if the version is not modern:
+    /// then only the body counts.
     pub fn of(headers: &Headers) -> Option<Self> {
         let single = |name| Some(header_value::decode(headers.single(name).ok()??)?.into_owned());
         let name = match headers.single(mcp::NAME_HEADER) {

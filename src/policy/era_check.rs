@@ -1,5 +1,5 @@
-//! The era of a request, and what the modern era demands of it (MCP
-//! 2026-07-28, "Per-request metadata" and "Standard request headers").
+//! Decides the era of a request, and checks what the modern era requires of it
+//! (MCP 2026-07-28, "Per-request metadata" and "Standard request headers").
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use crate::mcp::message::{Content, Params};
 use crate::mcp::standard_headers::{self, Demand};
 use crate::mcp::{self, Message, header_value, json, method, version};
 
-/// Decides the era of `message` and checks what it claims; in the order of the
-/// specification: headers that stand twice, required `_meta`, headers that
-/// repeat the body, version.
+/// The era of `message`, after these checks, in the order of the specification:
+/// no standard header is there twice, the required `_meta` is there, the standard
+/// headers match the body, the version is supported.
 ///
-/// `strict` demands everything of a modern request; otherwise what is there
-/// must not contradict the body, and the rest is the server's business.
+/// `strict` checks all of this. Otherwise, only headers that are there must match
+/// the body, and the server checks the rest.
 ///
 /// # Errors
 /// The first [`Refusal`].
@@ -38,13 +38,13 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
     let is_request = matches!(message.content, Content::Request { .. });
     let Some(claimed) = params.meta.protocol_version else {
         if !by_header || message.method() == method::INITIALIZE {
-            // A legacy client's `initialize` may carry whatever version it likes.
+            // The `initialize` of a legacy client may have any version in its header.
             return where_present(headers, message).map(|()| Era::Legacy);
         }
         if is_request {
             return Err(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY));
         }
-        // A notification is no request: its header alone may name the version.
+        // Only a request needs `_meta`, so the header of a notification is enough.
         return where_present(headers, message).map(|()| Era::Modern);
     };
     let claimed = required(message, params, claimed)?;
@@ -54,12 +54,12 @@ pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<E
         Demand::WherePresent
     };
     standard_headers::check(headers, message, demand).map_err(Refusal::Mirror)?;
-    spoken(claimed)?;
+    supported(claimed)?;
     Ok(Era::Modern)
 }
 
-/// The same in gateway mode: what a legacy client says in `Mcp-*` headers is
-/// removed from its request, and refuses none.
+/// The same in gateway mode. The gateway removes the `Mcp-*` headers of a legacy
+/// client, so they are not checked.
 ///
 /// # Errors
 /// The first [`Refusal`].
@@ -81,7 +81,7 @@ fn is_modern_by_header(headers: &Headers) -> bool {
         .any(|value| version::is_modern(&value))
 }
 
-/// The same where headers do not count (`attributeSource: BODY`).
+/// The same without looking at headers (`attributeSource: BODY`).
 ///
 /// # Errors
 /// The first [`Refusal`].
@@ -93,13 +93,13 @@ pub fn check_body(message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
         return Ok(Era::Legacy);
     };
     if strict {
-        spoken(required(message, params, claimed)?)?;
+        supported(required(message, params, claimed)?)?;
     }
     Ok(Era::Modern)
 }
 
-/// That `claimed` is a version that is spoken here.
-fn spoken(claimed: Cow<'_, str>) -> Result<(), Refusal> {
+/// Checks that `claimed` is a supported modern version.
+fn supported(claimed: Cow<'_, str>) -> Result<(), Refusal> {
     if version::MODERN.contains(&claimed.as_ref()) {
         Ok(())
     } else {
@@ -107,8 +107,8 @@ fn spoken(claimed: Cow<'_, str>) -> Result<(), Refusal> {
     }
 }
 
-/// The version that `_meta` claims, where what a modern request must say beside
-/// it is said.
+/// The version in `_meta`, whose JSON text is `claimed`; checks that the rest that
+/// a modern request needs is in `_meta`, too.
 fn required<'a>(
     message: &Message<'a>,
     params: &Params<'a>,
@@ -127,7 +127,7 @@ fn required<'a>(
     Ok(claimed)
 }
 
-/// What a request need not repeat in headers must not contradict its body.
+/// Checks that the standard headers that are there match the body.
 fn where_present(headers: &Headers, message: &Message<'_>) -> Result<(), Refusal> {
     standard_headers::check(headers, message, Demand::WherePresent).map_err(Refusal::Mirror)
 }

@@ -1,5 +1,5 @@
-//! The names under which later filters see what a request is about: filter
-//! state, and headers that `header_to_metadata` lifts into dynamic metadata.
+//! The attributes of a request as later filters see them: filter state, and
+//! headers that Envoy's `header_to_metadata` copies into dynamic metadata.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +10,8 @@ use crate::mcp::header_value;
 use crate::mcp::json::object::push_object;
 use crate::mcp::method::Subject;
 
-/// Every header that this filter shows to later ones. What a client sends
-/// under these names is removed from every request.
+/// Every header that this filter exports to later ones. Headers of a client with
+/// these names are removed from every request.
 pub const HEADERS: &[&str] = &[
     METHOD_HEADER,
     "x-mcp-toolname",
@@ -27,8 +27,8 @@ pub const CLUSTER_HEADER: &str = "x-mcp-cluster";
 const METHOD_HEADER: &str = "x-mcp-method";
 const PARAMS_HEADER: &str = "x-mcp-params";
 
-/// The keys of filter state, each a CEL string for the life of the request.
-/// Envoy shows a key as `wasm.` and its name.
+/// The keys of filter state. Each value is a CEL string and lives as long as the
+/// request. Envoy puts `wasm.` before the key.
 pub const STATE: &[&str] = &[
     "mcp",
     STATUS,
@@ -45,20 +45,21 @@ pub const STATE: &[&str] = &[
 
 const STATUS: &str = "mcp.status";
 
-/// Envoy's `header_to_metadata` drops values of 8,192 bytes and more without a
-/// word, and a policy that denies by them would miss.
+/// The longest value that can be exported, in bytes. Envoy's `header_to_metadata`
+/// drops longer values without an error, and a policy that denies by them would not
+/// match.
 pub const LONGEST: usize = 8191;
 
-/// Where the attributes are shown: `requestStorageMode`.
+/// Where the attributes are exported: `requestStorageMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Storage {
-    /// The headers that `header_to_metadata` lifts.
+    /// The headers that `header_to_metadata` copies.
     pub dynamic_metadata: bool,
     /// Filter state.
     pub filter_state: bool,
 }
 
-/// What later filters get to see.
+/// What later filters see.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Export {
     /// Keys and values of filter state.
@@ -68,7 +69,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// What a message shows that was refused, or passed on unread.
+    /// The export of a message that was refused, or passed without being read.
     pub fn status(status: Status, storage: Storage) -> Self {
         let mut export = Self::default();
         if storage.filter_state {
@@ -77,10 +78,10 @@ impl Export {
         export
     }
 
-    /// What a request shows that goes to a server without a message.
+    /// The export of a request that goes to a server and has no message.
     ///
     /// # Errors
-    /// A value is longer than later filters could see.
+    /// A value is longer than [`LONGEST`].
     pub fn chosen(chosen: &Chosen, storage: Storage) -> Result<Self, Refusal> {
         let mut export = Self::status(Status::Ok, storage);
         export.server(chosen)?;
@@ -95,10 +96,10 @@ impl Export {
         self.header(CLUSTER_HEADER, &chosen.cluster, "cluster")
     }
 
-    /// What a message shows that was understood.
+    /// The export of a message that was understood.
     ///
     /// # Errors
-    /// A value is longer than later filters could see.
+    /// A value is longer than [`LONGEST`].
     pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
         let mut export = Self {
             state: Vec::with_capacity(STATE.len()),
@@ -107,7 +108,7 @@ impl Export {
         if storage.dynamic_metadata {
             export.header(METHOD_HEADER, &attributes.method, "method")?;
             if let Some(params) = &attributes.params {
-                export.carried(
+                export.push_header(
                     PARAMS_HEADER,
                     STANDARD.encode(params.to_protobuf()),
                     "params",
@@ -171,10 +172,10 @@ impl Export {
         value: &str,
         what: &'static str,
     ) -> Result<(), Refusal> {
-        self.carried(name, header_value::encode(value).into_owned(), what)
+        self.push_header(name, header_value::encode(value).into_owned(), what)
     }
 
-    fn carried(
+    fn push_header(
         &mut self,
         name: &'static str,
         value: String,
@@ -188,7 +189,7 @@ impl Export {
     }
 }
 
-/// Filter state, header, and what to call it in a refusal.
+/// The key of filter state, the header, and the noun for an error message.
 fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str) {
     match subject {
         Subject::Tool => ("mcp.tool", "x-mcp-toolname", "tool name"),
@@ -197,7 +198,7 @@ fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str)
     }
 }
 
-/// The whole in one JSON object, laid out as the native filter's metadata.
+/// All attributes as one JSON object, with the layout of the native filter's metadata.
 fn object(attributes: &Attributes<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     push_object(&mut out, |object| {

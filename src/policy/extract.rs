@@ -1,5 +1,5 @@
-//! The parameters that policies look at, taken out of a message: scalars and
-//! objects along given paths; arrays are left out, as the native filter does.
+//! Extracts the parameters that policies read from a message: scalars and objects
+//! at given paths. Arrays are left out, as the native filter does.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,29 +15,28 @@ use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::{fold, is_lookalike};
 use crate::mcp::message::Params;
 
-/// Objects nested deeper are refused: `header_to_metadata` gives up on a
-/// protobuf message of a hundred levels, of which each object takes three, and
-/// would leave the policy blind.
+/// The deepest nesting of objects that can be extracted. `header_to_metadata`
+/// ignores a protobuf message of a hundred levels, of which each object takes
+/// three, and then a policy would see nothing.
 const DEPTH: usize = 16;
 
-/// A part of `params`: what was extracted and nothing else.
+/// The extracted part of `params`.
 #[derive(Debug, Clone)]
 pub enum Extracted<'a> {
-    /// An object, with its members in the order they were asked for.
+    /// An object, with its members in the order of the paths.
     Object(Vec<(Cow<'a, str>, Extracted<'a>)>),
     /// A string.
     Text(Cow<'a, str>),
-    /// A number, boolean or null, as it stands.
+    /// A number, boolean or null: its JSON text.
     Literal(&'a str),
 }
 
-/// Takes what stands at `paths`, each below `params`, out of `params`; `None`
-/// when nothing does.
+/// The values at `paths` in `params`; `None` if there are none.
 ///
 /// # Errors
-/// A member stands twice on the way, or one that some readers take for it; or a
-/// value is nested too deeply or holds half a surrogate pair: policies and
-/// servers could read it differently.
+/// A member along a path is there twice, or with a lookalike; a value is nested
+/// too deeply, or is not Unicode. A policy and a server could read such a value
+/// differently.
 pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
     paths: &[impl AsRef<[S]>],
@@ -63,7 +62,7 @@ pub fn extract<'a, S: AsRef<str>>(
 const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
 const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
 
-/// The members of what is extracted, in their order.
+/// The members of an extracted object, in their order.
 type ExtractedMembers<'a> = Vec<(Cow<'a, str>, Extracted<'a>)>;
 
 /// Adds a member; two objects of one name become one.
@@ -74,7 +73,7 @@ fn add<'a>(members: &mut ExtractedMembers<'a>, name: Cow<'a, str>, value: Extrac
                 add(have, name, value);
             }
         }
-        // Two paths lead to one value.
+        // Two paths lead to the same value.
         (Some(_), _) => {}
         (None, value) => members.push((name, value)),
     }
@@ -130,10 +129,13 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
     }
 }
 
-/// The members of an object, in their order, as they stand.
+/// The members of an object, in their order: names, and values as JSON texts.
 type Raw<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
-/// The members of `raw`, each name once; `None` when it is no object.
+/// The members of `raw`; `None` if it is not an object.
+///
+/// # Errors
+/// A name is there twice.
 fn object(raw: &str) -> Result<Option<Raw<'_>>, Refusal> {
     let mut members = Raw::new();
     match json::members(raw, |name, value| members.push((name, value))) {
@@ -174,7 +176,7 @@ impl Extracted<'_> {
             Self::Text(text) => Kind::StringValue(text.clone().into_owned()),
             Self::Literal("true") => Kind::BoolValue(true),
             Self::Literal("false") => Kind::BoolValue(false),
-            // A JSON number is a Rust one; the rest is null.
+            // A JSON number is a Rust number; the only other literal is null.
             Self::Literal(text) => text.parse().map_or(Kind::NullValue(0), Kind::NumberValue),
         };
         Value { kind: Some(kind) }

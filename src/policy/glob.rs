@@ -1,6 +1,6 @@
 //! Patterns over names: `*` stands for any text, everything else for itself.
 
-/// A pattern.
+/// A pattern: the texts between its `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(Vec<String>);
 
@@ -10,7 +10,7 @@ impl Glob {
         Self(text.split('*').map(str::to_owned).collect())
     }
 
-    /// Whether `name` fits.
+    /// Whether `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         let Some((first, rest)) = self.0.split_first() else {
             return false;
@@ -21,7 +21,7 @@ impl Glob {
         let Some((last, between)) = rest.split_last() else {
             return left.is_empty();
         };
-        // Each part where it comes first leaves most to the parts after it.
+        // The first place of each part leaves the most text for the parts after it.
         for part in between {
             match left.split_once(part.as_str()) {
                 Some((_, after)) => left = after,
@@ -32,8 +32,8 @@ impl Glob {
     }
 }
 
-/// Which names there are: those that `include` names (all, where it is empty),
-/// but for those that `exclude` names.
+/// Which names exist: those that match `include` (all, if it is empty) and do not
+/// match `exclude`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// What there may be.

@@ -1,4 +1,4 @@
-//! May this message pass, and what do later filters get to see of it.
+//! Whether a message may pass, and what later filters see of it.
 
 pub mod access;
 pub mod attributes;

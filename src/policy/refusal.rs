@@ -1,8 +1,8 @@
-//! Every answer of the filter's own that says no, in one table: HTTP status,
-//! JSON-RPC code, message, and what `wasm.mcp.status` shows.
+//! Every error response that the filter itself sends, in one table: HTTP status,
+//! JSON-RPC code, message, and the value of `wasm.mcp.status`.
 //!
-//! Clients fall back to older protocols on a 4xx whose body is no JSON-RPC
-//! error, so each of them is one.
+//! Clients fall back to an older protocol on a 4xx whose body is not a JSON-RPC
+//! error. So each of these bodies is a JSON-RPC error.
 
 use std::borrow::Cow;
 
@@ -17,82 +17,83 @@ use crate::mcp::list::ListKind;
 use crate::mcp::standard_headers::Mismatch;
 use crate::mcp::{Invalid, version};
 
-/// Why a request is not passed on.
+/// Why the filter refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The body is no message.
+    /// The body is not a message.
     Body(Invalid),
-    /// The body is over this many bytes.
+    /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// `content-type` is not JSON in UTF-8, or the body is content-encoded.
     ContentType,
-    /// `accept` excludes what an answer may be: what it must include.
+    /// `accept` excludes a media type that a response may have: those it must include.
     Accept(&'static str),
-    /// The HTTP method is not served: those that are.
+    /// The HTTP method is not allowed: the methods that are.
     HttpMethod(&'static str),
-    /// `DELETE` without a session to end.
+    /// `DELETE` without `Mcp-Session-Id`.
     NoSession,
     /// The origin is not allowed.
     Origin,
-    /// No host was asked that metadata could name.
+    /// The request for the metadata of a resource has no valid host to name in it.
     Host,
-    /// A header does not repeat the body.
+    /// A standard header does not match the body.
     Mirror(Mismatch),
     /// A required member of `params._meta` is missing: its name.
     MetaMissing(&'static str),
-    /// The protocol version is not spoken here: the one asked for.
+    /// The protocol version is not supported: the version that was requested.
     Version(String),
-    /// A response, where no request of a server's waits for one.
+    /// A response, although no request of a server waits for one.
     UnexpectedResponse,
-    /// A legacy request names no session.
+    /// A legacy request has no session id.
     SessionMissing,
-    /// The session is over, or is none of this client's.
+    /// The session id is not valid, or the session is over or another client's.
     SessionUnknown,
-    /// The session is in another version: the one that is claimed, and its own.
+    /// The session has another protocol version: the version that the request
+    /// names, and the session's.
     SessionVersion(String, &'static str),
-    /// `Last-Event-ID` names no event of this session.
+    /// `Last-Event-ID` is not the id of an event of this session.
     UnknownEvent,
-    /// Nothing says who the caller is, where sessions belong to somebody.
+    /// The request does not say who the caller is, as `session.identity` requires.
     Identity,
-    /// What a server answered cannot be said in the client's version.
+    /// The client's protocol version has no form for the response of the server.
     NotInVersion,
-    /// A header that a server must get is not there: its name.
+    /// A header that a server requires is missing: its name.
     HeaderMissing(String),
-    /// The value of a header that goes on to a server is not text: its name.
+    /// The value of a header that is forwarded to a server is not text: its name.
     HeaderInvalid(String),
-    /// The gateway contradicts itself.
+    /// A fault in the gateway.
     Internal,
-    /// A value is longer than later filters, or a session, can hold: which, and
-    /// how many bytes that is.
+    /// A value is too long for later filters, or for a session: which value, and
+    /// the limit in bytes.
     TooLong(&'static str, usize),
-    /// A value that later filters must see cannot be shown to them: which.
+    /// A value cannot be exported to later filters: which value.
     NotExportable(&'static str),
-    /// The method is not served.
+    /// The method does not exist here.
     UnknownMethod {
         /// As the client named it.
         method: String,
-        /// Modern clients are told by the HTTP status, too.
+        /// The client is modern, so the HTTP status says it, too.
         modern: bool,
     },
-    /// Nothing here has this name: kind and name.
+    /// Nothing of this kind has this name.
     UnknownName(ListKind, String),
-    /// A list's page that no list of the gateway's has.
+    /// A cursor: no list of the gateway has a second page.
     Cursor,
-    /// `params` lacks the member that names what the method is about.
+    /// `params` has no string in the member that names the subject of the method.
     NameMissing(&'static str),
-    /// Servers did not answer as they must: a sentence for each.
+    /// Servers failed: a sentence for each.
     Servers(Vec<String>),
-    /// `authorization` does not allow it.
+    /// `authorization` denies it.
     Denied {
-        /// The method, and what it is about by the client's name.
+        /// The method, and the name that the client used.
         what: String,
-        /// All scopes that it needs, where one of them is missing.
+        /// All scopes that it needs, if the caller lacks one of them.
         scopes: Option<Vec<String>>,
     },
-    /// Servers answered this, 401 or 403, to the caller's credentials: a sentence
-    /// for each.
+    /// Servers refused the caller's credentials with this status, 401 or 403: a
+    /// sentence for each.
     CallerRefused(u16, Vec<String>),
-    /// The one server that was called did not answer in time: a sentence.
+    /// The server that was called did not respond in time: a sentence.
     ServerTimeout(String),
 }
 
@@ -106,7 +107,7 @@ const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
 
 impl Refusal {
-    /// HTTP status, JSON-RPC code, and the outcome that is shown.
+    /// HTTP status, JSON-RPC code, and the value of `wasm.mcp.status`.
     fn row(&self) -> (u16, i64, Status) {
         match self {
             Self::Body(Invalid::NotJson(_)) => (400, PARSE_ERROR, Status::ParseError),
@@ -147,32 +148,24 @@ impl Refusal {
         }
     }
 
-    /// What `wasm.mcp.status` shows.
+    /// The value of `wasm.mcp.status`.
     pub fn status(&self) -> Status {
         self.row().2
     }
 
-    /// What went wrong and, where the client can mend it, how.
+    /// What went wrong and, if the client can fix it, how.
     fn message(&self) -> Cow<'static, str> {
         match self {
-            Self::Body(Invalid::NotJson(why)) => {
-                format!("the body is not JSON in UTF-8: {why}").into()
-            }
-            Self::Body(Invalid::NotJsonRpc(why)) => {
-                format!("not a JSON-RPC 2.0 message: {why}").into()
-            }
-            Self::Body(Invalid::DuplicateKey(place)) => {
-                format!("a key stands twice in {place}").into()
-            }
+            Self::Body(invalid) => invalid.to_string().into(),
             Self::BodyTooLarge(limit) => format!("the body is over {limit} bytes").into(),
             Self::ContentType => {
                 "content-type must be application/json in UTF-8, without content-encoding".into()
             }
             Self::Accept(needed) => format!("accept must include {needed}").into(),
-            Self::HttpMethod(allow) => format!("this endpoint serves {allow}").into(),
-            Self::NoSession => "DELETE ends a session: Mcp-Session-Id is missing".into(),
+            Self::HttpMethod(allow) => format!("this endpoint allows {allow}").into(),
+            Self::NoSession => "Mcp-Session-Id is missing: DELETE needs the id of the session to end".into(),
             Self::Origin => "this origin is not allowed".into(),
-            Self::Host => "the Host header must name a host".into(),
+            Self::Host => "the Host header must be a host name, with or without a port".into(),
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),
             Self::Version(requested) => format!(
@@ -184,7 +177,7 @@ impl Refusal {
             Self::SessionMissing => {
                 "Mcp-Session-Id is missing: initialize first, or send params._meta of MCP 2026-07-28".into()
             }
-            Self::SessionUnknown => "Session not found: initialize anew".into(),
+            Self::SessionUnknown => "Session not found: initialize again".into(),
             Self::SessionVersion(claimed, own) => {
                 format!("MCP-Protocol-Version {claimed} is not the session's: send {own}").into()
             }
@@ -200,14 +193,14 @@ impl Refusal {
             .into(),
             Self::Internal => "the gateway failed".into(),
             Self::TooLong(what, longest) => {
-                format!("{what} is too long: over {longest} bytes").into()
+                format!("{what} is too long: longer than {longest} bytes").into()
             }
             Self::NotExportable(what) => {
                 format!("{what} must be Unicode, and not deeply nested").into()
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
             Self::UnknownName(kind, name) => format!("Unknown {}: {name}", kind.noun()).into(),
-            Self::Cursor => "unknown cursor: lists have one page".into(),
+            Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Denied { what, scopes: None } => format!("Denied: {what}").into(),
             Self::Denied {
@@ -219,7 +212,7 @@ impl Refusal {
         }
     }
 
-    /// `error.data`, where the specification has some.
+    /// `error.data`, if the specification defines it for this error.
     fn data(&self) -> Option<String> {
         let mut data = Vec::new();
         match self {
@@ -235,7 +228,7 @@ impl Refusal {
         String::from_utf8(data).ok()
     }
 
-    /// The answer, with `id` as the request had it; `null` where it had none.
+    /// The response. `id` is the JSON text of the request's id; `None` gives `null`.
     pub fn reply(&self, id: Option<&str>) -> Reply {
         let (status, code, outcome) = self.row();
         let body = jsonrpc::error(id, code, &self.message(), self.data().as_deref());
@@ -251,8 +244,8 @@ impl Refusal {
     }
 }
 
-/// What clients look for in the body of a 401 that another filter made without
-/// one; `id` as in [`Refusal::reply`]. The code is HTTP's, as for what `authorization` denies.
+/// A 401 with a JSON-RPC error, in place of the 401 of another filter that has no
+/// such body; `id` as in [`Refusal::reply`].
 pub fn unauthorized(id: Option<&str>) -> Reply {
     let body = jsonrpc::error(id, UNAUTHORIZED, "Unauthorized", None);
     Reply::json(401, body, "mcp_unauthorized")

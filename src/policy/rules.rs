@@ -2,23 +2,23 @@
 
 use crate::mcp::method;
 
-/// The rules, the first for a method wins.
+/// The rules. The first rule for a method counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     /// In the order of the configuration.
     pub methods: Vec<MethodRule>,
-    /// The key that shows a message's group; absent when it is not shown.
+    /// `groupMetadataKey`: the key under which the group is exported, if it is.
     pub group_key: Option<String>,
 }
 
-/// What a configuration says of one method.
+/// What the configuration says about one method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MethodRule {
     /// The method, compared exactly.
     pub method: String,
-    /// Its group, instead of the built-in one.
+    /// Its group. `None`: the built-in one.
     pub group: Option<String>,
-    /// Paths below `params`, instead of the built-in ones; empty keeps those.
+    /// The paths below `params` to extract. Empty: the built-in ones.
     pub paths: Vec<Vec<String>>,
 }
 
@@ -32,7 +32,7 @@ pub enum Paths<'r> {
 }
 
 impl Rules {
-    /// What to extract from a message of `method`.
+    /// The paths to extract from a message of `method`.
     pub fn paths(&self, method: &str) -> Paths<'_> {
         match self.methods.iter().find(|rule| rule.method == method) {
             Some(rule) if !rule.paths.is_empty() => Paths::Configured(&rule.paths),
@@ -40,13 +40,13 @@ impl Rules {
         }
     }
 
-    /// Every group that a message can have.
+    /// Every group that a message can have; some may come twice.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         let configured = self.methods.iter().filter_map(|rule| rule.group.as_deref());
         method::GROUPS.iter().copied().chain(configured)
     }
 
-    /// The group of `method` with the key that shows it, where it is shown.
+    /// The key and the group of `method`, if groups are exported.
     pub fn shown_group(&self, method: &str) -> Option<(&str, &str)> {
         Some((self.group_key.as_deref()?, self.group(method)))
     }

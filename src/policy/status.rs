@@ -1,37 +1,37 @@
-//! What became of a message, as `wasm.mcp.status` shows it.
+//! The outcome of a request: `wasm.mcp.status`.
 
-/// The outcome of reading a message.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Read and understood.
     Ok,
     /// Not JSON, or cut off.
     ParseError,
-    /// Not MCP, where only MCP may pass.
+    /// Not MCP, but only MCP may pass.
     RejectNoMcp,
     /// JSON, but not one JSON-RPC 2.0 message.
     NotJsonRpc,
-    /// A member came twice where a policy reads.
+    /// A member that a policy may read is there twice.
     DuplicateKeys,
-    /// Over `maxRequestBodySize`.
+    /// Longer than `maxRequestBodySize`.
     BodyTooLarge,
-    /// A header does not repeat the body as it must.
+    /// A standard header does not match the body.
     HeaderMismatch,
     /// The message lacks what its protocol version requires.
     InvalidRequest,
-    /// The protocol version is not spoken here.
+    /// The protocol version is not supported.
     UnsupportedVersion,
-    /// A value is too long, or too deep, for later filters to see it whole.
+    /// A value is too long or too deep to be exported.
     NotExportable,
-    /// The method, tool, prompt or resource is not known here.
+    /// The method, tool, prompt or resource does not exist here.
     Unknown,
-    /// The origin may not ask.
+    /// The origin is not allowed.
     Origin,
-    /// A server did not answer.
+    /// A server failed.
     ServerFailed,
-    /// The session is missing, over, or another's.
+    /// The session is missing, over, or another client's.
     Session,
-    /// `authorization` does not allow it.
+    /// `authorization` denies it.
     Denied,
 }
 

@@ -1,5 +1,5 @@
-//! Trace context and baggage of a message (MCP 2026-07-28, `_meta`), made the
-//! headers that HTTP has for them (W3C Trace Context, W3C Baggage).
+//! Copies trace context and baggage of a message (MCP 2026-07-28, `_meta`) to the
+//! HTTP headers for them (W3C Trace Context, W3C Baggage).
 
 use crate::mcp::json;
 use crate::mcp::message::Meta;
@@ -13,18 +13,18 @@ pub struct Propagation {
     pub baggage: bool,
 }
 
-/// What becomes of the request's headers: names to remove, then fields to set.
+/// The changes to the headers of the request: first remove, then set.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TraceHeaders {
-    /// What HTTP said is replaced, not mixed with what the message says.
+    /// Names. The headers of the request are replaced, not mixed with the message's.
     pub removed: Vec<&'static str>,
     /// Names and values.
     pub set: Vec<(&'static str, String)>,
 }
 
 impl Propagation {
-    /// The headers for a message with this `_meta`; what is not valid is left
-    /// out, and a `tracestate` goes with a valid `traceparent` only.
+    /// The headers for a message with this `_meta`. Values that are not valid are
+    /// left out, and so is a `tracestate` without a valid `traceparent`.
     pub fn headers(self, meta: &Meta<'_>) -> TraceHeaders {
         let mut headers = TraceHeaders::default();
         let text = |raw: Option<&str>, valid: fn(&str) -> bool| {
@@ -50,8 +50,8 @@ impl Propagation {
     }
 }
 
-/// Version 00: `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zeros; of later
-/// versions the same, and more after another `-` (section 3.2).
+/// Version 00 is `00-<32 hex>-<16 hex>-<2 hex>`, and neither id is all zeros. A
+/// later version may have more after another `-` (Trace Context section 3.2).
 fn is_traceparent(text: &str) -> bool {
     let mut parts = text.splitn(5, '-');
     let version = parts.next().filter(|part| is_hex(part, 2));
@@ -78,7 +78,8 @@ fn is_hex(text: &str, length: usize) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A list of up to 32 `key=value`, of visible ASCII, 512 bytes in all (section 3.3).
+/// A list of up to 32 `key=value`, of visible ASCII, 512 bytes in all (Trace Context
+/// section 3.3).
 fn is_tracestate(text: &str) -> bool {
     let member = |member: &str| {
         let Some((key, value)) = member.split_once('=') else {
@@ -105,7 +106,8 @@ fn is_tracestate(text: &str) -> bool {
         && members.into_iter().all(member)
 }
 
-/// A list of up to 180 `token=value;property`, 8,192 bytes in all (section 3).
+/// A list of up to 180 `token=value;property`, 8,192 bytes in all (Baggage
+/// section 3).
 fn is_baggage(text: &str) -> bool {
     let member = |member: &str| {
         let entry = member.split(';').next().unwrap_or_default();

@@ -1,29 +1,29 @@
-//! What kind of HTTP request this is, before its body is read: `trafficMode`
-//! with the native filter's classification of POST, GET and DELETE.
+//! `trafficMode`: classifies HTTP requests by their headers, as the native filter
+//! classifies POST, GET and DELETE.
 
 use super::Refusal;
 use crate::http::Headers;
 use crate::http::media_type::{self, Accept};
 
-/// `trafficMode`: what happens to requests that are not MCP.
+/// What happens to requests that are not MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrafficMode {
     /// They pass.
     PassThrough,
     /// They are refused.
     RejectNoMcp,
-    /// Nothing is read: CORS, OAuth and the removal of forged headers only.
+    /// No body is read. Only CORS, OAuth and the removal of forged headers work.
     Noop,
 }
 
 /// What to do with a request to an endpoint, by its headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Class {
-    /// A POST of JSON: its body is to be read.
+    /// A POST of JSON: read its body.
     Message,
-    /// Passes without being read, and shows nothing.
+    /// It passes without being read, and nothing is exported.
     Unread,
-    /// Refused.
+    /// It is refused.
     Refused(Refusal),
 }
 
@@ -40,15 +40,15 @@ pub fn classify(headers: &Headers, has_body: bool, strict: bool) -> Class {
             if strict && !(accept.json && accept.event_stream) {
                 return Class::Refused(Refusal::Accept("application/json, text/event-stream"));
             }
-            // Without a body there is nothing to wait for; strictly, an empty
-            // one is no JSON, and is told so when it is read.
+            // Without a body there is nothing to wait for. If strict, reading the
+            // empty body gives the error that it is not JSON.
             if has_body || strict {
                 Class::Message
             } else {
                 Class::Unread
             }
         }
-        // Unlike a POST, a GET must say that it wants a stream.
+        // A missing `accept` means any type, but a GET must ask for a stream.
         Some(b"GET") if headers.get("accept").is_some() && Accept::of(headers).event_stream => {
             Class::Unread
         }

@@ -9,7 +9,6 @@ use std::ptr::{null, null_mut};
 
 use crate::edge::abi::map;
 use crate::http::Headers;
-use crate::metrics::MetricKind;
 
 /// A host call failed. The number is the status that the host returned, not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +112,6 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
-    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
-    fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
-    fn proxy_record_metric(metric: u32, value: u64) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,
@@ -348,33 +344,4 @@ pub(super) fn call_foreign_function(
         ))?;
         Ok(owned(data, size))
     }
-}
-
-/// Defines a metric; returns its number.
-pub(super) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, HostCallError> {
-    let kind = match kind {
-        MetricKind::Counter => 0,
-        MetricKind::Histogram => 2,
-    };
-    let mut metric = 0;
-    // SAFETY: the pointer is valid for its size, the result for writes.
-    ok(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) })?;
-    Ok(metric)
-}
-
-/// Adds `by` to a counter. Does nothing for 0, which the host does not take.
-pub(super) fn increment(metric: u32, by: u64) -> Result<(), HostCallError> {
-    match i64::try_from(by) {
-        Ok(by) if by > 0 => {
-            // SAFETY: no pointers.
-            ok(unsafe { proxy_increment_metric(metric, by) })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Records a value in a histogram.
-pub(super) fn record(metric: u32, value: u64) -> Result<(), HostCallError> {
-    // SAFETY: no pointers.
-    ok(unsafe { proxy_record_metric(metric, value) })
 }

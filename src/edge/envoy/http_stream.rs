@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::host::{self, Buffer, HeaderMap, HostCallError};
 use super::plugin::Plugin;
-use super::{host_facts, property};
+use super::{host_facts, metric, property};
 use crate::gateway::upstream::call::{Call, CallId};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::worker::calls::{DispatchId, StreamId};
@@ -161,8 +161,8 @@ impl HttpStream {
             Effect::Count(Metric(at), value) => {
                 // A request goes on even if it cannot be counted.
                 let _ = match self.plugin.metrics.get(at) {
-                    Some((MetricKind::Counter, metric)) => host::increment(*metric, value),
-                    Some((MetricKind::Histogram, metric)) => host::record(*metric, value),
+                    Some((MetricKind::Counter, number)) => metric::increment(*number, value),
+                    Some((MetricKind::Histogram, number)) => metric::record(*number, value),
                     None => Ok(()),
                 };
             }

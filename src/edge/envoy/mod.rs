@@ -9,6 +9,7 @@ mod host;
 mod host_facts;
 mod http_context;
 mod http_stream;
+mod metric;
 mod plugin;
 mod property;
 mod root;

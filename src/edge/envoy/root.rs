@@ -12,8 +12,8 @@ use proxy_wasm::types::ContextType;
 use super::host::{self, Buffer};
 use super::http_context::StreamHandle;
 use super::plugin::Plugin;
-use super::property;
 use super::shared_data::SharedData;
+use super::{metric, property};
 use crate::config::Config;
 use crate::gateway::worker::Worker;
 use crate::metrics::MetricKind;
@@ -154,9 +154,8 @@ fn compiled(config: &Config) -> Result<Vec<u32>, String> {
 /// Defines all metrics; returns their kinds and numbers. A metric that the host
 /// does not define is not counted.
 fn define_metrics(config: &Config) -> Vec<(MetricKind, u32)> {
-    let define = |(kind, name): &(MetricKind, String)| {
-        (*kind, host::define_metric(*kind, name).unwrap_or(0))
-    };
+    let define =
+        |(kind, name): &(MetricKind, String)| (*kind, metric::define(*kind, name).unwrap_or(0));
     config.metrics.names().iter().map(define).collect()
 }
 

@@ -1,23 +1,22 @@
-//! Edits of a JSON text: what no edit names stays byte for byte. Nothing is
-//! parsed into a tree or written anew.
+//! Edits of a JSON text: the rest of the text stays byte for byte. Nothing is
+//! parsed into a tree.
 
 use std::ops::Range;
 
 use super::object::{push_members, push_object};
 use crate::mcp::json::{self, Shape};
 
-/// Something else in place of a part of a text; an empty part is where
-/// something is put in.
+/// The replacement of a range of a text; an insertion, if the range is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// The bytes that go.
+    /// The bytes to remove.
     pub range: Range<usize>,
-    /// What comes in their place.
+    /// The bytes in their place.
     pub new: Vec<u8>,
 }
 
 impl Edit {
-    /// Replaces `part`, a slice of `whole`; `None` when it is none.
+    /// Replaces `part` of `whole`; `None` if `part` is not a slice of `whole`.
     pub fn replace(whole: &str, part: &str, new: impl Into<Vec<u8>>) -> Option<Self> {
         Some(Self {
             range: json::span(whole, part)?,
@@ -25,7 +24,7 @@ impl Edit {
         })
     }
 
-    /// Puts `new` in, at the byte `at`.
+    /// Inserts `new` at the byte `at`.
     pub fn insert(at: usize, new: impl Into<Vec<u8>>) -> Self {
         Self {
             range: at..at,
@@ -34,9 +33,9 @@ impl Edit {
     }
 }
 
-/// `text` with these edits made, in any order; those that put something in at
-/// the same place do so in theirs. An edit that reaches out of the text or into
-/// one before it, or cuts a character, is left out.
+/// `text` with these edits, which may be in any order. Insertions at the same place
+/// keep their order. An edit that reaches beyond the text or into an earlier edit,
+/// or that cuts a character, is left out.
 pub fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let new = edits.iter().map(|edit| edit.new.len());
@@ -99,8 +98,8 @@ pub fn set(whole: &str, object: &str, members: &[(&str, &str)]) -> Option<Vec<Ed
     Some(edits)
 }
 
-/// The edits with which `object`, a slice of `whole`, has none of the members
-/// that `is_gone` names. `None` when it is no object.
+/// The edits that remove the members for whose names `is_gone` is true from
+/// `object`, a slice of `whole`. `None` if it is not an object.
 pub fn remove(whole: &str, object: &str, is_gone: impl Fn(&str) -> bool) -> Option<Vec<Edit>> {
     let start = inside(whole, object, Ok(Shape::Object { unique: true }))?;
     let mut removal = Removal::new(whole, start);
@@ -109,8 +108,8 @@ pub fn remove(whole: &str, object: &str, is_gone: impl Fn(&str) -> bool) -> Opti
     Some(removal.end())
 }
 
-/// The edits with which `array`, a slice of `whole`, has none of the elements
-/// for which `is_gone`. `None` when it is no array.
+/// The edits that remove the elements for which `is_gone` is true from `array`, a
+/// slice of `whole`. `None` if it is not an array.
 pub fn remove_elements(
     whole: &str,
     array: &str,
@@ -123,20 +122,20 @@ pub fn remove_elements(
     Some(removal.end())
 }
 
-/// Parts of a container that go, each with one comma.
+/// The removal of members or elements of a container, each with one comma.
 struct Removal<'t> {
     whole: &'t str,
-    /// Up to where parts were seen.
+    /// The end of the last part that was passed.
     end: usize,
-    /// Since where they go.
+    /// The start of the range to remove, if the last part is to be removed.
     since: Option<usize>,
-    /// Whether any stays.
+    /// Whether a part stays.
     stays: bool,
     edits: Vec<Edit>,
 }
 
 impl<'t> Removal<'t> {
-    /// From a container whose parts start at `start`.
+    /// For a container whose parts start at `start`.
     fn new(whole: &'t str, start: usize) -> Self {
         Self {
             whole,
@@ -147,12 +146,13 @@ impl<'t> Removal<'t> {
         }
     }
 
-    /// The next part ends with `value`.
+    /// Passes the next part, which ends with `value`.
     fn pass(&mut self, value: &str, is_gone: bool) {
         if is_gone {
             self.since.get_or_insert(self.end);
         } else {
-            // The comma before a part goes with it; before the first is none.
+            // A part is removed with the comma before it. If no part stays before
+            // this one, its comma is removed, too.
             let comma = self.whole.get(self.end..).filter(|_| !self.stays);
             let comma = comma.and_then(|rest| rest.find(','));
             let after = comma.map_or(0, |at| at.saturating_add(1));
@@ -175,7 +175,7 @@ impl<'t> Removal<'t> {
     }
 }
 
-/// Where the members of `object` start, if it is one.
+/// Where the members of `object` start in `whole`, if `shape` is an object's.
 fn inside(whole: &str, object: &str, shape: Result<Shape, json::Error>) -> Option<usize> {
     if !matches!(shape, Ok(Shape::Object { .. })) {
         return None;

@@ -1,10 +1,10 @@
-//! The member names of one object, to tell when one comes twice.
+//! The member names of one object, to find duplicates.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// The names of one object. Few are compared one by one; many are hashed, so
-/// that an object of a hundred thousand members stays cheap.
+/// The names of one object. The first ones are compared one by one and the others
+/// are hashed, so that an object with a hundred thousand members stays cheap.
 #[derive(Default)]
 pub(super) struct MemberNames<'a> {
     few: Vec<Cow<'a, str>>,
@@ -14,7 +14,7 @@ pub(super) struct MemberNames<'a> {
 impl<'a> MemberNames<'a> {
     const FEW: usize = 16;
 
-    /// Remembers `name`; `false` when it was there already.
+    /// Adds `name`; `false` if it was there already.
     pub(super) fn insert(&mut self, name: Cow<'a, str>) -> bool {
         if self.few.contains(&name) {
             return false;

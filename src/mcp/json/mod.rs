@@ -1,6 +1,6 @@
-//! JSON text read in place: the members of an object and the elements of an
-//! array as slices of the text they stand in, so that what is not understood
-//! can be passed on byte for byte.
+//! JSON text read in place: the members of an object and the elements of an array
+//! are slices of the text. So a part that is not understood can be passed on byte
+//! for byte.
 
 pub mod edit;
 mod member_names;
@@ -17,12 +17,12 @@ use std::ops::Range;
 pub use reader::{Error, Reader};
 pub use unique::unique;
 
-/// What a JSON text turned out to be.
+/// The kind of a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// An object.
     Object {
-        /// No member name came twice, compared after unescaping.
+        /// No member name is there twice, compared after unescaping.
         unique: bool,
     },
     /// An array.
@@ -31,8 +31,8 @@ pub enum Shape {
     Scalar,
 }
 
-/// Reads `text` as one JSON value and shows each member of an object, name
-/// unescaped, value as it stands. Every member is shown, duplicates too.
+/// Reads `text` as one JSON value. If it is an object, calls `visit` with the
+/// unescaped name and the JSON text of each member, duplicates too.
 ///
 /// # Errors
 /// `text` is not one JSON value (RFC 8259).
@@ -62,7 +62,7 @@ pub fn members<'a>(
     Ok(shape)
 }
 
-/// Shows each element of the array `text`, as it stands.
+/// Calls `visit` with the JSON text of each element of the array `text`.
 ///
 /// # Errors
 /// `text` is not a JSON array.
@@ -75,8 +75,8 @@ pub fn elements<'a>(text: &'a str, mut visit: impl FnMut(&'a str)) -> Result<(),
     reader.end()
 }
 
-/// Each value that the member `name` of the object `text` has, as it stands;
-/// none where `text` is no object.
+/// The JSON text of each member `name` of the object `text`; none if `text` is not
+/// an object.
 pub fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let shape = members(text, |member, value| {
@@ -90,8 +90,8 @@ pub fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     found
 }
 
-/// The string that `text` stands for; `None` when it is not a JSON string, or
-/// escapes half a surrogate pair.
+/// The string with the JSON text `text`; `None` if it is not a JSON string, or is
+/// not Unicode because it escapes half a surrogate pair.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     let plain = !inner
@@ -104,7 +104,7 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Where `part`, a slice of `whole`, stands in it; `None` when it does not.
+/// Where `part` is in `whole`, in bytes; `None` if it is not a slice of `whole`.
 pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let end = start.checked_add(part.len())?;

@@ -1,4 +1,4 @@
-//! Writing JSON objects: one member after the other, without a tree.
+//! Writes JSON objects: one member after the other, without a tree.
 
 use super::push_string;
 

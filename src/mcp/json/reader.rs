@@ -1,5 +1,5 @@
-//! A strict reader of JSON text (RFC 8259), in one pass and without recursion:
-//! values are skipped or opened member by member, and shown as they stand.
+//! A strict reader of JSON text (RFC 8259), in one pass and without recursion. It
+//! skips a value, or opens it member by member, and gives the texts of values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::fmt;
 use super::member_names::MemberNames;
 use super::scan;
 
-/// Where and why a text is no JSON.
+/// Where and why a text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
-    /// The byte at which it shows.
+    /// The byte where the fault is.
     pub at: usize,
     /// What is expected there.
     pub expected: &'static str,
@@ -28,7 +28,7 @@ pub struct Reader<'a> {
     text: &'a str,
     /// What is left to read, a suffix of `text`.
     rest: &'a [u8],
-    /// What [`Reader::skip`] keeps of containers; kept to be used again.
+    /// The open containers in [`Reader::skip`]; here so that its memory is reused.
     open: Vec<scan::Container>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Goes on at what `scanned` left, or stops where it found its fault.
+    /// Moves to the end of what was scanned, or to the fault.
     fn advance(&mut self, scanned: scan::Scanned<'a>) -> Result<(), Error> {
         let (rest, fault) = match scanned {
             Ok(rest) => (rest, None),
@@ -63,24 +63,24 @@ impl<'a> Reader<'a> {
         fault.map_or(Ok(()), |expected| self.error(expected))
     }
 
-    /// Where the next value starts, for [`Reader::since`].
+    /// The byte where the next value starts, for [`Reader::since`].
     pub fn mark(&mut self) -> usize {
         self.peek();
         self.at()
     }
 
-    /// What was read since the byte `start`.
+    /// The text from the byte `start` to here.
     pub fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at()).unwrap_or_default()
     }
 
-    /// Passes over blanks and shows the byte after them.
+    /// Skips white space and returns the byte after it, without taking it.
     pub fn peek(&mut self) -> Option<u8> {
         self.rest = scan::blanks(self.rest);
         self.rest.first().copied()
     }
 
-    /// Passes over blanks and takes `byte`, if it is there.
+    /// Skips white space and takes `byte`, if it is next.
     pub(super) fn take(&mut self, byte: u8) -> bool {
         match scan::blanks(self.rest) {
             [first, rest @ ..] if *first == byte => {
@@ -94,10 +94,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// That nothing but blanks is left.
+    /// Checks that nothing but white space is left.
     ///
     /// # Errors
-    /// Something is.
+    /// Something else is left.
     pub fn end(&mut self) -> Result<(), Error> {
         if self.peek().is_none() {
             Ok(())
@@ -106,13 +106,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Opens the object that starts here and gives the name of each member,
-    /// unescaped, to `member`, which must read the value. Tells whether no name
-    /// came twice, compared after unescaping: RFC 8259 section 4 leaves open
-    /// which of two members a reader takes.
+    /// Opens the object that starts here, and calls `member` with the unescaped name
+    /// of each member; `member` must read the value. Returns whether every name is
+    /// there once, compared after unescaping: RFC 8259 section 4 does not say which
+    /// of two members a reader takes.
     ///
     /// # Errors
-    /// There is no object, or `member` found an error in it.
+    /// There is no object here, or `member` returned an error.
     pub fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Error>,
@@ -138,10 +138,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Opens the array that starts here and has `element` read each element.
+    /// Opens the array that starts here, and calls `element`, which must read one
+    /// element, for each.
     ///
     /// # Errors
-    /// There is no array, or `element` found an error in it.
+    /// There is no array here, or `element` returned an error.
     pub fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Error>,
@@ -163,7 +164,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The name of a member, unescaped, and the colon after it.
+    /// Reads the name of a member and the colon after it; returns the unescaped name.
     pub(super) fn name(&mut self) -> Result<Cow<'a, str>, Error> {
         let start = self.mark();
         self.advance(scan::string(self.rest))?;
@@ -171,15 +172,15 @@ impl<'a> Reader<'a> {
         if !self.take(b':') {
             return self.error("\":\"");
         }
-        // Half a surrogate pair is no Unicode: such a name stays as it stands,
-        // which no name that anybody asks for can be.
+        // A name with half a surrogate pair is not Unicode. It stays escaped, with its
+        // quotes, and so equals no name that anybody looks for.
         Ok(super::string(raw).unwrap_or(Cow::Borrowed(raw)))
     }
 
-    /// Passes over one value of any kind, and gives it as it stands.
+    /// Skips one value of any kind; returns its JSON text.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no value here.
     pub fn skip(&mut self) -> Result<&'a str, Error> {
         let start = self.mark();
         let scanned = scan::value(self.rest, &mut self.open);

@@ -1,20 +1,21 @@
-//! Passing over JSON: what is left of a text after one value.
+//! Skips JSON values as fast as possible.
 //!
-//! Bodies are up to a megabyte and mostly arguments that nobody here looks at,
-//! so this is where the time goes. Everything works on the rest of the text,
-//! which stays in registers; strings are searched by words and by blocks.
+//! A body has up to a megabyte, mostly arguments that nothing here reads, so most
+//! of the time is spent here. Every function takes the rest of the text and returns
+//! what is left of it, which stays in registers. Strings are searched by words and
+//! by blocks.
 
-/// What is left; or what is left where a fault shows, and what is expected.
+/// The text that is left; or the text from the fault on, and what is expected there.
 pub(super) type Scanned<'a> = Result<&'a [u8], (&'a [u8], &'static str)>;
 
-/// What a value can be in.
+/// The containers of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
     Object,
     Array,
 }
 
-/// Passes over blanks.
+/// Skips white space.
 #[inline]
 pub(super) fn blanks(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\r' | b'\t', after @ ..] = rest {
@@ -23,8 +24,8 @@ pub(super) fn blanks(mut rest: &[u8]) -> &[u8] {
     rest
 }
 
-/// Passes over the value that `rest` starts with. `open` is scratch space: no
-/// nesting exhausts the stack.
+/// Skips the value that `rest` starts with. `open` is scratch space for the open
+/// containers, so that no nesting exhausts the stack.
 pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanned<'a> {
     open.clear();
     let mut container = None;
@@ -54,7 +55,7 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
             | [b'n', b'u', b'l', b'l', after @ ..] => after,
             _ => return Err((rest, "a value")),
         };
-        // A value has ended: so may containers.
+        // A value has ended here, and with it perhaps containers.
         loop {
             let Some(inside) = container else {
                 return Ok(rest);
@@ -78,7 +79,7 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
     }
 }
 
-/// Passes over the name that `rest` starts with, its colon and blanks.
+/// Skips the name that `rest` starts with, its colon and white space.
 #[inline]
 fn name(rest: &[u8]) -> Scanned<'_> {
     match blanks(string(rest)?) {
@@ -87,7 +88,7 @@ fn name(rest: &[u8]) -> Scanned<'_> {
     }
 }
 
-/// Passes over the string that `rest` starts with.
+/// Skips the string that `rest` starts with.
 #[inline]
 pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
     let [b'"', rest @ ..] = rest else {
@@ -114,8 +115,7 @@ pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
     }
 }
 
-/// Passes over what is plain in a string: neither quote nor backslash nor
-/// control character.
+/// Skips the plain part of a string: no quote, no backslash, no control character.
 #[inline]
 fn plain(mut rest: &[u8]) -> &[u8] {
     // Most strings are short: two words.
@@ -131,7 +131,7 @@ fn plain(mut rest: &[u8]) -> &[u8] {
         }
         rest = after;
     }
-    // In the long ones, blocks that the compiler makes SIMD of.
+    // In long strings, blocks: the compiler makes SIMD of this loop.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
         if block
             .iter()
@@ -169,7 +169,7 @@ fn special(word: u64) -> u64 {
     (quote | backslash | control) & HIGH
 }
 
-/// Passes over the number that `rest` starts with.
+/// Skips the number that `rest` starts with.
 #[inline]
 fn number(rest: &[u8]) -> Scanned<'_> {
     const FAULT: &str = "a number";

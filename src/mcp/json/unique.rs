@@ -1,10 +1,10 @@
-//! Names that come twice, at any depth.
+//! Finds duplicate names at any depth.
 
 use super::member_names::MemberNames;
 use super::reader::{Error, Reader};
 
-/// What [`unique`] keeps of open containers is not worth more levels: no MCP
-/// server reads as many.
+/// The deepest nesting that [`unique`] accepts, which limits its memory. No MCP
+/// server reads as much.
 const DEEPEST: usize = 1000;
 
 /// Whether no object in `text`, at any depth, has a name twice.
@@ -18,7 +18,7 @@ pub fn unique(text: &str) -> Result<bool, Error> {
         if open.len() > DEEPEST {
             return reader.error("at most 1000 levels");
         }
-        // A value starts here; where it is a member's, its name is read.
+        // A value starts here. If it is a member's, its name was read.
         match reader.peek() {
             Some(b'{') => {
                 reader.take(b'{');
@@ -62,8 +62,8 @@ pub fn unique(text: &str) -> Result<bool, Error> {
     }
 }
 
-/// Reads the name of the next member, where the innermost container is an
-/// object; `false` when it has that name already.
+/// Reads the name of the next member if the innermost container is an object;
+/// `false` if the object has that name already.
 fn named<'a>(reader: &mut Reader<'a>, open: &mut [Option<MemberNames<'a>>]) -> Result<bool, Error> {
     match open.last_mut() {
         Some(Some(names)) => Ok(names.insert(reader.name()?)),

@@ -1,5 +1,4 @@
-//! The list of one server on its way to a client, without what the client may
-//! not know of.
+//! Removes the entries that a caller may not see from the list of a server.
 
 use std::borrow::Cow;
 
@@ -8,13 +7,14 @@ use crate::mcp::json::{self, Error, Shape};
 use crate::mcp::list::ListKind;
 use crate::mcp::lookalike::fold;
 
-/// `text`, a server's JSON-RPC response to a list of `kind`, without the
-/// entries that `shows` does not let through, and those that have no readable
-/// name; the rest byte for byte. Where `is_personal`, other clients may be shown
-/// others: `cacheScope: public` becomes private. `None` where nothing changes.
+/// `text`, a server's JSON-RPC response to a list of `kind`, without the entries for
+/// whose names `shows` is false, and without those that have no readable name. The
+/// rest stays byte for byte. If `is_personal`, callers may see different lists, so
+/// `cacheScope: public` becomes private. `None` if nothing changes.
 ///
 /// # Errors
-/// `text` is no JSON object: what is in it cannot be told, so it must not pass.
+/// `text` is not a JSON object. It must not reach the client, since nobody can tell
+/// what is in it.
 pub(super) fn filtered(
     text: &str,
     kind: ListKind,
@@ -33,7 +33,7 @@ pub(super) fn filtered(
         edits: Vec::new(),
     };
     let shape = json::members(text, |name, value| {
-        // Some clients take one name for another, as some servers do.
+        // Clients may take a lookalike for the name, too.
         if is(&name, "result") {
             list.result(value);
         }
@@ -56,7 +56,7 @@ struct ListResponse<'t, F> {
 
 impl<F: FnMut(&str) -> bool> ListResponse<'_, F> {
     fn result(&mut self, result: &str) {
-        // What is no object has no list.
+        // A result that is not an object has no list.
         let _ = json::members(result, |name, value| {
             if is(&name, self.kind.member()) {
                 let gone = edit::remove_elements(self.text, value, &mut self.is_hidden);
@@ -69,11 +69,12 @@ impl<F: FnMut(&str) -> bool> ListResponse<'_, F> {
     }
 }
 
+/// Whether some client takes `name` for `known`.
 fn is(name: &str, known: &str) -> bool {
     fold(name).eq(fold(known))
 }
 
-/// The string that is the one member `key` of `entry`.
+/// The member `key` of `entry`, if there is exactly one and it is a string.
 fn name<'a>(entry: &'a str, key: &str) -> Option<Cow<'a, str>> {
     match json::values(entry, key).as_slice() {
         [name] => json::string(name),
