@@ -1,5 +1,7 @@
 //! Stock RBAC decides by what the filter shows.
 
+use serde_json::json;
+
 use crate::harness::http::{Answer, Request};
 use crate::harness::message::{call, initialize, legacy, modern};
 use crate::harness::shared::policy;
@@ -18,8 +20,35 @@ fn end_of_session() -> Request {
     Request::new("DELETE", "/mcp").header("mcp-session-id", "1")
 }
 
+/// RBAC says no; in JSON-RPC where the message was read and has an id.
 fn is_denied(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text() == "RBAC: access denied"
+    const SAID: &str = "RBAC: access denied";
+    let said = match answer.header("content-type") {
+        Some("application/json") => answer.json()["error"] == json!({"code": 403, "message": SAID}),
+        _ => answer.text() == SAID,
+    };
+    answer.status == 403 && said
+}
+
+#[tokio::test]
+async fn a_denial_is_json_rpc_with_the_id_of_the_request() {
+    let policy = policy();
+    for id in ["7", r#""a\"\u0062""#, "123456789012345678901234567890"] {
+        let denied = call(id, "get_forecast", FORECAST);
+        let answer = denied.send(policy.envoy.address).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(
+            answer.text(),
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":403,"message":"RBAC: access denied"}}}}"#
+            )
+        );
+    }
+    let nameless = Request::post(r#"{"jsonrpc":"2.0","method":"prompts/list"}"#);
+    let answer = nameless.send(policy.envoy.address).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
 }
 
 #[tokio::test]

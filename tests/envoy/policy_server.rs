@@ -196,7 +196,9 @@ async fn bytes_that_are_no_text_hide_no_path() {
     };
     for path in [b"/mcp".as_slice(), b"/mcp?\xff", b"/mcp?\xc3\x28=\xff"] {
         let said = frames::post(envoy.address, path, &call("x")).await;
-        assert_eq!(said, "RBAC: access denied", "{path:?}");
+        let denied =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":403,"message":"RBAC: access denied"}}"#;
+        assert_eq!(said, denied, "{path:?}");
     }
     assert_eq!(frames::post(envoy.address, b"/mcp", &call("a")).await, "{}");
 }
