@@ -32,7 +32,7 @@ async fn messages_and_refusals_and_servers_are_counted() {
         // Other tests use the same Envoy at the same time.
         assert!(after >= before + least, "{name}: {before} then {after}");
     }
-    // As README says; envoy/observability.yaml makes labels of the parts.
+    // As docs/operate/metrics.md says; envoy/observability.yaml makes labels of the parts.
     let metrics = gateway.envoy.metrics();
     for name in ["mcp_requests_tool", "mcp_server_weather_calls"] {
         assert!(

@@ -36,7 +36,7 @@ pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String
 }
 
 /// Python with the SDK, in `target/clients`.
-fn python() -> &'static Path {
+pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let venv = setup::target().join("clients");

@@ -1,0 +1,115 @@
+//! Configurations, servers files and clients' files are what the page says they
+//! are.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use mcp_gateway::config::Config;
+use serde_json::Value;
+
+use crate::block::Kind;
+use crate::harness::setup::repository;
+use crate::page::{Block, pages_with_blocks};
+use crate::sdk::ENDPOINT;
+
+/// The variables that the pages name: what Envoy would have in its environment.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    (
+        "MCP_SESSION_KEYS",
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    ),
+    ("CALENDAR_KEY", "a key"),
+];
+/// Programs that a `console` block may start: the tests do not have them.
+const PROGRAMS: &[&str] = &["claude", "code", "kubectl", "npm", "npx", "pip", "skopeo"];
+
+/// Runs `check` on every block of this kind; there are at least so many.
+fn each(kind: Kind, least: usize, check: impl Fn(&Block)) {
+    let pages = pages_with_blocks();
+    let blocks: Vec<_> = pages.iter().flat_map(|page| page.blocks()).collect();
+    let of_kind = blocks.iter().filter(|block| block.kind() == kind);
+    assert!(of_kind.clone().count() >= least, "too few of {kind:?}");
+    of_kind.for_each(|block| check(block));
+}
+
+#[test]
+fn the_filter_takes_every_configuration_without_a_warning() {
+    let variables: BTreeMap<_, _> = VARIABLES.iter().copied().collect();
+    let variable = |name: &str| variables.get(name).map(|&value| value.to_owned());
+    each(Kind::Configuration, 10, |block| {
+        let config = Config::parse_with(block.text.as_bytes(), &variable)
+            .unwrap_or_else(|error| panic!("{}: {error}\n{}", block.place, block.text));
+        assert_eq!(config.warnings, [""; 0], "{}", block.place);
+    });
+}
+
+#[test]
+fn the_program_takes_every_servers_file_without_a_warning() {
+    each(Kind::Servers, 3, |block| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
+            .args(["check", "-"])
+            .envs(VARIABLES.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mcp-gateway");
+        let mut input = check.stdin.take().expect("its input");
+        input.write_all(block.text.as_bytes()).expect("a pipe");
+        drop(input);
+        let output = check.wait_with_output().expect("its output");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", block.place);
+        assert_eq!(said, "", "{}", block.place);
+    });
+}
+
+#[test]
+fn clients_are_sent_to_the_endpoint_of_the_demo() {
+    each(Kind::Client, 3, |block| {
+        let file: Value = serde_json::from_str(&block.text)
+            .unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        let mut urls = Vec::new();
+        collect_urls(&file, &mut urls);
+        assert_eq!(urls, [ENDPOINT], "{}", block.place);
+    });
+}
+
+fn collect_urls<'a>(value: &'a Value, urls: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            urls.extend(members.get("url").and_then(Value::as_str));
+            members.values().for_each(|value| collect_urls(value, urls));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_urls(value, urls)),
+        _ => {}
+    }
+}
+
+#[test]
+fn commands_for_other_programs_are_commands_and_name_files_that_are_there() {
+    each(Kind::Console, 4, |block| {
+        let parsed = Command::new("bash")
+            .args(["-nc", &block.text])
+            .status()
+            .expect("bash");
+        assert!(parsed.success(), "{}", block.place);
+        for line in block.text.replace("\\\n", " ").lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let program = words.first().copied().unwrap_or_default();
+            assert!(PROGRAMS.contains(&program), "{}: {line}", block.place);
+            for word in words {
+                let kustomization = word.starts_with("deploy/");
+                let there = repository().join(word).join("kustomization.yaml").is_file();
+                assert!(!kustomization || there, "{}: no {word}", block.place);
+                let local = word.starts_with("http://127.0.0.1:10000");
+                assert!(!local || word == ENDPOINT, "{}: {word}", block.place);
+                let tagged = word.rsplit_once("mcp-gateway:");
+                let version = env!("CARGO_PKG_VERSION");
+                let newest = tagged.is_none_or(|(_, tag)| tag == version);
+                assert!(newest, "{}: {word} is not {version}", block.place);
+            }
+        }
+    });
+}
