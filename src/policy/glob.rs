@@ -1,4 +1,4 @@
-//! Patterns over names: `*` stands for any text, everything else for itself.
+//! Patterns over names: `*` matches any text, every other character itself.
 
 /// A pattern: the texts between its `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]

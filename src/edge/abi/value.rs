@@ -22,9 +22,9 @@ pub fn verdict(result: Option<&[u8]>) -> Verdict {
 /// section 3.3), or the elements of a list of strings. Any other value has no
 /// scopes.
 ///
-/// The two can be told apart: a string of scopes has no NUL, and an encoded list
-/// always has some. Not told apart are a list of strings and a map whose values
-/// are empty strings, which counts as the list of its names.
+/// A string of scopes has no NUL, and an encoded list always has some, so the two
+/// differ. A map whose values are empty strings has the same bytes as the list of
+/// its names, and counts as that list.
 pub fn scopes(value: Option<&[u8]>) -> Vec<String> {
     let Some(value) = value else {
         return Vec::new();
