@@ -185,7 +185,9 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         }
         answered.push((server.id, entries));
     }
-    let (merged, omitted) = merged_list::merge(
+    let mut merged = Vec::new();
+    let omitted = merged_list::push_merged(
+        &mut merged,
         (ListKind::Tools, Era::Modern),
         &answered,
         CacheHints::ALL,

@@ -12,7 +12,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
 use mcp_gateway::gateway::session::alias::{self, AliasKind};
-use mcp_gateway::gateway::upstream::call::{Call, CallId, CallResponse, UpstreamRequest};
+use mcp_gateway::gateway::upstream::call::{Call, CallContent, CallId, CallResponse, UpstreamRequest};
 use mcp_gateway::gateway::upstream::call_result::CallResult;
 use mcp_gateway::gateway::upstream::failure::Failure;
 use mcp_gateway::gateway::worker::Worker;
@@ -297,7 +297,12 @@ fuzz_target!(|run: Run<'_>| {
 
 /// Whether nobody waits for the answer to this call.
 fn is_aside(call: &Call) -> bool {
-    call.id == CallId(u32::MAX)
+    call.id.is_none()
+}
+
+/// The JSON-RPC id of a call; a call without one takes any answer.
+fn rpc_id(call: &Call) -> &str {
+    call.rpc_id.as_deref().unwrap_or_default()
 }
 
 /// A legacy client's session, and names that servers' names have in it.
@@ -347,9 +352,9 @@ impl Session {
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::Call(job, call) => {
-                    let response = match call.question {
-                        UpstreamRequest::Discover => refused(),
-                        _ => initialized(&call.rpc_id),
+                    let response = match call.content {
+                        CallContent::Mcp(UpstreamRequest::Discover) => refused(),
+                        _ => initialized(rpc_id(&call)),
                     };
                     for delivery in worker.done(job, &response, gateway) {
                         let (id, answer) = (delivery.call, delivery.answer);
@@ -455,8 +460,7 @@ impl Watch<'_> {
         if !call.body.is_empty() {
             let message = Message::parse(&call.body).expect("a message");
             let id = message.id().and_then(raw).and_then(string);
-            let is_own = id.as_deref() == Some(call.rpc_id.as_str());
-            assert!(is_own || is_aside(call) || call.question == UpstreamRequest::Initialized);
+            assert!(id == call.rpc_id || is_aside(call));
         }
         if is_aside(call) {
             return;
@@ -564,11 +568,14 @@ impl Watch<'_> {
         }
         let job = jobs[to % jobs.len()];
         let call = self.calls.remove(&job).expect("a call");
-        let response = match (answer, &call.question) {
+        let id = rpc_id(&call);
+        let response = match (answer, &call.content) {
             // What leads deepest: a server that has everything.
-            (Answer::Tools { .. }, UpstreamRequest::Discover) => discovered(&call.rpc_id),
-            (Answer::Tools { .. }, UpstreamRequest::Initialize) => initialized(&call.rpc_id),
-            _ => answer.response(&call.rpc_id),
+            (Answer::Tools { .. }, CallContent::Mcp(UpstreamRequest::Discover)) => discovered(id),
+            (Answer::Tools { .. }, CallContent::Mcp(UpstreamRequest::Initialize)) => {
+                initialized(id)
+            }
+            _ => answer.response(id),
         };
         let config = Rc::clone(&self.config);
         let gateway = config.gateway.as_ref().expect("a gateway");
@@ -581,7 +588,7 @@ impl Watch<'_> {
     }
 
     fn stray(&mut self, id: u32) {
-        if self.calls.values().any(|call| call.id == CallId(id)) {
+        if self.calls.values().any(|call| call.id == Some(CallId(id))) {
             return;
         }
         let answer = CallResult::Failed(Failure::Reset);

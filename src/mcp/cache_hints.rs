@@ -2,7 +2,7 @@
 //! caching hints).
 
 use crate::mcp::json;
-use crate::mcp::json::object::{ObjectWriter, push_members};
+use crate::mcp::json::object::ObjectWriter;
 
 /// A longer `ttlMs` counts as this one, a day.
 const LONGEST_MS: u64 = 86_400_000;
@@ -51,20 +51,16 @@ impl CacheHints {
         }
     }
 
-    /// Adds the members `ttlMs` and `cacheScope` to a result.
+    /// Adds the members `ttlMs` and `cacheScope`.
     pub fn write(self, result: &mut ObjectWriter<'_>) {
-        // The time of [`CacheHints::ALL`] is not one that a server gave.
-        let ttl_ms = if self.ttl_ms == Self::ALL.ttl_ms {
+        // [`CacheHints::ALL`] still has its limit where no server has set one. That is
+        // not a promise of a server's, so the result may not be kept.
+        let ttl_ms = if self.ttl_ms == u64::MAX {
             0
         } else {
             self.ttl_ms
         };
         result.json("ttlMs", ttl_ms.to_string());
         result.string("cacheScope", if self.public { "public" } else { "private" });
-    }
-
-    /// Appends `"ttlMs":…,"cacheScope":…` to an object that is not finished.
-    pub fn push_json(self, out: &mut Vec<u8>) {
-        push_members(out, |result| self.write(result));
     }
 }

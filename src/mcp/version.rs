@@ -1,25 +1,60 @@
-//! Protocol versions: dates, in two eras.
+//! Protocol versions: dates, in two eras. Legacy versions have sessions, modern ones
+//! have none.
 
-/// The modern versions spoken here, the preferred one first.
+use std::borrow::Cow;
+
+use super::json;
+
+/// The modern versions that the gateway speaks, the newest first.
 pub const MODERN: &[&str] = &["2026-07-28"];
 
-/// The legacy versions spoken here, the preferred one first.
+/// The legacy versions that the gateway speaks, the newest first.
 pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// The modern version that the gateway speaks where it has the choice.
+/// The newest of [`MODERN`].
 pub const NEWEST_MODERN: &str = "2026-07-28";
 
-/// The legacy version that the gateway speaks where it has the choice.
+/// The newest of [`LEGACY`].
 pub const NEWEST_LEGACY: &str = "2025-11-25";
 
-/// The legacy version that `text` names, where it is spoken here.
+/// The legacy version that `text` names, where the gateway speaks it.
 pub fn legacy(text: &str) -> Option<&'static str> {
     LEGACY.iter().find(|version| **version == text).copied()
 }
 
-/// Whether `version` belongs to the modern era: stateless, `_meta` on every
-/// request. A date after the last version with sessions; so a client of a
-/// version to come gets the answer of the modern era, not of the legacy one.
+/// The version to use with a peer: `preferred`, where both sides know it, or else the
+/// newest that both know. `spoken` are the versions of this side, the newest first;
+/// `supported` are those of the peer, in any order. `None` where they have none in
+/// common.
+pub fn negotiate(
+    spoken: &[&'static str],
+    supported: &[impl AsRef<str>],
+    preferred: Option<&str>,
+) -> Option<&'static str> {
+    let common = common(spoken, supported);
+    let is_preferred = |version: &&&str| Some(**version) == preferred;
+    let found = common.iter().find(is_preferred).or_else(|| common.first());
+    found.copied()
+}
+
+/// The versions of `spoken`, in their order, that `supported` names, too.
+pub fn common(spoken: &[&'static str], supported: &[impl AsRef<str>]) -> Vec<&'static str> {
+    let is_common = |version: &&str| supported.iter().any(|known| known.as_ref() == *version);
+    spoken.iter().copied().filter(is_common).collect()
+}
+
+/// The versions in a JSON array of strings; none where `text` is no array.
+pub fn list(text: &str) -> Vec<Cow<'_, str>> {
+    let mut versions = Vec::new();
+    match json::elements(text, |version| versions.extend(json::string(version))) {
+        Ok(()) => versions,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether `version` belongs to the modern era: no sessions, `_meta` in every
+/// request. Every date from the first modern version on does, so a client with a
+/// future version is answered as a modern client.
 pub fn is_modern(version: &str) -> bool {
     is_date(version) && version >= "2026-07-28"
 }
@@ -54,6 +89,7 @@ mod tests {
             assert!(!is_modern(legacy), "{legacy}");
         }
     }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn legacy_versions_are_known_by_name() {
         for version in LEGACY {
@@ -62,6 +98,30 @@ mod tests {
         }
         for other in ["2026-07-28", "2025-11-26", "2025-11-25 ", "", "1.0"] {
             assert_eq!(legacy(other), None, "{other}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_preferred_version_is_used_or_else_the_newest_in_common() {
+        let spoken = &["2027-06-01", "2027-01-01", "2026-07-28"];
+        for (supported, preferred, expected) in [
+            (&["2026-07-28", "2027-01-01"][..], None, Some("2027-01-01")),
+            (
+                &["2026-07-28", "2027-01-01"],
+                Some("2026-07-28"),
+                Some("2026-07-28"),
+            ),
+            (&["2026-07-28"], Some("2027-01-01"), Some("2026-07-28")),
+            (
+                &["2028-01-01", "2027-06-01"],
+                Some("2028-01-01"),
+                Some("2027-06-01"),
+            ),
+            (&["2028-01-01"], Some("2028-01-01"), None),
+            (&[], None, None),
+        ] {
+            let version = negotiate(spoken, supported, preferred);
+            assert_eq!(version, expected, "{supported:?} {preferred:?}");
         }
     }
 }

@@ -119,7 +119,7 @@ impl Stream {
     }
 
     fn outbox(worker: &mut Worker) -> impl Iterator<Item = Effect> {
-        let posted = worker.posted().into_iter();
+        let posted = worker.dispatch_outbox().into_iter();
         posted.map(|(job, call)| Effect::Call(job, call))
     }
 
@@ -156,7 +156,7 @@ impl Stream {
     /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) one.
     pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
         if let (Phase::Fanout(asking), Some(gateway)) = (&self.phase, &self.config.gateway) {
-            worker.calls.gone(self.id);
+            worker.calls.stop_waiting(self.id);
             asking.given_up(gateway, worker);
         }
         let mut effects = details.map_or_else(Vec::new, |details| self.broken_off(details));

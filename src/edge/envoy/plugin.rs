@@ -209,7 +209,7 @@ impl Plugin {
         if let (Ok(mut worker), Some(gateway)) =
             (self.worker.try_borrow_mut(), &self.config.gateway)
         {
-            worker.tidy(gateway);
+            worker.end_idle_sessions(gateway);
         }
         self.is_in_root_callback.set(true);
         self.send_unawaited();
@@ -219,7 +219,7 @@ impl Plugin {
     /// Sends the calls for whose results no stream waits.
     fn send_unawaited(&self) {
         let calls = match self.worker.try_borrow_mut() {
-            Ok(mut worker) => worker.posted(),
+            Ok(mut worker) => worker.dispatch_outbox(),
             Err(_) => Vec::new(),
         };
         for (dispatch, call) in calls {

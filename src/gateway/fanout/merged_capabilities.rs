@@ -1,106 +1,106 @@
-//! What the servers can do together, as far as the gateway delivers it: the
-//! results of `server/discover` (MCP 2026-07-28, "Discovery") and `initialize`
-//! (MCP 2025-11-25, "Initialization").
+//! What the servers can do together, as far as the gateway supports it: the results
+//! of `server/discover` (MCP 2026-07-28, "Discovery") and of `initialize` (MCP
+//! 2025-11-25, "Lifecycle").
 
 use std::rc::Rc;
 
-use super::merged_list;
-use crate::gateway::upstream::discovered::ServerDescription;
+use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::json;
-use crate::mcp::version;
+use crate::mcp::json::object::{ObjectWriter, push_object};
+use crate::mcp::{SERVER_INFO_KEY, version};
 
-/// A server that has said what it can do.
+/// A server that has described itself.
 #[derive(Debug)]
 pub struct DiscoveredServer<'a> {
     /// Its name.
     pub name: &'a str,
     /// What it said.
-    pub discovered: Rc<ServerDescription>,
+    pub description: Rc<ServerDescription>,
     /// It is of another era than the client.
     pub is_bridged: bool,
 }
 
 impl DiscoveredServer<'_> {
-    /// What it offers to that client: levels of its log are a session's in one
-    /// era and a request's in the other.
-    pub fn offers(&self) -> ServerCapabilities {
-        let offers = self.discovered.offers;
+    /// What the client can use of the server. A legacy client sets a log level for its
+    /// session, a modern one for each request, and the gateway does not translate that.
+    pub fn capabilities(&self) -> ServerCapabilities {
+        let capabilities = self.description.capabilities;
         if self.is_bridged {
-            offers.without(ServerCapabilities::LOGGING)
+            capabilities.without(ServerCapabilities::LOGGING)
         } else {
-            offers
+            capabilities
         }
     }
 }
 
-/// The gateway's own `DiscoverResult`, from the servers that answered, no
-/// fresher than `start`. A `sole` server's capabilities are the gateway's, where
-/// all of its messages pass.
-pub fn merge(
+/// Writes the gateway's own `DiscoverResult` at the end of `out`. It may be kept as
+/// long as all `servers` and `start` allow. The capabilities of a `sole` server are the
+/// gateway's: all of its messages pass.
+pub fn push_discover_result(
+    out: &mut Vec<u8>,
     servers: &[DiscoveredServer<'_>],
     sole: bool,
     start: CacheHints,
     server_info: &str,
-) -> Vec<u8> {
-    let mut out = br#"{"resultType":"complete","supportedVersions":"#.to_vec();
-    json::push_strings(&mut out, version::MODERN);
-    out.push(b',');
-    push_common(&mut out, servers, sole);
-    out.push(b',');
-    servers
-        .iter()
-        .fold(start, |all, server| all.and(server.discovered.cache_hints))
-        .push_json(&mut out);
-    merged_list::push_server_info(&mut out, server_info);
-    out.push(b'}');
-    out
+) {
+    let hints = servers.iter().map(|server| server.description.cache_hints);
+    let hints = hints.fold(start, CacheHints::and);
+    push_object(out, |result| {
+        result.string("resultType", "complete");
+        json::push_strings(result.member("supportedVersions"), version::MODERN);
+        write_common(result, servers, sole);
+        hints.write(result);
+        write_server_info(result, server_info);
+    });
 }
 
-/// The gateway's own `InitializeResult`, in the `version` that it speaks with
-/// the client (MCP 2025-11-25, "Initialization").
-pub fn initialized(
+/// Writes the gateway's own `InitializeResult` at the end of `out`, in the `version`
+/// that the gateway speaks with the client.
+pub fn push_initialize_result(
+    out: &mut Vec<u8>,
     servers: &[DiscoveredServer<'_>],
     sole: bool,
     version: &str,
     server_info: &str,
-) -> Vec<u8> {
-    let mut out = br#"{"protocolVersion":"#.to_vec();
-    json::push_string(&mut out, version);
-    out.push(b',');
-    push_common(&mut out, servers, sole);
-    out.extend_from_slice(br#","serverInfo":"#);
-    out.extend_from_slice(server_info.as_bytes());
-    out.push(b'}');
-    out
+) {
+    push_object(out, |result| {
+        result.string("protocolVersion", version);
+        write_common(result, servers, sole);
+        result.json("serverInfo", server_info);
+    });
 }
 
-/// Appends the members `capabilities` and `instructions`.
-fn push_common(out: &mut Vec<u8>, servers: &[DiscoveredServer<'_>], sole: bool) {
-    out.extend_from_slice(br#""capabilities":"#);
+/// Adds the member `_meta` with the gateway's `serverInfo`.
+pub(super) fn write_server_info(result: &mut ObjectWriter<'_>, server_info: &str) {
+    result.object("_meta", |meta| meta.json(SERVER_INFO_KEY, server_info));
+}
+
+/// Adds the members `capabilities` and `instructions`.
+fn write_common(result: &mut ObjectWriter<'_>, servers: &[DiscoveredServer<'_>], sole: bool) {
     match servers {
         [server] if sole && !server.is_bridged => {
-            out.extend_from_slice(server.discovered.capabilities.as_bytes());
+            result.json("capabilities", &server.description.capabilities_json);
         }
         _ => {
-            let offers = servers.iter().map(DiscoveredServer::offers);
-            let united = offers.fold(ServerCapabilities::NONE, ServerCapabilities::union);
-            out.extend_from_slice(united.json().as_bytes());
+            let all = servers.iter().map(DiscoveredServer::capabilities);
+            let united = all.fold(ServerCapabilities::NONE, ServerCapabilities::union);
+            result.json("capabilities", united.json());
         }
     }
     let instructions = instructions(servers);
     if !instructions.is_empty() {
-        out.extend_from_slice(br#","instructions":"#);
-        json::push_string(out, &instructions);
+        result.string("instructions", &instructions);
     }
 }
 
-/// The instructions of all servers, each under its name where there are several.
+/// The instructions of all servers; where there are several servers, with the name of
+/// each.
 fn instructions(servers: &[DiscoveredServer<'_>]) -> String {
     let given = servers
         .iter()
-        .filter_map(|server| Some((server.name, server.discovered.instructions.as_deref()?)));
+        .filter_map(|server| Some((server.name, server.description.instructions.as_deref()?)));
     let parts: Vec<String> = given
         .map(|(name, text)| {
             if servers.len() > 1 {
@@ -127,9 +127,9 @@ mod tests {
     }
 
     fn met(servers: &[(&'static str, Rc<ServerDescription>)]) -> Vec<DiscoveredServer<'static>> {
-        let met = servers.iter().map(|(name, discovered)| DiscoveredServer {
+        let met = servers.iter().map(|(name, description)| DiscoveredServer {
             name,
-            discovered: Rc::clone(discovered),
+            description: Rc::clone(description),
             is_bridged: false,
         });
         met.collect()
@@ -137,11 +137,13 @@ mod tests {
 
     fn merged(servers: &[(&'static str, Rc<ServerDescription>)], sole: bool) -> Value {
         let info = r#"{"name":"g","version":"1"}"#;
-        serde_json::from_slice(&merge(&met(servers), sole, CacheHints::ALL, info)).unwrap()
+        let mut result = Vec::new();
+        push_discover_result(&mut result, &met(servers), sole, CacheHints::ALL, info);
+        serde_json::from_slice(&result).unwrap()
     }
 
     fn read(text: &str) -> Rc<ServerDescription> {
-        Rc::new(ServerDescription::read(text).unwrap())
+        Rc::new(ServerDescription::read_discover(text, version::MODERN).unwrap())
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -187,12 +189,9 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_sole_servers_capabilities_are_the_gateways() {
         let capabilities = r#"{"tools":{"listChanged":true},"extensions":{"x/y":{"n":1.10}}}"#;
-        let merged = merge(
-            &met(&[("a", read(&result(capabilities, "")))]),
-            true,
-            CacheHints::ALL,
-            "{}",
-        );
+        let servers = met(&[("a", read(&result(capabilities, "")))]);
+        let mut merged = Vec::new();
+        push_discover_result(&mut merged, &servers, true, CacheHints::ALL, "{}");
         let merged = String::from_utf8(merged).unwrap();
         let expected = format!(r#""capabilities":{capabilities},"#);
         assert!(merged.contains(&expected), "{merged}");

@@ -1,19 +1,20 @@
-//! Lists of servers, merged: in the order of the configuration, then in each
-//! server's own.
+//! The lists of several servers, merged: in the order of the configuration, and then
+//! in the order of each server.
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::config::{Gateway, ServerId};
+use crate::gateway::fanout::merged_capabilities::write_server_info;
 use crate::gateway::routing::names;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
-use crate::mcp::json;
+use crate::mcp::json::object::push_object;
 use crate::mcp::list::ListKind;
 use crate::policy::authorization::{Authorization, Principal};
 
-/// What one server's list came to.
+/// The pages of one server's list.
 #[derive(Debug, Default)]
 pub struct ServerList {
     pages: Vec<Rc<ListPage>>,
@@ -21,13 +22,13 @@ pub struct ServerList {
 }
 
 impl ServerList {
-    /// Adds a page that may be kept for as long as `freshness` says.
+    /// Adds a page that may be kept as `cache_hints` say.
     pub fn add(&mut self, page: Rc<ListPage>, cache_hints: CacheHints) {
         self.cache_hints = Some(self.cache_hints().and(cache_hints));
         self.pages.push(page);
     }
 
-    /// The least that any page allows.
+    /// What all pages allow.
     pub fn cache_hints(&self) -> CacheHints {
         self.cache_hints.unwrap_or(CacheHints::ALL)
     }
@@ -49,8 +50,8 @@ impl ServerList {
         entries.any(|entry| entry.name == name)
     }
 
-    /// Whether it has a template that `uri` may come from: what stands before
-    /// its first variable (RFC 6570) is the same.
+    /// Whether it has a template (RFC 6570) that may make `uri`: the text before its
+    /// first variable is the start of `uri`.
     pub fn has_template_of(&self, uri: &str) -> bool {
         let mut entries = self.pages.iter().flat_map(|page| &page.entries);
         entries.any(|entry| {
@@ -60,37 +61,60 @@ impl ServerList {
     }
 }
 
-/// Who asks, where not everyone may do everything.
+/// The caller and what callers may do, where not everyone may do everything.
 pub type Rights<'r> = Option<(&'r Authorization, &'r Principal)>;
 
-/// The merged `result` of the list for a client of this era, no fresher than
-/// `start`, from servers by their places. Left out, and counted, are entries whose name stands there
-/// already, or leads a call to another server: what is listed is what is called.
-pub fn merge(
+/// About how many bytes [`push_merged`] writes.
+pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
+    const MEMBERS: usize = 256;
+    let sizes = lists.iter().map(|(_, list)| list.bytes());
+    sizes.fold(MEMBERS, usize::saturating_add)
+}
+
+/// Writes the merged `result` of the list of this kind, for a client of this era, at
+/// the end of `out`. It may be kept as long as all `lists` and `start` allow. `rights`
+/// hide entries. An entry is left out if its name is taken already, or if a call with
+/// this name goes to another server; how many are left out is returned.
+pub fn push_merged(
+    out: &mut Vec<u8>,
     (kind, era): (ListKind, Era),
     lists: &[(ServerId, ServerList)],
     start: CacheHints,
     (gateway, rights): (&Gateway, Rights<'_>),
-) -> (Vec<u8>, usize) {
+) -> usize {
+    let mut hints = lists
+        .iter()
+        .fold(start, |all, (_, list)| all.and(list.cache_hints()));
+    // Another caller may see another list.
+    hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
+    let mut left_out = 0;
+    push_object(out, |result| {
+        if era == Era::Modern {
+            result.string("resultType", "complete");
+        }
+        let entries = result.member(kind.member());
+        left_out = push_entries(entries, kind, lists, (gateway, rights));
+        if era == Era::Modern {
+            hints.write(result);
+            write_server_info(result, &gateway.server_info);
+        }
+    });
+    left_out
+}
+
+fn push_entries(
+    out: &mut Vec<u8>,
+    kind: ListKind,
+    lists: &[(ServerId, ServerList)],
+    (gateway, rights): (&Gateway, Rights<'_>),
+) -> usize {
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
-    let size: usize = lists
-        .iter()
-        .map(|(_, entries)| entries.bytes())
-        .fold(256, usize::saturating_add);
-    let mut out = Vec::with_capacity(size);
     let mut seen = HashSet::new();
-    let (mut left_out, mut shown) = (0_usize, 0_usize);
-    let mut cache_hints = start;
-    out.extend_from_slice(match era {
-        Era::Modern => br#"{"resultType":"complete","#,
-        Era::Legacy => b"{",
-    });
-    json::push_string(&mut out, kind.member());
-    out.extend_from_slice(b":[");
+    let (mut left_out, mut is_first) = (0_usize, true);
+    out.push(b'[');
     for (server, list) in lists {
-        cache_hints = cache_hints.and(list.cache_hints());
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
             let (owners, _) = names::possible_owners(&gateway.servers, kind, &entry.name);
             let is_owner = owners.iter().any(|owner| owner.id == *server);
@@ -101,32 +125,14 @@ pub fn merge(
             if !is_shown(&entry.name) {
                 continue;
             }
-            if shown > 0 {
+            if !std::mem::replace(&mut is_first, false) {
                 out.push(b',');
             }
-            shown = shown.saturating_add(1);
             out.extend_from_slice(&entry.json);
         }
     }
     out.push(b']');
-    if era == Era::Modern {
-        out.push(b',');
-        // Another caller may see another list.
-        cache_hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
-        cache_hints.push_json(&mut out);
-        push_server_info(&mut out, &gateway.server_info);
-    }
-    out.push(b'}');
-    (out, left_out)
-}
-
-/// Appends `,"_meta":{…serverInfo…}`.
-pub fn push_server_info(out: &mut Vec<u8>, server_info: &str) {
-    out.extend_from_slice(br#","_meta":{"#);
-    json::push_string(out, crate::mcp::SERVER_INFO_KEY);
-    out.push(b':');
-    out.extend_from_slice(server_info.as_bytes());
-    out.push(b'}');
+    left_out
 }
 
 #[cfg(test)]
@@ -161,7 +167,9 @@ mod tests {
             (ServerId::from_index(at).unwrap(), entries)
         };
         let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
-        let (merged, left_out) = merge(
+        let mut merged = Vec::new();
+        let left_out = push_merged(
+            &mut merged,
             (kind, Era::Modern),
             &lists,
             CacheHints::ALL,

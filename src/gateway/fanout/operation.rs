@@ -1,43 +1,77 @@
-//! What a client's request asks of servers, and who asks.
+//! What the gateway asks servers for, and for which client.
 
+use std::fmt;
+
+use crate::config::Server;
 use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::client_context::ClientContext;
+use crate::gateway::worker::Scope;
+use crate::gateway::worker::session_pool::PoolKey;
+use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 
-/// What is to come of a question.
+/// What the gateway asks servers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Each server has said what it can do: `server/discover`, `initialize`.
-    Greet,
-    /// Each can be sent a request.
+    /// What they can do: for `server/discover` or `initialize`.
+    Discover,
+    /// That a request can be sent to them.
     Open,
-    /// A list, whole.
+    /// A whole list.
     List(ListKind),
     /// `logging/setLevel`, with the JSON text of the level.
     SetLevel(String),
-    /// The client's session is over.
+    /// The end of the client's session.
     End,
 }
 
 /// What tells callers apart (`session.identity`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CallerIdentity {
-    /// Nothing does.
+    /// The configuration does not tell callers apart.
     Anyone,
-    /// This.
+    /// The caller has this identity.
     Known(String),
-    /// Something should, and the request does not say it.
+    /// The configuration tells callers apart, and the request does not say who the
+    /// caller is.
     Nobody,
 }
 
-/// Who wants it, and what ties the client to servers already.
+/// Without the identity itself, which may come from a header.
+impl fmt::Debug for CallerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anyone => "Anyone",
+            Self::Known(_) => "Known",
+            Self::Nobody => "Nobody",
+        })
+    }
+}
+
+/// The client that an operation is for.
 #[derive(Debug)]
 pub struct Requester {
-    /// Who asks.
+    /// The client.
     pub caller: ClientContext,
-    /// The servers' parts of the client's session, by place; empty where it has
-    /// none.
+    /// The parts of the client's session, in the order of the configured servers;
+    /// empty where it has none.
     pub parts: Vec<SessionPart>,
-    /// Whose the gateway's own sessions are, where it needs some.
+    /// For whom the gateway opens sessions of its own.
     pub who: CallerIdentity,
+}
+
+impl Requester {
+    /// The key of the gateway's own sessions with `server` for this client, of whose
+    /// headers the server gets `scope`. `None` where such a session serves one
+    /// request only, and for legacy clients, which have sessions of their own.
+    pub(super) fn pool_key(&self, server: &Server, scope: Option<Scope>) -> Option<PoolKey> {
+        if self.caller.era == Era::Legacy {
+            return None;
+        }
+        let identity = match &self.who {
+            CallerIdentity::Known(identity) => Some(identity.as_str()),
+            CallerIdentity::Anyone | CallerIdentity::Nobody => None,
+        };
+        PoolKey::new(server, identity, &self.caller.capabilities, scope)
+    }
 }

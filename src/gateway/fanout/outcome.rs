@@ -1,10 +1,10 @@
-//! What the servers' answers to one question come to, together.
+//! What the answers of all servers come to.
 
 use super::merged_capabilities::{self, DiscoveredServer};
 use crate::config::{FailureMode, Gateway, ServerId};
 use crate::gateway::fanout::Fanout;
-use crate::gateway::fanout::branch::{Branch, State};
-use crate::gateway::fanout::merged_list::{self, Rights};
+use crate::gateway::fanout::branch::Branch;
+use crate::gateway::fanout::merged_list::{self, Rights, ServerList};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::failure::Failure;
@@ -14,30 +14,28 @@ use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
-use crate::mcp::version;
+use crate::mcp::{jsonrpc, version};
 use crate::policy::Refusal;
 
-/// All servers' answers together.
+/// The answer to the client.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The JSON-RPC result, or why there is none.
-    pub result: Result<Vec<u8>, Refusal>,
-    /// How many entries were left out, see [`merged_list::merge`].
+    /// The JSON-RPC response, or why there is none.
+    pub response: Result<Vec<u8>, Refusal>,
+    /// How many entries were left out, see [`merged_list::push_merged`].
     pub left_out: usize,
 }
 
 impl Fanout {
-    /// A merged list is complete or there is none: the server whose entries
-    /// would make it too long fails. To be called once, when all is answered.
+    /// Lets each server fail with whose entries the merged list would be longer than
+    /// `maxListBytes`: the entries of a server are listed all or not at all. To be
+    /// called once, when the fan-out [is done](Fanout::is_done).
     pub fn bound(&mut self, gateway: &Gateway) {
         let mut total = 0_usize;
-        for branch in &mut self.branches {
-            if matches!(branch.state, State::Failed(_)) {
-                continue;
-            }
-            let with = total.saturating_add(branch.entries.bytes());
+        for branch in self.branches.iter_mut().filter(|it| it.failure().is_none()) {
+            let with = total.saturating_add(branch.list().bytes());
             if with > gateway.max_list_bytes {
-                branch.state = State::Failed(Failure::ListTooLong(gateway.max_list_bytes));
+                branch.fail(Failure::ListTooLong(gateway.max_list_bytes));
             } else {
                 total = with;
             }
@@ -54,19 +52,20 @@ impl Fanout {
 
     /// Why there is no outcome, if there is none.
     pub fn refused(&self, gateway: &Gateway) -> Option<Refusal> {
-        let is_lost = |branch: &Branch| matches!(branch.state, State::Failed(Failure::SessionLost));
-        // The gateway's own sessions are no business of the client's.
-        if self.requester.caller.era == Era::Legacy && self.branches.iter().any(is_lost) {
+        let has = |failure: &Failure| {
+            let mut failures = self.branches.iter().filter_map(Branch::failure);
+            failures.any(|it| it == failure)
+        };
+        // A session of the gateway's own does not concern the client.
+        if self.requester.caller.era == Era::Legacy && has(&Failure::SessionLost) {
             return Some(Refusal::SessionUnknown);
         }
-        let is_anonymous =
-            |branch: &Branch| matches!(branch.state, State::Failed(Failure::Anonymous));
-        if self.branches.iter().any(is_anonymous) {
+        if has(&Failure::Anonymous) {
             return Some(Refusal::Identity);
         }
         let failures = self.failures(gateway);
-        let refused = |branch: &Branch| match branch.state {
-            State::Failed(Failure::RefusedCaller(status)) => Some(status),
+        let refused = |branch: &Branch| match branch.failure() {
+            Some(Failure::RefusedCaller(status)) => Some(*status),
             _ => None,
         };
         let statuses: Option<Vec<u16>> = self.branches.iter().map(refused).collect();
@@ -79,75 +78,93 @@ impl Fanout {
         refused.then_some(Refusal::Servers(failures))
     }
 
-    /// What the servers answered together; when [`Fanout::is_done`].
-    /// Lists show what `rights` allow.
-    pub fn outcome(self, gateway: &Gateway, rights: Rights<'_>) -> Outcome {
+    /// The response to the client's request, whose id is the JSON text `id`; when the
+    /// fan-out [is done](Fanout::is_done). Lists show what `rights` allow.
+    pub fn outcome(self, id: &str, gateway: &Gateway, rights: Rights<'_>) -> Outcome {
         if let Some(refusal) = self.refused(gateway) {
             return Outcome {
-                result: Err(refusal),
+                response: Err(refusal),
                 left_out: 0,
             };
         }
-        // Who keeps a list that lacks a server would not see it come back.
-        let start = if self.states().all(|(_, failure)| failure.is_none()) {
-            CacheHints::ALL
-        } else {
-            CacheHints::NONE
-        };
-        // Whatever a server says of it: another caller may be shown another.
-        let start = CacheHints {
-            public: start.public && self.branches.iter().all(|branch| branch.scope.is_none()),
-            ..start
-        };
-        let era = self.requester.caller.era;
-        let version = self.version(&self.parts(gateway));
-        let answered = self
-            .branches
-            .into_iter()
-            .filter(|branch| matches!(branch.state, State::Done));
-        let (result, left_out) = match self.operation {
-            Operation::Greet => {
-                let servers: Vec<_> = answered
-                    .filter_map(|branch| {
-                        let server = gateway.server(branch.server)?;
-                        Some(DiscoveredServer {
-                            name: &server.name,
-                            discovered: branch.discovered?,
-                            is_bridged: (era == Era::Modern)
-                                != (branch.protocol? == UpstreamProtocol::Modern),
-                        })
-                    })
-                    .collect();
-                let sole = gateway.single_server().is_some();
-                let result = match era {
-                    Era::Modern => {
-                        merged_capabilities::merge(&servers, sole, start, &gateway.server_info)
-                    }
-                    Era::Legacy => merged_capabilities::initialized(
-                        &servers,
-                        sole,
-                        version,
-                        &gateway.server_info,
-                    ),
-                };
-                (result, 0)
+        let mut left_out = 0;
+        let response = match self.operation {
+            Operation::Discover => {
+                jsonrpc::result(id, 0, |out| self.push_capabilities(out, gateway))
             }
             Operation::List(kind) => {
-                let lists: Vec<_> = answered
-                    .map(|branch| (branch.server, branch.entries))
-                    .collect();
-                merged_list::merge((kind, era), &lists, start, (gateway, rights))
+                let start = self.cache_hints();
+                let kind = (kind, self.requester.caller.era);
+                let lists = self.lists();
+                jsonrpc::result(id, merged_list::size(&lists), |out| {
+                    let sources = (gateway, rights);
+                    left_out = merged_list::push_merged(out, kind, &lists, start, sources);
+                })
             }
-            Operation::Open | Operation::SetLevel(_) | Operation::End => (b"{}".to_vec(), 0),
+            Operation::Open | Operation::SetLevel(_) | Operation::End => {
+                jsonrpc::result(id, 2, |out| out.extend_from_slice(b"{}"))
+            }
         };
         Outcome {
-            result: Ok(result),
+            response: Ok(response),
             left_out,
         }
     }
 
-    /// The first server whose list has what clients call `name`, or may have it;
-    /// when [`Fanout::is_done`].
+    /// Whether the outcome may be kept, before what the servers say of it.
+    fn cache_hints(&self) -> CacheHints {
+        // A client that keeps an outcome without a server does not see that the server
+        // answers again.
+        if self
+            .branches
+            .iter()
+            .any(|branch| branch.failure().is_some())
+        {
+            return CacheHints::NONE;
+        }
+        // Whatever a server says: with other headers of a client's it may answer
+        // something else.
+        CacheHints {
+            public: !self.branches.iter().any(Branch::has_scope),
+            ..CacheHints::ALL
+        }
+    }
+
+    fn lists(self) -> Vec<(ServerId, ServerList)> {
+        let branches = self.branches.into_iter().filter(Branch::is_done);
+        branches.map(Branch::into_list).collect()
+    }
+
+    /// Writes the `result` of the client's `server/discover` or `initialize`.
+    fn push_capabilities(&self, out: &mut Vec<u8>, gateway: &Gateway) {
+        let era = self.requester.caller.era;
+        let answered = self.branches.iter().filter(|branch| branch.is_done());
+        let servers: Vec<_> = answered
+            .filter_map(|branch| {
+                let is_modern = matches!(branch.protocol()?, UpstreamProtocol::Modern(_));
+                Some(DiscoveredServer {
+                    name: &gateway.server(branch.server())?.name,
+                    description: branch.description().cloned()?,
+                    is_bridged: (era == Era::Modern) != is_modern,
+                })
+            })
+            .collect();
+        let sole = gateway.single_server().is_some();
+        let info = &gateway.server_info;
+        match era {
+            Era::Modern => {
+                let start = self.cache_hints();
+                merged_capabilities::push_discover_result(out, &servers, sole, start, info);
+            }
+            Era::Legacy => {
+                let version = self.version(&self.parts(gateway));
+                merged_capabilities::push_initialize_result(out, &servers, sole, version, info);
+            }
+        }
+    }
+
+    /// The first server that lists what clients call `name`, or has a template for it;
+    /// when the fan-out [is done](Fanout::is_done).
     ///
     /// # Errors
     /// A server before it failed.
@@ -161,37 +178,35 @@ impl Fanout {
             return Err(refusal);
         }
         for branch in &self.branches {
-            if matches!(branch.state, State::Failed(_)) {
-                // It may be what the client means: nobody takes its place.
+            if branch.failure().is_some() {
+                // The client may mean this server, so no other one is used.
                 return Err(Refusal::Servers(self.failures(gateway)));
             }
-            let has = branch.entries.has(name)
-                || (kind == ListKind::Templates && branch.entries.has_template_of(name));
-            if has {
-                return Ok(Some(branch.server));
+            let list = branch.list();
+            if list.has(name) || (kind == ListKind::Templates && list.has_template_of(name)) {
+                return Ok(Some(branch.server()));
             }
         }
         Ok(None)
     }
 
-    /// What the client's session holds of each server, by place, and the version
-    /// that it is in; after `initialize`, when [`Fanout::is_done`].
+    /// The parts of the servers in the client's session, in the order of the
+    /// configuration; after `initialize`, when the fan-out [is done](Fanout::is_done).
     pub fn parts(&self, gateway: &Gateway) -> Vec<SessionPart> {
         let part = |id: ServerId| {
-            let branch = self.branches.iter().find(|branch| branch.server == id)?;
-            let offers = branch
-                .offers
-                .filter(|_| matches!(branch.state, State::Done))?;
-            Some(match branch.protocol.as_ref()? {
-                UpstreamProtocol::Modern => SessionPart::Modern {
+            let mut branches = self.branches.iter().filter(|branch| branch.is_done());
+            let branch = branches.find(|branch| branch.server() == id)?;
+            let offers = branch.capabilities()?;
+            Some(match branch.protocol()? {
+                UpstreamProtocol::Modern(_) => SessionPart::Modern {
                     offers: offers.without(ServerCapabilities::LOGGING),
                 },
-                UpstreamProtocol::Legacy(link) => {
-                    let link = link.as_ref()?;
+                UpstreamProtocol::Legacy(session) => {
+                    let session = session?;
                     SessionPart::Legacy {
                         offers,
-                        version: link.version,
-                        session: link.session.clone(),
+                        version: session.version,
+                        session: session.id.clone(),
                     }
                 }
             })
@@ -202,8 +217,8 @@ impl Fanout {
             .collect()
     }
 
-    /// The version that a client which asked for the caller's is told: the newest
-    /// that a server speaks, if it is not newer than that.
+    /// The version of the client's session with these `parts`: the newest legacy version
+    /// that a server supports, and that is not newer than what the client asked for.
     pub fn version(&self, parts: &[SessionPart]) -> &'static str {
         let asked =
             version::legacy(&self.requester.caller.version).unwrap_or(version::NEWEST_LEGACY);
@@ -214,25 +229,25 @@ impl Fanout {
                 Some(*version).filter(|version| *version <= asked)
             }
         });
-        // Dates: they are ordered as texts.
+        // Versions are dates, so their order is that of their texts.
         spoken.max().unwrap_or(asked)
     }
 
-    /// How the server that was opened is spoken to, and the session to be given
-    /// back when the request is done.
+    /// The protocol to speak with the server that was opened; and the gateway's own
+    /// session, to be given back when the request is over.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// How the server failed.
     pub fn opened(
         &self,
         gateway: &Gateway,
     ) -> Result<(UpstreamProtocol, Option<SessionLease>), &Failure> {
         let branch = self.branches.first().ok_or(&Failure::SessionLost)?;
-        if let State::Failed(failure) = &branch.state {
+        if let Some(failure) = branch.failure() {
             return Err(failure);
         }
-        let held = self.held(branch, gateway);
-        let protocol = branch.protocol.clone().ok_or(&Failure::Version)?;
-        Ok((protocol, held))
+        let lease = branch.lease(&self.requester, gateway);
+        let protocol = branch.protocol().ok_or(&Failure::Version)?;
+        Ok((protocol, lease))
     }
 }

@@ -11,12 +11,11 @@ pub mod sealed;
 mod version_codes;
 
 use std::fmt;
-use std::rc::Rc;
 
 use crate::config::ServerId;
 use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::upstream::client_context::ClientContext;
-use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
+use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
 use crate::seal::NONCE;
@@ -97,17 +96,6 @@ impl fmt::Debug for SessionPart {
 }
 
 impl SessionPart {
-    /// The protocol for requests to the server; `None` when it failed.
-    pub fn protocol(&self) -> Option<UpstreamProtocol> {
-        match self {
-            Self::Absent => None,
-            Self::Modern { .. } => Some(UpstreamProtocol::Modern),
-            Self::Legacy { .. } => self
-                .link()
-                .map(|link| UpstreamProtocol::Legacy(Some(Rc::new(link)))),
-        }
-    }
-
     /// The gateway's session with the server, where it has one.
     pub fn link(&self) -> Option<UpstreamSession> {
         match self {
@@ -116,7 +104,7 @@ impl SessionPart {
                 version, session, ..
             } => Some(UpstreamSession {
                 version,
-                session: session.clone(),
+                id: session.clone(),
             }),
         }
     }
@@ -147,7 +135,7 @@ mod tests {
             version: "2025-11-25",
             session: Some("secret".into()),
         };
-        let protocol = part.protocol();
+        let upstream = part.link();
         let session = Session {
             id: [0; 16],
             version: "2025-11-25",
@@ -155,7 +143,7 @@ mod tests {
             info: None,
             parts: vec![part],
         };
-        for shown in [format!("{session:?}"), format!("{protocol:?}")] {
+        for shown in [format!("{session:?}"), format!("{upstream:?}")] {
             assert!(shown.contains("2025-11-25"), "{shown}");
             assert!(!shown.contains("secret"), "{shown}");
         }

@@ -39,7 +39,7 @@ pub(super) struct PooledRequest {
 impl PooledRequest {
     /// The session.
     pub(super) fn session(&self) -> Option<&Rc<UpstreamSession>> {
-        self.lease.as_ref().map(|lease| &lease.link)
+        self.lease.as_ref().map(|lease| &lease.session)
     }
 
     /// Translates a message of the legacy server for the modern client. Other requests

@@ -170,9 +170,9 @@ impl Translation {
     pub fn has_server_session(&self) -> bool {
         match &self.kind {
             TranslationKind::BothLegacy(aliases) => aliases.has_session,
-            TranslationKind::ModernToLegacy(pooled) => pooled
-                .session()
-                .is_some_and(|session| session.session.is_some()),
+            TranslationKind::ModernToLegacy(pooled) => {
+                pooled.session().is_some_and(|session| session.id.is_some())
+            }
             TranslationKind::BothModern
             | TranslationKind::LegacyToModern
             | TranslationKind::PolicyMode(_) => false,
@@ -282,11 +282,11 @@ mod tests {
         SessionLease {
             server,
             key: None,
-            link: Rc::new(UpstreamSession {
+            session: Rc::new(UpstreamSession {
                 version: "2025-06-18",
-                session: Some("secret-session".into()),
+                id: Some("secret-session".into()),
             }),
-            offers: ServerCapabilities::TOOLS,
+            capabilities: ServerCapabilities::TOOLS,
             headers: CallerHeaders::of(&headers, gateway, &[server]).unwrap(),
         }
     }

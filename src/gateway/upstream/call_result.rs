@@ -1,58 +1,254 @@
-//! What came of a call.
+//! What came of a call: the server's response, read.
 
+use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::gateway::upstream::discovered::ServerDescription;
+use crate::config::{Gateway, Protocol, Server};
+use crate::gateway::routing::forwarding;
+use crate::gateway::upstream::call::{Call, CallContent, CallResponse, UpstreamRequest};
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::list_page::ListPage;
+use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::protocol::UpstreamSession;
+use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
+use crate::mcp::{json, version};
 
 /// A server's answer, read.
 #[derive(Debug, Clone)]
 pub enum CallResult {
-    /// To `server/discover`.
+    /// The result of `server/discover`.
     Discovered(Rc<ServerDescription>),
-    /// To `server/discover`: the server is one with sessions.
+    /// An error of `server/discover`: the server does not support the version of the
+    /// request, but this one.
+    OtherVersion(&'static str),
+    /// The answer of a legacy server to `server/discover`.
     Legacy,
-    /// To `initialize`.
+    /// The result of `initialize`, and the session that is open now.
     Opened(Rc<ServerDescription>, Rc<UpstreamSession>),
-    /// To a list: a page.
+    /// The result of a list request: a page.
     Page {
         /// Its entries.
         page: Rc<ListPage>,
         /// For how long, and by whom, it may be kept.
         cache_hints: CacheHints,
-        /// It was the caller's own, though others were waiting for it.
+        /// It is for this caller only, though the call was a shared one.
         private: bool,
     },
-    /// To what has no result to speak of.
+    /// The answer to what has no result, or an empty one.
     Done,
     /// The server has no such method.
     NoMethod,
-    /// The server knows the session no longer (404).
+    /// The server has forgotten the session (404).
     SessionLost,
     /// The server failed.
     Failed(Failure),
-    /// It was another caller's own.
+    /// The call was shared, and its answer is for another caller only: this caller has
+    /// to ask again.
     NotShared,
 }
 
 impl CallResult {
-    /// Whether it is for who asked first, and nobody else.
+    /// Whether only the caller that asked first may have it.
     pub fn is_private(&self) -> bool {
         match self {
             Self::Page { private, .. } => *private,
-            // What is said in a session is.
+            // A session's answers are for the owner of the session.
             Self::Opened(..) | Self::SessionLost => true,
             // A failure says nothing of the caller, and asking again would
             // only load a server that is failing.
             Self::Discovered(_)
+            | Self::OtherVersion(_)
             | Self::Legacy
             | Self::Done
             | Self::NoMethod
             | Self::Failed(_)
             | Self::NotShared => false,
         }
+    }
+}
+
+/// A page that every client may be given for some time.
+#[derive(Debug)]
+pub struct CacheablePage<'r> {
+    /// What its content depends on.
+    pub key: PageKey,
+    /// The page.
+    pub page: Rc<ListPage>,
+    /// The JSON text of the result that it was read from.
+    pub text: Cow<'r, str>,
+    /// For how long.
+    pub ttl: Duration,
+}
+
+impl Call {
+    /// The result of this call, given the `response` and the modern versions that the
+    /// gateway speaks, `spoken`; and the page that every client may be given, where
+    /// there is one.
+    pub fn answer<'r>(
+        &self,
+        response: &'r CallResponse,
+        gateway: &Gateway,
+        spoken: &[&'static str],
+    ) -> (CallResult, Option<CacheablePage<'r>>) {
+        let Some(server) = gateway.server(self.server) else {
+            return (CallResult::Failed(Failure::NoCluster), None);
+        };
+        let (Some(rpc_id), CallContent::Mcp(request)) = (&self.rpc_id, &self.content) else {
+            // Later requests show whether the server received it.
+            return (CallResult::Done, None);
+        };
+        let status = response.status();
+        if self.has_session && status == Some(404) {
+            return (CallResult::SessionLost, None);
+        }
+        let result = match response.result(rpc_id, gateway.max_response_bytes) {
+            Ok(result) => result,
+            Err(failure) if *request == UpstreamRequest::Discover => {
+                return (self.undiscovered(failure, status, server, spoken), None);
+            }
+            Err(failure) => return (failed(failure, status, server), None),
+        };
+        let read = match request {
+            UpstreamRequest::Discover => discovered(&result, server, spoken),
+            UpstreamRequest::Initialize => {
+                ServerDescription::read_initialize(&result, response.session()).map(
+                    |(description, session)| {
+                        CallResult::Opened(Rc::new(description), Rc::new(session))
+                    },
+                )
+            }
+            UpstreamRequest::List(kind, _) => {
+                return match ListPage::read(*kind, server, &result) {
+                    Ok(page) => self.page(Rc::new(page), result),
+                    Err(failure) => (CallResult::Failed(failure), None),
+                };
+            }
+            UpstreamRequest::SetLevel(_) | UpstreamRequest::Ping | UpstreamRequest::Initialized => {
+                Ok(CallResult::Done)
+            }
+        };
+        (read.unwrap_or_else(CallResult::Failed), None)
+    }
+
+    /// The server failed `server/discover`. A legacy server fails it, too.
+    fn undiscovered(
+        &self,
+        failure: Failure,
+        status: Option<u16>,
+        server: &Server,
+        spoken: &[&'static str],
+    ) -> CallResult {
+        let is_legacy = match (&failure, status) {
+            (Failure::Error { code, data, .. }, _)
+                if code == UNSUPPORTED_VERSION && lists_versions(data.as_deref()) =>
+            {
+                let supported = versions(data.as_deref().unwrap_or_default(), "supported");
+                match version::negotiate(spoken, &supported, None) {
+                    Some(version) if self.version != Some(version) => {
+                        return CallResult::OtherVersion(version);
+                    }
+                    _ if has_legacy(&supported) => true,
+                    _ => return CallResult::Failed(Failure::Version),
+                }
+            }
+            (Failure::Error { .. }, Some(200)) => true,
+            (Failure::Error { .. } | Failure::Status(_), Some(status)) => {
+                (400..500).contains(&status) && ![401, 403, 408, 429].contains(&status)
+            }
+            _ => false,
+        };
+        if is_legacy {
+            as_legacy(server)
+        } else {
+            CallResult::Failed(failure)
+        }
+    }
+
+    fn page<'r>(
+        &self,
+        page: Rc<ListPage>,
+        text: Cow<'r, str>,
+    ) -> (CallResult, Option<CacheablePage<'r>>) {
+        let Some(share) = &self.share else {
+            let result = CallResult::Page {
+                cache_hints: page.cache_hints,
+                page,
+                private: false,
+            };
+            return (result, None);
+        };
+        let cache_hints = share.ttl.map_or(page.cache_hints, |ttl| CacheHints {
+            ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+            public: true,
+        });
+        let ttl = Duration::from_millis(cache_hints.ttl_ms);
+        let cacheable = (cache_hints.public && !ttl.is_zero()).then(|| CacheablePage {
+            key: share.key,
+            page: Rc::clone(&page),
+            text,
+            ttl,
+        });
+        let result = CallResult::Page {
+            page,
+            cache_hints,
+            private: !cache_hints.public,
+        };
+        (result, cacheable)
+    }
+}
+
+/// Reads the result of `server/discover`.
+fn discovered(
+    result: &str,
+    server: &Server,
+    spoken: &[&'static str],
+) -> Result<CallResult, Failure> {
+    match ServerDescription::read_discover(result, spoken) {
+        Err(Failure::Version) if has_legacy(&versions(result, "supportedVersions")) => {
+            Ok(as_legacy(server))
+        }
+        read => read.map(|description| CallResult::Discovered(Rc::new(description))),
+    }
+}
+
+/// The server failed another request.
+fn failed(failure: Failure, status: Option<u16>, server: &Server) -> CallResult {
+    match failure {
+        Failure::Refused if forwarding::passes_credentials(server) => {
+            CallResult::Failed(Failure::RefusedCaller(status.unwrap_or(401)))
+        }
+        Failure::Error { code, .. } if code == "-32601" => CallResult::NoMethod,
+        failure => CallResult::Failed(failure),
+    }
+}
+
+/// The code of `UnsupportedProtocolVersionError`, whose data name the versions
+/// that the server supports (MCP 2026-07-28).
+const UNSUPPORTED_VERSION: &str = "-32022";
+
+/// The versions in the member `name` of `object`.
+fn versions<'a>(object: &'a str, name: &str) -> Vec<Cow<'a, str>> {
+    let lists = json::values(object, name).into_iter();
+    lists.flat_map(version::list).collect()
+}
+
+/// Whether the gateway speaks one of these versions with sessions.
+fn has_legacy(versions: &[Cow<'_, str>]) -> bool {
+    versions.iter().any(|text| version::legacy(text).is_some())
+}
+
+/// Whether the data of an error name the versions that the server supports, as
+/// those of a modern server do.
+fn lists_versions(data: Option<&str>) -> bool {
+    data.is_some_and(|data| !json::values(data, "supported").is_empty())
+}
+
+/// The server is a legacy one, unless the configuration says otherwise.
+fn as_legacy(server: &Server) -> CallResult {
+    match server.protocol {
+        Protocol::Modern => CallResult::Failed(Failure::Version),
+        Protocol::Auto | Protocol::Legacy => CallResult::Legacy,
     }
 }

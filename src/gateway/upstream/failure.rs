@@ -1,38 +1,39 @@
-//! How a server fails a call of the gateway's.
+//! How a server fails a request.
 
 use std::fmt;
 
 use crate::mcp::version;
 use crate::policy::Refusal;
 
-/// The rest of a sentence that starts with the server's name.
+/// A failure; as text, the rest of a sentence that starts with the server's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The connection broke, or the response was larger than Envoy buffers.
     Reset,
     /// Envoy knows no cluster of the configured name.
     NoCluster,
-    /// No route of Envoy's leads to it.
+    /// Envoy has no route to the server.
     NoRoute,
     /// Envoy could not connect.
     Unreachable,
-    /// Its time is up.
+    /// The server did not answer within its `timeout`.
     TimedOut,
-    /// It answered 401 or 403 to what carries the gateway's credentials.
+    /// The server answered 401 or 403 to a request with the gateway's credentials.
     Refused,
-    /// It answered this, 401 or 403, to what carries the caller's credentials.
+    /// The server answered with this HTTP status, 401 or 403, to a request with the
+    /// caller's credentials.
     RefusedCaller(u16),
-    /// It answered in a content-encoding, though none was asked for.
+    /// The server answered in a content-encoding; the gateway asks for none.
     Encoded,
-    /// It answered with this HTTP status.
+    /// The server answered with this HTTP status.
     Status(u16),
-    /// It answered more than this many bytes.
+    /// The answer has more than this many bytes.
     TooLong(usize),
-    /// It has more than this many pages.
+    /// The server's list has more than this many pages.
     TooManyPages(usize),
-    /// With its entries the merged list would be over this many bytes.
+    /// With the server's entries the merged list would be over this many bytes.
     ListTooLong(usize),
-    /// It answered with a JSON-RPC error.
+    /// The server answered with a JSON-RPC error.
     Error {
         /// The code's JSON text.
         code: String,
@@ -41,23 +42,23 @@ pub enum Failure {
         /// The JSON text of its data.
         data: Option<String>,
     },
-    /// It answered something else than was asked for: what.
+    /// The answer is not what was asked for. The text says what the server answered.
     Nonsense(&'static str),
-    /// It speaks no version that is spoken here.
+    /// The server and the gateway have no version in common.
     Version,
-    /// It knows the session no longer.
+    /// The server has forgotten the session.
     SessionLost,
-    /// It has no stream of events outside of requests (405).
+    /// The server has no stream of events outside of requests (405).
     NoStream,
-    /// What it answered cannot be said in the client's version.
+    /// The client's version has no message for what the server answered.
     NotInVersion,
-    /// It needs a session of the caller's, and nothing says who that is.
+    /// The server needs a session for the caller, and the request does not say who the
+    /// caller is.
     Anonymous,
 }
 
 impl Failure {
-    /// How a request is refused that only `server` could have served, where the
-    /// request itself says nothing else.
+    /// The refusal of a request that only `server`, by its name, could have served.
     pub fn refusal(&self, server: &str) -> Refusal {
         let sentence = format!("server {server} {self}");
         match self {
@@ -68,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// The same for the log, without the server's own words.
+    /// The text for the log, without anything that the server wrote.
     pub fn for_log(&self) -> String {
         match self {
             Self::Error { code, .. } => format!("answered error {code}"),

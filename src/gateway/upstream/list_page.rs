@@ -1,20 +1,21 @@
-//! One page of a server's list: its entries with the names that clients see,
-//! each as its server wrote it otherwise.
+//! One page of a server's list: the entries as the server wrote them, but with the
+//! names that clients see.
 
 use crate::config::Server;
 use crate::gateway::upstream::failure::Failure;
 use crate::mcp::cache_hints::CacheHints;
+use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;
 
 /// The entries of one page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListPage {
-    /// In the server's order; without those that are configured away.
+    /// In the server's order; without those that the configuration hides.
     pub entries: Vec<ListEntry>,
-    /// Where the next page starts, if there is one. An empty cursor is one.
+    /// The cursor of the next page, if there is one. It may be the empty string.
     pub cursor: Option<String>,
-    /// What the server says of keeping it.
+    /// How long, and by whom, the page may be kept, as the server says.
     pub cache_hints: CacheHints,
     /// The bytes of all entries.
     pub bytes: usize,
@@ -25,7 +26,7 @@ pub struct ListPage {
 pub struct ListEntry {
     /// Its name or URI, as clients see it.
     pub name: String,
-    /// The entry with that name.
+    /// The JSON text of the entry, with that name.
     pub json: Vec<u8>,
 }
 
@@ -51,21 +52,15 @@ impl ListPage {
         if !matches!(shape, Ok(Shape::Object { unique: true })) || !complete {
             return Err(nonsense());
         }
-        let (mut entries, mut bytes, mut fits) = (Vec::new(), 0_usize, true);
+        let mut entries = Vec::new();
         json::elements(list.ok_or_else(nonsense)?, |entry| {
-            match renamed(kind, server, entry) {
-                Some(Some(entry)) => {
-                    bytes = bytes.saturating_add(entry.json.len());
-                    entries.push(entry);
-                }
-                Some(None) => {}
-                None => fits = false,
-            }
+            entries.push(renamed(kind, server, entry));
         })
         .map_err(|_| nonsense())?;
-        if !fits {
-            return Err(Failure::Nonsense("an entry without a name"));
-        }
+        let entries = entries.into_iter().filter_map(Result::transpose);
+        let entries = entries.collect::<Result<Vec<ListEntry>, Failure>>()?;
+        let sizes = entries.iter().map(|entry| entry.json.len());
+        let bytes = sizes.fold(0, usize::saturating_add);
         let cursor = match cursor {
             None | Some("null") => None,
             Some(cursor) => Some(json::string(cursor).ok_or_else(nonsense)?.into_owned()),
@@ -79,37 +74,37 @@ impl ListPage {
     }
 }
 
-/// `entry` with the server's prefix before its name, everything else byte for
-/// byte; `Some(None)` when it is configured away.
-fn renamed(kind: ListKind, server: &Server, entry: &str) -> Option<Option<ListEntry>> {
+/// The entry with the server's prefix before its name, and the rest unchanged;
+/// `Ok(None)` where the configuration hides it.
+///
+/// # Errors
+/// It has no name.
+fn renamed(kind: ListKind, server: &Server, entry: &str) -> Result<Option<ListEntry>, Failure> {
+    const NAMELESS: Failure = Failure::Nonsense("an entry without a name");
     let mut named = None;
     let shape = json::members(entry, |name, value| {
         if name == kind.key() {
             named = Some(value);
         }
     });
-    if !matches!(shape, Ok(Shape::Object { unique: true })) {
-        return None;
-    }
-    let value = named?;
-    let own = json::string(value)?;
+    let (Ok(Shape::Object { unique: true }), Some(value)) = (shape, named) else {
+        return Err(NAMELESS);
+    };
+    let own = json::string(value).ok_or(NAMELESS)?;
     if !server.allows(kind, &own) {
-        return Some(None);
+        return Ok(None);
     }
     let prefix = server.prefix(kind);
     if prefix.is_empty() {
-        return Some(Some(ListEntry {
+        return Ok(Some(ListEntry {
             name: own.into_owned(),
             json: entry.as_bytes().to_vec(),
         }));
     }
     let name = format!("{prefix}{own}");
-    let span = json::span(entry, value)?;
-    let mut out = Vec::with_capacity(entry.len().saturating_add(prefix.len()));
-    out.extend_from_slice(entry.get(..span.start)?.as_bytes());
-    json::push_string(&mut out, &name);
-    out.extend_from_slice(entry.get(span.end..)?.as_bytes());
-    Some(Some(ListEntry { name, json: out }))
+    let edit = Edit::replace(entry, value, json::quoted(&name)).ok_or(NAMELESS)?;
+    let json = edit::apply(entry, vec![edit]);
+    Ok(Some(ListEntry { name, json }))
 }
 
 #[cfg(test)]

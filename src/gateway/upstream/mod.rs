@@ -2,10 +2,10 @@
 
 pub mod call;
 pub mod call_result;
+pub mod call_writer;
 pub mod client_context;
-pub mod discovered;
 pub mod failure;
-mod initialized;
 pub mod list_page;
 pub mod page_key;
 pub mod protocol;
+pub mod server_description;

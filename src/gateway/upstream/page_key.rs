@@ -9,14 +9,16 @@ use crate::seal;
 pub struct PageKey(pub(in crate::gateway) [u8; 32]);
 
 impl PageKey {
-    /// The key of a page: `plugin` names this plugin in its VM; the client's
-    /// part is its protocol version and capabilities.
+    /// The key of the page of a list that starts at `cursor`: `plugin` names this
+    /// plugin in its VM. `version` is the modern version in which the list is
+    /// asked for; `None` where it is asked for in a session. `capabilities` are
+    /// the client's, as JSON text.
     pub fn new(
         plugin: &str,
         server: &Server,
         kind: ListKind,
         cursor: Option<&str>,
-        protocol_version: &str,
+        version: Option<&str>,
         capabilities: &str,
     ) -> Self {
         let parts = [
@@ -25,7 +27,7 @@ impl PageKey {
             kind.method().as_bytes(),
             if cursor.is_some() { b"1" } else { b"0" },
             cursor.unwrap_or_default().as_bytes(),
-            protocol_version.as_bytes(),
+            version.unwrap_or_default().as_bytes(),
             capabilities.as_bytes(),
         ];
         Self(seal::digest(&parts))

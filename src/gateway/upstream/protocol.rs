@@ -1,24 +1,25 @@
-//! How a server is spoken to: statelessly, or in a session of its own.
+//! How the gateway speaks with one server: without sessions (modern), or in a
+//! session (legacy).
 
 use std::fmt;
 use std::rc::Rc;
 
-/// The words for one server.
+/// The protocol that the gateway speaks with one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamProtocol {
-    /// MCP 2026-07-28 and later: each request by itself.
-    Modern,
-    /// Up to 2025-11-25: in a session, once there is one.
+    /// MCP 2026-07-28 and later, in this version: each request stands alone.
+    Modern(&'static str),
+    /// MCP up to 2025-11-25: in a session; `None` before `initialize`.
     Legacy(Option<Rc<UpstreamSession>>),
 }
 
-/// What `initialize` came to with one server.
+/// A session with one server: what came of `initialize`.
 #[derive(PartialEq, Eq)]
 pub struct UpstreamSession {
     /// The version that server and gateway speak.
     pub version: &'static str,
-    /// Its `Mcp-Session-Id`; a server may have none.
-    pub session: Option<String>,
+    /// The server's `Mcp-Session-Id`; a server may give none.
+    pub id: Option<String>,
 }
 
 /// Without the session id: who has it can act in the session.
@@ -31,16 +32,11 @@ impl fmt::Debug for UpstreamSession {
 }
 
 impl UpstreamProtocol {
-    /// What `initialize` came to, where that was needed and has happened.
-    pub fn link(&self) -> Option<&Rc<UpstreamSession>> {
+    /// The session, where there is one.
+    pub fn session(&self) -> Option<&Rc<UpstreamSession>> {
         match self {
-            Self::Modern => None,
-            Self::Legacy(link) => link.as_ref(),
+            Self::Modern(_) => None,
+            Self::Legacy(session) => session.as_ref(),
         }
-    }
-
-    /// Whether the server has still to be initialized.
-    pub fn is_silent(&self) -> bool {
-        *self == Self::Legacy(None)
     }
 }

@@ -1,14 +1,15 @@
-//! The calls of one worker's streams that are under way. Several streams that
-//! would ask the same of a server, with nothing of their clients in it, share
-//! one call.
+//! The calls that are under way, of all streams of one worker. Streams that would
+//! ask a server the same, with nothing of their clients in it, share one call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::gateway::upstream::call::{Call, CallId};
+use crate::config::ServerId;
+use crate::gateway::upstream::call::{Call, CallContent, CallId, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::page_key::PageKey;
+use crate::mcp::list::ListKind;
 
 /// Names a stream of this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +19,7 @@ pub struct StreamId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DispatchId(pub u64);
 
-/// What a stream is told of its call.
+/// What came of a call, for one stream that waited for it.
 #[derive(Debug)]
 pub struct Delivery {
     /// Which stream.
@@ -35,35 +36,37 @@ pub struct Calls {
     last: u64,
     jobs: HashMap<DispatchId, Job>,
     shared: HashMap<PageKey, DispatchId>,
+    /// The lists whose last answer was for one caller only.
+    private_lists: HashSet<(ServerId, ListKind)>,
 }
 
 #[derive(Debug)]
 struct Job {
     call: Rc<Call>,
     since: Duration,
+    /// Who waits for the answer, the one that asked first in front.
     waiting: Vec<(StreamId, CallId)>,
 }
 
 impl Calls {
-    /// Takes a call of `stream` at the time `now`; gives it back to be sent,
-    /// unless it waits for one that is under way.
+    /// Takes a call of `stream` at the time `now`. Gives it back to be sent, unless
+    /// the stream waits for an equal call that is under way.
     pub fn ask(
         &mut self,
         stream: StreamId,
         call: Call,
         now: Duration,
     ) -> Option<(DispatchId, Rc<Call>)> {
-        let waiter = (stream, call.id);
+        let waiter = call.id.map(|id| (stream, id));
         let joins = call.share.filter(|share| share.joins);
         let key = joins.map(|share| share.key);
         if let Some(key) = key
             && let Some(job) = self.shared.get(&key).and_then(|id| self.jobs.get_mut(id))
         {
-            job.waiting.push(waiter);
+            job.waiting.extend(waiter);
             return None;
         }
-        let call = Rc::new(call);
-        let id = self.begun(&call, now, vec![waiter]);
+        let (id, call) = self.start(call, now, waiter);
         if let Some(key) = key {
             self.shared.insert(key, id);
         }
@@ -72,49 +75,47 @@ impl Calls {
 
     /// Takes a call at the time `now` whose answer nobody waits for.
     pub fn send(&mut self, call: Call, now: Duration) -> (DispatchId, Rc<Call>) {
-        let call = Rc::new(call);
-        let waiting = Vec::new();
-        (self.begun(&call, now, waiting), call)
+        self.start(call, now, None)
     }
 
-    fn begun(
+    fn start(
         &mut self,
-        call: &Rc<Call>,
+        call: Call,
         since: Duration,
-        waiting: Vec<(StreamId, CallId)>,
-    ) -> DispatchId {
+        waiter: Option<(StreamId, CallId)>,
+    ) -> (DispatchId, Rc<Call>) {
         self.last = self.last.wrapping_add(1);
         let id = DispatchId(self.last);
-        let call = Rc::clone(call);
-        self.jobs.insert(
-            id,
-            Job {
-                call,
-                since,
-                waiting,
-            },
-        );
-        id
+        let call = Rc::new(call);
+        let job = Job {
+            call: Rc::clone(&call),
+            since,
+            waiting: waiter.into_iter().collect(),
+        };
+        self.jobs.insert(id, job);
+        (id, call)
     }
 
-    /// How many are under way that nobody waits for.
+    /// How many are under way whose answer nobody waits for.
     pub fn unawaited(&self) -> usize {
         let jobs = self.jobs.values();
         jobs.filter(|job| job.waiting.is_empty()).count()
     }
 
-    /// The call and since when it is under way, while it is.
+    /// The call with this id, and when it was made, while it is under way.
     pub fn call(&self, id: DispatchId) -> Option<(Rc<Call>, Duration)> {
         let job = self.jobs.get(&id)?;
         Some((Rc::clone(&job.call), job.since))
     }
 
-    /// The call is done with: who is told what. An answer that was meant for one
-    /// caller goes to who asked first; the others have to ask for themselves.
+    /// Ends the call with this id: what each stream that waits is told. An answer
+    /// for one caller only goes to the stream that asked first; the others have to
+    /// ask again, each for itself.
     pub fn done(&mut self, id: DispatchId, answer: &CallResult) -> Vec<Delivery> {
         let Some(job) = self.jobs.remove(&id) else {
             return Vec::new();
         };
+        self.remember_privacy(&job.call, answer);
         if let Some(share) = job.call.share.filter(|share| share.joins) {
             self.shared.remove(&share.key);
         }
@@ -131,8 +132,27 @@ impl Calls {
         job.waiting.into_iter().enumerate().map(deliver).collect()
     }
 
-    /// The stream is gone: nobody waits for its calls any more.
-    pub fn gone(&mut self, stream: StreamId) {
+    fn remember_privacy(&mut self, call: &Call, answer: &CallResult) {
+        if let (CallResult::Page { page, .. }, CallContent::Mcp(UpstreamRequest::List(kind, _))) =
+            (answer, &call.content)
+        {
+            let list = (call.server, *kind);
+            if page.cache_hints.public {
+                self.private_lists.remove(&list);
+            } else {
+                self.private_lists.insert(list);
+            }
+        }
+    }
+
+    /// Whether it is worth waiting for the answer that another stream gets to this
+    /// list: not where the last answer was for one caller only.
+    pub fn is_shareable(&self, server: ServerId, kind: ListKind) -> bool {
+        !self.private_lists.contains(&(server, kind))
+    }
+
+    /// The stream is over: it does not wait for its calls any more.
+    pub fn stop_waiting(&mut self, stream: StreamId) {
         for job in self.jobs.values_mut() {
             job.waiting.retain(|(waiter, _)| *waiter != stream);
         }

@@ -1,9 +1,9 @@
-//! Pages that are kept as their servers allow, for all clients and workers of
-//! this Envoy.
+//! Pages of lists, kept for as long as the servers allow, for all clients and all
+//! workers of this Envoy.
 //!
-//! The host's store never forgets, so it is a table of fixed size: a page
-//! stands in the slot that its key leads to, until another needs it. What a
-//! worker has read of it, it keeps ready for use.
+//! The host's store never deletes, so it is a table of fixed size: the key of a
+//! page says its slot, and a new page replaces the old one. Each worker also keeps
+//! the pages that it has read.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,18 +13,18 @@ use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::mcp::cache_hints::CacheHints;
 
-/// Slots of the host's table, for each plugin of a VM together.
+/// Slots of the table, which all plugins of a VM share.
 const SLOTS: u16 = 512;
 /// Longer pages are not kept, in bytes.
 const LONGEST: usize = 262_144;
-/// What a worker keeps ready, in bytes of entries.
+/// So much is kept by each worker, in bytes of entries.
 const MOST: usize = 16_777_216;
 
-/// What the workers of one Envoy share.
+/// A store of bytes that the workers of one Envoy share.
 pub trait Store: std::fmt::Debug {
-    /// What stands under `key`.
+    /// The value of `key`.
     fn get(&self, key: &str) -> Option<Vec<u8>>;
-    /// Writes what stands under `key`. It may fail: then nothing is kept.
+    /// Sets the value of `key`. That may fail without notice.
     fn set(&self, key: &str, value: &[u8]);
 }
 
@@ -39,17 +39,17 @@ pub struct PageCache {
 #[derive(Debug)]
 struct CachedPage {
     page: Rc<ListPage>,
-    /// Since the clock's start.
+    /// When it is stale, in time since 1970.
     until: Duration,
 }
 
 impl CachedPage {
-    /// What is left of it at `now`.
+    /// The page with the time that is left to it at `now`; `None` where it is stale.
     fn fresh(&self, now: Duration) -> Option<(Rc<ListPage>, CacheHints)> {
         let left = self.until.checked_sub(now)?.as_millis();
         let cache_hints = CacheHints {
             ttl_ms: u64::try_from(left).ok().filter(|left| *left > 0)?,
-            // Nothing else is kept.
+            // Only public pages are kept.
             public: true,
         };
         Some((Rc::clone(&self.page), cache_hints))
@@ -57,7 +57,7 @@ impl CachedPage {
 }
 
 impl PageCache {
-    /// Pages in `store`.
+    /// Pages are kept in `store`.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self {
             store,
@@ -66,8 +66,8 @@ impl PageCache {
         }
     }
 
-    /// The page under `key`, if it is there and `now` still fresh; `read` makes
-    /// one of the text that [`PageCache::keep`] was given, by this worker or another.
+    /// The page under `key`, where it is kept and not stale at `now`. `read` reads
+    /// the text that this or another worker gave to [`PageCache::keep`].
     pub fn get(
         &mut self,
         key: PageKey,
@@ -125,15 +125,15 @@ impl PageCache {
     }
 }
 
-/// The name of the slot that `key` leads to.
+/// The name of the slot for `key`.
 fn slot(key: PageKey) -> String {
     let [first, second, ..] = key.0;
     let number = u16::from_le_bytes([first, second]).checked_rem(SLOTS);
     format!("mcp-gateway.page.{}", number.unwrap_or_default())
 }
 
-/// What stands in a slot: the whole key, since several lead there; the end in
-/// milliseconds, little-endian; the text.
+/// The content of a slot: the whole key, since several keys have this slot; until
+/// when the page is fresh, in milliseconds, little-endian; the text of the result.
 struct StoredPage;
 
 impl StoredPage {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn key(of: &str) -> PageKey {
-        PageKey::new(of, &servers()[0], ListKind::Tools, None, "v", "{}")
+        PageKey::new(of, &servers()[0], ListKind::Tools, None, Some("v"), "{}")
     }
 
     fn read(result: &str) -> Option<ListPage> {
@@ -239,20 +239,21 @@ mod tests {
             )
         };
         let all = [
-            of("p", 0, ListKind::Tools, None, "v", "{}"),
-            of("q", 0, ListKind::Tools, None, "v", "{}"),
-            of("p", 1, ListKind::Tools, None, "v", "{}"),
-            of("p", 0, ListKind::Prompts, None, "v", "{}"),
-            of("p", 0, ListKind::Tools, Some(""), "v", "{}"),
-            of("p", 0, ListKind::Tools, Some("c"), "v", "{}"),
-            of("p", 0, ListKind::Tools, None, "w", "{}"),
-            of("p", 0, ListKind::Tools, None, "v{", "}"),
-            of("p", 0, ListKind::Tools, None, "v", "{ }"),
+            of("p", 0, ListKind::Tools, None, Some("v"), "{}"),
+            of("q", 0, ListKind::Tools, None, Some("v"), "{}"),
+            of("p", 1, ListKind::Tools, None, Some("v"), "{}"),
+            of("p", 0, ListKind::Prompts, None, Some("v"), "{}"),
+            of("p", 0, ListKind::Tools, Some(""), Some("v"), "{}"),
+            of("p", 0, ListKind::Tools, Some("c"), Some("v"), "{}"),
+            of("p", 0, ListKind::Tools, None, Some("w"), "{}"),
+            of("p", 0, ListKind::Tools, None, Some("v{"), "}"),
+            of("p", 0, ListKind::Tools, None, Some("v"), "{ }"),
+            of("p", 0, ListKind::Tools, None, None, "{}"),
         ];
         for (at, key) in all.iter().enumerate() {
             assert!(!all[..at].contains(key), "{at}");
         }
-        assert_eq!(all[0], of("p", 0, ListKind::Tools, None, "v", "{}"));
+        assert_eq!(all[0], of("p", 0, ListKind::Tools, None, Some("v"), "{}"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

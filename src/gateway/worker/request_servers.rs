@@ -1,5 +1,5 @@
-//! Which server a client's request went to, for the cancellation that may come
-//! to another worker of this Envoy.
+//! The server that a client's request went to. The client's cancellation needs it,
+//! and may come to another worker of this Envoy.
 
 use std::rc::Rc;
 
@@ -8,32 +8,32 @@ use sha2::{Digest as _, Sha256};
 use crate::config::ServerId;
 use crate::gateway::worker::page_cache::Store;
 
-/// Slots of the host's table, which never forgets: the latest request that a
-/// slot was for stands in it.
+/// The host's store never deletes, so it is a table of so many slots. Each holds
+/// the latest of its requests.
 const SLOTS: u16 = 1024;
 
-/// The requests of legacy sessions that were routed lately.
+/// The servers of requests that were routed lately in legacy sessions.
 #[derive(Debug)]
 pub struct RequestServers {
     store: Rc<dyn Store>,
 }
 
 impl RequestServers {
-    /// Requests in `store`.
+    /// Requests are kept in `store`.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self { store }
     }
 
-    /// The request with this id (JSON text) of `session` goes to the server at
-    /// this place.
-    pub fn began(&self, session: &[u8; 16], id: &str, server: ServerId) {
+    /// Remembers that the request with this id (JSON text) of `session` went to
+    /// `server`.
+    pub fn remember(&self, session: &[u8; 16], id: &str, server: ServerId) {
         let (slot, digest) = key(session, id);
         let mut value = digest.to_vec();
         value.extend_from_slice(&server.index().to_le_bytes());
         self.store.set(&slot, &value);
     }
 
-    /// The place of the server that it went to, unless that is forgotten.
+    /// The server that the request went to; `None` where that is not known.
     pub fn server(&self, session: &[u8; 16], id: &str) -> Option<ServerId> {
         let (slot, digest) = key(session, id);
         let value = self.store.get(&slot)?;
@@ -80,7 +80,7 @@ mod tests {
     fn a_request_is_found_by_its_own_session_and_id_only() {
         let requests = RequestServers::new(Rc::new(Kept::default()));
         let id = |index| ServerId::from_index(index).unwrap();
-        requests.began(&[1; 16], "7", id(3));
+        requests.remember(&[1; 16], "7", id(3));
         for (session, id, place) in [
             ([1; 16], "7", Some(id(3))),
             ([1; 16], "\"7\"", None),
@@ -88,7 +88,7 @@ mod tests {
         ] {
             assert_eq!(requests.server(&session, id), place, "{session:?} {id}");
         }
-        requests.began(&[1; 16], "7", id(0));
+        requests.remember(&[1; 16], "7", id(0));
         assert_eq!(requests.server(&[1; 16], "7"), Some(id(0)));
     }
 

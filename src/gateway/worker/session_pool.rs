@@ -1,8 +1,9 @@
-//! The gateway's own sessions with legacy servers, for clients that have none.
-//! PooledSession by worker, one for each server and each caller that a configured
-//! identity tells apart; used by any number of requests at once.
+//! The gateway's own sessions with legacy servers, for modern clients. Each worker
+//! has its own pool: one session for each server and each caller (see
+//! `session.identity`), used by any number of requests at once.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,30 +14,32 @@ use crate::gateway::worker::Scope;
 use crate::mcp::capabilities::ServerCapabilities;
 
 /// A session that was not used for so long is ended.
-const IDLE: Duration = Duration::from_secs(300);
-/// A session that its server has answered in is taken to be there for so long.
-const SURE: Duration = Duration::from_secs(1);
-/// Sessions that a worker keeps.
-const MOST: usize = 1024;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// For so long after an answer in a session, the gateway does not check whether the
+/// server still has the session.
+const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+/// A worker keeps so many sessions.
+const MOST_SESSIONS: usize = 1024;
 
-/// Whose session it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What tells sessions apart.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PoolKey {
-    /// What names the server and all that is sent to it.
+    /// The fingerprint of the server's configuration.
     server: [u8; 32],
-    /// The identity of the caller, where sessions are not for all.
+    /// The caller's identity; `None` where all callers share one session.
     identity: Option<String>,
     /// The JSON text of the client's capabilities.
     capabilities: String,
-    /// What of the client's headers goes on to the server.
+    /// Which of the client's headers the server gets.
     scope: Option<Scope>,
 }
 
 impl PoolKey {
-    /// The key for sessions with `server`, of a caller with these `capabilities`
-    /// and this `identity`, of whose headers this goes on; that tells apart also
-    /// callers who share. `None` where a session serves one request only:
-    /// nothing tells callers apart, and the server is not said to be one for all.
+    /// The key for sessions with `server`, of a caller with this `identity` and
+    /// these `capabilities`, whose forwarded headers are `scope`. Callers with
+    /// other headers have another key, even if they share a session otherwise.
+    /// `None` where a session serves one request only: the caller has no identity,
+    /// and the configuration does not say `shareSession`.
     pub fn new(
         server: &Server,
         identity: Option<&str>,
@@ -57,41 +60,61 @@ impl PoolKey {
     }
 }
 
-/// A session of the gateway's that a request is done with.
-#[derive(Debug, Clone)]
+/// Without the identity, which may come from a header.
+impl fmt::Debug for PoolKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolKey").finish_non_exhaustive()
+    }
+}
+
+/// A session of the gateway's that a request uses.
+#[derive(Clone)]
 pub struct SessionLease {
     /// The server.
     pub server: ServerId,
-    /// Under which it is kept, if it is.
+    /// Its key in the pool; `None` where it serves this request only.
     pub key: Option<PoolKey>,
     /// The session.
-    pub link: Rc<UpstreamSession>,
-    /// What the server can do.
-    pub offers: ServerCapabilities,
-    /// What of the client's headers goes on, while the request is there: it is
-    /// kept no longer.
+    pub session: Rc<UpstreamSession>,
+    /// The server's capabilities.
+    pub capabilities: ServerCapabilities,
+    /// The forwarded headers of the client. They are kept only as long as the
+    /// request.
     pub headers: CallerHeaders,
+}
+
+/// Without the identity, which may be a credential; of headers their names.
+impl fmt::Debug for SessionLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLease")
+            .field("server", &self.server)
+            .field("session", &self.session)
+            .field("capabilities", &self.capabilities)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct PooledSession {
     server: ServerId,
-    link: Rc<UpstreamSession>,
-    offers: ServerCapabilities,
+    session: Rc<UpstreamSession>,
+    capabilities: ServerCapabilities,
     used: Duration,
-    /// When its server answered in it last.
-    heard: Duration,
+    /// When the server last answered in it; zero where the server may have forgotten
+    /// it.
+    confirmed: Duration,
 }
 
-/// A session to be used.
+/// A session of the pool.
 #[derive(Debug)]
 pub struct ReusableSession {
     /// The session.
-    pub link: Rc<UpstreamSession>,
-    /// What its server can do.
-    pub offers: ServerCapabilities,
-    /// Its server has answered in it just now.
-    pub is_sure: bool,
+    pub session: Rc<UpstreamSession>,
+    /// The server's capabilities.
+    pub capabilities: ServerCapabilities,
+    /// Whether the server answered in it a moment ago.
+    pub is_confirmed: bool,
 }
 
 /// The sessions of one worker.
@@ -106,80 +129,90 @@ impl SessionPool {
         let kept = self.kept.get_mut(key)?;
         kept.used = now;
         Some(ReusableSession {
-            link: Rc::clone(&kept.link),
-            offers: kept.offers,
-            is_sure: now.checked_sub(kept.heard).is_some_and(|age| age < SURE),
+            session: Rc::clone(&kept.session),
+            capabilities: kept.capabilities,
+            is_confirmed: now
+                .checked_sub(kept.confirmed)
+                .is_some_and(|age| age < CONFIRMED_FOR),
         })
     }
 
-    /// Keeps a session for the requests to come. `false` where it is not kept:
-    /// it was for one request, or there is another.
-    pub fn put(&mut self, held: &SessionLease, now: Duration) -> bool {
-        let Some(key) = &held.key else {
+    /// Keeps a session, used until `now`, for the requests to come. `false` where it
+    /// is not kept: it served one request only, or another one is under the key.
+    pub fn give_back(&mut self, lease: &SessionLease, now: Duration) -> bool {
+        let Some(key) = &lease.key else {
             return false;
         };
         if let Some(kept) = self.kept.get_mut(key) {
-            let is_it = Rc::ptr_eq(&kept.link, &held.link);
+            let is_it = Rc::ptr_eq(&kept.session, &lease.session);
             if is_it {
                 kept.used = now;
             }
             return is_it;
         }
         let kept = PooledSession {
-            server: held.server,
-            link: Rc::clone(&held.link),
-            offers: held.offers,
+            server: lease.server,
+            session: Rc::clone(&lease.session),
+            capabilities: lease.capabilities,
             used: now,
-            heard: now,
+            confirmed: now,
         };
         self.kept.insert(key.clone(), kept);
         true
     }
 
-    /// The server has forgotten it.
-    pub fn drop(&mut self, key: &PoolKey, link: &Rc<UpstreamSession>) {
-        if self
-            .kept
-            .get(key)
-            .is_some_and(|kept| Rc::ptr_eq(&kept.link, link))
-        {
+    /// Removes a session that the server has forgotten.
+    pub fn remove(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
+        let kept = self.kept.get(key);
+        if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session)) {
             self.kept.remove(key);
         }
     }
 
-    /// Its server has answered in it at `now`; or has failed in it, at no time,
-    /// and may have forgotten it.
-    pub fn heard(&mut self, held: &SessionLease, now: Option<Duration>) {
-        let kept = held.key.as_ref().and_then(|key| self.kept.get_mut(key));
-        if let Some(kept) = kept.filter(|kept| Rc::ptr_eq(&kept.link, &held.link)) {
-            kept.heard = now.unwrap_or_default();
+    /// The server answered in this session at `now`.
+    pub fn confirm(&mut self, lease: &SessionLease, now: Duration) {
+        if let Some(kept) = self.leased(lease) {
+            kept.confirmed = now;
         }
     }
 
-    /// Gives up the sessions that are idle at `now`, or too many: to be ended,
-    /// each with its server's place.
-    pub fn idle(&mut self, now: Duration) -> Vec<(ServerId, Rc<UpstreamSession>)> {
-        let mut given_up = Vec::new();
-        // A request that uses it holds the link, too.
-        let is_free = |kept: &PooledSession| Rc::strong_count(&kept.link) == 1;
-        let is_idle = |kept: &PooledSession| is_free(kept) && now.saturating_sub(kept.used) >= IDLE;
+    /// The server failed in this session, and may have forgotten it.
+    pub fn doubt(&mut self, lease: &SessionLease) {
+        if let Some(kept) = self.leased(lease) {
+            kept.confirmed = Duration::ZERO;
+        }
+    }
+
+    fn leased(&mut self, lease: &SessionLease) -> Option<&mut PooledSession> {
+        let kept = self.kept.get_mut(lease.key.as_ref()?)?;
+        Rc::ptr_eq(&kept.session, &lease.session).then_some(kept)
+    }
+
+    /// Removes the sessions that are idle at `now`, and the longest unused ones
+    /// where there are too many. They are to be ended.
+    pub fn remove_idle(&mut self, now: Duration) -> Vec<(ServerId, Rc<UpstreamSession>)> {
+        let mut removed = Vec::new();
+        // A request that uses it holds a reference, too.
+        let is_free = |kept: &PooledSession| Rc::strong_count(&kept.session) == 1;
+        let is_idle =
+            |kept: &PooledSession| is_free(kept) && now.saturating_sub(kept.used) >= IDLE_TIMEOUT;
         self.kept.retain(|_, kept| {
             let is_over = is_idle(kept);
             if is_over {
-                given_up.push((kept.server, Rc::clone(&kept.link)));
+                removed.push((kept.server, Rc::clone(&kept.session)));
             }
             !is_over
         });
-        while self.kept.len() > MOST {
+        while self.kept.len() > MOST_SESSIONS {
             let free = self.kept.iter().filter(|(_, kept)| is_free(kept));
             let oldest = free.min_by_key(|(_, kept)| kept.used);
             let Some(key) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };
             let kept = self.kept.remove(&key);
-            given_up.extend(kept.map(|kept| (kept.server, kept.link)));
+            removed.extend(kept.map(|kept| (kept.server, kept.session)));
         }
-        given_up
+        removed
     }
 }
 
@@ -196,15 +229,15 @@ mod tests {
     }
 
     fn held(key: &PoolKey) -> SessionLease {
-        let link = UpstreamSession {
+        let session = UpstreamSession {
             version: "2025-06-18",
-            session: Some("s".into()),
+            id: Some("s".into()),
         };
         SessionLease {
             server: ServerId::from_index(0).unwrap(),
             key: Some(key.clone()),
-            link: Rc::new(link),
-            offers: ServerCapabilities::TOOLS,
+            session: Rc::new(session),
+            capabilities: ServerCapabilities::TOOLS,
             headers: CallerHeaders::default(),
         }
     }
@@ -240,38 +273,38 @@ mod tests {
     fn one_session_is_kept_and_others_are_to_be_ended() {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, first, second) = (SessionPool::default(), held(&key), held(&key));
-        assert!(pool.put(&first, at(1)));
-        assert!(!pool.put(&second, at(1)), "another is kept");
-        assert!(pool.put(&first, at(1)), "it is that one");
+        assert!(pool.give_back(&first, at(1)));
+        assert!(!pool.give_back(&second, at(1)), "another is kept");
+        assert!(pool.give_back(&first, at(1)), "it is that one");
         let once = SessionLease { key: None, ..first };
-        assert!(!pool.put(&once, at(1)), "it was for one request");
-        pool.drop(&key, &second.link);
+        assert!(!pool.give_back(&once, at(1)), "it was for one request");
+        pool.remove(&key, &second.session);
         assert!(pool.get(&key, at(1)).is_some());
-        pool.drop(&key, &once.link);
+        pool.remove(&key, &once.session);
         assert!(pool.get(&key, at(1)).is_none());
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_session_is_sure_for_a_second_after_an_answer_and_ends_when_idle() {
+    fn a_session_is_confirmed_for_a_second_after_an_answer_and_ends_when_idle() {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
-        pool.put(&held, at(10));
-        assert!(pool.get(&key, at(10)).unwrap().is_sure);
-        assert!(!pool.get(&key, at(11)).unwrap().is_sure);
-        pool.put(&held, at(12));
+        pool.give_back(&held, at(10));
+        assert!(pool.get(&key, at(10)).unwrap().is_confirmed);
+        assert!(!pool.get(&key, at(11)).unwrap().is_confirmed);
+        pool.give_back(&held, at(12));
         assert!(
-            !pool.get(&key, at(12)).unwrap().is_sure,
+            !pool.get(&key, at(12)).unwrap().is_confirmed,
             "nothing was heard"
         );
-        pool.heard(&held, Some(at(12)));
-        assert!(pool.get(&key, at(12)).unwrap().is_sure);
-        pool.heard(&held, None);
-        assert!(!pool.get(&key, at(12)).unwrap().is_sure);
-        assert!(pool.idle(at(311)).is_empty());
+        pool.confirm(&held, at(12));
+        assert!(pool.get(&key, at(12)).unwrap().is_confirmed);
+        pool.doubt(&held);
+        assert!(!pool.get(&key, at(12)).unwrap().is_confirmed);
+        assert!(pool.remove_idle(at(311)).is_empty());
         assert!(pool.get(&key, at(311)).is_some(), "which is a use");
-        assert!(pool.idle(at(610)).is_empty());
+        assert!(pool.remove_idle(at(610)).is_empty());
         drop(held);
-        assert_eq!(pool.idle(at(611)).len(), 1);
+        assert_eq!(pool.remove_idle(at(611)).len(), 1);
         assert!(pool.get(&key, at(611)).is_none());
     }
 
@@ -282,9 +315,9 @@ mod tests {
             |number: u64| PoolKey::new(&server, Some(&number.to_string()), "{}", None).unwrap();
         let mut pool = SessionPool::default();
         for number in 0..1026 {
-            pool.put(&held(&key(number)), Duration::from_millis(number));
+            pool.give_back(&held(&key(number)), Duration::from_millis(number));
         }
-        assert_eq!(pool.idle(at(1)).len(), 2);
+        assert_eq!(pool.remove_idle(at(1)).len(), 2);
         assert!(pool.get(&key(1), at(1)).is_none());
         assert!(pool.get(&key(2), at(1)).is_some());
     }
@@ -293,18 +326,33 @@ mod tests {
     fn a_session_in_use_is_not_ended() {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
-        pool.put(&held, at(0));
+        pool.give_back(&held, at(0));
         let used = pool.get(&key, at(1)).unwrap();
         // A call of six minutes is under way in it.
-        assert!(pool.idle(at(361)).is_empty(), "it is in use");
+        assert!(pool.remove_idle(at(361)).is_empty(), "it is in use");
         drop(used);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_clock_set_back_makes_it_unsure() {
+    fn a_clock_set_back_ends_the_confirmation() {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
-        pool.put(&held, at(1000));
-        assert!(!pool.get(&key, at(10)).unwrap().is_sure);
+        pool.give_back(&held, at(1000));
+        assert!(!pool.get(&key, at(10)).unwrap().is_confirmed);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_output_of_a_lease_has_no_credentials() {
+        let config = br#"{"servers":[{"name":"w","passthroughHeaders":["x-key"]}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let key = PoolKey::new(&gateway.servers[0], Some("id-secret"), "{}", None).unwrap();
+        let headers = crate::http::Headers::from_pairs([("x-key", "header-secret")]);
+        let lease = SessionLease {
+            headers: CallerHeaders::of(&headers, &gateway, &[gateway.servers[0].id]).unwrap(),
+            ..held(&key)
+        };
+        assert_eq!(lease.headers.passthrough_headers(lease.server).len(), 1);
+        let shown = format!("{lease:?} {key:?}");
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }

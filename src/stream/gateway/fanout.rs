@@ -11,7 +11,8 @@ use crate::gateway::upstream::call::{Call, CallId};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
-use crate::stream::gateway::answer;
+use crate::http::Reply;
+use crate::policy::Status;
 use crate::stream::gateway::routing::{NameLookup, SuspendedRequest};
 use crate::stream::gateway::session::{Initialization, ended};
 use crate::stream::outcome::count;
@@ -70,7 +71,7 @@ impl Stream {
         let Some(gateway) = &config.gateway else {
             return Vec::new();
         };
-        worker.tidy(gateway);
+        worker.end_idle_sessions(gateway);
         let (fanout, calls) = Fanout::start(operation, places, requester, gateway, worker);
         self.phase = Phase::Fanout(FanoutRequest {
             fanout,
@@ -146,7 +147,7 @@ impl Stream {
         };
         let authorization = self.config.authorization.as_ref();
         let rights = authorization.map(|authorization| (authorization, &known.rights));
-        let outcome = asking.fanout.outcome(gateway, rights);
+        let outcome = asking.fanout.outcome(&id, gateway, rights);
         if outcome.left_out > 0 {
             // Their names are servers' words, which stay out of the log.
             let line = format!(
@@ -157,8 +158,8 @@ impl Stream {
             let left_out = u64::try_from(outcome.left_out).unwrap_or(u64::MAX);
             effects.extend(count(Some(self.config.metrics.collisions), left_out));
         }
-        match outcome.result {
-            Ok(result) => effects.extend(self.reply(answer(&id, &result))),
+        match outcome.response {
+            Ok(body) => effects.extend(self.reply(Reply::json(200, body, Status::Ok.as_str()))),
             Err(refusal) => effects.extend(self.refuse(&refusal, Some(&id))),
         }
         effects
@@ -208,7 +209,7 @@ fn news(fanout: &Fanout, gateway: &Gateway, worker: &mut Worker) -> Vec<Effect> 
         let Some(server) = gateway.server(at) else {
             continue;
         };
-        if !worker.note(&server.name, failure.is_some()) {
+        if !worker.servers.set_failing(&server.name, failure.is_some()) {
             continue;
         }
         effects.push(match failure {

@@ -83,7 +83,7 @@ impl Stream {
                 };
                 let places = gateway.server_ids().into_iter().filter(|server| {
                     let part = session.part(*server);
-                    part.is_some_and(|part| part.protocol().is_some())
+                    part.is_some_and(|part| *part != SessionPart::Absent)
                 });
                 let places: Vec<ServerId> = places.collect();
                 let requester = self.requester(gateway, &request, &places)?;

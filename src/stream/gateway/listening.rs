@@ -103,14 +103,14 @@ impl Stream {
         };
         let server = gateway.server(server).ok_or(Refusal::Internal)?;
         let link = session.part(server.id).and_then(SessionPart::link);
-        let Some(link) = link.filter(|link| link.session.is_some()) else {
+        let Some(link) = link.filter(|link| link.id.is_some()) else {
             return Err(self.not_served(false, false));
         };
         let heading = McpHeaders {
             method: None,
             name: None,
             version: Some(link.version.to_owned()),
-            session: link.session.as_deref(),
+            session: link.id.as_deref(),
         };
         let routed = forwarding::header_mutation(headers, Era::Legacy, server)?;
         let mut effects: Vec<Effect> = forwarded(routed).collect();

@@ -76,7 +76,7 @@ impl Stream {
             removed if method::is_legacy_only(removed) => {
                 return Err(no_method(request));
             }
-            method::SERVER_DISCOVER => Operation::Greet,
+            method::SERVER_DISCOVER => Operation::Discover,
             name => match ListKind::of(name) {
                 Some(kind) => Operation::List(kind),
                 None => return self.find_server(gateway, request, attributes, worker),

@@ -147,18 +147,31 @@ impl Stream {
         (server, about): (&Server, About<'_>),
         worker: &mut Worker,
     ) -> Result<Vec<Effect>, Refusal> {
-        let era = worker.era_of(server);
+        let era = worker.servers.era(server);
+        // `None`: the server has to be asked first.
         let protocol = match request.client {
-            Client::Legacy(session) => {
-                let part = session.part(server.id).and_then(SessionPart::protocol);
-                Some(part.ok_or_else(|| {
-                    Refusal::Servers(vec![format!(
-                        "server {} did not answer when the session began: initialize anew",
-                        server.name
-                    )])
-                })?)
+            Client::Legacy(session) => match session.part(server.id) {
+                Some(SessionPart::Modern { .. }) => {
+                    let version = worker.servers.modern_version(&server.name, None);
+                    version.map(UpstreamProtocol::Modern)
+                }
+                part => {
+                    let session = part.and_then(SessionPart::link);
+                    let session = session.ok_or_else(|| {
+                        Refusal::Servers(vec![format!(
+                            "server {} did not answer when the session began: initialize anew",
+                            server.name
+                        )])
+                    })?;
+                    Some(UpstreamProtocol::Legacy(Some(Rc::new(session))))
+                }
+            },
+            Client::Modern if era == Some(Era::Modern) => {
+                let preferred = attributes.protocol_version.as_deref();
+                let version = worker.servers.modern_version(&server.name, preferred);
+                version.map(UpstreamProtocol::Modern)
             }
-            Client::Modern => (era == Some(Era::Modern)).then_some(UpstreamProtocol::Modern),
+            Client::Modern => None,
         };
         if let Some(protocol) = protocol {
             let held = None;
@@ -175,7 +188,7 @@ impl Stream {
                 worker,
             );
         }
-        if era == Some(Era::Legacy) && about.is_none() {
+        if matches!(request.client, Client::Modern) && era == Some(Era::Legacy) && about.is_none() {
             return Err(no_method(request));
         }
         let requester = self.requester(gateway, request, &[server.id])?;

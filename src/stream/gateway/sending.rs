@@ -19,7 +19,7 @@ use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::era::Era;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::list::ListKind;
-use crate::mcp::{self, Message, method, version};
+use crate::mcp::{self, Message, json, method};
 use crate::policy::Refusal;
 use crate::policy::attributes::{Attributes, Chosen};
 use crate::policy::export::Export;
@@ -64,11 +64,14 @@ impl Stream {
             UntranslatableRequest::NotARequest => Refusal::Internal,
         };
         let (translation, mut edits) = match (session, &way.protocol) {
-            (None, UpstreamProtocol::Modern) => (Translation::modern(server, message), Vec::new()),
+            (None, UpstreamProtocol::Modern(version)) => {
+                let edits = in_version(message, version)?;
+                (Translation::modern(server, message), edits)
+            }
             (Some(session), UpstreamProtocol::Legacy(_)) => {
                 if gateway.single_server().is_none() {
                     let id = message.id().unwrap_or("null");
-                    worker.requests.began(&session.id, id, server.id);
+                    worker.requests.remember(&session.id, id, server.id);
                 }
                 let names = naming(worker, session, server, SentMessage::Request)?;
                 (
@@ -76,9 +79,9 @@ impl Stream {
                     Vec::new(),
                 )
             }
-            (Some(session), UpstreamProtocol::Modern) => {
+            (Some(session), UpstreamProtocol::Modern(version)) => {
                 let meta = ModernMeta {
-                    protocol_version: version::NEWEST_MODERN,
+                    protocol_version: version,
                     capabilities: &session.capabilities,
                     info: session.info.as_deref(),
                 };
@@ -92,18 +95,16 @@ impl Stream {
         };
         edits.extend(renamed(server, message, about)?);
         let own = about.map(|(_, own)| own);
-        let link = way.protocol.link();
+        let link = way.protocol.session();
         let name = own.map(Cow::Borrowed).or(message.name());
         let heading = McpHeaders {
             method: Some(message.method()),
             name: name.as_deref(),
-            version: match (session, link) {
-                (_, Some(link)) => Some(link.version),
-                (Some(_), None) => Some(version::NEWEST_MODERN),
-                (None, None) => attributes.protocol_version.as_deref(),
-            }
-            .map(str::to_owned),
-            session: link.and_then(|link| link.session.as_deref()),
+            version: match &way.protocol {
+                UpstreamProtocol::Modern(version) => Some((*version).to_owned()),
+                UpstreamProtocol::Legacy(_) => link.map(|link| link.version.to_owned()),
+            },
+            session: link.and_then(|link| link.id.as_deref()),
         };
         let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
         let effects = self.sent(request, attributes, (server, own, heading, body))?;
@@ -132,7 +133,7 @@ impl Stream {
             method: None,
             name: None,
             version: Some(link.version.to_owned()),
-            session: link.session.as_deref(),
+            session: link.id.as_deref(),
         };
         let body = Some(edit::apply(request.message.text, vec![edit]));
         let effects = self.sent(request, attributes, (server, None, heading, body))?;
@@ -194,6 +195,20 @@ impl Stream {
     }
 }
 
+/// The edits after which the message of a modern client is in this version, which the
+/// server supports.
+fn in_version(message: &Message<'_>, version: &str) -> Result<Vec<Edit>, Refusal> {
+    let claimed = message
+        .params()
+        .and_then(|params| params.meta.protocol_version);
+    let Some(claimed) = claimed.filter(|text| json::string(text).is_none_or(|it| it != version))
+    else {
+        return Ok(Vec::new());
+    };
+    let edit = Edit::replace(message.text, claimed, json::quoted(version));
+    Ok(vec![edit.ok_or(Refusal::Internal)?])
+}
+
 /// What names of a server's are made others with in this session.
 pub(in crate::stream) fn naming(
     worker: &Worker,
@@ -208,7 +223,7 @@ pub(in crate::stream) fn naming(
         session: session.id,
         server: server.id,
         server_name: server.name.clone(),
-        has_session: link.is_some_and(|link| link.session.is_some()),
+        has_session: link.is_some_and(|link| link.id.is_some()),
         sent,
     })
 }
@@ -225,5 +240,26 @@ fn renamed(server: &Server, message: &Message<'_>, about: About<'_>) -> Result<V
                 }
             }),
         _ => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_is_put_into_the_version_of_its_server() {
+        let request = |version: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{ "name":"t","_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","x":1.0}}}}}}"#
+            )
+        };
+        let text = request("2027-01-01");
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!(in_version(&message, "2027-01-01"), Ok(Vec::new()));
+        let edits = in_version(&message, "2026-07-28").unwrap();
+        let edited = String::from_utf8(edit::apply(message.text, edits)).unwrap();
+        assert_eq!(edited, request("2026-07-28"));
     }
 }

@@ -127,7 +127,13 @@ impl Stream {
             path: headers.get(":path").unwrap_or_default().to_vec(),
             identity,
         });
-        effects.extend(self.ask(Operation::Greet, &places, requester, continuation, worker));
+        effects.extend(self.ask(
+            Operation::Discover,
+            &places,
+            requester,
+            continuation,
+            worker,
+        ));
         Ok(effects)
     }
 
@@ -164,11 +170,11 @@ impl Stream {
         };
         let mut effects: Vec<Effect> = Vec::new();
         effects.extend(count(Some(self.config.metrics.sessions_created), 1));
-        let result = match greeted.outcome(gateway, None).result {
-            Ok(result) => result,
+        let body = match greeted.outcome(&beginning.id, gateway, None).response {
+            Ok(body) => body,
             Err(refusal) => return self.refuse(&refusal, Some(&beginning.id)),
         };
-        let answer = crate::stream::gateway::answer(&beginning.id, &result);
+        let answer = Reply::json(200, body, Status::Ok.as_str());
         effects.extend(self.reply(answer.with(mcp::SESSION_HEADER, id)));
         effects
     }

@@ -104,7 +104,7 @@ impl Stream {
         let server = routed.server.and_then(|id| gateway.server(id));
         if let (Some(server), Some(held)) = (server, routed.translation.lease()) {
             for message in told {
-                let call = Call::tell(server, &held.link, message, &held.headers);
+                let call = Call::tell(server, &held.session, message, &held.headers);
                 worker.outbox.push(call);
             }
         }

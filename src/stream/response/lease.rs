@@ -22,13 +22,13 @@ impl RoutedRequest {
             Failure::SessionLost | Failure::Status(400) => {
                 if let Some(held) = self.translation.take_lease() {
                     if let Some(key) = &held.key {
-                        worker.pool.drop(key, &held.link);
+                        worker.pool.remove(key, &held.session);
                     }
                     if *failure != Failure::SessionLost {
-                        worker.end(
+                        worker.end_session(
                             gateway,
                             held.server,
-                            &held.link,
+                            &held.session,
                             held.headers.passthrough_headers(held.server),
                         );
                     }
@@ -36,7 +36,7 @@ impl RoutedRequest {
             }
             _ => {
                 if let Some(held) = self.translation.lease() {
-                    worker.pool.heard(held, None);
+                    worker.pool.doubt(held);
                 }
             }
         }
@@ -55,12 +55,12 @@ impl Stream {
         let server = routed.server.and_then(|id| gateway.server(id));
         if let (Some((held, told)), Some(server)) = (released, server) {
             if routed.answered && !matches!(routed.body, ResponseBody::Instead(_)) {
-                worker.pool.heard(&held, Some(worker.now()));
+                worker.pool.confirm(&held, worker.now());
             }
-            let link = Rc::clone(&held.link);
+            let session = Rc::clone(&held.session);
             worker
                 .outbox
-                .extend(told.map(|told| Call::tell(server, &link, told, &held.headers)));
+                .extend(told.map(|told| Call::tell(server, &session, told, &held.headers)));
             worker.release(&held, gateway);
         }
     }

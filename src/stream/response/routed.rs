@@ -123,7 +123,7 @@ impl Stream {
         let reading = ResponseKind::of(headers, details, &routed.translation, end);
         if matches!(reading, ResponseKind::Failed(_)) || reading.is_refusal() {
             // It may be of another era by now.
-            worker.forget(&routed.name);
+            worker.servers.forget(&routed.name);
         }
         if let (ResponseKind::Failed(failure), Some(gateway)) = (&reading, &self.config.gateway) {
             routed.failed_in_session(failure, gateway, worker);

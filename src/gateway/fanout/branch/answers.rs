@@ -1,0 +1,289 @@
+//! What an answer of the server's changes in a branch.
+
+use std::rc::Rc;
+
+use super::session::ServerSession;
+use super::{Branch, Knowledge, NextStep, Progress, SessionOwner};
+use crate::config::{Gateway, Server};
+use crate::gateway::fanout::context::Context;
+use crate::gateway::fanout::merged_list::ServerList;
+use crate::gateway::fanout::operation::Operation;
+use crate::gateway::upstream::call::{CallContent, UpstreamRequest};
+use crate::gateway::upstream::call_result::CallResult;
+use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::list_page::ListPage;
+use crate::gateway::upstream::protocol::UpstreamSession;
+use crate::gateway::upstream::server_description::ServerDescription;
+use crate::mcp::cache_hints::CacheHints;
+use crate::mcp::era::Era;
+use crate::mcp::list::ListKind;
+use crate::mcp::version;
+
+impl Branch {
+    /// Takes the answer to the call that the branch waits for.
+    pub(super) fn take(
+        &mut self,
+        answer: CallResult,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        let Progress::Waiting { content, .. } =
+            std::mem::replace(&mut self.progress, Progress::Done)
+        else {
+            return NextStep::Done;
+        };
+        if let ServerSession::Offered(version) = self.session
+            && refuses_session(&answer)
+        {
+            return self.session_refused(version, &answer, server, context);
+        }
+        match answer {
+            CallResult::Discovered(description) => self.discovered(description, server, context),
+            CallResult::OtherVersion(version) => self.other_version(version, server, context),
+            CallResult::Legacy => self.legacy(server, context),
+            CallResult::Opened(description, session) => {
+                self.opened(description, session, server, context)
+            }
+            CallResult::Done => self.accepted(&content, context.operation),
+            CallResult::Page {
+                page, cache_hints, ..
+            } => match content {
+                CallContent::Mcp(UpstreamRequest::List(kind, _)) => {
+                    self.add_page(kind, page, cache_hints, context.gateway)
+                }
+                _ => NextStep::Done,
+            },
+            CallResult::NoMethod => self.no_method(content, server, context),
+            CallResult::NotShared => {
+                self.is_alone = true;
+                NextStep::Send(content)
+            }
+            CallResult::SessionLost => self.session_lost(content, server, context),
+            CallResult::Failed(failure) => self.failed(failure, content, server, context),
+        }
+    }
+
+    /// The server, a modern one, refused a session.
+    fn session_refused(
+        &mut self,
+        version: &'static str,
+        answer: &CallResult,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        // Any other error may be about what this client sent.
+        if matches!(
+            answer,
+            CallResult::NoMethod | CallResult::Failed(Failure::Status(404 | 405))
+        ) {
+            context.worker.servers.remember_refusal(&server.name);
+        }
+        self.session = ServerSession::Refused(version);
+        match self.description() {
+            Some(_) => self.onward(context.operation),
+            None => NextStep::request(UpstreamRequest::Discover),
+        }
+    }
+
+    /// `server/discover` was answered.
+    fn discovered(
+        &mut self,
+        description: Rc<ServerDescription>,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        let client = &context.requester.caller;
+        let servers = &mut context.worker.servers;
+        let supported = &description.modern_versions;
+        let spoken = servers.modern_versions;
+        let Some(version) = version::negotiate(spoken, supported, client.modern_version()) else {
+            return NextStep::Failed(Failure::Version);
+        };
+        servers.remember_modern(&server.name, supported);
+        self.session = match self.session {
+            ServerSession::Refused(_) => ServerSession::Refused(version),
+            _ => ServerSession::Modern(version),
+        };
+        self.remember_description(description, server, context);
+        self.offer_session(server, context);
+        match self.session {
+            ServerSession::Offered(_) => NextStep::request(UpstreamRequest::Initialize),
+            _ => self.onward(context.operation),
+        }
+    }
+
+    /// `server/discover` was refused in the version in which it was asked: it is
+    /// asked in this one, but only once.
+    fn other_version(
+        &mut self,
+        version: &'static str,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        if self.session != ServerSession::Unknown {
+            context.worker.servers.forget(&server.name);
+            return NextStep::Failed(Failure::Version);
+        }
+        self.session = ServerSession::Modern(version);
+        NextStep::request(UpstreamRequest::Discover)
+    }
+
+    /// The server is a legacy one.
+    fn legacy(&mut self, server: &Server, context: &mut Context<'_>) -> NextStep {
+        context.worker.servers.remember_legacy(&server.name);
+        if self.owner == SessionOwner::Client && *context.operation != Operation::Discover {
+            // It was a modern one when the client's session began.
+            return NextStep::Failed(Failure::SessionLost);
+        }
+        self.session = ServerSession::Closed;
+        NextStep::request(UpstreamRequest::Initialize)
+    }
+
+    /// `initialize` was answered.
+    fn opened(
+        &mut self,
+        description: Rc<ServerDescription>,
+        session: Rc<UpstreamSession>,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        self.session = ServerSession::Open(session);
+        // A server of both eras stays recorded as modern when it accepts `initialize`.
+        if context.worker.servers.era(server) == Some(Era::Legacy) {
+            self.remember_description(description, server, context);
+        } else {
+            self.knowledge = Knowledge::Description(description);
+        }
+        NextStep::request(UpstreamRequest::Initialized)
+    }
+
+    fn remember_description(
+        &mut self,
+        description: Rc<ServerDescription>,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) {
+        let capabilities = &*context.requester.caller.capabilities;
+        let key = (&*server.name, capabilities, self.scope);
+        let now = context.worker.now();
+        let servers = &mut context.worker.servers;
+        servers.remember_description(key, Rc::clone(&description), now);
+        self.knowledge = Knowledge::Description(description);
+    }
+
+    /// The server accepted what has no result, or an empty one.
+    fn accepted(&mut self, content: &CallContent, operation: &Operation) -> NextStep {
+        self.session.confirm();
+        match content {
+            CallContent::Mcp(UpstreamRequest::Initialized) => self.onward(operation),
+            _ => NextStep::Done,
+        }
+    }
+
+    /// Adds a page of the list of this kind.
+    pub(super) fn add_page(
+        &mut self,
+        kind: ListKind,
+        page: Rc<ListPage>,
+        cache_hints: CacheHints,
+        gateway: &Gateway,
+    ) -> NextStep {
+        let cursor = page.cursor.clone();
+        self.list.add(page, cache_hints);
+        if self.list.bytes() > gateway.max_list_bytes {
+            return NextStep::Failed(Failure::ListTooLong(gateway.max_list_bytes));
+        }
+        match cursor {
+            Some(_) if self.list.pages() >= gateway.max_list_pages => {
+                NextStep::Failed(Failure::TooManyPages(gateway.max_list_pages))
+            }
+            Some(cursor) => NextStep::request(UpstreamRequest::List(kind, Some(cursor))),
+            None => NextStep::Done,
+        }
+    }
+
+    /// The server does not know the method.
+    fn no_method(
+        &mut self,
+        content: CallContent,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        match content {
+            CallContent::Mcp(UpstreamRequest::Ping) => self.session_lost(content, server, context),
+            CallContent::Mcp(UpstreamRequest::SetLevel(_)) => NextStep::Done,
+            // The server had the list when it described itself.
+            CallContent::Mcp(UpstreamRequest::List(..)) => {
+                context.worker.servers.forget(&server.name);
+                NextStep::Done
+            }
+            _ => {
+                context.worker.servers.forget(&server.name);
+                NextStep::Failed(Failure::Version)
+            }
+        }
+    }
+
+    /// The server failed.
+    fn failed(
+        &mut self,
+        failure: Failure,
+        content: CallContent,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        let is_lost = match failure {
+            Failure::Error { .. } => content == CallContent::Mcp(UpstreamRequest::Ping),
+            // Some servers answer 400 when they do not know a session any more.
+            Failure::Status(400) => {
+                self.owner == SessionOwner::Gateway { replaced: false }
+                    && self.session.session().is_some()
+            }
+            _ => false,
+        };
+        if is_lost {
+            return self.session_lost(content, server, context);
+        }
+        context.worker.servers.forget(&server.name);
+        NextStep::Failed(failure)
+    }
+
+    /// The server has forgotten the session. The client has to open another one of
+    /// its own; the gateway opens one of its own itself.
+    fn session_lost(
+        &mut self,
+        content: CallContent,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
+        if self.owner != (SessionOwner::Gateway { replaced: false }) {
+            return NextStep::Failed(Failure::SessionLost);
+        }
+        self.owner = SessionOwner::Gateway { replaced: true };
+        let lost = std::mem::replace(&mut self.session, ServerSession::Closed);
+        let key = self.pool_key(context.requester, server);
+        if let (Some(session), Some(key)) = (lost.session(), key) {
+            context.worker.pool.remove(&key, session);
+        }
+        self.list = ServerList::default();
+        match content {
+            CallContent::Mcp(UpstreamRequest::Ping) => {
+                NextStep::request(UpstreamRequest::Initialize)
+            }
+            // A cursor is valid in its session only.
+            CallContent::Mcp(UpstreamRequest::List(kind, _)) => {
+                NextStep::request(UpstreamRequest::List(kind, None))
+            }
+            content => NextStep::Send(content),
+        }
+    }
+}
+
+/// Whether this answer to `initialize` refuses the session.
+fn refuses_session(answer: &CallResult) -> bool {
+    match answer {
+        CallResult::NoMethod | CallResult::Failed(Failure::Error { .. }) => true,
+        CallResult::Failed(Failure::Status(status)) => (400..500).contains(status),
+        _ => false,
+    }
+}

@@ -1,0 +1,211 @@
+//! The calls of a branch: made where no cache and no pool answers instead.
+
+use std::time::Duration;
+
+use super::session::ServerSession;
+use super::{Branch, Knowledge, NextStep, Progress};
+use crate::config::Server;
+use crate::gateway::fanout::context::Context;
+use crate::gateway::fanout::operation::{CallerIdentity, Operation};
+use crate::gateway::upstream::call::{Call, CallContent, Share, UpstreamRequest};
+use crate::gateway::upstream::call_result::CallResult;
+use crate::gateway::upstream::call_writer::CallSpec;
+use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::list_page::ListPage;
+use crate::gateway::upstream::page_key::PageKey;
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::mcp::era::Era;
+
+impl Branch {
+    /// Starts: gives the first call, where one is needed.
+    pub(in crate::gateway::fanout) fn start(
+        &mut self,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> Option<Call> {
+        let next = self.first(server, context);
+        self.advance(next, server, context)
+    }
+
+    /// Takes the answer to the call that the branch waits for: gives the next call,
+    /// where one is needed.
+    pub(in crate::gateway::fanout) fn answered(
+        &mut self,
+        answer: CallResult,
+        context: &mut Context<'_>,
+    ) -> Option<Call> {
+        let server = context.gateway.server(self.server)?;
+        let next = self.take(answer, server, context);
+        self.advance(next, server, context)
+    }
+
+    /// Goes as far as possible without a call; gives the call that is needed then.
+    fn advance(
+        &mut self,
+        mut next: NextStep,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> Option<Call> {
+        loop {
+            let content = match next {
+                NextStep::Send(content) => content,
+                NextStep::Done => {
+                    self.finish(Progress::Done, context);
+                    return None;
+                }
+                NextStep::Failed(failure) => {
+                    self.finish(Progress::Failed(failure), context);
+                    return None;
+                }
+            };
+            let share = self.share(&content, server, context);
+            next = match self.without_call(&content, share, server, context) {
+                Some(step) => step,
+                None => match self.call(content, share, server, context) {
+                    Ok(call) => return Some(call),
+                    Err(failure) => NextStep::Failed(failure),
+                },
+            };
+        }
+    }
+
+    /// The next step where what is to be sent is answered already: by the cache, or
+    /// by the pool of sessions.
+    fn without_call(
+        &mut self,
+        content: &CallContent,
+        share: Option<Share>,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> Option<NextStep> {
+        match (content, share) {
+            (CallContent::Mcp(UpstreamRequest::List(kind, _)), Some(share)) => {
+                let now = context.worker.now();
+                let read = |result: &str| ListPage::read(*kind, server, result).ok();
+                let Some((page, hints)) = context.worker.pages.get(share.key, now, read) else {
+                    context.counters.misses = context.counters.misses.saturating_add(1);
+                    return None;
+                };
+                context.counters.hits = context.counters.hits.saturating_add(1);
+                Some(self.add_page(*kind, page, hints, context.gateway))
+            }
+            (CallContent::Mcp(UpstreamRequest::Initialize), _) => {
+                self.without_initialize(server, context)
+            }
+            _ => None,
+        }
+    }
+
+    /// The next step where no session has to be opened.
+    fn without_initialize(
+        &mut self,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> Option<NextStep> {
+        let client = &context.requester.caller;
+        let worker = &mut context.worker;
+        let now = worker.now();
+        if client.era == Era::Modern && *context.operation == Operation::Discover {
+            let key = (&*server.name, &*client.capabilities, self.scope);
+            let description = worker.servers.description(key, now)?;
+            self.knowledge = Knowledge::Description(description);
+            return Some(NextStep::Done);
+        }
+        let key = self.pool_key(context.requester, server)?;
+        let found = worker.pool.get(&key, now)?;
+        self.knowledge = Knowledge::Capabilities(found.capabilities);
+        self.session = ServerSession::reuse(found);
+        Some(self.onward(context.operation))
+    }
+
+    /// The call that sends this. Where it needs a session and there is none, the
+    /// session is opened first.
+    fn call(
+        &mut self,
+        mut content: CallContent,
+        share: Option<Share>,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> Result<Call, Failure> {
+        let initialize = CallContent::Mcp(UpstreamRequest::Initialize);
+        if self.session.is_closed() && content != initialize {
+            let key = self.pool_key(context.requester, server);
+            let now = context.worker.now();
+            match key.and_then(|key| context.worker.pool.get(&key, now)) {
+                Some(found) => self.session = ServerSession::reuse(found),
+                // When the session is open, the operation starts anew.
+                None => content = initialize.clone(),
+            }
+        }
+        if content == initialize && context.requester.who == CallerIdentity::Nobody {
+            return Err(Failure::Anonymous);
+        }
+        let left = self.deadline.saturating_sub(context.worker.now());
+        if left < Duration::from_millis(1) {
+            return Err(Failure::TimedOut);
+        }
+        let is_list = matches!(content, CallContent::Mcp(UpstreamRequest::List(..)));
+        let id = context.counters.next_call();
+        let spec = CallSpec {
+            id,
+            rpc_id: context.worker.next_id(),
+            content: &content,
+            share: share.filter(|_| is_list),
+            // The clock may have been set back.
+            timeout: left.min(server.timeout),
+        };
+        let protocol = self.protocol();
+        let protocol =
+            protocol.unwrap_or_else(|| UpstreamProtocol::Modern(context.first_version()));
+        let client = &context.requester.caller;
+        let call = client.call(context.gateway, server, &protocol, spec);
+        self.progress = Progress::Waiting { call: id, content };
+        Ok(call)
+    }
+
+    /// How the answer is shared with other clients, if it may be.
+    fn share(
+        &self,
+        content: &CallContent,
+        server: &Server,
+        context: &Context<'_>,
+    ) -> Option<Share> {
+        let CallContent::Mcp(UpstreamRequest::List(kind, cursor)) = content else {
+            return None;
+        };
+        // The answer in a session is for that session only, unless the configuration
+        // says otherwise (`listTtl`).
+        let version = self.session.modern_version();
+        let may_be = version.is_some() || server.list_ttl.is_some();
+        // An answer to a client's own headers is for that client only.
+        if !context.gateway.caches || !may_be || self.is_alone || self.scope.is_some() {
+            return None;
+        }
+        let capabilities = &context.requester.caller.capabilities;
+        let plugin = &context.worker.plugin;
+        let cursor = cursor.as_deref();
+        let is_shareable =
+            server.list_ttl.is_some() || context.worker.calls.is_shareable(self.server, *kind);
+        Some(Share {
+            key: PageKey::new(plugin, server, *kind, cursor, version, capabilities),
+            ttl: server.list_ttl,
+            joins: version.is_some() && is_shareable,
+        })
+    }
+
+    /// Ends the branch. A session of the gateway's is kept for other requests, or
+    /// ended; unless the client's request is to be sent in it.
+    fn finish(&mut self, progress: Progress, context: &mut Context<'_>) {
+        self.progress = progress;
+        if *context.operation == Operation::Open && self.is_done() {
+            return;
+        }
+        if let Some(lease) = self.lease(context.requester, context.gateway) {
+            if self.is_done() {
+                let now = context.worker.now();
+                context.worker.pool.confirm(&lease, now);
+            }
+            context.worker.release(&lease, context.gateway);
+        }
+    }
+}

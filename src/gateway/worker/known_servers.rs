@@ -1,0 +1,205 @@
+//! What one worker remembers of the servers: their eras, what they said of
+//! themselves, which of them refused a session, and which fail.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::{Protocol, Server};
+use crate::gateway::upstream::server_description::ServerDescription;
+use crate::gateway::worker::Scope;
+use crate::mcp::era::Era;
+use crate::mcp::version;
+
+/// For how long a description is used without asking the server again.
+const DESCRIPTION_TTL: Duration = Duration::from_secs(60);
+
+/// How many descriptions are remembered: one for each server and each kind of
+/// client.
+const MOST_DESCRIPTIONS: usize = 1024;
+
+/// What a description depends on: the server's name, the JSON text of the client's
+/// capabilities, and which of the client's headers the server got.
+pub type DescriptionKey<'k> = (&'k str, &'k str, Option<Scope>);
+
+/// What is remembered of the servers, by their names.
+#[derive(Debug)]
+pub struct KnownServers {
+    /// The modern versions that the gateway speaks, the newest first.
+    pub modern_versions: &'static [&'static str],
+    descriptions: HashMap<(String, String, Option<Scope>), DatedDescription>,
+    eras: HashMap<String, ShownEra>,
+    /// Modern servers that refused `initialize`.
+    refuse_sessions: HashSet<String>,
+    failing: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct DatedDescription {
+    since: Duration,
+    description: Rc<ServerDescription>,
+}
+
+/// The era that a server showed.
+#[derive(Debug, PartialEq, Eq)]
+enum ShownEra {
+    /// Modern; with the versions that both server and gateway speak, at least one.
+    Modern(Vec<&'static str>),
+    Legacy,
+}
+
+impl Default for KnownServers {
+    fn default() -> Self {
+        Self {
+            modern_versions: version::MODERN,
+            descriptions: HashMap::new(),
+            eras: HashMap::new(),
+            refuse_sessions: HashSet::new(),
+            failing: HashSet::new(),
+        }
+    }
+}
+
+impl KnownServers {
+    /// The description under `key`, unless it is too old at `now`.
+    pub fn description(
+        &self,
+        (server, capabilities, scope): DescriptionKey<'_>,
+        now: Duration,
+    ) -> Option<Rc<ServerDescription>> {
+        let key = (server.to_owned(), capabilities.to_owned(), scope);
+        let known = self.descriptions.get(&key)?;
+        // A description from the future is too old, too: the clock was set back.
+        let age = now.checked_sub(known.since)?;
+        (age < DESCRIPTION_TTL).then(|| Rc::clone(&known.description))
+    }
+
+    /// Remembers the description under `key`, which the server gave at `now`.
+    pub fn remember_description(
+        &mut self,
+        (server, capabilities, scope): DescriptionKey<'_>,
+        description: Rc<ServerDescription>,
+        now: Duration,
+    ) {
+        if self.descriptions.len() >= MOST_DESCRIPTIONS {
+            // Clients choose their capabilities freely, so anyone can fill the table.
+            self.descriptions.clear();
+        }
+        let key = (server.to_owned(), capabilities.to_owned(), scope);
+        let known = DatedDescription {
+            since: now,
+            description,
+        };
+        self.descriptions.insert(key, known);
+    }
+
+    /// The era of `server`: as configured, or as the server last showed.
+    pub fn era(&self, server: &Server) -> Option<Era> {
+        match server.protocol {
+            Protocol::Auto => self.eras.get(&server.name).map(|era| match era {
+                ShownEra::Modern(_) => Era::Modern,
+                ShownEra::Legacy => Era::Legacy,
+            }),
+            Protocol::Modern => Some(Era::Modern),
+            Protocol::Legacy => Some(Era::Legacy),
+        }
+    }
+
+    /// The version in which `server`, a modern one, is asked: `preferred`, where it
+    /// supports that, or else the newest that it supports. `None` where the server has
+    /// to be asked first which versions it supports.
+    pub fn modern_version(&self, server: &str, preferred: Option<&str>) -> Option<&'static str> {
+        match (self.eras.get(server), self.modern_versions) {
+            (Some(ShownEra::Modern(supported)), spoken) => {
+                version::negotiate(spoken, supported, preferred)
+            }
+            // The gateway has no choice.
+            (_, [only]) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Remembers that `server` is modern, and supports these versions of the
+    /// gateway's.
+    pub fn remember_modern(&mut self, server: &str, supported: &[&'static str]) {
+        self.remember_era(server, ShownEra::Modern(supported.to_vec()));
+    }
+
+    /// Remembers that `server` is a legacy one.
+    pub fn remember_legacy(&mut self, server: &str) {
+        self.remember_era(server, ShownEra::Legacy);
+    }
+
+    fn remember_era(&mut self, server: &str, era: ShownEra) {
+        if self.eras.get(server) != Some(&era) {
+            self.eras.insert(server.to_owned(), era);
+        }
+    }
+
+    /// Whether `server`, a modern one, refused a session.
+    pub fn refuses_sessions(&self, server: &str) -> bool {
+        self.refuse_sessions.contains(server)
+    }
+
+    /// Remembers that `server`, a modern one, refuses sessions.
+    pub fn remember_refusal(&mut self, server: &str) {
+        self.refuse_sessions.insert(server.to_owned());
+    }
+
+    /// Forgets the era and the descriptions of `server`, which behaved differently:
+    /// it is asked again.
+    pub fn forget(&mut self, server: &str) {
+        self.descriptions.retain(|(known, ..), _| known != server);
+        self.eras.remove(server);
+        self.refuse_sessions.remove(server);
+    }
+
+    /// Remembers whether `server` fails; `true` when that changed.
+    pub fn set_failing(&mut self, server: &str, failing: bool) -> bool {
+        if failing {
+            !self.failing.contains(server) && self.failing.insert(server.to_owned())
+        } else {
+            self.failing.remove(server)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn only_a_change_of_a_server_is_news() {
+        let mut servers = KnownServers::default();
+        assert!(!servers.set_failing("a", false));
+        assert!(servers.set_failing("a", true));
+        assert!(!servers.set_failing("a", true));
+        assert!(servers.set_failing("a", false));
+        assert!(!servers.set_failing("a", false));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_description_is_used_for_a_minute_and_for_the_same_kind_of_client() {
+        let mut servers = KnownServers::default();
+        let at = Duration::from_secs;
+        let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
+        let description =
+            || Rc::new(ServerDescription::read_discover(result, version::MODERN).unwrap());
+        assert!(servers.description(("a", "{}", None), at(1000)).is_none());
+        servers.remember_description(("a", "{}", None), description(), at(1000));
+        for (second, known) in [(1000, true), (1059, true), (1060, false), (999, false)] {
+            let found = servers.description(("a", "{}", None), at(second));
+            assert_eq!(found.is_some(), known, "{second}");
+        }
+        let is_known = |servers: &KnownServers, key| servers.description(key, at(1000)).is_some();
+        assert!(!is_known(&servers, ("a", "{\"x\":{}}", None)));
+        assert!(!is_known(&servers, ("a", "{}", Some([0; 32]))));
+        servers.remember_description(("a", "{}", Some([1; 32])), description(), at(1000));
+        assert!(is_known(&servers, ("a", "{}", Some([1; 32]))));
+        servers.forget("a");
+        for scope in [None, Some([1; 32])] {
+            assert!(!is_known(&servers, ("a", "{}", scope)));
+        }
+    }
+}
