@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::mcp::sse::{self, Data, SseEvent, Parser};
+use mcp_gateway::mcp::sse::{self, Data, EventId, SseEvent, Parser};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -170,7 +170,8 @@ fn rewritten(raw: &[u8], data: Option<&str>, id: Option<&str>) {
     });
     assert_eq!(event.id(), last);
 
-    let rewritten = event.rewritten(data.map(str::as_bytes), id);
+    let new_id = id.map_or(EventId::Unchanged, |id| EventId::Replaced(id.to_owned()));
+    let rewritten = event.rewritten(data.map(str::as_bytes), &new_id);
     let unified = data.map(|data| data.replace("\r\n", "\n").replace('\r', "\n"));
     let mut new_data = unified.as_deref();
     let mut new_id = id.filter(|id| !id.contains(['\0', '\r', '\n']));

@@ -56,25 +56,29 @@ impl<'a> SseEvent<'a> {
         lines(self.raw).filter_map(|line| line.id()).last()
     }
 
-    /// The event with new data and a new id; `None` keeps the old. The data is written
-    /// at the first data line, one line for each line of it, and the id at the first
-    /// id line (not at all, if it has a NUL or a line end). The other lines stay. An
-    /// event without a data line gets no data, and one without an id gets no id.
-    pub fn rewritten(&self, data: Option<&[u8]>, id: Option<&str>) -> Vec<u8> {
+    /// The event with new data (`None` keeps the old) and what becomes of its id. The
+    /// data is written at the first data line, one line for each line of it, and the
+    /// id at the first id line (not at all, if it has a NUL or a line end). The other
+    /// lines stay. An event without a data line gets no data, and one without an id
+    /// gets no id.
+    pub fn rewritten(&self, data: Option<&[u8]>, id: &EventId) -> Vec<u8> {
         const OTHER_LINES: usize = 128;
         let size = data.map_or(0, <[u8]>::len).saturating_add(OTHER_LINES);
         let mut out = Vec::with_capacity(size.max(self.raw.len()));
-        let id = id.map(str::as_bytes);
         // What is not written yet.
         let mut new_data = data;
-        let mut new_id = id.filter(|id| !id.iter().any(|byte| b"\0\r\n".contains(byte)));
+        let mut new_id = match id {
+            EventId::Replaced(id) => Some(id.as_bytes()),
+            EventId::Unchanged | EventId::Removed => None,
+        }
+        .filter(|id| !id.iter().any(|byte| b"\0\r\n".contains(byte)));
         for line in lines(self.raw) {
             if data.is_some() && line.data().is_some() {
                 let values = new_data.take().into_iter().flat_map(lines);
                 for value in values {
                     line.push(&mut out, &[b"data: ", value.text]);
                 }
-            } else if id.is_some() && line.field(b"id").is_some() {
+            } else if *id != EventId::Unchanged && line.field(b"id").is_some() {
                 if let Some(new) = line.id().and_then(|_| new_id.take()) {
                     line.push(&mut out, &[b"id: ", new]);
                 }
@@ -89,6 +93,17 @@ impl<'a> SseEvent<'a> {
         }
         out
     }
+}
+
+/// What becomes of the id of an event that is rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventId {
+    /// It stays, or the event has none.
+    Unchanged,
+    /// The lines with an id are removed: clients cannot resume at this event.
+    Removed,
+    /// Clients know the event by this id.
+    Replaced(String),
 }
 
 /// An event is longer than allowed. The parser accepts nothing more.
@@ -297,6 +312,10 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn replaced(id: &str) -> EventId {
+        EventId::Replaced(id.to_owned())
+    }
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -506,7 +525,7 @@ mod tests {
             let event = SseEvent {
                 raw: raw.as_bytes(),
             };
-            let rewritten = event.rewritten(Some(data.as_bytes()), None);
+            let rewritten = event.rewritten(Some(data.as_bytes()), &EventId::Unchanged);
             assert_eq!(String::from_utf8_lossy(&rewritten), expected, "{raw:?}");
         }
     }
@@ -546,23 +565,23 @@ mod tests {
             assert_eq!(event.id(), id.map(str::as_bytes), "{raw:?}");
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
             assert_eq!(
-                text(event.rewritten(None, Some("new"))),
+                text(event.rewritten(None, &replaced("new"))),
                 expected,
                 "{raw:?}"
             );
-            assert_eq!(text(event.rewritten(None, None)), raw);
+            assert_eq!(text(event.rewritten(None, &EventId::Unchanged)), raw);
         }
         let event = SseEvent {
             raw: b"id: 1\ndata: a\ndata: b\nid: 2\n\n",
         };
-        let both = event.rewritten(Some(b"c"), Some("n"));
+        let both = event.rewritten(Some(b"c"), &replaced("n"));
         assert_eq!(both, b"id: n\ndata: c\n\n");
         // No id may end its line, or be none.
         for id in ["a\nb", "a\rb", "\0"] {
-            let without = event.rewritten(None, Some(id));
+            let without = event.rewritten(None, &replaced(id));
             assert_eq!(without, b"data: a\ndata: b\n\n", "{id:?}");
         }
-        let empty = event.rewritten(None, Some(""));
+        let empty = event.rewritten(None, &replaced(""));
         assert_eq!(SseEvent { raw: &empty }.id(), Some(&b""[..]));
     }
 }

@@ -1,5 +1,9 @@
-//! What happens to a stream, and what the host is to do about it.
+//! What happens to a stream, and what the host must do about it.
+//!
+//! Header values, bodies and calls may hold credentials. The `Debug` of the types
+//! here shows names and lengths only.
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::gateway::upstream::call::{Call, CallId};
@@ -10,95 +14,95 @@ use crate::metrics::Metric;
 use crate::policy::authorization::Principal;
 
 /// What happens to a stream.
-#[derive(Debug)]
 pub enum Event<'a> {
-    /// The request's headers came; `end` when neither body nor trailers follow.
+    /// The headers of the request arrived.
     RequestHeaders {
         /// All of them.
         headers: Headers,
-        /// Nothing follows.
+        /// Neither a body nor trailers follow.
         end: bool,
-        /// What Envoy knows of who sent it.
+        /// What the host knows of the caller.
         known: HostFacts,
     },
-    /// A part of the request's body came, and more follows; `size` is what is
-    /// there so far, in bytes.
+    /// A part of the request's body arrived, and more follows.
     RequestBody {
-        /// Bytes held so far.
+        /// How many bytes of the body the host holds.
         size: usize,
     },
     /// The request is complete.
     RequestEnd {
         /// The whole body.
         body: &'a [u8],
-        /// Trailers came after it.
+        /// The request has trailers.
         trailers: bool,
     },
-    /// A call was answered, or failed.
+    /// A call of this stream has a result.
     CallDone {
-        /// Which one.
+        /// The call.
         id: CallId,
-        /// With what.
+        /// Its result.
         answer: CallResult,
     },
-    /// The headers of the answer came, whoever made it: this filter, too.
+    /// The headers of the response arrived, whoever made it: also a reply of this
+    /// filter.
     ResponseHeaders {
         /// All of them.
         headers: Headers,
-        /// Nothing follows.
+        /// Neither a body nor trailers follow.
         end: bool,
-        /// Envoy's `%RESPONSE_CODE_DETAILS%`, for a [routed](Stream::is_routed)
-        /// request.
+        /// Envoy's `%RESPONSE_CODE_DETAILS%`, for a
+        /// [routed](super::Stream::is_routed) request.
         details: Option<String>,
     },
-    /// A part of the answer's body came.
+    /// A part of the response's body arrived.
     ResponseBody {
         /// The part, without what came before.
         part: &'a [u8],
-        /// It is the last one.
+        /// It is the last part.
         end: bool,
     },
-    /// Trailers came after the answer's body.
+    /// Trailers arrived after the response's body.
     ResponseTrailers,
 }
 
-/// What Envoy knows of who sent a request, when its headers come.
-#[derive(Debug, Clone, Default)]
+/// What the host knows of a caller when the headers of the request arrive.
+#[derive(Clone, Default)]
 pub struct HostFacts {
-    /// The dynamic metadata that [`Stream::identity`] names.
+    /// The dynamic metadata that [`Stream::identity`](super::Stream::identity)
+    /// names.
     pub identity: Option<String>,
-    /// What `authorization` asks.
+    /// What the rules of `authorization` need.
     pub rights: Principal,
 }
 
-/// What the host is to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the host must do.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Remove every field of this name from the request.
+    /// Remove all fields of this name from the request.
     RemoveRequestHeader(String),
-    /// Make this the one field of its name in the request.
+    /// Replace all fields of this name in the request with one.
     SetRequestHeader(&'static str, String),
     /// Add a field to the request.
     AddRequestHeader(String, String),
     /// Replace the whole body of the request.
     ReplaceRequestBody(Vec<u8>),
-    /// Remove the request's trailers.
+    /// Remove the trailers of the request.
     RemoveRequestTrailers,
     /// Write filter state; Envoy puts `wasm.` before the key.
     SetState(&'static str, Vec<u8>),
-    /// Select the route anew.
+    /// Select the route again.
     ClearRouteCache,
     /// Send a request to a cluster.
     Call(DispatchId, Rc<Call>),
-    /// CallResult the request; the last effect of its step.
+    /// Answer the request. It is the last effect of a step.
     Reply(Reply),
-    /// Remove every field of this name from the answer.
+    /// Remove all fields of this name from the response.
     RemoveResponseHeader(String),
-    /// Make this the one field of its name in the answer.
+    /// Replace all fields of this name in the response with one.
     SetResponseHeader(&'static str, String),
-    /// Add a field to the answer.
+    /// Add a field to the response.
     AddResponseHeader(&'static str, String),
-    /// Replace the part of the answer's body that has come.
+    /// Replace the part of the response's body that has just arrived.
     ReplaceResponseBody(Vec<u8>),
     /// Add to a counter, or record in a histogram.
     Count(Metric, u64),
@@ -106,20 +110,245 @@ pub enum Effect {
     Log(log::Level, String),
 }
 
-/// Whether the request goes on to later filters, or the answer to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the request goes on to later filters, or the response to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
     /// It goes on, or has gone on already.
+    #[default]
     Continue,
     /// It waits.
     Hold,
 }
 
-/// The answer to an event.
-#[derive(Debug, PartialEq, Eq)]
+/// What a stream decides after an event. The default does nothing and continues.
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Step {
-    /// What to do first.
+    /// What the host must do first, in this order.
     pub effects: Vec<Effect>,
-    /// What becomes of the request, or the answer, then.
+    /// Whether the request, or the response, goes on then.
     pub flow: Flow,
+}
+
+impl Step {
+    /// The response goes on after `effects`.
+    pub(in crate::stream) fn pass(effects: Vec<Effect>) -> Self {
+        Self {
+            effects,
+            flow: Flow::Continue,
+        }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |headers: &Headers| headers.names().map(str::to_owned).collect::<Vec<_>>();
+        match self {
+            Self::RequestHeaders {
+                headers,
+                end,
+                known,
+            } => f
+                .debug_struct("RequestHeaders")
+                .field("headers", &names(headers))
+                .field("end", end)
+                .field("known", known)
+                .finish(),
+            Self::RequestBody { size } => f.debug_tuple("RequestBody").field(size).finish(),
+            Self::RequestEnd { body, trailers } => f
+                .debug_struct("RequestEnd")
+                .field("bytes", &body.len())
+                .field("trailers", trailers)
+                .finish(),
+            Self::CallDone { id, .. } => f.debug_tuple("CallDone").field(id).finish(),
+            Self::ResponseHeaders {
+                headers,
+                end,
+                details,
+            } => f
+                .debug_struct("ResponseHeaders")
+                .field("headers", &names(headers))
+                .field("end", end)
+                .field("details", details)
+                .finish(),
+            Self::ResponseBody { part, end } => f
+                .debug_struct("ResponseBody")
+                .field("bytes", &part.len())
+                .field("end", end)
+                .finish(),
+            Self::ResponseTrailers => f.write_str("ResponseTrailers"),
+        }
+    }
+}
+
+impl fmt::Debug for HostFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostFacts")
+            .field("has_identity", &self.identity.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RemoveRequestHeader(name) => write!(f, "RemoveRequestHeader({name})"),
+            Self::SetRequestHeader(name, _) => write!(f, "SetRequestHeader({name})"),
+            Self::AddRequestHeader(name, _) => write!(f, "AddRequestHeader({name})"),
+            Self::ReplaceRequestBody(body) => write!(f, "ReplaceRequestBody({})", body.len()),
+            Self::RemoveRequestTrailers => f.write_str("RemoveRequestTrailers"),
+            Self::SetState(key, _) => write!(f, "SetState({key})"),
+            Self::ClearRouteCache => f.write_str("ClearRouteCache"),
+            Self::Call(id, call) => write!(f, "Call({id:?}, {})", call.cluster),
+            Self::Reply(reply) => write!(f, "Reply({}, {})", reply.status, reply.details),
+            Self::RemoveResponseHeader(name) => write!(f, "RemoveResponseHeader({name})"),
+            Self::SetResponseHeader(name, _) => write!(f, "SetResponseHeader({name})"),
+            Self::AddResponseHeader(name, _) => write!(f, "AddResponseHeader({name})"),
+            Self::ReplaceResponseBody(body) => write!(f, "ReplaceResponseBody({})", body.len()),
+            Self::Count(metric, value) => write!(f, "Count({metric:?}, {value})"),
+            Self::Log(level, line) => write!(f, "Log({level}, {line:?})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::gateway::upstream::call::{CallContent, UpstreamRequest};
+    use crate::gateway::worker::Worker;
+    use crate::gateway::worker::calls::StreamId;
+    use crate::gateway::worker::page_cache::Store;
+    use crate::stream::Stream;
+    use std::time::Duration;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    const SECRET: &str = "s3cr3t";
+
+    fn secret_headers() -> Headers {
+        Headers::from_pairs([
+            (":method", "POST"),
+            (":path", "/mcp"),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/list"),
+            ("authorization", SECRET),
+        ])
+    }
+
+    fn facts() -> HostFacts {
+        HostFacts {
+            identity: Some(SECRET.to_owned()),
+            ..HostFacts::default()
+        }
+    }
+
+    /// Asserts that a `Debug` text shows `name` and not the secret.
+    fn check(shown: &str, name: &str) {
+        assert!(shown.contains(name), "{shown}");
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_of_an_event_shows_no_values() {
+        let request = Event::RequestHeaders {
+            headers: secret_headers(),
+            end: false,
+            known: facts(),
+        };
+        check(&format!("{request:?}"), "authorization");
+        check(&format!("{:?}", facts()), "has_identity: true");
+        let end = Event::RequestEnd {
+            body: SECRET.as_bytes(),
+            trailers: false,
+        };
+        check(&format!("{end:?}"), "bytes: 6");
+        let response = Event::ResponseHeaders {
+            headers: secret_headers(),
+            end: true,
+            details: None,
+        };
+        check(&format!("{response:?}"), "authorization");
+        let part = Event::ResponseBody {
+            part: SECRET.as_bytes(),
+            end: true,
+        };
+        check(&format!("{part:?}"), "bytes: 6");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_of_an_effect_shows_no_values() {
+        let secret = || SECRET.to_owned();
+        let config = br#"{"servers":[{"name":"a"}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let call = Call {
+            id: Some(CallId(1)),
+            server: gateway.servers[0].id,
+            cluster: "mcp_a".to_owned(),
+            headers: std::iter::once(("authorization".into(), secret())).collect(),
+            body: SECRET.into(),
+            timeout: Duration::from_secs(1),
+            rpc_id: Some("1".to_owned()),
+            content: CallContent::Mcp(UpstreamRequest::Ping),
+            version: None,
+            share: None,
+            has_session: true,
+        };
+        let reply = Reply::json(200, SECRET.into(), "mcp_ok").with("mcp-session-id", SECRET);
+        for (effect, name) in [
+            (
+                Effect::SetRequestHeader("authorization", secret()),
+                "authorization",
+            ),
+            (
+                Effect::AddRequestHeader("x-key".to_owned(), secret()),
+                "x-key",
+            ),
+            (Effect::ReplaceRequestBody(SECRET.into()), "6"),
+            (Effect::SetState("mcp.method", SECRET.into()), "mcp.method"),
+            (Effect::Call(DispatchId(1), Rc::new(call)), "mcp_a"),
+            (Effect::Reply(reply), "200"),
+            (Effect::SetResponseHeader("vary", secret()), "vary"),
+            (Effect::AddResponseHeader("vary", secret()), "vary"),
+            (Effect::ReplaceResponseBody(SECRET.into()), "6"),
+        ] {
+            let step = Step {
+                effects: vec![effect],
+                flow: Flow::Hold,
+            };
+            check(&format!("{step:?}"), name);
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoStore;
+
+    impl Store for NoStore {
+        fn get(&self, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+        fn set(&self, _: &str, _: &[u8]) {}
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn debug_of_a_stream_shows_its_phase_only() {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let mut worker = Worker::new(|| Duration::ZERO, |_| (), Box::new(NoStore));
+        let mut stream = Stream::new(StreamId(1), Rc::new(config));
+        let headers = Event::RequestHeaders {
+            headers: secret_headers(),
+            end: false,
+            known: facts(),
+        };
+        stream.on(headers, &mut worker);
+        assert!(stream.is_reading());
+        check(&format!("{stream:?}"), "Buffering");
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"x":"s3cr3t","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+        let end = Event::RequestEnd {
+            body,
+            trailers: false,
+        };
+        stream.on(end, &mut worker);
+        check(&format!("{stream:?}"), "Fanout");
+    }
 }

@@ -1,77 +1,53 @@
-//! One HTTP request through the filter, from its headers to its answer, as
-//! events in and effects out. Holds no host handle.
+//! One HTTP request through the filter, from the headers of the request to the
+//! end of the response: events in, effects out. Nothing here calls the host.
+//!
+//! [`Stream`] only dispatches. What is known in a phase of a request, and what
+//! can happen to the request there, belongs to the type of that phase: the
+//! compiler then knows that, for example, only a request that went to a server
+//! gets a server's response.
+//!
+//! # Why `Rc`
+//! The core shares values with [`Rc`], so a `Stream` and its [`Worker`] are not
+//! `Send`. They need not be: each of Envoy's workers is one thread, and runs the
+//! filter in a V8 instance of its own, which has one thread and shares no memory
+//! with the others. Counting references with atomic operations would protect
+//! nothing. Shared are the configuration (by all streams), what the host knows of
+//! the caller and a legacy client's session (by a request and what resumes it
+//! later), and a call to a server (by the streams that wait for it).
 
+mod context;
+mod effects;
+mod endpoint;
 mod event;
 mod gateway;
-mod outcome;
+mod phase;
 mod request;
 mod response;
 
 pub use event::{Effect, Event, Flow, HostFacts, Step};
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::config::{Config, Identity};
 use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::StreamId;
-use crate::http::Headers;
-use crate::http::protected_resource::RequestedResource;
-use crate::policy::claim::Claim;
-use gateway::fanout::FanoutRequest;
-use response::routed::RoutedRequest;
+use context::StreamContext;
+use endpoint::Endpoint;
+use phase::{Phase, Transition};
+use response::head::{ResponseHead, ResponseSource};
 
-/// One request and its answer.
-#[derive(Debug)]
+/// One request and its response.
 pub struct Stream {
     id: StreamId,
     config: Rc<Config>,
     phase: Phase,
-    /// Present when the request is to an endpoint, or for its metadata.
+    /// Set when the request is to an endpoint, or for the metadata of one.
     endpoint: Option<Endpoint>,
 }
 
-/// What the answer must know of a request to an endpoint, or for its metadata.
-#[derive(Debug)]
-struct Endpoint {
-    origin: Option<String>,
-    /// How the client knows it; absent where no answer says so.
-    asked: Option<RequestedResource>,
-    /// The JSON text of the request's id, where it was read.
-    id: Option<String>,
-    /// Envoy writes the body of an answer of ours as a status of gRPC.
-    is_grpc: bool,
-    /// It is the metadata that was asked.
-    is_metadata: bool,
-}
-
-/// What is known of a request while its body comes.
-#[derive(Debug, Default)]
-struct BufferedRequest {
-    headers: Headers,
-    known: Rc<HostFacts>,
-    /// What later filters were told already, and the body must now bear out.
-    claim: Option<Claim>,
-}
-
-/// How far the request has come.
-#[derive(Debug)]
-enum Phase {
-    /// Its headers have not come.
-    New,
-    /// The rest of its body is to come.
-    Buffering(BufferedRequest),
-    /// It waits for servers.
-    Fanout(FanoutRequest),
-    /// It has gone on.
-    Released,
-    /// It has gone on to a server, whose answer is looked at.
-    Routed(RoutedRequest),
-    /// This filter has answered it.
-    Answered,
-}
-
 impl Stream {
-    /// A request that has yet to come; `id` is its own on this worker.
+    /// A stream before its request's headers; `id` is unique on this worker.
     pub fn new(id: StreamId, config: Rc<Config>) -> Self {
         Self {
             id,
@@ -81,50 +57,87 @@ impl Stream {
         }
     }
 
-    /// Takes an event.
+    /// Handles an event. The effects are to be carried out in their order.
     pub fn on(&mut self, event: Event<'_>, worker: &mut Worker) -> Step {
-        let at_headers = matches!(event, Event::RequestHeaders { .. });
-        let effects = match event {
-            Event::RequestHeaders {
-                headers,
-                end,
-                known,
-            } => self.request_headers((headers, Rc::new(known)), end, worker),
-            Event::RequestBody { size } => self.request_body(size),
-            Event::RequestEnd { body, trailers } => self.request_end(body, trailers, worker),
-            Event::CallDone { id, answer } => self.call_done(id, answer, worker),
+        let mut cx = StreamContext {
+            id: self.id,
+            config: &self.config,
+            endpoint: &mut self.endpoint,
+            worker,
+        };
+        let mut step = match event {
             Event::ResponseHeaders {
                 headers,
                 end,
                 details,
             } => {
-                let step = self.response_headers(&headers, end, details.as_deref(), worker);
-                return Self::posted(step, worker);
+                let head = ResponseHead {
+                    headers: &headers,
+                    end,
+                    details: details.as_deref(),
+                };
+                match &mut self.phase {
+                    Phase::Routed(request) => request.on_response_headers(&mut cx, head),
+                    Phase::Answered => {
+                        head.complete(&cx, ResponseSource::ThisFilter, Step::default())
+                    }
+                    _ => head.complete(&cx, ResponseSource::Other, Step::default()),
+                }
             }
-            Event::ResponseBody { part, end } => {
-                let step = self.response_body(part, end, worker);
-                return Self::posted(step, worker);
+            Event::ResponseBody { part, end } => match &mut self.phase {
+                Phase::Routed(request) => request.on_response_body(&mut cx, part, end),
+                _ => Step::default(),
+            },
+            Event::ResponseTrailers => match &mut self.phase {
+                Phase::Routed(request) => request.on_response_trailers(&cx),
+                _ => Step::default(),
+            },
+            event => {
+                let is_headers = matches!(event, Event::RequestHeaders { .. });
+                let phase = std::mem::take(&mut self.phase);
+                let transition = Self::on_request(phase, event, &mut cx);
+                let flow = transition.next.flow(is_headers && !self.config.hold);
+                self.phase = transition.next;
+                let effects = transition.effects;
+                Step { effects, flow }
             }
-            Event::ResponseTrailers => return self.response_trailers(),
         };
-        let flow = self.flow(at_headers);
-        Self::posted(Step { effects, flow }, worker)
-    }
-
-    /// Makes the calls first whose answer nobody waits for: a reply is the last
-    /// thing that a stream does.
-    fn posted(mut step: Step, worker: &mut Worker) -> Step {
-        step.effects.splice(0..0, Self::outbox(worker));
+        // A reply must be the last effect of a step, so these calls come first.
+        let mut effects = take_outbox(worker);
+        if !effects.is_empty() {
+            effects.append(&mut step.effects);
+            step.effects = effects;
+        }
         step
     }
 
-    fn outbox(worker: &mut Worker) -> impl Iterator<Item = Effect> {
-        let posted = worker.dispatch_outbox().into_iter();
-        posted.map(|(job, call)| Effect::Call(job, call))
+    /// Handles an event of the request, or of the calls made for it.
+    fn on_request(phase: Phase, event: Event<'_>, cx: &mut StreamContext<'_>) -> Transition {
+        match (phase, event) {
+            (
+                Phase::New,
+                Event::RequestHeaders {
+                    headers,
+                    end,
+                    known,
+                },
+            ) => request::headers::on_headers(cx, headers, known, end),
+            (Phase::Buffering(request), Event::RequestBody { size }) => {
+                request.on_body_part(cx.config, size)
+            }
+            (Phase::Buffering(request), Event::RequestEnd { body, trailers }) => {
+                request.on_end(cx, body, trailers)
+            }
+            (Phase::Fanout(request), Event::CallDone { id, answer }) => {
+                request.on_call_done(cx, id, answer)
+            }
+            // For example the rest of a body that this filter does not read.
+            (phase, _) => Transition::stay(phase),
+        }
     }
 
-    /// The namespace and path of the dynamic metadata that tell callers apart,
-    /// by the configuration.
+    /// Where in the dynamic metadata the identity of a caller is, by the
+    /// configuration: the namespace, and the path in it.
     pub fn identity(&self) -> Option<(&str, &[String])> {
         match &self.config.gateway.as_ref()?.sessions.identity {
             Some(Identity::Metadata { namespace, path }) => Some((namespace, path)),
@@ -132,45 +145,61 @@ impl Stream {
         }
     }
 
-    /// Whether the request waits for the rest of its body.
+    /// Whether the stream waits for the rest of the request's body.
     pub fn is_reading(&self) -> bool {
         matches!(self.phase, Phase::Buffering(_))
     }
 
-    /// Whether the headers of the answer are of interest.
+    /// Whether the stream needs the headers of the response.
     pub fn completes_answers(&self) -> bool {
-        self.cors().is_some() || self.asked().is_some() || self.is_routed()
+        let completes = |endpoint: &Endpoint| endpoint.completes_responses(&self.config);
+        self.endpoint.as_ref().is_some_and(completes) || self.is_routed()
     }
 
-    /// Whether the request went on to a server that this filter chose.
+    /// Whether the request went to a server, and this filter reads its response.
     pub fn is_routed(&self) -> bool {
         matches!(self.phase, Phase::Routed(_))
     }
 
-    /// Whether the body of the answer is of interest.
+    /// Whether the stream needs the body of the response.
     pub fn reads_answer(&self) -> bool {
-        matches!(&self.phase, Phase::Routed(routed) if routed.reads_answer())
+        matches!(&self.phase, Phase::Routed(request) if request.reads_response())
     }
 
-    /// The request is over, however it ended: with these of Envoy's
-    /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) one.
+    /// The request is over, completed or not. `details` is Envoy's
+    /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) request.
     pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
-        if let (Phase::Fanout(asking), Some(gateway)) = (&self.phase, &self.config.gateway) {
-            worker.calls.stop_waiting(self.id);
-            asking.given_up(gateway, worker);
-        }
-        let mut effects = details.map_or_else(Vec::new, |details| self.broken_off(details));
-        self.routed_over(worker);
-        effects.extend(Self::outbox(worker));
+        let mut cx = StreamContext {
+            id: self.id,
+            config: &self.config,
+            endpoint: &mut self.endpoint,
+            worker,
+        };
+        let mut effects = match &mut self.phase {
+            Phase::Fanout(request) => {
+                request.abandon(&mut cx);
+                Vec::new()
+            }
+            Phase::Routed(request) => request.on_over(&mut cx, details),
+            _ => Vec::new(),
+        };
+        effects.extend(take_outbox(worker));
         effects
     }
+}
 
-    fn flow(&self, at_headers: bool) -> Flow {
-        match self.phase {
-            // Without hold the headers go on, and the body waits.
-            Phase::Buffering(_) if at_headers && !self.config.hold => Flow::Continue,
-            Phase::New | Phase::Released | Phase::Routed(_) => Flow::Continue,
-            Phase::Buffering(_) | Phase::Fanout(_) | Phase::Answered => Flow::Hold,
-        }
+impl fmt::Debug for Stream {
+    /// Shows the id and the phase only: requests hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("id", &self.id)
+            .field("phase", &self.phase.name())
+            .finish_non_exhaustive()
     }
+}
+
+/// The calls whose result no stream waits for, to be made now.
+fn take_outbox(worker: &mut Worker) -> Vec<Effect> {
+    let posted = worker.dispatch_outbox().into_iter();
+    posted.map(|(id, call)| Effect::Call(id, call)).collect()
 }

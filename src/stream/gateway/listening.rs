@@ -1,140 +1,152 @@
-//! HTTP methods of a legacy session beside POST: GET opens the server's own
-//! stream of events, DELETE ends the session (MCP 2025-11-25, transports).
+//! HTTP methods other than POST, which only legacy sessions have: GET opens a
+//! server's stream of events, DELETE ends the session (MCP 2025-11-25,
+//! "Streamable HTTP").
 
-use crate::config::{Gateway, Protocol};
+use crate::config::{Config, Gateway, Protocol, Server};
 use crate::gateway::routing::forwarding;
 use crate::gateway::routing::request_headers::{self, McpHeaders};
 use crate::gateway::session::alias::{self, AliasKind};
 use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::translation::Translation;
-use crate::gateway::worker::Worker;
 use crate::http::Headers;
 use crate::mcp::era::Era;
 use crate::mcp::{self, Invalid, version};
 use crate::policy::Refusal;
-use crate::policy::attributes::Chosen;
 use crate::policy::export::Export;
-use crate::stream::gateway::sending::naming;
-use crate::stream::outcome::{count, forwarded, shown};
+use crate::stream::context::GatewayContext;
+use crate::stream::effects::{change_request_headers, count_call, export, set_request_headers};
+use crate::stream::event::Effect;
+use crate::stream::gateway::forward::{chosen, session_aliases};
+use crate::stream::gateway::session::{end_session, find_session};
+use crate::stream::phase::{Phase, Transition};
+use crate::stream::request::body::BufferedRequest;
 use crate::stream::response::routed::RoutedRequest;
-use crate::stream::{BufferedRequest, Effect, Phase, Stream};
 
-impl Stream {
-    /// Why a request with these headers is not served, whatever its body says.
-    pub(in crate::stream) fn unserved(
-        &self,
-        gateway: &Gateway,
-        headers: &Headers,
-    ) -> Option<Refusal> {
-        let mut versions = headers.all(mcp::PROTOCOL_VERSION_HEADER);
-        let is_modern = versions.any(|version| {
-            let version = std::str::from_utf8(version).unwrap_or_default();
-            version::is_modern(version.trim())
+/// Why the HTTP method of a request is refused; `None` where it is not.
+pub(in crate::stream) fn refuse_method(
+    config: &Config,
+    gateway: &Gateway,
+    headers: &Headers,
+) -> Option<Refusal> {
+    let mut versions = headers.all(mcp::PROTOCOL_VERSION_HEADER);
+    let is_modern = versions.any(|version| {
+        let version = std::str::from_utf8(version);
+        version.is_ok_and(|version| version::is_modern(version.trim()))
+    });
+    let resumes = headers.get(mcp::LAST_EVENT_HEADER).is_some();
+    let single = gateway.single_server();
+    let has_stream = single.is_some_and(|server| server.protocol != Protocol::Modern);
+    match headers.get(":method") {
+        Some(b"POST") => None,
+        Some(b"DELETE") if !is_modern => None,
+        Some(b"GET") if !is_modern && (has_stream || resumes) => None,
+        _ => Some(method_refusal(config, is_modern, has_stream)),
+    }
+}
+
+/// The refusal that names the HTTP methods which the endpoint has for a client of
+/// this era.
+fn method_refusal(config: &Config, is_modern: bool, has_stream: bool) -> Refusal {
+    Refusal::HttpMethod(match (config.cors.is_some(), is_modern, has_stream) {
+        (false, true, _) => "POST",
+        (true, true, _) => "POST, OPTIONS",
+        (false, false, false) => "POST, DELETE",
+        (true, false, false) => "POST, DELETE, OPTIONS",
+        (false, false, true) => "GET, POST, DELETE",
+        (true, false, true) => "GET, POST, DELETE, OPTIONS",
+    })
+}
+
+/// A GET or DELETE arrived whole.
+pub(in crate::stream) fn on_request(
+    cx: &mut GatewayContext<'_>,
+    request: &BufferedRequest,
+    body: &[u8],
+    has_trailers: bool,
+) -> Transition {
+    let handled = if request.headers.get(":method") == Some(b"DELETE") {
+        end_session(cx, &request.headers, &request.facts)
+    } else {
+        open_stream(cx, request, body, has_trailers)
+    };
+    handled.unwrap_or_else(|refusal| Transition::refuse(cx.config, &refusal, None))
+}
+
+/// GET: opens the stream of a single server, or resumes the stream whose last event
+/// the client names.
+fn open_stream(
+    cx: &GatewayContext<'_>,
+    request: &BufferedRequest,
+    body: &[u8],
+    has_trailers: bool,
+) -> Result<Transition, Refusal> {
+    if !body.is_empty() {
+        return Err(Refusal::Body(Invalid::NotJsonRpc("GET has no body")));
+    }
+    let headers = &request.headers;
+    let session = find_session(cx, headers, &request.facts)?;
+    let (server, last_event) = stream_to_open(cx, headers, &session)?;
+    let link = session.part(server.id).and_then(SessionPart::link);
+    let Some(link) = link.filter(|link| link.id.is_some()) else {
+        return Err(method_refusal(cx.config, false, false));
+    };
+    let mcp_headers = McpHeaders {
+        method: None,
+        name: None,
+        version: Some(link.version.to_owned()),
+        session: link.id.as_deref(),
+    };
+    let mutation = forwarding::header_mutation(headers, Era::Legacy, server)?;
+    let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
+    let set = request_headers::headers(server, &mcp_headers, None);
+    effects.extend(set_request_headers(set));
+    let last_event = last_event.map(|event| (mcp::LAST_EVENT_HEADER, event));
+    effects.extend(set_request_headers(last_event));
+    let chosen = Export::chosen(&chosen(server), cx.config.storage)?;
+    effects.extend(export(chosen));
+    effects.extend(count_call(cx.config, server.id));
+    effects.push(Effect::ClearRouteCache);
+    if has_trailers {
+        effects.push(Effect::RemoveRequestTrailers);
+    }
+    let aliases = session_aliases(cx.worker, &session, server, SentMessage::Nothing)?;
+    let translation = Translation::legacy(server, None, aliases);
+    Ok(Transition {
+        effects,
+        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+    })
+}
+
+/// The server whose stream a GET opens, and the server's own id of the last event
+/// that the client got, if it resumes a stream.
+///
+/// # Errors
+/// The client names an event that it did not get in this session, or no event, and
+/// there are several servers.
+fn stream_to_open<'c>(
+    cx: &GatewayContext<'c>,
+    headers: &Headers,
+    session: &Session,
+) -> Result<(&'c Server, Option<String>), Refusal> {
+    let gateway = cx.gateway;
+    let single = gateway.single_server();
+    let no_stream = || method_refusal(cx.config, false, single.is_some());
+    let Some(alias) = headers.get(mcp::LAST_EVENT_HEADER) else {
+        let server = single.ok_or_else(no_stream)?;
+        return Ok((server, None));
+    };
+    let alias = std::str::from_utf8(alias).ok();
+    let original = alias.and_then(|alias| {
+        let keys = cx.worker.sealing.as_ref()?.keys();
+        alias::resolve(keys, AliasKind::Event, &session.id, &gateway.servers, alias)
+    });
+    let Some((server, event)) = original else {
+        return Err(match single {
+            Some(_) => Refusal::UnknownEvent,
+            None => no_stream(),
         });
-        let resumes = headers.get(mcp::LAST_EVENT_HEADER).is_some();
-        let sole = gateway.single_server();
-        let has_stream = sole.is_some_and(|server| server.protocol != Protocol::Modern);
-        match headers.get(":method") {
-            Some(b"POST") => None,
-            Some(b"DELETE") if !is_modern => None,
-            Some(b"GET") if !is_modern && (has_stream || resumes) => None,
-            _ => Some(self.not_served(is_modern, has_stream)),
-        }
-    }
-
-    fn not_served(&self, is_modern: bool, has_stream: bool) -> Refusal {
-        Refusal::HttpMethod(match (self.config.cors.is_some(), is_modern, has_stream) {
-            (false, true, _) => "POST",
-            (true, true, _) => "POST, OPTIONS",
-            (false, false, false) => "POST, DELETE",
-            (true, false, false) => "POST, DELETE, OPTIONS",
-            (false, false, true) => "GET, POST, DELETE",
-            (true, false, true) => "GET, POST, DELETE, OPTIONS",
-        })
-    }
-
-    /// A request that is no POST.
-    pub(in crate::stream) fn without_message(
-        &mut self,
-        reading: &BufferedRequest,
-        body: &[u8],
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let config = std::rc::Rc::clone(&self.config);
-        let gateway = config.gateway.as_ref().ok_or(Refusal::Internal)?;
-        let headers = &reading.headers;
-        let metadata = reading.known.identity.as_deref();
-        if headers.get(":method") == Some(b"DELETE") {
-            return self.end_session(gateway, headers, metadata, worker);
-        }
-        if !body.is_empty() {
-            return Err(Refusal::Body(Invalid::NotJsonRpc("GET has no body")));
-        }
-        let session = self.session(gateway, headers, metadata, worker)?;
-        self.listen(gateway, headers, &session, worker)
-    }
-
-    /// Opens the stream of a sole server, or goes on with that of the server
-    /// whose last event is named.
-    fn listen(
-        &mut self,
-        gateway: &Gateway,
-        headers: &Headers,
-        session: &std::rc::Rc<Session>,
-        worker: &Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let last = headers.get(mcp::LAST_EVENT_HEADER);
-        let resumed = last.map(|last| {
-            let name = std::str::from_utf8(last).ok()?;
-            let servers = &gateway.servers;
-            let keys = worker.sealing.as_ref()?.keys();
-            alias::resolve(keys, AliasKind::Event, &session.id, servers, name)
-        });
-        let sole = gateway.single_server();
-        let is_sole = sole.is_some();
-        let (server, last) = match resumed {
-            Some(Some((server, event))) => (server, Some(event)),
-            Some(None) if is_sole => return Err(Refusal::UnknownEvent),
-            resumed => match (resumed, sole) {
-                (None, Some(sole)) => (sole.id, None),
-                _ => return Err(self.not_served(false, is_sole)),
-            },
-        };
-        let server = gateway.server(server).ok_or(Refusal::Internal)?;
-        let link = session.part(server.id).and_then(SessionPart::link);
-        let Some(link) = link.filter(|link| link.id.is_some()) else {
-            return Err(self.not_served(false, false));
-        };
-        let heading = McpHeaders {
-            method: None,
-            name: None,
-            version: Some(link.version.to_owned()),
-            session: link.id.as_deref(),
-        };
-        let routed = forwarding::header_mutation(headers, Era::Legacy, server)?;
-        let mut effects: Vec<Effect> = forwarded(routed).collect();
-        let set = request_headers::headers(server, &heading, None);
-        effects.extend(
-            set.into_iter()
-                .map(|(name, value)| Effect::SetRequestHeader(name, value)),
-        );
-        effects.extend(last.map(|last| Effect::SetRequestHeader(mcp::LAST_EVENT_HEADER, last)));
-        let chosen = Chosen {
-            server: server.name.clone(),
-            cluster: server.cluster.clone(),
-        };
-        effects.extend(shown(Export::chosen(&chosen, self.config.storage)?));
-        let calls = self
-            .config
-            .metrics
-            .server(server.id.index())
-            .map(|server| server.calls);
-        effects.extend(count(calls, 1));
-        effects.push(Effect::ClearRouteCache);
-        let names = naming(worker, session, server, SentMessage::Nothing)?;
-        let translation = Translation::legacy(server, None, names);
-        self.phase = Phase::Routed(RoutedRequest::new(server, translation));
-        Ok(effects)
-    }
+    };
+    let server = gateway.server(server).ok_or(Refusal::Internal)?;
+    Ok((server, Some(event)))
 }

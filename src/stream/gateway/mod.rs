@@ -1,123 +1,130 @@
-//! A message that was understood, in gateway mode: answered here, asked of
-//! servers, or routed to one.
+//! Gateway mode: a client's message is answered here, needs calls to several
+//! servers, or goes to one.
 
+mod continuation;
 pub(in crate::stream) mod fanout;
-pub(in crate::stream) mod legacy;
+mod forward;
+mod initialize;
+mod legacy;
 pub(in crate::stream) mod listening;
-pub(in crate::stream) mod routing;
-pub(in crate::stream) mod sending;
-pub(in crate::stream) mod session;
+mod lookup;
+mod modern;
+mod notification;
+mod route;
+mod session;
 
 use std::rc::Rc;
 
-use crate::config::Gateway;
-use crate::gateway::fanout::operation::Operation;
-use crate::gateway::worker::Worker;
-use crate::http::Reply;
+use crate::gateway::session::Session;
+use crate::http::{Headers, Reply};
 use crate::mcp::era::Era;
-use crate::mcp::list::ListKind;
-use crate::mcp::message::Content;
-use crate::mcp::{Message, method};
+use crate::mcp::message::Params;
+use crate::mcp::{Message, jsonrpc};
 use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
-use crate::stream::gateway::fanout::Continuation;
-use crate::stream::gateway::legacy::has_cursor;
-use crate::stream::gateway::routing::no_method;
-use crate::stream::gateway::session::Client;
-use crate::stream::request::IncomingMessage;
-use crate::stream::{BufferedRequest, Effect, Stream};
+use crate::stream::context::GatewayContext;
+use crate::stream::effects::count_and_export;
+use crate::stream::event::HostFacts;
+use crate::stream::phase::Transition;
+use crate::stream::request::body::BufferedRequest;
+use crate::stream::request::{authorization, era_of};
 
-impl Stream {
-    pub(in crate::stream) fn gateway_message(
-        &mut self,
-        message: &Message<'_>,
-        reading: &BufferedRequest,
-        trailers: bool,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let config = Rc::clone(&self.config);
-        let Some(gateway) = &config.gateway else {
-            return Ok(Vec::new());
-        };
-        let headers = &reading.headers;
-        let era = self.era(message, headers)?;
-        let attributes = Attributes::of(message, headers, &config.rules)?;
-        // Before any look-up: what is denied is denied whether it is there or not.
-        self.permit(message, &reading.known)?;
-        let request = IncomingMessage {
-            message,
-            client: &Client::Modern,
-            headers,
-            known: &reading.known,
-            trailers,
-        };
-        match era {
-            Era::Modern => self.modern_message(gateway, &request, attributes, worker),
-            Era::Legacy => self.legacy_message(gateway, request, attributes, worker),
+/// A message that a client sent, and what came with it.
+struct IncomingMessage<'a> {
+    message: &'a Message<'a>,
+    /// What policies and access logs know of the message.
+    attributes: Attributes<'a>,
+    client: Client,
+    /// The headers of the HTTP request.
+    headers: &'a Headers,
+    facts: &'a Rc<HostFacts>,
+    /// The HTTP request has trailers.
+    has_trailers: bool,
+}
+
+/// The client that sent a message.
+#[derive(Clone)]
+enum Client {
+    /// A modern client: each message says what it needs.
+    Modern,
+    /// A legacy client, in this session.
+    Legacy(Rc<Session>),
+}
+
+impl Client {
+    fn era(&self) -> Era {
+        match self {
+            Self::Modern => Era::Modern,
+            Self::Legacy(_) => Era::Legacy,
         }
     }
 
-    fn modern_message(
-        &mut self,
-        gateway: &Gateway,
-        request: &IncomingMessage<'_>,
-        attributes: Attributes<'_>,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let (id, params) = match &request.message.content {
-            Content::Response { .. } => return Err(Refusal::UnexpectedResponse),
-            // Without sessions there is no server that it concerns.
-            Content::Notification { .. } => {
-                return self.answered(&attributes, Reply::empty(202, Status::Ok.as_str()));
-            }
-            Content::Request { id, params, .. } => (*id, params),
-        };
-        let operation = match request.message.method() {
-            removed if method::is_legacy_only(removed) => {
-                return Err(no_method(request));
-            }
-            method::SERVER_DISCOVER => Operation::Discover,
-            name => match ListKind::of(name) {
-                Some(kind) => Operation::List(kind),
-                None => return self.find_server(gateway, request, attributes, worker),
-            },
-        };
-        if has_cursor(params) {
-            return Err(Refusal::Cursor);
+    /// The error for a method that the gateway does not have. A legacy client gets
+    /// it with status 200: to it, 404 means that its session is over.
+    fn unknown_method(&self, method: &str) -> Refusal {
+        Refusal::UnknownMethod {
+            method: method.to_owned(),
+            modern: matches!(self, Self::Modern),
         }
-        let id = id.to_owned();
-        let places = gateway.server_ids();
-        let requester = self.requester(gateway, request, &places)?;
-        let mut effects = self.noted(&attributes)?;
-        effects.extend(self.ask(
-            operation,
-            &places,
-            requester,
-            Continuation::answer(id, request),
-            worker,
-        ));
-        Ok(effects)
-    }
-
-    /// Answers here; access logs see what the message was about.
-    pub(in crate::stream) fn answered(
-        &mut self,
-        attributes: &Attributes<'_>,
-        reply: Reply,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let mut effects = self.noted(attributes)?;
-        effects.extend(self.reply(reply));
-        Ok(effects)
     }
 }
 
-/// A JSON-RPC response with `result`, the JSON text of one.
-pub(in crate::stream) fn answer(id: &str, result: &[u8]) -> Reply {
-    let mut body = Vec::with_capacity(result.len().saturating_add(id.len()).saturating_add(40));
-    body.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
-    body.extend_from_slice(id.as_bytes());
-    body.extend_from_slice(br#","result":"#);
-    body.extend_from_slice(result);
-    body.push(b'}');
+/// A message was read.
+///
+/// # Errors
+/// The message is refused.
+pub(in crate::stream) fn on_message(
+    cx: &mut GatewayContext<'_>,
+    request: &BufferedRequest,
+    message: &Message<'_>,
+    has_trailers: bool,
+) -> Result<Transition, Refusal> {
+    let headers = &request.headers;
+    let era = era_of(cx.config, message, headers)?;
+    let incoming = IncomingMessage {
+        message,
+        attributes: Attributes::of(message, headers, &cx.config.rules)?,
+        client: Client::Modern,
+        headers,
+        facts: &request.facts,
+        has_trailers,
+    };
+    // Before any name is looked up: a caller must not learn whether what it may
+    // not use exists.
+    authorization::authorize(cx.config, message, &request.facts)?;
+    match era {
+        Era::Modern => modern::on_message(cx, incoming),
+        Era::Legacy => legacy::on_message(cx, incoming),
+    }
+}
+
+/// Answers a message here.
+///
+/// # Errors
+/// Its attributes cannot be exported.
+fn answer_here(
+    cx: &GatewayContext<'_>,
+    attributes: &Attributes<'_>,
+    reply: Reply,
+) -> Result<Transition, Refusal> {
+    let effects = count_and_export(cx.config, attributes)?;
+    Ok(Transition::reply(reply).after(effects))
+}
+
+/// The JSON-RPC response to the request `id` with an empty result.
+fn empty_result(id: &str) -> Reply {
+    let body = jsonrpc::result(id, 2, |out| out.extend_from_slice(b"{}"));
     Reply::json(200, body, Status::Ok.as_str())
+}
+
+/// The answer to a message that has no response (MCP 2025-11-25, "Sending
+/// Messages to the Server").
+fn accepted() -> Reply {
+    Reply::empty(202, Status::Ok.as_str())
+}
+
+/// Whether a request for a list is for another page than the first. The gateway's
+/// lists have one page.
+fn has_cursor(params: &Params<'_>) -> bool {
+    params.get("cursor").is_some_and(|cursor| cursor != "null")
 }

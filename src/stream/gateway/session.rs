@@ -1,236 +1,116 @@
-//! A legacy client's session: how it begins, who it is with, how it ends (MCP
-//! 2025-11-25, "Session management"). All of it is in the id that the client
-//! keeps; nothing is kept here.
+//! The session of a legacy client (MCP 2025-11-25, "Session Management"), and who
+//! asks servers for something. All of a session is in the id that the client
+//! sends; the gateway stores nothing.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::{Gateway, Identity, ServerId};
-use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
 use crate::gateway::routing::call_headers::CallerHeaders;
-use crate::gateway::session::{self, Session};
-use crate::gateway::upstream::call::Call;
+use crate::gateway::session::Session;
 use crate::gateway::upstream::client_context::ClientContext;
-use crate::gateway::worker::Worker;
 use crate::http::{Headers, Reply};
+use crate::mcp::message::Meta;
 use crate::mcp::{self, version};
-use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
-use crate::stream::gateway::fanout::Continuation;
-use crate::stream::outcome::count;
-use crate::stream::request::IncomingMessage;
-use crate::stream::{Effect, Stream};
+use crate::stream::context::GatewayContext;
+use crate::stream::event::HostFacts;
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::phase::Transition;
 
-/// Who sent a request, as far as the gateway has to know.
-#[derive(Debug, Clone)]
-pub(in crate::stream) enum Client {
-    /// A modern one: the request says it all.
-    Modern,
-    /// A legacy one, in this session.
-    Legacy(Rc<Session>),
+/// The session that a request names.
+///
+/// # Errors
+/// It names none, or one of another client, of another gateway, or that is over.
+pub(super) fn find_session(
+    cx: &GatewayContext<'_>,
+    headers: &Headers,
+    facts: &HostFacts,
+) -> Result<Rc<Session>, Refusal> {
+    let identity = required_identity(cx.gateway, headers, facts)?;
+    let mut ids = headers.all(mcp::SESSION_HEADER);
+    let id = match (ids.next(), ids.next()) {
+        (None, _) => return Err(Refusal::SessionMissing),
+        (Some(id), None) => std::str::from_utf8(id).ok(),
+        (Some(_), Some(_)) => None,
+    };
+    let path = headers.get(":path").unwrap_or_default();
+    let opened = id.and_then(|id| {
+        let sealing = cx.worker.sealing.as_ref()?;
+        sealing.open(id, path, identity.as_deref(), cx.worker.now())
+    });
+    let session = opened.ok_or(Refusal::SessionUnknown)?;
+    // Clients of 2025-03-26 send no version. Others know which one was negotiated,
+    // so any legacy version is taken.
+    for claimed in headers.all(mcp::PROTOCOL_VERSION_HEADER) {
+        let claimed = String::from_utf8_lossy(claimed);
+        if version::legacy(claimed.trim()).is_none() {
+            let claimed = claimed.into_owned();
+            return Err(Refusal::SessionVersion(claimed, session.version));
+        }
+    }
+    Ok(Rc::new(session))
 }
 
-impl Stream {
-    /// Who asks the servers at these `places`, by the client's request.
-    pub(in crate::stream) fn requester(
-        &self,
-        gateway: &Gateway,
-        request: &IncomingMessage<'_>,
-        places: &[ServerId],
-    ) -> Result<Requester, Refusal> {
-        let carried = CallerHeaders::of(request.headers, gateway, places)?;
-        Ok(match request.client {
-            Client::Modern => {
-                let meta = request.message.params().map(|params| &params.meta);
-                Requester {
-                    caller: ClientContext::of(
-                        meta.unwrap_or(&mcp::message::Meta::default()),
-                        carried,
-                    )?,
-                    parts: Vec::new(),
-                    who: who(gateway, request.headers, request.known.identity.as_deref()),
-                }
-            }
-            Client::Legacy(session) => in_session(session, carried),
-        })
-    }
-
-    /// The session that a request is in.
-    ///
-    /// # Errors
-    /// It names none, or one that is not this client's, not of this gateway's,
-    /// or over.
-    pub(in crate::stream) fn session(
-        &self,
-        gateway: &Gateway,
-        headers: &Headers,
-        metadata: Option<&str>,
-        worker: &Worker,
-    ) -> Result<Rc<Session>, Refusal> {
-        let identity = identity(gateway, headers, metadata)?;
-        let mut ids = headers.all(mcp::SESSION_HEADER);
-        let id = match (ids.next(), ids.next()) {
-            (None, _) => return Err(Refusal::SessionMissing),
-            (Some(id), None) => std::str::from_utf8(id).ok(),
-            (Some(_), Some(_)) => None,
-        };
-        let path = headers.get(":path").unwrap_or_default();
-        let session = id
-            .and_then(|id| {
-                let sealing = worker.sealing.as_ref()?;
-                sealing.open(id, path, identity.as_deref(), worker.now())
-            })
-            .ok_or(Refusal::SessionUnknown)?;
-        // Without the header it is the version that had none; a client that has
-        // negotiated another knows what it has.
-        let claimed = headers.all(mcp::PROTOCOL_VERSION_HEADER);
-        for claimed in claimed {
-            let claimed = String::from_utf8_lossy(claimed);
-            if version::legacy(claimed.trim()).is_none() {
-                return Err(Refusal::SessionVersion(
-                    claimed.into_owned(),
-                    session.version,
-                ));
-            }
-        }
-        Ok(Rc::new(session))
-    }
-
-    /// `initialize`: the servers are asked what they can do.
-    pub(in crate::stream) fn initialize(
-        &mut self,
-        gateway: &Gateway,
-        request: &IncomingMessage<'_>,
-        attributes: &Attributes<'_>,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let IncomingMessage {
-            message,
-            headers,
-            known,
-            ..
-        } = *request;
-        let identity = identity(gateway, headers, known.identity.as_deref())?;
-        let nothing = mcp::message::Params::default();
-        let params = message.params().unwrap_or(&nothing);
-        let places = gateway.server_ids();
-        let carried = CallerHeaders::of(headers, gateway, &places)?;
-        let requester = Requester {
-            caller: ClientContext::of_initialize(params, carried)?,
-            parts: Vec::new(),
-            who: CallerIdentity::Anyone,
-        };
-        let mut effects = self.noted(attributes)?;
-        let continuation = Continuation::Begin(Initialization {
-            id: message.id().unwrap_or("null").to_owned(),
-            path: headers.get(":path").unwrap_or_default().to_vec(),
-            identity,
-        });
-        effects.extend(self.ask(
-            Operation::Discover,
-            &places,
-            requester,
-            continuation,
-            worker,
-        ));
-        Ok(effects)
-    }
-
-    /// The servers have said what they can do: the session begins.
-    pub(in crate::stream) fn begun(
-        &mut self,
-        gateway: &Gateway,
-        greeted: Fanout,
-        beginning: &Initialization,
-        worker: &mut Worker,
-    ) -> Vec<Effect> {
-        if let Some(refusal) = greeted.refused(gateway) {
-            greeted.given_up(gateway, worker);
-            return self.refuse(&refusal, Some(&beginning.id));
-        }
-        let parts = greeted.parts(gateway);
-        let version = greeted.version(&parts);
-        let caller = greeted.caller().clone();
-        let nonce = worker.random();
-        let session = Session {
-            id: session::id(&nonce),
-            version,
-            capabilities: caller.capabilities,
-            info: caller.info,
-            parts,
-        };
-        let id = worker.sealing.as_ref().and_then(|sealing| {
-            let identity = beginning.identity.as_deref();
-            sealing.seal(&session, nonce, &beginning.path, identity, worker.now())
-        });
-        let Some(id) = id else {
-            greeted.given_up(gateway, worker);
-            return self.refuse(&Refusal::Internal, Some(&beginning.id));
-        };
-        let mut effects: Vec<Effect> = Vec::new();
-        effects.extend(count(Some(self.config.metrics.sessions_created), 1));
-        let body = match greeted.outcome(&beginning.id, gateway, None).response {
-            Ok(body) => body,
-            Err(refusal) => return self.refuse(&refusal, Some(&beginning.id)),
-        };
-        let answer = Reply::json(200, body, Status::Ok.as_str());
-        effects.extend(self.reply(answer.with(mcp::SESSION_HEADER, id)));
-        effects
-    }
-
-    /// DELETE: the session is over, on every server.
-    pub(in crate::stream) fn end_session(
-        &mut self,
-        gateway: &Gateway,
-        headers: &Headers,
-        metadata: Option<&str>,
-        worker: &mut Worker,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let session = self.session(gateway, headers, metadata, worker)?;
-        let places = gateway.server_ids();
-        let carried = CallerHeaders::of(headers, gateway, &places)?;
-        let requester = in_session(&session, carried);
-        Ok(self.ask(
-            Operation::End,
-            &places,
-            requester,
-            Continuation::Ended,
-            worker,
-        ))
-    }
-
-    /// Tells a notification to the legacy servers of the session: to the one at
-    /// this place, or to all.
-    ///
-    /// # Errors
-    /// What one of them must get of the headers is not there.
-    pub(in crate::stream) fn tell(
-        &self,
-        gateway: &Gateway,
-        session: &Session,
-        to: Option<ServerId>,
-        message: &[u8],
-        headers: &Headers,
-        worker: &mut Worker,
-    ) -> Result<(), Refusal> {
-        let servers = gateway.servers.iter();
-        let told: Vec<_> = servers
-            .filter(|server| to.is_none_or(|to| to == server.id))
-            .filter_map(|server| Some((server, session.part(server.id)?.link()?)))
-            .collect();
-        let places: Vec<ServerId> = told.iter().map(|(server, _)| server.id).collect();
-        let carried = CallerHeaders::of(headers, gateway, &places)?;
-        for (server, link) in told {
-            let call = Call::tell(server, &link, message.to_vec(), &carried);
-            worker.outbox.push(call);
-        }
-        Ok(())
-    }
+/// DELETE: ends the session with every server.
+///
+/// # Errors
+/// See [`find_session`]; or the request lacks a header that a server must get.
+pub(super) fn end_session(
+    cx: &mut GatewayContext<'_>,
+    headers: &Headers,
+    facts: &HostFacts,
+) -> Result<Transition, Refusal> {
+    let session = find_session(cx, headers, facts)?;
+    let servers = cx.gateway.server_ids();
+    let carried = CallerHeaders::of(headers, cx.gateway, &servers)?;
+    let requester = session_requester(&session, carried);
+    let continuation = Continuation::EndSession;
+    Ok(start_fanout(
+        cx,
+        Operation::End,
+        &servers,
+        requester,
+        continuation,
+    ))
 }
 
-/// The client whose `session` it is asks.
-fn in_session(session: &Session, carried: CallerHeaders) -> Requester {
+/// The answer to DELETE.
+pub(super) fn session_ended() -> Reply {
+    Reply::empty(200, Status::Ok.as_str())
+}
+
+/// Who asks these servers, in calls made for a client's request.
+///
+/// # Errors
+/// The request lacks a header that one of the servers must get, or what a modern
+/// client must say of itself.
+pub(super) fn requester_for(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    servers: &[ServerId],
+) -> Result<Requester, Refusal> {
+    let carried = CallerHeaders::of(request.headers, cx.gateway, servers)?;
+    Ok(match &request.client {
+        Client::Modern => {
+            let nothing = Meta::default();
+            let params = request.message.params();
+            let meta = params.map_or(&nothing, |params| &params.meta);
+            Requester {
+                caller: ClientContext::of(meta, carried)?,
+                parts: Vec::new(),
+                who: caller_identity(cx.gateway, request.headers, request.facts),
+            }
+        }
+        Client::Legacy(session) => session_requester(session, carried),
+    })
+}
+
+/// The client of `session` asks.
+fn session_requester(session: &Session, carried: CallerHeaders) -> Requester {
     Requester {
         caller: session.client_context(carried),
         parts: session.parts.clone(),
@@ -238,35 +118,27 @@ fn in_session(session: &Session, carried: CallerHeaders) -> Requester {
     }
 }
 
-/// What is left to do of `initialize` when the servers have answered.
-#[derive(Debug)]
-pub(in crate::stream) struct Initialization {
-    /// The JSON text of the request's id.
-    pub(in crate::stream) id: String,
-    path: Vec<u8>,
-    identity: Option<String>,
-}
-
-/// What tells callers apart, where that is configured.
+/// The identity of the caller (`session.identity`); `None` where none is
+/// configured.
 ///
 /// # Errors
-/// The request does not say who sent it, or says it twice.
-fn identity<'h>(
+/// The request has no identity, or several.
+pub(super) fn required_identity(
     gateway: &Gateway,
-    headers: &'h Headers,
-    metadata: Option<&'h str>,
+    headers: &Headers,
+    facts: &HostFacts,
 ) -> Result<Option<String>, Refusal> {
-    match who(gateway, headers, metadata) {
+    match caller_identity(gateway, headers, facts) {
         CallerIdentity::Anyone => Ok(None),
         CallerIdentity::Known(identity) => Ok(Some(identity)),
         CallerIdentity::Nobody => Err(Refusal::Identity),
     }
 }
 
-fn who(gateway: &Gateway, headers: &Headers, metadata: Option<&str>) -> CallerIdentity {
-    let said: Option<Cow<'_, str>> = match &gateway.sessions.identity {
+fn caller_identity(gateway: &Gateway, headers: &Headers, facts: &HostFacts) -> CallerIdentity {
+    let identity: Option<Cow<'_, str>> = match &gateway.sessions.identity {
         None => return CallerIdentity::Anyone,
-        Some(Identity::Metadata { .. }) => metadata.map(Cow::Borrowed),
+        Some(Identity::Metadata { .. }) => facts.identity.as_deref().map(Cow::Borrowed),
         Some(Identity::Header(name)) => {
             let mut values = headers.all(name);
             match (values.next(), values.next()) {
@@ -275,16 +147,12 @@ fn who(gateway: &Gateway, headers: &Headers, metadata: Option<&str>) -> CallerId
             }
         }
     };
-    // Envoy does not say of metadata which type it has: what is no text, or
-    // several, has bytes that are none.
-    let is_name = |said: &Cow<'_, str>| !said.trim().is_empty() && !said.contains(char::is_control);
-    match said.filter(is_name) {
-        Some(said) => CallerIdentity::Known(said.into_owned()),
+    // Envoy does not tell the type of metadata. The bytes of a list or a struct have
+    // control characters in them, and an identity has none.
+    let is_text =
+        |value: &Cow<'_, str>| !value.trim().is_empty() && !value.contains(char::is_control);
+    match identity.filter(is_text) {
+        Some(identity) => CallerIdentity::Known(identity.into_owned()),
         None => CallerIdentity::Nobody,
     }
-}
-
-/// What a client is told when its session is over.
-pub(in crate::stream) fn ended() -> Reply {
-    Reply::empty(200, Status::Ok.as_str())
 }

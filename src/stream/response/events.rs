@@ -1,112 +1,159 @@
-//! The answer to a routed request as a stream of events, one by one.
+//! A response that is a stream of events: each event is translated as it arrives.
 
 use crate::gateway::translate::translated::Translated;
+use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
-use crate::gateway::worker::Worker;
-use crate::mcp::sse::Data;
-use crate::stream::response::routed::{ResponseBody, passing};
-use crate::stream::{Effect, Phase, Step, Stream};
+use crate::mcp::sse::{Data, EventId, Parser, SseEvent};
+use crate::stream::context::StreamContext;
+use crate::stream::event::{Effect, Step};
+use crate::stream::response::routed::{ResponseBody, RoutedRequest};
 
-/// No event has it: lines with an id are left away.
-const NO_ID: &str = "\0";
+const NOT_A_MESSAGE: Failure = Failure::Nonsense("an event that is no message");
 
-const NO_MESSAGE: Failure = Failure::Nonsense("an event that is no message");
+/// A stream of events that has arrived in part.
+pub(in crate::stream) struct EventStream {
+    parser: Parser,
+    /// The client got the id of an event, with which it can resume the stream.
+    is_resumable: bool,
+}
 
-impl Stream {
-    /// A part of the stream came, the last one at its `end`.
-    pub(in crate::stream) fn events(
+impl EventStream {
+    /// A stream whose first byte has not arrived.
+    pub(in crate::stream) fn new(parser: Parser) -> Self {
+        Self {
+            parser,
+            is_resumable: false,
+        }
+    }
+}
+
+/// What the events of one part come to.
+struct TranslatedEvents<'t> {
+    translation: &'t Translation,
+    /// What the client gets.
+    out: Vec<u8>,
+    /// The messages for the server, about requests that the client does not get.
+    for_server: Vec<Vec<u8>>,
+    /// The response to the request was among the events.
+    is_answered: bool,
+    /// The client got the id of an event.
+    is_resumable: bool,
+    /// Why the stream ends here: no event after the bad one is read.
+    failure: Option<Failure>,
+}
+
+impl RoutedRequest {
+    /// A part of the stream arrived; `end` when it is the last one.
+    pub(super) fn on_events_part(
         &mut self,
+        cx: &mut StreamContext<'_>,
+        mut events: EventStream,
         part: &[u8],
         end: bool,
-        worker: &mut Worker,
     ) -> Step {
-        let longest = self.longest();
-        let Phase::Routed(routed) = &mut self.phase else {
-            return passing(Vec::new());
+        let mut translated = TranslatedEvents {
+            translation: &self.translation,
+            out: Vec::with_capacity(part.len()),
+            for_server: Vec::new(),
+            is_answered: self.is_answered,
+            is_resumable: events.is_resumable,
+            failure: None,
         };
-        let ResponseBody::Events { parser, resumable } = &mut routed.body else {
-            return passing(Vec::new());
-        };
-        let (translation, answered) = (&routed.translation, &mut routed.answered);
-        let mut out = Vec::with_capacity(part.len());
-        let mut told = Vec::new();
-        let mut nonsense = None;
-        let pushed = parser.push(part, |event| {
-            if nonsense.is_some() {
-                return;
-            }
-            // An empty one says that there is none: it stays.
-            let id = event.id().filter(|id| !id.is_empty()).map(|id| {
-                let id = std::str::from_utf8(id).ok();
-                // Without one it is left away.
-                id.and_then(|id| translation.event_id(id))
-                    .unwrap_or_default()
-            });
-            *resumable |= id.as_ref().is_some_and(|id| !id.is_empty());
-            let id = id.map(|id| if id.is_empty() { NO_ID.to_owned() } else { id });
-            let text = match event.data() {
-                Data::Text(text) => text,
-                Data::Empty => return out.extend(event.rewritten(None, id.as_deref())),
-                Data::Unreadable => return nonsense = Some(NO_MESSAGE),
-            };
-            match translation.translate(&text) {
-                Ok(Translated::Forwarded {
-                    changed, is_answer, ..
-                }) => {
-                    *answered |= is_answer;
-                    match (changed, id) {
-                        (None, None) => out.extend_from_slice(event.raw),
-                        (changed, id) => {
-                            out.extend(event.rewritten(changed.as_deref(), id.as_deref()));
-                        }
-                    }
-                }
-                Ok(Translated::Withheld { reply }) => told.extend(reply),
-                Ok(Translated::NotInVersion) => nonsense = Some(Failure::NotInVersion),
-                // What a client could read in another way is not passed on.
-                Err(_) => nonsense = Some(NO_MESSAGE),
-            }
-        });
+        let pushed = (events.parser).push(part, |event| translated.add(&event));
+        let TranslatedEvents {
+            mut out,
+            for_server,
+            is_answered,
+            is_resumable,
+            failure,
+            ..
+        } = translated;
+        events.is_resumable = is_resumable;
         let failure = match pushed {
-            _ if nonsense.is_some() => nonsense,
-            Err(_) => Some(Failure::TooLong(longest)),
-            // What can be resumed goes on in another answer.
-            Ok(()) if end && !*answered && !*resumable => {
+            _ if failure.is_some() => failure,
+            Err(_) => Some(Failure::TooLong(cx.config.max_response_bytes)),
+            // The client can resume the stream, and get the response then.
+            Ok(()) if end && !is_answered && !is_resumable => {
                 Some(Failure::Nonsense("a stream that ended without an answer"))
             }
             Ok(()) => None,
         };
+        self.is_answered = is_answered;
+        self.notify_server(cx, for_server);
         let mut effects = Vec::new();
-        self.told(told, worker);
-        if let Some(failure) = failure
-            && let Phase::Routed(routed) = &mut self.phase
-        {
-            let answered = std::mem::replace(&mut routed.answered, true);
-            routed.body = ResponseBody::Instead(Vec::new());
-            let reply = self.server_failed(&failure, &mut effects);
-            // Not a second answer to the same request.
-            if !answered {
+        if let Some(failure) = failure {
+            self.body = ResponseBody::Replaced(Vec::new());
+            let reply = self.report_failure(cx, &failure, &mut effects);
+            // A request gets one response.
+            if !std::mem::replace(&mut self.is_answered, true) {
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(&reply.body);
                 out.extend_from_slice(b"\n\n");
             }
+        } else {
+            self.body = ResponseBody::Events(events);
         }
         effects.push(Effect::ReplaceResponseBody(out));
-        passing(effects)
+        Step::pass(effects)
     }
 
-    /// Tells the server what it asked in the gateway's own session.
-    fn told(&self, told: Vec<Vec<u8>>, worker: &mut Worker) {
-        let (Phase::Routed(routed), Some(gateway)) = (&self.phase, &self.config.gateway) else {
+    /// Sends messages to the server in the gateway's own session.
+    fn notify_server(&self, cx: &mut StreamContext<'_>, messages: Vec<Vec<u8>>) {
+        let Some((_, server)) = self.gateway_server(cx) else {
             return;
         };
-        let server = routed.server.and_then(|id| gateway.server(id));
-        if let (Some(server), Some(held)) = (server, routed.translation.lease()) {
-            for message in told {
-                let call = Call::tell(server, &held.session, message, &held.headers);
-                worker.outbox.push(call);
+        let Some(lease) = self.translation.lease() else {
+            return;
+        };
+        let calls = messages.into_iter();
+        let calls =
+            calls.map(|message| Call::tell(server, &lease.session, message, &lease.headers));
+        cx.worker.outbox.extend(calls);
+    }
+}
+
+impl TranslatedEvents<'_> {
+    fn add(&mut self, event: &SseEvent<'_>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let id = self.translate_id(event);
+        self.is_resumable |= matches!(id, EventId::Replaced(_));
+        let text = match event.data() {
+            Data::Text(text) => text,
+            Data::Empty => return self.write(event, None, &id),
+            Data::Unreadable => return self.failure = Some(NOT_A_MESSAGE),
+        };
+        match self.translation.translate(&text) {
+            Ok(Translated::Forwarded {
+                changed, is_answer, ..
+            }) => {
+                self.is_answered |= is_answer;
+                self.write(event, changed.as_deref(), &id);
             }
+            Ok(Translated::Withheld { reply }) => self.for_server.extend(reply),
+            Ok(Translated::NotInVersion) => self.failure = Some(Failure::NotInVersion),
+            // The client could read it differently.
+            Err(_) => self.failure = Some(NOT_A_MESSAGE),
+        }
+    }
+
+    fn translate_id(&self, event: &SseEvent<'_>) -> EventId {
+        let Some(id) = event.id().filter(|id| !id.is_empty()) else {
+            // An empty id resets the last one, so it stays.
+            return EventId::Unchanged;
+        };
+        let id = std::str::from_utf8(id).ok();
+        let id = id.and_then(|id| self.translation.event_id(id));
+        id.map_or(EventId::Removed, EventId::Replaced)
+    }
+
+    /// Writes an event with this text (`None`: as it is) and this id.
+    fn write(&mut self, event: &SseEvent<'_>, text: Option<&[u8]>, id: &EventId) {
+        match (text, id) {
+            (None, EventId::Unchanged) => self.out.extend_from_slice(event.raw),
+            _ => self.out.extend(event.rewritten(text, id)),
         }
     }
 }

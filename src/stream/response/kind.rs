@@ -1,33 +1,35 @@
-//! The answer of a server to a request that was routed to it: whether it is
-//! one, and what becomes of it.
+//! What a response to a routed request is, by its headers.
 
 use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::{Headers, media_type};
+use crate::stream::response::head::ResponseHead;
 
-/// Whose answer it is, and what is to be done with its body.
+/// What a response is, and what happens to its body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ResponseKind {
-    /// Another filter's, or an answer that nobody has to look into: it passes.
+pub(in crate::stream) enum ResponseKind {
+    /// It passes as it is: another filter made it, or nothing in it needs to be
+    /// read.
     Pass,
     /// A stream of events, each with a message.
     Events,
-    /// One message; with the HTTP status that it came with.
+    /// One message, with this HTTP status.
     Message(u16),
-    /// No answer: it is replaced by an error.
+    /// Not a response to the request. The client gets an error instead.
     Failed(Failure),
 }
 
-/// Envoy's `%RESPONSE_CODE_DETAILS%` for what a server answered.
+/// Envoy's `%RESPONSE_CODE_DETAILS%` of a response that a server made.
 const FROM_SERVER: &str = "via_upstream";
 
-/// Whether these details are those of a server's own answer.
-pub(crate) fn is_from_server(details: Option<&str>) -> bool {
+/// Whether a server made the response with these details. A host without details
+/// shows this filter only what servers send.
+pub(in crate::stream) fn is_from_server(details: Option<&str>) -> bool {
     details.is_none_or(|details| details == FROM_SERVER)
 }
 
-/// Those of them with which its router gives up, and what that means.
+/// How the details start with which Envoy's router gives up, and what they mean.
 const GIVEN_UP: &[(&str, Failure)] = &[
     ("response_timeout", Failure::TimedOut),
     ("upstream_response_timeout", Failure::TimedOut),
@@ -44,66 +46,60 @@ const GIVEN_UP: &[(&str, Failure)] = &[
     ("upstream_reset_after_response_started", Failure::Reset),
 ];
 
-/// What Envoy's `details` mean, where its router gave up.
-pub(crate) fn given_up(details: &str) -> Option<Failure> {
-    let known = GIVEN_UP
+/// The failure that `details` mean, if Envoy's router gave up.
+pub(in crate::stream) fn given_up(details: &str) -> Option<Failure> {
+    let mut known = GIVEN_UP.iter();
+    let (_, failure) = known.find(|(start, _)| details.starts_with(start))?;
+    let is_connect = ["connection_failure", "connection_timeout"]
         .iter()
-        .find(|(known, _)| details.starts_with(known));
-    match known?.1.clone() {
-        // Of both kinds of reset one never got as far as a connection.
-        Failure::Reset
-            if details.contains("connection_failure") || details.contains("connection_timeout") =>
-        {
-            Some(Failure::Unreachable)
-        }
-        failure => Some(failure),
-    }
+        .any(|reason| details.contains(reason));
+    Some(match failure {
+        // Envoy says "reset" too when there never was a connection.
+        Failure::Reset if is_connect => Failure::Unreachable,
+        failure => failure.clone(),
+    })
 }
 
 impl ResponseKind {
-    /// Of an answer with these `headers` and `details` in an `exchange`; `end`
-    /// whether it has no body.
-    pub(crate) fn of(
-        headers: &Headers,
-        details: Option<&str>,
-        translation: &Translation,
-        end: bool,
-    ) -> Self {
-        if is_from_server(details) {
-            return Self::of_server(headers, translation, end);
+    /// Of the response to the request of this `translation`.
+    pub(in crate::stream) fn of(head: ResponseHead<'_>, translation: &Translation) -> Self {
+        if head.is_from_server() {
+            return match (translation.is_policy_mode(), head.status()) {
+                (true, status) => Self::of_upstream(head, status, translation.sent_message()),
+                (false, Some(status)) => Self::of_server(head, status, translation),
+                (false, None) => Self::Failed(Failure::Nonsense("no HTTP status")),
+            };
         }
-        details.and_then(given_up).map_or(Self::Pass, Self::Failed)
+        let failure = head.details.and_then(given_up);
+        failure.map_or(Self::Pass, Self::Failed)
     }
 
-    /// Whether the server says no, in a message.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Whether it is a message with an HTTP status of an error.
+    pub(in crate::stream) fn is_refusal(&self) -> bool {
         matches!(self, Self::Message(status) if *status != 200)
     }
 
-    /// Of an answer in policy mode, in which a list may stand.
-    fn of_any(headers: &Headers, status: u16, sent: SentMessage, end: bool) -> Self {
-        let content_type = headers.text("content-type").unwrap_or_default();
-        let is_events = media_type::is(content_type, "text/event-stream");
-        match status {
-            200..=299 if end || (sent == SentMessage::Nothing && !is_events) => Self::Pass,
-            200..=299 if media_type::is_encoded(headers) => Self::Failed(Failure::Encoded),
-            200 if is_events => Self::Events,
-            200 if media_type::is(content_type, "application/json") => Self::Message(status),
-            200..=299 => Self::Failed(Failure::Nonsense("neither JSON nor events")),
-            _ => Self::Pass,
+    /// In policy mode: a response that may have a list in it.
+    fn of_upstream(head: ResponseHead<'_>, status: Option<u16>, sent: SentMessage) -> Self {
+        let Some(status @ 200..=299) = status else {
+            return Self::Pass;
+        };
+        if head.end || (sent == SentMessage::Nothing && !is_events(head.headers)) {
+            Self::Pass
+        } else if media_type::is_encoded(head.headers) {
+            Self::Failed(Failure::Encoded)
+        } else if status == 200 && is_events(head.headers) {
+            Self::Events
+        } else if status == 200 && is_message(head.headers) {
+            Self::Message(status)
+        } else {
+            Self::Failed(NOT_MCP)
         }
     }
 
-    fn of_server(headers: &Headers, translation: &Translation, end: bool) -> Self {
-        let status: u16 = headers
-            .text(":status")
-            .and_then(|status| status.parse().ok())
-            .unwrap_or_default();
-        if translation.is_policy_mode() {
-            return Self::of_any(headers, status, translation.sent_message(), end);
-        }
+    /// In gateway mode: a response of a server.
+    fn of_server(head: ResponseHead<'_>, status: u16, translation: &Translation) -> Self {
         let other = Self::Failed(Failure::Status(status));
-        let content_type = headers.text("content-type").unwrap_or_default();
         match (status, translation.sent_message()) {
             (401 | 403, _) => return Self::Failed(translation.unauthorized_failure(status)),
             (404, _) if translation.has_server_session() => {
@@ -114,27 +110,41 @@ impl ResponseKind {
             (200 | 400 | 402..=499, _) => {}
             _ => return other,
         }
-        let message = media_type::is(content_type, "application/json");
-        let events = status == 200 && media_type::is(content_type, "text/event-stream");
-        if end || !(message || events) {
+        let is_events = status == 200 && is_events(head.headers);
+        if head.end || !(is_message(head.headers) || is_events) {
             return if status == 200 {
-                Self::Failed(Failure::Nonsense("neither JSON nor events"))
+                Self::Failed(NOT_MCP)
             } else {
                 other
             };
         }
-        // An error is looked into in any case: it may be none of JSON-RPC.
+        // An error is always read: its body may not be JSON-RPC.
         if status == 200 && !translation.must_read_messages() {
             return Self::Pass;
         }
-        if media_type::is_encoded(headers) {
+        if media_type::is_encoded(head.headers) {
             Self::Failed(Failure::Encoded)
-        } else if events {
+        } else if is_events {
             Self::Events
         } else {
             Self::Message(status)
         }
     }
+}
+
+const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor events");
+
+fn is_events(headers: &Headers) -> bool {
+    has_type(headers, "text/event-stream")
+}
+
+fn is_message(headers: &Headers) -> bool {
+    has_type(headers, "application/json")
+}
+
+fn has_type(headers: &Headers, media_type: &str) -> bool {
+    let content_type = headers.text("content-type");
+    content_type.is_some_and(|value| media_type::is(value, media_type))
 }
 
 #[cfg(test)]
@@ -146,7 +156,12 @@ mod tests {
 
     fn reading(pairs: &[(&str, &str)], details: &str, renames: bool) -> ResponseKind {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        ResponseKind::of(&headers, Some(details), &translation(renames), false)
+        let head = ResponseHead {
+            headers: &headers,
+            end: false,
+            details: Some(details),
+        };
+        ResponseKind::of(head, &translation(renames))
     }
 
     /// Of a modern client and a modern server, whose URIs have to be renamed or not.
@@ -212,9 +227,13 @@ mod tests {
                 "{pairs:?}"
             );
         }
-        let empty = Headers::from_pairs([ok, JSON]);
+        let empty = ResponseHead {
+            headers: &Headers::from_pairs([ok, JSON]),
+            end: true,
+            details: None,
+        };
         assert_eq!(
-            ResponseKind::of(&empty, None, &translation(true), true),
+            ResponseKind::of(empty, &translation(true)),
             ResponseKind::Failed(nonsense)
         );
     }

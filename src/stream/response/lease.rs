@@ -1,67 +1,59 @@
-//! What becomes of a session of the gateway's own that a request was routed in.
-
-use std::rc::Rc;
+//! The gateway's own session with a legacy server, in which a modern client's
+//! request was sent.
 
 use crate::config::Gateway;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
+use crate::stream::context::StreamContext;
 use crate::stream::response::routed::{ResponseBody, RoutedRequest};
-use crate::stream::{Phase, Stream};
 
 impl RoutedRequest {
-    /// The gateway's own session may be why.
-    pub(in crate::stream) fn failed_in_session(
+    /// The server failed. The session may be the reason, and is then not used again.
+    pub(super) fn on_failure_in_session(
         &mut self,
         failure: &Failure,
         gateway: &Gateway,
         worker: &mut Worker,
     ) {
-        match failure {
-            // Some servers say 400 when they know a session no longer.
-            Failure::SessionLost | Failure::Status(400) => {
-                if let Some(held) = self.translation.take_lease() {
-                    if let Some(key) = &held.key {
-                        worker.pool.remove(key, &held.session);
-                    }
-                    if *failure != Failure::SessionLost {
-                        worker.end_session(
-                            gateway,
-                            held.server,
-                            &held.session,
-                            held.headers.passthrough_headers(held.server),
-                        );
-                    }
-                }
+        // Some servers answer 400 when they have forgotten a session.
+        if !matches!(failure, Failure::SessionLost | Failure::Status(400)) {
+            if let Some(lease) = self.translation.lease() {
+                worker.pool.doubt(lease);
             }
-            _ => {
-                if let Some(held) = self.translation.lease() {
-                    worker.pool.doubt(held);
-                }
-            }
+            return;
         }
-    }
-}
-
-impl Stream {
-    /// The request is over: the gateway's own session is free again, and its
-    /// server is told where nobody waits for the answer any more.
-    pub(in crate::stream) fn routed_over(&mut self, worker: &mut Worker) {
-        let (Phase::Routed(routed), Some(gateway)) = (&mut self.phase, &self.config.gateway) else {
+        let Some(lease) = self.translation.take_lease() else {
             return;
         };
-        let is_over = routed.answered || matches!(routed.body, ResponseBody::Instead(_));
-        let released = routed.translation.release(is_over);
-        let server = routed.server.and_then(|id| gateway.server(id));
-        if let (Some((held, told)), Some(server)) = (released, server) {
-            if routed.answered && !matches!(routed.body, ResponseBody::Instead(_)) {
-                worker.pool.confirm(&held, worker.now());
-            }
-            let session = Rc::clone(&held.session);
-            worker
-                .outbox
-                .extend(told.map(|told| Call::tell(server, &session, told, &held.headers)));
-            worker.release(&held, gateway);
+        if let Some(key) = &lease.key {
+            worker.pool.remove(key, &lease.session);
         }
+        if *failure != Failure::SessionLost {
+            let passed = lease.headers.passthrough_headers(lease.server);
+            worker.end_session(gateway, lease.server, &lease.session, passed);
+        }
+    }
+
+    /// The request is over: other requests may use the session. If the server still
+    /// works on the request, it is told to cancel it.
+    pub(super) fn release_session(&mut self, cx: &mut StreamContext<'_>) {
+        let Some((gateway, server)) = self.gateway_server(cx) else {
+            return;
+        };
+        let is_replaced = matches!(self.body, ResponseBody::Replaced(_));
+        let released = self.translation.release(self.is_answered || is_replaced);
+        let Some((lease, cancellation)) = released else {
+            return;
+        };
+        let worker = &mut *cx.worker;
+        if self.is_answered && !is_replaced {
+            worker.pool.confirm(&lease, worker.now());
+        }
+        if let Some(message) = cancellation {
+            let call = Call::tell(server, &lease.session, message, &lease.headers);
+            worker.outbox.push(call);
+        }
+        worker.release(&lease, gateway);
     }
 }

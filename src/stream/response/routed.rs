@@ -1,91 +1,257 @@
-//! The answer to a request that was routed to a server, as it comes.
+//! A request that went to a server, and the response to it.
 
-use crate::config::{Server, ServerId};
-use crate::gateway::translate::translated::Translated;
+use crate::config::{Gateway, Server, ServerId};
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
-use crate::gateway::worker::Worker;
-use crate::http::{Headers, Reply};
+use crate::http::Reply;
 use crate::mcp::sse::Parser;
+use crate::policy::Refusal;
 use crate::policy::export::Export;
-use crate::policy::{Refusal, Status};
-use crate::stream::outcome::{count, shown};
-use crate::stream::response::completed;
-use crate::stream::response::kind::{ResponseKind, given_up, is_from_server};
-use crate::stream::{Effect, Flow, Phase, Step, Stream};
+use crate::stream::context::StreamContext;
+use crate::stream::effects::{count, count_failure, export};
+use crate::stream::event::{Effect, Flow, Step};
+use crate::stream::response::events::EventStream;
+use crate::stream::response::head::{ResponseHead, ResponseSource};
+use crate::stream::response::kind::{ResponseKind, given_up};
+use crate::stream::response::message::BufferedMessage;
 
-/// A request that went on to a server.
-#[derive(Debug)]
+/// A request that went to a server.
 pub(in crate::stream) struct RoutedRequest {
-    /// The server of the gateway; absent in policy mode.
+    /// The server of the gateway; `None` in policy mode.
     pub(in crate::stream) server: Option<ServerId>,
+    /// The name of the server, for errors and the log.
     name: String,
     pub(in crate::stream) translation: Translation,
     pub(in crate::stream) body: ResponseBody,
-    /// The answer has come, or an error in its place.
-    pub(in crate::stream) answered: bool,
+    /// The client gets no other answer: it has the response, or an error in place
+    /// of it, or the request has no response.
+    pub(in crate::stream) is_answered: bool,
 }
 
-/// What becomes of the answer's body.
-#[derive(Debug)]
+/// What happens to the body of the response.
+#[derive(Default)]
 pub(in crate::stream) enum ResponseBody {
-    /// It passes, or has not come.
-    Passing,
-    /// It is one message, of which this much has come; whether its headers wait.
-    Message {
-        status: u16,
-        text: Vec<u8>,
-        held: bool,
-    },
-    /// It is events; whether one can be resumed at.
-    Events { parser: Parser, resumable: bool },
-    /// This is sent instead, and nothing of it.
-    Instead(Vec<u8>),
+    /// It passes as it is, or has not started.
+    #[default]
+    Unread,
+    /// It is one message.
+    Message(BufferedMessage),
+    /// It is a stream of events.
+    Events(EventStream),
+    /// The client gets this instead; empty when it was sent.
+    Replaced(Vec<u8>),
 }
+
+/// Headers about a server's own cookies, credentials and session. The client does
+/// not get them.
+const PRIVATE: &[&str] = &["set-cookie", "www-authenticate", "mcp-session-id"];
 
 impl RoutedRequest {
-    pub(in crate::stream) fn new(server: &Server, translation: Translation) -> Self {
+    /// A request to a server of the gateway.
+    pub(in crate::stream) fn to_server(server: &Server, translation: Translation) -> Self {
         Self {
             server: Some(server.id),
             name: server.name.clone(),
-            answered: !translation.expects_answer(),
+            is_answered: !translation.expects_answer(),
             translation,
-            body: ResponseBody::Passing,
+            body: ResponseBody::Unread,
         }
     }
 
-    /// A request in policy mode, to whatever server is behind this filter.
-    pub(in crate::stream) fn behind(translation: Translation) -> Self {
+    /// A request in policy mode, to the upstream that Envoy chooses.
+    pub(in crate::stream) fn to_upstream(translation: Translation) -> Self {
         Self {
             server: None,
             name: "upstream".to_owned(),
-            answered: !translation.expects_answer(),
+            is_answered: !translation.expects_answer(),
             translation,
-            body: ResponseBody::Passing,
+            body: ResponseBody::Unread,
         }
     }
 
-    pub(in crate::stream) fn reads_answer(&self) -> bool {
-        !matches!(self.body, ResponseBody::Passing)
+    /// Whether the body of the response is read or replaced.
+    pub(in crate::stream) fn reads_response(&self) -> bool {
+        !matches!(self.body, ResponseBody::Unread)
     }
 
-    /// Whether a part of the answer is there, and the rest is to come.
-    fn is_unfinished(&self) -> bool {
-        match &self.body {
-            ResponseBody::Message { .. } => true,
-            ResponseBody::Events { .. } => !self.answered,
-            ResponseBody::Passing | ResponseBody::Instead(_) => false,
+    /// The server, and the gateway that it belongs to; `None` in policy mode.
+    pub(in crate::stream) fn gateway_server<'c>(
+        &self,
+        cx: &StreamContext<'c>,
+    ) -> Option<(&'c Gateway, &'c Server)> {
+        let gateway = cx.config.gateway.as_ref()?;
+        Some((gateway, gateway.server(self.server?)?))
+    }
+
+    /// The headers of the response arrived.
+    pub(in crate::stream) fn on_response_headers(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        head: ResponseHead<'_>,
+    ) -> Step {
+        let source = if cx.config.gateway.is_some() && head.is_from_server() {
+            let got_credentials = self.translation.has_credentials;
+            ResponseSource::GatewayServer { got_credentials }
+        } else {
+            ResponseSource::Other
+        };
+        let step = self.start_response(cx, head);
+        head.complete(cx, source, step)
+    }
+
+    fn start_response(&mut self, cx: &mut StreamContext<'_>, head: ResponseHead<'_>) -> Step {
+        let kind = ResponseKind::of(head, &self.translation);
+        self.learn_from(cx, &kind);
+        let mut effects: Vec<Effect> = Vec::new();
+        let is_gateways = !self.translation.is_policy_mode();
+        if is_gateways && (kind != ResponseKind::Pass || head.is_from_server()) {
+            let private = PRIVATE.iter();
+            let private = private.filter(|name| head.headers.get(name).is_some());
+            effects.extend(private.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
+        }
+        let limit = cx.config.max_response_bytes;
+        let (body, flow) = match kind {
+            ResponseKind::Pass => return Step::pass(effects),
+            ResponseKind::Failed(failure) => {
+                // The server has answered: there is nothing to cancel.
+                self.is_answered |= head.is_from_server();
+                return self.replace_response(cx, &failure, effects, head.end);
+            }
+            ResponseKind::Message(_) if head.content_length() > Some(limit) => {
+                return self.replace_response(cx, &Failure::TooLong(limit), effects, head.end);
+            }
+            ResponseKind::Events => {
+                let events = EventStream::new(Parser::new(limit));
+                (ResponseBody::Events(events), Flow::Continue)
+            }
+            ResponseKind::Message(status) => {
+                // Without `hold`, Envoy may never continue after headers that wait.
+                let flow = if cx.config.hold {
+                    Flow::Hold
+                } else {
+                    Flow::Continue
+                };
+                let message = BufferedMessage::new(status, cx.config.hold);
+                (ResponseBody::Message(message), flow)
+            }
+        };
+        self.body = body;
+        effects.push(Effect::RemoveResponseHeader("content-length".to_owned()));
+        Step { effects, flow }
+    }
+
+    /// Notes what the response says of the server and of the gateway's session.
+    fn learn_from(&mut self, cx: &mut StreamContext<'_>, kind: &ResponseKind) {
+        if matches!(kind, ResponseKind::Failed(_)) || kind.is_refusal() {
+            // The server may have been replaced by one of the other era.
+            cx.worker.servers.forget(&self.name);
+        }
+        if let (ResponseKind::Failed(failure), Some(gateway)) = (kind, &cx.config.gateway) {
+            self.on_failure_in_session(failure, gateway, cx.worker);
         }
     }
 
-    /// Whether the headers of the answer wait for its end.
-    fn is_held(&self) -> bool {
-        matches!(self.body, ResponseBody::Message { held: true, .. })
+    /// Replaces a response whose headers have arrived with an error; `end` when it
+    /// has no body.
+    fn replace_response(
+        &mut self,
+        cx: &StreamContext<'_>,
+        failure: &Failure,
+        mut effects: Vec<Effect>,
+        end: bool,
+    ) -> Step {
+        let reply = self.report_failure(cx, failure, &mut effects);
+        if end {
+            effects.push(Effect::Reply(reply));
+            return Step {
+                effects,
+                flow: Flow::Hold,
+            };
+        }
+        effects.extend(error_headers(&reply));
+        self.body = ResponseBody::Replaced(reply.body);
+        Step::pass(effects)
+    }
+
+    /// A part of the body of the response arrived; `end` when it is the last one.
+    pub(in crate::stream) fn on_response_body(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        part: &[u8],
+        end: bool,
+    ) -> Step {
+        match std::mem::take(&mut self.body) {
+            ResponseBody::Unread => Step::default(),
+            ResponseBody::Replaced(body) => {
+                self.body = ResponseBody::Replaced(Vec::new());
+                Step::pass(vec![Effect::ReplaceResponseBody(body)])
+            }
+            ResponseBody::Message(message) => self.on_message_part(cx, message, part, end),
+            ResponseBody::Events(events) => self.on_events_part(cx, events, part, end),
+        }
+    }
+
+    /// Trailers arrived, so the body is complete.
+    pub(in crate::stream) fn on_response_trailers(&mut self, cx: &StreamContext<'_>) -> Step {
+        match std::mem::take(&mut self.body) {
+            ResponseBody::Message(message) => self.on_message_trailers(cx, message),
+            body => {
+                self.body = body;
+                Step::default()
+            }
+        }
+    }
+
+    /// The request is over. `details` is Envoy's `%RESPONSE_CODE_DETAILS%`.
+    pub(in crate::stream) fn on_over(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        details: Option<&str>,
+    ) -> Vec<Effect> {
+        let effects = details.map_or_else(Vec::new, |details| self.count_abort(cx, details));
+        self.release_session(cx);
+        effects
+    }
+
+    /// Counts that Envoy's router gave up in the middle of the response. No filter
+    /// sees that while it happens, so the client gets no error.
+    fn count_abort(&self, cx: &StreamContext<'_>, details: &str) -> Vec<Effect> {
+        let is_incomplete = match &self.body {
+            ResponseBody::Message(_) => true,
+            ResponseBody::Events(_) => !self.is_answered,
+            ResponseBody::Unread | ResponseBody::Replaced(_) => false,
+        };
+        let mut effects = Vec::new();
+        if let Some(failure) = given_up(details).filter(|_| is_incomplete) {
+            self.report_failure(cx, &failure, &mut effects);
+        }
+        effects.retain(|effect| matches!(effect, Effect::Count(..) | Effect::Log(..)));
+        effects
+    }
+
+    /// Counts, exports and logs a failure of the server; gives the error for the
+    /// client.
+    pub(in crate::stream) fn report_failure(
+        &self,
+        cx: &StreamContext<'_>,
+        failure: &Failure,
+        effects: &mut Vec<Effect>,
+    ) -> Reply {
+        let config = cx.config;
+        let refusal = self.refusal(failure);
+        if let Some(server) = self.server {
+            effects.extend(count_failure(config, server, failure));
+        }
+        effects.extend(count(config.metrics.rejected(refusal.status()), 1));
+        effects.extend(export(Export::status(refusal.status(), config.storage)));
+        let line = format!("server {} {}", self.name, failure.for_log());
+        effects.push(Effect::Log(log::Level::Debug, line));
+        refusal.reply(self.translation.id.as_deref())
     }
 
     fn refusal(&self, failure: &Failure) -> Refusal {
         match failure {
-            // The gateway's own session is not the client's business.
+            // The client does not know of a session that is the gateway's own.
             Failure::SessionLost if !self.translation.uses_pooled_session() => {
                 Refusal::SessionUnknown
             }
@@ -96,276 +262,8 @@ impl RoutedRequest {
     }
 }
 
-/// A message of at most this many bytes is read before its status goes on.
-///
-/// What is written into a held answer stands in Envoy's buffer. Where that is
-/// full (`per_connection_buffer_limit_bytes`), Envoy answers in the middle of
-/// the host call and enters this VM again, which ends both; so what is written
-/// there is never longer than this, either.
-const HELD: usize = 8192;
-
-/// What a server says of itself and its credentials stays between it and the gateway.
-const KEPT_BACK: &[&str] = &["set-cookie", "www-authenticate", "mcp-session-id"];
-
-impl Stream {
-    /// The headers of a server's answer, or of what came instead.
-    pub(in crate::stream) fn routed_headers(
-        &mut self,
-        headers: &Headers,
-        end: bool,
-        details: Option<&str>,
-        worker: &mut Worker,
-    ) -> Step {
-        let longest = self.longest();
-        let Phase::Routed(routed) = &mut self.phase else {
-            return passing(Vec::new());
-        };
-        let reading = ResponseKind::of(headers, details, &routed.translation, end);
-        if matches!(reading, ResponseKind::Failed(_)) || reading.is_refusal() {
-            // It may be of another era by now.
-            worker.servers.forget(&routed.name);
-        }
-        if let (ResponseKind::Failed(failure), Some(gateway)) = (&reading, &self.config.gateway) {
-            routed.failed_in_session(failure, gateway, worker);
-        }
-        let mut effects: Vec<Effect> = Vec::new();
-        let is_gateways = !routed.translation.is_policy_mode();
-        if is_gateways && (reading != ResponseKind::Pass || is_from_server(details)) {
-            let theirs = KEPT_BACK.iter().filter(|name| headers.get(name).is_some());
-            effects.extend(theirs.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
-        }
-        match reading {
-            ResponseKind::Pass => passing(effects),
-            ResponseKind::Events => {
-                routed.body = ResponseBody::Events {
-                    parser: Parser::new(longest),
-                    resumable: false,
-                };
-                effects.push(Effect::RemoveResponseHeader("content-length".to_owned()));
-                passing(effects)
-            }
-            ResponseKind::Message(_) if announced(headers) > longest => {
-                self.replaced(&Failure::TooLong(longest), effects, end)
-            }
-            ResponseKind::Message(status) => {
-                // Where Envoy stops for good at headers that wait, they go on.
-                let held = self.config.hold;
-                routed.body = ResponseBody::Message {
-                    status,
-                    text: Vec::new(),
-                    held,
-                };
-                effects.push(Effect::RemoveResponseHeader("content-length".to_owned()));
-                let flow = if held { Flow::Hold } else { Flow::Continue };
-                Step { effects, flow }
-            }
-            ResponseKind::Failed(failure) => {
-                // What has been answered, however badly, is not to be cancelled.
-                routed.answered |= is_from_server(details);
-                self.replaced(&failure, effects, end)
-            }
-        }
-    }
-
-    /// An error takes the place of an answer whose headers have come.
-    fn replaced(&mut self, failure: &Failure, effects: Vec<Effect>, end: bool) -> Step {
-        let mut effects = effects;
-        let reply = self.server_failed(failure, &mut effects);
-        if end {
-            effects.push(Effect::Reply(reply));
-            return Step {
-                effects,
-                flow: Flow::Hold,
-            };
-        }
-        effects.extend(becomes(&reply));
-        if let Phase::Routed(routed) = &mut self.phase {
-            routed.body = ResponseBody::Instead(reply.body);
-        }
-        passing(effects)
-    }
-
-    /// A part of the body of a server's answer.
-    pub(in crate::stream) fn response_body(
-        &mut self,
-        part: &[u8],
-        end: bool,
-        worker: &mut Worker,
-    ) -> Step {
-        let longest = self.longest();
-        let Phase::Routed(routed) = &mut self.phase else {
-            return passing(Vec::new());
-        };
-        match &mut routed.body {
-            ResponseBody::Passing => passing(Vec::new()),
-            ResponseBody::Instead(body) => {
-                passing(vec![Effect::ReplaceResponseBody(std::mem::take(body))])
-            }
-            ResponseBody::Message { text, held, .. } => {
-                if text.len().saturating_add(part.len()) > longest {
-                    return self.message_failed(&Failure::TooLong(longest));
-                }
-                let waited = *held && !text.is_empty();
-                text.extend_from_slice(part);
-                if end {
-                    return self.whole_message(waited);
-                }
-                // It is kept here, since Envoy's buffer would bound it.
-                *held &= text.len() <= HELD;
-                Step {
-                    effects: vec![Effect::ReplaceResponseBody(Vec::new())],
-                    flow: if *held { Flow::Hold } else { Flow::Continue },
-                }
-            }
-            ResponseBody::Events { .. } => self.events(part, end, worker),
-        }
-    }
-
-    /// Trailers came, so the body is complete.
-    pub(in crate::stream) fn response_trailers(&mut self) -> Step {
-        let held = match &self.phase {
-            Phase::Routed(RoutedRequest {
-                body: ResponseBody::Message { held, .. },
-                ..
-            }) => *held,
-            _ => return passing(Vec::new()),
-        };
-        if held {
-            return self.whole_message(true);
-        }
-        // Nothing can be put into what has gone on: it stays empty, which is no
-        // message. (Envoy does not survive a reset from here.)
-        let mut effects = Vec::new();
-        self.server_failed(&Failure::Nonsense("with trailers"), &mut effects);
-        passing(effects)
-    }
-
-    /// One message has come, whole: it must be the answer. `waited` when a part
-    /// of it was held, so that it would be written into Envoy's buffer.
-    fn whole_message(&mut self, waited: bool) -> Step {
-        let Phase::Routed(routed) = &mut self.phase else {
-            return passing(Vec::new());
-        };
-        let ResponseBody::Message { status, text, .. } = &mut routed.body else {
-            return passing(Vec::new());
-        };
-        let (status, text) = (*status, std::mem::take(text));
-        let read = std::str::from_utf8(&text)
-            .ok()
-            .and_then(|text| routed.translation.translate(text).ok());
-        let (body, is_error) = match read {
-            Some(Translated::Forwarded {
-                changed,
-                is_answer: true,
-                is_error,
-            }) => (changed, is_error),
-            Some(Translated::NotInVersion) => return self.message_failed(&Failure::NotInVersion),
-            _ => return self.message_failed(&not_an_answer(status)),
-        };
-        if status != 200 && !is_error {
-            return self.message_failed(&not_an_answer(status));
-        }
-        let body = body.unwrap_or(text);
-        let shown = routed.translation.status(status);
-        let mut effects = Vec::new();
-        if shown != status && routed.is_held() {
-            effects.push(Effect::SetResponseHeader(":status", shown.to_string()));
-        }
-        routed.answered = true;
-        routed.body = ResponseBody::Passing;
-        if waited && body.len() > HELD {
-            // It goes past that buffer, and past the filters before this one.
-            let reply = Reply::json(shown, body, Status::Ok.as_str());
-            let fields = self.cross_origin(&Headers::default());
-            return Step {
-                effects: vec![Effect::Reply(completed(reply, Vec::new(), fields))],
-                flow: Flow::Hold,
-            };
-        }
-        effects.push(Effect::ReplaceResponseBody(body));
-        passing(effects)
-    }
-
-    /// The message is no answer; its status can be changed while it is held.
-    fn message_failed(&mut self, failure: &Failure) -> Step {
-        let mut effects = Vec::new();
-        let reply = self.server_failed(failure, &mut effects);
-        if matches!(&self.phase, Phase::Routed(routed) if routed.is_held()) {
-            effects.extend(becomes(&reply));
-        }
-        effects.push(Effect::ReplaceResponseBody(reply.body));
-        if let Phase::Routed(routed) = &mut self.phase {
-            routed.answered = true;
-            routed.body = ResponseBody::Instead(Vec::new());
-        }
-        passing(effects)
-    }
-
-    /// The router gave up when a part of the answer was there already, which no
-    /// filter sees: all that is left is to count it.
-    pub(in crate::stream) fn broken_off(&self, details: &str) -> Vec<Effect> {
-        let Phase::Routed(routed) = &self.phase else {
-            return Vec::new();
-        };
-        let failure = given_up(details).filter(|_| routed.is_unfinished());
-        let Some(failure) = failure else {
-            return Vec::new();
-        };
-        let mut effects = Vec::new();
-        self.server_failed(&failure, &mut effects);
-        effects.retain(|effect| matches!(effect, Effect::Count(..) | Effect::Log(..)));
-        effects
-    }
-
-    /// What the client is told of a server's failure; counted and shown.
-    pub(in crate::stream) fn server_failed(
-        &self,
-        failure: &Failure,
-        effects: &mut Vec<Effect>,
-    ) -> Reply {
-        let Phase::Routed(routed) = &self.phase else {
-            return Reply::default();
-        };
-        let refusal = routed.refusal(failure);
-        if let Some(server) = routed.server {
-            effects.extend(self.failed(server, failure));
-        }
-        effects.extend(count(self.config.metrics.rejected(refusal.status()), 1));
-        effects.extend(shown(Export::status(refusal.status(), self.config.storage)));
-        let line = format!("server {} {}", routed.name, failure.for_log());
-        effects.push(Effect::Log(log::Level::Debug, line));
-        refusal.reply(routed.translation.id.as_deref())
-    }
-
-    /// Bytes of one message that must be looked into.
-    pub(in crate::stream) fn longest(&self) -> usize {
-        self.config.max_response_bytes
-    }
-}
-
-/// The length of a body, as its headers announce it; 0 where they don't.
-fn announced(headers: &Headers) -> usize {
-    let length = headers.text("content-length");
-    length.and_then(|length| length.parse().ok()).unwrap_or(0)
-}
-
-pub(in crate::stream) fn passing(effects: Vec<Effect>) -> Step {
-    Step {
-        effects,
-        flow: Flow::Continue,
-    }
-}
-
-fn not_an_answer(status: u16) -> Failure {
-    if status == 200 {
-        Failure::Nonsense("no JSON-RPC response to the request")
-    } else {
-        Failure::Status(status)
-    }
-}
-
-/// The answer's headers become those of `reply`; its body is replaced as it comes.
-fn becomes(reply: &Reply) -> Vec<Effect> {
+/// Makes the headers of the response those of the error `reply`.
+pub(in crate::stream) fn error_headers(reply: &Reply) -> Vec<Effect> {
     let mut effects = vec![
         Effect::SetResponseHeader(":status", reply.status.to_string()),
         Effect::SetResponseHeader("content-type", "application/json".to_owned()),

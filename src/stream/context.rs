@@ -1,0 +1,37 @@
+//! What the handlers of one event may use.
+
+use std::rc::Rc;
+
+use super::endpoint::Endpoint;
+use crate::config::{Config, Gateway};
+use crate::gateway::worker::Worker;
+use crate::gateway::worker::calls::StreamId;
+
+/// What a handler may use in either mode.
+pub(in crate::stream) struct StreamContext<'c> {
+    pub(in crate::stream) id: StreamId,
+    pub(in crate::stream) config: &'c Rc<Config>,
+    /// What the response must respect; see [`Endpoint`].
+    pub(in crate::stream) endpoint: &'c mut Option<Endpoint>,
+    pub(in crate::stream) worker: &'c mut Worker,
+}
+
+/// What a handler may use in gateway mode.
+pub(in crate::stream) struct GatewayContext<'c> {
+    pub(in crate::stream) id: StreamId,
+    pub(in crate::stream) config: &'c Config,
+    pub(in crate::stream) gateway: &'c Gateway,
+    pub(in crate::stream) worker: &'c mut Worker,
+}
+
+impl StreamContext<'_> {
+    /// The context for gateway mode; `None` in policy mode.
+    pub(in crate::stream) fn in_gateway(&mut self) -> Option<GatewayContext<'_>> {
+        Some(GatewayContext {
+            id: self.id,
+            config: self.config,
+            gateway: self.config.gateway.as_ref()?,
+            worker: self.worker,
+        })
+    }
+}

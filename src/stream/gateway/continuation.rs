@@ -1,0 +1,132 @@
+//! What follows when all calls of a fan-out have results.
+
+use std::rc::Rc;
+
+use crate::config::ServerId;
+use crate::gateway::fanout::Fanout;
+use crate::http::Headers;
+use crate::http::Reply;
+use crate::mcp::{Invalid, Message};
+use crate::policy::Refusal;
+use crate::policy::Status;
+use crate::policy::attributes::Attributes;
+use crate::stream::context::GatewayContext;
+use crate::stream::event::{Effect, HostFacts};
+use crate::stream::gateway::initialize::Initialization;
+use crate::stream::gateway::lookup::NameLookup;
+use crate::stream::gateway::route::route_to_opened;
+use crate::stream::gateway::session::session_ended;
+use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::phase::Transition;
+
+/// What follows when all calls have results.
+pub(super) enum Continuation {
+    /// The client gets the merged results.
+    AnswerClient {
+        /// The JSON text of the request's id.
+        id: String,
+        facts: Rc<HostFacts>,
+    },
+    /// The session of a legacy client begins.
+    StartSession(Initialization),
+    /// The session of a legacy client is over.
+    EndSession,
+    /// The lists of several servers show which of them has what the request names.
+    FindServer(Box<SuspendedRequest>, NameLookup),
+    /// The request goes to this server, now that its protocol is known.
+    RouteTo(Box<SuspendedRequest>, ServerId),
+}
+
+/// A request that goes on when it is known where to.
+pub(super) struct SuspendedRequest {
+    headers: Headers,
+    /// The message, as the client sent it.
+    text: String,
+    has_trailers: bool,
+    client: Client,
+    facts: Rc<HostFacts>,
+}
+
+impl Continuation {
+    /// Goes on with the results.
+    pub(super) fn resume(self, cx: &mut GatewayContext<'_>, fanout: Fanout) -> Transition {
+        match self {
+            Self::AnswerClient { id, facts } => answer_client(cx, fanout, &id, &facts),
+            Self::StartSession(initialization) => initialization.finish(cx, fanout),
+            Self::EndSession => Transition::reply(session_ended()),
+            Self::FindServer(request, lookup) => {
+                request.resume(cx, |cx, request| lookup.finish(cx, &fanout, request))
+            }
+            Self::RouteTo(request, server) => request.resume(cx, |cx, request| {
+                route_to_opened(cx, &fanout, request, server)
+            }),
+        }
+    }
+}
+
+/// Answers the client's request `id` with the merged results.
+fn answer_client(
+    cx: &GatewayContext<'_>,
+    fanout: Fanout,
+    id: &str,
+    facts: &HostFacts,
+) -> Transition {
+    let authorization = cx.config.authorization.as_ref();
+    let rights = authorization.map(|authorization| (authorization, &facts.rights));
+    let outcome = fanout.outcome(id, cx.gateway, rights);
+    let mut effects = Vec::new();
+    if outcome.left_out > 0 {
+        // The line has no names: servers choose them, and may put anything in them.
+        let line = format!(
+            "{} entries left out: their names are taken",
+            outcome.left_out
+        );
+        effects.push(Effect::Log(log::Level::Debug, line));
+        let left_out = u64::try_from(outcome.left_out).unwrap_or(u64::MAX);
+        effects.push(Effect::Count(cx.config.metrics.collisions, left_out));
+    }
+    let answered = match outcome.response {
+        Ok(body) => Transition::reply(Reply::json(200, body, Status::Ok.as_str())),
+        Err(refusal) => Transition::refuse(cx.config, &refusal, Some(id)),
+    };
+    answered.after(effects)
+}
+
+impl SuspendedRequest {
+    /// The parts of `request` that are needed to go on with it later.
+    pub(super) fn of(request: &IncomingMessage<'_>) -> Box<Self> {
+        Box::new(Self {
+            headers: request.headers.clone(),
+            text: request.message.text.to_owned(),
+            has_trailers: request.has_trailers,
+            client: request.client.clone(),
+            facts: Rc::clone(request.facts),
+        })
+    }
+
+    /// Reads the message again, and goes on with it.
+    fn resume<'c>(
+        &self,
+        cx: &mut GatewayContext<'c>,
+        then: impl FnOnce(&mut GatewayContext<'c>, IncomingMessage<'_>) -> Result<Transition, Refusal>,
+    ) -> Transition {
+        let Ok(message) = Message::read(&self.text) else {
+            // It was a message before, so this does not happen.
+            let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
+            return Transition::refuse(cx.config, &refusal, None);
+        };
+        let attributes = Attributes::of(&message, &self.headers, &cx.config.rules);
+        let resumed = attributes.and_then(|attributes| {
+            let request = IncomingMessage {
+                message: &message,
+                attributes,
+                client: self.client.clone(),
+                headers: &self.headers,
+                facts: &self.facts,
+                has_trailers: self.has_trailers,
+            };
+            then(cx, request)
+        });
+        resumed.unwrap_or_else(|refusal| Transition::refuse(cx.config, &refusal, message.id()))
+    }
+}

@@ -1,0 +1,265 @@
+//! A message that goes to one server, through Envoy's router: what the server gets.
+
+use std::borrow::Cow;
+
+use crate::config::{Server, ServerId};
+use crate::gateway::routing::request_headers::McpHeaders;
+use crate::gateway::routing::subscriptions::{self, UnusableSubscriptions};
+use crate::gateway::routing::{forwarding, request_headers};
+use crate::gateway::session::{Session, SessionPart};
+use crate::gateway::translate::request::{ModernMeta, UntranslatableRequest, with_id};
+use crate::gateway::translate::sent_message::SentMessage;
+use crate::gateway::translate::session_aliases::SessionAliases;
+use crate::gateway::translate::translation::Translation;
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::gateway::worker::Worker;
+use crate::mcp::json::edit::{self, Edit};
+use crate::mcp::list::ListKind;
+use crate::mcp::{self, Message, json, method};
+use crate::policy::Refusal;
+use crate::policy::attributes::Chosen;
+use crate::policy::export::Export;
+use crate::stream::context::GatewayContext;
+use crate::stream::effects::{
+    change_request_headers, count_call, count_message, export, set_request_headers,
+};
+use crate::stream::event::Effect;
+use crate::stream::gateway::lookup::unknown_method;
+use crate::stream::gateway::route::{Destination, NamedTarget};
+use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::phase::{Phase, Transition};
+use crate::stream::response::routed::RoutedRequest;
+
+/// Forwards a request to a server, under the server's own name for what it names.
+///
+/// # Errors
+/// The request cannot be translated for this server.
+pub(super) fn forward_request(
+    cx: &mut GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+    destination: Destination<'_>,
+    target: Option<NamedTarget<'_>>,
+) -> Result<Transition, Refusal> {
+    let message = request.message;
+    let Destination {
+        server,
+        protocol,
+        lease,
+    } = destination;
+    let (translation, mut edits) = match (&request.client, &protocol) {
+        (Client::Modern, UpstreamProtocol::Modern(version)) => (
+            Translation::modern(server, message),
+            version_edits(message, version)?,
+        ),
+        (Client::Legacy(session), UpstreamProtocol::Legacy(_)) => {
+            if let (None, Some(id)) = (cx.gateway.single_server(), message.id()) {
+                cx.worker.requests.remember(&session.id, id, server.id);
+            }
+            let aliases = session_aliases(cx.worker, session, server, SentMessage::Request)?;
+            let translation = Translation::legacy(server, Some(message), aliases);
+            (translation, Vec::new())
+        }
+        (Client::Legacy(session), UpstreamProtocol::Modern(version)) => {
+            let meta = ModernMeta {
+                protocol_version: version,
+                capabilities: &session.capabilities,
+                info: session.info.as_deref(),
+            };
+            Translation::to_modern(server, message, meta)
+                .map_err(|why| untranslatable(&request, why))?
+        }
+        (Client::Modern, UpstreamProtocol::Legacy(_)) => {
+            let id = cx.worker.next_id();
+            Translation::to_legacy(server, message, &id, (cx.gateway, lease))
+                .map_err(|why| untranslatable(&request, why))?
+        }
+    };
+    edits.extend(rename_edits(server, message, target)?);
+    let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
+    let upstream_name = target.map(|target| target.upstream_name);
+    let name = upstream_name.map(Cow::Borrowed).or(message.name());
+    let session = protocol.session();
+    let version = match &protocol {
+        UpstreamProtocol::Modern(version) => Some(*version),
+        UpstreamProtocol::Legacy(_) => session.map(|session| session.version),
+    };
+    let headers = McpHeaders {
+        method: Some(message.method()),
+        name: name.as_deref(),
+        version: version.map(str::to_owned),
+        session: session.and_then(|session| session.id.as_deref()),
+    };
+    let effects = change_request(cx, request, server, upstream_name, &headers, body)?;
+    Ok(Transition {
+        effects,
+        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+    })
+}
+
+/// Why the server cannot get the request.
+fn untranslatable(request: &IncomingMessage<'_>, why: UntranslatableRequest) -> Refusal {
+    match why {
+        UntranslatableRequest::UnknownMethod => unknown_method(request),
+        UntranslatableRequest::NotARequest => Refusal::Internal,
+    }
+}
+
+/// The edits that put a modern client's message into the `version` that the gateway
+/// speaks with the server.
+fn version_edits(message: &Message<'_>, version: &str) -> Result<Vec<Edit>, Refusal> {
+    let claimed = message
+        .params()
+        .and_then(|params| params.meta.protocol_version);
+    let Some(claimed) = claimed.filter(|text| json::string(text).is_none_or(|it| it != version))
+    else {
+        return Ok(Vec::new());
+    };
+    let edit = Edit::replace(message.text, claimed, json::quoted(version));
+    Ok(vec![edit.ok_or(Refusal::Internal)?])
+}
+
+/// Forwards a client's response to the server that sent the request. `original` is
+/// the server's own id of that request, a JSON text.
+///
+/// # Errors
+/// The server has no part in the session.
+pub(super) fn forward_response(
+    cx: &GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+    session: &Session,
+    server: ServerId,
+    original: &str,
+) -> Result<Transition, Refusal> {
+    let message = request.message;
+    let server = cx.gateway.server(server).ok_or(Refusal::Internal)?;
+    let link = session.part(server.id).and_then(SessionPart::link);
+    let link = link.ok_or(Refusal::UnexpectedResponse)?;
+    let edit = with_id(message, original).ok_or(Refusal::Internal)?;
+    let headers = McpHeaders {
+        method: None,
+        name: None,
+        version: Some(link.version.to_owned()),
+        session: link.id.as_deref(),
+    };
+    let body = edit::apply(message.text, vec![edit]);
+    let effects = change_request(cx, request, server, None, &headers, Some(body))?;
+    let aliases = session_aliases(cx.worker, session, server, SentMessage::Response)?;
+    let translation = Translation::legacy(server, Some(message), aliases);
+    Ok(Transition {
+        effects,
+        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+    })
+}
+
+/// Makes the client's HTTP request one to `server`: with these headers of MCP, and
+/// with this body where it changes.
+fn change_request(
+    cx: &GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+    server: &Server,
+    upstream_name: Option<&str>,
+    headers: &McpHeaders<'_>,
+    body: Option<Vec<u8>>,
+) -> Result<Vec<Effect>, Refusal> {
+    let mut attributes = request.attributes;
+    attributes.route(chosen(server), upstream_name);
+    let mutation = forwarding::header_mutation(request.headers, request.client.era(), server)?;
+    let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
+    let set = request_headers::headers(server, headers, body.as_ref().map(Vec::len));
+    for name in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {
+        if !set.iter().any(|(set, _)| *set == name) {
+            // The client may have sent one that the body does not confirm.
+            effects.push(Effect::RemoveRequestHeader(name.to_owned()));
+        }
+    }
+    effects.extend(set_request_headers(set));
+    if let Some(body) = body {
+        // The request has a content-length now, and must not have both (RFC 9112
+        // section 6.2).
+        effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
+        effects.push(Effect::ReplaceRequestBody(body));
+    }
+    effects.extend(count_message(cx.config, &attributes));
+    effects.extend(count_call(cx.config, server.id));
+    effects.extend(export(Export::of(&attributes, cx.config.storage)?));
+    effects.push(Effect::ClearRouteCache);
+    if request.has_trailers {
+        // Servers get only the headers that the configuration passes on, and no
+        // trailers.
+        effects.push(Effect::RemoveRequestTrailers);
+    }
+    Ok(effects)
+}
+
+/// The server as later filters get it.
+pub(super) fn chosen(server: &Server) -> Chosen {
+    Chosen {
+        server: server.name.clone(),
+        cluster: server.cluster.clone(),
+    }
+}
+
+/// The aliases that a legacy client gets for ids of this server.
+///
+/// # Errors
+/// The worker has no key.
+pub(super) fn session_aliases(
+    worker: &Worker,
+    session: &Session,
+    server: &Server,
+    sent: SentMessage,
+) -> Result<SessionAliases, Refusal> {
+    let sealing = worker.sealing.as_ref().ok_or(Refusal::Internal)?;
+    let link = session.part(server.id).and_then(SessionPart::link);
+    Ok(SessionAliases {
+        keys: sealing.keys().clone(),
+        session: session.id,
+        server: server.id,
+        server_name: server.name.clone(),
+        has_session: link.is_some_and(|link| link.id.is_some()),
+        sent,
+    })
+}
+
+/// The edits that put the server's own names into the message.
+fn rename_edits(
+    server: &Server,
+    message: &Message<'_>,
+    target: Option<NamedTarget<'_>>,
+) -> Result<Vec<Edit>, Refusal> {
+    match target {
+        Some(NamedTarget {
+            target,
+            upstream_name,
+        }) if target.name != upstream_name => Ok(vec![target.rename(upstream_name)]),
+        None if message.method() == method::LISTEN => subscriptions::edits(message, server)
+            .map_err(|why| match why {
+                UnusableSubscriptions::Malformed => Refusal::NameMissing("notifications"),
+                UnusableSubscriptions::Foreign(uri) => {
+                    Refusal::UnknownName(ListKind::Resources, uri)
+                }
+            }),
+        _ => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_is_put_into_the_version_of_its_server() {
+        let request = |version: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{ "name":"t","_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","x":1.0}}}}}}"#
+            )
+        };
+        let text = request("2027-01-01");
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!(version_edits(&message, "2027-01-01"), Ok(Vec::new()));
+        let edits = version_edits(&message, "2026-07-28").unwrap();
+        let edited = String::from_utf8(edit::apply(message.text, edits)).unwrap();
+        assert_eq!(edited, request("2026-07-28"));
+    }
+}

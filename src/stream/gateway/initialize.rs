@@ -1,0 +1,102 @@
+//! `initialize`: how the session of a legacy client begins (MCP 2025-11-25,
+//! "Lifecycle").
+
+use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
+use crate::gateway::routing::call_headers::CallerHeaders;
+use crate::gateway::session::{self, Session};
+use crate::gateway::upstream::client_context::ClientContext;
+use crate::http::Reply;
+use crate::mcp;
+use crate::mcp::message::Params;
+use crate::policy::Refusal;
+use crate::policy::Status;
+use crate::stream::context::GatewayContext;
+use crate::stream::effects::count_and_export;
+use crate::stream::event::Effect;
+use crate::stream::gateway::IncomingMessage;
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::session::required_identity;
+use crate::stream::phase::Transition;
+
+/// An `initialize` request that waits for the servers' answers.
+pub(super) struct Initialization {
+    /// The JSON text of the request's id.
+    id: String,
+    /// The path of the endpoint, which the session is bound to.
+    path: Vec<u8>,
+    /// The identity of the caller, which the session is bound to.
+    identity: Option<String>,
+}
+
+impl Initialization {
+    /// Asks all servers what they offer.
+    ///
+    /// # Errors
+    /// The request lacks an identity, or a header that a server must get.
+    pub(super) fn start(
+        cx: &mut GatewayContext<'_>,
+        request: &IncomingMessage<'_>,
+        id: &str,
+        params: &Params<'_>,
+    ) -> Result<Transition, Refusal> {
+        let headers = request.headers;
+        let identity = required_identity(cx.gateway, headers, request.facts)?;
+        let servers = cx.gateway.server_ids();
+        let carried = CallerHeaders::of(headers, cx.gateway, &servers)?;
+        let requester = Requester {
+            caller: ClientContext::of_initialize(params, carried)?,
+            parts: Vec::new(),
+            who: CallerIdentity::Anyone,
+        };
+        let effects = count_and_export(cx.config, &request.attributes)?;
+        let continuation = Continuation::StartSession(Self {
+            id: id.to_owned(),
+            path: headers.get(":path").unwrap_or_default().to_vec(),
+            identity,
+        });
+        let fanout = start_fanout(cx, Operation::Discover, &servers, requester, continuation);
+        Ok(fanout.after(effects))
+    }
+
+    /// The servers have answered: the client gets its session.
+    pub(super) fn finish(self, cx: &mut GatewayContext<'_>, greeted: Fanout) -> Transition {
+        let refuse = |refusal: &Refusal| Transition::refuse(cx.config, refusal, Some(&self.id));
+        if let Some(refusal) = greeted.refused(cx.gateway) {
+            greeted.given_up(cx.gateway, cx.worker);
+            return refuse(&refusal);
+        }
+        let Some(session) = self.seal_session(cx, &greeted) else {
+            greeted.given_up(cx.gateway, cx.worker);
+            return refuse(&Refusal::Internal);
+        };
+        match greeted.outcome(&self.id, cx.gateway, None).response {
+            Ok(body) => {
+                let reply = Reply::json(200, body, Status::Ok.as_str());
+                let reply = reply.with(mcp::SESSION_HEADER, session);
+                let created = Effect::Count(cx.config.metrics.sessions_created, 1);
+                Transition::reply(reply).after(vec![created])
+            }
+            Err(refusal) => refuse(&refusal),
+        }
+    }
+
+    /// The id of the new session; `None` where it would be too long, or there is no
+    /// key.
+    fn seal_session(&self, cx: &GatewayContext<'_>, greeted: &Fanout) -> Option<String> {
+        let parts = greeted.parts(cx.gateway);
+        let caller = greeted.caller();
+        let nonce = cx.worker.random();
+        let session = Session {
+            id: session::id(&nonce),
+            version: greeted.version(&parts),
+            capabilities: caller.capabilities.clone(),
+            info: caller.info.clone(),
+            parts,
+        };
+        let identity = self.identity.as_deref();
+        let sealing = cx.worker.sealing.as_ref()?;
+        sealing.seal(&session, nonce, &self.path, identity, cx.worker.now())
+    }
+}

@@ -1,0 +1,45 @@
+//! A message of a modern client (MCP 2026-07-28), which has no session.
+
+use crate::gateway::fanout::operation::Operation;
+use crate::mcp::list::ListKind;
+use crate::mcp::message::Content;
+use crate::mcp::method;
+use crate::policy::Refusal;
+use crate::stream::context::GatewayContext;
+use crate::stream::gateway::fanout::start_for_client;
+use crate::stream::gateway::lookup::find_server;
+use crate::stream::gateway::{IncomingMessage, accepted, answer_here, has_cursor};
+use crate::stream::phase::Transition;
+
+/// A message arrived.
+///
+/// # Errors
+/// The message is refused.
+pub(super) fn on_message(
+    cx: &mut GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+) -> Result<Transition, Refusal> {
+    let (id, method, params) = match &request.message.content {
+        Content::Response { .. } => return Err(Refusal::UnexpectedResponse),
+        // Without a session no server knows what it is about.
+        Content::Notification { .. } => {
+            return answer_here(cx, &request.attributes, accepted());
+        }
+        Content::Request { id, method, params } => (*id, method.as_ref(), params),
+    };
+    let operation = match method {
+        method if method::is_legacy_only(method) => {
+            return Err(request.client.unknown_method(method));
+        }
+        method::SERVER_DISCOVER => Operation::Discover,
+        method => match ListKind::of(method) {
+            Some(kind) => Operation::List(kind),
+            None => return find_server(cx, request),
+        },
+    };
+    if has_cursor(params) {
+        return Err(Refusal::Cursor);
+    }
+    let servers = cx.gateway.server_ids();
+    start_for_client(cx, &request, id, operation, &servers)
+}

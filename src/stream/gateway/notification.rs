@@ -1,0 +1,114 @@
+//! Notifications of a legacy client: which servers get them.
+
+use crate::config::{Server, ServerId};
+use crate::gateway::routing::call_headers::CallerHeaders;
+use crate::gateway::session::Session;
+use crate::gateway::translate::ids;
+use crate::gateway::upstream::call::Call;
+use crate::http::Headers;
+use crate::mcp::json::edit;
+use crate::mcp::method;
+use crate::policy::Refusal;
+use crate::stream::context::GatewayContext;
+use crate::stream::gateway::IncomingMessage;
+use crate::stream::gateway::legacy::original_id;
+
+/// The servers that get a notification.
+#[derive(Clone, Copy)]
+enum Recipients {
+    All,
+    One(ServerId),
+}
+
+impl Recipients {
+    fn includes(self, server: &Server) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(id) => server.id == id,
+        }
+    }
+}
+
+/// Sends a notification to the servers that it is about; none may be.
+///
+/// # Errors
+/// The request lacks a header that one of these servers must get.
+pub(super) fn forward_notification(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    session: &Session,
+    method: &str,
+) -> Result<(), Refusal> {
+    let message = request.message;
+    let text = message.text.as_bytes();
+    match method {
+        // The gateway has sent its own when the session began. A second one could
+        // arrive after later messages.
+        method::INITIALIZED => Ok(()),
+        method::PROGRESS => {
+            // It is about a request of one server, which chose the token.
+            let token = ids::reference(message);
+            let original = token.and_then(|token| original_id(cx, session, token));
+            if let Some((server, token)) = original
+                && let Some(edit) = ids::reference_edit(message, &token)
+            {
+                let body = edit::apply(message.text, vec![edit]);
+                let to = Recipients::One(server);
+                return notify_servers(cx, session, to, &body, request.headers);
+            }
+            Ok(())
+        }
+        method::CANCELLED => match cancelled_at(cx, request, session) {
+            Some(server) => {
+                let to = Recipients::One(server);
+                notify_servers(cx, session, to, text, request.headers)
+            }
+            None => Ok(()),
+        },
+        method if method.starts_with("notifications/") => {
+            notify_servers(cx, session, Recipients::All, text, request.headers)
+        }
+        // A request without an id. A server may carry it out all the same, and
+        // policies have not seen it as a request.
+        _ => Ok(()),
+    }
+}
+
+/// The server that the cancelled request went to.
+fn cancelled_at(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    session: &Session,
+) -> Option<ServerId> {
+    let id = ids::reference(request.message)?;
+    match cx.gateway.single_server() {
+        Some(server) => Some(server.id),
+        None => cx.worker.requests.server(&session.id, id),
+    }
+}
+
+/// Sends a notification to those legacy servers of the session that are among the
+/// recipients.
+///
+/// # Errors
+/// The request lacks a header that one of these servers must get.
+fn notify_servers(
+    cx: &mut GatewayContext<'_>,
+    session: &Session,
+    to: Recipients,
+    message: &[u8],
+    headers: &Headers,
+) -> Result<(), Refusal> {
+    let servers = cx.gateway.servers.iter();
+    let notified: Vec<_> = servers
+        .filter(|server| to.includes(server))
+        .filter_map(|server| Some((server, session.part(server.id)?.link()?)))
+        .collect();
+    let ids: Vec<ServerId> = notified.iter().map(|(server, _)| server.id).collect();
+    let carried = CallerHeaders::of(headers, cx.gateway, &ids)?;
+    for (server, link) in notified {
+        let call = Call::tell(server, &link, message.to_vec(), &carried);
+        cx.worker.outbox.push(call);
+    }
+    Ok(())
+}

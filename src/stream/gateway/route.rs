@@ -1,0 +1,161 @@
+//! A request whose server is known: in which protocol version, and in which
+//! session, it goes there.
+
+use std::rc::Rc;
+
+use crate::config::{Gateway, Server, ServerId};
+use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::operation::Operation;
+use crate::gateway::routing::names;
+use crate::gateway::routing::target::Target;
+use crate::gateway::session::{Session, SessionPart};
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::gateway::worker::Worker;
+use crate::gateway::worker::session_pool::SessionLease;
+use crate::mcp::era::Era;
+use crate::policy::Refusal;
+use crate::stream::context::GatewayContext;
+use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
+use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::forward::forward_request;
+use crate::stream::gateway::lookup::{target_of, unknown_method};
+use crate::stream::gateway::session::requester_for;
+use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::phase::Transition;
+
+/// Where a request goes.
+pub(super) struct Destination<'s> {
+    pub(super) server: &'s Server,
+    pub(super) protocol: UpstreamProtocol,
+    /// The gateway's own session, to be given back when the request is over.
+    pub(super) lease: Option<SessionLease>,
+}
+
+/// What a request names.
+#[derive(Clone, Copy)]
+pub(super) struct NamedTarget<'a> {
+    /// As the client names it.
+    pub(super) target: &'a Target<'a>,
+    /// As the server names it.
+    pub(super) upstream_name: &'a str,
+}
+
+impl<'a> NamedTarget<'a> {
+    /// The target with the name that the server has for it.
+    pub(super) fn of(gateway: &Gateway, target: &'a Target<'a>) -> Self {
+        let (_, upstream_name) =
+            names::possible_owners(&gateway.servers, target.kind, &target.name);
+        Self {
+            target,
+            upstream_name,
+        }
+    }
+}
+
+/// Routes a request to `server`. If the protocol version of the server is not known
+/// or a session is needed, calls to the server come first.
+///
+/// # Errors
+/// The request cannot go to this server.
+pub(super) fn route_to_server(
+    cx: &mut GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+    server: &Server,
+    target: Option<NamedTarget<'_>>,
+) -> Result<Transition, Refusal> {
+    let era = cx.worker.servers.era(server);
+    let protocol = match &request.client {
+        Client::Legacy(session) => session_protocol(cx.worker, session, server)?,
+        Client::Modern if era == Some(Era::Modern) => {
+            let preferred = request.attributes.protocol_version.as_deref();
+            let version = cx.worker.servers.modern_version(&server.name, preferred);
+            version.map(UpstreamProtocol::Modern)
+        }
+        Client::Modern => None,
+    };
+    if let Some(protocol) = protocol {
+        let destination = Destination {
+            server,
+            protocol,
+            lease: None,
+        };
+        return forward_request(cx, request, destination, target);
+    }
+    let is_modern_client = matches!(request.client, Client::Modern);
+    if is_modern_client && era == Some(Era::Legacy) && target.is_none() {
+        return Err(unknown_method(&request));
+    }
+    let servers = [server.id];
+    let requester = requester_for(cx, &request, &servers)?;
+    let continuation = Continuation::RouteTo(SuspendedRequest::of(&request), server.id);
+    Ok(start_fanout(
+        cx,
+        Operation::Open,
+        &servers,
+        requester,
+        continuation,
+    ))
+}
+
+/// The protocol that the server has in a legacy client's session; `None` where a
+/// modern server has to be asked for its versions first.
+fn session_protocol(
+    worker: &Worker,
+    session: &Session,
+    server: &Server,
+) -> Result<Option<UpstreamProtocol>, Refusal> {
+    let part = session.part(server.id);
+    if let Some(SessionPart::Modern { .. }) = part {
+        let version = worker.servers.modern_version(&server.name, None);
+        return Ok(version.map(UpstreamProtocol::Modern));
+    }
+    let upstream = part.and_then(SessionPart::link).ok_or_else(|| {
+        Refusal::Servers(vec![format!(
+            "server {} did not answer when the session began: initialize anew",
+            server.name
+        )])
+    })?;
+    Ok(Some(UpstreamProtocol::Legacy(Some(Rc::new(upstream)))))
+}
+
+/// The calls to the server have results: its protocol version is known, and the
+/// gateway has a session if it needs one.
+///
+/// # Errors
+/// The server failed, or cannot answer this request.
+pub(super) fn route_to_opened(
+    cx: &mut GatewayContext<'_>,
+    fanout: &Fanout,
+    request: IncomingMessage<'_>,
+    server: ServerId,
+) -> Result<Transition, Refusal> {
+    let server = cx.gateway.server(server).ok_or(Refusal::Internal)?;
+    let opened = fanout.opened(cx.gateway);
+    let (protocol, lease) = opened.map_err(|failure| failure.refusal(&server.name))?;
+    let destination = Destination {
+        server,
+        protocol,
+        lease: lease.clone(),
+    };
+    let routed = forward_to_opened(cx, request, destination);
+    if let (Err(_), Some(lease)) = (&routed, lease) {
+        cx.worker.release(&lease, cx.gateway);
+    }
+    routed
+}
+
+fn forward_to_opened(
+    cx: &mut GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+    destination: Destination<'_>,
+) -> Result<Transition, Refusal> {
+    let target = target_of(&request)?;
+    // The gateway can translate only methods that name something. Others are refused
+    // here: a legacy server would answer with status 200, and this error has 404.
+    if target.is_none() && matches!(destination.protocol, UpstreamProtocol::Legacy(_)) {
+        return Err(unknown_method(&request));
+    }
+    let target = target.as_ref();
+    let target = target.map(|target| NamedTarget::of(cx.gateway, target));
+    forward_request(cx, request, destination, target)
+}

@@ -1,0 +1,99 @@
+//! The phases of a request, and how a handler moves it to the next one.
+
+use super::effects;
+use super::event::{Effect, Flow};
+use super::gateway::fanout::FanoutRequest;
+use super::request::body::BufferedRequest;
+use super::response::routed::RoutedRequest;
+use crate::config::Config;
+use crate::http::Reply;
+use crate::policy::Refusal;
+
+/// How far a request has come.
+#[derive(Default)]
+pub(in crate::stream) enum Phase {
+    /// Its headers have not arrived.
+    #[default]
+    New,
+    /// The rest of its body has not arrived.
+    Buffering(BufferedRequest),
+    /// It waits for the results of calls to servers.
+    Fanout(FanoutRequest),
+    /// It goes through Envoy, and this filter does not read the response.
+    Released,
+    /// It went to a server, and this filter reads the response.
+    Routed(RoutedRequest),
+    /// This filter has answered it.
+    Answered,
+}
+
+impl Phase {
+    /// Whether the request goes on. `passes_headers`: its headers have just
+    /// arrived, and the configuration says that headers do not wait for the body.
+    pub(in crate::stream) fn flow(&self, passes_headers: bool) -> Flow {
+        match self {
+            Self::Buffering(_) if passes_headers => Flow::Continue,
+            Self::New | Self::Released | Self::Routed(_) => Flow::Continue,
+            Self::Buffering(_) | Self::Fanout(_) | Self::Answered => Flow::Hold,
+        }
+    }
+
+    /// The name of the phase, for `Debug`.
+    pub(in crate::stream) fn name(&self) -> &'static str {
+        match self {
+            Self::New => "New",
+            Self::Buffering(_) => "Buffering",
+            Self::Fanout(_) => "Fanout",
+            Self::Released => "Released",
+            Self::Routed(_) => "Routed",
+            Self::Answered => "Answered",
+        }
+    }
+}
+
+/// What a handler of the request decides: what to do, and the phase after it.
+pub(in crate::stream) struct Transition {
+    pub(in crate::stream) effects: Vec<Effect>,
+    pub(in crate::stream) next: Phase,
+}
+
+impl Transition {
+    /// Nothing happens.
+    pub(in crate::stream) fn stay(phase: Phase) -> Self {
+        Self {
+            effects: Vec::new(),
+            next: phase,
+        }
+    }
+
+    /// The request goes on after `effects`.
+    pub(in crate::stream) fn release(effects: Vec<Effect>) -> Self {
+        Self {
+            effects,
+            next: Phase::Released,
+        }
+    }
+
+    /// This filter answers the request.
+    pub(in crate::stream) fn reply(reply: Reply) -> Self {
+        Self {
+            effects: vec![Effect::Reply(reply)],
+            next: Phase::Answered,
+        }
+    }
+
+    /// This filter answers the request with an error; `id` is the JSON text of the
+    /// request's id, where it is known. Access logs get the reason.
+    pub(in crate::stream) fn refuse(config: &Config, refusal: &Refusal, id: Option<&str>) -> Self {
+        Self::reply(refusal.reply(id)).after(effects::note_refusal(config, refusal))
+    }
+
+    /// The same with `earlier` effects first.
+    pub(in crate::stream) fn after(self, mut earlier: Vec<Effect>) -> Self {
+        earlier.extend(self.effects);
+        Self {
+            effects: earlier,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `authorization`: whether a caller may send a message, and in policy mode
+//! which entries of a list it sees.
+
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::gateway::translate::translation::Translation;
+use crate::http::Headers;
+use crate::mcp::Message;
+use crate::mcp::list::ListKind;
+use crate::policy::Refusal;
+use crate::policy::access::Access;
+use crate::stream::event::{Effect, HostFacts};
+use crate::stream::phase::{Phase, Transition};
+use crate::stream::response::routed::RoutedRequest;
+
+/// Checks that the caller may send `message`.
+///
+/// # Errors
+/// It may not.
+pub(in crate::stream) fn authorize(
+    config: &Config,
+    message: &Message<'_>,
+    facts: &HostFacts,
+) -> Result<(), Refusal> {
+    match &config.authorization {
+        Some(authorization) => authorization.permit(&facts.rights, &Access::of(message)?),
+        None => Ok(()),
+    }
+}
+
+/// In policy mode: the request whose response, a list, must show only what the
+/// caller may use. `None` where the response is not filtered.
+pub(in crate::stream) fn filter_list(
+    config: &Rc<Config>,
+    message: &Message<'_>,
+    facts: &HostFacts,
+) -> Option<RoutedRequest> {
+    config.authorization.as_ref()?;
+    let kind = ListKind::of(message.method())?;
+    let id = message.id()?.to_owned();
+    Some(filtered(config, facts, Some((kind, id))))
+}
+
+/// In policy mode: a request that is not read. A legacy server may answer a GET
+/// with a stream that repeats a list.
+pub(in crate::stream) fn pass_unread(
+    config: &Rc<Config>,
+    headers: &Headers,
+    facts: &HostFacts,
+) -> Transition {
+    if config.authorization.is_none() || headers.get(":method") != Some(b"GET") {
+        return Transition::release(Vec::new());
+    }
+    Transition {
+        effects: vec![refuse_compression()],
+        next: Phase::Routed(filtered(config, facts, None)),
+    }
+}
+
+/// Without `hold` the headers go on before the message is known, so any message
+/// may be the request for a list.
+pub(in crate::stream) fn prepare_filtering(config: &Config) -> Option<Effect> {
+    let may_filter = config.authorization.is_some() && !config.hold;
+    may_filter.then(refuse_compression)
+}
+
+/// The filter cannot read a compressed response.
+pub(in crate::stream) fn refuse_compression() -> Effect {
+    Effect::RemoveRequestHeader("accept-encoding".to_owned())
+}
+
+fn filtered(
+    config: &Rc<Config>,
+    facts: &HostFacts,
+    list: Option<(ListKind, String)>,
+) -> RoutedRequest {
+    let translation = Translation::policy_mode(Rc::clone(config), facts.rights.clone(), list);
+    RoutedRequest::to_upstream(translation)
+}

@@ -1,0 +1,148 @@
+//! A request whose body is read.
+
+use std::rc::Rc;
+
+use crate::config::{AttributeSource, Config};
+use crate::http::Headers;
+use crate::mcp::message::ParseError;
+use crate::mcp::{Invalid, Message, json};
+use crate::policy::Refusal;
+use crate::policy::attributes::Attributes;
+use crate::policy::claim::Claim;
+use crate::policy::export::Export;
+use crate::stream::context::StreamContext;
+use crate::stream::effects::{count_message, export};
+use crate::stream::event::{Effect, HostFacts};
+use crate::stream::gateway;
+use crate::stream::phase::{Phase, Transition};
+use crate::stream::request::classify::trusts_headers;
+use crate::stream::request::{authorization, is_strict, policy};
+
+/// What is known of a request while its body arrives.
+pub(in crate::stream) struct BufferedRequest {
+    pub(in crate::stream) headers: Headers,
+    pub(in crate::stream) facts: Rc<HostFacts>,
+    /// What later filters were told from the headers. The body must confirm it.
+    pub(in crate::stream) claim: Option<Claim>,
+}
+
+impl BufferedRequest {
+    /// Starts to read the body, unless the headers are enough. `end` when there is
+    /// no body.
+    pub(in crate::stream) fn start(
+        cx: &mut StreamContext<'_>,
+        headers: Headers,
+        facts: Rc<HostFacts>,
+        end: bool,
+    ) -> Transition {
+        let config = cx.config;
+        let mut effects: Vec<Effect> = authorization::prepare_filtering(config)
+            .into_iter()
+            .collect();
+        let claim = trusts_headers(config)
+            .then(|| Claim::of(&headers))
+            .flatten();
+        if let Some(claim) = &claim {
+            let attributes = Attributes::claimed(claim, &config.rules);
+            match policy::export_attributes(config, &attributes, true) {
+                Ok(exported) => effects.extend(exported),
+                Err(refusal) => return Transition::refuse(config, &refusal, None),
+            }
+            effects.extend(count_message(config, &attributes));
+            if config.attribute_source == AttributeSource::Headers {
+                return Transition::release(effects);
+            }
+        }
+        let length = headers.text("content-length");
+        let announced = length.and_then(|length| length.parse().ok());
+        let request = Self {
+            headers,
+            facts,
+            claim,
+        };
+        match request.on_body_part(config, announced.unwrap_or(0)) {
+            Transition {
+                next: Phase::Buffering(request),
+                ..
+            } if end => request.on_end(cx, b"", false),
+            transition => transition,
+        }
+        .after(effects)
+    }
+
+    /// A part of the body arrived: the body has at least `size` bytes.
+    pub(in crate::stream) fn on_body_part(self, config: &Config, size: usize) -> Transition {
+        match config.max_request_body_size {
+            Some(limit) if size > limit => {
+                self.refuse_unread(config, &Refusal::BodyTooLarge(limit), None)
+            }
+            _ => Transition::stay(Phase::Buffering(self)),
+        }
+    }
+
+    /// The whole body arrived, and perhaps trailers.
+    pub(in crate::stream) fn on_end(
+        self,
+        cx: &mut StreamContext<'_>,
+        body: &[u8],
+        has_trailers: bool,
+    ) -> Transition {
+        let config = cx.config;
+        let request = match self.on_body_part(config, body.len()) {
+            Transition {
+                next: Phase::Buffering(request),
+                ..
+            } => request,
+            refused => return refused,
+        };
+        if request.headers.get(":method") != Some(b"POST")
+            && let Some(mut cx) = cx.in_gateway()
+        {
+            return gateway::listening::on_request(&mut cx, &request, body, has_trailers);
+        }
+        let message = match parse(config, body) {
+            Ok(message) => message,
+            Err(error) => {
+                return request.refuse_unread(config, &Refusal::Body(error.why), error.id);
+            }
+        };
+        if let Some(endpoint) = cx.endpoint {
+            endpoint.set_request_id(message.id());
+        }
+        let handled = match cx.in_gateway() {
+            Some(mut cx) => gateway::on_message(&mut cx, &request, &message, has_trailers),
+            None => policy::on_message(config, &request, &message),
+        };
+        handled.unwrap_or_else(|refusal| Transition::refuse(config, &refusal, message.id()))
+    }
+
+    /// Handles a body that is not a message. Where only MCP may pass it is refused;
+    /// elsewhere the request passes, and access logs get the reason. A request is
+    /// always refused if later filters already believe its headers, or if two
+    /// readers could understand its body differently.
+    fn refuse_unread(self, config: &Config, refusal: &Refusal, id: Option<&str>) -> Transition {
+        let is_ambiguous = matches!(refusal, Refusal::Body(Invalid::DuplicateKey(_)));
+        if self.claim.is_some() || is_strict(config) || is_ambiguous {
+            return Transition::refuse(config, refusal, id);
+        }
+        let status = Export::status(refusal.status(), config.storage);
+        Transition::release(export(status).collect())
+    }
+}
+
+/// Reads the body. With `rejectDuplicateKeys` no object in it, at any depth, may
+/// have a key twice.
+fn parse<'b>(config: &Config, body: &'b [u8]) -> Result<Message<'b>, ParseError<'b>> {
+    let parsed = Message::parse(body);
+    let is_json = |error: &ParseError<'_>| !matches!(error.why, Invalid::NotJson(_));
+    if !config.reject_duplicate_keys || !parsed.as_ref().map_or_else(is_json, |_| true) {
+        return parsed;
+    }
+    match std::str::from_utf8(body).map(json::unique) {
+        Ok(Ok(true)) => parsed,
+        _ => Err(ParseError {
+            why: Invalid::DuplicateKey("the body, or it is nested too deeply to tell"),
+            id: parsed.map_or_else(|error| error.id, |message| message.id()),
+        }),
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether a request to an endpoint is read, passes unread, or is refused, by
+//! its headers.
+
+use crate::config::{AttributeSource, Config};
+use crate::http::{Headers, media_type};
+use crate::policy::Refusal;
+use crate::policy::claim::Claim;
+use crate::policy::traffic::{self, Class};
+use crate::stream::gateway::listening;
+use crate::stream::request::is_strict;
+
+/// The class of a request with these headers.
+pub(in crate::stream) fn classify(config: &Config, headers: &Headers, has_body: bool) -> Class {
+    if let Some(gateway) = &config.gateway
+        && let Some(refusal) = listening::refuse_method(config, gateway, headers)
+    {
+        return Class::Refused(refusal);
+    }
+    match traffic::classify(headers, has_body, is_strict(config)) {
+        // Later filters believe its headers, so its body must confirm them.
+        Class::Unread if is_trusted_post(config, headers) => {
+            if has_body {
+                Class::Refused(Refusal::ContentType)
+            } else {
+                Class::Message
+            }
+        }
+        Class::Refused(Refusal::HttpMethod(_)) if config.cors.is_some() => {
+            Class::Refused(Refusal::HttpMethod("GET, POST, DELETE, OPTIONS"))
+        }
+        // In gateway mode GET and DELETE are about a session.
+        Class::Unread if config.gateway.is_some() => Class::Message,
+        class => class,
+    }
+}
+
+/// Whether it is a POST of JSON whose headers later filters believe.
+fn is_trusted_post(config: &Config, headers: &Headers) -> bool {
+    headers.get(":method") == Some(b"POST")
+        && media_type::is_json(headers)
+        && config.attribute_source == AttributeSource::Verify
+        && trusts_headers(config)
+        && Claim::of(headers).is_some()
+}
+
+/// Whether later filters get what the headers say, before the body was read.
+pub(in crate::stream) fn trusts_headers(config: &Config) -> bool {
+    match config.attribute_source {
+        AttributeSource::Body => false,
+        AttributeSource::Verify => !config.hold,
+        AttributeSource::Headers => true,
+    }
+}

@@ -1,0 +1,120 @@
+//! The headers of a request: whether it is for this filter, and what can be
+//! answered without its body.
+
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::http::cors::Cors;
+use crate::http::protected_resource::{self, ProtectedResource};
+use crate::http::{Headers, Reply};
+use crate::policy::Refusal;
+use crate::policy::export;
+use crate::policy::traffic::{Class, TrafficMode};
+use crate::stream::context::StreamContext;
+use crate::stream::endpoint::Endpoint;
+use crate::stream::event::{Effect, HostFacts};
+use crate::stream::phase::Transition;
+use crate::stream::request::authorization;
+use crate::stream::request::body::BufferedRequest;
+use crate::stream::request::classify::classify;
+
+/// The headers of the request arrived; `end` when it has no body.
+pub(in crate::stream) fn on_headers(
+    cx: &mut StreamContext<'_>,
+    headers: Headers,
+    facts: HostFacts,
+    end: bool,
+) -> Transition {
+    let effects = remove_forged(&headers);
+    decide(cx, headers, facts, end).after(effects)
+}
+
+/// Removes what only this filter may set. It comes before everything else, and
+/// for every path: later filters trust these headers.
+fn remove_forged(headers: &Headers) -> Vec<Effect> {
+    let forged = export::HEADERS.iter();
+    let forged = forged.filter(|name| headers.get(name).is_some());
+    let mut effects: Vec<Effect> = forged
+        .map(|name| Effect::RemoveRequestHeader((*name).to_owned()))
+        .collect();
+    if !effects.is_empty() {
+        // Envoy may have selected the route by one of them.
+        effects.push(Effect::ClearRouteCache);
+    }
+    effects
+}
+
+fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: bool) -> Transition {
+    let config = cx.config;
+    let path = headers.get(":path").unwrap_or_default();
+    let is_endpoint = config.endpoints.contains(path);
+    let described = described_resource(config, path);
+    if !is_endpoint && described.is_none() {
+        return Transition::release(Vec::new());
+    }
+    let endpoint = Endpoint::of(config, &headers, described.is_some());
+    let endpoint = cx.endpoint.insert(endpoint);
+    if let Some(cors) = endpoint.cors(config)
+        && let Some(answered) = answer_for_cors(config, cors, &headers)
+    {
+        return answered;
+    }
+    if let (Some(oauth), Some(described)) = (&config.oauth, described) {
+        return send_metadata(config, endpoint, &oauth.resource, &headers, described);
+    }
+    if !is_endpoint || config.traffic_mode == TrafficMode::Noop {
+        return Transition::release(Vec::new());
+    }
+    match classify(config, &headers, !end) {
+        Class::Unread => authorization::pass_unread(config, &headers, &facts),
+        Class::Refused(refusal) => Transition::refuse(config, &refusal, None),
+        Class::Message => BufferedRequest::start(cx, headers, Rc::new(facts), end),
+    }
+}
+
+/// The path of the resource whose metadata are at `path` (RFC 9728 section 3.1),
+/// if it is one of this filter's.
+fn described_resource<'p>(config: &Config, path: &'p [u8]) -> Option<&'p [u8]> {
+    let oauth = config.oauth.as_ref();
+    protected_resource::described(path).filter(|resource| {
+        resource.is_empty()
+            || config.endpoints.contains(resource)
+            || oauth.is_some_and(|oauth| oauth.resource.is_at(resource))
+    })
+}
+
+/// The answer that CORS demands, if the request must not go on.
+fn answer_for_cors(config: &Config, cors: &Cors, headers: &Headers) -> Option<Transition> {
+    if !cors.allows(headers) {
+        return Some(Transition::refuse(config, &Refusal::Origin, None));
+    }
+    if !Cors::is_preflight(headers) {
+        return None;
+    }
+    let counted = Effect::Count(config.metrics.preflight, 1);
+    let reply = Transition::reply(cors.preflight(headers));
+    Some(reply.after(vec![counted]))
+}
+
+/// Answers with the metadata of the resource at the path `described`.
+fn send_metadata(
+    config: &Config,
+    endpoint: &Endpoint,
+    resource: &ProtectedResource,
+    headers: &Headers,
+    described: &[u8],
+) -> Transition {
+    if !matches!(headers.get(":method"), Some(b"GET" | b"HEAD")) {
+        let refusal = Refusal::HttpMethod("GET, HEAD, OPTIONS");
+        return Transition::refuse(config, &refusal, None);
+    }
+    let requested = endpoint.resource.as_ref();
+    match requested.and_then(|requested| resource.metadata(requested, described)) {
+        // Envoy removes the body for HEAD. The document depends on the name by
+        // which this client knows the resource, so caches must not keep it.
+        Some(document) => Transition::reply(
+            Reply::json(200, document, "mcp_protected_resource").with("cache-control", "no-store"),
+        ),
+        None => Transition::refuse(config, &Refusal::Host, None),
+    }
+}
