@@ -1,247 +1,340 @@
-//! `authorization`: as it is written, and compiled.
+//! `authorization`: which callers may send which messages.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::fields::{Fields, Read, one_of};
-use super::oauth::is_scope;
-use super::session::Metadata;
+use super::fields::{Fields, FromValue, NonEmptyVec, one_of};
+use super::metadata_key::MetadataKeySpec;
+use super::oauth::Scope;
+use super::text::NonEmptyText;
 use super::{ConfigError, expression};
 use crate::mcp::method::{self, Subject};
 use crate::policy::authorization::{
-    Action, Authorization, AuthorizationRule, Expression, RequiredScopes, ScopesSource, is_open,
+    Action, Authorization, AuthorizationRule, Expression, RequiredScopes, ScopesSource,
 };
 use crate::policy::glob::Glob;
 
-/// `authorization` as it is written.
-pub(super) struct Wire {
+/// Which callers may send which messages. The first rule that matches a message
+/// decides. What a caller may not use, lists do not show to it. A denied message
+/// gets 403. Authentication must come before this filter.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields, default)
+)]
+pub(super) struct AuthorizationSpec {
+    /// What happens to a message that no rule matches. `initialize`,
+    /// `server/discover`, `ping`, lists and notifications stay allowed: only a rule
+    /// that names them in `methods` can deny them.
     default_action: Action,
-    scopes_from: Option<Metadata>,
-    rules: Vec<WireRule>,
+    /// Where an earlier filter left the caller's scopes, for rules with
+    /// `requiredScopes`: a text with blanks between the scopes, or a list of texts.
+    ///
+    /// Default: each rule with `requiredScopes` needs its own `scopesFrom`.
+    scopes_from: Option<MetadataKeySpec>,
+    /// The rules, in the order in which they are tried.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
+    rules: Vec<AuthorizationRuleSpec>,
 }
 
-struct WireRule {
-    name: Option<String>,
+impl Default for AuthorizationSpec {
+    fn default() -> Self {
+        Self {
+            // An operator who forgets this field notices it.
+            default_action: Action::Deny,
+            scopes_from: None,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// A rule. It matches a message if all of `methods`, the names and `when` match.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields)
+)]
+struct AuthorizationRuleSpec {
+    /// A name for the reader. No two rules may have the same.
+    name: Option<NonEmptyText>,
+    /// What the rule does with a message that it matches.
     action: Action,
-    methods: Option<Vec<String>>,
-    tools: Option<Vec<String>>,
-    prompts: Option<Vec<String>>,
-    resources: Option<Vec<String>>,
+    /// The JSON-RPC methods; `*` in a pattern stands for any text.
+    ///
+    /// Default: the methods that are about the names of this rule (`tools`:
+    /// `tools/call` and the `tasks/*` of such a call; `prompts`: `prompts/get`,
+    /// `completion/complete`; `resources`: `resources/read`, `resources/subscribe`,
+    /// `resources/unsubscribe`, `completion/complete`, `subscriptions/listen`), or all
+    /// methods if it has no names.
+    methods: Option<NonEmptyVec<NonEmptyText>>,
+    /// The tools, by the names that clients see (with prefix); `*` in a pattern
+    /// stands for any text.
+    ///
+    /// Default: the rule is not about tools.
+    tools: Option<NonEmptyVec<NonEmptyText>>,
+    /// The prompts, by the names that clients see (with prefix); `*` in a pattern
+    /// stands for any text.
+    ///
+    /// Default: the rule is not about prompts.
+    prompts: Option<NonEmptyVec<NonEmptyText>>,
+    /// The resources and resource templates, by the URIs that clients see (with the
+    /// server's name); `*` in a pattern stands for any text.
+    ///
+    /// Default: the rule is not about resources.
+    resources: Option<NonEmptyVec<NonEmptyText>>,
+    /// An expression in CEL about the caller, such as
+    /// `'admin' in metadata.filter_metadata['envoy.filters.http.jwt_authn']['jwt']['groups']`.
+    /// Envoy evaluates it once for each request, with its own attributes. It must
+    /// not name what the filter shows of the message (`filter_state['wasm.mcp…']`,
+    /// `mcp_proxy`, `x-mcp-*`, `mcp-*`). If the evaluation fails, the rule matches
+    /// if its action is `DENY`, and does not match if it is `ALLOW`.
+    ///
+    /// Default: the rule is about every caller.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"\S")))]
     when: Option<String>,
-    required_scopes: Option<Vec<String>>,
-    scopes_from: Option<Metadata>,
+    /// The scopes that the caller must have, all of them. If one is missing, the
+    /// message is denied with a challenge that names these scopes, and later rules
+    /// are not tried. Only with the action `ALLOW`. Needs `scopesFrom`, here or in
+    /// `authorization`.
+    required_scopes: Option<NonEmptyVec<Scope>>,
+    /// Where an earlier filter left the caller's scopes, in place of
+    /// `authorization.scopesFrom`.
+    scopes_from: Option<MetadataKeySpec>,
 }
 
-impl Read for Wire {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl FromValue for AuthorizationSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         Fields::read(path, value, |fields| {
-            Ok(Self {
-                // Who forgets it finds out.
-                default_action: fields.or("defaultAction", Action::Deny)?,
-                scopes_from: fields.take("scopesFrom")?,
-                rules: fields.or("rules", Vec::new())?,
-            })
+            let mut spec = Self::default();
+            fields.set("defaultAction", &mut spec.default_action)?;
+            fields.set("scopesFrom", &mut spec.scopes_from)?;
+            fields.set("rules", &mut spec.rules)?;
+            Ok(spec)
         })
     }
 }
 
-impl Read for WireRule {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl FromValue for AuthorizationRuleSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         Fields::read(path, value, |fields| {
-            Ok(Self {
-                name: fields.take("name")?,
+            let mut spec = Self {
+                name: None,
                 action: fields.required("action")?,
-                methods: fields.take("methods")?,
-                tools: fields.take("tools")?,
-                prompts: fields.take("prompts")?,
-                resources: fields.take("resources")?,
-                when: fields.take("when")?,
-                required_scopes: fields.take("requiredScopes")?,
-                scopes_from: fields.take("scopesFrom")?,
-            })
+                methods: None,
+                tools: None,
+                prompts: None,
+                resources: None,
+                when: None,
+                required_scopes: None,
+                scopes_from: None,
+            };
+            fields.set("name", &mut spec.name)?;
+            fields.set("methods", &mut spec.methods)?;
+            fields.set("tools", &mut spec.tools)?;
+            fields.set("prompts", &mut spec.prompts)?;
+            fields.set("resources", &mut spec.resources)?;
+            fields.set("when", &mut spec.when)?;
+            fields.set("requiredScopes", &mut spec.required_scopes)?;
+            fields.set("scopesFrom", &mut spec.scopes_from)?;
+            Ok(spec)
         })
     }
 }
 
-impl Read for Action {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl FromValue for Action {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         one_of(path, value, &[("ALLOW", Self::Allow), ("DENY", Self::Deny)])
     }
 }
 
-/// The rules, compiled; what is allowed but hardly meant is added to `warnings`.
-pub(super) fn check(wire: &Wire, warnings: &mut Vec<String>) -> Result<Authorization, ConfigError> {
-    let mut made = Authorization {
-        default: wire.default_action,
-        rules: Vec::with_capacity(wire.rules.len()),
-        expressions: Vec::new(),
-        sources: Vec::new(),
-    };
-    let mut names = HashSet::new();
-    for (at, rule) in wire.rules.iter().enumerate() {
-        let at = format!("authorization.rules[{at}]");
-        if let Some(name) = &rule.name {
-            let refused = |why: String| Err(ConfigError::new(format!("{at}.name"), why));
-            if name.is_empty() {
-                return refused("must not be empty: leave it out".to_owned());
+impl AuthorizationSpec {
+    /// Compiles the rules. What is allowed, but has no effect, is added to
+    /// `warnings`.
+    ///
+    /// # Errors
+    /// A rule that cannot mean anything, or two with the same name.
+    pub(super) fn check(&self, warnings: &mut Vec<String>) -> Result<Authorization, ConfigError> {
+        let mut made = Authorization {
+            default: self.default_action,
+            rules: Vec::with_capacity(self.rules.len()),
+            expressions: Vec::new(),
+            sources: Vec::new(),
+        };
+        let mut names = HashSet::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            let at = format!("authorization.rules[{at}]");
+            if let Some(name) = rule.name.as_ref().map(NonEmptyText::as_str)
+                && !names.insert(name)
+            {
+                return Err(ConfigError::new(
+                    format!("{at}.name"),
+                    format!("{name:?} is used twice"),
+                ));
             }
-            if !names.insert(name.as_str()) {
-                return refused(format!("{name:?} stands twice"));
-            }
+            let compiled = rule.compile(&at, self.scopes_from.as_ref(), &mut made)?;
+            warnings.extend(rule.without_effect(&at, &compiled));
+            warnings.extend(rule.never_matches(&at, &compiled, &made.rules));
+            made.rules.push(compiled);
         }
-        let compiled = compile(&at, rule, wire.scopes_from.as_ref(), &mut made)?;
-        warn(&at, rule, &compiled, &made.rules, warnings);
-        made.rules.push(compiled);
+        Ok(made)
     }
-    Ok(made)
 }
 
-fn compile(
-    at: &str,
-    wire: &WireRule,
-    scopes_from: Option<&Metadata>,
-    made: &mut Authorization,
-) -> Result<AuthorizationRule, ConfigError> {
-    let globs = |name: &str, texts: &Option<Vec<String>>| {
-        let texts = listed(&format!("{at}.{name}"), texts.as_deref())?;
-        Ok(texts.iter().map(|text| Glob::new(text)).collect())
-    };
-    let when = match &wire.when {
-        Some(text) => {
-            let field = format!("{at}.when");
-            expression::check(&field, text)?;
+impl AuthorizationRuleSpec {
+    /// The rule, which is at the path `at`. `made` gets its expression and the
+    /// place of its scopes.
+    fn compile(
+        &self,
+        at: &str,
+        scopes_from: Option<&MetadataKeySpec>,
+        made: &mut Authorization,
+    ) -> Result<AuthorizationRule, ConfigError> {
+        Ok(AuthorizationRule {
+            action: self.action,
+            methods: globs(self.methods.as_ref()),
+            tools: globs(self.tools.as_ref()),
+            prompts: globs(self.prompts.as_ref()),
+            resources: globs(self.resources.as_ref()),
+            when: self.expression(at, &mut made.expressions)?,
+            required: self.required(at, scopes_from, &mut made.sources)?,
+        })
+    }
+
+    /// The place of `when` among the `expressions`, each of which is there once.
+    fn expression(
+        &self,
+        at: &str,
+        expressions: &mut Vec<Expression>,
+    ) -> Result<Option<usize>, ConfigError> {
+        let Some(text) = &self.when else {
+            return Ok(None);
+        };
+        let field = format!("{at}.when");
+        expression::check(&field, text)?;
+        let place = expressions.iter().position(|have| have.text == *text);
+        Ok(Some(place.unwrap_or_else(|| {
             let text = text.clone();
-            let same = |have: &Expression| have.text == text;
-            let have = made.expressions.iter().position(same);
-            Some(have.unwrap_or_else(|| added(&mut made.expressions, Expression { text, field })))
-        }
-        None => None,
-    };
-    let field = format!("{at}.requiredScopes");
-    let scopes = listed(&field, wire.required_scopes.as_deref())?;
-    if let Some((n, scope)) = scopes.iter().enumerate().find(|(_, it)| !is_scope(it)) {
-        return Err(ConfigError::new(
-            format!("{field}[{n}]"),
-            format!("{scope:?} must be visible ASCII without blanks, quotes and backslashes"),
-        ));
+            added(expressions, Expression { text, field })
+        })))
     }
-    let required = match (scopes, wire.scopes_from.as_ref().or(scopes_from)) {
-        ([], _) => None,
-        (_, _) if wire.action == Action::Deny => {
-            return Err(ConfigError::new(
-                field,
-                "has no meaning with action DENY: put it into an ALLOW rule, whose callers without these scopes are denied",
+
+    /// The scopes that a caller must have, with their place among the `sources`,
+    /// each of which is there once.
+    fn required(
+        &self,
+        at: &str,
+        scopes_from: Option<&MetadataKeySpec>,
+        sources: &mut Vec<ScopesSource>,
+    ) -> Result<Option<RequiredScopes>, ConfigError> {
+        let Some(scopes) = &self.required_scopes else {
+            return Ok(None);
+        };
+        let refused = |why| Err(ConfigError::new(format!("{at}.requiredScopes"), why));
+        if self.action == Action::Deny {
+            return refused(
+                "has no meaning with the action DENY: put it into an ALLOW rule, which denies callers without these scopes",
+            );
+        }
+        let Some(key) = self.scopes_from.as_ref().or(scopes_from) else {
+            return refused(
+                "needs scopesFrom, in the rule or in authorization: the place where an earlier filter left the caller's scopes",
+            );
+        };
+        let source = ScopesSource {
+            namespace: key.namespace(),
+            path: key.path(),
+        };
+        let place = sources.iter().position(|have| *have == source);
+        let scopes = scopes.as_slice().iter();
+        Ok(Some(RequiredScopes {
+            scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
+            source: place.unwrap_or_else(|| added(sources, source)),
+        }))
+    }
+
+    /// Warnings about what in this rule, compiled as `rule`, has no effect.
+    fn without_effect(&self, at: &str, rule: &AuthorizationRule) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (n, text) in self.methods().enumerate() {
+            if !text.contains('*') && method::group(text) == "unknown" && text != method::RESPONSE {
+                warnings.push(format!(
+                    "{at}.methods[{n}]: {text:?} is not a method of MCP"
+                ));
+            }
+        }
+        for (field, kind) in [
+            ("tools", Subject::Tool),
+            ("prompts", Subject::Prompt),
+            ("resources", Subject::Resource),
+        ] {
+            let is_about = methods_about(kind).iter().any(|it| rule.has_method(it));
+            if !rule.names(kind).is_empty() && !rule.methods.is_empty() && !is_about {
+                warnings.push(format!(
+                    "{at}.{field}: no method of this rule is about {field}, so this never matches"
+                ));
+            }
+        }
+        if self.scopes_from.is_some() && rule.required.is_none() {
+            warnings.push(format!(
+                "{at}.scopesFrom: is not used without requiredScopes"
             ));
         }
-        (_, None) => {
-            return Err(ConfigError::new(
-                field,
-                "needs scopesFrom, in the rule or in authorization: where an earlier filter left the caller's scopes",
-            ));
-        }
-        (scopes, Some(Metadata { namespace, path })) => {
-            let source = ScopesSource {
-                namespace: namespace.clone(),
-                path: path.clone(),
-            };
-            let have = made.sources.iter().position(|have| *have == source);
-            Some(RequiredScopes {
-                scopes: scopes.to_vec(),
-                source: have.unwrap_or_else(|| added(&mut made.sources, source)),
-            })
-        }
-    };
-    Ok(AuthorizationRule {
-        action: wire.action,
-        methods: globs("methods", &wire.methods)?,
-        tools: globs("tools", &wire.tools)?,
-        prompts: globs("prompts", &wire.prompts)?,
-        resources: globs("resources", &wire.resources)?,
-        when,
-        required,
-    })
+        warnings
+    }
+
+    /// A warning if a rule `before` this one, which is compiled as `rule`, matches
+    /// everything that it matches.
+    fn never_matches(
+        &self,
+        at: &str,
+        rule: &AuthorizationRule,
+        before: &[AuthorizationRule],
+    ) -> Option<String> {
+        let names_open = OPEN.iter().any(|method| rule.has_method(method))
+            || self
+                .methods()
+                .any(|method| method.starts_with("notifications/"));
+        let hides = |earlier: &AuthorizationRule| {
+            let is_unconditional =
+                earlier.when.is_none() && earlier.required.is_none() && !earlier.has_names();
+            // A DENY rule without methods leaves the open methods to later rules
+            // that name them.
+            let covers_all = earlier.methods.is_empty()
+                && (earlier.action == Action::Allow || !names_open)
+                || earlier.methods.contains(&Glob::new("*"));
+            is_unconditional && covers_all
+        };
+        let earlier = before.iter().position(hides)?;
+        Some(format!(
+            "{at}: never matches, since rules[{earlier}] matches everything before it"
+        ))
+    }
+
+    fn methods(&self) -> impl Iterator<Item = &str> {
+        let methods = self.methods.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
+        methods.iter().map(NonEmptyText::as_str)
+    }
 }
 
-/// Adds `item`, and tells its place.
+fn globs(texts: Option<&NonEmptyVec<NonEmptyText>>) -> Vec<Glob> {
+    let texts = texts.map_or(&[][..], NonEmptyVec::as_slice);
+    texts.iter().map(|text| Glob::new(text.as_str())).collect()
+}
+
+/// Adds `item` to `list`, and gives its place.
 fn added<T>(list: &mut Vec<T>, item: T) -> usize {
     list.push(item);
     list.len().saturating_sub(1)
 }
 
-/// The texts at `path`, where they are. A list of none is refused: a rule
-/// without it covers more, not less.
-fn listed<'t>(path: &str, texts: Option<&'t [String]>) -> Result<&'t [String], ConfigError> {
-    let Some(texts) = texts else {
-        return Ok(&[]);
-    };
-    if texts.is_empty() {
-        let why = "must not be empty: leave it out, where the rule is not to be limited by it";
-        return Err(ConfigError::new(path, why));
-    }
-    match texts.iter().position(String::is_empty) {
-        Some(empty) => Err(ConfigError::new(
-            format!("{path}[{empty}]"),
-            "must not be empty",
-        )),
-        None => Ok(texts),
-    }
-}
-
-/// What in this rule can have no effect.
-fn warn(
-    at: &str,
-    wire: &WireRule,
-    rule: &AuthorizationRule,
-    before: &[AuthorizationRule],
-    warnings: &mut Vec<String>,
-) {
-    let methods = wire.methods.as_deref().unwrap_or_default();
-    for (n, text) in methods.iter().enumerate() {
-        if !text.contains('*') && method::group(text) == "unknown" && text != method::RESPONSE {
-            warnings.push(format!("{at}.methods[{n}]: {text:?} is no method of MCP"));
-        }
-    }
-    for (field, kind) in [
-        ("tools", Subject::Tool),
-        ("prompts", Subject::Prompt),
-        ("resources", Subject::Resource),
-    ] {
-        let is_about = methods_about(kind).iter().any(|it| rule.has_method(it));
-        if !rule.names(kind).is_empty() && !rule.methods.is_empty() && !is_about {
-            warnings.push(format!(
-                "{at}.{field}: no method of this rule is about {field}, so they never match"
-            ));
-        }
-    }
-    if wire.scopes_from.is_some() && rule.required.is_none() {
-        warnings.push(format!(
-            "{at}.scopesFrom: is not used without requiredScopes"
-        ));
-    }
-    let names_open = rule.has_method("*") || OPEN.iter().any(|it| rule.has_method(it));
-    let names_open = names_open
-        || methods
-            .iter()
-            .any(|it| is_open(it) || it.starts_with("notifications/"));
-    let hides = |earlier: &AuthorizationRule| {
-        let is_unconditional =
-            earlier.when.is_none() && earlier.required.is_none() && !earlier.has_names();
-        // What denies by no name leaves some methods to later rules that name them.
-        let covers_all = earlier.methods.is_empty()
-            && (earlier.action == Action::Allow || !names_open)
-            || earlier.methods.contains(&Glob::new("*"));
-        is_unconditional && covers_all
-    };
-    if let Some(earlier) = before.iter().position(hides) {
-        warnings.push(format!(
-            "{at}: never matches, since rules[{earlier}] matches everything before it"
-        ));
-    }
-}
-
-/// The methods of [`is_open`] that can be listed.
+/// The methods that every caller may send unless a rule names them; of
+/// notifications one, since there are more than can be listed.
 const OPEN: &[&str] = &[
+    method::INITIALIZED,
+    method::RESPONSE,
     method::INITIALIZE,
     method::SERVER_DISCOVER,
     method::PING,
@@ -361,7 +454,7 @@ mod tests {
             ),
             (
                 r#"{"rules":[{"action":"ALLOW","tools":[]}]}"#,
-                "authorization.rules[0].tools: must not be empty: leave it out",
+                "authorization.rules[0].tools: must have at least one entry",
             ),
             (
                 r#"{"rules":[{"action":"DENY","name":""}]}"#,
@@ -369,7 +462,7 @@ mod tests {
             ),
             (
                 r#"{"rules":[{"action":"DENY","name":"a"},{"action":"DENY","name":"a"}]}"#,
-                "authorization.rules[1].name: \"a\" stands twice",
+                "authorization.rules[1].name: \"a\" is used twice",
             ),
             (
                 r#"{"rules":[{"action":"DENY","when":" "}]}"#,
@@ -385,7 +478,7 @@ mod tests {
             ),
             (
                 r#"{"rules":[{"action":"DENY","requiredScopes":["a"],"scopesFrom":{"namespace":"n","path":["p"]}}]}"#,
-                "authorization.rules[0].requiredScopes: has no meaning with action DENY",
+                "authorization.rules[0].requiredScopes: has no meaning with the action DENY",
             ),
             (
                 r#"{"scopesFrom":{"namespace":"n","path":["p"]},"rules":[{"action":"ALLOW","requiredScopes":["a b"]}]}"#,
@@ -393,11 +486,11 @@ mod tests {
             ),
             (
                 r#"{"scopesFrom":{"namespace":"n","path":["p"]},"rules":[{"action":"ALLOW","requiredScopes":[]}]}"#,
-                "authorization.rules[0].requiredScopes: must not be empty",
+                "authorization.rules[0].requiredScopes: must have at least one entry",
             ),
             (
                 r#"{"scopesFrom":{"namespace":"n","path":[]}}"#,
-                "authorization.scopesFrom.path: must not be empty",
+                "authorization.scopesFrom.path: must have at least one entry",
             ),
             (
                 r#"{"scopesFrom":{"namespace":"","path":["p"]}}"#,
@@ -478,7 +571,7 @@ mod tests {
             (r#"{"action":"ALLOW"}"#, None),
             (
                 r#"{"action":"DENY","methods":["tool/call"]}"#,
-                Some("authorization.rules[0].methods[0]: \"tool/call\" is no method of MCP"),
+                Some("authorization.rules[0].methods[0]: \"tool/call\" is not a method of MCP"),
             ),
             (
                 r#"{"action":"DENY","methods":["tools/list"],"tools":["x"]}"#,

@@ -1,8 +1,12 @@
-//! `cors`: checked, and each list made the value of its header.
+//! `cors`: what browsers on other origins may do.
 
-use super::{ConfigError, duration, wire};
+use serde_json::Value;
+
+use super::ConfigError;
+use super::duration::DurationOrZeroSpec;
+use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::text::HttpToken;
 use crate::http::cors::{Cors, Origin, Origins};
-use crate::http::headers::is_token;
 
 const METHODS: &[&str] = &["GET", "POST", "DELETE", "OPTIONS"];
 const HEADERS: &[&str] = &[
@@ -16,116 +20,143 @@ const HEADERS: &[&str] = &[
     "mcp-name",
 ];
 const EXPOSE: &[&str] = &["Mcp-Session-Id", "WWW-Authenticate", "Mcp-Protocol-Version"];
+const ANY: &str = "*";
 
-/// `forwarded` are the headers that go on to servers, which browsers may send
-/// by default, too.
-pub(super) fn check(wire: &wire::Cors, forwarded: &[String]) -> Result<Cors, ConfigError> {
-    let origins = origins(wire.allow_origins.as_deref())?;
-    if wire.allow_credentials && origins == Origins::Any {
-        return Err(ConfigError::new(
-            "cors.allowCredentials",
-            "true needs a list in cors.allowOrigins: browsers refuse credentials for \"*\"",
-        ));
-    }
-    let more = forwarded.iter().map(String::as_str);
-    let more = more.filter(|name| !HEADERS.contains(name));
-    let headers: Vec<&str> = HEADERS.iter().copied().chain(more).collect();
-    Ok(Cors {
-        origins,
-        methods: tokens("cors.allowMethods", wire.allow_methods.as_deref(), METHODS)?,
-        headers: tokens("cors.allowHeaders", wire.allow_headers.as_deref(), &headers)?,
-        expose: tokens("cors.exposeHeaders", wire.expose_headers.as_deref(), EXPOSE)?,
-        max_age: max_age(wire.max_age.as_deref().unwrap_or("24h"))?,
-        credentials: wire.allow_credentials,
-    })
+/// What browsers on other origins may do (CORS, the Fetch standard). An empty
+/// object switches CORS on with every default.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields, default)
+)]
+pub(super) struct CorsSpec {
+    /// The origins whose pages may read answers: scheme, host and port in lower
+    /// case, such as `https://app.example.com`, without the default port. `*` in
+    /// place of one label of the host, except the last, stands for any label:
+    /// `https://*.example.com`. `*` alone allows every origin. With a list
+    /// without `*`, a request from another origin gets 403.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [ANY])))]
+    allow_origins: Option<NonEmptyVec<OriginSpec>>,
+    /// The methods in `access-control-allow-methods`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = METHODS)))]
+    allow_methods: Option<NonEmptyVec<HttpToken>>,
+    /// The headers in `access-control-allow-headers`. The filter adds every
+    /// `mcp-param-*` header that a preflight asks for. The default also has the
+    /// client's names of all `passthroughHeaders`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = HEADERS)))]
+    allow_headers: Option<NonEmptyVec<HttpToken>>,
+    /// The headers in `access-control-expose-headers`, which scripts may read.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = EXPOSE)))]
+    expose_headers: Option<NonEmptyVec<HttpToken>>,
+    /// How long a browser may keep the answer to a preflight, rounded down to
+    /// seconds (`access-control-max-age`). `0s` makes it ask each time.
+    max_age: DurationOrZeroSpec,
+    /// Whether browsers may send credentials such as cookies. `true` needs a list
+    /// in `allowOrigins`: browsers refuse credentials for `*`.
+    allow_credentials: bool,
 }
 
-/// Zero tells browsers to ask each time.
-fn max_age(text: &str) -> Result<u64, ConfigError> {
-    if text == "0s" {
-        Ok(0)
-    } else {
-        Ok(duration::parse("cors.maxAge", text)?.as_secs())
-    }
-}
-
-fn origins(wire: Option<&[String]>) -> Result<Origins, ConfigError> {
-    let Some(wire) = wire else {
-        return Ok(Origins::Any);
-    };
-    if wire.is_empty() {
-        return Err(ConfigError::new(
-            "cors.allowOrigins",
-            "must name at least one origin, or \"*\"",
-        ));
-    }
-    let named = wire.iter().enumerate().filter(|(_, text)| *text != "*");
-    let listed = named.map(|(at, text)| {
-        origin(text).map_err(|reason| {
-            ConfigError::new(
-                format!("cors.allowOrigins[{at}]"),
-                format!("{text:?} {reason}"),
-            )
-        })
-    });
-    let listed = listed.collect::<Result<_, _>>()?;
-    let any = wire.iter().any(|origin| origin == "*");
-    Ok(if any {
-        Origins::Any
-    } else {
-        Origins::Listed(listed)
-    })
-}
-
-/// An origin is scheme, host and port (the URL standard, "origin"), written as
-/// browsers send it.
-fn origin(text: &str) -> Result<Origin, &'static str> {
-    let (scheme, host) = text
-        .split_once("://")
-        .ok_or("must be an origin such as \"https://app.example.com\"")?;
-    if scheme.is_empty()
-        || !scheme
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
-    {
-        return Err("must start with a scheme in lower case");
-    }
-    if host.contains('/') {
-        return Err("must not have a path: an origin is scheme, host and port");
-    }
-    if host.is_empty()
-        || !host
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:[]*".contains(&b))
-    {
-        return Err("must have a host in lower case");
-    }
-    let Some((before, after)) = text.split_once('*') else {
-        return Ok(Origin::Exact(text.to_owned()));
-    };
-    let is_label = before.ends_with(['/', '.']) && after.starts_with('.') && !after.contains('*');
-    if is_label {
-        Ok(Origin::Pattern(before.to_owned(), after.to_owned()))
-    } else {
-        Err("may have one \"*\", in place of one whole label of the host")
-    }
-}
-
-/// A list of tokens as the value of a header.
-fn tokens(path: &str, wire: Option<&[String]>, default: &[&str]) -> Result<String, ConfigError> {
-    let Some(wire) = wire else {
-        return Ok(default.join(", "));
-    };
-    if wire.is_empty() {
-        return Err(ConfigError::new(path, "must not be empty"));
-    }
-    for (at, token) in wire.iter().enumerate() {
-        if !is_token(token) {
-            return Err(ConfigError::new(
-                format!("{path}[{at}]"),
-                format!("{token:?} is not a token"),
-            ));
+impl Default for CorsSpec {
+    fn default() -> Self {
+        Self {
+            allow_origins: None,
+            allow_methods: None,
+            allow_headers: None,
+            expose_headers: None,
+            max_age: DurationOrZeroSpec::from_secs(86_400),
+            allow_credentials: false,
         }
     }
-    Ok(wire.join(", "))
+}
+
+/// An origin, or `*` for every origin.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        inline,
+        with = "String",
+        extend("pattern" = r"^(\*|[a-z][a-z0-9+.-]*://[^/?#@A-Z]+)$")
+    )
+)]
+enum OriginSpec {
+    Any,
+    One(Origin),
+}
+
+impl FromValue for CorsSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Fields::read(path, value, |fields| {
+            let mut spec = Self::default();
+            fields.set("allowOrigins", &mut spec.allow_origins)?;
+            fields.set("allowMethods", &mut spec.allow_methods)?;
+            fields.set("allowHeaders", &mut spec.allow_headers)?;
+            fields.set("exposeHeaders", &mut spec.expose_headers)?;
+            fields.set("maxAge", &mut spec.max_age)?;
+            fields.set("allowCredentials", &mut spec.allow_credentials)?;
+            Ok(spec)
+        })
+    }
+}
+
+impl FromValue for OriginSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let text = String::from_value(path, value)?;
+        if text == ANY {
+            return Ok(Self::Any);
+        }
+        Origin::parse(&text)
+            .map(Self::One)
+            .map_err(|reason| ConfigError::new(path, format!("{text:?} {reason}")))
+    }
+}
+
+impl CorsSpec {
+    /// Makes each list the value of its header. `forwarded` are the headers that
+    /// go on to servers: browsers may send them too, by default.
+    ///
+    /// # Errors
+    /// Credentials are allowed for every origin.
+    pub(super) fn check(&self, forwarded: &[String]) -> Result<Cors, ConfigError> {
+        let origins = origins(self.allow_origins.as_ref());
+        if self.allow_credentials && origins == Origins::Any {
+            return Err(ConfigError::new(
+                "cors.allowCredentials",
+                "true needs a list in cors.allowOrigins: browsers refuse credentials for \"*\"",
+            ));
+        }
+        let more = forwarded.iter().map(String::as_str);
+        let more = more.filter(|name| !HEADERS.contains(name));
+        let headers: Vec<&str> = HEADERS.iter().copied().chain(more).collect();
+        Ok(Cors {
+            origins,
+            methods: joined(self.allow_methods.as_ref(), METHODS),
+            headers: joined(self.allow_headers.as_ref(), &headers),
+            expose: joined(self.expose_headers.as_ref(), EXPOSE),
+            max_age: self.max_age.get().as_secs(),
+            credentials: self.allow_credentials,
+        })
+    }
+}
+
+fn origins(listed: Option<&NonEmptyVec<OriginSpec>>) -> Origins {
+    let listed = listed.map_or(&[OriginSpec::Any][..], NonEmptyVec::as_slice);
+    let listed = listed.iter().map(|origin| match origin {
+        OriginSpec::Any => None,
+        OriginSpec::One(origin) => Some(origin.clone()),
+    });
+    listed
+        .collect::<Option<_>>()
+        .map_or(Origins::Any, Origins::Listed)
+}
+
+/// The list as the value of a header.
+fn joined(listed: Option<&NonEmptyVec<HttpToken>>, default: &[&str]) -> String {
+    let Some(listed) = listed else {
+        return default.join(", ");
+    };
+    let names: Vec<&str> = listed.as_slice().iter().map(HttpToken::as_str).collect();
+    names.join(", ")
 }

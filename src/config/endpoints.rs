@@ -1,14 +1,17 @@
-//! `paths`: which requests are for this filter.
+//! `paths`: which requests the filter handles.
+
+use serde_json::Value;
 
 use super::ConfigError;
-use crate::http::protected_resource::path_only;
+use super::fields::{FromValue, NonEmptyVec};
+use crate::http::url;
 
 /// The request paths that speak MCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoints {
     /// Every path.
     All,
-    /// These, without query and without a trailing slash.
+    /// These, without query and without a slash at the end.
     Listed(Vec<String>),
 }
 
@@ -16,12 +19,12 @@ impl Endpoints {
     /// What names the endpoint in the request target `path`: neither the query
     /// nor one slash at the end does.
     pub fn path(path: &[u8]) -> &[u8] {
-        let path = path_only(path);
+        let path = url::path_of(path);
         path.strip_suffix(b"/").unwrap_or(path)
     }
 
-    /// Whether the request target `path`, with or without a query, is one.
-    /// Bytes, since a query may hold any, and must not hide the path.
+    /// Whether the request target `path`, with or without a query, is an
+    /// endpoint. Bytes, since a query may hold any, and must not hide the path.
     pub fn contains(&self, path: &[u8]) -> bool {
         match self {
             Self::All => true,
@@ -31,29 +34,47 @@ impl Endpoints {
             }
         }
     }
+
+    /// The endpoints that `paths` lists, or the default.
+    pub(super) fn new(paths: Option<&NonEmptyVec<EndpointSpec>>, is_gateway: bool) -> Self {
+        let Some(paths) = paths else {
+            return if is_gateway {
+                Self::Listed(vec!["/mcp".to_owned()])
+            } else {
+                Self::All
+            };
+        };
+        let paths = paths.as_slice().iter().map(|path| match path {
+            EndpointSpec::Any => None,
+            EndpointSpec::Path(path) => Some(path.clone()),
+        });
+        paths.collect::<Option<_>>().map_or(Self::All, Self::Listed)
+    }
 }
 
-pub(super) fn check(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoints, ConfigError> {
-    let Some(paths) = paths else {
-        return Ok(if is_gateway {
-            Endpoints::Listed(vec!["/mcp".to_owned()])
-        } else {
-            Endpoints::All
-        });
-    };
-    if paths.is_empty() {
-        return Err(ConfigError::new("paths", "must name at least one path"));
-    }
-    let mut listed = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let refused = |reason: &str| {
-            Err(ConfigError::new(
-                format!("paths[{at}]"),
-                format!("{path:?} {reason}"),
-            ))
-        };
+/// A path, which starts with `/` and has no query, or `*` for every path.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        inline,
+        with = "String",
+        extend("pattern" = r##"^(\*|/[!"$-)+->@-~]*)$"##)
+    )
+)]
+pub(super) enum EndpointSpec {
+    Any,
+    /// Without a slash at the end.
+    Path(String),
+}
+
+impl FromValue for EndpointSpec {
+    fn from_value(at: &str, value: Value) -> Result<Self, ConfigError> {
+        let path = String::from_value(at, value)?;
+        let refused = |reason: &str| Err(ConfigError::new(at, format!("{path:?} {reason}")));
         if path == "*" {
-            continue;
+            return Ok(Self::Any);
         }
         if !path.starts_with('/') {
             return refused("must start with \"/\", or be \"*\" for every path");
@@ -61,12 +82,8 @@ pub(super) fn check(paths: Option<&[String]>, is_gateway: bool) -> Result<Endpoi
         if path.contains(['?', '#', '*']) || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return refused("must be a path of visible ASCII, without query, fragment and \"*\"");
         }
-        listed.push(path.strip_suffix('/').unwrap_or(path).to_owned());
+        Ok(Self::Path(
+            path.strip_suffix('/').unwrap_or(&path).to_owned(),
+        ))
     }
-    let all = paths.iter().any(|path| path == "*");
-    Ok(if all {
-        Endpoints::All
-    } else {
-        Endpoints::Listed(listed)
-    })
 }

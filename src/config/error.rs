@@ -30,8 +30,8 @@ impl ConfigError {
     }
 }
 
-/// `text` without what would end a line of the log, or change its colours:
-/// unknown names are quoted as they were written.
+/// `text` with its control characters escaped. They would end a line of the log or
+/// change its colours, and errors quote what the user wrote.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,13 +1,17 @@
-//! `when`: an expression in CEL, looked through for what it must not name.
+//! `when`: an expression in CEL. The check here looks for names that it must not
+//! have; Envoy's engine compiles it later.
 //!
-//! It says who calls, not what: one value holds for a call and for every entry
-//! of a list. What it names of the message would be missing, or another
-//! request's, when it is evaluated. Envoy's engine compiles it later.
+//! An expression is about the caller, not about the message, so that one value
+//! holds for a call and for every entry of a list. When Envoy evaluates it, what it
+//! names of the message would be missing, or would be that of another request.
 
 use super::ConfigError;
 use crate::policy::export::HEADERS;
 
-/// That `text`, which stands at `path`, is there, and about the caller.
+/// Checks the expression `text` of the field at `path`.
+///
+/// # Errors
+/// It is empty, or it names something of the message.
 pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     if text.trim().is_empty() {
         return Err(ConfigError::new(path, "must not be empty: leave it out"));
@@ -16,8 +20,8 @@ pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     let mut before: &[Token<'_>] = &[];
     let mut rest = tokens.as_slice();
     while let Some((token, after)) = rest.split_first() {
-        if let Some(named) = named(before, *token, after) {
-            return Err(ConfigError::new(path, named.reason()));
+        if let Some(forbidden) = forbidden(before, *token, after) {
+            return Err(ConfigError::new(path, forbidden.reason()));
         }
         before = tokens
             .get(..tokens.len().saturating_sub(after.len()))
@@ -27,29 +31,34 @@ pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What an expression names and must not.
-enum Named<'t> {
-    /// This, which is about the message.
+/// What an expression must not name.
+enum Forbidden<'t> {
+    /// Something of the message.
     Message(&'t str),
-    /// Filter state, under a key that does not stand there as it is.
+    /// Filter state under a key that the expression computes.
     Computed(&'t str),
 }
 
-impl Named<'_> {
+impl Forbidden<'_> {
     fn reason(&self) -> String {
         match self {
             Self::Message(name) => format!(
-                "{name:?} is about the message, and when is about the caller: methods, tools, prompts and resources say which messages"
+                "{name:?} is about the message, but when is about the caller: use methods, tools, prompts and resources for the message"
             ),
             Self::Computed(name) => format!(
-                "the key of {name} must be a plain string, as in {name}['key']: what it names must be seen"
+                "the key of {name} must be a plain string, as in {name}['key'], so that the filter can check it"
             ),
         }
     }
 }
 
-/// What `token` names between those `before` and `after` it.
-fn named<'t>(before: &[Token<'t>], token: Token<'t>, after: &[Token<'t>]) -> Option<Named<'t>> {
+/// What `token`, with the tokens `before` and `after` it, names although it must
+/// not.
+fn forbidden<'t>(
+    before: &[Token<'t>],
+    token: Token<'t>,
+    after: &[Token<'t>],
+) -> Option<Forbidden<'t>> {
     match token {
         Token::Name(name @ ("filter_state" | "upstream_filter_state")) => match after {
             [
@@ -60,20 +69,22 @@ fn named<'t>(before: &[Token<'t>], token: Token<'t>, after: &[Token<'t>]) -> Opt
                 },
                 Token::Sign(']'),
                 ..,
-            ] => text.starts_with("wasm.mcp").then_some(Named::Message(text)),
-            _ => Some(Named::Computed(name)),
+            ] => text
+                .starts_with("wasm.mcp")
+                .then_some(Forbidden::Message(text)),
+            _ => Some(Forbidden::Computed(name)),
         },
-        // Envoy finds the filter state wasm.mcp under this name, too.
-        Token::Name("mcp") => (!is_member(before)).then_some(Named::Message("mcp")),
+        // Envoy finds the filter state wasm.mcp under this name too.
+        Token::Name("mcp") => (!is_member(before)).then_some(Forbidden::Message("mcp")),
         Token::Name(text) | Token::Text { text, .. } if is_message(text) => {
-            Some(Named::Message(text))
+            Some(Forbidden::Message(text))
         }
         _ => None,
     }
 }
 
-/// Where messages are shown: the namespace of `header_to_metadata` and of the
-/// native filter, and headers.
+/// Whether `text` names a place where later filters see the message: the metadata
+/// namespace of `header_to_metadata` and of Envoy's own MCP filter, or a header.
 fn is_message(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text == "mcp_proxy"
@@ -82,7 +93,7 @@ fn is_message(text: &str) -> bool {
         || text.starts_with("mcp-param-")
 }
 
-/// Whether a name after these is that of a member.
+/// Whether a name after the tokens `before` is the name of a member.
 fn is_member(before: &[Token<'_>]) -> bool {
     match before {
         [.., Token::Name("in"), Token::Sign('.')] => false,
@@ -96,17 +107,18 @@ fn is_member(before: &[Token<'_>]) -> bool {
 enum Token<'t> {
     /// An identifier, or a keyword.
     Name(&'t str),
-    /// A string, or bytes, between the quotes.
+    /// What is between the quotes of a string or of bytes.
     Text {
         text: &'t str,
-        /// It is what it says: no escapes, no prefix.
+        /// It has no escapes and no prefix.
         is_plain: bool,
     },
-    /// Any other character; numbers are several.
+    /// Any other character. A number is several of them.
     Sign(char),
 }
 
-/// What the lexer of CEL makes of `text`, without blanks and comments.
+/// The tokens of `text`, as the lexer of CEL finds them, without blanks and
+/// comments.
 fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -132,7 +144,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The string, or quoted name, that `text` starts with, and what follows it.
+/// The string or quoted name at the start of `text`, and the rest.
 fn string(text: &str) -> Option<(Token<'_>, &str)> {
     let quoted = text.trim_start_matches(['r', 'R', 'b', 'B']);
     let prefix = text.strip_suffix(quoted).filter(|it| it.len() <= 2)?;

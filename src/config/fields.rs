@@ -1,20 +1,23 @@
-//! Reading the configuration's tree: each value knows its path, each member is
-//! taken once, and a member that nobody takes is an error.
+//! Reading the configuration's tree. Each value knows its path, each member of
+//! an object is taken once, and a member that no code takes is an error.
 //!
 //! Serde's derived code for the same takes up more of the .wasm than all that
 //! a request needs.
+
+use std::num::NonZeroUsize;
 
 use serde_json::{Map, Value};
 
 use super::ConfigError;
 
-/// What can be read from a value of the tree.
-pub(super) trait Read: Sized {
-    /// Reads `value`, which stands at `path`.
+/// A type that can be read from a value of the tree.
+pub(super) trait FromValue: Sized {
+    /// Reads `value`, which is at `path`.
     ///
     /// # Errors
-    /// It is of another type, or something in it is, or is unknown.
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError>;
+    /// The value, or a value in it, has another type, is out of range or is
+    /// unknown.
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError>;
 }
 
 /// The members of one object.
@@ -25,8 +28,8 @@ pub(super) struct Fields<'p> {
 }
 
 impl<'p> Fields<'p> {
-    /// What `read` makes of the members of `value`, which stands at `path`; it
-    /// has to take all of them.
+    /// Reads the object `value`, which is at `path`, with `read`. It has to take
+    /// all members.
     pub(super) fn read<T>(
         path: &'p str,
         value: Value,
@@ -40,32 +43,43 @@ impl<'p> Fields<'p> {
             members,
             known: Vec::new(),
         };
-        let made = read(&mut fields)?;
+        let read = read(&mut fields)?;
         fields.end()?;
-        Ok(made)
+        Ok(read)
     }
 
-    /// The member `name`, where it is there.
-    pub(super) fn take<T: Read>(&mut self, name: &'static str) -> Result<Option<T>, ConfigError> {
-        self.known.push(name);
-        match self.members.remove(name) {
-            Some(value) => T::read(&below(self.path, name), value).map(Some),
-            None => Ok(None),
+    /// Reads the member `name` into `place`, which keeps its value, the default, if
+    /// the member is not there.
+    pub(super) fn set<T: FromValue>(
+        &mut self,
+        name: &'static str,
+        place: &mut T,
+    ) -> Result<(), ConfigError> {
+        if let Some((path, value)) = self.take(name) {
+            *place = T::from_value(&path, value)?;
         }
-    }
-
-    /// The member `name`, or else `default`.
-    pub(super) fn or<T: Read>(&mut self, name: &'static str, default: T) -> Result<T, ConfigError> {
-        Ok(self.take(name)?.unwrap_or(default))
+        Ok(())
     }
 
     /// The member `name`, which must be there.
-    pub(super) fn required<T: Read>(&mut self, name: &'static str) -> Result<T, ConfigError> {
-        self.take(name)?
-            .ok_or_else(|| ConfigError::new(self.path, format!("missing field `{name}`")))
+    pub(super) fn required<T: FromValue>(&mut self, name: &'static str) -> Result<T, ConfigError> {
+        match self.take(name) {
+            Some((path, value)) => T::from_value(&path, value),
+            None => Err(ConfigError::new(
+                self.path,
+                format!("missing field `{name}`"),
+            )),
+        }
     }
 
-    /// Nothing else may be there.
+    /// The member `name` with its path, if it is there.
+    fn take(&mut self, name: &'static str) -> Option<(String, Value)> {
+        self.known.push(name);
+        let value = self.members.remove(name)?;
+        Some((below(self.path, name), value))
+    }
+
+    /// No other member may be there.
     fn end(self) -> Result<(), ConfigError> {
         match self.members.keys().next() {
             None => Ok(()),
@@ -85,17 +99,17 @@ fn below(path: &str, name: &str) -> String {
     }
 }
 
-/// The value that `text` at `path` stands for.
+/// The one of `choices` whose name is the text at `path`.
 pub(super) fn one_of<T: Copy>(
     path: &str,
     value: Value,
-    names: &[(&'static str, T)],
+    choices: &[(&'static str, T)],
 ) -> Result<T, ConfigError> {
-    let text = String::read(path, value)?;
-    match names.iter().find(|(name, _)| *name == text) {
-        Some((_, value)) => Ok(*value),
+    let text = String::from_value(path, value)?;
+    match choices.iter().find(|(name, _)| *name == text) {
+        Some((_, choice)) => Ok(*choice),
         None => {
-            let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             Err(ConfigError::new(
                 path,
                 format!("{text:?} must be one of {}", names.join(", ")),
@@ -104,8 +118,8 @@ pub(super) fn one_of<T: Copy>(
     }
 }
 
-impl Read for String {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl FromValue for String {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         match value {
             Value::String(text) => Ok(text),
             _ => Err(ConfigError::new(path, "must be a string")),
@@ -113,32 +127,83 @@ impl Read for String {
     }
 }
 
-impl Read for bool {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl FromValue for bool {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         value
             .as_bool()
             .ok_or_else(|| ConfigError::new(path, "must be true or false"))
     }
 }
 
-impl Read for usize {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        value
-            .as_u64()
-            .and_then(|number| number.try_into().ok())
-            .ok_or_else(|| ConfigError::new(path, "must be a whole number, 0 or more"))
+/// The filter counts with 32 bits. A program on a larger machine refuses the
+/// same numbers, so that it accepts what the filter accepts.
+impl FromValue for usize {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        number(&value)
+            .ok_or_else(|| ConfigError::new(path, "must be a whole number from 0 to 4294967295"))
     }
 }
 
-impl<T: Read> Read for Vec<T> {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let Value::Array(values) = value else {
-            return Err(ConfigError::new(path, "must be a list"));
-        };
-        let mut list = Vec::with_capacity(values.len());
-        for (at, value) in values.into_iter().enumerate() {
-            list.push(T::read(&format!("{path}[{at}]"), value)?);
+impl FromValue for NonZeroUsize {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        number(&value)
+            .and_then(Self::new)
+            .ok_or_else(|| ConfigError::new(path, "must be a whole number from 1 to 4294967295"))
+    }
+}
+
+fn number(value: &Value) -> Option<usize> {
+    let number = u32::try_from(value.as_u64()?).ok()?;
+    number.try_into().ok()
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        T::from_value(path, value).map(Some)
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let entries = entries(path, value)?.into_iter();
+        entries
+            .map(|(path, value)| T::from_value(&path, value))
+            .collect()
+    }
+}
+
+/// The entries of a list, with their paths.
+fn entries(path: &str, value: Value) -> Result<Vec<(String, Value)>, ConfigError> {
+    let Value::Array(values) = value else {
+        return Err(ConfigError::new(path, "must be a list"));
+    };
+    let values = values.into_iter().enumerate();
+    Ok(values
+        .map(|(at, value)| (format!("{path}[{at}]"), value))
+        .collect())
+}
+
+/// A list with at least one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(inline, bound = "T: schemars::JsonSchema")
+)]
+pub(super) struct NonEmptyVec<T>(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] Vec<T>);
+
+impl<T> NonEmptyVec<T> {
+    pub(super) fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: FromValue> FromValue for NonEmptyVec<T> {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let list = Vec::from_value(path, value)?;
+        if list.is_empty() {
+            return Err(ConfigError::new(path, "must have at least one entry"));
         }
-        Ok(list)
+        Ok(Self(list))
     }
 }

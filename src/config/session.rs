@@ -1,24 +1,27 @@
-//! `session`: as it is written, and checked.
+//! `session`: the sessions of legacy clients.
 
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::fields::{Fields, Read};
-use super::{ConfigError, duration};
-use crate::http::headers::is_token;
+use super::duration::DurationSpec;
+use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::metadata_key::MetadataKeySpec;
+use super::text::HttpToken;
+use super::{ConfigError, secret};
 use crate::seal::{KEY, Keys};
 
 /// The sessions of legacy clients.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    /// What they are sealed with; without, a process makes its own.
+    /// The keys that seal them; without, each process makes its own.
     pub keys: Option<Keys>,
-    /// How long one is good.
+    /// How long one is valid.
     pub ttl: Duration,
-    /// What says whose one is.
+    /// Where a request says whose session it is.
     pub identity: Option<Identity>,
 }
 
@@ -36,140 +39,192 @@ pub enum Identity {
     },
 }
 
-/// `session` as it is written. Not to be shown: it holds the keys.
-pub(super) struct Session {
-    keys: Option<Vec<String>>,
+/// The sessions of legacy clients (MCP up to 2025-11-25). The session id that a
+/// client gets holds the whole session, encrypted. Nothing is stored, so every
+/// replica with the same keys can serve it.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields, default)
+)]
+pub(super) struct SessionSpec {
+    /// The keys that encrypt session ids: 32 bytes each, in base64, as
+    /// `openssl rand -base64 32` prints them. The first key encrypts, every key
+    /// decrypts. To change a key, add the new one as the second on every replica,
+    /// then make it the first, then remove the old one. Not together with
+    /// `keysFromEnv`.
+    ///
+    /// Default: each Envoy process makes a key at its start and logs a warning.
+    keys: Option<NonEmptyVec<SessionKey>>,
+    /// The environment variable that holds the keys, with commas between them.
+    /// `vm_config.environment_variables` in Envoy must set it. Not together with
+    /// `keys`.
     keys_from_env: Option<String>,
-    ttl: Option<String>,
-    identity: Option<Identity>,
+    /// How long a session is valid.
+    ttl: DurationSpec,
+    /// Where a request says who sent it. With this, a session works only for the
+    /// caller that began it. A request that does not say it, or says it twice,
+    /// gets 403. The gateway also keeps one session per caller with a legacy
+    /// server for modern clients.
+    ///
+    /// Default: sessions are bound to no caller.
+    identity: Option<IdentitySpec>,
 }
 
-impl Read for Session {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
+impl Default for SessionSpec {
+    fn default() -> Self {
+        Self {
+            keys: None,
+            keys_from_env: None,
+            ttl: DurationSpec::from_secs(86_400),
+            identity: None,
+        }
+    }
+}
+
+/// Where a request says who sent it: exactly one of `header` and `metadata`.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields)
+)]
+struct IdentitySpec {
+    /// The name of a request header. An earlier filter must set it, so that no
+    /// client can.
+    header: Option<HttpToken>,
+    /// A value in the dynamic metadata that an earlier filter, such as
+    /// `jwt_authn`, left.
+    metadata: Option<MetadataKeySpec>,
+}
+
+/// A key: 32 bytes in base64.
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+struct SessionKey(
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "String", regex(pattern = r"^[A-Za-z0-9+/]{43}=$"))
+    )]
+    [u8; KEY],
+);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey")
+    }
+}
+
+impl FromValue for SessionSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         Fields::read(path, value, |fields| {
-            Ok(Self {
-                keys: fields.take("keys")?,
-                keys_from_env: fields.take("keysFromEnv")?,
-                ttl: fields.take("ttl")?,
-                identity: fields.take("identity")?,
-            })
+            let mut spec = Self::default();
+            fields.set("keys", &mut spec.keys)?;
+            fields.set("keysFromEnv", &mut spec.keys_from_env)?;
+            fields.set("ttl", &mut spec.ttl)?;
+            fields.set("identity", &mut spec.identity)?;
+            Ok(spec)
         })
     }
 }
 
-impl Read for Identity {
-    fn read(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let (header, metadata) = Fields::read(path, value, |fields| {
-            Ok((
-                fields.take::<String>("header")?,
-                fields.take::<Metadata>("metadata")?,
-            ))
-        })?;
-        match (header, metadata) {
-            (Some(name), None) if is_token(&name) => Ok(Self::Header(name.to_ascii_lowercase())),
-            (Some(name), None) => Err(ConfigError::new(
-                format!("{path}.header"),
-                format!("{name:?} is not the name of a header"),
-            )),
-            (None, Some(Metadata { namespace, path })) => Ok(Self::Metadata { namespace, path }),
+impl FromValue for IdentitySpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Fields::read(path, value, |fields| {
+            let mut spec = Self::default();
+            fields.set("header", &mut spec.header)?;
+            fields.set("metadata", &mut spec.metadata)?;
+            Ok(spec)
+        })
+    }
+}
+
+impl IdentitySpec {
+    fn check(&self) -> Result<Identity, ConfigError> {
+        match (&self.header, &self.metadata) {
+            (Some(name), None) => Ok(Identity::Header(name.as_str().to_ascii_lowercase())),
+            (None, Some(key)) => Ok(Identity::Metadata {
+                namespace: key.namespace(),
+                path: key.path(),
+            }),
             _ => Err(ConfigError::new(
-                path,
+                "session.identity",
                 "must have either header or metadata",
             )),
         }
     }
 }
 
-/// A place in dynamic metadata.
-pub(super) struct Metadata {
-    pub(super) namespace: String,
-    pub(super) path: Vec<String>,
-}
-
-impl Read for Metadata {
-    fn read(at: &str, value: Value) -> Result<Self, ConfigError> {
-        let (namespace, path) = Fields::read(at, value, |fields| {
-            Ok((
-                fields.required::<String>("namespace")?,
-                fields.required::<Vec<String>>("path")?,
-            ))
-        })?;
-        let empty = |name: &str| Err(ConfigError::new(name, "must not be empty"));
-        if namespace.is_empty() {
-            return empty(&format!("{at}.namespace"));
-        }
-        if path.is_empty() {
-            return empty(&format!("{at}.path"));
-        }
-        if let Some(place) = path.iter().position(String::is_empty) {
-            return empty(&format!("{at}.path[{place}]"));
-        }
-        Ok(Self { namespace, path })
+impl FromValue for SessionKey {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Self::decode(path, &String::from_value(path, value)?)
     }
 }
 
-/// The sessions as configured, or with every default.
-pub(super) fn check(
-    wire: Option<&Session>,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Sessions, ConfigError> {
-    let ttl = wire.and_then(|wire| wire.ttl.as_deref()).unwrap_or("24h");
-    Ok(Sessions {
-        keys: wire.map(|wire| keys(wire, variable)).transpose()?.flatten(),
-        ttl: duration::parse("session.ttl", ttl)?,
-        identity: wire.and_then(|wire| wire.identity.clone()),
-    })
-}
-
-/// No error shows a key, nor what is meant to be one.
-fn keys(
-    wire: &Session,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<Keys>, ConfigError> {
-    let (path, texts) = match (&wire.keys, &wire.keys_from_env) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => {
-            return Err(ConfigError::new(
-                "session",
-                "must not have both keys and keysFromEnv",
-            ));
-        }
-        (Some(keys), None) => ("session.keys", keys.clone()),
-        (None, Some(name)) => ("session.keysFromEnv", listed(name, variable)?),
-    };
-    let mut keys = Vec::with_capacity(texts.len());
-    for (at, text) in texts.iter().enumerate() {
-        let bytes: Option<[u8; KEY]> = STANDARD.decode(text).ok().and_then(|it| it.try_into().ok());
-        keys.push(bytes.ok_or_else(|| {
-            ConfigError::new(
-                format!("{path}[{at}]"),
-                "must be 32 bytes in base64, as `openssl rand -base64 32` prints them",
-            )
-        })?);
-    }
-    match Keys::new(keys) {
-        Some(keys) => Ok(Some(keys)),
-        None => Err(ConfigError::new(path, "must have at least one key")),
+impl SessionKey {
+    /// Reads the key `text`. The error does not show it.
+    fn decode(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let bytes = STANDARD.decode(text).ok();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| {
+                ConfigError::new(
+                    path,
+                    "must be 32 bytes in base64, as `openssl rand -base64 32` prints them",
+                )
+            })
     }
 }
 
-/// What the variable `name` lists.
-fn listed(
+impl SessionSpec {
+    /// Reads the keys that a variable holds.
+    ///
+    /// # Errors
+    /// There are keys in both places, or none in the variable, or one is not valid.
+    pub(super) fn check(
+        &self,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Sessions, ConfigError> {
+        Ok(Sessions {
+            keys: self.keys(variable)?,
+            ttl: self.ttl.get(),
+            identity: self
+                .identity
+                .as_ref()
+                .map(IdentitySpec::check)
+                .transpose()?,
+        })
+    }
+
+    fn keys(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Keys>, ConfigError> {
+        let keys = match (&self.keys, &self.keys_from_env) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new(
+                    "session",
+                    "must not have both keys and keysFromEnv",
+                ));
+            }
+            (Some(keys), None) => keys.as_slice().to_vec(),
+            (None, Some(name)) => keys_from_env(name, variable)?,
+        };
+        let keys = Keys::new(keys.into_iter().map(|key| key.0).collect());
+        let unusable = || ConfigError::new("session", "has no key that can be used");
+        keys.map(Some).ok_or_else(unusable)
+    }
+}
+
+fn keys_from_env(
     name: &str,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, ConfigError> {
-    match variable(name) {
-        Some(list) if !list.trim().is_empty() => {
-            let texts = list.split(',').map(|text| text.trim().to_owned());
-            Ok(texts.collect())
-        }
-        _ => Err(ConfigError::new(
-            "session.keysFromEnv",
-            format!(
-                "the variable {name:?} is not there or empty: vm_config.environment_variables must give it"
-            ),
-        )),
-    }
+) -> Result<Vec<SessionKey>, ConfigError> {
+    let path = "session.keysFromEnv";
+    let list = secret::from_env(path, name, variable)?;
+    let texts = list.expose().split(',').map(str::trim).enumerate();
+    let keys = texts.map(|(at, text)| SessionKey::decode(&format!("{path}[{at}]"), text));
+    keys.collect()
 }
 
 #[cfg(test)]
@@ -251,13 +306,13 @@ mod tests {
         let keys = "must be 32 bytes in base64, as `openssl rand -base64 32` prints them";
         let in_keys = format!("session.keys[0]: {keys}");
         let in_variable = format!("session.keysFromEnv[1]: {keys}");
-        let missing = r#"session.keysFromEnv: the variable "KEYS" is not there or empty: vm_config.environment_variables must give it"#;
+        let missing = r#"session.keysFromEnv: the variable "KEYS" is not set or is empty: set it in vm_config.environment_variables"#;
         let named = r#"{"keysFromEnv":"KEYS"}"#;
         for (session, variable, expected) in [
             (
                 list(&[]).as_str(),
                 "",
-                "session.keys: must have at least one key",
+                "session.keys: must have at least one entry",
             ),
             (&list(&[short]), "", &*in_keys),
             (&list(&[""]), "", &in_keys),
@@ -268,7 +323,7 @@ mod tests {
             (&list(&[ONE, short]), "", &in_keys.replace("[0]", "[1]")),
             (r#"{"keys":"x"}"#, "", "session.keys: must be a list"),
             (
-                r#"{"keys":[],"keysFromEnv":"KEYS"}"#,
+                &format!(r#"{{"keys":["{ONE}"],"keysFromEnv":"KEYS"}}"#),
                 ONE,
                 "session: must not have both keys and keysFromEnv",
             ),
@@ -310,17 +365,17 @@ mod tests {
             (
                 r#"{"identity":{"header":""}}"#,
                 "",
-                "session.identity.header: \"\" is not the name of a header",
+                "session.identity.header: must not be empty",
             ),
             (
                 r#"{"identity":{"header":":path"}}"#,
                 "",
-                "session.identity.header: \":path\" is not the name of a header",
+                "session.identity.header: \":path\" must be letters, digits and !#$%&'*+-.^_`|~, as HTTP has them in names",
             ),
             (
                 r#"{"identity":{"header":"a b"}}"#,
                 "",
-                "session.identity.header: \"a b\" is not the name of a header",
+                "session.identity.header: \"a b\" must be letters, digits and !#$%&'*+-.^_`|~, as HTTP has them in names",
             ),
             (
                 r#"{"identity":{"metadata":{"path":["p"]}}}"#,
@@ -335,7 +390,7 @@ mod tests {
             (
                 r#"{"identity":{"metadata":{"namespace":"n","path":[]}}}"#,
                 "",
-                "session.identity.metadata.path: must not be empty",
+                "session.identity.metadata.path: must have at least one entry",
             ),
             (
                 r#"{"identity":{"metadata":{"namespace":"n","path":["p",""]}}}"#,

@@ -1,5 +1,5 @@
-//! From the bytes of a plugin configuration to one JSON tree with the names
-//! and numbers as [`super::wire`] expects them.
+//! From the bytes of a plugin configuration to one JSON tree, with names and
+//! numbers as the types of the configuration expect them.
 
 use std::fmt;
 
@@ -12,27 +12,31 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 
 /// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized
-/// `google.protobuf.Struct`, which is how Envoy hands over the two kinds of
-/// configuration. Nothing at all is an empty object.
+/// `google.protobuf.Struct`: Envoy hands over the two kinds of configuration in
+/// these forms. Empty input is an empty object.
 ///
 /// Members are renamed to lowerCamelCase, whole floats become integers, and
-/// members that are null are left out: the rules of protobuf's JSON.
+/// members that are null are removed. These are the rules of protobuf's JSON.
 ///
 /// # Errors
-/// Neither of the two, or a member stands twice.
+/// The input is neither of the two, or an object has the same member twice.
 pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
     match serde_json::from_slice::<Tree>(bytes) {
         Ok(tree) => Ok(tree.0),
-        // A Struct starts with its first field: number 1, length-delimited. That
-        // is a line feed, too; but the tag of a value is in no text.
+        // A Struct starts with the tag of its first field, 0x0a. JSON text may
+        // start with that byte too, a line feed. But a Struct also has the tag of
+        // a value, 0x12, which no JSON text has.
         Err(error) => match Struct::decode(bytes) {
             Ok(message) if bytes.first() == Some(&0x0a) && bytes.contains(&0x12) => {
                 from_struct(message)
             }
-            _ => Err(ConfigError::new("", format!("not JSON: {error}"))),
+            _ => Err(ConfigError::new(
+                "",
+                format!("cannot be read as JSON: {error}"),
+            )),
         },
     }
 }
@@ -45,7 +49,7 @@ fn from_struct(message: Struct) -> Result<Value, ConfigError> {
             Value::Null => {}
             value => {
                 if object.insert(name.clone(), value).is_some() {
-                    return Err(ConfigError::new(name, "stands twice, in two spellings"));
+                    return Err(ConfigError::new(name, "is given twice, in two spellings"));
                 }
             }
         }
@@ -55,7 +59,7 @@ fn from_struct(message: Struct) -> Result<Value, ConfigError> {
 
 fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
     Ok(match value.kind {
-        None => return Err(ConfigError::new("", "a value without a kind")),
+        None => return Err(ConfigError::new("", "has a protobuf value without a kind")),
         Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::NumberValue(value)) => number(value),
@@ -70,7 +74,7 @@ fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
     })
 }
 
-/// A number that is whole stays so, however it was written.
+/// The number `value`; an integer if it is whole, since protobuf has floats only.
 fn number(value: f64) -> Value {
     let number = Value::from(value);
     let text = number.to_string();
@@ -80,7 +84,7 @@ fn number(value: f64) -> Value {
     }
 }
 
-/// A member's name as it is known: `tool_prefix` is `toolPrefix`.
+/// The name of a member in lowerCamelCase: `tool_prefix` becomes `toolPrefix`.
 pub fn camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut characters = name.chars().peekable();
@@ -146,7 +150,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
             }
             let name = camel(&name);
             if object.contains_key(&name) {
-                return Err(de::Error::custom(format_args!("{name} stands twice")));
+                return Err(de::Error::custom(format_args!("{name} is given twice")));
             }
             object.insert(name, value.0);
         }
@@ -231,7 +235,7 @@ mod tests {
             r#"{"x":[{"b":1,"b":2}]}"#,
         ] {
             let error = tree(text.as_bytes()).expect_err(text).to_string();
-            assert!(error.contains("stands twice"), "{error}");
+            assert!(error.contains("is given twice"), "{error}");
         }
     }
 
@@ -246,7 +250,7 @@ mod tests {
             b"\n{ \"rejectDuplicateKeys\": true, \"cors\": {}, \"trafficMode\": \"REJECT_NO_MCP\", \"requestStorageMode\": \"DYNAMIC_METADATA\" // why }",
         ] {
             let error = tree(bytes).expect_err("refused").to_string();
-            assert!(error.starts_with("not JSON: "), "{error}");
+            assert!(error.starts_with("cannot be read as JSON: "), "{error}");
         }
     }
 }

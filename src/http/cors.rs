@@ -3,6 +3,7 @@
 //! A preflight carries no credentials, so authentication would refuse it: it is
 //! answered here, before anything else looks at the request.
 
+use super::url::Url;
 use super::{Headers, Reply};
 
 /// Which origins may read the answers.
@@ -24,6 +25,41 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The origin or pattern `text`, written as browsers send origins (the Fetch
+    /// standard, "serializing an origin"): scheme, host and port in lower case,
+    /// without the scheme's default port. A `*` may stand in place of one label
+    /// of the host, except the last.
+    ///
+    /// # Errors
+    /// What is wrong with `text`, as a clause after it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).ok_or(
+            "must be an origin such as \"https://app.example.com\" or \"https://*.example.com\"",
+        )?;
+        if !url.path().is_empty() || url.query().is_some() || url.fragment().is_some() {
+            return Err("must not have a path: an origin is scheme, host and port");
+        }
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err("must be in lower case, as browsers send it");
+        }
+        if matches!(
+            (url.scheme(), url.port()),
+            (_, Some("")) | ("http", Some("80")) | ("https", Some("443"))
+        ) {
+            return Err("must not have the default port: browsers leave it out");
+        }
+        let Some((before, after)) = text.split_once('*') else {
+            return Ok(Self::Exact(text.to_owned()));
+        };
+        let is_label =
+            before.ends_with(['/', '.']) && after.starts_with('.') && !after.contains('*');
+        if is_label {
+            Ok(Self::Pattern(before.to_owned(), after.to_owned()))
+        } else {
+            Err("may have one \"*\", in place of one whole label of the host")
+        }
+    }
+
     fn matches(&self, origin: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == origin,
@@ -210,6 +246,46 @@ mod tests {
             .iter()
             .find(|(name, _)| *name == "access-control-allow-headers");
         assert_eq!(allowed.unwrap().1, "content-type, mcp-param-Region");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_origin_is_written_as_browsers_send_it() {
+        for text in [
+            "https://app.example.com",
+            "http://localhost:5173",
+            "http://[::1]:8080",
+            "https://h:80",
+            "http://h:443",
+            "vscode-webview://a1b2",
+        ] {
+            assert_eq!(Origin::parse(text), Ok(Origin::Exact(text.into())));
+        }
+        assert_eq!(
+            Origin::parse("http://*.b.example:8080"),
+            Ok(Origin::Pattern("http://".into(), ".b.example:8080".into()))
+        );
+        for (text, reason) in [
+            ("app.example.com", "must be an origin such as"),
+            ("https://", "must be an origin such as"),
+            ("null", "must be an origin such as"),
+            ("https://u@h", "must be an origin such as"),
+            ("http://localhost:*", "must be an origin such as"),
+            ("https://h/", "must not have a path"),
+            ("https://h?x", "must not have a path"),
+            ("https://h#x", "must not have a path"),
+            ("https://H", "must be in lower case"),
+            ("HTTPS://h", "must be in lower case"),
+            ("https://h:443", "must not have the default port"),
+            ("http://h:80", "must not have the default port"),
+            ("https://h:", "must not have the default port"),
+            ("https://*", "may have one \"*\""),
+            ("https://a*.example", "may have one \"*\""),
+            ("https://*.*.example", "may have one \"*\""),
+            ("https://example.*", "may have one \"*\""),
+        ] {
+            let error = Origin::parse(text).expect_err(text);
+            assert!(error.starts_with(reason), "{text}: {error}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

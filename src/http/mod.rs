@@ -7,6 +7,7 @@ pub mod headers;
 pub mod media_type;
 pub mod protected_resource;
 pub mod reply;
+pub mod url;
 
 pub use headers::Headers;
 pub use reply::Reply;

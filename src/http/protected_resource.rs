@@ -1,6 +1,7 @@
 //! An OAuth protected resource: where it says who gives tokens for it (RFC
 //! 9728), and what a client without one is told (RFC 6750).
 
+use super::url::{self, Url};
 use super::{Headers, challenge};
 
 /// The well-known location of the metadata; the path of a resource follows it.
@@ -11,8 +12,8 @@ const DESCRIPTION: &str = "a valid access token is required";
 /// What is known of the resource from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedResource {
-    /// `resource`: a URL, or a path on whatever host the client asked.
-    pub resource: String,
+    /// `resource` of the metadata.
+    pub identifier: ResourceIdentifier,
     /// Whether each endpoint is a resource of its own, with its own metadata.
     pub per_endpoint: bool,
     /// The metadata document up to the value of `resource`.
@@ -23,21 +24,52 @@ pub struct ProtectedResource {
     pub scope: String,
 }
 
+/// The resource identifier (RFC 9728 section 1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceIdentifier {
+    /// A URL, the same for every client.
+    Absolute {
+        /// The URL, as the metadata shows it.
+        url: String,
+        /// Where the metadata is (RFC 9728 section 3.1).
+        metadata_url: String,
+        /// The path of the URL, without a `/` at its end.
+        path: String,
+    },
+    /// A path on the host that the client asked.
+    Relative(String),
+}
+
+impl ResourceIdentifier {
+    /// The identifier that `text` is: an absolute http or https URL without
+    /// fragment, or a path. `None` if it is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        if url::is_path_and_query(text) {
+            return Some(Self::Relative(text.to_owned()));
+        }
+        let url = Url::parse_http(text).filter(|url| url.fragment().is_none())?;
+        let path = url.path().strip_suffix('/').unwrap_or(url.path());
+        let base = format!("{}://{}{WELL_KNOWN}{path}", url.scheme(), url.authority());
+        Some(Self::Absolute {
+            url: text.to_owned(),
+            metadata_url: match url.query() {
+                Some(query) => format!("{base}?{query}"),
+                None => base,
+            },
+            path: path.to_owned(),
+        })
+    }
+}
+
 /// The path of the resource that the request target `path` asks the metadata
 /// of; empty for the location without one. `None` when it asks something else.
 pub fn described(path: &[u8]) -> Option<&[u8]> {
-    let rest = path_only(path).strip_prefix(WELL_KNOWN.as_bytes())?;
+    let rest = url::path_of(path).strip_prefix(WELL_KNOWN.as_bytes())?;
     match rest {
         b"" | b"/" => Some(b""),
         [b'/', ..] => Some(rest.strip_suffix(b"/").unwrap_or(rest)),
         _ => None,
     }
-}
-
-/// The request target without query and fragment.
-pub fn path_only(path: &[u8]) -> &[u8] {
-    let ends = |byte: &u8| matches!(byte, b'?' | b'#');
-    path.split(ends).next().unwrap_or_default()
 }
 
 /// The host that a client asked, as it knows it: `https://host:port`.
@@ -57,74 +89,58 @@ impl RequestedResource {
             .map(str::to_ascii_lowercase)
             .find(|scheme| scheme == "http" || scheme == "https")
             .unwrap_or_else(|| "http".to_owned());
-        // What would end a quoted string has no place in an authority.
-        let is_host =
-            |byte: u8| byte.is_ascii_alphanumeric() || b".-_~:[]%!$&'()*+;=".contains(&byte);
+        // A valid authority has no character that ends a quoted string.
         let base = request
             .text(":authority")
-            .filter(|authority| !authority.is_empty() && authority.bytes().all(is_host))
+            .filter(|authority| url::is_authority(authority))
             .map(|authority| format!("{scheme}://{authority}"));
-        let path = path_only(request.get(":path").unwrap_or_default());
+        let path = url::path_of(request.get(":path").unwrap_or_default());
         Self {
             base,
-            path: in_url(path.strip_suffix(b"/").unwrap_or(path)),
+            path: url::encode_path(path.strip_suffix(b"/").unwrap_or(path)),
         }
     }
-}
-
-/// A path as it stands in a URL: bytes that may not stand there are encoded.
-fn in_url(path: &[u8]) -> String {
-    let mut url = String::with_capacity(path.len());
-    for byte in path {
-        if byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(byte) {
-            url.push(char::from(*byte));
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    url
 }
 
 impl ProtectedResource {
     /// The metadata of the resource at `described`, as JSON; `None` when its
     /// URL depends on the host, and none was asked.
     pub fn metadata(&self, asked: &RequestedResource, described: &[u8]) -> Option<Vec<u8>> {
-        let url = match self.resource.as_str() {
-            path if path.starts_with('/') => {
+        let url = match &self.identifier {
+            ResourceIdentifier::Absolute { url, .. } => url.clone(),
+            ResourceIdentifier::Relative(path) => {
                 let base = asked.base.as_deref()?;
                 if self.per_endpoint && !described.is_empty() {
-                    format!("{base}{}", in_url(described))
+                    format!("{base}{}", url::encode_path(described))
                 } else {
                     format!("{base}{path}")
                 }
             }
-            url => url.to_owned(),
         };
-        // A URL of these characters needs no escapes in JSON.
+        // A URL has no character that JSON escapes.
         Some(format!("{}\"{url}\"{}", self.before, self.after).into_bytes())
     }
 
-    /// The URL of the metadata of what was `asked`: where an absolute resource
-    /// has it (RFC 9728 section 3.1), else on the host that was asked.
+    /// The URL of the metadata: where an absolute resource has it, else on the
+    /// host that was `asked`. `None` if no host was asked.
     fn location(&self, asked: &RequestedResource) -> Option<String> {
-        let Some((scheme, rest)) = self.resource.split_once("://") else {
-            let base = asked.base.as_ref()?;
-            return Some(format!("{base}{WELL_KNOWN}{}", asked.path));
-        };
-        let path_starts = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(path_starts)?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        Some(format!("{scheme}://{authority}{WELL_KNOWN}{path}"))
+        match &self.identifier {
+            ResourceIdentifier::Absolute { metadata_url, .. } => Some(metadata_url.clone()),
+            ResourceIdentifier::Relative(_) => {
+                let base = asked.base.as_ref()?;
+                Some(format!("{base}{WELL_KNOWN}{}", asked.path))
+            }
+        }
     }
 
     /// Whether the path `described` is that of an absolute resource.
     pub fn is_at(&self, described: &[u8]) -> bool {
-        let rest = self.resource.split_once("://").map(|(_, rest)| rest);
-        let path = rest.and_then(|rest| rest.split_once('/'));
-        path.is_some_and(|(_, path)| {
-            let path = path.strip_suffix('/').unwrap_or(path);
-            described.strip_prefix(b"/") == Some(path.as_bytes())
-        })
+        match &self.identifier {
+            ResourceIdentifier::Absolute { path, .. } => {
+                !path.is_empty() && path.as_bytes() == described
+            }
+            ResourceIdentifier::Relative(_) => false,
+        }
     }
 
     /// The value of `WWW-Authenticate` of a 401 to what was `asked`, that has
@@ -165,7 +181,7 @@ mod tests {
 
     fn resource(resource: &str, per_endpoint: bool) -> ProtectedResource {
         ProtectedResource {
-            resource: resource.into(),
+            identifier: ResourceIdentifier::parse(resource).unwrap(),
             per_endpoint,
             before: r#"{"resource":"#.into(),
             after: "}".into(),
@@ -234,7 +250,9 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn an_authority_that_is_none_goes_nowhere() {
-        for authority in ["", "a\"b", "a\\b", "a b", "a@b", "a/b", "h\u{e4}"] {
+        for authority in [
+            "", "a\"b", "a\\b", "a b", "a@b", "a/b", "a,b", "a:b", ":80", "h\u{e4}",
+        ] {
             let asked = asked(&[(":authority", authority), (":path", "/mcp")]);
             assert_eq!(
                 resource("/mcp", false).metadata(&asked, b""),
@@ -264,6 +282,22 @@ mod tests {
                 "https://x.example/.well-known/oauth-protected-resource",
                 "",
             ),
+            (
+                "https://x.example/",
+                "https://x.example/.well-known/oauth-protected-resource",
+                "",
+            ),
+            // The query follows the path, and is no part of it.
+            (
+                "https://x.example/y/?z=/",
+                "https://x.example/.well-known/oauth-protected-resource/y?z=/",
+                "/y",
+            ),
+            (
+                "https://x.example?z=/y",
+                "https://x.example/.well-known/oauth-protected-resource?z=/y",
+                "",
+            ),
         ] {
             let asked = asked(&[(":authority", "internal:8080"), (":path", "/mcp")]);
             let challenge = resource(url, false).challenge(&asked, [].into_iter());
@@ -277,6 +311,23 @@ mod tests {
             assert!(!resource(url, false).is_at(b"/mcp"));
         }
         assert!(!resource("/mcp", false).is_at(b"/mcp"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_neither_a_url_nor_a_path_is_no_resource() {
+        for text in [
+            "",
+            "mcp",
+            "//h/mcp",
+            "ftp://h/mcp",
+            "https://u@h/mcp",
+            "https://h/mcp#x",
+            "/mcp#x",
+            "/a\"b",
+            "/\\h",
+        ] {
+            assert_eq!(ResourceIdentifier::parse(text), None, "{text}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

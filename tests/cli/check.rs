@@ -63,7 +63,7 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             "{\n  \"servers\": [\n    { \"name\": \"a\" },\n    { \"name\": \"a\" }\n  ]\n}\n",
             1,
             &[
-                "servers.yaml:4: servers[1].name: \"a\" stands twice",
+                "servers.yaml:4: servers[1].name: \"a\" is used twice",
                 "  fix: name: a-2",
             ],
         ),

@@ -163,7 +163,7 @@ mod tests {
             ),
             (
                 "servers[1].name",
-                "\"a\" stands twice",
+                "\"a\" is used twice",
                 json!("a"),
                 Some("name: a-2"),
             ),

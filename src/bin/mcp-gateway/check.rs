@@ -127,8 +127,8 @@ mod tests {
             "1: listCache: \"on\" must be one of OFF, HINTS | ",
             "4: servers[0].tool_prefix: \"x y\" must be at most 64 letters, digits, \"_\", \".\" or \"-\" | toolPrefix: x-y",
             "7: servers[2].timeout: must be a string | timeout: \"5\"",
-            "9: servers[3].name: \"b\" stands twice | name: b-2",
-            "11: cors.allowOrigins: must name at least one origin, or \"*\" | ",
+            "9: servers[3].name: \"b\" is used twice | name: b-2",
+            "11: cors.allowOrigins: must have at least one entry | ",
         ];
         assert_eq!(seen, expected);
     }
@@ -186,7 +186,7 @@ mod tests {
                 "servers:\n- name: a\n  enabled: false\nsession: {}\n",
                 "1: servers: must have at least one with enabled: true | ",
             ),
-            ("paths: []\n", "1: paths: must name at least one path | "),
+            ("paths: []\n", "1: paths: must have at least one entry | "),
             ("[]\n", "1: : must be an object | "),
         ] {
             assert_eq!(problems(text), [expected], "{text}");

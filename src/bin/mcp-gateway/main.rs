@@ -22,6 +22,7 @@ mod kubernetes;
 mod problem;
 mod render;
 mod run;
+mod schema;
 mod tree;
 mod upstream;
 mod yaml;
@@ -64,6 +65,12 @@ enum Command {
     Render(RenderArguments),
     /// Runs Envoy with the servers of FILE, and reloads FILE when it changes
     Run(RunArguments),
+    /// Prints the JSON Schema of the filter's configuration
+    Schema {
+        /// Prints a reference in Markdown instead
+        #[arg(long)]
+        reference: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -138,6 +145,8 @@ fn main() -> ExitCode {
         Command::Check { file } => check(&file),
         Command::Render(arguments) => render(&arguments),
         Command::Run(arguments) => run(arguments),
+        Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
+        Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,10 +34,16 @@ pub struct Authorization {
 
 /// What a rule does with what it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(inline),
+    serde(rename_all = "SCREAMING_SNAKE_CASE")
+)]
 pub enum Action {
-    /// It may go on.
+    /// The message goes on.
     Allow,
-    /// It may not.
+    /// The message is denied.
     Deny,
 }
 

@@ -1,0 +1,113 @@
+//! `oauth`: the OAuth protected resource.
+
+mod document;
+mod spec;
+
+use self::document::{RequiredMetadata, refused};
+use self::spec::{BEARER_METHODS, OauthResourceSpec, RESOURCE, RESOURCE_NAME, SCOPES};
+pub(super) use self::spec::{OauthSpec, Scope};
+use super::{ConfigError, Endpoints};
+use crate::http::protected_resource::{ProtectedResource, ResourceIdentifier};
+
+/// The environment variables of the first five fields.
+const VARIABLES: [&str; 5] = [
+    "OAUTH_RESOURCE_NAME",
+    "OAUTH_RESOURCE",
+    "OAUTH_AUTHORIZATION_SERVERS",
+    "OAUTH_BEARER_METHODS_SUPPORTED",
+    "OAUTH_SCOPES_SUPPORTED",
+];
+
+/// The protected resource, by the configuration and, where a field is absent, by
+/// `variable`. `None` if `spec` is absent and no variable is set, and if it is
+/// off.
+///
+/// # Errors
+/// A value that no client could use.
+pub(super) fn check(
+    spec: Option<&OauthSpec>,
+    variable: &dyn Fn(&str) -> Option<String>,
+    endpoints: &Endpoints,
+) -> Result<Option<ProtectedResource>, ConfigError> {
+    let variables = VARIABLES.map(variable);
+    let absent = OauthResourceSpec::default();
+    let spec = match spec {
+        Some(OauthSpec::Off) => return Ok(None),
+        Some(OauthSpec::On(spec)) => spec,
+        None if variables.iter().all(Option::is_none) => return Ok(None),
+        None => &absent,
+    };
+    let [name, resource, servers, methods, scopes] = variables;
+    let required = RequiredMetadata {
+        name: text(spec.resource_name.as_ref(), name, RESOURCE_NAME),
+        identifier: identifier(&text(
+            spec.resource.as_ref(),
+            resource,
+            default_resource(endpoints),
+        ))?,
+        servers: list(spec.authorization_servers.as_ref(), servers, &[]),
+        methods: list(
+            spec.bearer_methods_supported.as_ref(),
+            methods,
+            BEARER_METHODS,
+        ),
+        scopes: list(spec.scopes_supported.as_ref(), scopes, SCOPES),
+    };
+    required.check()?;
+    let per_endpoint = !matches!(endpoints, Endpoints::Listed(paths) if paths.len() == 1);
+    Ok(Some(required.resource(spec, per_endpoint)))
+}
+
+fn identifier(resource: &str) -> Result<ResourceIdentifier, ConfigError> {
+    ResourceIdentifier::parse(resource).ok_or_else(|| {
+        refused(
+            "resource",
+            resource,
+            "must be an absolute http or https URL, or a path",
+        )
+    })
+}
+
+/// The default of `resource`: `/mcp`, or the first endpoint if that is none.
+/// Clients refuse metadata of another resource than the one that they called. The
+/// location without a path is that of `/`, if `/` is an endpoint.
+fn default_resource(endpoints: &Endpoints) -> &str {
+    match endpoints {
+        Endpoints::Listed(paths) if paths.iter().any(String::is_empty) => "/",
+        Endpoints::Listed(paths) if !endpoints.contains(RESOURCE.as_bytes()) => paths
+            .first()
+            .map_or("/", |path| if path.is_empty() { "/" } else { path }),
+        _ => RESOURCE,
+    }
+}
+
+/// The configured text, else that of the variable, else the default.
+fn text(configured: Option<&String>, variable: Option<String>, default: &str) -> String {
+    let variable = variable.map(|value| value.trim().to_owned());
+    configured
+        .cloned()
+        .or(variable.filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| default.to_owned())
+}
+
+/// The configured list, else that of the variable, else the default.
+fn list(
+    configured: Option<&Vec<String>>,
+    variable: Option<String>,
+    default: &[&str],
+) -> Vec<String> {
+    let variable = variable.map(|value| {
+        let items = value
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
+        items.map(str::to_owned).collect::<Vec<_>>()
+    });
+    configured
+        .cloned()
+        .or(variable.filter(|items| !items.is_empty()))
+        .unwrap_or_else(|| default.iter().map(|item| (*item).to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! `servers`: the MCP servers behind the gateway.
+
+mod filter;
+mod spec;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(super) use self::spec::ServerSpec;
+use super::duration::DurationSpec;
+use super::fields::{FromValue, one_of};
+use super::forwarding::{Forwarding, ServerHeaders};
+use super::gateway::PrefixMode;
+use super::text::VisibleText;
+use super::{ConfigError, ConfigSpec, Forwarded, Secret, ServerId};
+use crate::mcp::list::ListKind;
+use crate::policy::glob::Filter;
+use crate::seal;
+
+/// One MCP server behind the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Names it within this configuration.
+    pub id: ServerId,
+    /// Its name, in errors, logs and attributes.
+    pub name: String,
+    /// The Envoy cluster that reaches it.
+    pub cluster: String,
+    /// `:authority` of requests to it.
+    pub authority: String,
+    /// `:path` of requests to it.
+    pub path: String,
+    /// What the names of its tools and prompts start with for clients; empty for
+    /// none.
+    pub tool_prefix: String,
+    /// What the URIs of its resources start with for clients, `<name>+`; empty for
+    /// none.
+    pub uri_prefix: String,
+    /// Which era it is of.
+    pub protocol: Protocol,
+    /// Whether modern clients without an identity may share a session with it.
+    pub share_session: bool,
+    /// Its budget in one fan-out, from the first request to the last page.
+    pub timeout: Duration,
+    /// How long its lists are kept, whatever it says itself.
+    pub list_ttl: Option<Duration>,
+    /// Which of its tools there are, by its own names.
+    pub tools: Filter,
+    /// Which of its prompts there are.
+    pub prompts: Filter,
+    /// Which of its resources and templates there are, by URI.
+    pub resources: Filter,
+    /// What its answers depend on, beside the request: part of a kept page's key.
+    pub fingerprint: [u8; 32],
+    /// What it gets of a client's headers.
+    pub passthrough: Vec<Forwarded>,
+    /// What it gets of its own, by names in lower case.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl Server {
+    /// The prefix that clients see before this server's names of `kind`: the tool
+    /// prefix, or the URI prefix of resources. Empty where there is none.
+    pub fn prefix(&self, kind: ListKind) -> &str {
+        match kind {
+            ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
+            ListKind::Resources | ListKind::Templates => &self.uri_prefix,
+        }
+    }
+
+    /// Whether `include` and `exclude` let clients use what this server calls
+    /// `upstream_name`.
+    pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
+        let filter = match kind {
+            ListKind::Tools => &self.tools,
+            ListKind::Prompts => &self.prompts,
+            ListKind::Resources | ListKind::Templates => &self.resources,
+        };
+        filter.allows(upstream_name)
+    }
+}
+
+/// `protocol`: which versions of MCP the gateway uses with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(inline),
+    serde(rename_all = "SCREAMING_SNAKE_CASE")
+)]
+pub enum Protocol {
+    /// The gateway asks the server (`server/discover`) and remembers the answer. For
+    /// a server that supports both, it uses the client's version.
+    #[default]
+    Auto,
+    /// MCP up to 2025-11-25, with sessions.
+    Legacy,
+    /// MCP from 2026-07-28, without sessions.
+    Modern,
+}
+
+impl FromValue for Protocol {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let choices = [
+            ("AUTO", Self::Auto),
+            ("LEGACY", Self::Legacy),
+            ("MODERN", Self::Modern),
+        ];
+        one_of(path, value, &choices)
+    }
+}
+
+/// Checks all servers, and gives the enabled ones in their order.
+pub(super) fn check(
+    spec: &ConfigSpec,
+    forwarding: &Forwarding<'_>,
+) -> Result<Vec<Server>, ConfigError> {
+    let enabled = spec.servers.iter().filter(|server| server.enabled).count();
+    if enabled == 0 && !spec.servers.is_empty() {
+        return Err(ConfigError::new(
+            "servers",
+            "must have at least one with enabled: true",
+        ));
+    }
+    let is_prefixed = match spec.prefix_mode {
+        PrefixMode::Always => true,
+        PrefixMode::Conditional => enabled > 1,
+        PrefixMode::Never => false,
+    };
+    let mut names = HashSet::new();
+    let mut servers = Vec::with_capacity(enabled);
+    for (at, server) in spec.servers.iter().enumerate() {
+        let name = server.name.as_str();
+        let at = format!("servers[{at}]");
+        let headers = forwarding.of(&at, server)?;
+        if !names.insert(name) {
+            return Err(ConfigError::new(
+                format!("{at}.name"),
+                format!("{name:?} is used twice"),
+            ));
+        }
+        if server.enabled {
+            let id = ServerId::from_index(servers.len())
+                .ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
+            servers.push(server.check(id, &at, is_prefixed, headers)?);
+        }
+    }
+    Ok(servers)
+}
+
+impl ServerSpec {
+    /// The server, with the defaults that depend on other fields.
+    fn check(
+        &self,
+        id: ServerId,
+        at: &str,
+        is_prefixed: bool,
+        headers: ServerHeaders,
+    ) -> Result<Server, ConfigError> {
+        let prefix = self.prefix(is_prefixed);
+        Ok(Server {
+            id,
+            uri_prefix: self.uri_prefix(at, &prefix)?,
+            tool_prefix: prefix,
+            fingerprint: self.fingerprint(&headers),
+            passthrough: headers.passthrough,
+            headers: headers.own,
+            name: self.name.as_str().to_owned(),
+            cluster: self.cluster().to_owned(),
+            authority: self.authority().to_owned(),
+            path: self.path().to_owned(),
+            protocol: self.protocol,
+            share_session: self.share_session,
+            timeout: self.timeout.get(),
+            list_ttl: self.list_ttl.map(DurationSpec::get),
+            tools: self.tools.filter(),
+            prompts: self.prompts.filter(),
+            resources: self.resources.filter(),
+        })
+    }
+
+    fn cluster(&self) -> &str {
+        let cluster = self.cluster.as_ref();
+        cluster.map_or(self.name.as_str(), VisibleText::as_str)
+    }
+
+    fn authority(&self) -> &str {
+        match (&self.hostname, &self.url) {
+            (Some(hostname), _) => hostname.as_str(),
+            (None, Some(url)) => &url.authority,
+            (None, None) => self.cluster(),
+        }
+    }
+
+    fn path(&self) -> &str {
+        let of_url = self.url.as_ref().and_then(|url| url.path.as_deref());
+        let path = self.path.as_ref().map(|path| path.as_str());
+        path.or(of_url).unwrap_or("/mcp")
+    }
+
+    fn prefix(&self, is_prefixed: bool) -> String {
+        match &self.tool_prefix {
+            Some(prefix) => prefix.as_str().to_owned(),
+            None if is_prefixed => format!("{}__", self.name.as_str()),
+            None => String::new(),
+        }
+    }
+
+    /// What the URIs of resources start with if there is a `prefix`. The name must
+    /// be a URI scheme then (RFC 3986 section 3.1).
+    fn uri_prefix(&self, at: &str, prefix: &str) -> Result<String, ConfigError> {
+        let name = self.name.as_str();
+        if prefix.is_empty() {
+            return Ok(String::new());
+        }
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let starts_with_letter = name.starts_with(|first: char| first.is_ascii_lowercase());
+        if starts_with_letter && name.bytes().all(fits) {
+            return Ok(format!("{name}+"));
+        }
+        Err(ConfigError::new(
+            format!("{at}.name"),
+            format!(
+                "{name:?} starts the URIs of resources: it must be lower-case letters, digits, \".\" or \"-\", a letter first; or toolPrefix: \"\""
+            ),
+        ))
+    }
+
+    /// A digest, since values of headers are in it.
+    fn fingerprint(&self, headers: &ServerHeaders) -> [u8; 32] {
+        let list_ttl = self.list_ttl.map(|ttl| ttl.get().as_millis().to_string());
+        let mut parts = vec![
+            self.name.as_str(),
+            self.cluster(),
+            self.authority(),
+            self.path(),
+            list_ttl.as_deref().unwrap_or_default(),
+        ];
+        for entry in &headers.passthrough {
+            let required = if entry.required { "required" } else { "" };
+            parts.extend([&entry.name, &entry.target, required]);
+        }
+        // No name is empty.
+        parts.push("");
+        for (name, value) in &headers.own {
+            parts.extend([name, value.expose()]);
+        }
+        let parts: Vec<&[u8]> = parts.into_iter().map(str::as_bytes).collect();
+        seal::digest(&parts)
+    }
+}

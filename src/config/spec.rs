@@ -1,0 +1,207 @@
+//! The whole configuration as the user writes it. The documentation of the types
+//! and fields whose names end with `Spec` is what users read: the JSON Schema and
+//! the reference are made of it.
+
+use std::num::NonZeroUsize;
+
+use serde_json::Value;
+
+use super::ConfigError;
+use super::authorization::AuthorizationSpec;
+use super::cors::CorsSpec;
+use super::endpoints::EndpointSpec;
+use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::forwarding::PassthroughHeaderSpec;
+use super::gateway::{FailureMode, ListCache, PrefixMode, ServerInfoSpec};
+use super::modes::{AttributeSource, StorageModeSpec, SwitchSpec, TrafficModeSpec};
+use super::oauth::OauthSpec;
+use super::rules::ParserConfigSpec;
+use super::servers::ServerSpec;
+use super::session::SessionSpec;
+
+/// The configuration of the filter, as JSON in the plugin's `configuration`
+/// (`google.protobuf.StringValue` or `google.protobuf.Struct`). An empty
+/// configuration is valid: policy mode with every default. With `servers` the filter
+/// is a gateway. The filter reads names in lowerCamelCase and in snake_case. It
+/// refuses unknown fields, values of another type and values out of range. A field
+/// that is `null` counts as absent for the filter; the JSON Schema does not allow it.
+/// Durations are a number and a unit (`ms`, `s`, `m`, `h`).
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        title = "MCP gateway filter",
+        rename_all = "camelCase",
+        deny_unknown_fields,
+        default
+    )
+)]
+pub(super) struct ConfigSpec {
+    /// The endpoints: the request paths that speak MCP. The filter compares a path
+    /// exactly, without its query; one slash at the end makes no difference. `*` stands
+    /// for every path. On other paths the filter only removes the `x-mcp-*` headers that
+    /// it would set itself.
+    ///
+    /// Default: `["*"]`, or `["/mcp"]` with `servers`.
+    pub(super) paths: Option<NonEmptyVec<EndpointSpec>>,
+    /// What happens to requests that are not MCP. With `servers`, `PASS_THROUGH` means
+    /// `REJECT_NO_MCP`.
+    pub(super) traffic_mode: TrafficModeSpec,
+    /// The longest request body that the filter reads, in bytes; `0` means no limit. A
+    /// longer one gets 413, or passes unread with `PASS_THROUGH`. Set
+    /// `per_connection_buffer_limit_bytes` of Envoy's listener to more, or Envoy itself
+    /// answers 413, in plain text.
+    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
+    pub(super) max_request_body_size: usize,
+    /// Whether a request waits in the filter until its body has been read, so that
+    /// later filters see what the message says. Must be the same as
+    /// `allow_on_headers_stop_iteration` in Envoy's configuration of the plugin. `false`
+    /// is for control planes that cannot set that: then later filters see only what the
+    /// `Mcp-*` headers of a modern request (MCP from 2026-07-28) say, and the filter
+    /// checks the body against them. Not `false` together with `servers`,
+    /// `propagateTraceContext` or `propagateBaggage`.
+    pub(super) hold_request_headers: bool,
+    /// Whether Envoy selects the route again after the filter has shown the message.
+    /// Always on with `servers`.
+    pub(super) clear_route_cache: bool,
+    /// What the `Mcp-Method`, `Mcp-Name` and `MCP-Protocol-Version` headers of a modern
+    /// request (MCP from 2026-07-28) are worth.
+    pub(super) attribute_source: AttributeSource,
+    /// Whether a JSON object with the same key twice is refused at any depth of a
+    /// message. In the places that policies read it is always refused.
+    pub(super) reject_duplicate_keys: bool,
+    /// What the filter extracts from messages, and how it groups methods.
+    ///
+    /// Default: as Envoy's own MCP filter.
+    pub(super) parser_config: ParserConfigSpec,
+    /// Whether the `traceparent` and `tracestate` of the message's `params._meta`, if
+    /// they are valid, replace the request headers of these names. `{}` means `true`.
+    pub(super) propagate_trace_context: SwitchSpec,
+    /// Whether the `baggage` of the message's `params._meta`, if it is valid, replaces the
+    /// request header of this name. `{}` means `true`.
+    pub(super) propagate_baggage: SwitchSpec,
+    /// Where later filters see the method and the parameters of a message. The other
+    /// `x-mcp-*` headers are there in every mode.
+    pub(super) request_storage_mode: StorageModeSpec,
+    /// The MCP servers behind the gateway. With at least one, the filter is in gateway
+    /// mode: it merges the lists of all enabled servers, in this order, and sends each
+    /// call to its server.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
+    pub(super) servers: Vec<ServerSpec>,
+    /// Which servers get the prefix `<name>__` if they do not set `toolPrefix`. Gateway
+    /// mode only.
+    pub(super) prefix_mode: PrefixMode,
+    /// What happens to a list when a server fails. Gateway mode only.
+    pub(super) failure_mode: FailureMode,
+    /// Headers of the client that go on to all servers, with all their values. No
+    /// header goes on that is not listed, except those that HTTP, MCP and tracing need
+    /// (`traceparent`, `tracestate`, `baggage`, `x-request-id`). `authorization` and
+    /// `cookie` need `allowCredentialHeaders` on every enabled server. Gateway mode only;
+    /// `cors.allowHeaders` has these names by default in every mode.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
+    pub(super) passthrough_headers: Vec<PassthroughHeaderSpec>,
+    /// Whether the gateway keeps lists. Gateway mode only.
+    pub(super) list_cache: ListCache,
+    /// The most pages that the gateway reads from one server for one list. A server
+    /// with more fails for this list; no list is cut. Gateway mode only.
+    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
+    pub(super) max_list_pages: NonZeroUsize,
+    /// The longest merged list, in bytes. A server whose entries would exceed it fails
+    /// for this list; no list is cut. Gateway mode only.
+    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
+    pub(super) max_list_bytes: NonZeroUsize,
+    /// The longest answer of a server that the filter reads, in bytes, where it has to
+    /// read the answer: one JSON answer, or one event of a stream. A longer one is an
+    /// error.
+    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
+    pub(super) max_response_bytes: NonZeroUsize,
+    /// What the gateway calls itself towards clients and servers. Gateway mode only.
+    ///
+    /// Default: the defaults of its fields.
+    pub(super) server_info: ServerInfoSpec,
+    /// The sessions of legacy clients (MCP up to 2025-11-25). Only with `servers`.
+    ///
+    /// Default: the defaults of its fields.
+    pub(super) session: Option<SessionSpec>,
+    /// What browsers on other origins may do (CORS).
+    ///
+    /// Default: off.
+    pub(super) cors: Option<CorsSpec>,
+    /// The metadata of the OAuth protected resource (RFC 9728) and the challenges of
+    /// answers with 401. `false` switches this off, also if an environment variable
+    /// `OAUTH_*` is set.
+    ///
+    /// Default: off, unless an environment variable `OAUTH_*` is set.
+    pub(super) oauth: Option<OauthSpec>,
+    /// Which callers may send which messages.
+    ///
+    /// Default: off: every caller may send every message.
+    pub(super) authorization: Option<AuthorizationSpec>,
+}
+
+impl Default for ConfigSpec {
+    fn default() -> Self {
+        const MEBIBYTE: usize = 1_048_576;
+        const EIGHT_MEBIBYTES: NonZeroUsize = NonZeroUsize::new(8_388_608).unwrap();
+        Self {
+            paths: None,
+            traffic_mode: TrafficModeSpec::PassThrough,
+            max_request_body_size: MEBIBYTE,
+            hold_request_headers: true,
+            clear_route_cache: false,
+            attribute_source: AttributeSource::Verify,
+            reject_duplicate_keys: false,
+            parser_config: ParserConfigSpec::default(),
+            propagate_trace_context: SwitchSpec(false),
+            propagate_baggage: SwitchSpec(false),
+            request_storage_mode: StorageModeSpec::DynamicMetadataAndFilterState,
+            servers: Vec::new(),
+            prefix_mode: PrefixMode::Always,
+            failure_mode: FailureMode::BestEffort,
+            passthrough_headers: Vec::new(),
+            list_cache: ListCache::Hints,
+            max_list_pages: const { NonZeroUsize::new(64).unwrap() },
+            max_list_bytes: EIGHT_MEBIBYTES,
+            max_response_bytes: EIGHT_MEBIBYTES,
+            server_info: ServerInfoSpec::default(),
+            session: None,
+            cors: None,
+            oauth: None,
+            authorization: None,
+        }
+    }
+}
+
+impl FromValue for ConfigSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Fields::read(path, value, |fields| {
+            let mut spec = Self::default();
+            fields.set("paths", &mut spec.paths)?;
+            fields.set("trafficMode", &mut spec.traffic_mode)?;
+            fields.set("maxRequestBodySize", &mut spec.max_request_body_size)?;
+            fields.set("holdRequestHeaders", &mut spec.hold_request_headers)?;
+            fields.set("clearRouteCache", &mut spec.clear_route_cache)?;
+            fields.set("attributeSource", &mut spec.attribute_source)?;
+            fields.set("rejectDuplicateKeys", &mut spec.reject_duplicate_keys)?;
+            fields.set("parserConfig", &mut spec.parser_config)?;
+            fields.set("propagateTraceContext", &mut spec.propagate_trace_context)?;
+            fields.set("propagateBaggage", &mut spec.propagate_baggage)?;
+            fields.set("requestStorageMode", &mut spec.request_storage_mode)?;
+            fields.set("servers", &mut spec.servers)?;
+            fields.set("prefixMode", &mut spec.prefix_mode)?;
+            fields.set("failureMode", &mut spec.failure_mode)?;
+            fields.set("passthroughHeaders", &mut spec.passthrough_headers)?;
+            fields.set("listCache", &mut spec.list_cache)?;
+            fields.set("maxListPages", &mut spec.max_list_pages)?;
+            fields.set("maxListBytes", &mut spec.max_list_bytes)?;
+            fields.set("maxResponseBytes", &mut spec.max_response_bytes)?;
+            fields.set("serverInfo", &mut spec.server_info)?;
+            fields.set("session", &mut spec.session)?;
+            fields.set("cors", &mut spec.cors)?;
+            fields.set("oauth", &mut spec.oauth)?;
+            fields.set("authorization", &mut spec.authorization)?;
+            Ok(spec)
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! Configurations that the filter refuses, each with the start of the error. The test
+//! of the JSON Schema uses them too.
+
+/// A configuration, and the start of the error.
+pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
+    (
+        r#"{"unknown":1}"#,
+        "unknown: unknown field, expected one of paths, trafficMode,",
+    ),
+    (
+        r#"{"servers":[{"name":"a","tool_prefx":"x"}]}"#,
+        "servers[0].toolPrefx: unknown field, expected one of name, cluster,",
+    ),
+    (
+        r#"{"cors":{"allowOrigin":[]}}"#,
+        "cors.allowOrigin: unknown field",
+    ),
+    (
+        r#"{"trafficMode":"reject"}"#,
+        "trafficMode: \"reject\" must be one of PASS_THROUGH, REJECT_NO_MCP, NOOP",
+    ),
+    (
+        r#"{"maxRequestBodySize":"1"}"#,
+        "maxRequestBodySize: must be a whole number",
+    ),
+    (
+        r#"{"maxRequestBodySize":-1}"#,
+        "maxRequestBodySize: must be a whole number",
+    ),
+    (
+        r#"{"maxRequestBodySize":1.5}"#,
+        "maxRequestBodySize: must be a whole number",
+    ),
+    (
+        r#"{"maxRequestBodySize":4294967296}"#,
+        "maxRequestBodySize: must be a whole number from 0 to 4294967295",
+    ),
+    (
+        r#"{"maxResponseBytes":0}"#,
+        "maxResponseBytes: must be a whole number from 1 to 4294967295",
+    ),
+    (
+        r#"{"maxListPages":"64"}"#,
+        "maxListPages: must be a whole number from 1 to 4294967295",
+    ),
+    (r#"{"servers":{}}"#, "servers: must be a list"),
+    (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
+    // What ends a line of the log is escaped.
+    (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
+    ("[]", "must be an object"),
+    (r#"{"cors":[]}"#, "cors: must be an object"),
+    (r#"{"servers":["a"]}"#, "servers[0]: must be an object"),
+    (
+        r#"{"servers":[{"name":"a"}],"holdRequestHeaders":false}"#,
+        "holdRequestHeaders: false cannot go with servers",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"attributeSource":"HEADERS"}"#,
+        "attributeSource: HEADERS reads no body",
+    ),
+    (
+        r#"{"holdRequestHeaders":false,"propagateBaggage":true}"#,
+        "propagateBaggage: needs holdRequestHeaders",
+    ),
+    (
+        r#"{"propagateTraceContext":1}"#,
+        "propagateTraceContext: must be true, false or {}",
+    ),
+    (
+        r#"{"propagateTraceContext":{"x":1}}"#,
+        "propagateTraceContext: must be true, false or {}",
+    ),
+    (
+        r#"{"parserConfig":{"methods":[{"group":"g"}]}}"#,
+        "parserConfig.methods[0]: missing field `method`",
+    ),
+    (
+        r#"{"parserConfig":{"methods":[{"method":"m","group":"a b"}]}}"#,
+        "parserConfig.methods[0].group: \"a b\" must be",
+    ),
+    (
+        r#"{"parserConfig":{"methods":[{"method":"m","extractionRules":[{"path":"name"}]}]}}"#,
+        "parserConfig.methods[0].extractionRules[0].path: \"name\" must be",
+    ),
+    (
+        r#"{"parserConfig":{"methods":[{"method":"m","extractionRules":[{"path":"params..x"}]}]}}"#,
+        "parserConfig.methods[0].extractionRules[0].path: \"params..x\" must be",
+    ),
+    (
+        r#"{"parserConfig":{"groupMetadataKey":""}}"#,
+        "parserConfig.groupMetadataKey: must not be empty",
+    ),
+    (r#"{"paths":["*",""]}"#, "paths[1]: \"\" must start with"),
+    (r#"{"paths":[]}"#, "paths: must have at least one entry"),
+    (
+        r#"{"paths":["mcp"]}"#,
+        "paths[0]: \"mcp\" must start with \"/\"",
+    ),
+    (
+        r#"{"paths":["/mcp","/a?b"]}"#,
+        "paths[1]: \"/a?b\" must be a path",
+    ),
+    (r#"{"servers":[{}]}"#, "servers[0]: missing field `name`"),
+    (
+        r#"{"servers":[{"name":""}]}"#,
+        "servers[0].name: must not be empty",
+    ),
+    (
+        r#"{"servers":[{"name":"we ather"}]}"#,
+        "servers[0].name: \"we ather\" must be",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"b","toolPrefix":"we ather_"}]}"#,
+        "servers[1].toolPrefix: \"we ather_\" must be",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"a","enabled":false}]}"#,
+        "servers[1].name: \"a\" is used twice",
+    ),
+    (
+        r#"{"servers":[{"name":"a","enabled":false}]}"#,
+        "servers: must have at least one",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"My_Server"}]}"#,
+        "servers[1].name: \"My_Server\" starts the URIs of resources",
+    ),
+    (
+        r#"{"servers":[{"name":"a","protocol":"auto"}]}"#,
+        "servers[0].protocol: \"auto\" must be one of AUTO, LEGACY, MODERN",
+    ),
+    (
+        r#"{"servers":[{"name":"a","shareSession":"yes"}]}"#,
+        "servers[0].shareSession: must be true or false",
+    ),
+    (
+        r#"{"servers":[{"name":"a","listTtl":"soon"}]}"#,
+        "servers[0].listTtl: \"soon\" is not a duration",
+    ),
+    (
+        r#"{"servers":[{"name":"a","tools":{"includes":[]}}]}"#,
+        "servers[0].tools.includes: unknown field",
+    ),
+    (
+        r#"{"servers":[{"name":"a","resources":{"exclude":["x",""]}}]}"#,
+        "servers[0].resources.exclude[1]: must not be empty",
+    ),
+    (
+        r#"{"listCache":"ON"}"#,
+        "listCache: \"ON\" must be one of OFF, HINTS",
+    ),
+    (
+        r#"{"servers":[{"name":"a","cluster":""}]}"#,
+        "servers[0].cluster: must not be empty",
+    ),
+    (
+        r#"{"servers":[{"name":"a","hostname":"h\r\nx: y"}]}"#,
+        "servers[0].hostname: \"h\\r\\nx: y\" must be visible ASCII",
+    ),
+    (
+        r#"{"servers":[{"name":"a","path":"mcp"}]}"#,
+        "servers[0].path: \"mcp\" must start with",
+    ),
+    (
+        r#"{"servers":[{"name":"a","url":"ftp://x"}]}"#,
+        "servers[0].url: \"ftp://x\" must be an absolute http or https URL",
+    ),
+    (
+        r#"{"servers":[{"name":"a","url":"http://u:p@x"}]}"#,
+        "servers[0].url:",
+    ),
+    (
+        r#"{"servers":[{"name":"a","timeout":"5"}]}"#,
+        "servers[0].timeout: \"5\" is not a duration",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"maxListPages":0}"#,
+        "maxListPages: must be a whole number from 1 to 4294967295",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"trafficMode":"NOOP"}"#,
+        "trafficMode: NOOP",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"serverInfo":{"name":""}}"#,
+        "serverInfo.name: must not be empty",
+    ),
+    (
+        r#"{"cors":{"allowCredentials":true}}"#,
+        "cors.allowCredentials: true needs a list",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":[]}}"#,
+        "cors.allowOrigins: must have at least one entry",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":["https://a.example/x"]}}"#,
+        "cors.allowOrigins[0]: \"https://a.example/x\" must not have a path",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":["https://*.*.example"]}}"#,
+        "cors.allowOrigins[0]: \"https://*.*.example\" may have one",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":["https://a*.example"]}}"#,
+        "cors.allowOrigins[0]:",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":["a.example"]}}"#,
+        "cors.allowOrigins[0]:",
+    ),
+    (
+        r#"{"cors":{"allowOrigins":["https://a.example:443"]}}"#,
+        "cors.allowOrigins[0]: \"https://a.example:443\" must not have the default port",
+    ),
+    (
+        r#"{"cors":{"allowHeaders":["x y"]}}"#,
+        "cors.allowHeaders[0]: \"x y\" must be letters, digits and",
+    ),
+    (
+        r#"{"cors":{"maxAge":"soon"}}"#,
+        "cors.maxAge: \"soon\" is not a duration",
+    ),
+];
