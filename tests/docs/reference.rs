@@ -52,7 +52,7 @@ fn the_command_line_has_no_commands_but_those() {
     let (_, rest) = help.split_once("Commands:\n").expect("commands");
     let commands = rest.lines().map_while(|line| line.strip_prefix("  "));
     let names: Vec<&str> = commands.filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(names, ["check", "render", "run", "help"]);
+    assert_eq!(names, ["check", "render", "run", "schema", "help"]);
 }
 
 #[test]
