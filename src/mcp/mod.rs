@@ -12,6 +12,7 @@ pub mod lookalike;
 pub mod message;
 pub mod method;
 mod params;
+pub mod resource_uri;
 pub mod response;
 pub mod sse;
 pub mod standard_headers;
