@@ -11,11 +11,28 @@ pub const MODERN: &[&str] = &["2026-07-28"];
 /// The legacy versions that the gateway speaks, the newest first.
 pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// What stands for each legacy version in a sealed session. A code never changes
+/// its version, since clients keep sealed sessions while a gateway is updated: a new
+/// version gets a new code, and the code of a version that is gone stays unused.
+pub const LEGACY_CODES: &[(u8, &str)] = &[
+    (0, "2025-11-25"),
+    (1, "2025-06-18"),
+    (2, "2025-03-26"),
+    (3, "2024-11-05"),
+];
+
 /// The newest of [`MODERN`].
-pub const NEWEST_MODERN: &str = "2026-07-28";
+pub const NEWEST_MODERN: &str = newest(MODERN);
 
 /// The newest of [`LEGACY`].
-pub const NEWEST_LEGACY: &str = "2025-11-25";
+pub const NEWEST_LEGACY: &str = newest(LEGACY);
+
+const fn newest(versions: &[&'static str]) -> &'static str {
+    match versions {
+        [newest, ..] => newest,
+        [] => "",
+    }
+}
 
 /// The legacy version that `text` names, where the gateway speaks it.
 pub fn legacy(text: &str) -> Option<&'static str> {

@@ -1,18 +1,13 @@
 //! The bytes that stand for protocol versions in a sealed session.
 
+use crate::mcp::version;
+
 /// Legacy versions, each with its code.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VersionCodes(pub(super) &'static [(u8, &'static str)]);
 
-/// The codes that this gateway uses. A code never changes its version, since
-/// clients keep sealed sessions while a gateway is updated: a new version gets a
-/// new code, and the code of a version that is gone stays unused.
-pub(super) const VERSION_CODES: VersionCodes = VersionCodes(&[
-    (0, "2025-11-25"),
-    (1, "2025-06-18"),
-    (2, "2025-03-26"),
-    (3, "2024-11-05"),
-]);
+/// The codes that this gateway uses.
+pub(super) const VERSION_CODES: VersionCodes = VersionCodes(version::LEGACY_CODES);
 
 impl VersionCodes {
     /// The code of `version`.
@@ -35,7 +30,7 @@ impl VersionCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::version;
+
     use std::collections::BTreeSet;
     use wasm_bindgen_test::wasm_bindgen_test;
 
