@@ -27,6 +27,8 @@ pub struct Metrics {
     pub preflight: Metric,
     /// Entries that were left out of a list because an earlier entry has the name.
     pub collisions: Metric,
+    /// Entries that were left out of a list because they have no readable name.
+    pub malformed: Metric,
     /// Pages of lists that were in the cache.
     pub cache_hits: Metric,
     /// Pages of lists that were not in the cache, although caching is on.
@@ -90,6 +92,7 @@ impl Metrics {
         }
         let preflight = define(MetricKind::Counter, "mcp.preflight".to_owned());
         let collisions = define(MetricKind::Counter, "mcp.list.collisions".to_owned());
+        let malformed = define(MetricKind::Counter, "mcp.list.malformed".to_owned());
         let cache_hits = define(MetricKind::Counter, "mcp.list.cache_hits".to_owned());
         let cache_misses = define(MetricKind::Counter, "mcp.list.cache_misses".to_owned());
         let fanout = define(MetricKind::Histogram, "mcp.fanout.duration_ms".to_owned());
@@ -103,6 +106,7 @@ impl Metrics {
             servers: of_servers,
             preflight,
             collisions,
+            malformed,
             cache_hits,
             cache_misses,
             fanout,

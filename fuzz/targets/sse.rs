@@ -105,7 +105,7 @@ impl Shown {
         match event.data() {
             Data::Empty => {}
             Data::Text(text) => self.data.push(Some(text.into_owned())),
-            Data::Unreadable => self.data.push(None),
+            Data::Unreadable(_) => self.data.push(None),
         }
     }
 }
@@ -150,10 +150,11 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(parser.rest(), rest);
     assert_eq!([whole.raw.concat(), rest].concat(), stream);
     assert_eq!(readable(&reference(&stream)), whole.data);
-    if let Ok(text) = std::str::from_utf8(&stream) {
-        let data: Vec<_> = whole.data.iter().flatten().cloned().collect();
-        assert_eq!(sse::data(text), data);
-    }
+    let messages: Vec<_> = (dispatched(&stream).iter())
+        .filter(|event| event.is_message)
+        .filter_map(|event| String::from_utf8(event.data.clone()).ok())
+        .collect();
+    assert_eq!(sse::messages(&stream), messages);
     for raw in &whole.raw {
         rewritten(raw, input.data, input.id);
     }
@@ -238,17 +239,32 @@ fn fields(text: &[u8]) -> Vec<Vec<u8>> {
     lines.into_iter().map(<[u8]>::to_vec).collect()
 }
 
-/// The data of the events of a stream, as the standard words it.
+/// The data of the events of a stream.
 fn reference(stream: &[u8]) -> Vec<Vec<u8>> {
+    let events = dispatched(stream).into_iter();
+    events.map(|event| event.data).collect()
+}
+
+struct Dispatched {
+    data: Vec<u8>,
+    is_message: bool,
+}
+
+/// The events of a stream, as the standard words it.
+fn dispatched(stream: &[u8]) -> Vec<Dispatched> {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
-    let (mut events, mut buffer) = (Vec::new(), Vec::new());
+    let (mut events, mut buffer, mut kind) = (Vec::new(), Vec::new(), Vec::new());
     for line in fields(stream) {
         if line.is_empty() {
-            let mut data = std::mem::take(&mut buffer);
+            let (mut data, kind) = (std::mem::take(&mut buffer), std::mem::take(&mut kind));
             data.pop();
             if !data.is_empty() {
-                events.push(data);
+                let is_message = kind.is_empty() || kind == b"message";
+                events.push(Dispatched { data, is_message });
             }
+        } else if line == b"event" || line.starts_with(b"event:") {
+            let value = line.get(6..).unwrap_or_default();
+            kind = value.strip_prefix(b" ").unwrap_or(value).to_vec();
         } else if is_data(&line) {
             let value = line.get(5..).unwrap_or_default();
             buffer.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));

@@ -22,9 +22,22 @@ pub fn is_json(headers: &Headers) -> bool {
             })
 }
 
-/// Whether the media type `value` is `essence`, whatever its parameters.
-pub fn is(value: &str, essence: &str) -> bool {
-    split(value).0.eq_ignore_ascii_case(essence)
+/// Whether the `content-type` of a response says that it is one JSON text. As in the
+/// SDKs of MCP, the start of the value decides: servers also send
+/// `application/json-rpc`.
+pub fn is_json_text(value: &str) -> bool {
+    starts_with(value, "application/json")
+}
+
+/// Whether the `content-type` of a response says that it is a stream of events.
+pub fn is_event_stream(value: &str) -> bool {
+    starts_with(value, "text/event-stream")
+}
+
+fn starts_with(value: &str, start: &str) -> bool {
+    let value = value.trim_start().as_bytes();
+    let found = value.get(..start.len());
+    found.is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 /// Whether the body is in a content-encoding.
@@ -53,29 +66,27 @@ impl Accept {
                 event_stream: true,
             };
         }
-        let mut accept = Self::default();
-        for range in values
+        let ranges: Vec<&str> = values
             .filter_map(|value| std::str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))
-        {
-            let (essence, mut parameters) = split(range);
-            if parameters.any(|(name, weight)| name.eq_ignore_ascii_case("q") && is_zero(weight)) {
-                continue;
-            }
-            match essence.to_ascii_lowercase().as_str() {
-                "*/*" => {
-                    accept = Self {
-                        json: true,
-                        event_stream: true,
-                    }
-                }
-                "application/json" | "application/*" => accept.json = true,
-                "text/event-stream" | "text/*" => accept.event_stream = true,
-                _ => {}
-            }
+            .collect();
+        Self {
+            json: accepts(&ranges, ["application/json", "application/*", "*/*"]),
+            event_stream: accepts(&ranges, ["text/event-stream", "text/*", "*/*"]),
         }
-        accept
     }
+}
+
+/// Whether one of these media ranges includes a media type. `names` are the ranges that
+/// include it, the most specific first: that one decides (RFC 9110 section 12.5.1).
+fn accepts(ranges: &[&str], names: [&str; 3]) -> bool {
+    let decides = |name: &&str| {
+        let named = ranges.iter().map(|range| split(range));
+        let mut named = named.filter(|(essence, _)| essence.eq_ignore_ascii_case(name));
+        let (_, mut parameters) = named.next()?;
+        Some(!parameters.any(|(name, weight)| name.eq_ignore_ascii_case("q") && is_zero(weight)))
+    };
+    names.iter().find_map(decides).unwrap_or(false)
 }
 
 /// The essence of a media type or range, and its parameters.
@@ -132,6 +143,24 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn the_type_of_an_answer_is_read_as_sdks_read_it() {
+        for (value, is_json, is_stream) in [
+            ("application/json", true, false),
+            ("Application/JSON;charset=UTF-8", true, false),
+            (" application/json-rpc", true, false),
+            ("text/event-stream", false, true),
+            ("Text/Event-Stream; charset=utf-8", false, true),
+            ("text/html", false, false),
+            ("application/jso", false, false),
+            ("", false, false),
+            ("text/plain; application/json", false, false),
+        ] {
+            assert_eq!(is_json_text(value), is_json, "{value}");
+            assert_eq!(is_event_stream(value), is_stream, "{value}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn accept_is_read_over_all_fields_and_weights() {
         let both = Accept {
             json: true,
@@ -149,6 +178,11 @@ mod tests {
             (&["application/json, text/event-stream;q=0"], json),
             (&["application/json, text/event-stream;q=0.000"], json),
             (&["application/*"], json),
+            // The most specific range decides, wherever it stands.
+            (&["text/event-stream;q=0, */*"], json),
+            (&["*/*", "text/*;q=0"], json),
+            (&["*/*;q=0, application/json"], json),
+            (&["text/*;q=0, text/event-stream, application/json"], both),
             (&["text/html"], Accept::default()),
             (&[""], Accept::default()),
             (&[], both),

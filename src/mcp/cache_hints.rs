@@ -41,10 +41,7 @@ impl CacheHints {
     /// not valid allows nothing.
     pub fn read(ttl_ms: Option<&str>, scope: Option<&str>) -> Self {
         Self {
-            ttl_ms: ttl_ms
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0)
-                .min(LONGEST_MS),
+            ttl_ms: ttl_ms.map_or(0, milliseconds),
             public: scope
                 .and_then(json::string)
                 .is_some_and(|scope| scope == "public"),
@@ -62,5 +59,53 @@ impl CacheHints {
         };
         result.json("ttlMs", ttl_ms.to_string());
         result.string("cacheScope", if self.public { "public" } else { "private" });
+    }
+}
+
+/// The number of milliseconds with the JSON text `text`, without a fraction; 0 where it
+/// is no number, or negative. JSON has one kind of number: 60000, 60000.0 and 6e4 are
+/// the same.
+fn milliseconds(text: &str) -> u64 {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0);
+    let duration = number.map(|number| std::time::Duration::try_from_secs_f64(number / 1000.0));
+    match duration {
+        None => 0,
+        Some(Ok(duration)) => u64::try_from(duration.as_millis()).unwrap_or(LONGEST_MS),
+        Some(Err(_)) => LONGEST_MS,
+    }
+    .min(LONGEST_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_ttl_is_read_however_json_writes_it() {
+        for (text, expected) in [
+            ("60000", 60_000),
+            ("60000.0", 60_000),
+            ("6e4", 60_000),
+            ("6E+4", 60_000),
+            ("1", 1),
+            ("7.9", 7),
+            ("86400000", LONGEST_MS),
+            ("86400001", LONGEST_MS),
+            ("1e300", LONGEST_MS),
+            ("1e999", LONGEST_MS),
+            ("99999999999999999999999", LONGEST_MS),
+            ("0", 0),
+            ("-0.0", 0),
+            ("-1", 0),
+            ("-1e999", 0),
+            ("null", 0),
+            ("\"60000\"", 0),
+            ("true", 0),
+        ] {
+            let hints = CacheHints::read(Some(text), Some("\"public\""));
+            assert_eq!((hints.ttl_ms, hints.public), (expected, true), "{text}");
+        }
+        assert_eq!(CacheHints::read(None, None), CacheHints::NONE);
     }
 }

@@ -24,43 +24,49 @@ pub enum JsonRpcResponse<'a> {
 }
 
 /// Finds the response to the request with the string id `id` in the `body` of an
-/// HTTP response with this `content-type`. Ignores other messages (notifications
-/// and requests of the server). `None` if the response is not there.
+/// HTTP response with this `content-type`: an event stream, or one message. Ignores
+/// other messages (notifications and requests of the server), and events that are no
+/// messages. `None` if the response is not there.
 pub fn find<'a>(
     content_type: Option<&str>,
     body: &'a [u8],
     id: &str,
 ) -> Option<JsonRpcResponse<'a>> {
-    let text = std::str::from_utf8(body).ok()?;
-    let is_stream = content_type.is_some_and(|value| media_type::is(value, "text/event-stream"));
-    if !is_stream {
-        return read(text, id);
+    if content_type.is_some_and(media_type::is_event_stream) {
+        let messages = sse::messages(body).into_iter();
+        return messages
+            .filter_map(|data| Some(read(&data, id)?.into_owned()))
+            .next();
     }
-    sse::data(text)
-        .into_iter()
-        .find_map(|data| match read(&data, id)? {
-            JsonRpcResponse::Result(result) => {
-                Some(JsonRpcResponse::Result(Cow::Owned(result.into_owned())))
-            }
-            JsonRpcResponse::Error {
-                code,
-                message,
-                data,
-            } => Some(JsonRpcResponse::Error {
-                code,
-                message,
-                data,
-            }),
-        })
+    read(std::str::from_utf8(body).ok()?, id)
 }
 
+impl JsonRpcResponse<'_> {
+    fn into_owned<'o>(self) -> JsonRpcResponse<'o> {
+        match self {
+            Self::Result(result) => JsonRpcResponse::Result(Cow::Owned(result.into_owned())),
+            Self::Error {
+                code,
+                message,
+                data,
+            } => JsonRpcResponse::Error {
+                code,
+                message,
+                data,
+            },
+        }
+    }
+}
+
+/// Some servers write each member that a message can have, with `null` where it has
+/// none. So `null` counts as a result only where there is no error.
 fn read<'a>(text: &'a str, id: &str) -> Option<JsonRpcResponse<'a>> {
     let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
     let shape = json::members(text, |name, value| match name.as_ref() {
         "jsonrpc" => version = Some(value),
         "id" => answered = Some(value),
         "result" => result = Some(value),
-        "error" => error = Some(value),
+        "error" => error = Some(value).filter(|error| *error != "null"),
         _ => {}
     });
     if !matches!(shape, Ok(Shape::Object { unique: true }))
@@ -71,7 +77,7 @@ fn read<'a>(text: &'a str, id: &str) -> Option<JsonRpcResponse<'a>> {
     }
     match (result, error) {
         (Some(result), None) => Some(JsonRpcResponse::Result(Cow::Borrowed(result))),
-        (None, Some(error)) => Some(error_of(error)),
+        (None | Some("null"), Some(error)) => Some(error_of(error)),
         _ => None,
     }
 }
@@ -136,6 +142,39 @@ mod tests {
             data: Some(r#"{"x":1.0}"#.into()),
         };
         assert_eq!(find(None, body, "a"), Some(expected));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_member_that_is_null_says_nothing() {
+        let body = br#"{"jsonrpc":"2.0","id":"a","method":null,"result":{},"error":null}"#;
+        assert_eq!(find(None, body, "a"), result("{}"));
+        let body = br#"{"jsonrpc":"2.0","id":"a","result":null,"error":{"code":1,"message":"m"}}"#;
+        assert!(matches!(
+            find(None, body, "a"),
+            Some(JsonRpcResponse::Error { .. })
+        ));
+        let body = br#"{"jsonrpc":"2.0","id":"a","result":null}"#;
+        assert_eq!(find(None, body, "a"), result("null"));
+        let body = br#"{"jsonrpc":"2.0","id":"a","error":null}"#;
+        assert_eq!(find(None, body, "a"), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn events_that_are_no_messages_are_passed_over() {
+        let answer = r#"data: {"jsonrpc":"2.0","id":"a","result":1}"#;
+        for before in [
+            "event: ping\ndata: {}",
+            "event: ping\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":2}",
+            "data: {\"type\":\"heartbeat\"}",
+            "data: [DONE]",
+            "data: 17",
+            "data: \u{fffd}",
+        ] {
+            let body = format!("{before}\n\n{answer}\n\n");
+            assert_eq!(find(SSE, body.as_bytes(), "a"), result("1"), "{before}");
+        }
+        let body = [b"data: \xff\n\n", answer.as_bytes(), b"\n\n"].concat();
+        assert_eq!(find(SSE, &body, "a"), result("1"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -23,8 +23,9 @@ pub enum Data<'a> {
     Empty,
     /// The data lines, joined by LF.
     Text(Cow<'a, str>),
-    /// The data lines are not UTF-8.
-    Unreadable,
+    /// The data lines are not UTF-8: what a client reads that puts U+FFFD in place of
+    /// each bad byte.
+    Unreadable(String),
 }
 
 impl<'a> SseEvent<'a> {
@@ -42,12 +43,27 @@ impl<'a> SseEvent<'a> {
                 }
             });
         }
-        let text = match joined {
-            None | Some(Cow::Borrowed([])) => return Data::Empty,
-            Some(Cow::Borrowed(line)) => simdutf8::basic::from_utf8(line).ok().map(Cow::Borrowed),
-            Some(Cow::Owned(lines)) => String::from_utf8(lines).ok().map(Cow::Owned),
-        };
-        text.map_or(Data::Unreadable, Data::Text)
+        let lossy = |bytes: &[u8]| Data::Unreadable(String::from_utf8_lossy(bytes).into_owned());
+        match joined {
+            None | Some(Cow::Borrowed([])) => Data::Empty,
+            Some(Cow::Borrowed(line)) => match simdutf8::basic::from_utf8(line) {
+                Ok(text) => Data::Text(Cow::Borrowed(text)),
+                Err(_) => lossy(line),
+            },
+            Some(Cow::Owned(lines)) => match String::from_utf8(lines) {
+                Ok(text) => Data::Text(Cow::Owned(text)),
+                Err(error) => lossy(error.as_bytes()),
+            },
+        }
+    }
+
+    /// Whether its type is `message`: its last `event` line says so or is empty, or
+    /// there is none. Clients of MCP read no event of another type.
+    pub fn is_message(&self) -> bool {
+        let types = lines(self.raw).filter_map(|line| line.field(b"event"));
+        types
+            .last()
+            .is_none_or(|name| name.is_empty() || name == b"message")
     }
 
     /// The id of the event: the value of its last `id` line. The standard ignores a
@@ -225,13 +241,14 @@ impl Parser {
     }
 }
 
-/// The data of each event in the whole `stream` that has data. An event that the
-/// end of the stream cuts off is dropped, as the standard says.
-pub fn data(stream: &str) -> Vec<String> {
+/// The data of each event of the type `message` in the whole `stream`. Events without
+/// data, or whose data is not UTF-8, are left out. An event that the end of the stream
+/// cuts off is dropped, as the standard says.
+pub fn messages(stream: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     // No event is longer than the limit.
-    let _ = Parser::new(usize::MAX).push(stream.as_bytes(), |event| {
-        if let Data::Text(text) = event.data() {
+    let _ = Parser::new(usize::MAX).push(stream, |event| {
+        if let (true, Data::Text(text)) = (event.is_message(), event.data()) {
             found.push(text.into_owned());
         }
     });
@@ -327,13 +344,37 @@ mod tests {
             "\u{feff}data:one\n\n: comment\nevent: message\ndata: two\nid: 7\nretry: 3\n\n",
             "id: 0\ndata:\n\ndata: one\n\n\n\ndata: two\n\n",
         ] {
-            assert_eq!(data(stream), ["one", "two"], "{stream:?}");
+            assert_eq!(messages(stream.as_bytes()), ["one", "two"], "{stream:?}");
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn events_of_another_type_are_no_messages() {
+        for (stream, expected) in [
+            ("event: message\ndata: x\n\n", true),
+            ("event:message\r\ndata: x\r\n\r\n", true),
+            ("event\ndata: x\n\n", true),
+            ("event:\ndata: x\n\n", true),
+            ("event: ping\nevent: message\ndata: x\n\n", true),
+            ("event: ping\nevent:\ndata: x\n\n", true),
+            (": event: ping\nevents: ping\ndata: x\n\n", true),
+            ("event: ping\ndata: x\n\n", false),
+            ("data: x\nevent: ping\n\n", false),
+            ("event: message\nevent: ping\ndata: x\n\n", false),
+            ("event:  message\ndata: x\n\n", false),
+            ("event: message \ndata: x\n\n", false),
+            ("event: Message\ndata: x\n\n", false),
+        ] {
+            let found = messages(stream.as_bytes());
+            assert_eq!(found == ["x"], expected, "{stream:?}");
+        }
+        // One event that nobody can read hides no other.
+        assert_eq!(messages(b"data: \xff\n\ndata: x\n\n"), ["x"]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn several_data_lines_are_one_text() {
-        assert_eq!(data("data: a\ndata:  b\ndata\n\n"), ["a\n b\n"]);
+        assert_eq!(messages(b"data: a\ndata:  b\ndata\n\n"), ["a\n b\n"]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -347,7 +388,7 @@ mod tests {
             "datax: y\n\n",
             " data: y\n\n",
         ] {
-            assert_eq!(data(stream), [""; 0], "{stream:?}");
+            assert_eq!(messages(stream.as_bytes()), [""; 0], "{stream:?}");
         }
     }
 
@@ -438,11 +479,11 @@ mod tests {
         assert_eq!(parted(&[b"\xef", b"\xbb"]).1, "\u{fffd}");
         // Elsewhere it makes a name that nobody knows.
         assert_eq!(
-            data("\u{feff}data: x\n\n\u{feff}data: y\ndata: z\n\n"),
+            messages("\u{feff}data: x\n\n\u{feff}data: y\ndata: z\n\n".as_bytes()),
             ["x", "z"]
         );
-        assert_eq!(data("\n\u{feff}data: y\n\n"), [""; 0]);
-        assert_eq!(data("\u{feff}\u{feff}data: y\n\n"), [""; 0]);
+        assert_eq!(messages("\n\u{feff}data: y\n\n".as_bytes()), [""; 0]);
+        assert_eq!(messages("\u{feff}\u{feff}data: y\n\n".as_bytes()), [""; 0]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -451,9 +492,9 @@ mod tests {
             b"data: \xc3\xa4\n\ndata: \xff\n\nid: \xff\ndata: x\n\ndata: \xc3\ndata: \xa4\n\n";
         let expected = [
             Data::Text("ä".into()),
-            Data::Unreadable,
+            Data::Unreadable("\u{fffd}".into()),
             Data::Text("x".into()),
-            Data::Unreadable,
+            Data::Unreadable("\u{fffd}\n\u{fffd}".into()),
         ];
         for size in [1, 8, stream.len()] {
             let (mut parser, mut found, mut raw) = (Parser::new(1000), Vec::new(), Vec::new());
@@ -462,7 +503,7 @@ mod tests {
                     found.push(match event.data() {
                         Data::Text(text) => Data::Text(text.into_owned().into()),
                         Data::Empty => Data::Empty,
-                        Data::Unreadable => Data::Unreadable,
+                        Data::Unreadable(text) => Data::Unreadable(text),
                     });
                     raw.extend_from_slice(event.raw);
                 });

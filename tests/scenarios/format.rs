@@ -194,6 +194,8 @@ pub(crate) struct Response {
     reset: bool,
     #[serde(default = "ok")]
     status: u16,
+    /// The answer to a call that is a message has the `content-type` of JSON, if
+    /// there is none here.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// `$id` stands for the JSON-RPC id of a call.
@@ -535,10 +537,14 @@ impl Response {
     /// It, where `$id` and other names stand for this; `None` when the connection
     /// breaks instead.
     pub(crate) fn parts(&self, names: &Names) -> Option<Parts> {
+        let is_message = |body: &RawValue| body.get().starts_with('{');
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        let is_typed = self.to.is_empty() || self.headers.contains_key("content-type");
+        let json = Some(json).filter(|_| !is_typed && self.body.as_deref().is_some_and(is_message));
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| (name.clone(), names.put(value)));
         let body = self.body.as_deref().map(text).unwrap_or_default();
-        (!self.reset).then(|| (self.status, headers.collect(), names.put(&body)))
+        (!self.reset).then(|| (self.status, headers.chain(json).collect(), names.put(&body)))
     }
 }
 

@@ -44,6 +44,12 @@ impl ServerList {
         bytes.fold(0, usize::saturating_add)
     }
 
+    /// How many entries were left out because they have no readable name.
+    pub fn malformed(&self) -> usize {
+        let malformed = self.pages.iter().map(|page| page.malformed);
+        malformed.fold(0, usize::saturating_add)
+    }
+
     /// Whether it has what clients call `name`.
     pub fn has(&self, name: &str) -> bool {
         let mut entries = self.pages.iter().flat_map(|page| &page.entries);

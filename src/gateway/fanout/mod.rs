@@ -22,6 +22,7 @@ use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
+use crate::mcp::list::ListKind;
 
 /// An operation under way.
 #[derive(Debug)]
@@ -100,6 +101,18 @@ impl Fanout {
     pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {
         let branches = self.branches.iter().filter(|branch| !branch.is_waiting());
         branches.map(|branch| (branch.server(), branch.failure()))
+    }
+
+    /// The lists with entries that were left out because they have no readable name:
+    /// their kind, and for each server how many such entries there are.
+    pub fn malformed(&self) -> Option<(ListKind, Vec<(ServerId, usize)>)> {
+        let Operation::List(kind) = self.operation else {
+            return None;
+        };
+        let branches = self.branches.iter();
+        let malformed = branches.map(|branch| (branch.server(), branch.list().malformed()));
+        let malformed: Vec<_> = malformed.filter(|(_, entries)| *entries > 0).collect();
+        (!malformed.is_empty()).then_some((kind, malformed))
     }
 
     /// How many pages were in the cache, and how many were not, though they may be

@@ -1,6 +1,7 @@
 //! The messages of a request and of its answer, changed on their way between a client
 //! and a server: names, resource URIs, ids, and what differs between the eras.
 
+pub mod event;
 mod filtered_list;
 pub mod ids;
 mod pooled_request;

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::gateway::translate::resource_uris::{self, ResultShape};
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Error, Reader};
+use crate::mcp::lookalike::is_lookalike;
 
 /// A message of a server.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +43,14 @@ pub enum MessageKind<'a> {
 pub enum UnreadableMessage {
     /// It is not JSON.
     NotJson(Error),
-    /// It is no message, or two kinds of message at once, or it has two ids or two
-    /// methods.
+    /// It is JSON that no client takes for a message.
+    NotAMessage,
+    /// Clients may differ in what they take it for, but none takes it for a response:
+    /// it has two methods, for example, or is a batch without responses.
+    NotAResponse,
+    /// A client may take it for a response, and another for something else: it has two
+    /// ids, for example, or a result and an error. Or its result has no form in the
+    /// client's era.
     NotOneMessage,
 }
 
@@ -66,18 +73,13 @@ impl<'a> ServerMessage<'a> {
         };
         let mut members = MessageMembers::default();
         let mut reader = Reader::new(text);
-        let is_object = reader.peek() == Some(b'{');
-        if is_object {
-            reader.object(|reader, name| members.read(reader, &name, shape))?;
-        } else {
-            reader.skip()?;
+        if reader.peek() != Some(b'{') {
+            return Err(unreadable(text)?);
         }
+        reader.object(|reader, name| members.read(reader, &name, shape))?;
         reader.end()?;
-        if !is_object || members.is_ambiguous {
-            return Err(UnreadableMessage::NotOneMessage);
-        }
         let (id, mut uris) = (members.id, std::mem::take(&mut members.uris));
-        let (kind, contents) = members.kind().ok_or(UnreadableMessage::NotOneMessage)?;
+        let (kind, contents) = members.kind()?;
         if let (MessageKind::Notification(method), false) = (&kind, prefix.is_empty()) {
             for params in &contents {
                 let mut found = Vec::new();
@@ -111,7 +113,39 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
-/// The members of a message, while they are read.
+/// Why `text`, which is no object, is no message. An array may be a batch.
+fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
+    let mut worst = UnreadableMessage::NotAMessage;
+    let mut reader = Reader::new(text);
+    if reader.peek() != Some(b'[') {
+        reader.skip()?;
+        reader.end()?;
+        return Ok(worst);
+    }
+    json::elements(text, |element| {
+        // Batches are not nested.
+        if !element.starts_with('{') {
+            return;
+        }
+        match ServerMessage::read(element, ResultShape::Other, "") {
+            Ok(ServerMessage {
+                kind: MessageKind::Response | MessageKind::Error,
+                ..
+            })
+            | Err(UnreadableMessage::NotOneMessage) => worst = UnreadableMessage::NotOneMessage,
+            Ok(_) | Err(UnreadableMessage::NotAResponse)
+                if worst == UnreadableMessage::NotAMessage =>
+            {
+                worst = UnreadableMessage::NotAResponse;
+            }
+            _ => {}
+        }
+    })?;
+    Ok(worst)
+}
+
+/// The members of a message, while they are read. Some servers write each member that a
+/// message can have, with `null` where it has none: such a member does not count.
 #[derive(Default)]
 struct MessageMembers<'a> {
     id: Option<&'a str>,
@@ -121,6 +155,10 @@ struct MessageMembers<'a> {
     has_error: bool,
     /// There are two ids or two methods.
     is_ambiguous: bool,
+    /// Some client takes a member for a result or an error.
+    may_answer: bool,
+    /// Some client takes a member for a method.
+    may_have_method: bool,
     /// The bytes at which URIs start.
     uris: Vec<usize>,
 }
@@ -140,35 +178,51 @@ impl<'a> MessageMembers<'a> {
             }
         }
         let value = reader.since(start);
+        let is_null = value == "null";
         match name {
             "result" => self.results.push(value),
             "id" => self.is_ambiguous |= self.id.replace(value).is_some(),
-            "method" => self.is_ambiguous |= self.method.replace(value).is_some(),
+            "method" if !is_null => self.is_ambiguous |= self.method.replace(value).is_some(),
             "params" => self.params.push(value),
-            "error" => self.has_error = true,
+            "error" => self.has_error |= !is_null,
             _ => {}
         }
+        self.may_answer |= !is_null && is_like(name, &["result", "error"]);
+        self.may_have_method |= !is_null && is_like(name, &["method"]);
         Ok(())
     }
 
-    /// The kind of the message, and its results or parameters; `None` where it is no
-    /// message.
-    fn kind(self) -> Option<(MessageKind<'a>, Vec<&'a str>)> {
+    /// The kind of the message, and its results or parameters.
+    fn kind(mut self) -> Result<(MessageKind<'a>, Vec<&'a str>), UnreadableMessage> {
+        if self.has_error || self.method.is_some() {
+            self.results.retain(|result| *result != "null");
+        }
         let has_result = !self.results.is_empty();
+        let unreadable = match (self.may_answer || has_result, self.may_have_method) {
+            (true, _) => UnreadableMessage::NotOneMessage,
+            (false, true) => UnreadableMessage::NotAResponse,
+            (false, false) => UnreadableMessage::NotAMessage,
+        };
         match (self.method, has_result, self.has_error) {
-            (None, true, false) => Some((MessageKind::Response, self.results)),
-            (None, false, true) => Some((MessageKind::Error, Vec::new())),
+            _ if self.is_ambiguous => Err(unreadable),
+            (None, true, false) => Ok((MessageKind::Response, self.results)),
+            (None, false, true) => Ok((MessageKind::Error, Vec::new())),
             (Some(method), false, false) => {
-                let method = json::string(method)?;
+                let method = json::string(method).ok_or(unreadable)?;
                 let kind = match self.id {
+                    None | Some("null") => MessageKind::Notification(method),
                     Some(_) => MessageKind::Request(method),
-                    None => MessageKind::Notification(method),
                 };
-                Some((kind, self.params))
+                Ok((kind, self.params))
             }
-            _ => None,
+            _ => Err(unreadable),
         }
     }
+}
+
+/// Whether some client takes `name` for one of `known`: some do not compare the case.
+fn is_like(name: &str, known: &[&str]) -> bool {
+    known.contains(&name) || is_lookalike(name, known)
 }
 
 /// Whether two JSON texts are the same id or progress token. A server may write the
@@ -190,7 +244,8 @@ impl fmt::Display for UnreadableMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(error) => write!(f, "not JSON: {error}"),
-            Self::NotOneMessage => f.write_str("not one JSON-RPC message"),
+            Self::NotAMessage => f.write_str("no JSON-RPC message"),
+            Self::NotAResponse | Self::NotOneMessage => f.write_str("not one JSON-RPC message"),
         }
     }
 }
@@ -223,6 +278,24 @@ mod tests {
             ),
             (r#"{"error":1}"#, MessageKind::Error, None, &[]),
             (
+                r#"{"id":1,"method":null,"params":null,"result":{},"error":null}"#,
+                MessageKind::Response,
+                Some("1"),
+                &["{}"],
+            ),
+            (
+                r#"{"id":1,"result":null,"error":{}}"#,
+                MessageKind::Error,
+                Some("1"),
+                &[],
+            ),
+            (
+                r#"{"id":null,"method":"x","result":null,"error":null}"#,
+                MessageKind::Notification("x".into()),
+                Some("null"),
+                &[],
+            ),
+            (
                 r#"{"method":"p\u0069ng","id":1,"params":{},"params":[2]}"#,
                 MessageKind::Request("ping".into()),
                 Some("1"),
@@ -239,20 +312,51 @@ mod tests {
             assert_eq!((read.kind, read.id), (kind, id), "{text}");
             assert_eq!((read.text, read.contents.as_slice()), (text, contents));
         }
-        for text in [
-            "[]",
-            "1",
-            "{}",
-            r#"[{"id":1,"result":{}}]"#,
-            r#"{"id":1}"#,
-            r#"{"id":1,"id":1,"result":{}}"#,
-            r#"{"id":1,"result":{},"error":{}}"#,
-            r#"{"id":1,"result":{},"method":"x"}"#,
-            r#"{"method":"x","method":"x"}"#,
-            r#"{"method":1}"#,
+        for (text, expected) in [
+            ("[]", UnreadableMessage::NotAMessage),
+            ("[1]", UnreadableMessage::NotAMessage),
+            ("1", UnreadableMessage::NotAMessage),
+            ("null", UnreadableMessage::NotAMessage),
+            ("{}", UnreadableMessage::NotAMessage),
+            (r#"{"type":"heartbeat"}"#, UnreadableMessage::NotAMessage),
+            (r#"{"id":1}"#, UnreadableMessage::NotAMessage),
+            (r#"{"id":1,"id":1}"#, UnreadableMessage::NotAMessage),
+            (r#"{"id":1,"error":null}"#, UnreadableMessage::NotAMessage),
+            (r#"[{"method":"x"}]"#, UnreadableMessage::NotAResponse),
+            (
+                r#"{"method":"x","method":"x"}"#,
+                UnreadableMessage::NotAResponse,
+            ),
+            (r#"{"method":1}"#, UnreadableMessage::NotAResponse),
+            (r#"{"Method":"x"}"#, UnreadableMessage::NotAResponse),
+            (
+                r#"[{"method":"x"},{"id":1,"result":{}}]"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (
+                r#"[{"id":1,"error":{}},{"method":"x"}]"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (
+                r#"[[{"id":1,"result":{}}]]"#,
+                UnreadableMessage::NotAMessage,
+            ),
+            (
+                r#"{"id":1,"id":1,"result":{}}"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (
+                r#"{"id":1,"result":{},"error":{}}"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (
+                r#"{"id":1,"result":{},"method":"x"}"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (r#"{"id":1,"Result":{}}"#, UnreadableMessage::NotOneMessage),
         ] {
             let read = ServerMessage::read(text, ResultShape::Tool, "w+");
-            assert_eq!(read, Err(UnreadableMessage::NotOneMessage), "{text}");
+            assert_eq!(read, Err(expected), "{text}");
         }
         for text in ["", "{", "[", "{}{}", r#"{"id":1,"result":{"content":[}}"#] {
             let read = ServerMessage::read(text, ResultShape::Tool, "w+");
@@ -282,6 +386,9 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn deep_nesting_does_not_exhaust_the_stack() {
+        let arrays = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let read = ServerMessage::read(&arrays, ResultShape::Task, "w+");
+        assert_eq!(read, Err(UnreadableMessage::NotAMessage));
         let deep = format!(
             "{}1{}",
             r#"{"result":"#.repeat(100_000),

@@ -36,20 +36,7 @@ impl Translation {
     /// # Errors
     /// `text` is not a message that each client reads in the same way.
     pub fn translate(&self, text: &str) -> Result<Translated, UnreadableMessage> {
-        let message = match ServerMessage::read(text, self.shape, &self.uri_prefix) {
-            // In policy mode the stream of a GET need not be one of MCP: what is no JSON
-            // passes.
-            Err(UnreadableMessage::NotJson(_))
-                if self.is_policy_mode() && !self.expects_answer() =>
-            {
-                return Ok(Translated::Forwarded {
-                    changed: None,
-                    is_answer: false,
-                    is_error: false,
-                });
-            }
-            read => read?,
-        };
+        let message = ServerMessage::read(text, self.shape, &self.uri_prefix)?;
         match &self.kind {
             TranslationKind::BothModern => Ok(self.forwarded(message, Vec::new())),
             TranslationKind::BothLegacy(aliases) => {

@@ -193,6 +193,16 @@ impl Translation {
         matches!(self.kind, TranslationKind::PolicyMode(_))
     }
 
+    /// Whether client and server are of different eras.
+    pub(super) fn is_bridged(&self) -> bool {
+        match self.kind {
+            TranslationKind::LegacyToModern | TranslationKind::ModernToLegacy(_) => true,
+            TranslationKind::BothModern
+            | TranslationKind::BothLegacy(_)
+            | TranslationKind::PolicyMode(_) => false,
+        }
+    }
+
     /// Whether the request uses a session of the gateway, which the client does not know.
     pub fn uses_pooled_session(&self) -> bool {
         matches!(self.kind, TranslationKind::ModernToLegacy(_))

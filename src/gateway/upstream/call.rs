@@ -9,6 +9,7 @@ use crate::config::{Server, ServerId};
 use crate::gateway::routing::call_headers::HeaderFields;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
+use crate::http::media_type;
 use crate::mcp::list::ListKind;
 use crate::mcp::method;
 use crate::mcp::response::{self as rpc_response, JsonRpcResponse};
@@ -211,6 +212,14 @@ impl CallResponse {
         if body.len() > longest {
             return Err(Failure::TooLong(longest));
         }
+        let is_mcp =
+            |value: &str| media_type::is_json_text(value) || media_type::is_event_stream(value);
+        if !content_type.is_some_and(is_mcp) {
+            return Err(match status {
+                200 => Failure::Nonsense("neither JSON nor events"),
+                status => Failure::Status(status),
+            });
+        }
         let found = rpc_response::find(content_type, body, rpc_id);
         // Other than 200 may be an error that says more than its status.
         if status != 200 && !matches!(found, Some(JsonRpcResponse::Error { .. })) {
@@ -241,7 +250,7 @@ mod tests {
     fn each_way_to_fail_is_told() {
         let http = |status, body: &str| CallResponse::Http {
             status,
-            content_type: None,
+            content_type: Some("application/json".into()),
             session: None,
             body: body.into(),
         };

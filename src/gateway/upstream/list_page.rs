@@ -19,6 +19,8 @@ pub struct ListPage {
     pub cache_hints: CacheHints,
     /// The bytes of all entries.
     pub bytes: usize,
+    /// How many entries were left out because they have no readable name.
+    pub malformed: usize,
 }
 
 /// One tool, prompt, resource or template.
@@ -53,12 +55,15 @@ impl ListPage {
             return Err(nonsense());
         }
         let mut entries = Vec::new();
+        let mut malformed = 0_usize;
         json::elements(list.ok_or_else(nonsense)?, |entry| {
-            entries.push(renamed(kind, server, entry));
+            match renamed(kind, server, entry) {
+                Ok(entry) => entries.extend(entry),
+                // One bad entry takes away no other one.
+                Err(MalformedEntry) => malformed = malformed.saturating_add(1),
+            }
         })
         .map_err(|_| nonsense())?;
-        let entries = entries.into_iter().filter_map(Result::transpose);
-        let entries = entries.collect::<Result<Vec<ListEntry>, Failure>>()?;
         let sizes = entries.iter().map(|entry| entry.json.len());
         let bytes = sizes.fold(0, usize::saturating_add);
         let cursor = match cursor {
@@ -70,17 +75,24 @@ impl ListPage {
             cursor,
             cache_hints: CacheHints::read(ttl, scope),
             bytes,
+            malformed,
         })
     }
 }
+
+/// An entry is no object, or its name is no string, or is missing or there twice.
+struct MalformedEntry;
 
 /// The entry with the server's prefix before its name, and the rest unchanged;
 /// `Ok(None)` where the configuration hides it.
 ///
 /// # Errors
-/// It has no name.
-fn renamed(kind: ListKind, server: &Server, entry: &str) -> Result<Option<ListEntry>, Failure> {
-    const NAMELESS: Failure = Failure::Nonsense("an entry without a name");
+/// [`MalformedEntry`].
+fn renamed(
+    kind: ListKind,
+    server: &Server,
+    entry: &str,
+) -> Result<Option<ListEntry>, MalformedEntry> {
     let mut named = None;
     let shape = json::members(entry, |name, value| {
         if name == kind.key() {
@@ -88,9 +100,9 @@ fn renamed(kind: ListKind, server: &Server, entry: &str) -> Result<Option<ListEn
         }
     });
     let (Ok(Shape::Object { unique: true }), Some(value)) = (shape, named) else {
-        return Err(NAMELESS);
+        return Err(MalformedEntry);
     };
-    let own = json::string(value).ok_or(NAMELESS)?;
+    let own = json::string(value).ok_or(MalformedEntry)?;
     if !server.allows(kind, &own) {
         return Ok(None);
     }
@@ -102,7 +114,7 @@ fn renamed(kind: ListKind, server: &Server, entry: &str) -> Result<Option<ListEn
         }));
     }
     let name = format!("{prefix}{own}");
-    let edit = Edit::replace(entry, value, json::quoted(&name)).ok_or(NAMELESS)?;
+    let edit = Edit::replace(entry, value, json::quoted(&name)).ok_or(MalformedEntry)?;
     let json = edit::apply(entry, vec![edit]);
     Ok(Some(ListEntry { name, json }))
 }
@@ -131,6 +143,35 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn a_malformed_entry_is_left_out_alone() {
+        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
+            .unwrap()
+            .gateway
+            .unwrap();
+        for entry in [
+            "1",
+            "null",
+            "[]",
+            r#""x""#,
+            "{}",
+            r#"{"title":"x"}"#,
+            r#"{"name":1}"#,
+            r#"{"name":null}"#,
+            r#"{"name":"\ud800"}"#,
+            r#"{"name":"x","n\u0061me":"y"}"#,
+        ] {
+            let page = format!(r#"{{"tools":[{{"name":"1"}},{entry},{{"name":"2"}}]}}"#);
+            let page = ListPage::read(ListKind::Tools, &gateway.servers[0], &page).unwrap();
+            let names: Vec<_> = page.entries.iter().map(|entry| &*entry.name).collect();
+            assert_eq!(
+                (names, page.malformed),
+                (vec!["a__1", "a__2"], 1),
+                "{entry}"
+            );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn what_is_no_list_is_told_so() {
         let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
             .unwrap()
@@ -142,10 +183,6 @@ mod tests {
             "1",
             r#"{"tools":{}}"#,
             r#"{"tools":null}"#,
-            r#"{"tools":[1]}"#,
-            r#"{"tools":[{}]}"#,
-            r#"{"tools":[{"name":1}]}"#,
-            r#"{"tools":[{"name":"x","n\u0061me":"y"}]}"#,
             r#"{"tools":[],"tools":[]}"#,
             r#"{"tools":[],"nextCursor":1}"#,
             r#"{"tools":[],"resultType":"input_required"}"#,

@@ -9,6 +9,7 @@ pub mod request_servers;
 pub mod session_pool;
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::{PageCache, Store};
 use crate::gateway::worker::request_servers::RequestServers;
 use crate::gateway::worker::session_pool::{SessionLease, SessionPool};
+use crate::mcp::list::ListKind;
 use crate::seal::{self, Keys};
 
 /// How often idle sessions are looked for.
@@ -54,6 +56,8 @@ pub struct Worker {
     pub outbox: Outbox,
     /// What is known of the servers.
     pub servers: KnownServers,
+    /// The lists with malformed entries that the log names already.
+    pub malformed_lists: HashSet<(ServerId, ListKind)>,
     /// The pages that are kept.
     pub pages: PageCache,
     /// The gateway's own sessions.
@@ -83,6 +87,7 @@ impl Worker {
             calls: Calls::default(),
             outbox: Outbox::default(),
             servers: KnownServers::default(),
+            malformed_lists: HashSet::new(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
             requests: RequestServers::new(Rc::clone(&store)),

@@ -118,6 +118,7 @@ impl FanoutRequest {
         self.fanout.bound(cx.gateway);
         let mut effects = log_changes(cx, &self.fanout);
         effects.extend(self.count_results(cx));
+        effects.extend(report_malformed(cx, &self.fanout));
         self.continuation.resume(cx, self.fanout).after(effects)
     }
 
@@ -167,6 +168,30 @@ fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
             }
         };
         effects.push(Effect::Log(level, line));
+    }
+    effects
+}
+
+/// Counts the entries that no list can show, and logs each such list once.
+fn report_malformed(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
+    let Some((kind, lists)) = fanout.malformed() else {
+        return Vec::new();
+    };
+    let mut effects = Vec::new();
+    for (id, entries) in lists {
+        let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+        effects.push(Effect::Count(cx.config.metrics.malformed, entries));
+        if let Some(server) = cx.gateway.server(id)
+            && cx.worker.malformed_lists.insert((id, kind))
+        {
+            let line = format!(
+                "server {}: malformed entries left out of {}: {entries}; each must be an object with one {}, a string",
+                server.name,
+                kind.method(),
+                kind.key()
+            );
+            effects.push(Effect::Log(log::Level::Warn, line));
+        }
     }
     effects
 }

@@ -1,5 +1,6 @@
 //! A response that is a stream of events: each event is translated as it arrives.
 
+use crate::gateway::translate::event::NoMessage;
 use crate::gateway::translate::translated::Translated;
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::call::Call;
@@ -120,22 +121,29 @@ impl TranslatedEvents<'_> {
         }
         let id = self.translate_id(event);
         self.is_resumable |= matches!(id, EventId::Replaced(_));
-        let text = match event.data() {
-            Data::Text(text) => text,
+        let (text, is_readable) = match event.data() {
+            Data::Text(text) => (text, true),
+            Data::Unreadable(text) => (text.into(), false),
             Data::Empty => return self.write(event, None, &id),
-            Data::Unreadable => return self.failure = Some(NOT_A_MESSAGE),
         };
-        match self.translation.translate(&text) {
+        let translated = self.translation.translate_event(&text, event.is_message());
+        match translated {
             Ok(Translated::Forwarded {
                 changed, is_answer, ..
-            }) => {
+            }) if is_readable => {
                 self.is_answered |= is_answer;
                 self.write(event, changed.as_deref(), &id);
             }
+            // Clients may read what stands around the bad bytes.
+            Ok(Translated::Forwarded { is_answer, .. }) => {
+                self.failure = is_answer.then_some(NOT_A_MESSAGE);
+            }
             Ok(Translated::Withheld { reply }) => self.for_server.extend(reply),
             Ok(Translated::NotInVersion) => self.failure = Some(Failure::NotInVersion),
+            Err(NoMessage::Passed) => self.write(event, None, &id),
+            Err(NoMessage::Dropped) => {}
             // The client could read it differently.
-            Err(_) => self.failure = Some(NOT_A_MESSAGE),
+            Err(NoMessage::UnclearAnswer) => self.failure = Some(NOT_A_MESSAGE),
         }
     }
 

@@ -135,16 +135,13 @@ impl ResponseKind {
 const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor events");
 
 fn is_events(headers: &Headers) -> bool {
-    has_type(headers, "text/event-stream")
+    let content_type = headers.text("content-type");
+    content_type.is_some_and(media_type::is_event_stream)
 }
 
 fn is_message(headers: &Headers) -> bool {
-    has_type(headers, "application/json")
-}
-
-fn has_type(headers: &Headers, media_type: &str) -> bool {
     let content_type = headers.text("content-type");
-    content_type.is_some_and(|value| media_type::is(value, media_type))
+    content_type.is_some_and(media_type::is_json_text)
 }
 
 #[cfg(test)]
