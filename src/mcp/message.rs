@@ -148,6 +148,15 @@ pub fn is_id(value: &str) -> bool {
     value.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
 }
 
+/// Whether two JSON texts are the same id or progress token. A server may write the
+/// same string or number in another way than the client did.
+pub fn is_same_id(one: &str, other: &str) -> bool {
+    let number = |id: &str| id.parse::<f64>().ok();
+    one == other
+        || json::string(one).is_some_and(|one| json::string(other) == Some(one))
+        || number(one).is_some_and(|one| number(other) == Some(one))
+}
+
 /// The first faults found while reading a message that is JSON.
 #[derive(Debug, Default)]
 pub(super) struct Faults {

@@ -81,6 +81,8 @@ pub enum Refusal {
     Cursor,
     /// `params` has no string in the member that names the subject of the method.
     NameMissing(&'static str),
+    /// No server takes the level of `logging/setLevel`: a sentence for each.
+    Level(Vec<String>),
     /// Servers failed: a sentence for each.
     Servers(Vec<String>),
     /// `authorization` denies it.
@@ -141,6 +143,7 @@ impl Refusal {
             Self::UnknownName(..) | Self::NameMissing(_) | Self::Cursor => {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
+            Self::Level(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
             Self::Denied { .. } => (403, FORBIDDEN, Status::Denied),
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
             Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
@@ -207,7 +210,7 @@ impl Refusal {
                 what,
                 scopes: Some(scopes),
             } => format!("Denied: {what} needs the scopes {}", scopes.join(" ")).into(),
-            Self::Servers(sentences) | Self::CallerRefused(_, sentences) => sentences.join("; ").into(),
+            Self::Level(sentences) | Self::Servers(sentences) | Self::CallerRefused(_, sentences) => sentences.join("; ").into(),
             Self::ServerTimeout(sentence) => sentence.clone().into(),
         }
     }
@@ -305,6 +308,7 @@ mod tests {
             ),
             (Refusal::NameMissing("name"), 200, -32602),
             (Refusal::Cursor, 200, -32602),
+            (Refusal::Level(vec!["x".into()]), 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
             (Refusal::ServerTimeout("x".into()), 504, -32603),
             (denied(None), 403, 403),

@@ -29,13 +29,14 @@ pub(in crate::stream) fn count_call(config: &Config, server: ServerId) -> Option
     count(server.map(|server| server.calls), 1)
 }
 
-/// Counts that this server failed.
+/// Counts that this server failed, where the failure is the server's fault.
 pub(in crate::stream) fn count_failure(
     config: &Config,
     server: ServerId,
     failure: &Failure,
 ) -> Vec<Effect> {
-    let Some(server) = config.metrics.server(server.index()) else {
+    let server = config.metrics.server(server.index());
+    let Some(server) = server.filter(|_| failure.is_servers()) else {
         return Vec::new();
     };
     let mut effects = vec![Effect::Count(server.failures, 1)];

@@ -89,7 +89,7 @@ impl Stream {
                 _ => Step::default(),
             },
             Event::ResponseTrailers => match &mut self.phase {
-                Phase::Routed(request) => request.on_response_trailers(&cx),
+                Phase::Routed(request) => request.on_response_trailers(&mut cx),
                 _ => Step::default(),
             },
             event => {

@@ -73,8 +73,14 @@ impl Fanout {
             return Some(Refusal::CallerRefused(*status, failures));
         }
         let all_failed = !failures.is_empty() && failures.len() == self.branches.len();
-        let refused =
-            all_failed || (gateway.failure_mode == FailureMode::Fail && !failures.is_empty());
+        // A level that one server takes is set.
+        let is_level = |failure: &Failure| matches!(failure, Failure::Level(_));
+        let mut failed = self.branches.iter().filter_map(Branch::failure);
+        let is_incomplete = failed.any(|failure| !is_level(failure));
+        if all_failed && !is_incomplete {
+            return Some(Refusal::Level(failures));
+        }
+        let refused = all_failed || (gateway.failure_mode == FailureMode::Fail && is_incomplete);
         refused.then_some(Refusal::Servers(failures))
     }
 

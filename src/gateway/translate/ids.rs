@@ -3,9 +3,9 @@
 //! names, which the gateway replaces. All of them are JSON texts, as they are in the
 //! message. Only strings and numbers are names.
 
-use crate::gateway::translate::server_message::{MessageKind, ServerMessage, is_same_id};
+use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::Edit;
-use crate::mcp::message::{Content, is_id};
+use crate::mcp::message::{Content, is_id, is_same_id};
 use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
 /// The edits that replace the names of a server's own request with aliases: the id of

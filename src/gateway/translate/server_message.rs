@@ -7,6 +7,7 @@ use crate::gateway::translate::resource_uris::{self, ResultShape};
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::lookalike::is_lookalike;
+use crate::mcp::message::is_same_id;
 
 /// A message of a server.
 #[derive(Debug, PartialEq, Eq)]
@@ -223,15 +224,6 @@ impl<'a> MessageMembers<'a> {
 /// Whether some client takes `name` for one of `known`: some do not compare the case.
 fn is_like(name: &str, known: &[&str]) -> bool {
     known.contains(&name) || is_lookalike(name, known)
-}
-
-/// Whether two JSON texts are the same id or progress token. A server may write the
-/// same string or number in another way than the client did.
-pub fn is_same_id(one: &str, other: &str) -> bool {
-    let number = |id: &str| id.parse::<f64>().ok();
-    one == other
-        || json::string(one).is_some_and(|one| json::string(other) == Some(one))
-        || number(one).is_some_and(|one| number(other) == Some(one))
 }
 
 impl From<Error> for UnreadableMessage {

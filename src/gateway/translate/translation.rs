@@ -14,6 +14,7 @@ use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::session_aliases::SessionAliases;
 use crate::gateway::translate::translation_kind::TranslationKind;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::session_loss;
 use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
@@ -165,8 +166,8 @@ impl Translation {
         }
     }
 
-    /// Whether the request has a session id of the server: with 404 the server says that
-    /// the session is over.
+    /// Whether the request has a session id of the server, which may have forgotten the
+    /// session.
     pub fn has_server_session(&self) -> bool {
         match &self.kind {
             TranslationKind::BothLegacy(aliases) => aliases.has_session,
@@ -177,6 +178,16 @@ impl Translation {
             | TranslationKind::LegacyToModern
             | TranslationKind::PolicyMode(_) => false,
         }
+    }
+
+    /// Whether a response of the server, with this `status` and `body`, says that the
+    /// session is lost.
+    pub fn is_session_lost(&self, status: u16, body: &[u8]) -> bool {
+        let id = match &self.kind {
+            TranslationKind::ModernToLegacy(pooled) => Some(pooled.id.as_str()),
+            _ => self.id.as_deref(),
+        };
+        self.has_server_session() && session_loss::is_session_lost(status, body, id)
     }
 
     /// The failure that a 401 or 403 (`status`) from the server is.

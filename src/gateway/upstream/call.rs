@@ -9,10 +9,11 @@ use crate::config::{Server, ServerId};
 use crate::gateway::routing::call_headers::HeaderFields;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
+use crate::gateway::upstream::session_loss::is_session_lost;
 use crate::http::media_type;
 use crate::mcp::list::ListKind;
-use crate::mcp::method;
 use crate::mcp::response::{self as rpc_response, JsonRpcResponse};
+use crate::mcp::{json, method};
 
 /// Names a call within the stream that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +183,17 @@ impl CallResponse {
         match self {
             Self::Http { session, .. } => session.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether it says that the server has forgotten the session, in answer to the
+    /// request with the JSON-RPC id `rpc_id`.
+    pub(super) fn is_session_lost(&self, rpc_id: &str) -> bool {
+        match self {
+            Self::Http { status, body, .. } => {
+                is_session_lost(*status, body, Some(&json::quoted(rpc_id)))
+            }
+            _ => false,
         }
     }
 

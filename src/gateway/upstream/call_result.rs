@@ -40,7 +40,7 @@ pub enum CallResult {
     Done,
     /// The server has no such method.
     NoMethod,
-    /// The server has forgotten the session (404).
+    /// The server has forgotten the session.
     SessionLost,
     /// The server failed.
     Failed(Failure),
@@ -100,7 +100,7 @@ impl Call {
             return (CallResult::Done, None);
         };
         let status = response.status();
-        if self.has_session && status == Some(404) {
+        if self.has_session && response.is_session_lost(rpc_id) {
             return (CallResult::SessionLost, None);
         }
         let result = match response.result(rpc_id, gateway.max_response_bytes) {

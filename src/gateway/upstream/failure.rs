@@ -55,6 +55,9 @@ pub enum Failure {
     /// The server needs a session for the caller, and the request does not say who the
     /// caller is.
     Anonymous,
+    /// The server refused the level of `logging/setLevel`: the message of its JSON-RPC
+    /// error.
+    Level(String),
 }
 
 impl Failure {
@@ -62,6 +65,7 @@ impl Failure {
     pub fn refusal(&self, server: &str) -> Refusal {
         let sentence = format!("server {server} {self}");
         match self {
+            Self::Level(_) => Refusal::Level(vec![sentence]),
             Self::TimedOut => Refusal::ServerTimeout(sentence),
             Self::Anonymous => Refusal::Identity,
             Self::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
@@ -69,10 +73,38 @@ impl Failure {
         }
     }
 
+    /// Whether the server is at fault, and not what the client sent: its session, its
+    /// credentials, its version, or that it does not say who it is.
+    pub fn is_servers(&self) -> bool {
+        match self {
+            Self::RefusedCaller(_)
+            | Self::SessionLost
+            | Self::NoStream
+            | Self::NotInVersion
+            | Self::Anonymous
+            | Self::Level(_) => false,
+            Self::Reset
+            | Self::NoCluster
+            | Self::NoRoute
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::Refused
+            | Self::Encoded
+            | Self::Status(_)
+            | Self::TooLong(_)
+            | Self::TooManyPages(_)
+            | Self::ListTooLong(_)
+            | Self::Error { .. }
+            | Self::Nonsense(_)
+            | Self::Version => true,
+        }
+    }
+
     /// The text for the log, without anything that the server wrote.
     pub fn for_log(&self) -> String {
         match self {
             Self::Error { code, .. } => format!("answered error {code}"),
+            Self::Level(_) => "refused the level".to_owned(),
             other => other.to_string(),
         }
     }
@@ -110,6 +142,7 @@ impl fmt::Display for Failure {
             }
             Self::Anonymous => f.write_str("needs a session, and the request has no identity"),
             Self::SessionLost => f.write_str("knows the session no longer"),
+            Self::Level(message) => write!(f, "refused the level: {message}"),
         }
     }
 }

@@ -9,3 +9,4 @@ pub mod list_page;
 pub mod page_key;
 pub mod protocol;
 pub mod server_description;
+pub mod session_loss;

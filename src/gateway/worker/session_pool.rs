@@ -101,9 +101,20 @@ struct PooledSession {
     session: Rc<UpstreamSession>,
     capabilities: ServerCapabilities,
     used: Duration,
-    /// When the server last answered in it; zero where the server may have forgotten
-    /// it.
-    confirmed: Duration,
+    /// When the server last answered in it; `None` where it failed since, and may have
+    /// forgotten it.
+    confirmed: Option<Duration>,
+}
+
+/// Whether a server still has a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionTrust {
+    /// The server answered in it a moment ago.
+    Confirmed,
+    /// The server answered in it last time.
+    Unconfirmed,
+    /// The server failed in it last time.
+    Doubted,
 }
 
 /// A session of the pool.
@@ -113,8 +124,8 @@ pub struct ReusableSession {
     pub session: Rc<UpstreamSession>,
     /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// Whether the server answered in it a moment ago.
-    pub is_confirmed: bool,
+    /// Whether the server still has it.
+    pub trust: SessionTrust,
 }
 
 /// The sessions of one worker.
@@ -131,9 +142,11 @@ impl SessionPool {
         Some(ReusableSession {
             session: Rc::clone(&kept.session),
             capabilities: kept.capabilities,
-            is_confirmed: now
-                .checked_sub(kept.confirmed)
-                .is_some_and(|age| age < CONFIRMED_FOR),
+            trust: match kept.confirmed.map(|confirmed| now.checked_sub(confirmed)) {
+                None => SessionTrust::Doubted,
+                Some(Some(age)) if age < CONFIRMED_FOR => SessionTrust::Confirmed,
+                Some(_) => SessionTrust::Unconfirmed,
+            },
         })
     }
 
@@ -155,7 +168,7 @@ impl SessionPool {
             session: Rc::clone(&lease.session),
             capabilities: lease.capabilities,
             used: now,
-            confirmed: now,
+            confirmed: Some(now),
         };
         self.kept.insert(key.clone(), kept);
         true
@@ -172,14 +185,14 @@ impl SessionPool {
     /// The server answered in this session at `now`.
     pub fn confirm(&mut self, lease: &SessionLease, now: Duration) {
         if let Some(kept) = self.leased(lease) {
-            kept.confirmed = now;
+            kept.confirmed = Some(now);
         }
     }
 
     /// The server failed in this session, and may have forgotten it.
     pub fn doubt(&mut self, lease: &SessionLease) {
         if let Some(kept) = self.leased(lease) {
-            kept.confirmed = Duration::ZERO;
+            kept.confirmed = None;
         }
     }
 
@@ -289,17 +302,27 @@ mod tests {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(10));
-        assert!(pool.get(&key, at(10)).unwrap().is_confirmed);
-        assert!(!pool.get(&key, at(11)).unwrap().is_confirmed);
+        assert_eq!(
+            pool.get(&key, at(10)).unwrap().trust,
+            SessionTrust::Confirmed
+        );
+        assert_ne!(
+            pool.get(&key, at(11)).unwrap().trust,
+            SessionTrust::Confirmed
+        );
         pool.give_back(&held, at(12));
-        assert!(
-            !pool.get(&key, at(12)).unwrap().is_confirmed,
+        assert_eq!(
+            pool.get(&key, at(12)).unwrap().trust,
+            SessionTrust::Unconfirmed,
             "nothing was heard"
         );
         pool.confirm(&held, at(12));
-        assert!(pool.get(&key, at(12)).unwrap().is_confirmed);
+        assert_eq!(
+            pool.get(&key, at(12)).unwrap().trust,
+            SessionTrust::Confirmed
+        );
         pool.doubt(&held);
-        assert!(!pool.get(&key, at(12)).unwrap().is_confirmed);
+        assert_eq!(pool.get(&key, at(12)).unwrap().trust, SessionTrust::Doubted);
         assert!(pool.remove_idle(at(311)).is_empty());
         assert!(pool.get(&key, at(311)).is_some(), "which is a use");
         assert!(pool.remove_idle(at(610)).is_empty());
@@ -338,7 +361,10 @@ mod tests {
         let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(1000));
-        assert!(!pool.get(&key, at(10)).unwrap().is_confirmed);
+        assert_ne!(
+            pool.get(&key, at(10)).unwrap().trust,
+            SessionTrust::Confirmed
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -150,6 +150,10 @@ fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
         let Some(server) = cx.gateway.server(id) else {
             continue;
         };
+        if failure.is_some_and(|failure| !failure.is_servers()) {
+            // That says nothing of the server.
+            continue;
+        }
         if !cx
             .worker
             .servers

@@ -14,7 +14,8 @@ pub(in crate::stream) enum ResponseKind {
     Pass,
     /// A stream of events, each with a message.
     Events,
-    /// One message, with this HTTP status.
+    /// One message, with this HTTP status; or an error that may say that the session
+    /// is lost.
     Message(u16),
     /// Not a response to the request. The client gets an error instead.
     Failed(Failure),
@@ -102,8 +103,16 @@ impl ResponseKind {
         let other = Self::Failed(Failure::Status(status));
         match (status, translation.sent_message()) {
             (401 | 403, _) => return Self::Failed(translation.unauthorized_failure(status)),
-            (404, _) if translation.has_server_session() => {
+            (404, _) if translation.has_server_session() && !is_readable(head) => {
                 return Self::Failed(Failure::SessionLost);
+            }
+            // Its text may name the session, whatever its type.
+            (400, _)
+                if translation.has_server_session()
+                    && !head.end
+                    && !media_type::is_encoded(head.headers) =>
+            {
+                return Self::Message(status);
             }
             (200..=299, SentMessage::Response) => return Self::Pass,
             (405, SentMessage::Nothing) => return Self::Failed(Failure::NoStream),
@@ -137,6 +146,11 @@ const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor events");
 fn is_events(headers: &Headers) -> bool {
     let content_type = headers.text("content-type");
     content_type.is_some_and(media_type::is_event_stream)
+}
+
+/// Whether the response has a message that this filter can read.
+fn is_readable(head: ResponseHead<'_>) -> bool {
+    !head.end && is_message(head.headers) && !media_type::is_encoded(head.headers)
 }
 
 fn is_message(headers: &Headers) -> bool {

@@ -1,7 +1,6 @@
 //! The gateway's own session with a legacy server, in which a modern client's
 //! request was sent.
 
-use crate::config::Gateway;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
@@ -9,29 +8,20 @@ use crate::stream::context::StreamContext;
 use crate::stream::response::routed::{ResponseBody, RoutedRequest};
 
 impl RoutedRequest {
-    /// The server failed. The session may be the reason, and is then not used again.
-    pub(super) fn on_failure_in_session(
-        &mut self,
-        failure: &Failure,
-        gateway: &Gateway,
-        worker: &mut Worker,
-    ) {
-        // Some servers answer 400 when they have forgotten a session.
-        if !matches!(failure, Failure::SessionLost | Failure::Status(400)) {
+    /// The server failed. The session may be the reason: then it is not used again, or
+    /// the next request asks first whether the server still has it. It is not ended,
+    /// since other requests may be under way in it.
+    pub(super) fn on_failure_in_session(&mut self, failure: &Failure, worker: &mut Worker) {
+        if *failure != Failure::SessionLost {
             if let Some(lease) = self.translation.lease() {
                 worker.pool.doubt(lease);
             }
             return;
         }
-        let Some(lease) = self.translation.take_lease() else {
-            return;
-        };
-        if let Some(key) = &lease.key {
+        if let Some(lease) = self.translation.take_lease()
+            && let Some(key) = &lease.key
+        {
             worker.pool.remove(key, &lease.session);
-        }
-        if *failure != Failure::SessionLost {
-            let passed = lease.headers.passthrough_headers(lease.server);
-            worker.end_session(gateway, lease.server, &lease.session, passed);
         }
     }
 
@@ -47,7 +37,7 @@ impl RoutedRequest {
             return;
         };
         let worker = &mut *cx.worker;
-        if self.is_answered && !is_replaced {
+        if self.is_answered && !is_replaced && self.is_success {
             worker.pool.confirm(&lease, worker.now());
         }
         if let Some(message) = cancellation {

@@ -19,6 +19,10 @@ use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers
 /// stream. So a body written there must not be longer than this either.
 const HELD: usize = 8192;
 
+/// The same for a message whose HTTP status is an error: the status depends on what the
+/// message says.
+const HELD_ERROR: usize = 65536;
+
 /// A message that has arrived in part.
 pub(in crate::stream) struct BufferedMessage {
     /// The HTTP status of the response.
@@ -43,7 +47,7 @@ impl RoutedRequest {
     /// A part of the message arrived; `end` when it is the last one.
     pub(super) fn on_message_part(
         &mut self,
-        cx: &StreamContext<'_>,
+        cx: &mut StreamContext<'_>,
         mut message: BufferedMessage,
         part: &[u8],
         end: bool,
@@ -58,7 +62,12 @@ impl RoutedRequest {
             return self.on_whole_message(cx, message, is_in_buffer);
         }
         // Envoy's buffer would limit the length, so the text is kept here.
-        message.is_held &= message.text.len() <= HELD;
+        let held = if message.status == 200 {
+            HELD
+        } else {
+            HELD_ERROR
+        };
+        message.is_held &= message.text.len() <= held;
         let flow = if message.is_held {
             Flow::Hold
         } else {
@@ -74,7 +83,7 @@ impl RoutedRequest {
     /// Trailers arrived after the message.
     pub(super) fn on_message_trailers(
         &mut self,
-        cx: &StreamContext<'_>,
+        cx: &mut StreamContext<'_>,
         message: BufferedMessage,
     ) -> Step {
         if message.is_held {
@@ -93,7 +102,7 @@ impl RoutedRequest {
     /// `is_in_buffer`: what is written now goes into Envoy's buffer.
     fn on_whole_message(
         &mut self,
-        cx: &StreamContext<'_>,
+        cx: &mut StreamContext<'_>,
         message: BufferedMessage,
         is_in_buffer: bool,
     ) -> Step {
@@ -102,6 +111,10 @@ impl RoutedRequest {
             text,
             is_held,
         } = message;
+        if self.translation.is_session_lost(status, &text) {
+            self.on_failure_in_session(&Failure::SessionLost, cx.worker);
+            return self.replace_message(cx, &Failure::SessionLost, is_held);
+        }
         let read = std::str::from_utf8(&text).ok();
         let changed = match read.map(|text| self.translation.translate(text)) {
             Some(Ok(Translated::Forwarded {

@@ -26,6 +26,8 @@ pub(in crate::stream) struct RoutedRequest {
     /// The client gets no other answer: it has the response, or an error in place
     /// of it, or the request has no response.
     pub(in crate::stream) is_answered: bool,
+    /// The server answered with the HTTP status 200.
+    pub(super) is_success: bool,
 }
 
 /// What happens to the body of the response.
@@ -55,6 +57,7 @@ impl RoutedRequest {
             is_answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Unread,
+            is_success: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl RoutedRequest {
             is_answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Unread,
+            is_success: false,
         }
     }
 
@@ -102,6 +106,7 @@ impl RoutedRequest {
     fn start_response(&mut self, cx: &mut StreamContext<'_>, head: ResponseHead<'_>) -> Step {
         let kind = ResponseKind::of(head, &self.translation);
         self.learn_from(cx, &kind);
+        self.is_success = matches!(kind, ResponseKind::Events | ResponseKind::Message(200));
         let mut effects: Vec<Effect> = Vec::new();
         let is_gateways = !self.translation.is_policy_mode();
         if is_gateways && (kind != ResponseKind::Pass || head.is_from_server()) {
@@ -146,8 +151,12 @@ impl RoutedRequest {
             // The server may have been replaced by one of the other era.
             cx.worker.servers.forget(&self.name);
         }
-        if let (ResponseKind::Failed(failure), Some(gateway)) = (kind, &cx.config.gateway) {
-            self.on_failure_in_session(failure, gateway, cx.worker);
+        match kind {
+            ResponseKind::Failed(failure) => self.on_failure_in_session(failure, cx.worker),
+            ResponseKind::Message(status) if *status != 200 => {
+                self.on_failure_in_session(&Failure::Status(*status), cx.worker);
+            }
+            _ => {}
         }
     }
 
@@ -192,7 +201,7 @@ impl RoutedRequest {
     }
 
     /// Trailers arrived, so the body is complete.
-    pub(in crate::stream) fn on_response_trailers(&mut self, cx: &StreamContext<'_>) -> Step {
+    pub(in crate::stream) fn on_response_trailers(&mut self, cx: &mut StreamContext<'_>) -> Step {
         match std::mem::take(&mut self.body) {
             ResponseBody::Message(message) => self.on_message_trailers(cx, message),
             body => {
@@ -244,8 +253,10 @@ impl RoutedRequest {
         }
         effects.extend(count(config.metrics.rejected(refusal.status()), 1));
         effects.extend(export(Export::status(refusal.status(), config.storage)));
-        let line = format!("server {} {}", self.name, failure.for_log());
-        effects.push(Effect::Log(log::Level::Debug, line));
+        if failure.is_servers() {
+            let line = format!("server {} {}", self.name, failure.for_log());
+            effects.push(Effect::Log(log::Level::Debug, line));
+        }
         refusal.reply(self.translation.id.as_deref())
     }
 

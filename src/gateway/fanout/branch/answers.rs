@@ -175,7 +175,9 @@ impl Branch {
     fn accepted(&mut self, content: &CallContent, operation: &Operation) -> NextStep {
         self.session.confirm();
         match content {
-            CallContent::Mcp(UpstreamRequest::Initialized) => self.onward(operation),
+            CallContent::Mcp(UpstreamRequest::Initialized | UpstreamRequest::Ping) => {
+                self.onward(operation)
+            }
             _ => NextStep::Done,
         }
     }
@@ -211,7 +213,9 @@ impl Branch {
     ) -> NextStep {
         match content {
             CallContent::Mcp(UpstreamRequest::Ping) => self.session_lost(content, server, context),
-            CallContent::Mcp(UpstreamRequest::SetLevel(_)) => NextStep::Done,
+            CallContent::Mcp(UpstreamRequest::SetLevel(_)) => {
+                NextStep::Failed(Failure::Level("Method not found".to_owned()))
+            }
             // The server had the list when it described itself.
             CallContent::Mcp(UpstreamRequest::List(..)) => {
                 context.worker.servers.forget(&server.name);
@@ -232,17 +236,14 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        let is_lost = match failure {
-            Failure::Error { .. } => content == CallContent::Mcp(UpstreamRequest::Ping),
-            // Some servers answer 400 when they do not know a session any more.
-            Failure::Status(400) => {
-                self.owner == SessionOwner::Gateway { replaced: false }
-                    && self.session.session().is_some()
-            }
-            _ => false,
-        };
-        if is_lost {
+        // Whatever a server answers to a ping in a session that it does not know.
+        if content == CallContent::Mcp(UpstreamRequest::Ping) {
             return self.session_lost(content, server, context);
+        }
+        if let (Failure::Error { message, .. }, Operation::SetLevel(_)) =
+            (&failure, context.operation)
+        {
+            return NextStep::Failed(Failure::Level(message.clone()));
         }
         context.worker.servers.forget(&server.name);
         NextStep::Failed(failure)

@@ -132,7 +132,13 @@ impl Branch {
             let key = self.pool_key(context.requester, server);
             let now = context.worker.now();
             match key.and_then(|key| context.worker.pool.get(&key, now)) {
-                Some(found) => self.session = ServerSession::reuse(found),
+                Some(found) => {
+                    self.session = ServerSession::reuse(found);
+                    if matches!(self.session, ServerSession::Doubted(_)) {
+                        // After the ping the operation starts anew.
+                        content = CallContent::Mcp(UpstreamRequest::Ping);
+                    }
+                }
                 // When the session is open, the operation starts anew.
                 None => content = initialize.clone(),
             }
@@ -201,11 +207,13 @@ impl Branch {
             return;
         }
         if let Some(lease) = self.lease(context.requester, context.gateway) {
+            let worker = &mut *context.worker;
+            worker.release(&lease, context.gateway);
             if self.is_done() {
-                let now = context.worker.now();
-                context.worker.pool.confirm(&lease, now);
+                worker.pool.confirm(&lease, worker.now());
+            } else {
+                worker.pool.doubt(&lease);
             }
-            context.worker.release(&lease, context.gateway);
         }
     }
 }

@@ -175,11 +175,16 @@ impl Branch {
                     NextStep::request(UpstreamRequest::Initialize)
                 }
                 // A routed request cannot be sent again when the session is lost.
-                ServerSession::Unconfirmed(_) => NextStep::request(UpstreamRequest::Ping),
+                ServerSession::Unconfirmed(_) | ServerSession::Doubted(_) => {
+                    NextStep::request(UpstreamRequest::Ping)
+                }
                 _ => NextStep::Done,
             },
             Operation::List(kind) if self.capabilities().is_some_and(|it| it.has(*kind)) => {
-                NextStep::request(UpstreamRequest::List(*kind, None))
+                match self.session {
+                    ServerSession::Doubted(_) => NextStep::request(UpstreamRequest::Ping),
+                    _ => NextStep::request(UpstreamRequest::List(*kind, None)),
+                }
             }
             Operation::List(_) => NextStep::Done,
             Operation::SetLevel(level) => {

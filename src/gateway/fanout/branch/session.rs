@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
-use crate::gateway::worker::session_pool::ReusableSession;
+use crate::gateway::worker::session_pool::{ReusableSession, SessionTrust};
 
 /// The state of a branch towards its server.
 ///
 /// ```text
 /// Unknown ─▶ Modern ─▶ Offered ─▶ Refused
 ///    │                    │
-///    └─────▶ Closed ──────┴─▶ Open ◀─ Unconfirmed
+///    └─────▶ Closed ──────┴─▶ Open ◀─ Unconfirmed, Doubted
 ///               ▲                │        │
 ///               └────────────────┴────────┘ the server has forgotten the session
 /// ```
@@ -30,6 +30,8 @@ pub(super) enum ServerSession {
     Closed,
     /// A session that was used before; the server may have forgotten it.
     Unconfirmed(Rc<UpstreamSession>),
+    /// A session in which the server failed last: perhaps it has forgotten it.
+    Doubted(Rc<UpstreamSession>),
     /// A session.
     Open(Rc<UpstreamSession>),
 }
@@ -37,10 +39,10 @@ pub(super) enum ServerSession {
 impl ServerSession {
     /// The state for a session of the pool.
     pub(super) fn reuse(found: ReusableSession) -> Self {
-        if found.is_confirmed {
-            Self::Open(found.session)
-        } else {
-            Self::Unconfirmed(found.session)
+        match found.trust {
+            SessionTrust::Confirmed => Self::Open(found.session),
+            SessionTrust::Unconfirmed => Self::Unconfirmed(found.session),
+            SessionTrust::Doubted => Self::Doubted(found.session),
         }
     }
 
@@ -52,6 +54,7 @@ impl ServerSession {
             | Self::Offered(_)
             | Self::Closed
             | Self::Unconfirmed(_)
+            | Self::Doubted(_)
             | Self::Open(_) => None,
         }
     }
@@ -59,7 +62,9 @@ impl ServerSession {
     /// The session, where there is one.
     pub(super) fn session(&self) -> Option<&Rc<UpstreamSession>> {
         match self {
-            Self::Unconfirmed(session) | Self::Open(session) => Some(session),
+            Self::Unconfirmed(session) | Self::Doubted(session) | Self::Open(session) => {
+                Some(session)
+            }
             Self::Unknown
             | Self::Modern(_)
             | Self::Offered(_)
@@ -81,7 +86,7 @@ impl ServerSession {
                 Some(UpstreamProtocol::Modern(version))
             }
             Self::Offered(_) | Self::Closed => Some(UpstreamProtocol::Legacy(None)),
-            Self::Unconfirmed(session) | Self::Open(session) => {
+            Self::Unconfirmed(session) | Self::Doubted(session) | Self::Open(session) => {
                 Some(UpstreamProtocol::Legacy(Some(Rc::clone(session))))
             }
         }
@@ -89,7 +94,7 @@ impl ServerSession {
 
     /// The server answered in the session.
     pub(super) fn confirm(&mut self) {
-        if let Self::Unconfirmed(session) = self {
+        if let Self::Unconfirmed(session) | Self::Doubted(session) = self {
             *self = Self::Open(Rc::clone(session));
         }
     }
