@@ -41,6 +41,16 @@ pub struct Chosen {
     pub cluster: String,
 }
 
+impl Chosen {
+    /// The server of this name, in this cluster.
+    pub fn of(server: &str, cluster: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            cluster: cluster.to_owned(),
+        }
+    }
+}
+
 impl<'a> Attributes<'a> {
     /// Reads the attributes of `message`. Until [`Attributes::route`], the server's
     /// name is the client's.
@@ -77,6 +87,22 @@ impl<'a> Attributes<'a> {
             group: rules.shown_group(method),
             server: None,
         })
+    }
+
+    /// The method of `message` and its id, and nothing that two readers could read
+    /// differently.
+    pub fn of_method(message: &'a Message<'a>, rules: &'a Rules) -> Self {
+        let method = message.method();
+        Self {
+            method: Cow::Borrowed(method),
+            id: message.id(),
+            name: None,
+            subject: None,
+            protocol_version: None,
+            params: None,
+            group: rules.shown_group(method),
+            server: None,
+        }
     }
 
     /// The attributes that a modern request claims in its headers, before its body

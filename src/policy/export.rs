@@ -91,6 +91,25 @@ impl Export {
         Ok(export)
     }
 
+    /// The export of a message that was understood and then refused, without its status.
+    /// No later filter gets the message, so there are no headers, and what is too long is
+    /// left out.
+    pub fn refused(attributes: &Attributes<'_>, storage: Storage) -> Self {
+        let mut export = Self::default();
+        if storage.filter_state {
+            for (key, value, _) in texts(attributes) {
+                if value.len() <= LONGEST {
+                    export.state.push((key, value.into()));
+                }
+            }
+            let object = object(attributes);
+            if object.len() <= LONGEST {
+                export.state.push(("mcp", object));
+            }
+        }
+        export
+    }
+
     fn server(&mut self, chosen: &Chosen) -> Result<(), Refusal> {
         self.header("x-mcp-servername", &chosen.server, "server")?;
         self.header(CLUSTER_HEADER, &chosen.cluster, "cluster")
@@ -130,25 +149,8 @@ impl Export {
 
     fn filter_state(&mut self, attributes: &Attributes<'_>) -> Result<(), Refusal> {
         self.state.push((STATUS, Status::Ok.as_str().into()));
-        self.text("mcp.method", &attributes.method, "method")?;
-        if let Some(name) = &attributes.name {
-            self.text("mcp.name", name, "name")?;
-        }
-        if let Some((subject, name)) = &attributes.subject {
-            let (state, _, what) = subject_names(*subject);
-            self.text(state, name, what)?;
-        }
-        if let Some(chosen) = &attributes.server {
-            self.text("mcp.server", &chosen.server, "server")?;
-        }
-        if let Some(id) = attributes.id {
-            self.text("mcp.id", id, "id")?;
-        }
-        if let Some(version) = &attributes.protocol_version {
-            self.text("mcp.protocol_version", version, "protocol version")?;
-        }
-        if let Some((_, group)) = attributes.group {
-            self.text("mcp.group", group, "group")?;
+        for (key, value, what) in texts(attributes) {
+            self.text(key, value, what)?;
         }
         let object = object(attributes);
         if object.len() > LONGEST {
@@ -187,6 +189,32 @@ impl Export {
         self.headers.push((name, value));
         Ok(())
     }
+}
+
+/// What filter state shows of a message as texts: the key, the value, and the noun for
+/// an error message.
+fn texts<'t>(
+    attributes: &'t Attributes<'_>,
+) -> impl Iterator<Item = (&'static str, &'t str, &'static str)> {
+    let subject = attributes.subject.as_ref().map(|(subject, name)| {
+        let (state, _, what) = subject_names(*subject);
+        (state, name.as_ref(), what)
+    });
+    let chosen = attributes.server.as_ref();
+    let version = attributes.protocol_version.as_deref();
+    let rest = [
+        attributes
+            .name
+            .as_deref()
+            .map(|it| ("mcp.name", it, "name")),
+        subject,
+        chosen.map(|it| ("mcp.server", it.server.as_str(), "server")),
+        attributes.id.map(|it| ("mcp.id", it, "id")),
+        version.map(|it| ("mcp.protocol_version", it, "protocol version")),
+        attributes.group.map(|(_, it)| ("mcp.group", it, "group")),
+    ];
+    let method = ("mcp.method", attributes.method.as_ref(), "method");
+    std::iter::once(method).chain(rest.into_iter().flatten())
 }
 
 /// The key of filter state, the header, and the noun for an error message.

@@ -7,6 +7,7 @@ pub mod claim;
 pub mod era_check;
 pub mod export;
 pub mod extract;
+pub mod failed_request;
 pub mod glob;
 pub mod refusal;
 pub mod rules;

@@ -8,6 +8,7 @@ use super::response::routed::RoutedRequest;
 use crate::config::Config;
 use crate::http::Reply;
 use crate::policy::Refusal;
+use crate::policy::failed_request::FailedRequest;
 
 /// How far a request has come.
 #[derive(Default)]
@@ -82,10 +83,19 @@ impl Transition {
         }
     }
 
-    /// This filter answers the request with an error; `id` is the JSON text of the
-    /// request's id, where it is known. Access logs get the reason.
+    /// This filter answers what was not understood with an error; `id` is the JSON text
+    /// of the request's id, where it is known. Access logs get the reason.
     pub(in crate::stream) fn refuse(config: &Config, refusal: &Refusal, id: Option<&str>) -> Self {
-        Self::reply(refusal.reply(id)).after(effects::note_refusal(config, refusal))
+        Self::refuse_request(config, refusal, FailedRequest::outside_session(id))
+    }
+
+    /// This filter answers `request` with an error. Access logs get the reason.
+    pub(in crate::stream) fn refuse_request(
+        config: &Config,
+        refusal: &Refusal,
+        request: FailedRequest<'_>,
+    ) -> Self {
+        Self::reply(refusal.reply_to(request)).after(effects::note_refusal(config, refusal))
     }
 
     /// The same with `earlier` effects first.

@@ -73,6 +73,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::mcp::Message;
+    use crate::mcp::era::Era;
     use crate::mcp::list::ListKind;
     use crate::policy::authorization::Principal;
     use std::rc::Rc;
@@ -103,7 +104,7 @@ mod tests {
     fn policy(list: Option<(ListKind, String)>) -> Translation {
         let config = br#"{"authorization":{"defaultAction":"DENY","rules":[]}}"#;
         let config = Rc::new(Config::parse(config).unwrap());
-        Translation::policy_mode(config, Principal::default(), list)
+        Translation::policy_mode(config, Principal::default(), Era::Modern, list)
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::gateway::translate::server_message::UnreadableMessage;
+use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::policy::authorization::Principal;
 
@@ -12,6 +13,8 @@ use crate::policy::authorization::Principal;
 pub(super) struct FilteredList {
     pub(super) config: Rc<Config>,
     pub(super) principal: Principal,
+    /// The era of the client.
+    pub(super) era: Era,
     /// The kind of list; `None` where the request does not say it, as on a stream of
     /// events. Then a response may be a list of any kind.
     pub(super) kind: Option<ListKind>,

@@ -16,10 +16,12 @@ use crate::gateway::translate::translation_kind::TranslationKind;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::session_loss;
 use crate::gateway::worker::session_pool::SessionLease;
+use crate::mcp::era::Era;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
 use crate::mcp::{Message, json, method};
 use crate::policy::authorization::Principal;
+use crate::policy::failed_request::FailedRequest;
 
 /// Translates the messages that a server sends in answer to one request.
 #[derive(Debug)]
@@ -114,18 +116,20 @@ impl Translation {
         Ok((Self::new(server, message, kind), legacy.edits))
     }
 
-    /// In policy mode, where lists show what a caller with the rights of `principal` may
-    /// use. `list` is the kind of the list that was requested, and the JSON text of the
+    /// In policy mode, where lists show what a caller of this `era` with the rights of
+    /// `principal` may use. `list` is the kind of the list that was requested, and the JSON text of the
     /// request's id; `None` for a stream of events, in which a list may come.
     pub fn policy_mode(
         config: Rc<Config>,
         principal: Principal,
+        era: Era,
         list: Option<(ListKind, String)>,
     ) -> Self {
         let (kind, id) = list.unzip();
         let filtered = FilteredList {
             config,
             principal,
+            era,
             kind,
         };
         Self {
@@ -219,15 +223,27 @@ impl Translation {
         matches!(self.kind, TranslationKind::ModernToLegacy(_))
     }
 
-    /// The HTTP status with which the client gets a message that the server sent with
-    /// `status`.
+    /// The HTTP status with which the client gets a response that the server sent with
+    /// `status`. A legacy client would take an error for the end of its session.
     pub fn status(&self, status: u16) -> u16 {
-        match self.kind {
-            // A legacy client would take the 404 of a modern error for the end of its
-            // session.
+        match &self.kind {
             TranslationKind::LegacyToModern => 200,
+            TranslationKind::BothLegacy(aliases) if aliases.sent == SentMessage::Request => 200,
             _ => status,
         }
+    }
+
+    /// The client's request, for an error that answers it.
+    pub fn failed_request(&self) -> FailedRequest<'_> {
+        let Some(id) = self.id.as_deref().filter(|_| self.expects_answer()) else {
+            return FailedRequest::outside_session(self.id.as_deref());
+        };
+        let era = match &self.kind {
+            TranslationKind::BothLegacy(_) | TranslationKind::LegacyToModern => Era::Legacy,
+            TranslationKind::BothModern | TranslationKind::ModernToLegacy(_) => Era::Modern,
+            TranslationKind::PolicyMode(list) => list.era,
+        };
+        FailedRequest::of_client(id, era)
     }
 
     /// The id that the client gets for the event `id` of the server; `None` where the
@@ -378,7 +394,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_get_has_no_id_and_no_answer() {
         let config = Rc::new(Config::parse(b"{}").unwrap());
-        let stream = Translation::policy_mode(config, Principal::default(), None);
+        let stream = Translation::policy_mode(config, Principal::default(), Era::Legacy, None);
         assert_eq!(stream.id, None);
         for text in [
             r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#,

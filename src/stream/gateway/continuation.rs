@@ -10,6 +10,7 @@ use crate::mcp::{Invalid, Message};
 use crate::policy::Refusal;
 use crate::policy::Status;
 use crate::policy::attributes::Attributes;
+use crate::policy::failed_request::FailedRequest;
 use crate::stream::context::GatewayContext;
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::gateway::initialize::Initialization;
@@ -18,6 +19,7 @@ use crate::stream::gateway::route::route_to_opened;
 use crate::stream::gateway::session::session_ended;
 use crate::stream::gateway::{Client, IncomingMessage};
 use crate::stream::phase::Transition;
+use crate::stream::request::refused::refuse_message;
 
 /// What follows when all calls have results.
 pub(super) enum Continuation {
@@ -55,9 +57,9 @@ impl Continuation {
             Self::StartSession(initialization) => initialization.finish(cx, fanout),
             Self::EndSession => Transition::reply(session_ended()),
             Self::FindServer(request, lookup) => {
-                request.resume(cx, |cx, request| lookup.finish(cx, &fanout, request))
+                request.resume(cx, None, |cx, request| lookup.finish(cx, &fanout, request))
             }
-            Self::RouteTo(request, server) => request.resume(cx, |cx, request| {
+            Self::RouteTo(request, server) => request.resume(cx, Some(server), |cx, request| {
                 route_to_opened(cx, &fanout, request, server)
             }),
         }
@@ -71,6 +73,7 @@ fn answer_client(
     id: &str,
     facts: &HostFacts,
 ) -> Transition {
+    let era = fanout.caller().era;
     let authorization = cx.config.authorization.as_ref();
     let rights = authorization.map(|authorization| (authorization, &facts.rights));
     let outcome = fanout.outcome(id, cx.gateway, rights);
@@ -87,7 +90,10 @@ fn answer_client(
     }
     let answered = match outcome.response {
         Ok(body) => Transition::reply(Reply::json(200, body, Status::Ok.as_str())),
-        Err(refusal) => Transition::refuse(cx.config, &refusal, Some(id)),
+        Err(refusal) => {
+            let request = FailedRequest::of_client(id, era);
+            Transition::refuse_request(cx.config, &refusal, request)
+        }
     };
     answered.after(effects)
 }
@@ -104,10 +110,11 @@ impl SuspendedRequest {
         })
     }
 
-    /// Reads the message again, and goes on with it.
+    /// Reads the message again, and goes on with it; to `server`, where that is known.
     fn resume<'c>(
         &self,
         cx: &mut GatewayContext<'c>,
+        server: Option<ServerId>,
         then: impl FnOnce(&mut GatewayContext<'c>, IncomingMessage<'_>) -> Result<Transition, Refusal>,
     ) -> Transition {
         let Ok(message) = Message::read(&self.text) else {
@@ -127,6 +134,10 @@ impl SuspendedRequest {
             };
             then(cx, request)
         });
-        resumed.unwrap_or_else(|refusal| Transition::refuse(cx.config, &refusal, message.id()))
+        resumed.unwrap_or_else(|refusal| {
+            let understood = (&message, &self.headers);
+            let era = Some(self.client.era());
+            refuse_message(cx.config, &refusal, understood, era, server)
+        })
     }
 }

@@ -193,10 +193,7 @@ fn change_request(
 
 /// The server as later filters get it.
 pub(super) fn chosen(server: &Server) -> Chosen {
-    Chosen {
-        server: server.name.clone(),
-        cluster: server.cluster.clone(),
-    }
+    Chosen::of(&server.name, &server.cluster)
 }
 
 /// The aliases that a legacy client gets for ids of this server.

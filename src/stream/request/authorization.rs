@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::gateway::translate::translation::Translation;
 use crate::http::Headers;
 use crate::mcp::Message;
+use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
 use crate::policy::access::Access;
@@ -34,12 +35,13 @@ pub(in crate::stream) fn authorize(
 pub(in crate::stream) fn filter_list(
     config: &Rc<Config>,
     message: &Message<'_>,
+    era: Era,
     facts: &HostFacts,
 ) -> Option<RoutedRequest> {
     config.authorization.as_ref()?;
     let kind = ListKind::of(message.method())?;
     let id = message.id()?.to_owned();
-    Some(filtered(config, facts, Some((kind, id))))
+    Some(filtered(config, facts, era, Some((kind, id))))
 }
 
 /// In policy mode: a request that is not read. A legacy server may answer a GET
@@ -54,7 +56,8 @@ pub(in crate::stream) fn pass_unread(
     }
     Transition {
         effects: vec![refuse_compression()],
-        next: Phase::Routed(filtered(config, facts, None)),
+        // Only legacy clients send GET.
+        next: Phase::Routed(filtered(config, facts, Era::Legacy, None)),
     }
 }
 
@@ -73,8 +76,10 @@ pub(in crate::stream) fn refuse_compression() -> Effect {
 fn filtered(
     config: &Rc<Config>,
     facts: &HostFacts,
+    era: Era,
     list: Option<(ListKind, String)>,
 ) -> RoutedRequest {
-    let translation = Translation::policy_mode(Rc::clone(config), facts.rights.clone(), list);
+    let principal = facts.rights.clone();
+    let translation = Translation::policy_mode(Rc::clone(config), principal, era, list);
     RoutedRequest::to_upstream(translation)
 }

@@ -16,7 +16,8 @@ use crate::stream::event::{Effect, HostFacts};
 use crate::stream::gateway;
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::request::classify::trusts_headers;
-use crate::stream::request::{authorization, is_strict, policy};
+use crate::stream::request::refused::refuse_message;
+use crate::stream::request::{authorization, era_of, is_strict, policy};
 
 /// What is known of a request while its body arrives.
 pub(in crate::stream) struct BufferedRequest {
@@ -113,7 +114,10 @@ impl BufferedRequest {
             Some(mut cx) => gateway::on_message(&mut cx, &request, &message, has_trailers),
             None => policy::on_message(config, &request, &message),
         };
-        handled.unwrap_or_else(|refusal| Transition::refuse(config, &refusal, message.id()))
+        handled.unwrap_or_else(|refusal| {
+            let era = era_of(config, &message, &request.headers).ok();
+            refuse_message(config, &refusal, (&message, &request.headers), era, None)
+        })
     }
 
     /// Handles a body that is not a message. Where only MCP may pass it is refused;

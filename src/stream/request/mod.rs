@@ -5,6 +5,7 @@ pub(in crate::stream) mod body;
 pub(in crate::stream) mod classify;
 pub(in crate::stream) mod headers;
 pub(in crate::stream) mod policy;
+pub(in crate::stream) mod refused;
 
 use crate::config::{AttributeSource, Config};
 use crate::http::Headers;

@@ -25,7 +25,7 @@ pub(in crate::stream) fn on_message(
 ) -> Result<Transition, Refusal> {
     let headers = &request.headers;
     let is_claimed = request.claim.is_some();
-    era_of(config, message, headers)?;
+    let era = era_of(config, message, headers)?;
     if is_claimed {
         standard_headers::check(headers, message, Demand::Complete).map_err(Refusal::Mirror)?;
     }
@@ -38,7 +38,7 @@ pub(in crate::stream) fn on_message(
     if config.hold {
         effects.extend(propagate_trace(config, message));
     }
-    let next = match authorization::filter_list(config, message, &request.facts) {
+    let next = match authorization::filter_list(config, message, era, &request.facts) {
         Some(routed) => {
             effects.extend(config.hold.then(authorization::refuse_compression));
             Phase::Routed(routed)

@@ -5,7 +5,9 @@ use crate::gateway::translate::translated::Translated;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::Reply;
 use crate::policy::Status;
+use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
+use crate::stream::effects::export;
 use crate::stream::event::{Effect, Flow, Step};
 use crate::stream::response::head::apply;
 use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers};
@@ -67,17 +69,21 @@ impl RoutedRequest {
         } else {
             HELD_ERROR
         };
-        message.is_held &= message.text.len() <= held;
+        let is_over = message.is_held && message.text.len() > held;
+        message.is_held &= !is_over;
         let flow = if message.is_held {
             Flow::Hold
         } else {
             Flow::Continue
         };
-        self.body = ResponseBody::Message(message);
-        Step {
-            effects: vec![Effect::ReplaceResponseBody(Vec::new())],
-            flow,
+        let mut effects = Vec::new();
+        if is_over {
+            // The headers go on now.
+            effects.extend(self.status_change(cx, message.status));
         }
+        effects.push(Effect::ReplaceResponseBody(Vec::new()));
+        self.body = ResponseBody::Message(message);
+        Step { effects, flow }
     }
 
     /// Trailers arrived after the message.
@@ -138,18 +144,36 @@ impl RoutedRequest {
                 Some(endpoint) => endpoint.allow_origin(cx.config),
                 None => Vec::new(),
             };
+            let mut effects = self.status_change(cx, status);
+            effects.retain(|effect| !matches!(effect, Effect::SetResponseHeader(..)));
+            effects.push(Effect::Reply(apply(reply, Vec::new(), changes)));
             return Step {
-                effects: vec![Effect::Reply(apply(reply, Vec::new(), changes))],
+                effects,
                 flow: Flow::Hold,
             };
         }
         let mut effects = Vec::new();
-        if client_status != status && is_held {
-            let status = client_status.to_string();
-            effects.push(Effect::SetResponseHeader(":status", status));
+        if is_held {
+            effects.extend(self.status_change(cx, status));
         }
         effects.push(Effect::ReplaceResponseBody(body));
         Step::pass(effects)
+    }
+
+    /// What changes where the client gets another HTTP status than this one of the
+    /// server: the access log says still that the server refused the request.
+    fn status_change(&self, cx: &StreamContext<'_>, status: u16) -> Vec<Effect> {
+        let client_status = self.translation.status(status);
+        if client_status == status {
+            return Vec::new();
+        }
+        let mut effects = vec![Effect::SetResponseHeader(
+            ":status",
+            client_status.to_string(),
+        )];
+        let state = Export::status(Status::ServerFailed, cx.config.storage);
+        effects.extend(export(state));
+        effects
     }
 
     /// Replaces a message that is no response with an error. `is_held`: its headers

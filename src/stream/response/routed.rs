@@ -257,7 +257,7 @@ impl RoutedRequest {
             let line = format!("server {} {}", self.name, failure.for_log());
             effects.push(Effect::Log(log::Level::Debug, line));
         }
-        refusal.reply(self.translation.id.as_deref())
+        refusal.reply_to(self.translation.failed_request())
     }
 
     fn refusal(&self, failure: &Failure) -> Refusal {

@@ -1,0 +1,49 @@
+//! A message that was understood, and is refused all the same.
+
+use crate::config::{Config, ServerId};
+use crate::gateway::routing::names::possible_owners;
+use crate::gateway::routing::target::Target;
+use crate::http::Headers;
+use crate::mcp::Message;
+use crate::mcp::era::Era;
+use crate::policy::Refusal;
+use crate::policy::attributes::{Attributes, Chosen};
+use crate::policy::export::Export;
+use crate::policy::failed_request::FailedRequest;
+use crate::stream::effects::export;
+use crate::stream::phase::Transition;
+
+/// Refuses `message`, which came with these `headers` from a client of this `era`
+/// (`None`: it is not clear which). The access log gets all that was understood of it:
+/// who tried what. `server` is the one that it would have gone to, where another than
+/// its name decided that.
+pub(in crate::stream) fn refuse_message(
+    config: &Config,
+    refusal: &Refusal,
+    (message, headers): (&Message<'_>, &Headers),
+    era: Option<Era>,
+    server: Option<ServerId>,
+) -> Transition {
+    let mut attributes = Attributes::of(message, headers, &config.rules)
+        .unwrap_or_else(|_| Attributes::of_method(message, &config.rules));
+    if let Some(gateway) = &config.gateway {
+        let target = Target::of(message).ok();
+        let (owners, upstream_name) = target.as_ref().map_or_else(Default::default, |target| {
+            possible_owners(&gateway.servers, target.kind, &target.name)
+        });
+        let sole = match owners.as_slice() {
+            [owner] => Some(*owner),
+            _ => None,
+        };
+        if let Some(server) = server.and_then(|id| gateway.server(id)).or(sole) {
+            let upstream_name = target.is_some().then_some(upstream_name);
+            attributes.route(Chosen::of(&server.name, &server.cluster), upstream_name);
+        }
+    }
+    let request = match era {
+        Some(era) => FailedRequest::of(message, era),
+        None => FailedRequest::outside_session(message.id()),
+    };
+    let understood = Export::refused(&attributes, config.storage);
+    Transition::refuse_request(config, refusal, request).after(export(understood).collect())
+}
