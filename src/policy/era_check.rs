@@ -71,6 +71,13 @@ pub fn check_for_gateway(headers: &Headers, message: &Message<'_>) -> Result<Era
     if !claims && (is_initialize || !is_modern_by_header(headers)) {
         return Ok(Era::Legacy);
     }
+    if let Content::Request { method, params, .. } = &message.content
+        && method::is_legacy_only(method)
+        && let Some(claimed) = params.meta.protocol_version
+    {
+        // There is no such method, whatever the headers say, and no server gets it.
+        return supported(required(message, params, claimed)?).map(|()| Era::Modern);
+    }
     check(headers, message, true)
 }
 
@@ -217,6 +224,42 @@ mod tests {
             strict(&headers, &list(&later)),
             Err(Refusal::Version("2027-01-01".into()))
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_headers_of_a_method_that_was_removed_do_not_matter() {
+        for method in [
+            "ping",
+            "initialize",
+            "logging/setLevel",
+            "resources/subscribe",
+            "resources/unsubscribe",
+        ] {
+            let body = list(MODERN).replace("tools/list", method);
+            let message = Message::parse(body.as_bytes()).unwrap();
+            for headers in [
+                &[][..],
+                &[("mcp-method", "tools/list")],
+                &[("mcp-method", "ping"), ("mcp-method", "ping")],
+                &[
+                    ("mcp-protocol-version", "2025-11-25"),
+                    ("mcp-name", "=?base64?#?="),
+                ],
+            ] {
+                let headers = Headers::from_pairs(headers.iter().copied());
+                let era = check_for_gateway(&headers, &message);
+                assert_eq!(era, Ok(Era::Modern), "{method} {headers:?}");
+                let kept =
+                    check_for_gateway(&headers, &Message::parse(list(MODERN).as_bytes()).unwrap());
+                assert!(matches!(kept, Err(Refusal::Mirror(_))), "{headers:?}");
+            }
+            // Before its version there may be such a method.
+            let later = body.replace("2026-07-28", "2027-01-01");
+            let later = Message::parse(later.as_bytes()).unwrap();
+            let version = Refusal::Version("2027-01-01".into());
+            let era = check_for_gateway(&Headers::default(), &later);
+            assert_eq!(era, Err(version), "{method}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -15,15 +15,9 @@ pub(super) const BAGGAGE: &str = "baggage";
 /// What connects the requests of one trace.
 const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", BAGGAGE];
 
-/// What frames and describes a message. Envoy's route matching needs
-/// `x-forwarded-proto`.
-const MESSAGE: &[&str] = &[
-    "x-forwarded-proto",
-    "content-type",
-    "content-length",
-    "transfer-encoding",
-    "accept",
-];
+/// What frames a message. Envoy's route matching needs `x-forwarded-proto`. Its
+/// `content-type` and `accept` are the gateway's own.
+const MESSAGE: &[&str] = &["x-forwarded-proto", "content-length", "transfer-encoding"];
 
 /// Whether a routed request keeps the client's header `name` where the
 /// configuration does not mention it.

@@ -29,18 +29,46 @@ impl fmt::Debug for McpHeaders<'_> {
     }
 }
 
-/// The headers to set on a request to `server`, names and values. `length` is the
-/// length of the body in bytes, where the gateway has changed it.
+/// The `content-type` of what the gateway sends, and the `accept` of its requests: the
+/// server may answer with a message or with a stream of events (MCP 2026-07-28,
+/// "Sending messages").
+pub const CONTENT_TYPE: &str = "application/json";
+/// See [`CONTENT_TYPE`].
+pub const ACCEPT: &str = "application/json, text/event-stream";
+/// The `accept` of a request without a message, which opens a stream of events.
+pub const ACCEPT_EVENTS: &str = "text/event-stream";
+
+/// What the body of a request to a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestBody {
+    /// There is none: the request opens a stream of events.
+    Nothing,
+    /// The client's message, unchanged.
+    Unchanged,
+    /// A message that the gateway has changed: its length in bytes.
+    Changed(usize),
+}
+
+/// The headers to set on a request to `server` with this `body`, names and values.
+/// `content-type` and `accept` are the gateway's own, whatever the client's are: servers
+/// understand fewer forms of them.
 pub fn headers(
     server: &Server,
     values: &McpHeaders<'_>,
-    length: Option<usize>,
+    body: RequestBody,
 ) -> Vec<(&'static str, String)> {
     let encoded = |value: &str| header_value::encode(value).into_owned();
     let mut headers = vec![
         (":path", server.path.clone()),
         (":authority", server.authority.clone()),
     ];
+    match body {
+        RequestBody::Nothing => headers.push(("accept", ACCEPT_EVENTS.to_owned())),
+        RequestBody::Unchanged | RequestBody::Changed(_) => {
+            headers.push(("content-type", CONTENT_TYPE.to_owned()));
+            headers.push(("accept", ACCEPT.to_owned()));
+        }
+    }
     headers.extend(values.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
     // `Mcp-Name` repeats a parameter that only some methods have.
     let has_name = values.method.and_then(method::name_param).is_some();
@@ -50,7 +78,9 @@ pub fn headers(
     headers.extend(version.map(|it| (mcp::PROTOCOL_VERSION_HEADER, encoded(it))));
     let session = values.session;
     headers.extend(session.map(|it| (mcp::SESSION_HEADER, it.to_owned())));
-    headers.extend(length.map(|length| ("content-length", length.to_string())));
+    if let RequestBody::Changed(length) = body {
+        headers.push(("content-length", length.to_string()));
+    }
     headers
 }
 
@@ -65,8 +95,8 @@ mod tests {
         let config = br#"{"servers":[{"name":"w","path":"/v1","hostname":"h"}]}"#;
         let gateway = Config::parse(config).unwrap().gateway.unwrap();
         let server = &gateway.servers[0];
-        let said = |values: &McpHeaders<'_>, length| {
-            let set = headers(server, values, length);
+        let said = |values: &McpHeaders<'_>, body| {
+            let set = headers(server, values, body);
             set.into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()
@@ -78,10 +108,12 @@ mod tests {
             session: None,
         };
         assert_eq!(
-            said(&values, Some(7)),
+            said(&values, RequestBody::Changed(7)),
             [
                 ":path: /v1",
                 ":authority: h",
+                "content-type: application/json",
+                "accept: application/json, text/event-stream",
                 "mcp-method: tools/call",
                 "mcp-name: =?base64?w4Q=?=",
                 "mcp-protocol-version: 2026-07-28",
@@ -95,11 +127,28 @@ mod tests {
             session: Some("s"),
         };
         assert_eq!(
-            said(&values, None),
+            said(&values, RequestBody::Unchanged),
             [
                 ":path: /v1",
                 ":authority: h",
+                "content-type: application/json",
+                "accept: application/json, text/event-stream",
                 "mcp-method: completion/complete",
+                "mcp-session-id: s",
+            ]
+        );
+        let values = McpHeaders {
+            method: None,
+            name: None,
+            version: None,
+            session: Some("s"),
+        };
+        assert_eq!(
+            said(&values, RequestBody::Nothing),
+            [
+                ":path: /v1",
+                ":authority: h",
+                "accept: text/event-stream",
                 "mcp-session-id: s",
             ]
         );

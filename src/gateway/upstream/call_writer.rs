@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Gateway, Server};
 use crate::gateway::routing::call_headers::{self, CallerHeaders, HeaderFields};
+use crate::gateway::routing::request_headers::{ACCEPT, CONTENT_TYPE};
 use crate::gateway::upstream::call::{Call, CallContent, CallId, Share, UpstreamRequest};
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
@@ -195,8 +196,8 @@ fn head(
         (":method", Some(http_method)),
         (":path", Some(&*server.path)),
         (":authority", Some(&*server.authority)),
-        ("content-type", is_message.then_some("application/json")),
-        ("accept", Some("application/json, text/event-stream")),
+        ("content-type", is_message.then_some(CONTENT_TYPE)),
+        ("accept", Some(ACCEPT)),
         (mcp::PROTOCOL_VERSION_HEADER, version),
         (mcp::METHOD_HEADER, content.method()),
         (mcp::SESSION_HEADER, session_id),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::config::{Server, ServerId};
-use crate::gateway::routing::request_headers::McpHeaders;
+use crate::gateway::routing::request_headers::{McpHeaders, RequestBody};
 use crate::gateway::routing::subscriptions::{self, UnusableSubscriptions};
 use crate::gateway::routing::{forwarding, request_headers};
 use crate::gateway::session::{Session, SessionPart};
@@ -165,7 +165,9 @@ fn change_request(
     attributes.route(chosen(server), upstream_name);
     let mutation = forwarding::header_mutation(request.headers, request.client.era(), server)?;
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
-    let set = request_headers::headers(server, headers, body.as_ref().map(Vec::len));
+    let length = body.as_ref().map(Vec::len);
+    let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
+    let set = request_headers::headers(server, headers, changed);
     for name in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {
         if !set.iter().any(|(set, _)| *set == name) {
             // The client may have sent one that the body does not confirm.

@@ -4,7 +4,7 @@
 
 use crate::config::{Config, Gateway, Protocol, Server};
 use crate::gateway::routing::forwarding;
-use crate::gateway::routing::request_headers::{self, McpHeaders};
+use crate::gateway::routing::request_headers::{self, McpHeaders, RequestBody};
 use crate::gateway::session::alias::{self, AliasKind};
 use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::translate::sent_message::SentMessage;
@@ -99,7 +99,7 @@ fn open_stream(
     };
     let mutation = forwarding::header_mutation(headers, Era::Legacy, server)?;
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
-    let set = request_headers::headers(server, &mcp_headers, None);
+    let set = request_headers::headers(server, &mcp_headers, RequestBody::Nothing);
     effects.extend(set_request_headers(set));
     let last_event = last_event.map(|event| (mcp::LAST_EVENT_HEADER, event));
     effects.extend(set_request_headers(last_event));

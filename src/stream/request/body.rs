@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::config::{AttributeSource, Config};
-use crate::http::Headers;
+use crate::http::{Headers, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::{Invalid, Message, json};
 use crate::policy::Refusal;
@@ -25,7 +25,12 @@ pub(in crate::stream) struct BufferedRequest {
     pub(in crate::stream) facts: Rc<HostFacts>,
     /// What later filters were told from the headers. The body must confirm it.
     pub(in crate::stream) claim: Option<Claim>,
+    /// Why the request is refused: its body is only read for the id, which the error has.
+    refusal: Option<Refusal>,
 }
+
+/// A longer body of a request that is refused is not read: the error has no id.
+const LONGEST_REFUSED: usize = 65536;
 
 impl BufferedRequest {
     /// Starts to read the body, unless the headers are enough. `end` when there is
@@ -60,6 +65,7 @@ impl BufferedRequest {
             headers,
             facts,
             claim,
+            refusal: None,
         };
         match request.on_body_part(config, announced.unwrap_or(0)) {
             Transition {
@@ -71,8 +77,40 @@ impl BufferedRequest {
         .after(effects)
     }
 
+    /// Refuses a request for its headers. The error needs the id of the request, so the
+    /// body is read first, where it waits for that; `end` when there is none.
+    pub(in crate::stream) fn refuse_with_id(
+        config: &Config,
+        headers: Headers,
+        facts: Rc<HostFacts>,
+        refusal: Refusal,
+        end: bool,
+    ) -> Transition {
+        let is_about_media_type = matches!(refusal, Refusal::ContentType | Refusal::Accept(_));
+        let has_id = headers.get(":method") == Some(b"POST") && !media_type::is_encoded(&headers);
+        if !(is_about_media_type && has_id && config.hold) || end {
+            return Transition::refuse(config, &refusal, None);
+        }
+        let length = headers.text("content-length");
+        let announced = length.and_then(|length| length.parse().ok());
+        let request = Self {
+            headers,
+            facts,
+            claim: None,
+            refusal: Some(refusal),
+        };
+        request.on_body_part(config, announced.unwrap_or(0))
+    }
+
     /// A part of the body arrived: the body has at least `size` bytes.
     pub(in crate::stream) fn on_body_part(self, config: &Config, size: usize) -> Transition {
+        if let Some(refusal) = &self.refusal {
+            return if size > LONGEST_REFUSED {
+                Transition::refuse(config, refusal, None)
+            } else {
+                Transition::stay(Phase::Buffering(self))
+            };
+        }
         match config.max_request_body_size {
             Some(limit) if size > limit => {
                 self.refuse_unread(config, &Refusal::BodyTooLarge(limit), None)
@@ -89,6 +127,11 @@ impl BufferedRequest {
         has_trailers: bool,
     ) -> Transition {
         let config = cx.config;
+        if let Some(refusal) = &self.refusal {
+            let parsed = Message::parse(body);
+            let id = parsed.map_or_else(|error| error.id, |message| message.id());
+            return Transition::refuse(config, refusal, id);
+        }
         let request = match self.on_body_part(config, body.len()) {
             Transition {
                 next: Phase::Buffering(request),

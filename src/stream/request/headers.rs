@@ -67,7 +67,9 @@ fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: b
     }
     match classify(config, &headers, !end) {
         Class::Unread => authorization::pass_unread(config, &headers, &facts),
-        Class::Refused(refusal) => Transition::refuse(config, &refusal, None),
+        Class::Refused(refusal) => {
+            BufferedRequest::refuse_with_id(config, headers, Rc::new(facts), refusal, end)
+        }
         Class::Message => BufferedRequest::start(cx, headers, Rc::new(facts), end),
     }
 }

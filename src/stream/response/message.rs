@@ -21,10 +21,6 @@ use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers
 /// stream. So a body written there must not be longer than this either.
 const HELD: usize = 8192;
 
-/// The same for a message whose HTTP status is an error: the status depends on what the
-/// message says.
-const HELD_ERROR: usize = 65536;
-
 /// A message that has arrived in part.
 pub(in crate::stream) struct BufferedMessage {
     /// The HTTP status of the response.
@@ -64,12 +60,7 @@ impl RoutedRequest {
             return self.on_whole_message(cx, message, is_in_buffer);
         }
         // Envoy's buffer would limit the length, so the text is kept here.
-        let held = if message.status == 200 {
-            HELD
-        } else {
-            HELD_ERROR
-        };
-        let is_over = message.is_held && message.text.len() > held;
+        let is_over = message.is_held && message.text.len() > HELD;
         message.is_held &= !is_over;
         let flow = if message.is_held {
             Flow::Hold
