@@ -598,18 +598,27 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn what_passes_unread_is_warned_of() {
-        for (config, warned) in [
-            (r#"{"authorization":{}}"#, true),
+    fn nothing_passes_unread() {
+        use crate::policy::traffic::TrafficMode;
+        for (config, mode) in [
+            (r#"{"authorization":{}}"#, TrafficMode::RejectNoMcp),
+            (
+                r#"{"authorization":{},"holdRequestHeaders":false}"#,
+                TrafficMode::RejectNoMcp,
+            ),
             (
                 r#"{"authorization":{},"trafficMode":"REJECT_NO_MCP"}"#,
-                false,
+                TrafficMode::RejectNoMcp,
             ),
-            (r#"{"authorization":{},"servers":[{"name":"a"}]}"#, false),
-            (r#"{}"#, false),
+            (
+                r#"{"authorization":{},"servers":[{"name":"a"}]}"#,
+                TrafficMode::RejectNoMcp,
+            ),
+            (r#"{}"#, TrafficMode::PassThrough),
         ] {
-            let warnings = Config::parse(config.as_bytes()).unwrap().warnings;
-            assert_eq!(!warnings.is_empty(), warned, "{config}: {warnings:?}");
+            let parsed = Config::parse(config.as_bytes()).unwrap();
+            assert_eq!(parsed.traffic_mode, mode, "{config}");
+            assert_eq!(parsed.warnings, [""; 0], "{config}");
         }
     }
 }

@@ -1,6 +1,9 @@
-//! Fields that exclude each other.
+//! Fields that exclude each other, and fields that have no effect where they stand.
 
-use super::modes::{AttributeSource, TrafficModeSpec};
+use super::cors::CorsSpec;
+use super::gateway::ListCache;
+use super::modes::{AttributeSource, SwitchSpec, TrafficModeSpec};
+use super::servers::Protocol;
 use super::{ConfigError, ConfigSpec};
 
 /// Checks that no two fields of `spec` exclude each other.
@@ -9,11 +12,81 @@ use super::{ConfigError, ConfigSpec};
 /// Two do.
 pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
     without_hold(spec)?;
-    without_body(spec)?;
-    if spec.servers.is_empty() && spec.session.is_some() {
-        return refused("session", "needs servers: only a gateway has sessions");
+    without_body(spec)
+}
+
+/// Checks that each field of `spec` has an effect. Check this last: a wrong value is
+/// the better error.
+///
+/// # Errors
+/// One has none.
+pub(super) fn check_effects(spec: &ConfigSpec) -> Result<(), ConfigError> {
+    if spec.servers.is_empty() {
+        without_servers(spec)
+    } else {
+        with_servers(spec)
+    }
+}
+
+/// What only a gateway has.
+fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
+    // Browsers may send these headers, which an instance before authentication says.
+    let is_in_cors = spec.cors.as_ref().is_some_and(CorsSpec::uses_passthrough);
+    let gateway_only = [
+        ("prefixMode", spec.prefix_mode.is_some()),
+        ("failureMode", spec.failure_mode.is_some()),
+        (
+            "passthroughHeaders",
+            spec.passthrough_headers.is_some() && !is_in_cors,
+        ),
+        ("listCache", spec.list_cache.is_some()),
+        ("maxListPages", spec.max_list_pages.is_some()),
+        ("maxListBytes", spec.max_list_bytes.is_some()),
+        ("serverInfo", spec.server_info.is_some()),
+        ("session", spec.session.is_some()),
+    ];
+    match gateway_only.into_iter().find(|(_, is_given)| *is_given) {
+        Some((path, _)) => refused(
+            path,
+            "has no effect without servers: remove it, or add servers",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What has no effect in gateway mode, or at a server.
+fn with_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
+    for (path, switch) in propagation(spec) {
+        if switch.0 {
+            return refused(
+                path,
+                "has no effect with servers: the gateway leaves the headers of the trace as they are; remove it",
+            );
+        }
+    }
+    let is_kept = spec.list_cache.unwrap_or_default() == ListCache::Hints;
+    for (at, server) in spec.servers.iter().enumerate() {
+        if server.list_ttl.is_some() && !is_kept {
+            return refused(
+                &format!("servers[{at}].listTtl"),
+                "has no effect with listCache: OFF: remove one of them",
+            );
+        }
+        if server.share_session && server.protocol == Protocol::Modern {
+            return refused(
+                &format!("servers[{at}].shareSession"),
+                "has no effect with protocol: MODERN, which has no sessions: remove one of them",
+            );
+        }
     }
     Ok(())
+}
+
+fn propagation(spec: &ConfigSpec) -> [(&'static str, SwitchSpec); 2] {
+    [
+        ("propagateTraceContext", spec.propagate_trace_context),
+        ("propagateBaggage", spec.propagate_baggage),
+    ]
 }
 
 /// What needs the headers held.
@@ -27,10 +100,7 @@ fn without_hold(spec: &ConfigSpec) -> Result<(), ConfigError> {
             "false cannot go with servers: the gateway finds the server of a request in its body",
         );
     }
-    for (path, switch) in [
-        ("propagateTraceContext", spec.propagate_trace_context),
-        ("propagateBaggage", spec.propagate_baggage),
-    ] {
+    for (path, switch) in propagation(spec) {
         if switch.0 {
             return refused(
                 path,
@@ -43,34 +113,25 @@ fn without_hold(spec: &ConfigSpec) -> Result<(), ConfigError> {
 
 /// What needs the body read.
 fn without_body(spec: &ConfigSpec) -> Result<(), ConfigError> {
-    let needs_body = if !spec.servers.is_empty() {
-        "servers"
-    } else if spec.authorization.is_some() {
-        "authorization"
-    } else {
+    let Some(needs_body) = spec.needs_body() else {
         return Ok(());
     };
     let why = |mode| format!("{mode} reads no body, which {needs_body} needs: remove one of them");
     if spec.attribute_source == AttributeSource::Headers {
         return refused("attributeSource", &why("HEADERS"));
     }
-    if spec.traffic_mode == TrafficModeSpec::Noop {
-        return refused("trafficMode", &why("NOOP"));
+    match spec.traffic_mode {
+        Some(TrafficModeSpec::Noop) => refused("trafficMode", &why("NOOP")),
+        Some(TrafficModeSpec::PassThrough) => refused(
+            "trafficMode",
+            &format!(
+                "PASS_THROUGH lets requests pass unread, and {needs_body} needs each one read: remove it, or set REJECT_NO_MCP"
+            ),
+        ),
+        Some(TrafficModeSpec::RejectNoMcp) | None => Ok(()),
     }
-    Ok(())
 }
 
 fn refused(path: &str, reason: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new(path, reason))
-}
-
-/// A warning if messages pass that `authorization` does not see.
-pub(super) fn warning(spec: &ConfigSpec) -> Option<String> {
-    let is_undecided = spec.authorization.is_some()
-        && spec.servers.is_empty()
-        && spec.traffic_mode == TrafficModeSpec::PassThrough;
-    is_undecided.then(|| {
-        "authorization: with trafficMode PASS_THROUGH, requests that are not read as MCP pass without a decision; REJECT_NO_MCP refuses them"
-            .to_owned()
-    })
 }

@@ -114,6 +114,11 @@ impl FromValue for OriginSpec {
 }
 
 impl CorsSpec {
+    /// Whether browsers may send the client's names of `passthroughHeaders`.
+    pub(super) fn uses_passthrough(&self) -> bool {
+        self.allow_headers.is_none()
+    }
+
     /// Makes each list the value of its header. `forwarded` are the headers that
     /// go on to servers: browsers may send them too, by default.
     ///

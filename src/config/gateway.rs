@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, FromValue, one_of};
 use super::session::SessionSpec;
+use super::spec::{EIGHT_MEBIBYTES, MAX_LIST_PAGES};
 use super::text::NonEmptyText;
 use super::{ConfigError, ConfigSpec, Server, ServerId, Sessions};
 use crate::mcp::json::object::push_object;
@@ -59,21 +60,22 @@ impl Gateway {
     ) -> Result<Self, ConfigError> {
         let absent = SessionSpec::default();
         let session = spec.session.as_ref().unwrap_or(&absent);
+        let server_info = spec.server_info.as_ref();
         Ok(Self {
             servers,
-            caches: spec.list_cache == ListCache::Hints,
-            failure_mode: spec.failure_mode,
-            max_list_pages: spec.max_list_pages.get(),
-            max_list_bytes: spec.max_list_bytes.get(),
+            caches: spec.list_cache.unwrap_or_default() == ListCache::Hints,
+            failure_mode: spec.failure_mode.unwrap_or_default(),
+            max_list_pages: spec.max_list_pages.unwrap_or(MAX_LIST_PAGES).get(),
+            max_list_bytes: spec.max_list_bytes.unwrap_or(EIGHT_MEBIBYTES).get(),
             max_response_bytes: spec.max_response_bytes.get(),
-            server_info: spec.server_info.json()?,
+            server_info: server_info.unwrap_or(&ServerInfoSpec::default()).json()?,
             sessions: session.check(variable)?,
         })
     }
 }
 
 /// `failureMode`: what happens to a list when a server fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
@@ -83,6 +85,7 @@ impl Gateway {
 pub enum FailureMode {
     /// The list has the entries of the other servers. If all servers fail, the
     /// list is an error.
+    #[default]
     BestEffort,
     /// The list is an error.
     Fail,
@@ -96,7 +99,7 @@ impl FromValue for FailureMode {
 }
 
 /// `prefixMode`: which servers get a prefix if they do not set `toolPrefix`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
@@ -105,6 +108,7 @@ impl FromValue for FailureMode {
 )]
 pub(super) enum PrefixMode {
     /// Every server.
+    #[default]
     Always,
     /// Every server if there is more than one enabled server, otherwise none.
     Conditional,
@@ -125,7 +129,7 @@ impl FromValue for PrefixMode {
 }
 
 /// `listCache`: whether the gateway keeps lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
@@ -137,6 +141,7 @@ pub(super) enum ListCache {
     Off,
     /// The gateway keeps a list for all clients as long as its server allows
     /// (`cacheScope: public` and `ttlMs`), or as long as `listTtl` says.
+    #[default]
     Hints,
 }
 

@@ -138,7 +138,6 @@ impl Config {
         let servers = servers::check(spec, &forwarding)?;
         let forwarded = forwarding.names(&servers);
         let mut warnings = forwarding::warnings(&servers);
-        warnings.extend(conflicts::warning(spec));
         let authorization = spec.authorization.as_ref();
         let authorization = authorization
             .map(|authorization| authorization.check(&mut warnings))
@@ -148,9 +147,10 @@ impl Config {
         let metrics = Metrics::new(rules.groups(), names);
         let cors = spec.cors.as_ref();
         let cors = cors.map(|cors| cors.check(&forwarded)).transpose()?;
+        conflicts::check_effects(spec)?;
         Ok(Self {
             endpoints,
-            traffic_mode: spec.traffic_mode.mode(is_gateway),
+            traffic_mode: spec.traffic_mode(),
             max_request_body_size: Some(spec.max_request_body_size).filter(|size| *size > 0),
             hold: spec.hold_request_headers,
             attribute_source: spec.attribute_source,
@@ -174,6 +174,27 @@ impl Config {
                 .transpose()?,
             warnings,
         })
+    }
+}
+
+impl ConfigSpec {
+    /// What happens to requests that are not MCP: what needs to read each request
+    /// has them refused.
+    fn traffic_mode(&self) -> TrafficMode {
+        match self.traffic_mode {
+            Some(mode) => mode.mode(),
+            None if self.needs_body().is_some() => TrafficMode::RejectNoMcp,
+            None => TrafficMode::PassThrough,
+        }
+    }
+
+    /// The field that needs the body of each request read, if there is one.
+    fn needs_body(&self) -> Option<&'static str> {
+        if !self.servers.is_empty() {
+            Some("servers")
+        } else {
+            self.authorization.is_some().then_some("authorization")
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::policy::traffic::TrafficMode;
     serde(rename_all = "SCREAMING_SNAKE_CASE")
 )]
 pub(super) enum TrafficModeSpec {
-    /// They pass unread. `wasm.mcp.status` says what they were.
+    /// They pass unread. `wasm.mcp.status` says what they were. Not together with
+    /// `servers` or `authorization`.
     PassThrough,
     /// They are refused.
     RejectNoMcp,
@@ -28,10 +29,9 @@ pub(super) enum TrafficModeSpec {
 }
 
 impl TrafficModeSpec {
-    /// The mode; a gateway is always strict.
-    pub(super) fn mode(self, is_gateway: bool) -> TrafficMode {
+    /// The mode.
+    pub(super) fn mode(self) -> TrafficMode {
         match self {
-            Self::PassThrough if is_gateway => TrafficMode::RejectNoMcp,
             Self::PassThrough => TrafficMode::PassThrough,
             Self::RejectNoMcp => TrafficMode::RejectNoMcp,
             Self::Noop => TrafficMode::Noop,

@@ -12,6 +12,8 @@ use super::fields::{Fields, FromValue, NonEmptyVec};
 use super::metadata_key::MetadataKeySpec;
 use super::text::HttpToken;
 use super::{ConfigError, secret};
+use crate::mcp;
+use crate::policy::export;
 use crate::seal::{KEY, Keys};
 
 /// The sessions of legacy clients.
@@ -92,14 +94,15 @@ impl Default for SessionSpec {
 )]
 struct IdentitySpec {
     /// The name of a request header. An earlier filter must set it, so that no
-    /// client can.
+    /// client can. Not one of the `x-mcp-*` headers that this filter sets itself,
+    /// and not `mcp-method`, `mcp-name` or `mcp-param-*`.
     header: Option<HttpToken>,
     /// A value in the dynamic metadata that an earlier filter, such as
     /// `jwt_authn`, left.
     metadata: Option<MetadataKeySpec>,
 }
 
-/// A key: 32 bytes in base64.
+/// A key: 32 bytes in base64, not all of them 0.
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 struct SessionKey(
@@ -143,7 +146,7 @@ impl FromValue for IdentitySpec {
 impl IdentitySpec {
     fn check(&self) -> Result<Identity, ConfigError> {
         match (&self.header, &self.metadata) {
-            (Some(name), None) => Ok(Identity::Header(name.as_str().to_ascii_lowercase())),
+            (Some(name), None) => identity_header(name.as_str()),
             (None, Some(key)) => Ok(Identity::Metadata {
                 namespace: key.namespace(),
                 path: key.path(),
@@ -156,6 +159,23 @@ impl IdentitySpec {
     }
 }
 
+/// The identity that is in the header `name`.
+///
+/// # Errors
+/// Clients fill this header, or this filter removes it from their requests.
+fn identity_header(name: &str) -> Result<Identity, ConfigError> {
+    let lower = name.to_ascii_lowercase();
+    let is_mcp = [mcp::METHOD_HEADER, mcp::NAME_HEADER].contains(&lower.as_str())
+        || lower.starts_with("mcp-param-");
+    if is_mcp || export::HEADERS.contains(&lower.as_str()) {
+        return Err(ConfigError::new(
+            "session.identity.header",
+            format!("{name:?} is a header that this filter removes: choose another one"),
+        ));
+    }
+    Ok(Identity::Header(lower))
+}
+
 impl FromValue for SessionKey {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         Self::decode(path, &String::from_value(path, value)?)
@@ -166,15 +186,21 @@ impl SessionKey {
     /// Reads the key `text`. The error does not show it.
     fn decode(path: &str, text: &str) -> Result<Self, ConfigError> {
         let bytes = STANDARD.decode(text).ok();
-        bytes
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
+        let key = bytes
+            .and_then(|bytes| <[u8; KEY]>::try_from(bytes).ok())
             .ok_or_else(|| {
                 ConfigError::new(
                     path,
                     "must be 32 bytes in base64, as `openssl rand -base64 32` prints them",
                 )
-            })
+            })?;
+        if key == [0; KEY] {
+            return Err(ConfigError::new(
+                path,
+                "is all zeros, which everybody knows: make one with `openssl rand -base64 32`",
+            ));
+        }
+        Ok(Self(key))
     }
 }
 
@@ -235,6 +261,7 @@ mod tests {
 
     const ONE: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     const TWO: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+    const ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
     fn parse(session: &str, variable: Option<&str>) -> Result<Sessions, ConfigError> {
         let config = format!(r#"{{"servers":[{{"name":"a"}}]{session}}}"#);
@@ -308,6 +335,8 @@ mod tests {
         let in_variable = format!("session.keysFromEnv[1]: {keys}");
         let missing = r#"session.keysFromEnv: the variable "KEYS" is not set or is empty: set it in vm_config.environment_variables"#;
         let named = r#"{"keysFromEnv":"KEYS"}"#;
+        let zeros_in_keys = "session.keys[1]: is all zeros, which everybody knows: make one with `openssl rand -base64 32`";
+        let zeros_in_variable = "session.keysFromEnv[0]: is all zeros, which everybody knows: make one with `openssl rand -base64 32`";
         for (session, variable, expected) in [
             (
                 list(&[]).as_str(),
@@ -315,6 +344,8 @@ mod tests {
                 "session.keys: must have at least one entry",
             ),
             (&list(&[short]), "", &*in_keys),
+            (&list(&[ONE, ZEROS]), "", zeros_in_keys),
+            (named, ZEROS, zeros_in_variable),
             (&list(&[""]), "", &in_keys),
             (&list(&[unpadded]), "", &in_keys),
             (&list(&[&loose]), "", &in_keys),
@@ -409,7 +440,7 @@ mod tests {
         let error = Config::parse(br#"{"session":{}}"#).expect_err("policy mode");
         assert_eq!(
             error.to_string(),
-            "session: needs servers: only a gateway has sessions"
+            "session: has no effect without servers: remove it, or add servers"
         );
     }
 }

@@ -45,9 +45,11 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: `["*"]`, or `["/mcp"]` with `servers`.
     pub(super) paths: Option<NonEmptyVec<EndpointSpec>>,
-    /// What happens to requests that are not MCP. With `servers`, `PASS_THROUGH` means
-    /// `REJECT_NO_MCP`.
-    pub(super) traffic_mode: TrafficModeSpec,
+    /// What happens to requests that are not MCP. With `servers` or `authorization`
+    /// they are always refused: there it must be `REJECT_NO_MCP` or absent.
+    ///
+    /// Default: `PASS_THROUGH`, or `REJECT_NO_MCP` with `servers` or `authorization`.
+    pub(super) traffic_mode: Option<TrafficModeSpec>,
     /// The longest request body that the filter reads, in bytes; `0` means no limit. A
     /// longer one gets 413, or passes unread with `PASS_THROUGH`. Set
     /// `per_connection_buffer_limit_bytes` of Envoy's listener to more, or Envoy itself
@@ -77,9 +79,10 @@ pub(super) struct ConfigSpec {
     pub(super) parser_config: ParserConfigSpec,
     /// Whether the `traceparent` and `tracestate` of the message's `params._meta`, if
     /// they are valid, replace the request headers of these names. `{}` means `true`.
+    /// Policy mode only.
     pub(super) propagate_trace_context: SwitchSpec,
     /// Whether the `baggage` of the message's `params._meta`, if it is valid, replaces the
-    /// request header of this name. `{}` means `true`.
+    /// request header of this name. `{}` means `true`. Policy mode only.
     pub(super) propagate_baggage: SwitchSpec,
     /// Where later filters see the method and the parameters of a message. The other
     /// `x-mcp-*` headers are there in every mode.
@@ -89,37 +92,48 @@ pub(super) struct ConfigSpec {
     /// call to its server.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     pub(super) servers: Vec<ServerSpec>,
-    /// Which servers get the prefix `<name>__` if they do not set `toolPrefix`. Gateway
-    /// mode only.
-    pub(super) prefix_mode: PrefixMode,
-    /// What happens to a list when a server fails. Gateway mode only.
-    pub(super) failure_mode: FailureMode,
+    /// Which servers get the prefix `<name>__` if they do not set `toolPrefix`. Only
+    /// with `servers`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = PrefixMode::default())))]
+    pub(super) prefix_mode: Option<PrefixMode>,
+    /// What happens to a list when a server fails. Only with `servers`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = FailureMode::default())))]
+    pub(super) failure_mode: Option<FailureMode>,
     /// Headers of the client that go on to all servers, with all their values. No
     /// header goes on that is not listed, except those that HTTP, MCP and tracing need
     /// (`traceparent`, `tracestate`, `baggage`, `x-request-id`). `authorization` and
-    /// `cookie` need `allowCredentialHeaders` on every enabled server. Gateway mode only;
-    /// `cors.allowHeaders` has these names by default in every mode.
+    /// `cookie` need `allowCredentialHeaders` on every enabled server.
+    /// `cors.allowHeaders` has these names by default. Only with `servers`, or with
+    /// `cors` that has no `allowHeaders`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
-    pub(super) passthrough_headers: Vec<PassthroughHeaderSpec>,
-    /// Whether the gateway keeps lists. Gateway mode only.
-    pub(super) list_cache: ListCache,
+    pub(super) passthrough_headers: Option<Vec<PassthroughHeaderSpec>>,
+    /// Whether the gateway keeps lists. Only with `servers`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = ListCache::default())))]
+    pub(super) list_cache: Option<ListCache>,
     /// The most pages that the gateway reads from one server for one list. A server
-    /// with more fails for this list; no list is cut. Gateway mode only.
-    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
-    pub(super) max_list_pages: NonZeroUsize,
+    /// with more fails for this list; no list is cut. Only with `servers`.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(range(max = 4_294_967_295u64), extend("default" = MAX_LIST_PAGES))
+    )]
+    pub(super) max_list_pages: Option<NonZeroUsize>,
     /// The longest merged list, in bytes. A server whose entries would exceed it fails
-    /// for this list; no list is cut. Gateway mode only.
-    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
-    pub(super) max_list_bytes: NonZeroUsize,
+    /// for this list; no list is cut. Only with `servers`.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(range(max = 4_294_967_295u64), extend("default" = EIGHT_MEBIBYTES))
+    )]
+    pub(super) max_list_bytes: Option<NonZeroUsize>,
     /// The longest answer of a server that the filter reads, in bytes, where it has to
     /// read the answer: one JSON answer, or one event of a stream. A longer one is an
     /// error.
     #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
     pub(super) max_response_bytes: NonZeroUsize,
-    /// What the gateway calls itself towards clients and servers. Gateway mode only.
+    /// What the gateway calls itself towards clients and servers. Only with
+    /// `servers`.
     ///
     /// Default: the defaults of its fields.
-    pub(super) server_info: ServerInfoSpec,
+    pub(super) server_info: Option<ServerInfoSpec>,
     /// The sessions of legacy clients (MCP up to 2025-11-25). Only with `servers`.
     ///
     /// Default: the defaults of its fields.
@@ -140,13 +154,17 @@ pub(super) struct ConfigSpec {
     pub(super) authorization: Option<AuthorizationSpec>,
 }
 
+/// The default of `maxListPages`.
+pub(super) const MAX_LIST_PAGES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+/// The default of `maxListBytes` and `maxResponseBytes`.
+pub(super) const EIGHT_MEBIBYTES: NonZeroUsize = NonZeroUsize::new(8_388_608).unwrap();
+
 impl Default for ConfigSpec {
     fn default() -> Self {
         const MEBIBYTE: usize = 1_048_576;
-        const EIGHT_MEBIBYTES: NonZeroUsize = NonZeroUsize::new(8_388_608).unwrap();
         Self {
             paths: None,
-            traffic_mode: TrafficModeSpec::PassThrough,
+            traffic_mode: None,
             max_request_body_size: MEBIBYTE,
             hold_request_headers: true,
             clear_route_cache: false,
@@ -157,14 +175,14 @@ impl Default for ConfigSpec {
             propagate_baggage: SwitchSpec(false),
             request_storage_mode: StorageModeSpec::DynamicMetadataAndFilterState,
             servers: Vec::new(),
-            prefix_mode: PrefixMode::Always,
-            failure_mode: FailureMode::BestEffort,
-            passthrough_headers: Vec::new(),
-            list_cache: ListCache::Hints,
-            max_list_pages: const { NonZeroUsize::new(64).unwrap() },
-            max_list_bytes: EIGHT_MEBIBYTES,
+            prefix_mode: None,
+            failure_mode: None,
+            passthrough_headers: None,
+            list_cache: None,
+            max_list_pages: None,
+            max_list_bytes: None,
             max_response_bytes: EIGHT_MEBIBYTES,
-            server_info: ServerInfoSpec::default(),
+            server_info: None,
             session: None,
             cors: None,
             oauth: None,

@@ -101,7 +101,7 @@ impl<'a> Forwarding<'a> {
         Ok(Self {
             global: allowed.passthrough(
                 "passthroughHeaders",
-                &spec.passthrough_headers,
+                spec.passthrough_headers.as_deref().unwrap_or_default(),
                 &mut Targets::default(),
             )?,
             has_oauth,

@@ -270,8 +270,8 @@ fn names_values_and_what_goes_together_are_checked() {
     // One source may go by several names, names may be swapped, blanks may
     // stand between, and what is not asked needs no value.
     for text in [
-        r#"{"passthroughHeaders":["x",{"name":"x","as":"y"}]}"#,
-        r#"{"passthroughHeaders":[{"name":"y","as":"x"},{"name":"x","as":"y"}]}"#,
+        r#"{"passthroughHeaders":["x",{"name":"x","as":"y"}],"servers":[{"name":"a"}]}"#,
+        r#"{"passthroughHeaders":[{"name":"y","as":"x"},{"name":"x","as":"y"}],"servers":[{"name":"a"}]}"#,
         r#"{"servers":[{"name":"a","passthroughHeaders":["x"]},{"name":"b","passthroughHeaders":["x"],"listTtl":null}]}"#,
         r#"{"servers":[{"name":"a","headers":[{"name":"x","value":"a b\tc"}]}]}"#,
         r#"{"servers":[{"name":"a"},{"name":"b","enabled":false,"headers":[{"name":"x","valueFromEnv":"NONE"}]}]}"#,

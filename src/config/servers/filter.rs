@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::ConfigError;
-use crate::config::fields::{Fields, FromValue};
+use crate::config::fields::{Fields, FromValue, NonEmptyVec};
 use crate::config::text::NonEmptyText;
 use crate::policy::glob::{Filter, Glob};
 
@@ -15,9 +15,10 @@ use crate::policy::glob::{Filter, Glob};
     schemars(rename_all = "camelCase", deny_unknown_fields, default)
 )]
 pub(super) struct FilterSpec {
-    /// Patterns of the names that there are. The empty list means all names.
-    #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
-    include: Vec<NonEmptyText>,
+    /// Patterns of the names that there are.
+    ///
+    /// Default: all names.
+    include: Option<NonEmptyVec<NonEmptyText>>,
     /// Patterns of the names that there are not, also if `include` has them.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     exclude: Vec<NonEmptyText>,
@@ -40,7 +41,10 @@ impl FilterSpec {
             texts.iter().map(|text| Glob::new(text.as_str())).collect()
         };
         Filter {
-            include: globs(&self.include),
+            include: self
+                .include
+                .as_ref()
+                .map_or_else(Vec::new, |list| globs(list.as_slice())),
             exclude: globs(&self.exclude),
         }
     }

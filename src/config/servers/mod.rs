@@ -124,7 +124,7 @@ pub(super) fn check(
             "must have at least one with enabled: true",
         ));
     }
-    let is_prefixed = match spec.prefix_mode {
+    let is_prefixed = match spec.prefix_mode.unwrap_or_default() {
         PrefixMode::Always => true,
         PrefixMode::Conditional => enabled > 1,
         PrefixMode::Never => false,

@@ -59,19 +59,19 @@ pub(in crate::config) struct ServerSpec {
     pub(super) tool_prefix: Option<ToolPrefix>,
     /// Which versions of MCP the gateway uses with the server.
     #[cfg_attr(feature = "schema", schemars(default))]
-    pub(super) protocol: Protocol,
+    pub(in crate::config) protocol: Protocol,
     /// Whether all modern clients may share one session with this legacy server if
     /// `session.identity` does not tell them apart. Without it, each such request
     /// opens a session and ends it. Only for a server that shows every client the
-    /// same.
+    /// same. Not with `protocol: MODERN`, which has no sessions.
     #[cfg_attr(feature = "schema", schemars(default))]
-    pub(super) share_session: bool,
+    pub(in crate::config) share_session: bool,
     /// How long the server may take for one list, from the first request to the
     /// last page. Calls obey the timeout of Envoy's route instead.
     #[cfg_attr(feature = "schema", schemars(default = "timeout"))]
     pub(super) timeout: DurationSpec,
     /// How long the gateway keeps the server's lists for all clients, whatever the
-    /// server says. Not together with `passthroughHeaders`.
+    /// server says. Not together with `passthroughHeaders` or `listCache: OFF`.
     ///
     /// Default: what the server allows (`cacheScope: public` and `ttlMs`).
     pub(in crate::config) list_ttl: Option<DurationSpec>,

@@ -221,4 +221,124 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         r#"{"cors":{"maxAge":"soon"}}"#,
         "cors.maxAge: \"soon\" is not a duration",
     ),
+    (
+        r#"{"trafficMode":"PASS_THROUGH","servers":[{"name":"a"}]}"#,
+        "trafficMode: PASS_THROUGH lets requests pass unread, and servers needs each one read",
+    ),
+    (
+        r#"{"trafficMode":"PASS_THROUGH","authorization":{"defaultAction":"DENY"}}"#,
+        "trafficMode: PASS_THROUGH lets requests pass unread, and authorization needs each one read",
+    ),
+    (
+        r#"{"prefixMode":"NEVER"}"#,
+        "prefixMode: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"failureMode":"FAIL"}"#,
+        "failureMode: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"failure_mode":"BEST_EFFORT"}"#,
+        "failureMode: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"passthroughHeaders":["x-a"]}"#,
+        "passthroughHeaders: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"passthroughHeaders":[]}"#,
+        "passthroughHeaders: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"listCache":"OFF"}"#,
+        "listCache: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"listCache":"HINTS"}"#,
+        "listCache: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"maxListPages":3}"#,
+        "maxListPages: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"maxListBytes":3}"#,
+        "maxListBytes: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"serverInfo":{"name":"x"}}"#,
+        "serverInfo: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"session":{}}"#,
+        "session: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"session":{"ttl":"1h"}}"#,
+        "session: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"servers":[],"listCache":"OFF"}"#,
+        "listCache: has no effect without servers",
+    ),
+    (
+        r#"{"listCache":"OFF","servers":[{"name":"a"},{"name":"b","listTtl":"5s"}]}"#,
+        "servers[1].listTtl: has no effect with listCache: OFF",
+    ),
+    (
+        r#"{"servers":[{"name":"a","protocol":"MODERN","shareSession":true}]}"#,
+        "servers[0].shareSession: has no effect with protocol: MODERN",
+    ),
+    (
+        r#"{"propagateTraceContext":true,"servers":[{"name":"a"}]}"#,
+        "propagateTraceContext: has no effect with servers",
+    ),
+    (
+        r#"{"propagateTraceContext":{},"servers":[{"name":"a"}]}"#,
+        "propagateTraceContext: has no effect with servers",
+    ),
+    (
+        r#"{"propagateBaggage":true,"servers":[{"name":"a"}]}"#,
+        "propagateBaggage: has no effect with servers",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"b","tools":{"include":[]}}]}"#,
+        "servers[1].tools.include: must have at least one entry",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"b","prompts":{"include":[]}}]}"#,
+        "servers[1].prompts.include: must have at least one entry",
+    ),
+    (
+        r#"{"servers":[{"name":"a"},{"name":"b","resources":{"include":[]}}]}"#,
+        "servers[1].resources.include: must have at least one entry",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"identity":{"header":"x-mcp-method"}}}"#,
+        "session.identity.header: \"x-mcp-method\" is a header that this filter removes",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"identity":{"header":"X-Mcp-ToolName"}}}"#,
+        "session.identity.header: \"X-Mcp-ToolName\" is a header that this filter removes",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"identity":{"header":"x-mcp-cluster"}}}"#,
+        "session.identity.header: \"x-mcp-cluster\" is a header that this filter removes",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"identity":{"header":"Mcp-Name"}}}"#,
+        "session.identity.header: \"Mcp-Name\" is a header that this filter removes",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"identity":{"header":"mcp-param-user"}}}"#,
+        "session.identity.header: \"mcp-param-user\" is a header that this filter removes",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"session":{"keys":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}}"#,
+        "session.keys[0]: is all zeros",
+    ),
+    (
+        r#"{"passthroughHeaders":["x-a"],"cors":{"allowHeaders":["x-a"]}}"#,
+        "passthroughHeaders: has no effect without servers",
+    ),
 ];
