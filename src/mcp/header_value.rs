@@ -25,9 +25,20 @@ pub fn encode(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text of a header value, without spaces and tabs around it. `None` if the
-/// value is not UTF-8, or is encoded but is not canonical base64 of UTF-8.
+/// Whether `value` has only the characters of a header value: visible ASCII, spaces and
+/// tabs (RFC 9110 section 5.5). Other text must be encoded.
+pub fn has_valid_characters(value: &[u8]) -> bool {
+    let is_valid = |byte: &u8| matches!(byte, b' ' | b'\t') || byte.is_ascii_graphic();
+    value.iter().all(is_valid)
+}
+
+/// The text of a header value, without spaces and tabs around it. `None` if the value
+/// has other characters than those of a header value, or is encoded but is not
+/// canonical base64 of UTF-8.
 pub fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
+    if !has_valid_characters(value) {
+        return None;
+    }
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     match encoded(text) {
         None => Some(Cow::Borrowed(text)),
@@ -97,6 +108,11 @@ mod tests {
         ] {
             assert_eq!(decode(value.as_bytes()), None, "{value}");
         }
-        assert_eq!(decode(b"\xff"), None);
+        for value in ["\u{c4}", "x\u{7f}", "a\nb", "\0", "get_weather\u{a0}"] {
+            assert_eq!(decode(value.as_bytes()), None, "{value:?}");
+        }
+        for value in [&b"\xff"[..], b"\xc4", b"x\x80"] {
+            assert_eq!(decode(value), None, "{value:?}");
+        }
     }
 }

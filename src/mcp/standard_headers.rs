@@ -23,7 +23,9 @@ pub enum Fault {
     Missing,
     /// It is there more than once.
     Repeated,
-    /// It is not UTF-8, or its `=?base64?…?=` cannot be decoded.
+    /// It has characters that a header cannot have without encoding.
+    Characters,
+    /// Its `=?base64?…?=` cannot be decoded.
     Undecodable,
     /// It differs from the body.
     Differs,
@@ -43,6 +45,7 @@ impl fmt::Display for Mismatch {
         let fault = match self.fault {
             Fault::Missing => "is missing",
             Fault::Repeated => "must be sent once",
+            Fault::Characters => "has characters that must be encoded as =?base64?...?=",
             Fault::Undecodable => "cannot be decoded",
             Fault::Differs => "does not match the body",
         };
@@ -59,17 +62,20 @@ pub enum Demand {
     WherePresent,
 }
 
-/// Checks that no standard header is there twice. Check this first: otherwise it is
+/// Checks that no standard header is there twice, and that each has valid characters
+/// (MCP 2026-07-28, "Server Validation of Headers"). Check this first: otherwise it is
 /// not clear what the request says.
 ///
 /// # Errors
 /// The first [`Mismatch`].
-pub fn check_single(headers: &Headers) -> Result<(), Mismatch> {
+pub fn check_readable(headers: &Headers) -> Result<(), Mismatch> {
     for (header, field) in [VERSION, METHOD, NAME] {
-        headers.single(field).map_err(|_| Mismatch {
-            header,
-            fault: Fault::Repeated,
-        })?;
+        let fault = match headers.single(field) {
+            Err(_) => Fault::Repeated,
+            Ok(Some(value)) if !header_value::has_valid_characters(value) => Fault::Characters,
+            Ok(_) => continue,
+        };
+        return Err(Mismatch { header, fault });
     }
     Ok(())
 }
@@ -104,6 +110,7 @@ fn compare(
         (Err(_), _) => Fault::Repeated,
         (Ok(None), Some(_)) if demand == Demand::Complete => Fault::Missing,
         (Ok(None), _) => return Ok(()),
+        (Ok(Some(value)), _) if !header_value::has_valid_characters(value) => Fault::Characters,
         (Ok(Some(value)), said) => match header_value::decode(value) {
             None => Fault::Undecodable,
             Some(value) if Some(value.as_ref()) == said => return Ok(()),
@@ -171,6 +178,22 @@ mod tests {
                 "Mcp-Name",
                 Fault::Undecodable,
             ),
+            // The same text as the body, but not encoded.
+            (
+                vec![version, method, ("mcp-name", "\u{c4}")],
+                "Mcp-Name",
+                Fault::Characters,
+            ),
+            (
+                vec![version, ("mcp-method", "tools/call\u{a0}")],
+                "Mcp-Method",
+                Fault::Characters,
+            ),
+            (
+                vec![("mcp-protocol-version", "2026-07-28\u{7f}")],
+                "MCP-Protocol-Version",
+                Fault::Characters,
+            ),
             (
                 vec![version, method, ("mcp-name", "other")],
                 "Mcp-Name",
@@ -182,6 +205,28 @@ mod tests {
                 Err((header, expected)),
                 "{headers:?}"
             );
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_header_must_be_readable_whatever_the_method() {
+        let readable = |headers: &[(&str, &str)]| {
+            let headers = Headers::from_pairs(headers.iter().copied());
+            check_readable(&headers).map_err(|mismatch| (mismatch.header, mismatch.fault))
+        };
+        assert_eq!(readable(&[]), Ok(()));
+        assert_eq!(readable(&[("mcp-name", "a b\t=?base64?w4Q=?=")]), Ok(()));
+        for (field, header) in [
+            ("mcp-protocol-version", "MCP-Protocol-Version"),
+            ("mcp-method", "Mcp-Method"),
+            ("mcp-name", "Mcp-Name"),
+        ] {
+            for text in ["\u{c4}", "x\u{7f}", "\u{feff}x"] {
+                let expected = Err((header, Fault::Characters));
+                assert_eq!(readable(&[(field, text)]), expected, "{text:?}");
+            }
+            let expected = Err((header, Fault::Repeated));
+            assert_eq!(readable(&[(field, "x"), (field, "x")]), expected);
         }
     }
 

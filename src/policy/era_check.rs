@@ -11,7 +11,7 @@ use crate::mcp::standard_headers::{self, Demand};
 use crate::mcp::{self, Message, header_value, json, method, version};
 
 /// The era of `message`, after these checks, in the order of the specification:
-/// no standard header is there twice, the required `_meta` is there, the standard
+/// no standard header is there twice or has invalid characters, the required `_meta` is there, the standard
 /// headers match the body, the version is supported.
 ///
 /// `strict` checks all of this. Otherwise, only headers that are there must match
@@ -20,7 +20,7 @@ use crate::mcp::{self, Message, header_value, json, method, version};
 /// # Errors
 /// The first [`Refusal`].
 pub fn check(headers: &Headers, message: &Message<'_>, strict: bool) -> Result<Era, Refusal> {
-    standard_headers::check_single(headers).map_err(Refusal::Mirror)?;
+    standard_headers::check_readable(headers).map_err(Refusal::Mirror)?;
     if !strict {
         where_present(headers, message)?;
         let claims = message
