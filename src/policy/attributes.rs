@@ -64,6 +64,10 @@ impl<'a> Attributes<'a> {
     ) -> Result<Self, Refusal> {
         let method = message.method();
         let params = message.params();
+        let id = message.id();
+        if !id.is_none_or(json::is_finite) {
+            return Err(Refusal::NotFinite("id"));
+        }
         let name = match (method::name_param(method), params) {
             (Some(param), Some(params)) => name(params, param)?,
             _ => None,
@@ -76,7 +80,7 @@ impl<'a> Attributes<'a> {
         };
         Ok(Self {
             method: Cow::Borrowed(method),
-            id: message.id(),
+            id,
             subject: method::subject(method).zip(name.clone()),
             name,
             protocol_version: by_meta.or_else(by_header),

@@ -35,7 +35,7 @@ pub enum Extracted<'a> {
 ///
 /// # Errors
 /// A member along a path is there twice, or with a lookalike; a value is nested
-/// too deeply, or is not Unicode. A policy and a server could read such a value
+/// too deeply, is not Unicode, or is a number that is not finite. A policy and a server could read such a value
 /// differently.
 pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
@@ -125,6 +125,8 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             }
             Ok(Some(Extracted::Object(object)))
         }
+        // In metadata it would be infinite, which is no JSON.
+        _ if !json::is_finite(raw) => Err(Refusal::NotFinite("params")),
         _ => Ok(Some(Extracted::Literal(raw))),
     }
 }
@@ -313,6 +315,31 @@ mod tests {
         assert!(extracted("completion/complete", &deep(16)).is_ok());
         assert_eq!(extracted("completion/complete", &deep(17)), refused);
         assert_eq!(extracted("completion/complete", &deep(100_000)), refused);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_number_that_is_not_finite_is_refused() {
+        let refused = Err(Refusal::NotFinite("params"));
+        let long = "9".repeat(400);
+        for (number, is_finite) in [
+            ("1e999", false),
+            ("-1e999", false),
+            ("1.8e308", false),
+            (long.as_str(), false),
+            ("1.7976931348623157e308", true),
+            ("1e-999", true),
+            ("[1e999]", true),
+            (r#""1e999""#, true),
+            (r#""inf""#, true),
+        ] {
+            for params in [
+                format!(r#"{{"ref":{number}}}"#),
+                format!(r#"{{"ref":{{"a":{{"b":{number}}}}}}}"#),
+            ] {
+                let extracted = extracted("completion/complete", &params);
+                assert_eq!(extracted == refused, !is_finite, "{params}");
+            }
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -68,6 +68,9 @@ pub enum Refusal {
     TooLong(&'static str, usize),
     /// A value cannot be exported to later filters: which value.
     NotExportable(&'static str),
+    /// A number to export is too large for a double (RFC 8259 section 6): which value
+    /// has it.
+    NotFinite(&'static str),
     /// The method does not exist here.
     UnknownMethod {
         /// As the client named it.
@@ -135,7 +138,7 @@ impl Refusal {
             Self::Identity => (403, INVALID_REQUEST, Status::Session),
             Self::NotInVersion => (200, INTERNAL_ERROR, Status::ServerFailed),
             Self::Internal => (500, INTERNAL_ERROR, Status::ServerFailed),
-            Self::TooLong(..) | Self::NotExportable(_) => {
+            Self::TooLong(..) | Self::NotExportable(_) | Self::NotFinite(_) => {
                 (400, INVALID_REQUEST, Status::NotExportable)
             }
             Self::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND, Status::Unknown),
@@ -200,6 +203,9 @@ impl Refusal {
             }
             Self::NotExportable(what) => {
                 format!("{what} must be Unicode, and not deeply nested").into()
+            }
+            Self::NotFinite(what) => {
+                format!("{what} must have no number beyond the range of a double").into()
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
             Self::UnknownName(kind, name) => format!("Unknown {}: {name}", kind.noun()).into(),
@@ -285,6 +291,7 @@ mod tests {
             (Refusal::HeaderInvalid("x".into()), 400, -32600),
             (Refusal::TooLong("params", 8191), 400, -32600),
             (Refusal::NotExportable("params"), 400, -32600),
+            (Refusal::NotFinite("id"), 400, -32600),
             (
                 Refusal::UnknownMethod {
                     method: "x".into(),

@@ -104,6 +104,12 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Whether the JSON value `text` is not a number beyond the range of a double. JSON has
+/// such numbers, but other forms of the value, such as a protobuf `Value`, do not.
+pub fn is_finite(text: &str) -> bool {
+    !text.parse().is_ok_and(f64::is_infinite)
+}
+
 /// Where `part` is in `whole`, in bytes; `None` if it is not a slice of `whole`.
 pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
