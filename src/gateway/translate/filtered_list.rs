@@ -46,4 +46,26 @@ impl FilteredList {
         }
         Ok(filtered.map(String::into_bytes))
     }
+
+    /// The body of an error, HTTP 4xx or 5xx, as [`filter`](Self::filter) makes it. It
+    /// need not be JSON: a text for people stays unchanged.
+    ///
+    /// # Errors
+    /// It starts as an object or an array does, and no more can be told of it.
+    pub(super) fn filter_error(&self, body: &[u8]) -> Result<Option<Vec<u8>>, UnreadableMessage> {
+        let read = std::str::from_utf8(body).map_err(|_| UnreadableMessage::NotOneMessage);
+        match read.and_then(|text| self.filter(text)) {
+            Err(why) if is_structured(body) => Err(why),
+            Err(_) => Ok(None),
+            filtered => filtered,
+        }
+    }
+}
+
+/// Whether some client may read `body` as a JSON object or array, in any Unicode
+/// encoding.
+fn is_structured(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let is_skipped = |c: char| c.is_whitespace() || "\0\u{feff}\u{fffd}".contains(c);
+    text.trim_start_matches(is_skipped).starts_with(['{', '['])
 }

@@ -31,6 +31,30 @@ pub enum Translated {
 }
 
 impl Translation {
+    /// Translates `body`, the whole body of a response with this HTTP status.
+    ///
+    /// # Errors
+    /// As [`translate`](Self::translate).
+    pub fn translate_body(
+        &self,
+        status: u16,
+        body: &[u8],
+    ) -> Result<Translated, UnreadableMessage> {
+        match &self.kind {
+            TranslationKind::PolicyMode(list) if !(200..=299).contains(&status) => {
+                Ok(Translated::Forwarded {
+                    changed: list.filter_error(body)?,
+                    is_answer: true,
+                    is_error: true,
+                })
+            }
+            _ => {
+                let text = std::str::from_utf8(body);
+                self.translate(text.map_err(|_| UnreadableMessage::NotOneMessage)?)
+            }
+        }
+    }
+
     /// Translates the message `text` of the server.
     ///
     /// # Errors

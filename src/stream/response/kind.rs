@@ -80,18 +80,21 @@ impl ResponseKind {
         matches!(self, Self::Message(status) if *status != 200)
     }
 
-    /// In policy mode: a response that may have a list in it.
+    /// In policy mode: a response that may have a list in it. An error may have one
+    /// too, whatever its `content-type`.
     fn of_upstream(head: ResponseHead<'_>, status: Option<u16>, sent: SentMessage) -> Self {
-        let Some(status @ 200..=299) = status else {
+        let Some(status) = status else {
             return Self::Pass;
         };
-        if head.end || (sent == SentMessage::Nothing && !is_events(head.headers)) {
+        let is_success = (200..=299).contains(&status);
+        let is_events = is_events(head.headers);
+        if head.end || (sent == SentMessage::Nothing && !is_events) {
             Self::Pass
         } else if media_type::is_encoded(head.headers) {
             Self::Failed(Failure::Encoded)
-        } else if status == 200 && is_events(head.headers) {
+        } else if is_events && (status == 200 || !is_success) {
             Self::Events
-        } else if status == 200 && is_message(head.headers) {
+        } else if status == 200 && is_message(head.headers) || !is_success {
             Self::Message(status)
         } else {
             Self::Failed(NOT_MCP)

@@ -112,14 +112,13 @@ impl RoutedRequest {
             self.on_failure_in_session(&Failure::SessionLost, cx.worker);
             return self.replace_message(cx, &Failure::SessionLost, is_held);
         }
-        let read = std::str::from_utf8(&text).ok();
-        let changed = match read.map(|text| self.translation.translate(text)) {
-            Some(Ok(Translated::Forwarded {
+        let changed = match self.translation.translate_body(status, &text) {
+            Ok(Translated::Forwarded {
                 changed,
                 is_answer: true,
                 is_error,
-            })) if is_error || status == 200 => changed,
-            Some(Ok(Translated::NotInVersion)) => {
+            }) if is_error || status == 200 => changed,
+            Ok(Translated::NotInVersion) => {
                 return self.replace_message(cx, &Failure::NotInVersion, is_held);
             }
             _ => return self.replace_message(cx, &not_a_response(status), is_held),
