@@ -1,6 +1,6 @@
 //! The kinds of lists that servers have, and their names in methods and results.
 
-use super::method;
+use super::{method, resource_uri};
 
 /// A kind of list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,16 @@ impl ListKind {
             Self::Tools | Self::Prompts => "name",
             Self::Resources => "uri",
             Self::Templates => "uriTemplate",
+        }
+    }
+
+    /// Whether `name`, of an entry, can be compared with patterns: where it is the URI
+    /// or template of a resource, it must be in normal form.
+    pub fn is_normal(self, name: &str) -> bool {
+        match self {
+            Self::Tools | Self::Prompts => true,
+            Self::Resources => resource_uri::check_normal(name).is_ok(),
+            Self::Templates => resource_uri::check_normal_template(name).is_ok(),
         }
     }
 

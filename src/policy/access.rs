@@ -9,7 +9,7 @@ use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
-use crate::mcp::{Invalid, Message};
+use crate::mcp::{Invalid, Message, resource_uri};
 
 /// One thing that a message does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,35 @@ impl<'a> Access<'a> {
         }
         Ok(accesses)
     }
+}
+
+/// Checks that the URIs of resources in `accesses` are in normal form: no policy can
+/// tell what the others stand for.
+///
+/// # Errors
+/// [`Refusal::ResourceUri`] for the first that is not.
+pub fn check_uris(accesses: &[Access<'_>]) -> Result<(), Refusal> {
+    let uris = accesses.iter().filter_map(|access| match &access.about {
+        Some((Subject::Resource, uri)) => Some((access.method, uri)),
+        _ => None,
+    });
+    for (method, uri) in uris {
+        check_uri(method, uri)?;
+    }
+    Ok(())
+}
+
+/// Checks that `uri`, which a message of this `method` names, is in normal form. A
+/// completion may name a URI template (RFC 6570).
+///
+/// # Errors
+/// [`Refusal::ResourceUri`].
+pub fn check_uri(method: &str, uri: &str) -> Result<(), Refusal> {
+    let checked = match method {
+        method::COMPLETION => resource_uri::check_normal_template(uri),
+        _ => resource_uri::check_normal(uri),
+    };
+    checked.map_err(Refusal::ResourceUri)
 }
 
 type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;

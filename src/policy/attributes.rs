@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Refusal;
+use super::access;
 use super::claim::Claim;
 use super::extract::{self, Extracted};
 use super::rules::{Paths, Rules};
@@ -111,15 +112,22 @@ impl<'a> Attributes<'a> {
 
     /// The attributes that a modern request claims in its headers, before its body
     /// is read.
-    pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Self {
+    ///
+    /// # Errors
+    /// It claims the URI of a resource that is not in normal form.
+    pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Result<Self, Refusal> {
         let method = claim.method.as_str();
         // A body whose method has no name cannot confirm one.
         let param = method::name_param(method).zip(claim.name.as_deref().map(Cow::Borrowed));
         let name = param.as_ref().map(|(_, name)| name.clone());
-        Self {
+        let subject = method::subject(method).zip(name.clone());
+        if let Some((Subject::Resource, uri)) = &subject {
+            access::check_uri(method, uri)?;
+        }
+        Ok(Self {
             method: Cow::Borrowed(method),
             id: None,
-            subject: method::subject(method).zip(name.clone()),
+            subject,
             name,
             protocol_version: Some(Cow::Borrowed(&claim.protocol_version)),
             params: param.map(|(param, name)| {
@@ -127,7 +135,7 @@ impl<'a> Attributes<'a> {
             }),
             group: rules.shown_group(method),
             server: None,
-        }
+        })
     }
 
     /// Sets the server, and the name `own` by which it knows the subject.

@@ -14,6 +14,7 @@ use crate::mcp::jsonrpc::{
     self, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR,
 };
 use crate::mcp::list::ListKind;
+use crate::mcp::resource_uri::NotNormal;
 use crate::mcp::standard_headers::Mismatch;
 use crate::mcp::{Invalid, version};
 
@@ -68,6 +69,8 @@ pub enum Refusal {
     TooLong(&'static str, usize),
     /// A value cannot be exported to later filters: which value.
     NotExportable(&'static str),
+    /// The URI of a resource is not in normal form.
+    ResourceUri(NotNormal),
     /// A number to export is too large for a double (RFC 8259 section 6): which value
     /// has it.
     NotFinite(&'static str),
@@ -128,9 +131,10 @@ impl Refusal {
             Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
             Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
-            Self::UnexpectedResponse | Self::HeaderMissing(_) | Self::HeaderInvalid(_) => {
-                (400, INVALID_REQUEST, Status::InvalidRequest)
-            }
+            Self::UnexpectedResponse
+            | Self::HeaderMissing(_)
+            | Self::HeaderInvalid(_)
+            | Self::ResourceUri(_) => (400, INVALID_REQUEST, Status::InvalidRequest),
             Self::SessionMissing | Self::SessionVersion(..) | Self::UnknownEvent => {
                 (400, INVALID_REQUEST, Status::Session)
             }
@@ -203,6 +207,9 @@ impl Refusal {
             }
             Self::NotExportable(what) => {
                 format!("{what} must be Unicode, and not deeply nested").into()
+            }
+            Self::ResourceUri(why) => {
+                format!("the resource URI is not in normal form (RFC 3986 section 6.2.2): it {why}").into()
             }
             Self::NotFinite(what) => {
                 format!("{what} must have no number beyond the range of a double").into()
@@ -292,6 +299,7 @@ mod tests {
             (Refusal::TooLong("params", 8191), 400, -32600),
             (Refusal::NotExportable("params"), 400, -32600),
             (Refusal::NotFinite("id"), 400, -32600),
+            (Refusal::ResourceUri(NotNormal::Segment), 400, -32600),
             (
                 Refusal::UnknownMethod {
                     method: "x".into(),

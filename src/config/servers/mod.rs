@@ -71,14 +71,16 @@ impl Server {
     }
 
     /// Whether `include` and `exclude` let clients use what this server calls
-    /// `upstream_name`.
+    /// `upstream_name`. Where they say anything, a URI must be in normal form: no
+    /// pattern can tell what another stands for.
     pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
         let filter = match kind {
             ListKind::Tools => &self.tools,
             ListKind::Prompts => &self.prompts,
             ListKind::Resources | ListKind::Templates => &self.resources,
         };
-        filter.allows(upstream_name)
+        *filter == Filter::default()
+            || kind.is_normal(upstream_name) && filter.allows(upstream_name)
     }
 }
 

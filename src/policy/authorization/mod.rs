@@ -107,8 +107,12 @@ impl Authorization {
 
     /// Whether a list of `kind` shows `caller` the entry that clients call `name`:
     /// only if the caller may call, get or read it. The name of a resource
-    /// template is its text.
+    /// template is its text. A URI that is not in normal form is not shown: no
+    /// rule can tell what it stands for.
     pub fn shows(&self, caller: &Principal, kind: ListKind, name: &str) -> bool {
+        if !kind.is_normal(name) {
+            return false;
+        }
         let (method, subject) = match kind {
             ListKind::Tools => (method::TOOLS_CALL, Subject::Tool),
             ListKind::Prompts => (method::PROMPTS_GET, Subject::Prompt),

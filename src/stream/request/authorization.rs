@@ -10,22 +10,25 @@ use crate::mcp::Message;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
-use crate::policy::access::Access;
+use crate::policy::access::{self, Access};
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::response::routed::RoutedRequest;
 
-/// Checks that the caller may send `message`.
+/// Checks that the caller may send `message`, and that policies can tell which
+/// resources it is about.
 ///
 /// # Errors
-/// It may not.
+/// It may not, or they cannot.
 pub(in crate::stream) fn authorize(
     config: &Config,
     message: &Message<'_>,
     facts: &HostFacts,
 ) -> Result<(), Refusal> {
+    let accesses = Access::of(message)?;
+    access::check_uris(&accesses)?;
     match &config.authorization {
-        Some(authorization) => authorization.permit(&facts.rights, &Access::of(message)?),
+        Some(authorization) => authorization.permit(&facts.rights, &accesses),
         None => Ok(()),
     }
 }

@@ -49,12 +49,10 @@ impl BufferedRequest {
             .then(|| Claim::of(&headers))
             .flatten();
         if let Some(claim) = &claim {
-            let attributes = Attributes::claimed(claim, &config.rules);
-            match policy::export_attributes(config, &attributes, true) {
+            match export_claim(config, claim) {
                 Ok(exported) => effects.extend(exported),
                 Err(refusal) => return Transition::refuse(config, &refusal, None),
             }
-            effects.extend(count_message(config, &attributes));
             if config.attribute_source == AttributeSource::Headers {
                 return Transition::release(effects);
             }
@@ -175,6 +173,17 @@ impl BufferedRequest {
         let status = Export::status(refusal.status(), config.storage);
         Transition::release(export(status).collect())
     }
+}
+
+/// Shows later filters what the headers claim of the message, and counts it.
+///
+/// # Errors
+/// It cannot be exported.
+fn export_claim(config: &Config, claim: &Claim) -> Result<Vec<Effect>, Refusal> {
+    let attributes = Attributes::claimed(claim, &config.rules)?;
+    let mut effects = policy::export_attributes(config, &attributes, true)?;
+    effects.extend(count_message(config, &attributes));
+    Ok(effects)
 }
 
 /// Reads the body. With `rejectDuplicateKeys` no object in it, at any depth, may
