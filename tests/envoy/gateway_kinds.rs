@@ -218,8 +218,11 @@ async fn a_cursor_that_the_gateway_never_gave_is_refused() {
 
 #[rustfmt::skip]
 const ENDLESS: fake::Answers = &[
-    ("tools/list", r#"{"tools":[{"name":"t"}],"nextCursor":"x"}"#),
-    ("tools/list#x", r#"{"tools":[{"name":"u"}],"nextCursor":"x"}"#),
+    ("tools/list", r#"{"tools":[{"name":"t"}],"nextCursor":"1"}"#),
+    ("tools/list#1", r#"{"tools":[{"name":"u"}],"nextCursor":"2"}"#),
+    ("tools/list#2", r#"{"tools":[{"name":"v"}],"nextCursor":"3"}"#),
+    ("tools/list#3", r#"{"tools":[{"name":"w"}],"nextCursor":"4"}"#),
+    ("tools/list#4", r#"{"tools":[{"name":"x"}],"nextCursor":"5"}"#),
 ];
 const LONG: fake::Answers = &[(
     "tools/list",
@@ -306,12 +309,12 @@ async fn of_one_name_the_first_stays_and_the_others_are_counted() {
         &modern("1", "tools/list").send(envoy.address).await,
         &KINDS[0],
     );
-    // What `a` calls `b__x` would be called on `b`.
+    // `a` comes first and lists `b__x`.
     let expected = [
         r#"{"name":"t","n":1}"#,
         r#"{"name":"u"}"#,
+        r#"{"name":"b__x","n":4}"#,
         r#"{"name":"v"}"#,
-        r#"{"name":"b__x","n":5}"#,
     ];
     assert_eq!(tools, expected);
     assert_eq!(collisions(), 3);
@@ -321,7 +324,7 @@ async fn of_one_name_the_first_stays_and_the_others_are_counted() {
     );
     assert_eq!(
         resources,
-        [r#"{"uri":"t:","n":1}"#, r#"{"uri":"b+t:","n":4}"#]
+        [r#"{"uri":"t:","n":1}"#, r#"{"uri":"b+t:","n":2}"#]
     );
     assert_eq!(collisions(), 5);
 }

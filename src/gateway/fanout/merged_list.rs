@@ -1,12 +1,13 @@
 //! The lists of several servers, merged: in the order of the configuration, and then
 //! in the order of each server.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use crate::config::{Gateway, ServerId};
+use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::merged_capabilities::write_server_info;
-use crate::gateway::routing::names;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
@@ -38,6 +39,12 @@ impl ServerList {
         self.pages.len()
     }
 
+    /// Whether a page of this list named `cursor` as that of the next page.
+    pub fn has_cursor(&self, cursor: &str) -> bool {
+        let mut cursors = self.pages.iter().map(|page| page.cursor.as_deref());
+        cursors.any(|known| known == Some(cursor))
+    }
+
     /// The bytes of all entries.
     pub fn bytes(&self) -> usize {
         let bytes = self.pages.iter().map(|page| page.bytes);
@@ -56,14 +63,14 @@ impl ServerList {
         entries.any(|entry| entry.name == name)
     }
 
-    /// Whether it has a template (RFC 6570) that may make `uri`: the text before its
-    /// first variable is the start of `uri`.
-    pub fn has_template_of(&self, uri: &str) -> bool {
-        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
-        entries.any(|entry| {
-            let literal = entry.name.split('{').next().unwrap_or_default();
-            literal.len() < entry.name.len() && uri.starts_with(literal)
-        })
+    /// The length of the text before the first variable of a template (RFC 6570) that
+    /// may make `uri`, since this text is the start of `uri`: the longest one. `None`
+    /// where no template may make it.
+    pub fn template_literal(&self, uri: &str) -> Option<usize> {
+        let entries = self.pages.iter().flat_map(|page| &page.entries);
+        let literals = entries.filter_map(|entry| Some(entry.name.split_once('{')?.0));
+        let matching = literals.filter(|literal| uri.starts_with(literal));
+        matching.map(str::len).max()
     }
 }
 
@@ -79,55 +86,63 @@ pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
 
 /// Writes the merged `result` of the list of this kind, for a client of this era, at
 /// the end of `out`. It may be kept as long as all `lists` and `start` allow. `rights`
-/// hide entries. An entry is left out if its name is taken already, or if a call with
-/// this name goes to another server; how many are left out is returned.
+/// hide entries. An entry whose name an earlier one has is left out, and returned.
 pub fn push_merged(
     out: &mut Vec<u8>,
     (kind, era): (ListKind, Era),
     lists: &[(ServerId, ServerList)],
     start: CacheHints,
     (gateway, rights): (&Gateway, Rights<'_>),
-) -> usize {
+) -> Vec<Collision> {
     let mut hints = lists
         .iter()
         .fold(start, |all, (_, list)| all.and(list.cache_hints()));
     // Another caller may see another list.
     hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
-    let mut left_out = 0;
+    let mut collisions = Vec::new();
     push_object(out, |result| {
         if era == Era::Modern {
             result.string("resultType", "complete");
         }
         let entries = result.member(kind.member());
-        left_out = push_entries(entries, kind, lists, (gateway, rights));
+        collisions = push_entries(entries, kind, lists, rights);
         if era == Era::Modern {
             hints.write(result);
             write_server_info(result, &gateway.server_info);
         }
     });
-    left_out
+    collisions
 }
 
 fn push_entries(
     out: &mut Vec<u8>,
     kind: ListKind,
     lists: &[(ServerId, ServerList)],
-    (gateway, rights): (&Gateway, Rights<'_>),
-) -> usize {
+    rights: Rights<'_>,
+) -> Vec<Collision> {
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
-    let mut seen = HashSet::new();
-    let (mut left_out, mut is_first) = (0_usize, true);
+    let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::new();
+    let (mut collisions, mut is_first) = (Vec::new(), true);
     out.push(b'[');
     for (server, list) in lists {
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
-            let (owners, _) = names::possible_owners(&gateway.servers, kind, &entry.name);
-            let is_owner = owners.iter().any(|owner| owner.id == *server);
-            if !is_owner || !seen.insert(entry.name.as_str()) {
-                left_out = left_out.saturating_add(1);
-                continue;
-            }
+            match seen.entry(&entry.name) {
+                // A server that repeats a page says nothing new.
+                Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
+                Entry::Occupied(first) => {
+                    let (owner, _) = *first.get();
+                    collisions.push(Collision {
+                        kind,
+                        name: entry.name.clone(),
+                        server: *server,
+                        owner,
+                    });
+                    continue;
+                }
+                Entry::Vacant(new) => new.insert((*server, &entry.json)),
+            };
             if !is_shown(&entry.name) {
                 continue;
             }
@@ -138,7 +153,7 @@ fn push_entries(
         }
     }
     out.push(b']');
-    left_out
+    collisions
 }
 
 #[cfg(test)]
@@ -181,7 +196,7 @@ mod tests {
             CacheHints::ALL,
             (gateway, None),
         );
-        (String::from_utf8(merged).unwrap(), left_out)
+        (String::from_utf8(merged).unwrap(), left_out.len())
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -208,7 +223,7 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn an_entry_that_would_be_called_on_another_server_is_left_out() {
+    fn a_name_with_anothers_prefix_belongs_to_the_first_server_that_lists_it() {
         let gateway = gateway(r#"[{"name":"open","toolPrefix":""},{"name":"b"}]"#);
         let (merged, left_out) = merged(
             &gateway,
@@ -218,7 +233,7 @@ mod tests {
             ],
         );
         assert!(
-            merged.contains(r#""tools":[{"name":"y"},{"name":"b__x"}],"#),
+            merged.contains(r#""tools":[{"name":"b__x","evil":1},{"name":"y"}],"#),
             "{merged}"
         );
         assert_eq!(left_out, 1);
@@ -317,9 +332,12 @@ mod tests {
         let page = ListPage::read(ListKind::Templates, &gateway.servers[0], page).unwrap();
         let mut entries = ServerList::default();
         entries.add(Rc::new(page), CacheHints::NONE);
-        assert!(entries.has_template_of("file:///a/b"));
-        assert!(!entries.has_template_of("http://h/all"));
-        assert!(!entries.has_template_of("data:x"));
+        assert_eq!(
+            entries.template_literal("file:///a/b"),
+            Some("file:///".len())
+        );
+        assert_eq!(entries.template_literal("http://h/all"), None);
+        assert_eq!(entries.template_literal("data:x"), None);
         assert!(entries.has("http://h/all"));
     }
 }

@@ -3,6 +3,7 @@
 //! the outcome is that of the configuration, whatever the order of the answers.
 
 mod branch;
+pub mod collision;
 mod context;
 pub mod merged_capabilities;
 pub mod merged_list;

@@ -1,9 +1,10 @@
 //! What the answers of all servers come to.
 
 use super::merged_capabilities::{self, DiscoveredServer};
-use crate::config::{FailureMode, Gateway, ServerId};
+use crate::config::{FailureMode, Gateway, Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::branch::Branch;
+use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::merged_list::{self, Rights, ServerList};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::SessionPart;
@@ -22,8 +23,8 @@ use crate::policy::Refusal;
 pub struct Outcome {
     /// The JSON-RPC response, or why there is none.
     pub response: Result<Vec<u8>, Refusal>,
-    /// How many entries were left out, see [`merged_list::push_merged`].
-    pub left_out: usize,
+    /// The entries that were left out, see [`merged_list::push_merged`].
+    pub collisions: Vec<Collision>,
 }
 
 impl Fanout {
@@ -90,10 +91,10 @@ impl Fanout {
         if let Some(refusal) = self.refused(gateway) {
             return Outcome {
                 response: Err(refusal),
-                left_out: 0,
+                collisions: Vec::new(),
             };
         }
-        let mut left_out = 0;
+        let mut collisions = Vec::new();
         let response = match self.operation {
             Operation::Discover => {
                 jsonrpc::result(id, 0, |out| self.push_capabilities(out, gateway))
@@ -104,7 +105,7 @@ impl Fanout {
                 let lists = self.lists();
                 jsonrpc::result(id, merged_list::size(&lists), |out| {
                     let sources = (gateway, rights);
-                    left_out = merged_list::push_merged(out, kind, &lists, start, sources);
+                    collisions = merged_list::push_merged(out, kind, &lists, start, sources);
                 })
             }
             Operation::Open | Operation::SetLevel(_) | Operation::End => {
@@ -113,7 +114,7 @@ impl Fanout {
         };
         Outcome {
             response: Ok(response),
-            left_out,
+            collisions,
         }
     }
 
@@ -170,30 +171,56 @@ impl Fanout {
     }
 
     /// The first server that lists what clients call `name`, or has a template for it;
-    /// when the fan-out [is done](Fanout::is_done).
+    /// when the fan-out [is done](Fanout::is_done). Where none does, `otherwise` gets
+    /// what is about the name.
     ///
     /// # Errors
-    /// A server before it failed.
+    /// A server that may have the name failed: one that comes before, and whose prefix
+    /// is as long. A server with a shorter prefix has such a name only by chance, and
+    /// its failure must not end the calls to all others.
     pub fn owner(
         &self,
         kind: ListKind,
         name: &str,
         gateway: &Gateway,
+        otherwise: Option<&Server>,
     ) -> Result<Option<ServerId>, Refusal> {
         if let Some(refusal) = self.refused(gateway) {
             return Err(refusal);
         }
-        for branch in &self.branches {
-            if branch.failure().is_some() {
-                // The client may mean this server, so no other one is used.
-                return Err(Refusal::Servers(self.failures(gateway)));
-            }
-            let list = branch.list();
-            if list.has(name) || (kind == ListKind::Templates && list.has_template_of(name)) {
-                return Ok(Some(branch.server()));
-            }
+        let listing = self.listing(kind, name);
+        let (before, found) = match listing {
+            Some(at) => self.branches.split_at_checked(at).unwrap_or_default(),
+            None => (self.branches.as_slice(), [].as_slice()),
+        };
+        let found = found.first().map(Branch::server);
+        let prefix = |server: &Server| server.prefix(kind).len();
+        let owner = found.and_then(|id| gateway.server(id)).or(otherwise);
+        let shortest = owner.map_or(0, prefix);
+        let may_have_it = |branch: &Branch| {
+            let server = gateway.server(branch.server());
+            branch.failure().is_some() && server.map_or(0, prefix) >= shortest
+        };
+        if before.iter().any(may_have_it) {
+            return Err(Refusal::Servers(self.failures(gateway)));
         }
-        Ok(None)
+        Ok(found)
+    }
+
+    /// The place of the branch whose list has `name`; or else of the one whose template
+    /// for it has the longest text before its first variable.
+    fn listing(&self, kind: ListKind, name: &str) -> Option<usize> {
+        let lists = || self.branches.iter().map(Branch::list).enumerate();
+        if let Some((at, _)) = lists().find(|(_, list)| list.has(name)) {
+            return Some(at);
+        }
+        if kind != ListKind::Templates {
+            return None;
+        }
+        let matches = lists().filter_map(|(at, list)| Some((at, list.template_literal(name)?)));
+        // Of several with the same length the first one.
+        let best = matches.rev().max_by_key(|(_, length)| *length);
+        best.map(|(at, _)| at)
     }
 
     /// The parts of the servers in the client's session, in the order of the

@@ -1,35 +1,50 @@
-//! Which server a name belongs to. Clients see the name of a tool, prompt or
-//! resource with its server's prefix: the prefix makes the names of different
-//! servers distinct, and says which server a call is for.
+//! Which server a name belongs to: the first one of the configuration that lists it.
+//! Clients see the name of a tool, prompt or resource with its server's prefix. Where
+//! a name starts with the prefix of one server only, it can belong to no other server.
+//! Where it starts with several prefixes (`""`, `git_` and `git_hub_`), the lists of
+//! these servers decide.
 
 use crate::config::Server;
 use crate::mcp::list::ListKind;
 
-/// The servers that the client's `name` of this kind may belong to, and the name
-/// without their prefix. These are the servers with the longest prefix that `name`
-/// starts with, and whose configured filters allow it. There are several when they
-/// have the same prefix.
-pub fn possible_owners<'s, 'n>(
-    servers: &'s [Server],
-    kind: ListKind,
-    name: &'n str,
-) -> (Vec<&'s Server>, &'n str) {
-    let without_prefix = |server: &Server| {
-        let prefix = server.prefix(kind);
-        name.strip_prefix(prefix).map(|rest| (prefix.len(), rest))
+/// The servers that the client's `name` of this kind may belong to, in the order of
+/// the configuration: those with whose prefix `name` starts, and whose configured
+/// filters allow it.
+pub fn possible_owners<'s>(servers: &'s [Server], kind: ListKind, name: &str) -> Vec<&'s Server> {
+    let may_own = |server: &&Server| {
+        upstream_name(server, kind, name).is_some_and(|own| server.allows(kind, own))
     };
-    let Some((longest, upstream_name)) = servers
-        .iter()
-        .filter_map(without_prefix)
-        .max_by_key(|(length, _)| *length)
-    else {
-        return (Vec::new(), name);
-    };
-    let owners = servers.iter().filter(|server| {
-        without_prefix(server).is_some_and(|(length, _)| length == longest)
-            && server.allows(kind, upstream_name)
-    });
-    (owners.collect(), upstream_name)
+    servers.iter().filter(may_own).collect()
+}
+
+/// What `server` calls the client's `name` of this kind: the name without the server's
+/// prefix. `None` where the name does not start with that.
+pub fn upstream_name<'n>(server: &Server, kind: ListKind, name: &'n str) -> Option<&'n str> {
+    name.strip_prefix(server.prefix(kind))
+}
+
+/// Whether no other server has a longer prefix with which `name` starts. Where one has,
+/// the configuration hides this name of that server, and only a list shows whether
+/// `server` has it.
+pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, name: &str) -> bool {
+    let mut others = servers.iter();
+    !others.any(|other| {
+        let is_longer = other.prefix(kind).len() > server.prefix(kind).len();
+        is_longer && upstream_name(other, kind, name).is_some()
+    })
+}
+
+/// The server that alone has the longest prefix with which `name` starts; `None` where
+/// several servers have that prefix, or where it is empty. It gets what no list has to
+/// have: servers may have resources that they do not list.
+pub fn longest_prefix_owner<'s>(owners: &[&'s Server], kind: ListKind) -> Option<&'s Server> {
+    let length = |server: &Server| server.prefix(kind).len();
+    let longest = owners.iter().map(|server| length(server)).max()?;
+    let mut with_longest = owners.iter().filter(|server| length(server) == longest);
+    match (with_longest.next(), with_longest.next()) {
+        (Some(server), None) if longest > 0 => Some(server),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -38,93 +53,90 @@ mod tests {
     use crate::config::Config;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    fn resolved<'n>(servers: &str, kind: ListKind, name: &'n str) -> (String, &'n str) {
+    /// The names of the possible owners, each with its own name for `name`.
+    fn owners(servers: &str, kind: ListKind, name: &str) -> String {
         let config = format!(r#"{{"servers":[{servers}]}}"#);
-        let servers = Config::parse(config.as_bytes())
-            .unwrap()
-            .gateway
-            .unwrap()
-            .servers;
-        let (owners, own) = possible_owners(&servers, kind, name);
-        let names: Vec<&str> = owners.iter().map(|server| server.name.as_str()).collect();
-        (names.join(" "), own)
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let servers = config.gateway.unwrap().servers;
+        let owners = possible_owners(&servers, kind, name).into_iter();
+        let shown = owners.map(|server| {
+            let own = upstream_name(server, kind, name).unwrap();
+            format!("{}:{own}", server.name)
+        });
+        shown.collect::<Vec<_>>().join(" ")
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn the_longest_prefix_wins() {
-        let servers =
-            r#"{"name":"a","toolPrefix":"a_"},{"name":"ab","toolPrefix":"a_b_"},{"name":"c"}"#;
-        for (name, server, own) in [
-            ("a_x", "a", "x"),
-            ("a_b_x", "ab", "x"),
-            ("c__x", "c", "x"),
-            ("a_", "a", ""),
-            ("x", "", "x"),
-            ("", "", ""),
+    fn a_name_may_belong_to_each_server_with_whose_prefix_it_starts() {
+        let servers = r#"{"name":"a","toolPrefix":"a_"},{"name":"ab","toolPrefix":"a_b_"},{"name":"c"},{"name":"d","toolPrefix":""}"#;
+        for (name, expected) in [
+            ("a_x", "a:x d:a_x"),
+            ("a_b_x", "a:b_x ab:x d:a_b_x"),
+            ("c__x", "c:x d:c__x"),
+            ("a_", "a: d:a_"),
+            ("x", "d:x"),
+            ("", "d:"),
         ] {
-            assert_eq!(
-                resolved(servers, ListKind::Tools, name),
-                (server.into(), own),
-                "{name}"
-            );
-            assert_eq!(
-                resolved(servers, ListKind::Prompts, name),
-                (server.into(), own),
-                "{name}"
-            );
+            for kind in [ListKind::Tools, ListKind::Prompts] {
+                assert_eq!(owners(servers, kind, name), expected, "{name}");
+            }
         }
+        assert_eq!(
+            owners(r#"{"name":"a"},{"name":"b"}"#, ListKind::Tools, "x"),
+            ""
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn resources_belong_to_the_server_that_their_scheme_names() {
+    fn resources_have_a_prefix_that_is_a_scheme() {
         let servers =
             r#"{"name":"a","toolPrefix":"x_"},{"name":"a.b"},{"name":"c","toolPrefix":""}"#;
-        for (uri, server, own) in [
-            ("a+file:///x", "a", "file:///x"),
-            ("a.b+file:///x", "a.b", "file:///x"),
-            ("file:///x", "c", "file:///x"),
-            ("x_file:///x", "c", "x_file:///x"),
+        for (uri, expected) in [
+            ("a+file:///x", "a:file:///x c:a+file:///x"),
+            ("a.b+file:///x", "a.b:file:///x c:a.b+file:///x"),
+            ("file:///x", "c:file:///x"),
+            ("x_file:///x", "c:x_file:///x"),
         ] {
-            assert_eq!(
-                resolved(servers, ListKind::Resources, uri),
-                (server.into(), own),
-                "{uri}"
-            );
-            assert_eq!(
-                resolved(servers, ListKind::Templates, uri),
-                (server.into(), own),
-                "{uri}"
-            );
+            for kind in [ListKind::Resources, ListKind::Templates] {
+                assert_eq!(owners(servers, kind, uri), expected, "{uri}");
+            }
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn servers_with_the_same_prefix_share_its_names() {
-        let servers = r#"{"name":"a","toolPrefix":""},{"name":"b"},{"name":"c","toolPrefix":"","tools":{"exclude":["secret*"]}}"#;
-        for (name, server, own) in [
-            ("x", "a c", "x"),
-            ("b__x", "b", "x"),
-            ("secret_x", "a", "secret_x"),
+    fn what_is_excluded_belongs_to_no_server_that_excludes_it() {
+        let servers = r#"{"name":"a","tools":{"include":["get_*"]},"resources":{"exclude":["file:///etc/*"]}},{"name":"b","toolPrefix":"","tools":{"exclude":["secret*"]}},{"name":"c","toolPrefix":""}"#;
+        for (kind, name, expected) in [
+            (ListKind::Tools, "a__get_x", "a:get_x b:a__get_x c:a__get_x"),
+            (ListKind::Tools, "a__set_x", "b:a__set_x c:a__set_x"),
+            (ListKind::Tools, "secret_x", "c:secret_x"),
+            (ListKind::Prompts, "secret_x", "b:secret_x c:secret_x"),
+            (
+                ListKind::Resources,
+                "a+file:///etc/passwd",
+                "b:a+file:///etc/passwd c:a+file:///etc/passwd",
+            ),
         ] {
-            assert_eq!(
-                resolved(servers, ListKind::Tools, name),
-                (server.into(), own),
-                "{name}"
-            );
+            assert_eq!(owners(servers, kind, name), expected, "{name}");
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn what_is_excluded_belongs_to_nobody() {
-        let servers = r#"{"name":"a","tools":{"include":["get_*"]},"resources":{"exclude":["file:///etc/*"]}},{"name":"b","toolPrefix":""}"#;
-        for (kind, name, server) in [
-            (ListKind::Tools, "a__get_x", "a"),
-            (ListKind::Tools, "a__set_x", ""),
-            (ListKind::Prompts, "a__set_x", "a"),
-            (ListKind::Resources, "a+file:///x", "a"),
-            (ListKind::Resources, "a+file:///etc/passwd", ""),
-        ] {
-            assert_eq!(resolved(servers, kind, name).0, server, "{name}");
-        }
+    fn only_a_server_with_the_longest_prefix_gets_what_no_list_has() {
+        let config = br#"{"servers":[{"name":"a"},{"name":"b","toolPrefix":""},{"name":"c","toolPrefix":""}]}"#;
+        let servers = Config::parse(config).unwrap().gateway.unwrap().servers;
+        let kind = ListKind::Resources;
+        let fallback = |uri: &str| {
+            let owners = possible_owners(&servers, kind, uri);
+            longest_prefix_owner(&owners, kind).map(|server| server.name.as_str())
+        };
+        assert_eq!(fallback("a+file:///x"), Some("a"));
+        assert_eq!(fallback("file:///x"), None);
+        let [a, b, _] = servers.as_slice() else {
+            panic!()
+        };
+        assert!(has_longest_prefix(&servers, a, kind, "a+file:///x"));
+        assert!(!has_longest_prefix(&servers, b, kind, "a+file:///x"));
+        assert!(has_longest_prefix(&servers, b, kind, "file:///x"));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod known_servers;
+pub mod logged_collisions;
 pub mod outbox;
 pub mod page_cache;
 pub mod request_servers;
@@ -21,6 +22,7 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::calls::{Calls, Delivery, DispatchId};
 use crate::gateway::worker::known_servers::KnownServers;
+use crate::gateway::worker::logged_collisions::LoggedCollisions;
 use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::{PageCache, Store};
 use crate::gateway::worker::request_servers::RequestServers;
@@ -58,6 +60,8 @@ pub struct Worker {
     pub servers: KnownServers,
     /// The lists with malformed entries that the log names already.
     pub malformed_lists: HashSet<(ServerId, ListKind)>,
+    /// The collisions of names that were logged.
+    pub collisions: LoggedCollisions,
     /// The pages that are kept.
     pub pages: PageCache,
     /// The gateway's own sessions.
@@ -88,6 +92,7 @@ impl Worker {
             outbox: Outbox::default(),
             servers: KnownServers::default(),
             malformed_lists: HashSet::new(),
+            collisions: LoggedCollisions::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
             requests: RequestServers::new(Rc::clone(&store)),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::config::ServerId;
 use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::collision::Collision;
 use crate::http::Headers;
 use crate::http::Reply;
 use crate::mcp::{Invalid, Message};
@@ -68,7 +69,7 @@ impl Continuation {
 
 /// Answers the client's request `id` with the merged results.
 fn answer_client(
-    cx: &GatewayContext<'_>,
+    cx: &mut GatewayContext<'_>,
     fanout: Fanout,
     id: &str,
     facts: &HostFacts,
@@ -78,15 +79,19 @@ fn answer_client(
     let rights = authorization.map(|authorization| (authorization, &facts.rights));
     let outcome = fanout.outcome(id, cx.gateway, rights);
     let mut effects = Vec::new();
-    if outcome.left_out > 0 {
-        // The line has no names: servers choose them, and may put anything in them.
-        let line = format!(
-            "{} entries left out: their names are taken",
-            outcome.left_out
-        );
-        effects.push(Effect::Log(log::Level::Debug, line));
-        let left_out = u64::try_from(outcome.left_out).unwrap_or(u64::MAX);
+    let collisions = &outcome.collisions;
+    if !collisions.is_empty() {
+        let left_out = u64::try_from(collisions.len()).unwrap_or(u64::MAX);
         effects.push(Effect::Count(cx.config.metrics.collisions, left_out));
+    }
+    for collision in collisions {
+        let Collision {
+            kind, name, server, ..
+        } = collision;
+        if cx.worker.collisions.is_new(*kind, name, *server) {
+            let line = collision.for_log(cx.gateway);
+            effects.push(Effect::Log(log::Level::Warn, line));
+        }
     }
     let answered = match outcome.response {
         Ok(body) => Transition::reply(Reply::json(200, body, Status::Ok.as_str())),

@@ -1,6 +1,6 @@
 //! Which server a request is for, by what it names.
 
-use crate::config::ServerId;
+use crate::config::{Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::routing::names;
@@ -19,14 +19,16 @@ use crate::stream::phase::Transition;
 pub(super) struct NameLookup {
     /// The lists to read.
     kind: ListKind,
-    /// The servers whose prefix the name has.
+    /// The servers with whose prefixes the name starts.
     servers: Vec<ServerId>,
     /// The lists to read if the name is not in these.
     otherwise: Option<ListKind>,
+    /// The server that gets the request if no list has the name.
+    unlisted: Option<ServerId>,
 }
 
-/// Routes a request to the server of what it names. If several servers share the
-/// prefix of the name, their lists are read first.
+/// Routes a request to the server of what it names. If the name starts with the
+/// prefixes of several servers, their lists are read first.
 ///
 /// # Errors
 /// No server has it.
@@ -42,35 +44,37 @@ pub(super) fn find_server(
         };
         return route_to_server(cx, request, server, None);
     };
-    let (owners, upstream_name) =
-        names::possible_owners(&cx.gateway.servers, target.kind, &target.name);
+    let servers = &cx.gateway.servers;
+    let owners = names::possible_owners(servers, target.kind, &target.name);
     match owners.as_slice() {
         [] => Err(unknown_name(&target)),
-        [server] => {
-            let target = NamedTarget {
-                target: &target,
-                upstream_name,
-            };
-            route_to_server(cx, request, server, Some(target))
+        [server] if names::has_longest_prefix(servers, server, target.kind, &target.name) => {
+            let named = NamedTarget::of(server, &target)?;
+            route_to_server(cx, request, server, Some(named))
         }
-        _ => {
-            // Clients read and complete both resources and what templates stand for.
-            let (kind, otherwise) = match target.kind {
-                ListKind::Resources => (ListKind::Resources, Some(ListKind::Templates)),
-                ListKind::Templates => (ListKind::Templates, Some(ListKind::Resources)),
-                kind => (kind, None),
-            };
-            let lookup = NameLookup {
-                kind,
-                servers: owners.iter().map(|server| server.id).collect(),
-                otherwise,
-            };
-            lookup.start(cx, &request)
-        }
+        _ => NameLookup::new(target.kind, &owners).start(cx, &request),
     }
 }
 
 impl NameLookup {
+    /// A search for something of this kind in the lists of its possible `owners`.
+    fn new(kind: ListKind, owners: &[&Server]) -> Self {
+        // Clients read and complete both resources and what templates stand for.
+        let (kind, otherwise) = match kind {
+            ListKind::Resources => (ListKind::Resources, Some(ListKind::Templates)),
+            ListKind::Templates => (ListKind::Templates, Some(ListKind::Resources)),
+            kind => (kind, None),
+        };
+        // A server may have resources that it does not list.
+        let unlisted = otherwise.and_then(|_| names::longest_prefix_owner(owners, kind));
+        Self {
+            kind,
+            servers: owners.iter().map(|server| server.id).collect(),
+            otherwise,
+            unlisted: unlisted.map(|server| server.id),
+        }
+    }
+
     /// Reads the lists.
     fn start(
         self,
@@ -101,16 +105,22 @@ impl NameLookup {
         request: IncomingMessage<'_>,
     ) -> Result<Transition, Refusal> {
         let target = target_of(&request)?.ok_or(Refusal::NameMissing("name"))?;
-        let Some(owner) = lists.owner(self.kind, &target.name, cx.gateway)? else {
-            let next = Self {
-                kind: self.otherwise.ok_or_else(|| unknown_name(&target))?,
-                otherwise: None,
-                servers: self.servers,
-            };
-            return next.start(cx, &request);
+        let unlisted = self.unlisted.and_then(|id| cx.gateway.server(id));
+        let listed = lists.owner(self.kind, &target.name, cx.gateway, unlisted)?;
+        let listed = listed.and_then(|id| cx.gateway.server(id));
+        let server = match (listed, self.otherwise) {
+            (None, Some(kind)) => {
+                let next = Self {
+                    kind,
+                    otherwise: None,
+                    ..self
+                };
+                return next.start(cx, &request);
+            }
+            (server, _) => server.or(unlisted),
         };
-        let server = cx.gateway.server(owner).ok_or(Refusal::Internal)?;
-        let target = NamedTarget::of(cx.gateway, &target);
+        let server = server.ok_or_else(|| unknown_name(&target))?;
+        let target = NamedTarget::of(server, &target)?;
         route_to_server(cx, request, server, Some(target))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{Gateway, Server, ServerId};
+use crate::config::{Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::routing::names;
@@ -41,14 +41,16 @@ pub(super) struct NamedTarget<'a> {
 }
 
 impl<'a> NamedTarget<'a> {
-    /// The target with the name that the server has for it.
-    pub(super) fn of(gateway: &Gateway, target: &'a Target<'a>) -> Self {
-        let (_, upstream_name) =
-            names::possible_owners(&gateway.servers, target.kind, &target.name);
-        Self {
+    /// The target with the name that `server` has for it.
+    ///
+    /// # Errors
+    /// The server has no such name: it is not one of the possible owners.
+    pub(super) fn of(server: &Server, target: &'a Target<'a>) -> Result<Self, Refusal> {
+        let upstream_name = names::upstream_name(server, target.kind, &target.name);
+        Ok(Self {
             target,
-            upstream_name,
-        }
+            upstream_name: upstream_name.ok_or(Refusal::Internal)?,
+        })
     }
 }
 
@@ -156,6 +158,7 @@ fn forward_to_opened(
         return Err(unknown_method(&request));
     }
     let target = target.as_ref();
-    let target = target.map(|target| NamedTarget::of(cx.gateway, target));
+    let target = target.map(|target| NamedTarget::of(destination.server, target));
+    let target = target.transpose()?;
     forward_request(cx, request, destination, target)
 }

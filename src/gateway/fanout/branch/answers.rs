@@ -190,7 +190,9 @@ impl Branch {
         cache_hints: CacheHints,
         gateway: &Gateway,
     ) -> NextStep {
+        // A server that gives the same cursor again would be asked without end.
         let cursor = page.cursor.clone();
+        let cursor = cursor.filter(|cursor| !self.list.has_cursor(cursor));
         self.list.add(page, cache_hints);
         if self.list.bytes() > gateway.max_list_bytes {
             return NextStep::Failed(Failure::ListTooLong(gateway.max_list_bytes));

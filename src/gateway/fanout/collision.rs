@@ -1,0 +1,37 @@
+//! Names that several servers list, or that one server lists twice: the first entry
+//! stays in the merged list, and calls go to its server.
+
+use crate::config::{Gateway, ServerId};
+use crate::mcp::list::ListKind;
+
+/// An entry that a merged list lacks, since an earlier one has its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// What it names.
+    pub kind: ListKind,
+    /// The name, as clients see it.
+    pub name: String,
+    /// The server of the entry.
+    pub server: ServerId,
+    /// The server of the earlier entry: another one, or the same.
+    pub owner: ServerId,
+}
+
+impl Collision {
+    /// A line for the log. The server chose the name and may put anything in it: the
+    /// line has the name with escapes, and the start of a long one.
+    pub fn for_log(&self, gateway: &Gateway) -> String {
+        const LONGEST_NAME: usize = 128;
+        let named = |id| gateway.server(id).map_or("?", |server| &server.name);
+        let (server, owner) = (named(self.server), named(self.owner));
+        let noun = self.kind.noun();
+        let name: String = self.name.chars().take(LONGEST_NAME).collect();
+        if self.server == self.owner {
+            format!("server {server} lists the {noun} {name:?} twice: the first entry stays")
+        } else {
+            format!(
+                "the {noun} {name:?} of server {server} is left out: server {owner} comes first and has the name, too"
+            )
+        }
+    }
+}
