@@ -47,6 +47,9 @@ pub enum CallResult {
     /// The call was shared, and its answer is for another caller only: this caller has
     /// to ask again.
     NotShared,
+    /// The call was shared, and the time of the caller that made it was up, but not the
+    /// time of this caller: it asks again.
+    AskAgain,
 }
 
 impl CallResult {
@@ -64,7 +67,8 @@ impl CallResult {
             | Self::Done
             | Self::NoMethod
             | Self::Failed(_)
-            | Self::NotShared => false,
+            | Self::NotShared
+            | Self::AskAgain => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::ServerId;
 use crate::gateway::upstream::call::{Call, CallContent, CallId, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
+use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::mcp::list::ListKind;
 
@@ -45,30 +46,64 @@ struct Job {
     call: Rc<Call>,
     since: Duration,
     /// Who waits for the answer, the one that asked first in front.
-    waiting: Vec<(StreamId, CallId)>,
+    waiting: Vec<Waiter>,
+}
+
+/// A stream that waits for the answer to a call.
+#[derive(Debug, Clone, Copy)]
+struct Waiter {
+    stream: StreamId,
+    call: CallId,
+    /// When its own time is up.
+    deadline: Duration,
+}
+
+impl Job {
+    /// When the call's time is up.
+    fn deadline(&self) -> Duration {
+        self.since.saturating_add(self.call.timeout)
+    }
+
+    /// Whether the call has had all of its time at `now`. Envoy measures it with another
+    /// clock.
+    fn is_over(&self, now: Duration) -> bool {
+        now.saturating_add(slack(&self.call)) >= self.deadline()
+    }
+}
+
+/// A difference that does not count between two times that a call ends.
+fn slack(call: &Call) -> Duration {
+    call.timeout.checked_div(20).unwrap_or_default()
 }
 
 impl Calls {
     /// Takes a call of `stream` at the time `now`. Gives it back to be sent, unless
-    /// the stream waits for an equal call that is under way.
+    /// the stream waits for an equal call that is under way. It does not wait for one
+    /// that would take longer than its own time.
     pub fn ask(
         &mut self,
         stream: StreamId,
         call: Call,
         now: Duration,
     ) -> Option<(DispatchId, Rc<Call>)> {
-        let waiter = call.id.map(|id| (stream, id));
+        let deadline = now.saturating_add(call.timeout);
+        let waiter = call.id.map(|call| Waiter {
+            stream,
+            call,
+            deadline,
+        });
         let joins = call.share.filter(|share| share.joins);
         let key = joins.map(|share| share.key);
         if let Some(key) = key
             && let Some(job) = self.shared.get(&key).and_then(|id| self.jobs.get_mut(id))
+            && job.deadline() <= deadline
         {
             job.waiting.extend(waiter);
             return None;
         }
         let (id, call) = self.start(call, now, waiter);
         if let Some(key) = key {
-            self.shared.insert(key, id);
+            self.shared.entry(key).or_insert(id);
         }
         Some((id, call))
     }
@@ -82,7 +117,7 @@ impl Calls {
         &mut self,
         call: Call,
         since: Duration,
-        waiter: Option<(StreamId, CallId)>,
+        waiter: Option<Waiter>,
     ) -> (DispatchId, Rc<Call>) {
         self.last = self.last.wrapping_add(1);
         let id = DispatchId(self.last);
@@ -108,28 +143,37 @@ impl Calls {
         Some((Rc::clone(&job.call), job.since))
     }
 
-    /// Ends the call with this id: what each stream that waits is told. An answer
-    /// for one caller only goes to the stream that asked first; the others have to
-    /// ask again, each for itself.
-    pub fn done(&mut self, id: DispatchId, answer: &CallResult) -> Vec<Delivery> {
+    /// Ends the call with this id at `now`: what each stream that waits is told. An
+    /// answer for one caller only goes to the stream that asked first; the others have
+    /// to ask again, each for itself. When the call's time was up, those whose own time
+    /// is not up ask again, too.
+    pub fn done(&mut self, id: DispatchId, answer: &CallResult, now: Duration) -> Vec<Delivery> {
         let Some(job) = self.jobs.remove(&id) else {
             return Vec::new();
         };
         self.remember_privacy(&job.call, answer);
         if let Some(share) = job.call.share.filter(|share| share.joins) {
-            self.shared.remove(&share.key);
+            // Another call with this key may be the one that streams join.
+            if self.shared.get(&share.key) == Some(&id) {
+                self.shared.remove(&share.key);
+            }
         }
         let private = answer.is_private();
-        let deliver = |(at, (to, call)): (usize, (StreamId, CallId))| Delivery {
-            to,
-            call,
+        let is_timeout =
+            matches!(answer, CallResult::Failed(Failure::TimedOut)) && job.is_over(now);
+        let ends = now.saturating_add(slack(&job.call));
+        let deliver = |(at, waiter): (usize, &Waiter)| Delivery {
+            to: waiter.stream,
+            call: waiter.call,
             answer: if private && at > 0 {
                 CallResult::NotShared
+            } else if is_timeout && waiter.deadline > ends {
+                CallResult::AskAgain
             } else {
                 answer.clone()
             },
         };
-        job.waiting.into_iter().enumerate().map(deliver).collect()
+        job.waiting.iter().enumerate().map(deliver).collect()
     }
 
     fn remember_privacy(&mut self, call: &Call, answer: &CallResult) {
@@ -154,7 +198,148 @@ impl Calls {
     /// The stream is over: it does not wait for its calls any more.
     pub fn stop_waiting(&mut self, stream: StreamId) {
         for job in self.jobs.values_mut() {
-            job.waiting.retain(|(waiter, _)| *waiter != stream);
+            job.waiting.retain(|waiter| waiter.stream != stream);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Gateway};
+    use crate::gateway::upstream::call::{CallResponse, Share};
+    use crate::gateway::upstream::call_writer::CallSpec;
+    use crate::gateway::upstream::client_context::ClientContext;
+    use crate::gateway::upstream::protocol::UpstreamProtocol;
+    use crate::mcp::era::Era;
+    use crate::mcp::version;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn at(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn gateway() -> Gateway {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        config.gateway.unwrap()
+    }
+
+    /// A list request that others may join, with so many milliseconds left.
+    fn call(gateway: &Gateway, left: u64) -> Call {
+        let client = ClientContext {
+            era: Era::Modern,
+            version: "2026-07-28".into(),
+            capabilities: "{}".into(),
+            info: None,
+            headers: Default::default(),
+        };
+        let spec = CallSpec {
+            id: CallId(0),
+            rpc_id: "gw-1".into(),
+            content: &CallContent::Mcp(UpstreamRequest::List(ListKind::Tools, None)),
+            share: Some(Share {
+                key: PageKey([1; 32]),
+                ttl: None,
+                joins: true,
+            }),
+            timeout: at(left),
+        };
+        let protocol = UpstreamProtocol::Modern(version::NEWEST_MODERN);
+        client.call(gateway, &gateway.servers[0], &protocol, spec)
+    }
+
+    fn shown(deliveries: &[Delivery]) -> Vec<(u32, String)> {
+        let shown = deliveries.iter().map(|delivery| {
+            let answer = match &delivery.answer {
+                CallResult::Failed(failure) => failure.to_string(),
+                answer => format!("{answer:?}"),
+            };
+            (delivery.to.0, answer)
+        });
+        shown.collect()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_time_of_the_caller_that_asked_first_is_not_that_of_the_others() {
+        let gateway = gateway();
+        let mut calls = Calls::default();
+        let (job, leader) = calls
+            .ask(StreamId(1), call(&gateway, 200), at(4800))
+            .unwrap();
+        assert_eq!(leader.timeout, at(200));
+        assert!(
+            calls
+                .ask(StreamId(2), call(&gateway, 5000), at(4900))
+                .is_none()
+        );
+        assert!(
+            calls
+                .ask(StreamId(3), call(&gateway, 5000), at(4950))
+                .is_none()
+        );
+        let timed_out = CallResult::Failed(Failure::TimedOut);
+        let told = calls.done(job, &timed_out, at(5000));
+        let late = Failure::TimedOut.to_string();
+        let again = "AskAgain".to_owned();
+        let expected = [(1, late.clone()), (2, again.clone()), (3, again)];
+        assert_eq!(shown(&told), expected);
+        // The second asks, and the third waits for that call.
+        let (job, second) = calls
+            .ask(StreamId(2), call(&gateway, 4900), at(5000))
+            .unwrap();
+        assert_eq!(second.timeout, at(4900));
+        assert!(
+            calls
+                .ask(StreamId(3), call(&gateway, 4950), at(5000))
+                .is_none()
+        );
+        let told = calls.done(job, &timed_out, at(9900));
+        assert_eq!(
+            shown(&told),
+            [(2, late.clone()), (3, late)],
+            "their time is up"
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn nobody_waits_for_a_call_that_takes_longer_than_its_own_time() {
+        let gateway = gateway();
+        let mut calls = Calls::default();
+        let (long, _) = calls
+            .ask(StreamId(1), call(&gateway, 5000), at(1000))
+            .unwrap();
+        let (short, _) = calls
+            .ask(StreamId(2), call(&gateway, 100), at(1000))
+            .unwrap();
+        let timed_out = CallResult::Failed(Failure::TimedOut);
+        assert_eq!(calls.done(short, &timed_out, at(1100)).len(), 1);
+        assert!(
+            calls
+                .ask(StreamId(3), call(&gateway, 5000), at(1100))
+                .is_none()
+        );
+        assert_eq!(calls.done(long, &CallResult::Done, at(1200)).len(), 2);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_server_that_says_504_at_once_is_not_asked_by_each_in_turn() {
+        let gateway = gateway();
+        let mut calls = Calls::default();
+        let (job, leader) = calls.ask(StreamId(1), call(&gateway, 5000), at(0)).unwrap();
+        assert!(
+            calls
+                .ask(StreamId(2), call(&gateway, 5000), at(900))
+                .is_none()
+        );
+        let response = CallResponse::Http {
+            status: 504,
+            content_type: None,
+            session: None,
+            body: Vec::new(),
+        };
+        let (answer, _) = leader.answer(&response, &gateway, version::MODERN);
+        let told = calls.done(job, &answer, at(1000));
+        let late = Failure::TimedOut.to_string();
+        assert_eq!(shown(&told), [(1, late.clone()), (2, late)]);
     }
 }

@@ -173,7 +173,7 @@ impl Worker {
             }
             answer
         };
-        let deliveries = self.calls.done(job, &answer);
+        let deliveries = self.calls.done(job, &answer, now);
         if let (CallResult::Opened(_, session), true) = (&answer, deliveries.is_empty()) {
             // The stream that wanted the session is over.
             let passed = gateway.server(call.server);

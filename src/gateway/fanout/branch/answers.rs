@@ -58,6 +58,7 @@ impl Branch {
                 self.is_alone = true;
                 NextStep::Send(content)
             }
+            CallResult::AskAgain => NextStep::Send(content),
             CallResult::SessionLost => self.session_lost(content, server, context),
             CallResult::Failed(failure) => self.failed(failure, content, server, context),
         }
