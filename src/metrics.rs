@@ -52,6 +52,8 @@ pub struct ServerMetrics {
     pub failures: Metric,
     /// Calls that failed because the server did not respond in time.
     pub timeouts: Metric,
+    /// Lists and beginnings without it, since it failed a moment ago.
+    pub left_out: Metric,
 }
 
 impl Metrics {
@@ -82,12 +84,14 @@ impl Metrics {
         }
         let mut of_servers = Vec::new();
         for server in servers {
-            let [calls, failures, timeouts] = ["calls", "failures", "timeouts"]
-                .map(|what| define(MetricKind::Counter, format!("mcp.server.{server}.{what}")));
+            let [calls, failures, timeouts, left_out] =
+                ["calls", "failures", "timeouts", "left_out"]
+                    .map(|what| define(MetricKind::Counter, format!("mcp.server.{server}.{what}")));
             of_servers.push(ServerMetrics {
                 calls,
                 failures,
                 timeouts,
+                left_out,
             });
         }
         let preflight = define(MetricKind::Counter, "mcp.preflight".to_owned());
@@ -164,6 +168,7 @@ mod tests {
             "mcp.server.a.calls",
             "mcp.server.a.failures",
             "mcp.server.a.timeouts",
+            "mcp.server.a.left_out",
             "mcp.preflight",
             "mcp.list.collisions",
             "mcp.list.cache_hits",

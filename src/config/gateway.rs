@@ -1,5 +1,7 @@
 //! Gateway mode: many servers behind one endpoint.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::fields::{Fields, FromValue, one_of};
@@ -16,6 +18,8 @@ pub struct Gateway {
     pub servers: Vec<Server>,
     /// What a server that fails does to a list.
     pub failure_mode: FailureMode,
+    /// How long a server that failed is left out of lists; zero: it is always asked.
+    pub failed_server_ttl: Duration,
     /// Whether lists are kept as their servers allow.
     pub caches: bool,
     /// Pages read of one server for one list.
@@ -65,6 +69,7 @@ impl Gateway {
             servers,
             caches: spec.list_cache.unwrap_or_default() == ListCache::Hints,
             failure_mode: spec.failure_mode.unwrap_or_default(),
+            failed_server_ttl: spec.failed_server_ttl.get(),
             max_list_pages: spec.max_list_pages.unwrap_or(MAX_LIST_PAGES).get(),
             max_list_bytes: spec.max_list_bytes.unwrap_or(EIGHT_MEBIBYTES).get(),
             max_response_bytes: spec.max_response_bytes.get(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::ConfigError;
 use super::authorization::AuthorizationSpec;
 use super::cors::CorsSpec;
+use super::duration::DurationOrZeroSpec;
 use super::endpoints::EndpointSpec;
 use super::fields::{Fields, FromValue, NonEmptyVec};
 use super::forwarding::PassthroughHeaderSpec;
@@ -99,6 +100,13 @@ pub(super) struct ConfigSpec {
     /// What happens to a list when a server fails. Only with `servers`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = FailureMode::default())))]
     pub(super) failure_mode: Option<FailureMode>,
+    /// How long a server that did not answer is left out of lists and of the answers to
+    /// `initialize` and `server/discover`, so that clients do not wait for its `timeout`
+    /// each time. After this time the filter asks the server again beside the traffic,
+    /// and the server is back when it answers. Calls go to the server all the same. Where
+    /// no other server is left, the filter asks the server each time. `0s` means that
+    /// each list and each beginning asks the server. Gateway mode only.
+    pub(super) failed_server_ttl: DurationOrZeroSpec,
     /// Headers of the client that go on to all servers, with all their values. No
     /// header goes on that is not listed, except those that HTTP, MCP and tracing need
     /// (`traceparent`, `tracestate`, `baggage`, `x-request-id`). `authorization` and
@@ -177,6 +185,7 @@ impl Default for ConfigSpec {
             servers: Vec::new(),
             prefix_mode: None,
             failure_mode: None,
+            failed_server_ttl: DurationOrZeroSpec::from_secs(5),
             passthrough_headers: None,
             list_cache: None,
             max_list_pages: None,
@@ -209,6 +218,7 @@ impl FromValue for ConfigSpec {
             fields.set("servers", &mut spec.servers)?;
             fields.set("prefixMode", &mut spec.prefix_mode)?;
             fields.set("failureMode", &mut spec.failure_mode)?;
+            fields.set("failedServerTtl", &mut spec.failed_server_ttl)?;
             fields.set("passthroughHeaders", &mut spec.passthrough_headers)?;
             fields.set("listCache", &mut spec.list_cache)?;
             fields.set("maxListPages", &mut spec.max_list_pages)?;

@@ -32,17 +32,61 @@ pub fn find<'a>(
     body: &'a [u8],
     id: &str,
 ) -> Option<JsonRpcResponse<'a>> {
+    let is_answer = |answered: Option<&str>| {
+        let answered = answered.and_then(json::string);
+        answered.is_some_and(|answered| answered == id)
+    };
+    find_by(content_type, body, is_answer)
+}
+
+/// Finds a JSON-RPC error in the `body`, whatever its id is: `null`, absent or of
+/// another request. A server that cannot read a request answers so (JSON-RPC 2.0
+/// section 5).
+pub fn find_error<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<JsonRpcResponse<'a>> {
+    let found = find_by(content_type, body, |_| true);
+    found.filter(|found| matches!(found, JsonRpcResponse::Error { .. }))
+}
+
+/// Finds the first response in the `body` whose id, a JSON text, fits.
+fn find_by<'a>(
+    content_type: Option<&str>,
+    body: &'a [u8],
+    fits: impl Fn(Option<&str>) -> bool,
+) -> Option<JsonRpcResponse<'a>> {
     if content_type.is_some_and(media_type::is_event_stream) {
-        let messages = sse::messages(body).into_iter();
-        return messages
-            .filter_map(|data| Some(read(&data, id)?.into_owned()))
-            .next();
+        let mut messages = sse::messages(body).into_iter();
+        return messages.find_map(|data| Some(read(&data, &fits)?.into_owned()));
     }
-    read(std::str::from_utf8(body).ok()?, id)
+    read(std::str::from_utf8(body).ok()?, fits)
+}
+
+/// Some servers write each member that a message can have, with `null` where it has
+/// none. So `null` counts as a result only where there is no error.
+fn read(text: &str, fits: impl Fn(Option<&str>) -> bool) -> Option<JsonRpcResponse<'_>> {
+    let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
+    let shape = json::members(text, |name, value| match name.as_ref() {
+        "jsonrpc" => version = Some(value),
+        "id" => answered = Some(value),
+        "result" => result = Some(value),
+        "error" => error = Some(value).filter(|error| *error != "null"),
+        _ => {}
+    });
+    if !matches!(shape, Ok(Shape::Object { unique: true }))
+        || json::string(version?)? != "2.0"
+        || !fits(answered)
+    {
+        return None;
+    }
+    match (result, error) {
+        (Some(result), None) => Some(JsonRpcResponse::Result(Cow::Borrowed(result))),
+        (None | Some("null"), Some(error)) => Some(error_of(error)),
+        _ => None,
+    }
 }
 
 impl JsonRpcResponse<'_> {
-    fn into_owned<'o>(self) -> JsonRpcResponse<'o> {
+    /// The same response, independent of the text that it was read from.
+    fn into_owned(self) -> JsonRpcResponse<'static> {
         match self {
             Self::Result(result) => JsonRpcResponse::Result(Cow::Owned(result.into_owned())),
             Self::Error {
@@ -55,30 +99,6 @@ impl JsonRpcResponse<'_> {
                 data,
             },
         }
-    }
-}
-
-/// Some servers write each member that a message can have, with `null` where it has
-/// none. So `null` counts as a result only where there is no error.
-fn read<'a>(text: &'a str, id: &str) -> Option<JsonRpcResponse<'a>> {
-    let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
-    let shape = json::members(text, |name, value| match name.as_ref() {
-        "jsonrpc" => version = Some(value),
-        "id" => answered = Some(value),
-        "result" => result = Some(value),
-        "error" => error = Some(value).filter(|error| *error != "null"),
-        _ => {}
-    });
-    if !matches!(shape, Ok(Shape::Object { unique: true }))
-        || json::string(version?)? != "2.0"
-        || json::string(answered?)? != id
-    {
-        return None;
-    }
-    match (result, error) {
-        (Some(result), None) => Some(JsonRpcResponse::Result(Cow::Borrowed(result))),
-        (None | Some("null"), Some(error)) => Some(error_of(error)),
-        _ => None,
     }
 }
 
@@ -175,6 +195,30 @@ mod tests {
         }
         let body = [b"data: \xff\n\n", answer.as_bytes(), b"\n\n"].concat();
         assert_eq!(find(SSE, &body, "a"), result("1"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_error_is_found_whatever_its_id() {
+        for id in ["", r#""id":null,"#, r#""id":"b","#, r#""id":7,"#] {
+            let error =
+                format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":-32600,"message":"m"}}}}"#);
+            let events = format!(": x\n\ndata: 17\n\ndata: {error}\n\n");
+            for (content_type, body) in [(None, &error), (SSE, &events)] {
+                assert_eq!(find(content_type, body.as_bytes(), "a"), None, "{body}");
+                let found = find_error(content_type, body.as_bytes());
+                assert!(
+                    matches!(found, Some(JsonRpcResponse::Error { .. })),
+                    "{body}"
+                );
+            }
+        }
+        for body in [
+            "<html>",
+            r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+            r#"{"error":{"code":-32600,"message":"m"}}"#,
+        ] {
+            assert_eq!(find_error(None, body.as_bytes()), None, "{body}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -198,8 +198,11 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// The calls whose result no stream waits for, to be made now.
+/// The calls whose result no stream waits for, to be made now; and lines for the log.
 fn take_outbox(worker: &mut Worker) -> Vec<Effect> {
     let posted = worker.dispatch_outbox().into_iter();
-    posted.map(|(id, call)| Effect::Call(id, call)).collect()
+    let calls = posted.map(|(id, call)| Effect::Call(id, call));
+    let notices = worker.notices.drain(..);
+    let lines = notices.map(|(level, line)| Effect::Log(level, line));
+    calls.chain(lines).collect()
 }

@@ -220,7 +220,11 @@ impl Driver<'_> {
     fn done(&mut self, job: DispatchId, response: &CallResponse) {
         let config = Rc::clone(&self.gateway.config);
         let gateway = config.gateway.as_ref().expect("a gateway");
-        for delivery in self.gateway.worker.done(job, response, gateway) {
+        let deliveries = self.gateway.worker.done(job, response, gateway);
+        for (level, line) in self.gateway.worker.notices.drain(..) {
+            self.gateway.log += &format!("{level} {line}\n");
+        }
+        for delivery in deliveries {
             if delivery.to == StreamId(self.gateway.streams) && !self.is_over {
                 self.take(Event::CallDone {
                     id: delivery.call,

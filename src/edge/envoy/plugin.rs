@@ -236,7 +236,13 @@ impl Plugin {
         response: &CallResponse,
     ) -> Vec<Delivery> {
         match (self.worker.try_borrow_mut(), &self.config.gateway) {
-            (Ok(mut worker), Some(gateway)) => worker.done(dispatch, response, gateway),
+            (Ok(mut worker), Some(gateway)) => {
+                let deliveries = worker.done(dispatch, response, gateway);
+                for (level, line) in worker.notices.drain(..) {
+                    log::log!(level, "{line}");
+                }
+                deliveries
+            }
             _ => Vec::new(),
         }
     }

@@ -56,10 +56,11 @@ impl Fanout {
         let mut branches = Vec::with_capacity(servers.len());
         let mut calls = Vec::with_capacity(servers.len());
         for server in servers.iter().filter_map(|id| gateway.server(*id)) {
-            if let Some(mut branch) = Branch::new(server, &context) {
-                calls.extend(branch.start(server, &mut context));
-                branches.push(branch);
-            }
+            branches.extend(Branch::new(server, &context));
+        }
+        leave_out_failed(&mut branches, &mut context);
+        for branch in branches.iter_mut().filter(|branch| !branch.is_left_out()) {
+            calls.extend(branch.start(&mut context));
         }
         let fanout = Self {
             operation,
@@ -98,9 +99,11 @@ impl Fanout {
         }
     }
 
-    /// The servers that have answered, and those that failed, with the reason.
+    /// The servers that have answered, and those that failed, with the reason; without
+    /// those that were [left out](Fanout::left_out).
     pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {
-        let branches = self.branches.iter().filter(|branch| !branch.is_waiting());
+        let is_over = |branch: &&Branch| !branch.is_waiting() && !branch.is_left_out();
+        let branches = self.branches.iter().filter(is_over);
         branches.map(|branch| (branch.server(), branch.failure()))
     }
 
@@ -114,6 +117,18 @@ impl Fanout {
         let malformed = branches.map(|branch| (branch.server(), branch.list().malformed()));
         let malformed: Vec<_> = malformed.filter(|(_, entries)| *entries > 0).collect();
         (!malformed.is_empty()).then_some((kind, malformed))
+    }
+
+    /// The servers that were not asked, since they failed a moment ago.
+    pub fn left_out(&self) -> impl Iterator<Item = ServerId> {
+        let branches = self.branches.iter().filter(|branch| branch.is_left_out());
+        branches.map(Branch::server)
+    }
+
+    /// Whether this server, whose era is not known, failed when it was asked for it.
+    pub fn failed_probing(&self, server: ServerId) -> bool {
+        let mut branches = self.branches.iter();
+        branches.any(|branch| branch.server() == server && branch.failed_probing())
     }
 
     /// How many pages were in the cache, and how many were not, though they may be
@@ -130,5 +145,25 @@ impl Fanout {
     /// The client that asked.
     pub fn caller(&self) -> &ClientContext {
         &self.requester.caller
+    }
+}
+
+/// Leaves the servers out of a list or of the beginning of a session that failed a moment
+/// ago. Where no server would remain, all are asked.
+fn leave_out_failed(branches: &mut [Branch], context: &mut Context<'_>) {
+    if !matches!(context.operation, Operation::List(_) | Operation::Discover) {
+        return;
+    }
+    let failures: Vec<Option<Failure>> = branches
+        .iter()
+        .map(|branch| branch.recent_failure(context))
+        .collect();
+    if failures.iter().all(Option::is_some) {
+        return;
+    }
+    for (branch, failure) in branches.iter_mut().zip(failures) {
+        if let Some(failure) = failure {
+            branch.leave_out(failure, context);
+        }
     }
 }

@@ -45,10 +45,11 @@ impl Fanout {
 
     /// A sentence for each server that failed.
     fn failures(&self, gateway: &Gateway) -> Vec<String> {
-        let failed = |(id, failure): (ServerId, Option<&Failure>)| {
-            Some(format!("server {} {}", gateway.server(id)?.name, failure?))
+        let failed = |branch: &Branch| {
+            let (server, failure) = (gateway.server(branch.server())?, branch.failure()?);
+            Some(format!("server {} {failure}", server.name))
         };
-        self.states().filter_map(failed).collect()
+        self.branches.iter().filter_map(failed).collect()
     }
 
     /// Why there is no outcome, if there is none.

@@ -143,6 +143,12 @@ pub enum CallResponse {
 }
 
 impl Call {
+    /// Whether it is a request of the gateway's own, for no client: see
+    /// [`Worker::doubt`](crate::gateway::worker::Worker::doubt).
+    pub fn is_probe(&self) -> bool {
+        self.id.is_none() && self.rpc_id.is_some()
+    }
+
     /// The headers of the client's that are forwarded to `server` in this call.
     pub fn passed(&self, server: &Server) -> Vec<(String, String)> {
         let is_passed = |name: &str| server.passthrough.iter().any(|it| it.target == name);
@@ -217,6 +223,7 @@ impl CallResponse {
         };
         match status {
             401 | 403 => return Err(Failure::Refused),
+            503 if is_reset(body) => return Err(Failure::Reset),
             503 => return Err(Failure::Unreachable),
             504 => return Err(Failure::TimedOut),
             _ => {}
@@ -253,6 +260,47 @@ impl CallResponse {
     }
 }
 
+/// Whether this is the body of Envoy's own 503 for a connection that broke before the
+/// response came, and not for one that could not be made.
+fn is_reset(body: &[u8]) -> bool {
+    const START: &str = "upstream connect error or disconnect/reset before headers";
+    const REASONS: [&str; 3] = [
+        "reset reason: connection termination",
+        "reset reason: remote reset",
+        "reset reason: remote refused stream reset",
+    ];
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    text.starts_with(START) && REASONS.iter().any(|reason| text.contains(reason))
+}
+
+impl CallResponse {
+    /// The JSON-RPC error in the answer to a request that the server could not read, in
+    /// a body of at most `longest` bytes: it has the id `null`, none, or another's.
+    pub(super) fn error_of_any_id(&self, longest: usize) -> Option<Failure> {
+        let Self::Http {
+            content_type, body, ..
+        } = self
+        else {
+            return None;
+        };
+        if body.len() > longest {
+            return None;
+        }
+        match rpc_response::find_error(content_type.as_deref(), body)? {
+            JsonRpcResponse::Error {
+                code,
+                message,
+                data,
+            } => Some(Failure::Error {
+                code,
+                message,
+                data,
+            }),
+            JsonRpcResponse::Result(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,6 +321,20 @@ mod tests {
             (CallResponse::NoCluster, "has no cluster"),
             (CallResponse::Unreachable, "is unreachable"),
             (http(503, "x"), "is unreachable"),
+            (
+                http(
+                    503,
+                    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: 111",
+                ),
+                "is unreachable",
+            ),
+            (
+                http(
+                    503,
+                    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                ),
+                "did not answer: connection reset",
+            ),
             (http(504, "x"), "did not answer in time"),
             (http(500, "<html>"), "answered HTTP 500"),
             (http(401, good), "refused the gateway's credentials"),

@@ -109,7 +109,13 @@ impl Call {
         }
         let result = match response.result(rpc_id, gateway.max_response_bytes) {
             Ok(result) => result,
-            Err(failure) if *request == UpstreamRequest::Discover => {
+            Err(mut failure) if *request == UpstreamRequest::Discover => {
+                // A server that does not know the method may not have read the id.
+                if matches!(failure, Failure::Nonsense(_) | Failure::Status(400..=499))
+                    && let Some(error) = response.error_of_any_id(gateway.max_response_bytes)
+                {
+                    failure = error;
+                }
                 return (self.undiscovered(failure, status, server, spoken), None);
             }
             Err(failure) => return (failed(failure, status, server), None),

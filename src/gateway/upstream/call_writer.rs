@@ -61,12 +61,13 @@ impl ClientContext {
             UpstreamProtocol::Legacy(_) => (session.map(|session| session.version), false),
         };
         let mut headers = head(server, session.map(|it| &**it), version, spec.content);
-        headers.extend(self.headers.fields(server, is_shared));
+        let is_own = matches!(spec.content, CallContent::Mcp(UpstreamRequest::Discover));
+        headers.extend(self.headers.fields(server, is_shared || is_own));
         let (rpc_id, body) = match spec.content {
             CallContent::Mcp(request) => {
                 let params = match protocol {
                     UpstreamProtocol::Modern(version) => {
-                        self.modern_params(request, version, is_shared)
+                        self.modern_params(request, version, is_shared, gateway)
                     }
                     UpstreamProtocol::Legacy(_) => self.legacy_params(request, gateway),
                 };
@@ -95,14 +96,29 @@ impl ClientContext {
         }
     }
 
-    fn modern_params(&self, request: &UpstreamRequest, version: &str, is_shared: bool) -> Vec<u8> {
+    fn modern_params(
+        &self,
+        request: &UpstreamRequest,
+        version: &str,
+        is_shared: bool,
+        gateway: &Gateway,
+    ) -> Vec<u8> {
+        let (capabilities, info) = match request {
+            // What a server says of itself is remembered for all clients, so nothing of
+            // this one may change it.
+            UpstreamRequest::Discover => ("{}", Some(gateway.server_info.as_str())),
+            _ => (
+                self.capabilities.as_str(),
+                self.info.as_deref().filter(|_| !is_shared),
+            ),
+        };
         let mut out = Vec::new();
         push_object(&mut out, |params| {
             push_cursor(params, request);
             params.object("_meta", |meta| {
                 meta.string(mcp::PROTOCOL_VERSION_KEY, version);
-                meta.json(mcp::CLIENT_CAPABILITIES_KEY, &self.capabilities);
-                if let Some(info) = self.info.as_deref().filter(|_| !is_shared) {
+                meta.json(mcp::CLIENT_CAPABILITIES_KEY, capabilities);
+                if let Some(info) = info {
                     meta.json(mcp::CLIENT_INFO_KEY, info);
                 }
             });

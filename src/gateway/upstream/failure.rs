@@ -100,6 +100,36 @@ impl Failure {
         }
     }
 
+    /// Whether no client can be the reason: the server did not answer, or not in time.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Reset | Self::NoCluster | Self::NoRoute | Self::Unreachable | Self::TimedOut
+        )
+    }
+
+    /// Whether a server of another era may fail so, when it is asked for its era.
+    pub fn may_be_about_era(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoCluster
+                | Self::NoRoute
+                | Self::Unreachable
+                | Self::Refused
+                | Self::RefusedCaller(_)
+        )
+    }
+
+    /// Whether the server is the reason, where the request was the gateway's own: it did
+    /// not answer, or not as an MCP server does.
+    pub fn is_servers_own(&self) -> bool {
+        self.is_no_answer()
+            || matches!(
+                self,
+                Self::Status(500..) | Self::Encoded | Self::Nonsense(_) | Self::TooLong(_)
+            )
+    }
+
     /// The text for the log, without anything that the server wrote.
     pub fn for_log(&self) -> String {
         match self {

@@ -14,24 +14,26 @@ use crate::mcp::version;
 /// For how long a description is used without asking the server again.
 const DESCRIPTION_TTL: Duration = Duration::from_secs(60);
 
-/// How many descriptions are remembered: one for each server and each kind of
-/// client.
+/// How many descriptions are remembered: one for each server, and one for each value
+/// of the client's headers that a server gets.
 const MOST_DESCRIPTIONS: usize = 1024;
 
-/// What a description depends on: the server's name, the JSON text of the client's
-/// capabilities, and which of the client's headers the server got.
-pub type DescriptionKey<'k> = (&'k str, &'k str, Option<Scope>);
+/// What a description depends on: the server's name, and which of the client's headers
+/// the server got. The gateway asks for descriptions with its own capabilities.
+pub type DescriptionKey<'k> = (&'k str, Option<Scope>);
 
 /// What is remembered of the servers, by their names.
 #[derive(Debug)]
 pub struct KnownServers {
     /// The modern versions that the gateway speaks, the newest first.
     pub modern_versions: &'static [&'static str],
-    descriptions: HashMap<(String, String, Option<Scope>), DatedDescription>,
+    descriptions: HashMap<(String, Option<Scope>), DatedDescription>,
     eras: HashMap<String, ShownEra>,
     /// Modern servers that refused `initialize`.
     refuse_sessions: HashSet<String>,
     failing: HashSet<String>,
+    /// When a server was last asked because its answers were not as expected.
+    doubted: HashMap<String, Duration>,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl Default for KnownServers {
             eras: HashMap::new(),
             refuse_sessions: HashSet::new(),
             failing: HashSet::new(),
+            doubted: HashMap::new(),
         }
     }
 }
@@ -64,10 +67,10 @@ impl KnownServers {
     /// The description under `key`, unless it is too old at `now`.
     pub fn description(
         &self,
-        (server, capabilities, scope): DescriptionKey<'_>,
+        (server, scope): DescriptionKey<'_>,
         now: Duration,
     ) -> Option<Rc<ServerDescription>> {
-        let key = (server.to_owned(), capabilities.to_owned(), scope);
+        let key = (server.to_owned(), scope);
         let known = self.descriptions.get(&key)?;
         // A description from the future is too old, too: the clock was set back.
         let age = now.checked_sub(known.since)?;
@@ -77,15 +80,15 @@ impl KnownServers {
     /// Remembers the description under `key`, which the server gave at `now`.
     pub fn remember_description(
         &mut self,
-        (server, capabilities, scope): DescriptionKey<'_>,
+        (server, scope): DescriptionKey<'_>,
         description: Rc<ServerDescription>,
         now: Duration,
     ) {
         if self.descriptions.len() >= MOST_DESCRIPTIONS {
-            // Clients choose their capabilities freely, so anyone can fill the table.
+            // Clients choose their headers freely, so anyone can fill the table.
             self.descriptions.clear();
         }
-        let key = (server.to_owned(), capabilities.to_owned(), scope);
+        let key = (server.to_owned(), scope);
         let known = DatedDescription {
             since: now,
             description,
@@ -146,12 +149,16 @@ impl KnownServers {
         self.refuse_sessions.insert(server.to_owned());
     }
 
-    /// Forgets the era and the descriptions of `server`, which behaved differently:
-    /// it is asked again.
-    pub fn forget(&mut self, server: &str) {
-        self.descriptions.retain(|(known, ..), _| known != server);
-        self.eras.remove(server);
-        self.refuse_sessions.remove(server);
+    /// Whether to ask `server` at `now` for its era, because its answers are not as
+    /// expected: not where that was asked within this `interval`.
+    pub fn is_doubt_due(&mut self, server: &str, now: Duration, interval: Duration) -> bool {
+        let last = self.doubted.get(server);
+        let age = last.and_then(|last| now.checked_sub(*last));
+        let is_due = age.is_none_or(|age| age >= interval);
+        if is_due {
+            self.doubted.insert(server.to_owned(), now);
+        }
+        is_due
     }
 
     /// Remembers whether `server` fails; `true` when that changed.
@@ -180,26 +187,36 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_description_is_used_for_a_minute_and_for_the_same_kind_of_client() {
+    fn a_server_is_doubted_only_so_often() {
+        let mut servers = KnownServers::default();
+        let mut due = |server, seconds| {
+            let second = Duration::from_secs(1);
+            servers.is_doubt_due(server, Duration::from_secs(seconds), second * 5)
+        };
+        assert!(due("a", 100));
+        assert!(!due("a", 104));
+        assert!(due("b", 104));
+        assert!(due("a", 105));
+        assert!(due("a", 50), "the clock was set back");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_description_is_used_for_a_minute_and_for_the_same_headers() {
         let mut servers = KnownServers::default();
         let at = Duration::from_secs;
         let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
         let description =
             || Rc::new(ServerDescription::read_discover(result, version::MODERN).unwrap());
-        assert!(servers.description(("a", "{}", None), at(1000)).is_none());
-        servers.remember_description(("a", "{}", None), description(), at(1000));
+        assert!(servers.description(("a", None), at(1000)).is_none());
+        servers.remember_description(("a", None), description(), at(1000));
         for (second, known) in [(1000, true), (1059, true), (1060, false), (999, false)] {
-            let found = servers.description(("a", "{}", None), at(second));
+            let found = servers.description(("a", None), at(second));
             assert_eq!(found.is_some(), known, "{second}");
         }
         let is_known = |servers: &KnownServers, key| servers.description(key, at(1000)).is_some();
-        assert!(!is_known(&servers, ("a", "{\"x\":{}}", None)));
-        assert!(!is_known(&servers, ("a", "{}", Some([0; 32]))));
-        servers.remember_description(("a", "{}", Some([1; 32])), description(), at(1000));
-        assert!(is_known(&servers, ("a", "{}", Some([1; 32]))));
-        servers.forget("a");
-        for scope in [None, Some([1; 32])] {
-            assert!(!is_known(&servers, ("a", "{}", scope)));
-        }
+        assert!(!is_known(&servers, ("b", None)));
+        assert!(!is_known(&servers, ("a", Some([0; 32]))));
+        servers.remember_description(("a", Some([1; 32])), description(), at(1000));
+        assert!(is_known(&servers, ("a", Some([1; 32]))));
     }
 }

@@ -2,10 +2,12 @@
 //! VM.
 
 pub mod calls;
+pub mod failed_servers;
 pub mod known_servers;
 pub mod logged_collisions;
 pub mod outbox;
 pub mod page_cache;
+mod probe;
 pub mod request_servers;
 pub mod session_pool;
 
@@ -21,6 +23,7 @@ use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::calls::{Calls, Delivery, DispatchId};
+use crate::gateway::worker::failed_servers::FailedServers;
 use crate::gateway::worker::known_servers::KnownServers;
 use crate::gateway::worker::logged_collisions::LoggedCollisions;
 use crate::gateway::worker::outbox::Outbox;
@@ -60,6 +63,10 @@ pub struct Worker {
     pub servers: KnownServers,
     /// The lists with malformed entries that the log names already.
     pub malformed_lists: HashSet<(ServerId, ListKind)>,
+    /// The servers that failed a moment ago.
+    pub failed: FailedServers,
+    /// Lines for the log.
+    pub notices: Vec<(log::Level, String)>,
     /// The collisions of names that were logged.
     pub collisions: LoggedCollisions,
     /// The pages that are kept.
@@ -92,6 +99,8 @@ impl Worker {
             outbox: Outbox::default(),
             servers: KnownServers::default(),
             malformed_lists: HashSet::new(),
+            failed: FailedServers::default(),
+            notices: Vec::new(),
             collisions: LoggedCollisions::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
@@ -174,6 +183,9 @@ impl Worker {
             answer
         };
         let deliveries = self.calls.done(job, &answer, now);
+        if call.is_probe() {
+            self.learn(&call, &answer, gateway);
+        }
         if let (CallResult::Opened(_, session), true) = (&answer, deliveries.is_empty()) {
             // The stream that wanted the session is over.
             let passed = gateway.server(call.server);

@@ -11,7 +11,7 @@ use crate::gateway::upstream::call::{Call, CallId};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::policy::Refusal;
 use crate::stream::context::{GatewayContext, StreamContext};
-use crate::stream::effects::{count_and_export, count_call, count_failure};
+use crate::stream::effects::{count, count_and_export, count_call, count_failure};
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::Continuation;
@@ -139,9 +139,16 @@ impl FanoutRequest {
                 effects.extend(count_failure(cx.config, server, failure));
             }
         }
+        for server in self.fanout.left_out() {
+            let left_out = metrics.server(server.index()).map(|server| server.left_out);
+            effects.extend(count(left_out, 1));
+        }
         effects
     }
 }
+
+/// What helps where a server does not say which era it is of.
+const PROTOCOL_HINT: &str = " (to server/discover: if it is a server of MCP up to 2025-11-25, set its protocol to LEGACY; if it is of 2026-07-28, to MODERN)";
 
 /// A line in the log for each server that began or stopped to fail.
 fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
@@ -163,7 +170,10 @@ fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
         }
         let (level, line) = match failure {
             Some(failure) => {
-                let line = format!("server {} {}", server.name, failure.for_log());
+                let mut line = format!("server {} {}", server.name, failure.for_log());
+                if fanout.failed_probing(id) && failure.may_be_about_era() {
+                    line.push_str(PROTOCOL_HINT);
+                }
                 (log::Level::Warn, line)
             }
             None => {

@@ -1,7 +1,7 @@
 //! A message that was understood, and is refused all the same.
 
 use crate::config::{Config, ServerId};
-use crate::gateway::routing::names::possible_owners;
+use crate::gateway::routing::names::{possible_owners, upstream_name};
 use crate::gateway::routing::target::Target;
 use crate::http::Headers;
 use crate::mcp::Message;
@@ -28,7 +28,7 @@ pub(in crate::stream) fn refuse_message(
         .unwrap_or_else(|_| Attributes::of_method(message, &config.rules));
     if let Some(gateway) = &config.gateway {
         let target = Target::of(message).ok();
-        let (owners, upstream_name) = target.as_ref().map_or_else(Default::default, |target| {
+        let owners = target.as_ref().map_or_else(Vec::new, |target| {
             possible_owners(&gateway.servers, target.kind, &target.name)
         });
         let sole = match owners.as_slice() {
@@ -36,8 +36,10 @@ pub(in crate::stream) fn refuse_message(
             _ => None,
         };
         if let Some(server) = server.and_then(|id| gateway.server(id)).or(sole) {
-            let upstream_name = target.is_some().then_some(upstream_name);
-            attributes.route(Chosen::of(&server.name, &server.cluster), upstream_name);
+            let name = target
+                .as_ref()
+                .and_then(|target| upstream_name(server, target.kind, &target.name));
+            attributes.route(Chosen::of(&server.name, &server.cluster), name);
         }
     }
     let request = match era {

@@ -147,9 +147,10 @@ impl RoutedRequest {
 
     /// Notes what the response says of the server and of the gateway's session.
     fn learn_from(&mut self, cx: &mut StreamContext<'_>, kind: &ResponseKind) {
-        if matches!(kind, ResponseKind::Failed(_)) || kind.is_refusal() {
-            // The server may have been replaced by one of the other era.
-            cx.worker.servers.forget(&self.name);
+        let is_unexpected = matches!(kind, ResponseKind::Failed(_)) || kind.is_refusal();
+        if let (true, Some((gateway, server))) = (is_unexpected, self.gateway_server(cx)) {
+            // The server may be down, or replaced by one of the other era.
+            cx.worker.doubt(gateway, server, &[]);
         }
         match kind {
             ResponseKind::Failed(failure) => self.on_failure_in_session(failure, cx.worker),

@@ -37,6 +37,10 @@ impl Branch {
         {
             return self.session_refused(version, &answer, server, context);
         }
+        if !matches!(answer, CallResult::Failed(_)) {
+            let key = (server.name.clone(), self.scope);
+            context.worker.failed.answered(&key);
+        }
         match answer {
             CallResult::Discovered(description) => self.discovered(description, server, context),
             CallResult::OtherVersion(version) => self.other_version(version, server, context),
@@ -122,7 +126,7 @@ impl Branch {
         context: &mut Context<'_>,
     ) -> NextStep {
         if self.session != ServerSession::Unknown {
-            context.worker.servers.forget(&server.name);
+            self.doubt(server, context);
             return NextStep::Failed(Failure::Version);
         }
         self.session = ServerSession::Modern(version);
@@ -131,9 +135,10 @@ impl Branch {
 
     /// The server is a legacy one.
     fn legacy(&mut self, server: &Server, context: &mut Context<'_>) -> NextStep {
-        context.worker.servers.remember_legacy(&server.name);
+        self.is_legacy_news = true;
         if self.owner == SessionOwner::Client && *context.operation != Operation::Discover {
             // It was a modern one when the client's session began.
+            self.doubt(server, context);
             return NextStep::Failed(Failure::SessionLost);
         }
         self.session = ServerSession::Closed;
@@ -150,7 +155,12 @@ impl Branch {
     ) -> NextStep {
         self.session = ServerSession::Open(session);
         // A server of both eras stays recorded as modern when it accepts `initialize`.
-        if context.worker.servers.era(server) == Some(Era::Legacy) {
+        if self.is_legacy_news {
+            context.worker.servers.remember_legacy(&server.name);
+        }
+        // For a modern client the gateway asked with its own capabilities.
+        let is_own = context.requester.caller.era == Era::Modern;
+        if is_own && context.worker.servers.era(server) == Some(Era::Legacy) {
             self.remember_description(description, server, context);
         } else {
             self.knowledge = Knowledge::Description(description);
@@ -164,8 +174,7 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) {
-        let capabilities = &*context.requester.caller.capabilities;
-        let key = (&*server.name, capabilities, self.scope);
+        let key = (&*server.name, self.scope);
         let now = context.worker.now();
         let servers = &mut context.worker.servers;
         servers.remember_description(key, Rc::clone(&description), now);
@@ -221,11 +230,11 @@ impl Branch {
             }
             // The server had the list when it described itself.
             CallContent::Mcp(UpstreamRequest::List(..)) => {
-                context.worker.servers.forget(&server.name);
+                self.doubt(server, context);
                 NextStep::Done
             }
             _ => {
-                context.worker.servers.forget(&server.name);
+                self.doubt(server, context);
                 NextStep::Failed(Failure::Version)
             }
         }
@@ -239,6 +248,12 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
+        // The server may have closed an idle connection in this moment. None of these
+        // requests changes anything when it arrives twice.
+        if failure == Failure::Reset && !self.is_retried {
+            self.is_retried = true;
+            return NextStep::Send(content);
+        }
         // Whatever a server answers to a ping in a session that it does not know.
         if content == CallContent::Mcp(UpstreamRequest::Ping) {
             return self.session_lost(content, server, context);
@@ -248,8 +263,54 @@ impl Branch {
         {
             return NextStep::Failed(Failure::Level(message.clone()));
         }
-        context.worker.servers.forget(&server.name);
+        self.note_failure(&failure, content, server, context);
         NextStep::Failed(failure)
+    }
+
+    /// Remembers that the server failed this, unless the client may be the reason: then
+    /// the gateway asks the server itself.
+    fn note_failure(
+        &mut self,
+        failure: &Failure,
+        content: CallContent,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) {
+        let CallContent::Mcp(request) = content else {
+            return;
+        };
+        let is_own = match &request {
+            UpstreamRequest::Discover => true,
+            UpstreamRequest::Initialize => context.requester.caller.era == Era::Modern,
+            _ => false,
+        };
+        self.failed_probing =
+            request == UpstreamRequest::Discover && self.session == ServerSession::Unknown;
+        if !(failure.is_no_answer() || (is_own && failure.is_servers_own())) {
+            self.doubt(server, context);
+            return;
+        }
+        if context.gateway.failed_server_ttl.is_zero() {
+            return;
+        }
+        let request = match (request, self.session.modern_version()) {
+            (UpstreamRequest::Discover, _) => UpstreamRequest::Discover,
+            (UpstreamRequest::List(kind, _), Some(_)) => UpstreamRequest::List(kind, None),
+            _ => UpstreamRequest::Initialize,
+        };
+        let key = (server.name.clone(), self.scope);
+        let now = context.worker.now();
+        context
+            .worker
+            .failed
+            .fail(key, failure.clone(), request, now);
+    }
+
+    /// The server did not answer as expected: it may be another one now.
+    fn doubt(&self, server: &Server, context: &mut Context<'_>) {
+        let headers = &context.requester.caller.headers;
+        let passed = headers.passthrough_headers(server.id);
+        context.worker.doubt(context.gateway, server, passed);
     }
 
     /// The server has forgotten the session. The client has to open another one of

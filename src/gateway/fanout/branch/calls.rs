@@ -18,11 +18,8 @@ use crate::mcp::era::Era;
 
 impl Branch {
     /// Starts: gives the first call, where one is needed.
-    pub(in crate::gateway::fanout) fn start(
-        &mut self,
-        server: &Server,
-        context: &mut Context<'_>,
-    ) -> Option<Call> {
+    pub(in crate::gateway::fanout) fn start(&mut self, context: &mut Context<'_>) -> Option<Call> {
+        let server = context.gateway.server(self.server)?;
         let next = self.first(server, context);
         self.advance(next, server, context)
     }
@@ -106,7 +103,7 @@ impl Branch {
         let worker = &mut context.worker;
         let now = worker.now();
         if client.era == Era::Modern && *context.operation == Operation::Discover {
-            let key = (&*server.name, &*client.capabilities, self.scope);
+            let key = (&*server.name, self.scope);
             let description = worker.servers.description(key, now)?;
             self.knowledge = Knowledge::Description(description);
             return Some(NextStep::Done);

@@ -40,6 +40,14 @@ pub(super) struct Branch {
     /// An answer that was shared is for another caller only, so this branch shares
     /// no call.
     is_alone: bool,
+    /// A request was sent again after its connection broke.
+    is_retried: bool,
+    /// The server did not know `server/discover`, which was not known before: it is
+    /// remembered as a legacy one when it has opened a session. A client's headers may
+    /// cause the one, and not both.
+    is_legacy_news: bool,
+    /// What failed last was `server/discover`, sent to learn the server's era.
+    failed_probing: bool,
 }
 
 /// Who owns the session with the server.
@@ -62,6 +70,8 @@ enum Progress {
     },
     Done,
     Failed(Failure),
+    /// It failed a moment ago, and is not asked.
+    LeftOut(Failure),
 }
 
 /// What is known of the server's capabilities.
@@ -109,6 +119,9 @@ impl Branch {
             knowledge: Knowledge::Nothing,
             list: ServerList::default(),
             is_alone: false,
+            is_retried: false,
+            is_legacy_news: false,
+            failed_probing: false,
         };
         let has_parts =
             branch.owner == SessionOwner::Client && *context.operation != Operation::Discover;
@@ -122,15 +135,35 @@ impl Branch {
         Some(branch)
     }
 
+    /// How the server failed a moment ago, if it did.
+    pub(super) fn recent_failure(&self, context: &Context<'_>) -> Option<Failure> {
+        let server = context.gateway.server(self.server)?;
+        let key = (server.name.clone(), self.scope);
+        context.worker.failed.failure(&key).cloned()
+    }
+
+    /// Does not ask the server, which failed a moment ago. The gateway asks it again
+    /// beside the traffic, when it is time.
+    pub(super) fn leave_out(&mut self, failure: Failure, context: &mut Context<'_>) {
+        self.progress = Progress::LeftOut(failure);
+        if let Some(server) = context.gateway.server(self.server) {
+            let headers = &context.requester.caller.headers;
+            let passed = headers.passthrough_headers(server.id);
+            let worker = &mut *context.worker;
+            worker.ask_again(context.gateway, server, self.scope, passed);
+        }
+    }
+
+    /// Whether `server/discover` failed, sent to learn the server's era.
+    pub(super) fn failed_probing(&self) -> bool {
+        self.failed_probing && self.failure().is_some()
+    }
+
     /// The first step.
     fn first(&mut self, server: &Server, context: &Context<'_>) -> NextStep {
         let operation = context.operation;
         if matches!(self.knowledge, Knowledge::Nothing) {
-            let key = (
-                &*server.name,
-                &*context.requester.caller.capabilities,
-                self.scope,
-            );
+            let key = (&*server.name, self.scope);
             let worker = &context.worker;
             if let Some(known) = worker.servers.description(key, worker.now()) {
                 self.knowledge = Knowledge::Capabilities(known.capabilities);
@@ -222,9 +255,14 @@ impl Branch {
     /// How the server failed, if it did.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match &self.progress {
-            Progress::Failed(failure) => Some(failure),
+            Progress::Failed(failure) | Progress::LeftOut(failure) => Some(failure),
             Progress::Waiting { .. } | Progress::Done => None,
         }
+    }
+
+    /// Whether the server was not asked, since it failed a moment ago.
+    pub(super) fn is_left_out(&self) -> bool {
+        matches!(self.progress, Progress::LeftOut(_))
     }
 
     /// Lets the server count as failed.
