@@ -32,9 +32,6 @@ pub enum CallerIdentity {
     Anyone,
     /// The caller has this identity.
     Known(String),
-    /// The configuration tells callers apart, and the request does not say who the
-    /// caller is.
-    Nobody,
 }
 
 /// Without the identity itself, which may come from a header.
@@ -43,7 +40,6 @@ impl fmt::Debug for CallerIdentity {
         f.write_str(match self {
             Self::Anyone => "Anyone",
             Self::Known(_) => "Known",
-            Self::Nobody => "Nobody",
         })
     }
 }
@@ -70,7 +66,7 @@ impl Requester {
         }
         let identity = match &self.who {
             CallerIdentity::Known(identity) => Some(identity.as_str()),
-            CallerIdentity::Anyone | CallerIdentity::Nobody => None,
+            CallerIdentity::Anyone => None,
         };
         PoolKey::new(server, identity, &self.caller.capabilities, scope)
     }

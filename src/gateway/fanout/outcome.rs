@@ -62,9 +62,6 @@ impl Fanout {
         if self.requester.caller.era == Era::Legacy && has(&Failure::SessionLost) {
             return Some(Refusal::SessionUnknown);
         }
-        if has(&Failure::Anonymous) {
-            return Some(Refusal::Identity);
-        }
         let failures = self.failures(gateway);
         let refused = |branch: &Branch| match branch.failure() {
             Some(Failure::RefusedCaller(status)) => Some(*status),

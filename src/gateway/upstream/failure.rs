@@ -52,9 +52,6 @@ pub enum Failure {
     NoStream,
     /// The client's version has no message for what the server answered.
     NotInVersion,
-    /// The server needs a session for the caller, and the request does not say who the
-    /// caller is.
-    Anonymous,
     /// The server refused the level of `logging/setLevel`: the message of its JSON-RPC
     /// error.
     Level(String),
@@ -67,7 +64,6 @@ impl Failure {
         match self {
             Self::Level(_) => Refusal::Level(vec![sentence]),
             Self::TimedOut => Refusal::ServerTimeout(sentence),
-            Self::Anonymous => Refusal::Identity,
             Self::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
             _ => Refusal::Servers(vec![sentence]),
         }
@@ -81,7 +77,6 @@ impl Failure {
             | Self::SessionLost
             | Self::NoStream
             | Self::NotInVersion
-            | Self::Anonymous
             | Self::Level(_) => false,
             Self::Reset
             | Self::NoCluster
@@ -170,7 +165,6 @@ impl fmt::Display for Failure {
             Self::NotInVersion => {
                 f.write_str("answered what is not supported in this protocol version")
             }
-            Self::Anonymous => f.write_str("needs a session, and the request has no identity"),
             Self::SessionLost => f.write_str("knows the session no longer"),
             Self::Level(message) => write!(f, "refused the level: {message}"),
         }

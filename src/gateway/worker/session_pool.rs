@@ -132,6 +132,9 @@ pub struct ReusableSession {
 #[derive(Debug, Default)]
 pub struct SessionPool {
     kept: HashMap<PoolKey, PooledSession>,
+    /// Sessions that were given up, with their servers. They end when the requests that
+    /// use them are over.
+    retired: Vec<(ServerId, Rc<UpstreamSession>)>,
 }
 
 impl SessionPool {
@@ -156,6 +159,11 @@ impl SessionPool {
         let Some(key) = &lease.key else {
             return false;
         };
+        let mut retired = self.retired.iter();
+        if retired.any(|(_, session)| Rc::ptr_eq(session, &lease.session)) {
+            // It ends when nobody uses it any longer.
+            return true;
+        }
         if let Some(kept) = self.kept.get_mut(key) {
             let is_it = Rc::ptr_eq(&kept.session, &lease.session);
             if is_it {
@@ -174,11 +182,14 @@ impl SessionPool {
         true
     }
 
-    /// Removes a session that the server has forgotten.
-    pub fn remove(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
+    /// Gives up a session that the server may have forgotten: no other request gets it.
+    /// Those that use it go on, since the server may still answer them.
+    pub fn retire(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
         let kept = self.kept.get(key);
-        if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session)) {
-            self.kept.remove(key);
+        if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session))
+            && let Some(kept) = self.kept.remove(key)
+        {
+            self.retired.push((kept.server, kept.session));
         }
     }
 
@@ -201,10 +212,17 @@ impl SessionPool {
         Rc::ptr_eq(&kept.session, &lease.session).then_some(kept)
     }
 
-    /// Removes the sessions that are idle at `now`, and the longest unused ones
+    /// Removes the sessions that were given up or are idle at `now`, and the longest unused ones
     /// where there are too many. They are to be ended.
     pub fn remove_idle(&mut self, now: Duration) -> Vec<(ServerId, Rc<UpstreamSession>)> {
         let mut removed = Vec::new();
+        self.retired.retain(|(server, session)| {
+            let is_used = Rc::strong_count(session) > 1;
+            if !is_used {
+                removed.push((*server, Rc::clone(session)));
+            }
+            is_used
+        });
         // A request that uses it holds a reference, too.
         let is_free = |kept: &PooledSession| Rc::strong_count(&kept.session) == 1;
         let is_idle =
@@ -291,10 +309,31 @@ mod tests {
         assert!(pool.give_back(&first, at(1)), "it is that one");
         let once = SessionLease { key: None, ..first };
         assert!(!pool.give_back(&once, at(1)), "it was for one request");
-        pool.remove(&key, &second.session);
+        pool.retire(&key, &second.session);
         assert!(pool.get(&key, at(1)).is_some());
-        pool.remove(&key, &once.session);
+        pool.retire(&key, &once.session);
         assert!(pool.get(&key, at(1)).is_none());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_session_that_is_given_up_ends_when_its_last_request_is_over() {
+        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let (mut pool, first) = (SessionPool::default(), held(&key));
+        pool.give_back(&first, at(1));
+        let second = SessionLease {
+            session: pool.get(&key, at(1)).unwrap().session,
+            ..first.clone()
+        };
+        pool.retire(&key, &first.session);
+        assert!(pool.get(&key, at(2)).is_none(), "no other request gets it");
+        assert!(pool.give_back(&first, at(2)), "it must not end now");
+        assert!(pool.get(&key, at(2)).is_none(), "and does not come back");
+        drop(first);
+        assert!(pool.remove_idle(at(20)).is_empty(), "the second uses it");
+        assert!(pool.give_back(&second, at(21)));
+        drop(second);
+        assert_eq!(pool.remove_idle(at(30)).len(), 1);
+        assert!(pool.remove_idle(at(40)).is_empty());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

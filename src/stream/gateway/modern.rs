@@ -8,6 +8,7 @@ use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::fanout::start_for_client;
 use crate::stream::gateway::lookup::find_server;
+use crate::stream::gateway::session::required_identity;
 use crate::stream::gateway::{IncomingMessage, accepted, answer_here, has_cursor};
 use crate::stream::phase::Transition;
 
@@ -27,6 +28,8 @@ pub(super) fn on_message(
         }
         Content::Request { id, method, params } => (*id, method.as_ref(), params),
     };
+    // Whether a request is served must not depend on what the worker knows of the server.
+    required_identity(cx.gateway, request.headers, request.facts)?;
     let operation = match method {
         method if method::is_legacy_only(method) => {
             return Err(request.client.unknown_method(method));

@@ -86,8 +86,8 @@ pub(super) fn session_ended() -> Reply {
 /// Who asks these servers, in calls made for a client's request.
 ///
 /// # Errors
-/// The request lacks a header that one of the servers must get, or what a modern
-/// client must say of itself.
+/// The request lacks a header that one of the servers must get, an identity, or what a
+/// modern client must say of itself.
 pub(super) fn requester_for(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -102,7 +102,7 @@ pub(super) fn requester_for(
             Requester {
                 caller: ClientContext::of(meta, carried)?,
                 parts: Vec::new(),
-                who: caller_identity(cx.gateway, request.headers, request.facts),
+                who: caller_identity(cx.gateway, request.headers, request.facts)?,
             }
         }
         Client::Legacy(session) => session_requester(session, carried),
@@ -128,16 +128,19 @@ pub(super) fn required_identity(
     headers: &Headers,
     facts: &HostFacts,
 ) -> Result<Option<String>, Refusal> {
-    match caller_identity(gateway, headers, facts) {
-        CallerIdentity::Anyone => Ok(None),
-        CallerIdentity::Known(identity) => Ok(Some(identity)),
-        CallerIdentity::Nobody => Err(Refusal::Identity),
-    }
+    Ok(match caller_identity(gateway, headers, facts)? {
+        CallerIdentity::Anyone => None,
+        CallerIdentity::Known(identity) => Some(identity),
+    })
 }
 
-fn caller_identity(gateway: &Gateway, headers: &Headers, facts: &HostFacts) -> CallerIdentity {
+fn caller_identity(
+    gateway: &Gateway,
+    headers: &Headers,
+    facts: &HostFacts,
+) -> Result<CallerIdentity, Refusal> {
     let identity: Option<Cow<'_, str>> = match &gateway.sessions.identity {
-        None => return CallerIdentity::Anyone,
+        None => return Ok(CallerIdentity::Anyone),
         Some(Identity::Metadata { .. }) => facts.identity.as_deref().map(Cow::Borrowed),
         Some(Identity::Header(name)) => {
             let mut values = headers.all(name);
@@ -151,8 +154,6 @@ fn caller_identity(gateway: &Gateway, headers: &Headers, facts: &HostFacts) -> C
     // control characters in them, and an identity has none.
     let is_text =
         |value: &Cow<'_, str>| !value.trim().is_empty() && !value.contains(char::is_control);
-    match identity.filter(is_text) {
-        Some(identity) => CallerIdentity::Known(identity.into_owned()),
-        None => CallerIdentity::Nobody,
-    }
+    let identity = identity.filter(is_text).ok_or(Refusal::Identity)?;
+    Ok(CallerIdentity::Known(identity.into_owned()))
 }

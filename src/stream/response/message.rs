@@ -170,7 +170,7 @@ impl RoutedRequest {
     /// wait, so the status can still change.
     fn replace_message(
         &mut self,
-        cx: &StreamContext<'_>,
+        cx: &mut StreamContext<'_>,
         failure: &Failure,
         is_held: bool,
     ) -> Step {

@@ -254,8 +254,9 @@ impl Branch {
             self.is_retried = true;
             return NextStep::Send(content);
         }
-        // Whatever a server answers to a ping in a session that it does not know.
-        if content == CallContent::Mcp(UpstreamRequest::Ping) {
+        // Only a good answer to a ping shows that the server has the session.
+        let is_ping = content == CallContent::Mcp(UpstreamRequest::Ping);
+        if is_ping && !matches!(failure, Failure::TimedOut | Failure::NoCluster) {
             return self.session_lost(content, server, context);
         }
         if let (Failure::Error { message, .. }, Operation::SetLevel(_)) =
@@ -328,7 +329,7 @@ impl Branch {
         let lost = std::mem::replace(&mut self.session, ServerSession::Closed);
         let key = self.pool_key(context.requester, server);
         if let (Some(session), Some(key)) = (lost.session(), key) {
-            context.worker.pool.remove(&key, session);
+            context.worker.pool.retire(&key, session);
         }
         self.list = ServerList::default();
         match content {

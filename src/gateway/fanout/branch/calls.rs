@@ -6,7 +6,7 @@ use super::session::ServerSession;
 use super::{Branch, Knowledge, NextStep, Progress};
 use crate::config::Server;
 use crate::gateway::fanout::context::Context;
-use crate::gateway::fanout::operation::{CallerIdentity, Operation};
+use crate::gateway::fanout::operation::Operation;
 use crate::gateway::upstream::call::{Call, CallContent, Share, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::call_writer::CallSpec;
@@ -137,11 +137,8 @@ impl Branch {
                     }
                 }
                 // When the session is open, the operation starts anew.
-                None => content = initialize.clone(),
+                None => content = initialize,
             }
-        }
-        if content == initialize && context.requester.who == CallerIdentity::Nobody {
-            return Err(Failure::Anonymous);
         }
         let left = self.deadline.saturating_sub(context.worker.now());
         if left < Duration::from_millis(1) {
