@@ -100,7 +100,7 @@ impl<'a> Attributes<'a> {
         let method = message.method();
         Self {
             method: Cow::Borrowed(method),
-            id: message.id(),
+            id: message.id().filter(|id| json::is_finite(id)),
             name: None,
             subject: None,
             protocol_version: None,

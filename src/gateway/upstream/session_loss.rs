@@ -7,7 +7,7 @@ use crate::mcp::json;
 use crate::mcp::message::is_same_id;
 
 /// The code with which the SDKs of MCP refuse a session that they do not know.
-const SESSION_NOT_FOUND: f64 = -32001.0;
+pub const SESSION_NOT_FOUND: &str = "-32001";
 /// A longer text is not searched any further.
 const LONGEST_TEXT: usize = 8192;
 
@@ -21,7 +21,7 @@ pub fn is_session_lost(status: u16, body: &[u8], id: Option<&str>) -> bool {
     let error = RpcError::read(&text);
     match (status, error) {
         (404, Some(error)) if error.answers(id) => {
-            error.code == Some(SESSION_NOT_FOUND) || names_session(&error.message)
+            error.code == SESSION_NOT_FOUND.parse().ok() || names_session(&error.message)
         }
         (404, _) => true,
         (400, Some(error)) => names_session(&error.message),
@@ -65,7 +65,7 @@ impl<'a> RpcError<'a> {
 
 /// Whether the text has the word "session", alone or as in "session ID", "sessionId" or
 /// "session_id". A longer name, such as that of a tool, is another word.
-fn names_session(text: &str) -> bool {
+pub fn names_session(text: &str) -> bool {
     const WORD: &str = "session";
     let start: String = text.chars().take(LONGEST_TEXT).collect();
     let text = start.to_ascii_lowercase();

@@ -14,6 +14,7 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::upstream::server_description::ServerDescription;
+use crate::gateway::upstream::session_loss::{SESSION_NOT_FOUND, names_session};
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
@@ -250,13 +251,23 @@ impl Branch {
     ) -> NextStep {
         // The server may have closed an idle connection in this moment. None of these
         // requests changes anything when it arrives twice.
-        if failure == Failure::Reset && !self.is_retried {
+        let is_ping = content == CallContent::Mcp(UpstreamRequest::Ping);
+        if failure == Failure::Reset && !is_ping && !self.is_retried {
             self.is_retried = true;
             return NextStep::Send(content);
         }
-        // Only a good answer to a ping shows that the server has the session.
-        let is_ping = content == CallContent::Mcp(UpstreamRequest::Ping);
-        if is_ping && !matches!(failure, Failure::TimedOut | Failure::NoCluster) {
+        let is_lost = match &failure {
+            // Only a good answer to a ping shows that the server has the session.
+            _ if is_ping => !matches!(failure, Failure::TimedOut | Failure::NoCluster),
+            // Some servers say so in a JSON-RPC error with another HTTP status.
+            Failure::Error { code, message, .. } => {
+                self.owner == SessionOwner::Gateway { replaced: false }
+                    && self.session.session().is_some()
+                    && (code == SESSION_NOT_FOUND || names_session(message))
+            }
+            _ => false,
+        };
+        if is_lost {
             return self.session_lost(content, server, context);
         }
         if let (Failure::Error { message, .. }, Operation::SetLevel(_)) =
