@@ -83,6 +83,8 @@ pub enum Refusal {
     },
     /// Nothing of this kind has this name.
     UnknownName(ListKind, String),
+    /// No task of the caller's has this id.
+    UnknownTask,
     /// A cursor: no list of the gateway has a second page.
     Cursor,
     /// `params` has no string in the member that names the subject of the method.
@@ -147,7 +149,7 @@ impl Refusal {
             }
             Self::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND, Status::Unknown),
             Self::UnknownMethod { modern: false, .. } => (200, METHOD_NOT_FOUND, Status::Unknown),
-            Self::UnknownName(..) | Self::NameMissing(_) | Self::Cursor => {
+            Self::UnknownName(..) | Self::UnknownTask | Self::NameMissing(_) | Self::Cursor => {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
             Self::Level(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
@@ -216,6 +218,7 @@ impl Refusal {
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
             Self::UnknownName(kind, name) => format!("Unknown {}: {name}", kind.noun()).into(),
+            Self::UnknownTask => "Task not found: the id is wrong, expired or another caller's".into(),
             Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Denied { what, scopes: None } => format!("Denied: {what}").into(),
@@ -299,6 +302,7 @@ mod tests {
             (Refusal::TooLong("params", 8191), 400, -32600),
             (Refusal::NotExportable("params"), 400, -32600),
             (Refusal::NotFinite("id"), 400, -32600),
+            (Refusal::UnknownTask, 200, -32602),
             (Refusal::ResourceUri(NotNormal::Segment), 400, -32600),
             (
                 Refusal::UnknownMethod {

@@ -8,6 +8,7 @@
 pub mod alias;
 mod encoding;
 pub mod sealed;
+pub mod task_id;
 mod version_codes;
 
 use std::fmt;

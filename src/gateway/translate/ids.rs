@@ -81,7 +81,7 @@ pub fn reference_edit(message: &Message<'_>, to: &str) -> Option<Edit> {
 
 /// All values of the member `name` in these objects. An object has several where the
 /// member is there several times.
-fn values<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
+pub(super) fn values<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
     let values = objects.iter().flat_map(|object| json::values(object, name));
     values.collect()
 }

@@ -11,6 +11,7 @@ pub mod result;
 pub mod sent_message;
 pub mod server_message;
 pub mod session_aliases;
+pub mod task_ids;
 pub mod translated;
 pub mod translation;
 mod translation_kind;

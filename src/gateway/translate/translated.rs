@@ -61,11 +61,16 @@ impl Translation {
     /// `text` is not a message that each client reads in the same way.
     pub fn translate(&self, text: &str) -> Result<Translated, UnreadableMessage> {
         let message = ServerMessage::read(text, self.shape, &self.uri_prefix)?;
+        let tasks = self.tasks.as_ref();
+        let Some(mut edits) = tasks.map_or_else(|| Some(Vec::new()), |it| it.edits(&message))
+        else {
+            return Ok(Translated::Withheld { reply: None });
+        };
         match &self.kind {
-            TranslationKind::BothModern => Ok(self.forwarded(message, Vec::new())),
+            TranslationKind::BothModern => Ok(self.forwarded(message, edits)),
             TranslationKind::BothLegacy(aliases) => {
                 let alias = |original: &str| aliases.alias(AliasKind::Request, original);
-                let edits = ids::alias_edits(&message, alias);
+                edits.extend(ids::alias_edits(&message, alias));
                 Ok(self.forwarded(message, edits))
             }
             TranslationKind::LegacyToModern => match (&message.kind, result::to_legacy(&message)) {

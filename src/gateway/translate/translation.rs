@@ -12,6 +12,7 @@ use crate::gateway::translate::request::{self, ModernMeta, UntranslatableRequest
 use crate::gateway::translate::resource_uris::ResultShape;
 use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::session_aliases::SessionAliases;
+use crate::gateway::translate::task_ids::TaskAliases;
 use crate::gateway::translate::translation_kind::TranslationKind;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::session_loss;
@@ -37,6 +38,8 @@ pub struct Translation {
     /// Whether the server gets credentials of the caller.
     pub has_credentials: bool,
     pub(super) kind: TranslationKind,
+    /// What clients call the server's tasks; `None` where the server has none for them.
+    pub(super) tasks: Option<TaskAliases>,
 }
 
 impl Translation {
@@ -58,8 +61,14 @@ impl Translation {
                 uri_prefix: server.uri_prefix.clone(),
                 has_credentials: forwarding::passes_credentials(server),
                 kind,
+                tasks: None,
             },
         }
+    }
+
+    /// The same with these ids for the server's tasks.
+    pub fn with_tasks(self, tasks: Option<TaskAliases>) -> Self {
+        Self { tasks, ..self }
     }
 
     /// Between a legacy client, which sent `message`, and a modern server, which gets
@@ -138,6 +147,7 @@ impl Translation {
             uri_prefix: String::new(),
             has_credentials: false,
             kind: TranslationKind::PolicyMode(filtered),
+            tasks: None,
         }
     }
 
@@ -148,12 +158,15 @@ impl Translation {
             uri_prefix: server.uri_prefix.clone(),
             has_credentials: forwarding::passes_credentials(server),
             kind,
+            tasks: None,
         }
     }
 
     /// Whether the server's messages have to be read. Otherwise they pass unchanged.
     pub fn must_read_messages(&self) -> bool {
-        !matches!(self.kind, TranslationKind::BothModern) || !self.uri_prefix.is_empty()
+        !matches!(self.kind, TranslationKind::BothModern)
+            || !self.uri_prefix.is_empty()
+            || self.tasks.is_some()
     }
 
     /// Whether the server must send an answer.

@@ -26,7 +26,7 @@ use crate::stream::effects::{
 use crate::stream::event::Effect;
 use crate::stream::gateway::lookup::unknown_method;
 use crate::stream::gateway::route::{Destination, NamedTarget};
-use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::gateway::{Client, IncomingMessage, tasks};
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::response::routed::RoutedRequest;
 
@@ -46,18 +46,20 @@ pub(super) fn forward_request(
         protocol,
         lease,
     } = destination;
+    let mut tasks = tasks::of_request(cx, &request, server)?;
+    let aliases = tasks.take_aliases();
     let (translation, mut edits) = match (&request.client, &protocol) {
         (Client::Modern, UpstreamProtocol::Modern(version)) => (
-            Translation::modern(server, message),
+            Translation::modern(server, message).with_tasks(aliases),
             version_edits(message, version)?,
         ),
         (Client::Legacy(session), UpstreamProtocol::Legacy(_)) => {
             if let (None, Some(id)) = (cx.gateway.single_server(), message.id()) {
                 cx.worker.requests.remember(&session.id, id, server.id);
             }
-            let aliases = session_aliases(cx.worker, session, server, SentMessage::Request)?;
-            let translation = Translation::legacy(server, Some(message), aliases);
-            (translation, Vec::new())
+            let names = session_aliases(cx.worker, session, server, SentMessage::Request)?;
+            let translation = Translation::legacy(server, Some(message), names);
+            (translation.with_tasks(aliases), Vec::new())
         }
         (Client::Legacy(session), UpstreamProtocol::Modern(version)) => {
             let meta = ModernMeta {
@@ -75,9 +77,11 @@ pub(super) fn forward_request(
         }
     };
     edits.extend(rename_edits(server, message, target)?);
+    edits.extend(tasks.edits);
     let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| target.upstream_name);
-    let name = upstream_name.map(Cow::Borrowed).or(message.name());
+    let name = upstream_name.or(tasks.upstream_id.as_deref());
+    let name = name.map(Cow::Borrowed).or(message.name());
     let session = protocol.session();
     let version = match &protocol {
         UpstreamProtocol::Modern(version) => Some(*version),
@@ -141,10 +145,14 @@ pub(super) fn forward_response(
         version: Some(link.version.to_owned()),
         session: link.id.as_deref(),
     };
-    let body = edit::apply(message.text, vec![edit]);
+    let mut tasks = tasks::of_request(cx, &request, server)?;
+    let mut edits = std::mem::take(&mut tasks.edits);
+    edits.push(edit);
+    let body = edit::apply(message.text, edits);
     let effects = change_request(cx, request, server, None, &headers, Some(body))?;
     let aliases = session_aliases(cx.worker, session, server, SentMessage::Response)?;
     let translation = Translation::legacy(server, Some(message), aliases);
+    let translation = translation.with_tasks(tasks.take_aliases());
     Ok(Transition {
         effects,
         next: Phase::Routed(RoutedRequest::to_server(server, translation)),

@@ -19,6 +19,7 @@ use crate::stream::effects::{change_request_headers, count_call, export, set_req
 use crate::stream::event::Effect;
 use crate::stream::gateway::forward::{chosen, session_aliases};
 use crate::stream::gateway::session::{end_session, find_session};
+use crate::stream::gateway::tasks;
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::response::routed::RoutedRequest;
@@ -111,7 +112,9 @@ fn open_stream(
         effects.push(Effect::RemoveRequestTrailers);
     }
     let aliases = session_aliases(cx.worker, &session, server, SentMessage::Nothing)?;
-    let translation = Translation::legacy(server, None, aliases);
+    // Nobody can tell which tools made the tasks of this stream.
+    let tasks = tasks::aliases(cx, headers, &request.facts, server)?;
+    let translation = Translation::legacy(server, None, aliases).with_tasks(Some(tasks));
     Ok(Transition {
         effects,
         next: Phase::Routed(RoutedRequest::to_server(server, translation)),

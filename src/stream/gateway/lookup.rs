@@ -13,6 +13,7 @@ use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
 use crate::stream::gateway::fanout::start_fanout;
 use crate::stream::gateway::route::{NamedTarget, route_to_server};
 use crate::stream::gateway::session::requester_for;
+use crate::stream::gateway::tasks;
 use crate::stream::phase::Transition;
 
 /// A search for a name in the lists of several servers.
@@ -42,6 +43,7 @@ pub(super) fn find_server(
         let Some(server) = cx.gateway.single_server() else {
             return Err(unknown_method(&request));
         };
+        tasks::check(cx, &request, server)?;
         return route_to_server(cx, request, server, None);
     };
     let servers = &cx.gateway.servers;

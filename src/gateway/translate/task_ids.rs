@@ -1,0 +1,135 @@
+//! Where the ids of tasks are in the messages of a server and of a client, and the edits
+//! that put the client's own ids, or the server's, in their place. Only strings are ids.
+
+use std::time::Duration;
+
+use crate::gateway::session::task_id::TaskOwner;
+use crate::gateway::translate::ids::values;
+use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
+use crate::mcp::json::edit::Edit;
+use crate::mcp::{Message, json};
+
+/// The member of `_meta` that says to which task a message belongs.
+const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+const TASK_ID: &str = "taskId";
+const STATUS: &str = "notifications/tasks/status";
+const TASKS: &str = "notifications/tasks";
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
+/// Makes the ids that a client gets for tasks of one server, in answer to one request.
+#[derive(Debug)]
+pub struct TaskAliases {
+    /// Who sent the request.
+    pub owner: TaskOwner,
+    /// The server's name.
+    pub server_name: String,
+    /// The tool that the request calls: tasks that the client does not know yet are
+    /// this tool's.
+    pub tool: Option<String>,
+    /// Whether somebody must know the tool of a task: `authorization` is configured.
+    pub needs_tool: bool,
+    /// When new ids expire, since 1970.
+    pub until: Duration,
+    /// The tasks that the request names: the server's id, and the client's.
+    pub named: Vec<(String, String)>,
+    /// The result of the request is a task.
+    pub is_about_task: bool,
+}
+
+impl TaskAliases {
+    /// The client's id of the task that the server calls `upstream_id`; `None` where
+    /// nobody can tell which tool made it.
+    fn alias(&self, upstream_id: &str) -> Option<String> {
+        let mut named = self.named.iter();
+        if let Some((_, alias)) = named.find(|(id, _)| id == upstream_id) {
+            return Some(alias.clone());
+        }
+        let tool = self.tool.as_deref().filter(|_| self.needs_tool);
+        if tool.is_none() && self.needs_tool {
+            return None;
+        }
+        let owner = &self.owner;
+        owner.make(&self.server_name, tool, upstream_id, self.until)
+    }
+
+    /// The edits that give the tasks in a server's `message` the client's ids. `None`
+    /// where it is a notification about a task that nobody can tell the tool of: the
+    /// client must not get it.
+    pub(super) fn edits(&self, message: &ServerMessage<'_>) -> Option<Vec<Edit>> {
+        let mut edits = Vec::new();
+        // Most messages are about no task.
+        if !message.text.contains(TASK_ID) {
+            return Some(edits);
+        }
+        for text in self.ids(message) {
+            let Some(id) = json::string(text) else {
+                continue;
+            };
+            match self.alias(&id) {
+                Some(alias) => {
+                    edits.extend(Edit::replace(message.text, text, json::quoted(&alias)));
+                }
+                None if matches!(message.kind, MessageKind::Notification(_)) => return None,
+                // Without a tag the server's own id is of no use to the client.
+                None => {}
+            }
+        }
+        Some(edits)
+    }
+
+    /// The JSON texts of the ids of tasks in `message`.
+    fn ids<'a>(&self, message: &ServerMessage<'a>) -> Vec<&'a str> {
+        let contents = &message.contents;
+        let mut holders = values(&values(contents, "_meta"), RELATED_TASK);
+        let mut ids = Vec::new();
+        match &message.kind {
+            MessageKind::Response => {
+                holders.extend(values(contents, "task"));
+                for list in values(contents, "tasks") {
+                    let _ = json::elements(list, |task| holders.push(task));
+                }
+                let types = values(contents, "resultType");
+                if self.is_about_task || types.contains(&r#""task""#) {
+                    holders.extend(contents);
+                }
+            }
+            MessageKind::Notification(method) => match method.as_ref() {
+                STATUS | TASKS => holders.extend(contents),
+                ACKNOWLEDGED => {
+                    let subscriptions = values(contents, "notifications");
+                    for list in values(&subscriptions, "taskIds") {
+                        let _ = json::elements(list, |id| ids.push(id));
+                    }
+                }
+                _ => {}
+            },
+            // A task of the client's: the server has its id from the client.
+            MessageKind::Request(_) | MessageKind::Error => {}
+        }
+        ids.extend(values(&holders, TASK_ID));
+        ids
+    }
+}
+
+/// The JSON text of the id of the task to which a client's message belongs, as its
+/// `_meta` says; `None` where it says none.
+pub fn related_task<'a>(message: &Message<'a>) -> Option<&'a str> {
+    let holder = match message.params() {
+        Some(params) => params.text?,
+        None => values(&[message.text], "result").pop()?,
+    };
+    let related = values(&values(&[holder], "_meta"), RELATED_TASK);
+    values(&related, TASK_ID).pop()
+}
+
+/// The JSON texts of the ids of the tasks that a client's `subscriptions/listen` names.
+pub fn listened_tasks<'a>(message: &Message<'a>) -> Vec<&'a str> {
+    let mut ids = Vec::new();
+    let filter = message
+        .params()
+        .and_then(|params| params.get("notifications"));
+    for list in filter.map_or_else(Vec::new, |filter| json::values(filter, "taskIds")) {
+        let _ = json::elements(list, |id| ids.push(id));
+    }
+    ids
+}

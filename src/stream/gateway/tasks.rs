@@ -1,0 +1,229 @@
+//! Tasks behind a sole server: a client knows them by ids of the gateway's, and needs the
+//! right to call the tool that made a task for all that it does with the task.
+
+use std::borrow::Cow;
+
+use crate::config::{Endpoints, Server};
+use crate::gateway::session::SessionPart;
+use crate::gateway::session::task_id::{Task, TaskOwner};
+use crate::gateway::translate::task_ids::{self, TaskAliases};
+use crate::http::Headers;
+use crate::mcp::era::Era;
+use crate::mcp::json::edit::Edit;
+use crate::mcp::method::{self, Subject};
+use crate::mcp::{Message, json};
+use crate::policy::Refusal;
+use crate::policy::access::Access;
+use crate::stream::context::GatewayContext;
+use crate::stream::event::HostFacts;
+use crate::stream::gateway::lookup::unknown_method;
+use crate::stream::gateway::session::required_identity;
+use crate::stream::gateway::{Client, IncomingMessage};
+
+const GET: &str = "tasks/get";
+const LIST: &str = "tasks/list";
+const RESULT: &str = "tasks/result";
+
+/// What a message of a client says of tasks.
+#[derive(Default)]
+pub(super) struct TaskReferences {
+    /// The server's id of the task that the method is about.
+    pub(super) upstream_id: Option<String>,
+    /// The edits that put the server's ids of tasks into the message.
+    pub(super) edits: Vec<Edit>,
+    /// Makes the ids for the client; `None` where it gets none.
+    aliases: Option<TaskAliases>,
+}
+
+/// Whether the right to send `message` depends on a task that it names: then [`check`]
+/// decides.
+pub(super) fn decides_right(cx: &GatewayContext<'_>, message: &Message<'_>) -> bool {
+    cx.gateway.single_server().is_some() && message.method().starts_with(method::TASKS)
+}
+
+/// Checks that the tasks that a request to the sole server `server` names are the
+/// caller's, and that it may call the tools that made them.
+///
+/// # Errors
+/// They are not, or it may not; or the client's version has no such method.
+pub(super) fn check(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    server: &Server,
+) -> Result<(), Refusal> {
+    let is_bridged = match &request.client {
+        Client::Modern => cx.worker.servers.era(server) == Some(Era::Legacy),
+        Client::Legacy(session) => {
+            matches!(session.part(server.id), Some(SessionPart::Modern { .. }))
+        }
+    };
+    let is_removed = request.client.era() == Era::Modern && request.message.method() == RESULT;
+    if is_removed {
+        return Err(unknown_method(request));
+    }
+    // Tasks of one era mean nothing in the other: the server does not get the request.
+    if is_bridged {
+        return Ok(());
+    }
+    of_request(cx, request, server).map(drop)
+}
+
+/// What a message to `server` says of tasks. Tasks of several servers are not supported.
+///
+/// # Errors
+/// It names a task that is not the caller's, or the caller may not call the tool that
+/// made it.
+pub(super) fn of_request(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    server: &Server,
+) -> Result<TaskReferences, Refusal> {
+    if cx.gateway.single_server().is_none() {
+        return Ok(TaskReferences::default());
+    }
+    let message = request.message;
+    let method = message.method();
+    let is_about_task = method.starts_with(method::TASKS);
+    let mut aliases = match aliases(cx, request.headers, request.facts, server) {
+        // Whoever is nobody has no tasks.
+        Err(Refusal::Identity) if !is_about_task => return Ok(TaskReferences::default()),
+        aliases => aliases?,
+    };
+    aliases.is_about_task = is_about_task;
+    if method == method::TOOLS_CALL {
+        aliases.tool = request.attributes.name.as_deref().map(str::to_owned);
+    }
+    let named = match method {
+        method::LISTEN => task_ids::listened_tasks(message),
+        LIST => {
+            permit(cx, request, None)?;
+            Vec::new()
+        }
+        _ if is_about_task => vec![task_id(message)?],
+        _ => Vec::new(),
+    };
+    let mut found = TaskReferences::default();
+    for text in named {
+        let task = resolve(cx, &aliases, text).ok_or(Refusal::UnknownTask)?;
+        permit(cx, request, Some(&task))?;
+        found.rename(&mut aliases, message, text, &task);
+        found.upstream_id = is_about_task.then_some(task.upstream_id);
+    }
+    if let Some(text) = task_ids::related_task(message)
+        && let Some(task) = resolve(cx, &aliases, text)
+    {
+        found.rename(&mut aliases, message, text, &task);
+    }
+    let gets_tasks = request.client.era() == Era::Legacy
+        || !aliases.named.is_empty()
+        || is_about_task
+        || declares_tasks(message);
+    found.aliases = gets_tasks.then_some(aliases);
+    Ok(found)
+}
+
+/// Whether a modern client says that it can have tasks. Otherwise no server makes any.
+fn declares_tasks(message: &Message<'_>) -> bool {
+    let params = message.params();
+    let capabilities = params.and_then(|params| params.meta.client_capabilities);
+    capabilities.is_some_and(|capabilities| capabilities.contains("tasks"))
+}
+
+impl TaskReferences {
+    /// What makes the ids for the client, once.
+    pub(super) fn take_aliases(&mut self) -> Option<TaskAliases> {
+        self.aliases.take()
+    }
+
+    /// Puts the server's id of `task` in the place of the client's, `text`.
+    fn rename(
+        &mut self,
+        aliases: &mut TaskAliases,
+        message: &Message<'_>,
+        text: &str,
+        task: &Task,
+    ) {
+        let alias = json::string(text).unwrap_or_default().into_owned();
+        let quoted = json::quoted(&task.upstream_id);
+        self.edits.extend(Edit::replace(message.text, text, quoted));
+        aliases.named.push((task.upstream_id.clone(), alias));
+    }
+}
+
+/// The task that the sender knows by the id with the JSON text `text`.
+fn resolve(cx: &GatewayContext<'_>, aliases: &TaskAliases, text: &str) -> Option<Task> {
+    let id = json::string(text)?;
+    let servers = &cx.gateway.servers;
+    aliases.owner.resolve(servers, &id, cx.worker.now())
+}
+
+/// Checks that the caller may do this with `task`, and call the tool that made it. A list has tasks of tools
+/// that nobody knows.
+fn permit(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    task: Option<&Task>,
+) -> Result<(), Refusal> {
+    let Some(authorization) = &cx.config.authorization else {
+        return Ok(());
+    };
+    let method = request.message.method();
+    let Some(tool) = task.and_then(|task| task.tool.as_deref()) else {
+        let what = method.to_owned();
+        return Err(Refusal::Denied { what, scopes: None });
+    };
+    // Who listens to a task needs the right to ask for it. A rule may deny that to those
+    // who may call the tool, but allows it to nobody else.
+    let method = if method == method::LISTEN {
+        GET
+    } else {
+        method
+    };
+    let accesses = [method, method::TOOLS_CALL].map(|method| Access {
+        method,
+        about: Some((Subject::Tool, Cow::Borrowed(tool))),
+    });
+    authorization.permit(&request.facts.rights, &accesses)
+}
+
+/// The JSON text of the id of the task that a `tasks/*` request is about.
+fn task_id<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
+    let missing = Refusal::NameMissing("taskId");
+    let params = message.params();
+    let id = params.and_then(|params| params.get("taskId"));
+    let id = id.filter(|id| id.starts_with('"')).ok_or(missing)?;
+    if params.is_some_and(|params| params.has_lookalike("taskId")) {
+        return Err(Refusal::NameMissing("taskId"));
+    }
+    Ok(id)
+}
+
+/// Makes the ids that the sender of a request gets for tasks of `server`. No tool and no
+/// task is known yet.
+///
+/// # Errors
+/// `session.identity` is configured, and the request does not say whose it is; or the
+/// worker has no key.
+pub(super) fn aliases(
+    cx: &GatewayContext<'_>,
+    headers: &Headers,
+    facts: &HostFacts,
+    server: &Server,
+) -> Result<TaskAliases, Refusal> {
+    let sealing = cx.worker.sealing.as_ref().ok_or(Refusal::Internal)?;
+    let path = headers.get(":path").unwrap_or_default();
+    let ttl = cx.gateway.sessions.ttl;
+    Ok(TaskAliases {
+        owner: TaskOwner {
+            keys: sealing.keys().clone(),
+            endpoint: Endpoints::path(path).to_vec(),
+            identity: required_identity(cx.gateway, headers, facts)?,
+        },
+        server_name: server.name.clone(),
+        tool: None,
+        needs_tool: cx.config.authorization.is_some(),
+        until: cx.worker.now().saturating_add(ttl),
+        named: Vec::new(),
+        is_about_task: false,
+    })
+}
