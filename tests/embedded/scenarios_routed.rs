@@ -180,7 +180,7 @@ fn an_answer_is_read_as_its_client_would_read_it() {
         (events, format!("data:{link}\n\n")),
         (
             events,
-            format!("data\nevent: x\nunknown: y\ndata: {link}\ndata\n\n"),
+            format!("data\nevent: message\nunknown: y\ndata: {link}\ndata\n\n"),
         ),
         (events, format!("data:  {link} \r\r")),
     ] {

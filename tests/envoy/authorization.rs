@@ -115,6 +115,16 @@ impl Kind {
 /// Demands the answer to what is not allowed.
 pub(crate) fn assert_denied(answer: &Answer, id: &str, what: &str) {
     assert_eq!(answer.status, 403, "{what}: {answer:?}");
+    assert_denial(answer, id, what);
+}
+
+/// The same in the session of a legacy client, which another status would end.
+fn assert_denied_in_session(answer: &Answer, id: &str, what: &str) {
+    assert_eq!(answer.status, 200, "{what}: {answer:?}");
+    assert_denial(answer, id, what);
+}
+
+fn assert_denial(answer: &Answer, id: &str, what: &str) {
     let expected = format!(
         r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":403,"message":"Denied: {what}"}}}}"#
     );
@@ -178,7 +188,9 @@ async fn what_may_be_called_is_what_lists_show_in_either_era() {
                 let params = format!(r#"{{"{member}":"{name}"}}"#);
                 let modern = about("1", kind.asked, name);
                 let legacy = session.request("1", kind.asked, &params);
-                for request in [modern, legacy] {
+                let denial: [fn(&Answer, &str, &str); 2] =
+                    [assert_denied, assert_denied_in_session];
+                for (request, assert_denied) in [modern, legacy].into_iter().zip(denial) {
                     servers.0.take();
                     servers.1.take();
                     let answer = from(request, user).send(to).await;
@@ -231,14 +243,14 @@ async fn what_is_denied_does_not_say_whether_it_is_there() {
             // Past the rules, into the session that is missing.
             assert_eq!(answer.status, 400, "{name}: {answer:?}");
         } else {
-            assert_denied(&answer, id, &format!("tools/call {name}"));
+            assert_denied_in_session(&answer, id, &format!("tools/call {name}"));
         }
     }
     assert!(servers.0.take().is_empty() && servers.1.take().is_empty());
     let once = legacy("1", "tools/call", r#"{"name":"x"}"#).target("/mcp?once");
-    assert_denied(&once.send(envoy.address).await, "1", "tools/call x");
+    assert_denied_in_session(&once.send(envoy.address).await, "1", "tools/call x");
     let line = envoy.access_logged("/mcp?once");
-    let expected = "403 mcp_denied mcp=mcp_denied method=- server=- tool=- ";
+    let expected = "200 mcp_denied mcp=mcp_denied method=tools/call server=- tool=x ";
     assert!(line.contains(expected), "{line}");
 }
 
@@ -286,7 +298,7 @@ async fn completions_and_subscriptions_need_the_right_to_what_they_are_about() {
             if allowed {
                 assert_ne!(answer.status, 403, "{answer:?}");
             } else {
-                assert_denied(&answer, "1", &format!("{method} {uri}"));
+                assert_denied_in_session(&answer, "1", &format!("{method} {uri}"));
             }
         }
     }
@@ -316,7 +328,7 @@ async fn by_default_nobody_may_do_anything_but_ask_what_there_is() {
     let session = Session::begin(to).await;
     for method in ["logging/setLevel", "tools/call", "acme/run"] {
         let answer = session.request("1", method, "{}").send(to).await;
-        assert_denied(&answer, "1", method);
+        assert_denied_in_session(&answer, "1", method);
     }
 }
 
@@ -343,6 +355,7 @@ async fn a_rule_that_names_an_open_method_denies_it() {
     ] {
         let answer = request.send(to).await;
         match denied {
+            Some("ping") => assert_denied_in_session(&answer, "1", "ping"),
             Some(what) => assert_denied(&answer, "1", what),
             None => assert_eq!(answer.status, 200, "{answer:?}"),
         }

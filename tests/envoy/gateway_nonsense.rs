@@ -105,17 +105,17 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "empty",
         answer: Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
-        told: "server calendar answered no JSON-RPC response to the request",
+        told: "server calendar answered neither JSON nor events",
     },
     Fault {
         name: "html",
         answer: Some("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>"),
-        told: "server calendar answered no JSON-RPC response to the request",
+        told: "server calendar answered neither JSON nor events",
     },
     Fault {
         name: "another-id",
         answer: Some(
-            "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"gw-1\",\"result\":{\"tools\":[]}}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"gw-1\",\"result\":{\"tools\":[]}}",
         ),
         told: "server calendar answered no JSON-RPC response to the request",
     },
@@ -129,26 +129,35 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "error",
         answer: Some(
-            "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"error\":{\"code\":-32000,\"message\":\"no\\ncalendar\"}}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"error\":{\"code\":-32000,\"message\":\"no\\ncalendar\"}}",
         ),
         told: "server calendar answered error -32000: no\ncalendar",
     },
     Fault {
         name: "no-list",
-        answer: Some("HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{}}"),
+        answer: Some(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{}}",
+        ),
         told: "server calendar answered ",
     },
     Fault {
-        name: "no-entries",
+        name: "no-type",
         answer: Some(
-            "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[1]}}",
+            "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[]}}",
+        ),
+        told: "server calendar answered neither JSON nor events",
+    },
+    Fault {
+        name: "no-array",
+        answer: Some(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":1}}",
         ),
         told: "server calendar answered ",
     },
     Fault {
         name: "pages-without-end",
         answer: Some(
-            "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[],\"nextCursor\":\"\"}}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[],\"nextCursor\":\"\"}}",
         ),
         told: "server calendar has more than 3 pages",
     },

@@ -139,8 +139,11 @@ async fn headers_that_are_not_those_of_a_message_are_refused() {
         ),
         (list().with("accept", ""), 406),
     ] {
+        // What is compressed is not read.
+        let is_readable = !format!("{request:?}").contains("content-encoding");
+        let id = if is_readable { "1" } else { "null" };
         for to in [policy.envoy.address, gateway.envoy.address] {
-            refused(to, &request, status, -32600, "null").await;
+            refused(to, &request, status, -32600, id).await;
         }
     }
 }

@@ -63,7 +63,7 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
         ),
         (
             call("1", "nobody__knows", "{}"),
-            "POST /mcp 200 mcp_unknown mcp=mcp_unknown method=- server=- tool=- ",
+            "POST /mcp 200 mcp_unknown mcp=mcp_unknown method=tools/call server=- tool=nobody__knows ",
         ),
         (
             Request::new("GET", "/other"),
