@@ -104,8 +104,9 @@ pub(super) struct ConfigSpec {
     /// `initialize` and `server/discover`, so that clients do not wait for its `timeout`
     /// each time. After this time the filter asks the server again beside the traffic,
     /// and the server is back when it answers. Calls go to the server all the same. Where
-    /// no other server is left, the filter asks the server each time. `0s` means that
-    /// each list and each beginning asks the server. Gateway mode only.
+    /// no other server is left, and with `failureMode: FAIL`, the filter asks the server
+    /// each time. `0s` means that each list and each beginning asks the server. Gateway
+    /// mode only.
     pub(super) failed_server_ttl: DurationOrZeroSpec,
     /// Headers of the client that go on to all servers, with all their values. No
     /// header goes on that is not listed, except those that HTTP, MCP and tracing need

@@ -240,7 +240,7 @@ fn counted(envoy: &Envoy) -> [u64; 5] {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_of_a_server_has_one_outcome_and_no_others_suffer() {
     let (good, (broken, current)) = (good().await, broken().await);
-    let config = r#"{"servers":[{"name":"good"},{"name":"broken","timeout":"1.5s"}],"maxResponseBytes":100000,"failureMode":"FAIL"}"#;
+    let config = r#"{"servers":[{"name":"good"},{"name":"broken","timeout":"1.5s"}],"maxResponseBytes":100000,"failureMode":"FAIL","failedServerTtl":"0s"}"#;
     let clusters = [("good", good), ("broken", broken)];
     let bootstrap = |config: &str| {
         Bootstrap::servers(config, &clusters)

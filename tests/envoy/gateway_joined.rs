@@ -73,7 +73,7 @@ const CLIENTS: usize = 20;
 /// An Envoy in front of `a` and `b`; each worker of it knows what they have.
 async fn start(name: &str, a: &Gated, b: &Gated, timeout: &str) -> Envoy {
     let config = format!(
-        r#"{{"servers":[{{"name":"a","timeout":"{timeout}"}},{{"name":"b","timeout":"{timeout}"}}]}}"#
+        r#"{{"servers":[{{"name":"a","timeout":"{timeout}"}},{{"name":"b","timeout":"{timeout}"}}],"failedServerTtl":"0s"}}"#
     );
     let clusters = [("a", a.address), ("b", b.address)];
     let envoy = Envoy::with_workers(1, name, &Bootstrap::servers(&config, &clusters));

@@ -24,6 +24,7 @@ mod gateway_calls;
 mod gateway_failures;
 mod gateway_faults;
 mod gateway_headers;
+mod gateway_idle;
 mod gateway_joined;
 mod gateway_kinds;
 mod gateway_lists;

@@ -14,7 +14,7 @@ mod tests;
 #[cfg(test)]
 mod version_tests;
 
-use crate::config::{Gateway, ServerId};
+use crate::config::{FailureMode, Gateway, ServerId};
 use crate::gateway::fanout::branch::Branch;
 use crate::gateway::fanout::context::{Context, Counters};
 use crate::gateway::fanout::operation::{Operation, Requester};
@@ -149,9 +149,12 @@ impl Fanout {
 }
 
 /// Leaves the servers out of a list or of the beginning of a session that failed a moment
-/// ago. Where no server would remain, all are asked.
+/// ago. Where no server would remain, all are asked; and with `failureMode: FAIL`, where
+/// an answer without one of them is an error.
 fn leave_out_failed(branches: &mut [Branch], context: &mut Context<'_>) {
-    if !matches!(context.operation, Operation::List(_) | Operation::Discover) {
+    if !matches!(context.operation, Operation::List(_) | Operation::Discover)
+        || context.gateway.failure_mode == FailureMode::Fail
+    {
         return;
     }
     let failures: Vec<Option<Failure>> = branches
