@@ -27,6 +27,13 @@ pub struct Sessions {
     pub identity: Option<Identity>,
 }
 
+impl Sessions {
+    /// Whether the header `name`, in lower case, says who sent a request.
+    pub fn is_identity_header(&self, name: &str) -> bool {
+        matches!(&self.identity, Some(Identity::Header(header)) if header == name)
+    }
+}
+
 /// Where a request says who sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {

@@ -32,6 +32,7 @@ mod gateway_lookup;
 mod gateway_names;
 mod gateway_nonsense;
 mod gateway_requests;
+mod gateway_server_headers;
 mod gateway_sole;
 mod gateway_streams;
 mod growing;

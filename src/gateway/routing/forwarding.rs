@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::config::{Forwarded, Server};
+use crate::config::{Forwarded, Gateway, Server};
 use crate::gateway::routing::passthrough::{
     NamesOnly, connection_headers, is_connection_header, is_kept_by_default, is_static_header,
     passthrough_values,
@@ -33,7 +33,9 @@ impl fmt::Debug for HeaderMutation {
 
 /// How the `headers` of a client of this `era` change when its request is routed
 /// to `server`. The MCP headers of a legacy client are removed: the gateway writes
-/// them anew from the body.
+/// them anew from the body. The header with the identity of the caller
+/// (`session.identity`) is for the gateway: a server gets it only where
+/// `passthroughHeaders` names it.
 ///
 /// # Errors
 /// A header that the configuration passes through is required and missing, or its
@@ -41,7 +43,7 @@ impl fmt::Debug for HeaderMutation {
 pub fn header_mutation(
     headers: &Headers,
     era: Era,
-    server: &Server,
+    (gateway, server): (&Gateway, &Server),
 ) -> Result<HeaderMutation, Refusal> {
     let connection_headers = connection_headers(headers);
     // A header that is passed through under its own name stays where it is.
@@ -59,7 +61,11 @@ pub fn header_mutation(
         let mut passthrough = server.passthrough.iter();
         match passthrough.find(|entry| entry.target == name) {
             Some(entry) => keeps_name(entry),
-            None => is_kept_by_default(name) && !is_static_header(server, name),
+            None => {
+                is_kept_by_default(name)
+                    && !is_static_header(server, name)
+                    && !gateway.sessions.is_identity_header(name)
+            }
         }
     };
     let removed = headers.names().filter(|name| {
@@ -83,7 +89,7 @@ pub fn passes_credentials(server: &Server) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Gateway};
+    use crate::config::Config;
     use crate::gateway::routing::call_headers::{CallerHeaders, static_headers};
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -92,21 +98,34 @@ mod tests {
         config.gateway.unwrap()
     }
 
+    fn gateway_of(rest: &str) -> Gateway {
+        gateway(&format!(r#"{{"servers":[{{"name":"a"{rest}}}]}}"#))
+    }
+
     fn server(rest: &str) -> Server {
-        let text = format!(r#"{{"servers":[{{"name":"a"{rest}}}]}}"#);
-        gateway(&text).servers.swap_remove(0)
+        gateway_of(rest).servers.swap_remove(0)
     }
 
     fn removed(headers: &Headers, era: Era) -> Vec<String> {
-        let routed = header_mutation(headers, era, &server("")).unwrap();
+        let gateway = gateway_of("");
+        let to = (&gateway, &gateway.servers[0]);
+        let routed = header_mutation(headers, era, to).unwrap();
         assert_eq!(routed.added, []);
         routed.removed
     }
 
     /// The headers that a server is sent on a routed call.
     fn sent(pairs: &[(&str, &str)], server: &Server) -> Result<Vec<(String, String)>, Refusal> {
+        sent_by(&gateway_of(""), pairs, server)
+    }
+
+    fn sent_by(
+        gateway: &Gateway,
+        pairs: &[(&str, &str)],
+        server: &Server,
+    ) -> Result<Vec<(String, String)>, Refusal> {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        let routed = header_mutation(&headers, Era::Modern, server)?;
+        let routed = header_mutation(&headers, Era::Modern, (gateway, server))?;
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut sent: Vec<_> = pairs.iter().map(owned).collect();
         sent.retain(|(name, _)| !routed.removed.contains(name));
@@ -157,6 +176,8 @@ mod tests {
             ("mcp-method", "tools/call"),
             ("mcp-param-region", "eu"),
             ("x-mcp-method", "tools/call"),
+            ("x-mcp-tenant", "acme"),
+            ("x-mcp-methods", "tools/call"),
             ("authorization", "Bearer x"),
             ("cookie", "c"),
             ("cookie", "d"),
@@ -179,10 +200,33 @@ mod tests {
             "user-agent",
             "x-api-key",
             "x-forwarded-for",
+            "x-mcp-methods",
+            "x-mcp-tenant",
         ];
         let mut removed = removed(&headers, Era::Modern);
         removed.sort_unstable();
         assert_eq!(removed, expected);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_header_goes_only_to_the_servers_that_it_is_for() {
+        for name in ["x-mcp-tenant", "x-tenant", "x-user", "mcp-user"] {
+            let passed = format!(r#","passthroughHeaders":["{name}"]"#);
+            let passed = if name.starts_with("mcp-") {
+                ""
+            } else {
+                &passed
+            };
+            let gateway = gateway(&format!(
+                r#"{{"servers":[{{"name":"a"{passed}}},{{"name":"b"}}],
+                    "session":{{"identity":{{"header":"{name}"}}}}}}"#
+            ));
+            let client = [(name, "me")];
+            for (server, gets) in gateway.servers.iter().zip([!passed.is_empty(), false]) {
+                let sent = sent_by(&gateway, &client, server).unwrap();
+                assert_eq!(!sent.is_empty(), gets, "{name} {}", server.name);
+            }
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -286,7 +330,7 @@ mod tests {
             );
             assert_eq!(
                 sorted(sent(&client, &server).unwrap()),
-                with(&[("x-request-id", "r"), ("x-mcp-mine", "m")]),
+                with(&[("x-request-id", "r")]),
                 "{rest}"
             );
         }
@@ -363,7 +407,8 @@ mod tests {
             )
             .map(drop);
             assert_eq!(carried, expected, "{rest} {headers:?}");
-            let routed = header_mutation(&headers, Era::Modern, &gateway.servers[0]).map(drop);
+            let to = (&gateway, &gateway.servers[0]);
+            let routed = header_mutation(&headers, Era::Modern, to).map(drop);
             assert_eq!(routed, expected, "{rest} {headers:?}");
             // It is not asked.
             assert!(CallerHeaders::of(&headers, &gateway, &[gateway.servers[1].id]).is_ok());
@@ -396,7 +441,7 @@ mod tests {
         );
         let server = &gateway.servers[0];
         let headers = Headers::from_pairs([("authorization", "secret"), ("baggage", "secret")]);
-        let mutation = header_mutation(&headers, Era::Modern, server).unwrap();
+        let mutation = header_mutation(&headers, Era::Modern, (&gateway, server)).unwrap();
         let caller = CallerHeaders::of(&headers, &gateway, &[server.id]).unwrap();
         let mut fields = caller.fields(server, false);
         fields.extend(static_headers(server));

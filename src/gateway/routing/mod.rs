@@ -3,7 +3,7 @@
 pub mod call_headers;
 pub mod forwarding;
 pub mod names;
-mod passthrough;
+pub mod passthrough;
 pub mod request_headers;
 pub mod subscriptions;
 pub mod target;

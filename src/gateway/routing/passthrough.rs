@@ -6,7 +6,8 @@ use std::fmt;
 
 use crate::config::{Forwarded, Server};
 use crate::http::Headers;
-use crate::policy::Refusal;
+use crate::mcp;
+use crate::policy::{Refusal, export};
 
 /// The baggage of a trace (W3C Baggage): what a client tells each server on the
 /// way of its request.
@@ -20,11 +21,20 @@ const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", BAGGAGE];
 const MESSAGE: &[&str] = &["x-forwarded-proto", "content-length", "transfer-encoding"];
 
 /// Whether a routed request keeps the client's header `name` where the
-/// configuration does not mention it.
+/// configuration does not mention it. The headers that this filter exports stay
+/// for later filters; the routes remove them.
 pub(super) fn is_kept_by_default(name: &str) -> bool {
-    let is_mcp =
-        (name.starts_with("mcp-") || name.starts_with("x-mcp-")) && name != "mcp-session-id";
-    name.starts_with(':') || is_mcp || MESSAGE.contains(&name) || TRACE.contains(&name)
+    let is_mcp = name.starts_with("mcp-") && name != mcp::SESSION_HEADER;
+    name.starts_with(':')
+        || is_mcp
+        || export::HEADERS.contains(&name)
+        || MESSAGE.contains(&name)
+        || is_trace(name)
+}
+
+/// Whether the header `name` connects the requests of one trace.
+pub fn is_trace(name: &str) -> bool {
+    TRACE.contains(&name)
 }
 
 /// Whether the configuration gives `server` the header `name` with a fixed value.

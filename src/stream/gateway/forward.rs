@@ -171,7 +171,8 @@ fn change_request(
 ) -> Result<Vec<Effect>, Refusal> {
     let mut attributes = request.attributes;
     attributes.route(chosen(server), upstream_name);
-    let mutation = forwarding::header_mutation(request.headers, request.client.era(), server)?;
+    let era = request.client.era();
+    let mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);

@@ -6,3 +6,4 @@ pub(in crate::stream) mod kind;
 mod lease;
 mod message;
 pub(in crate::stream) mod routed;
+mod server_headers;

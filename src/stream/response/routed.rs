@@ -14,6 +14,7 @@ use crate::stream::response::events::EventStream;
 use crate::stream::response::head::{ResponseHead, ResponseSource};
 use crate::stream::response::kind::{ResponseKind, given_up};
 use crate::stream::response::message::BufferedMessage;
+use crate::stream::response::server_headers::remove_private;
 
 /// A request that went to a server.
 pub(in crate::stream) struct RoutedRequest {
@@ -43,10 +44,6 @@ pub(in crate::stream) enum ResponseBody {
     /// The client gets this instead; empty when it was sent.
     Replaced(Vec<u8>),
 }
-
-/// Headers about a server's own cookies, credentials and session. The client does
-/// not get them.
-const PRIVATE: &[&str] = &["set-cookie", "www-authenticate", "mcp-session-id"];
 
 impl RoutedRequest {
     /// A request to a server of the gateway.
@@ -108,11 +105,8 @@ impl RoutedRequest {
         self.learn_from(cx, &kind);
         self.is_success = matches!(kind, ResponseKind::Events | ResponseKind::Message(200));
         let mut effects: Vec<Effect> = Vec::new();
-        let is_gateways = !self.translation.is_policy_mode();
-        if is_gateways && (kind != ResponseKind::Pass || head.is_from_server()) {
-            let private = PRIVATE.iter();
-            let private = private.filter(|name| head.headers.get(name).is_some());
-            effects.extend(private.map(|name| Effect::RemoveResponseHeader((*name).to_owned())));
+        if !self.translation.is_policy_mode() && head.is_from_server() {
+            effects.extend(remove_private(head.headers));
         }
         let limit = cx.config.max_response_bytes;
         let (body, flow) = match kind {

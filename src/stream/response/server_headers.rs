@@ -1,0 +1,84 @@
+//! Which headers of a server's response the client gets. A server is not the
+//! origin that the client talks to: what it says of its own cookies, connections,
+//! credentials or origin is not for the client.
+
+use crate::gateway::routing::passthrough::is_trace;
+use crate::http::Headers;
+use crate::mcp;
+use crate::stream::event::Effect;
+
+/// The headers that pass. `content-encoding` describes the body, as `content-type`
+/// does. `x-envoy-upstream-service-time` is Envoy's own: its router sets it before
+/// the filters see the response.
+const PASSED: &[&str] = &[
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "retry-after",
+    "server-timing",
+    "traceresponse",
+    "x-envoy-upstream-service-time",
+];
+
+/// Whether the client gets the header `name` of a server.
+fn passes(name: &str) -> bool {
+    // The gateway gives its clients a session id of its own.
+    let is_mcp = name.starts_with("mcp-") && name != mcp::SESSION_HEADER;
+    name.starts_with(':') || is_mcp || PASSED.contains(&name) || is_trace(name)
+}
+
+/// Removes from the `headers` of a server's response what is not for the client.
+pub(in crate::stream) fn remove_private(headers: &Headers) -> impl Iterator<Item = Effect> {
+    let private = headers.names().filter(|name| !passes(name));
+    private.map(|name| Effect::RemoveResponseHeader(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_client_gets_what_describes_the_answer_and_nothing_else() {
+        for name in [
+            ":status",
+            "content-type",
+            "content-length",
+            "cache-control",
+            "retry-after",
+            "mcp-protocol-version",
+            "x-request-id",
+            "traceparent",
+            "tracestate",
+            "server-timing",
+        ] {
+            assert!(passes(name), "{name}");
+        }
+        for name in [
+            "mcp-session-id",
+            "set-cookie",
+            "set-cookie2",
+            "www-authenticate",
+            "proxy-authenticate",
+            "authentication-info",
+            "access-control-allow-origin",
+            "access-control-allow-private-network",
+            "clear-site-data",
+            "alt-svc",
+            "refresh",
+            "location",
+            "link",
+            "server",
+            "strict-transport-security",
+            "service-worker-allowed",
+            "nel",
+            "report-to",
+            "x-mcp-cluster",
+            "x-envoy-immediate-health-check-fail",
+            "x-anything",
+        ] {
+            assert!(!passes(name), "{name}");
+        }
+    }
+}
