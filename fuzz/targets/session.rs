@@ -158,13 +158,13 @@ fn session(input: &Input<'_>, sealing: &SessionSealer) {
     let fits = |part: &SessionPart| match part {
         SessionPart::Legacy {
             session: Some(id), ..
-        } => (1..=1024).contains(&id.len()) && id.chars().all(|c| ('!'..='~').contains(&c)),
+        } => !id.is_empty() && id.chars().all(|c| ('!'..='~').contains(&c)),
         _ => true,
     };
     let sealed = sealing.seal(&session, input.nonce, endpoint, identity, now);
     // The fuzzer's texts are far shorter than what fits into a header.
-    assert_eq!(sealed.is_some(), session.parts.iter().all(fits));
-    let Some(text) = sealed else {
+    assert_eq!(sealed.is_ok(), session.parts.iter().all(fits));
+    let Ok(text) = sealed else {
         if let Mutation::Other(other) = input.mutation {
             assert_eq!(open(other, now), None);
         }
@@ -196,7 +196,7 @@ fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &SessionSealer, ser
     let text = sealed.expect("not too long");
     let open = |text: &str| sealing.open(text, b"/mcp", None, Duration::ZERO);
     if let Some(session) = open(&text)
-        && let Some(text) = sealing.seal(&session, input.nonce, b"/mcp", None, Duration::ZERO)
+        && let Ok(text) = sealing.seal(&session, input.nonce, b"/mcp", None, Duration::ZERO)
     {
         assert_eq!(open(&text), Some(session));
     }

@@ -39,7 +39,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use server_id::ServerId;
 pub use servers::{Protocol, Server};
-pub use session::{Identity, Sessions};
+pub use session::{Identity, LONGEST_SESSION_ID, Sessions};
 pub use source::camel;
 
 use self::cors::CorsSpec;
@@ -145,6 +145,10 @@ impl Config {
         let rules = spec.parser_config.rules();
         let names = servers.iter().map(|server| &*server.name);
         let metrics = Metrics::new(rules.groups(), names);
+        let gateway = is_gateway
+            .then(|| Gateway::new(spec, servers, variable))
+            .transpose()?;
+        warnings.extend(gateway.as_ref().and_then(session::warning));
         let cors = spec.cors.as_ref();
         let cors = cors.map(|cors| cors.check(&forwarded)).transpose()?;
         conflicts::check_effects(spec)?;
@@ -169,9 +173,7 @@ impl Config {
             cors,
             max_response_bytes: spec.max_response_bytes.get(),
             authorization,
-            gateway: is_gateway
-                .then(|| Gateway::new(spec, servers, variable))
-                .transpose()?,
+            gateway,
             warnings,
         })
     }

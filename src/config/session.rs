@@ -11,10 +11,13 @@ use super::duration::DurationSpec;
 use super::fields::{Fields, FromValue, NonEmptyVec};
 use super::metadata_key::MetadataKeySpec;
 use super::text::HttpToken;
-use super::{ConfigError, secret};
+use super::{ConfigError, Gateway, Protocol, secret};
 use crate::mcp;
 use crate::policy::export;
 use crate::seal::{KEY, Keys};
+
+/// The session ids that clients get are not longer, in bytes.
+pub const LONGEST_SESSION_ID: usize = 6144;
 
 /// The sessions of legacy clients.
 #[derive(Debug, Clone)]
@@ -25,6 +28,34 @@ pub struct Sessions {
     pub ttl: Duration,
     /// Where a request says whose session it is.
     pub identity: Option<Identity>,
+}
+
+/// What a session id holds beside the ids of the servers, in bytes: its end, its
+/// owner, and the client's capabilities and `clientInfo`, as long as most are.
+const CLIENTS_SHARE: usize = 600;
+
+/// What a session id holds of each server beside the server's own id, in bytes.
+const PART: usize = 6;
+
+/// There is room for this many bytes of the id of each server's session, or there is
+/// a warning. Many servers give ids of 32 characters or UUIDs, which take less.
+const ENOUGH: usize = 32;
+
+/// A warning if the session ids of the servers may not fit into those that clients
+/// get. Only with keys: without, the gateway keeps what does not fit.
+pub(super) fn warning(gateway: &Gateway) -> Option<String> {
+    gateway.sessions.keys.as_ref()?;
+    let servers = gateway.servers.iter();
+    let legacy = servers.filter(|server| server.protocol != Protocol::Modern);
+    let count = legacy.count();
+    // Base64 makes four bytes of three.
+    let bytes = (LONGEST_SESSION_ID / 4 * 3).saturating_sub(CLIENTS_SHARE);
+    let room = bytes.checked_div(count)?.saturating_sub(PART);
+    (room < ENOUGH).then(|| {
+        format!(
+            "session: with keys, the id that a client gets holds the session ids of {count} servers in {LONGEST_SESSION_ID} bytes, about {room} bytes for each; initialize is refused where servers give longer ones (protocol: MODERN for servers without sessions, fewer servers, or no keys with a single replica)"
+        )
+    })
 }
 
 impl Sessions {
@@ -290,6 +321,31 @@ mod tests {
         }
         let sessions = parse(r#","session":{"ttl":"90m"}"#, None).unwrap();
         assert_eq!(sessions.ttl, Duration::from_secs(5400));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn many_servers_with_keys_are_warned_of() {
+        let warnings = |count: usize, rest: &str, session: &str| {
+            let server = |at| format!(r#"{{"name":"s{at}"{rest}}}"#);
+            let servers: Vec<String> = (0..count).map(server).collect();
+            let config = format!(r#"{{"servers":[{}]{session}}}"#, servers.join(","));
+            Config::parse(config.as_bytes()).unwrap().warnings
+        };
+        let keys = format!(r#","session":{{"keys":["{ONE}"]}}"#);
+        let modern = r#","protocol":"MODERN""#;
+        for (count, rest, session) in [
+            (100, "", &*keys),
+            (200, "", ""),
+            (200, modern, &keys),
+            (0, "", ""),
+        ] {
+            let warnings = warnings(count, rest, session);
+            assert!(warnings.is_empty(), "{count} {rest}: {warnings:?}");
+        }
+        let warnings = warnings(120, "", &keys);
+        assert_eq!(warnings.len(), 1);
+        let said = "the session ids of 120 servers in 6144 bytes, about 27 bytes for each";
+        assert!(warnings[0].contains(said), "{warnings:?}");
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -2,11 +2,12 @@
 //! they are asked, and how their answers become one.
 //!
 //! Each folder names only the folders before it in this list: `routing`,
-//! `upstream`, `session`, `worker`, `translate`, `fanout`.
+//! `upstream`, `session`, `worker`, `translate`, `fanout`. All may name `store`.
 
 pub mod fanout;
 pub mod routing;
 pub mod session;
+pub mod store;
 pub mod translate;
 pub mod upstream;
 pub mod worker;

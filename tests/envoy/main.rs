@@ -46,6 +46,7 @@ mod metrics;
 mod policy_rbac;
 mod policy_server;
 mod refusals;
+mod session_long_ids;
 mod session_many;
 mod session_replicas;
 mod session_servers;

@@ -2,8 +2,8 @@
 
 use std::ptr::null_mut;
 
-use super::host::{ok, owned};
-use crate::gateway::worker::page_cache::Store;
+use super::host::{HostCallError, ok, owned};
+use crate::gateway::store::{Store, number};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -27,8 +27,12 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub(super) struct SharedData;
 
-impl Store for SharedData {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
+/// How often [`Store::increment`] tries again when other workers write the same key.
+const TRIES: usize = 16;
+
+impl SharedData {
+    /// The value of `key`, and the number of its version.
+    fn read(key: &str) -> Option<(Vec<u8>, u32)> {
         let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
         // SAFETY: the pointer is valid for its size, all results for writes;
         // the result is ours.
@@ -41,15 +45,38 @@ impl Store for SharedData {
                 &raw mut cas,
             ))
             .ok()?;
-            Some(owned(data, size))
+            Some((owned(data, size), cas))
         }
     }
 
+    /// Sets the value of `key` if its version is still `cas`; 0 stands for any version.
+    fn write(key: &str, value: &[u8], cas: u32) -> Result<(), HostCallError> {
+        // SAFETY: the pointers are valid for their sizes during the call.
+        ok(unsafe {
+            proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+        })
+    }
+}
+
+impl Store for SharedData {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        Self::read(key).map(|(value, _)| value)
+    }
+
     fn set(&self, key: &str, value: &[u8]) {
-        // 0 replaces the value whatever it is. SAFETY: the pointers are valid for
-        // their sizes during the call.
-        let _ = unsafe {
-            proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0)
-        };
+        let _ = Self::write(key, value, 0);
+    }
+
+    fn increment(&self, key: &str) -> u64 {
+        let mut before = 0;
+        for _ in 0..TRIES {
+            let (value, cas) = Self::read(key).unzip();
+            before = number(value);
+            let after = before.wrapping_add(1).to_be_bytes();
+            if Self::write(key, &after, cas.unwrap_or_default()).is_ok() {
+                break;
+            }
+        }
+        before
     }
 }

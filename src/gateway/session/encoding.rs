@@ -2,14 +2,15 @@
 //!
 //! In this order: the code of the version, the client's capabilities, its
 //! `clientInfo`, and the part of each server. A text is its length (two bytes,
-//! big-endian) and its bytes.
+//! big-endian) and its bytes. If this process keeps ids of servers, the slot in
+//! which they are comes last (two bytes, big-endian).
 
+use std::borrow::Cow;
+
+use super::kept_ids::KeptIds;
 use super::version_codes::VersionCodes;
 use super::{Session, SessionPart};
 use crate::mcp::capabilities::ServerCapabilities;
-
-/// Session ids of servers are accepted up to this length, in bytes.
-const MAX_SERVER_SESSION_ID: usize = 1024;
 
 // The first byte of a server's part.
 const ABSENT: u8 = 0;
@@ -21,20 +22,24 @@ const NO_ID: u8 = 0;
 const TEXT: u8 = 1;
 const HEX: u8 = 2;
 const UUID: u8 = 3;
+/// The id is not here: this process keeps it ([`KeptIds`]).
+const KEPT: u8 = 4;
 
-/// Writes `session` at the end of `out`. Gives `None` when it cannot be written:
-/// a version has no code, a text is longer than 65,535 bytes, or a session id of
-/// a server is empty, longer than 1,024 bytes or not visible ASCII.
+/// Writes `session` at the end of `out`, without the ids of the servers at the
+/// indexes `kept`. Gives `None` when it cannot be written: a version has no code, a
+/// text is longer than 65,535 bytes, or a session id of a server is empty or not
+/// visible ASCII.
 pub(super) fn push_session(
     out: &mut Vec<u8>,
     session: &Session,
     versions: VersionCodes,
+    kept: &[usize],
 ) -> Option<()> {
     out.push(versions.code(session.version)?);
     push_text(out, session.capabilities.as_bytes())?;
     // No JSON text is empty: an empty text stands for none.
     push_text(out, session.info.as_deref().unwrap_or_default().as_bytes())?;
-    for part in &session.parts {
+    for (index, part) in session.parts.iter().enumerate() {
         match part {
             SessionPart::Absent => out.push(ABSENT),
             SessionPart::Modern { offers } => out.extend_from_slice(&[MODERN, offers.to_bits()]),
@@ -46,12 +51,54 @@ pub(super) fn push_session(
                 out.extend_from_slice(&[LEGACY, offers.to_bits(), versions.code(version)?]);
                 match session {
                     None => out.push(NO_ID),
-                    Some(id) => push_server_session_id(out, id)?,
+                    Some(_) if kept.contains(&index) => out.push(KEPT),
+                    Some(id) => {
+                        let (form, bytes) = compact(id)?;
+                        out.push(form);
+                        push_text(out, &bytes)?;
+                    }
                 }
             }
         }
     }
     Some(())
+}
+
+/// The session ids of the servers at the indexes `kept`, one after the other.
+pub(super) fn kept_bytes(session: &Session, kept: &[usize]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (index, part) in session.parts.iter().enumerate() {
+        if kept.contains(&index) {
+            push_text(&mut bytes, server_session_id(part)?.as_bytes())?;
+        }
+    }
+    Some(bytes)
+}
+
+/// The servers whose session ids take the most bytes, so many that a session gets
+/// shorter by `excess` bytes or more; by their indexes. The longest comes first.
+pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<usize> {
+    let length = |part| Some(compact(server_session_id(part)?)?.1.len());
+    let parts = session.parts.iter().enumerate();
+    let mut lengths: Vec<(usize, usize)> = parts
+        .filter_map(|(index, part)| Some((index, length(part)?)))
+        .collect();
+    lengths.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
+    let mut saved = 0_usize;
+    let needed = lengths.into_iter().take_while(|(_, length)| {
+        let is_needed = saved < excess;
+        saved = saved.saturating_add(*length);
+        is_needed
+    });
+    needed.map(|(index, _)| index).collect()
+}
+
+/// The session id of the server with this part.
+pub(super) fn server_session_id(part: &SessionPart) -> Option<&str> {
+    match part {
+        SessionPart::Legacy { session, .. } => session.as_deref(),
+        SessionPart::Absent | SessionPart::Modern { .. } => None,
+    }
 }
 
 fn push_text(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
@@ -60,22 +107,21 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Most session ids are UUIDs or hexadecimal digits: those take half the bytes.
-fn push_server_session_id(out: &mut Vec<u8>, id: &str) -> Option<()> {
-    let is_visible = id.bytes().all(|byte| byte.is_ascii_graphic());
-    if id.is_empty() || id.len() > MAX_SERVER_SESSION_ID || !is_visible {
+/// A server's session id in the form that takes the fewest bytes: the form and the
+/// bytes. Most ids are UUIDs or hexadecimal digits, which take half. `None` where it
+/// is empty or not visible ASCII.
+fn compact(id: &str) -> Option<(u8, Cow<'_, [u8]>)> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
     let bytes = from_hex(&id.replace('-', "")).unwrap_or_default();
-    let (form, bytes) = if uuid(&bytes) == id {
-        (UUID, &*bytes)
+    Some(if uuid(&bytes) == id {
+        (UUID, Cow::Owned(bytes))
     } else if hex(&bytes) == id {
-        (HEX, &*bytes)
+        (HEX, Cow::Owned(bytes))
     } else {
-        (TEXT, id.as_bytes())
-    };
-    out.push(form);
-    push_text(out, bytes)
+        (TEXT, Cow::Borrowed(id.as_bytes()))
+    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -114,45 +160,83 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads a session with a part for each of `server_count` servers. It gets
-    /// the id `id`, which is not among the bytes.
-    pub(super) fn session(&mut self, id: [u8; 16], server_count: usize) -> Option<Session> {
+    /// Reads a session with a part for each of `server_count` servers, and the ids
+    /// that are `kept` for it. It gets the id `id`, which is not among the bytes.
+    pub(super) fn session(
+        &mut self,
+        id: [u8; 16],
+        server_count: usize,
+        kept: Option<&KeptIds>,
+    ) -> Option<Session> {
         let version = self.version()?;
         let capabilities = self.text()?.to_owned();
         let info = Some(self.text()?.to_owned()).filter(|info| !info.is_empty());
-        let parts = (0..server_count).map(|_| self.part());
-        Some(Session {
+        let mut parts = Vec::with_capacity(server_count);
+        let mut are_kept = Vec::new();
+        for index in 0..server_count {
+            let (part, is_kept) = self.part()?;
+            parts.push(part);
+            if is_kept {
+                are_kept.push(index);
+            }
+        }
+        let mut session = Session {
             id,
             version,
             capabilities,
             info,
-            parts: parts.collect::<Option<_>>()?,
-        })
+            parts,
+        };
+        if !are_kept.is_empty() {
+            let bytes = kept?.get(&id, u16::from_be_bytes(self.array()?))?;
+            Decoder::new(&bytes, self.versions).kept_ids(&mut session, &are_kept)?;
+        }
+        Some(session)
+    }
+
+    /// Reads what [`kept_bytes`] wrote into the parts of the `session`.
+    fn kept_ids(&mut self, session: &mut Session, kept: &[usize]) -> Option<()> {
+        for index in kept {
+            let id = self.text()?.to_owned();
+            if let Some(SessionPart::Legacy { session, .. }) = session.parts.get_mut(*index) {
+                *session = Some(id);
+            }
+        }
+        self.is_at_end().then_some(())
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    fn part(&mut self) -> Option<SessionPart> {
-        Some(match self.byte()? {
+    /// A part, and whether the id of the server's session is kept elsewhere.
+    fn part(&mut self) -> Option<(SessionPart, bool)> {
+        let part = match self.byte()? {
             ABSENT => SessionPart::Absent,
             MODERN => SessionPart::Modern {
                 offers: ServerCapabilities::from_bits(self.byte()?)?,
             },
-            LEGACY => SessionPart::Legacy {
-                offers: ServerCapabilities::from_bits(self.byte()?)?,
-                version: self.version()?,
-                session: match self.byte()? {
-                    NO_ID => None,
+            LEGACY => {
+                let offers = ServerCapabilities::from_bits(self.byte()?)?;
+                let version = self.version()?;
+                let form = self.byte()?;
+                let session = match form {
+                    NO_ID | KEPT => None,
                     TEXT => Some(self.text()?.to_owned()),
                     HEX => Some(hex(self.bytes()?)),
                     UUID => Some(uuid(self.bytes()?)),
                     _ => return None,
-                },
-            },
+                };
+                let part = SessionPart::Legacy {
+                    offers,
+                    version,
+                    session,
+                };
+                return Some((part, form == KEPT));
+            }
             _ => return None,
-        })
+        };
+        Some((part, false))
     }
 
     fn version(&mut self) -> Option<&'static str> {

@@ -3,10 +3,14 @@
 //! sessions with the servers.
 //!
 //! The gateway stores no session. The `Mcp-Session-Id` that the client sends is
-//! the session itself, encrypted ([`sealed`]).
+//! the session itself, encrypted ([`sealed`]). Only session ids of servers that are
+//! too long for it are kept ([`kept_ids`]).
 
 pub mod alias;
 mod encoding;
+pub mod kept_ids;
+#[cfg(test)]
+mod kept_ids_tests;
 pub mod sealed;
 pub mod task_id;
 mod version_codes;

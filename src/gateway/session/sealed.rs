@@ -4,22 +4,35 @@
 //! Encrypted is: when the session ends, in milliseconds since 1970 (eight bytes,
 //! big-endian); whose it is ([`NO_OWNER`], or [`OWNER`] and a tag of the
 //! identity); and the session itself, see [`super::encoding`].
+//!
+//! The text has at most [`LONGEST_SESSION_ID`] bytes, since the client sends it with
+//! each request, and servers in front of the gateway limit headers to 8 KB or less.
+//! Session ids of servers that do not fit are kept by this process ([`KeptIds`]), or
+//! the session cannot begin.
 
 use std::time::Duration;
 
-use super::encoding::{Decoder, push_session};
+use super::encoding::{Decoder, kept_bytes, longest_ids, push_session, server_session_id};
+use super::kept_ids::KeptIds;
 use super::version_codes::VERSION_CODES;
 use super::{Session, id};
-use crate::config::{Endpoints, Server};
+use crate::config::{Endpoints, LONGEST_SESSION_ID, Server};
 use crate::seal::{self, Keys, NONCE, TAG};
 
 /// The number of this format. It changes when the bytes change their meaning:
 /// then no older session opens.
 const FORMAT: u8 = 1;
 
-/// The sealer gives no longer text, in bytes: Envoy accepts 60 KiB of request
-/// headers by default.
-const MAX_SEALED: usize = 49_152;
+/// A longer text is not opened, in bytes. Older gateways sealed longer sessions than
+/// this one does.
+const MAX_OPENED: usize = 49_152;
+
+/// More bytes than these do not fit into the text: of its bytes in base64, the
+/// nonce and the tag of the cipher take 40.
+const MAX_PLAIN: usize = LONGEST_SESSION_ID / 4 * 3 - NONCE - TAG;
+
+/// The bytes of the number of a slot with kept ids.
+const SLOT: usize = 2;
 
 /// The session has no owner: no identity is configured.
 const NO_OWNER: u8 = 0;
@@ -35,6 +48,26 @@ pub struct SessionSealer {
     /// order of the configuration.
     servers: [u8; 32],
     server_count: usize,
+    /// Where session ids of servers are kept that do not fit; `None` where other
+    /// replicas have the keys, too.
+    kept: Option<KeptIds>,
+}
+
+/// Why a session cannot be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealError {
+    /// The text would be longer than [`LONGEST_SESSION_ID`] bytes.
+    TooLong {
+        /// The server with the longest session id, by its place in the configuration;
+        /// `None` where no server gave one.
+        server: Option<usize>,
+        /// The length of this session id, in bytes.
+        length: usize,
+    },
+    /// The session cannot be written: it has a version that the gateway does not
+    /// support, or not one part for each server; or a session id of a server is
+    /// empty or not visible ASCII.
+    Invalid,
 }
 
 impl SessionSealer {
@@ -51,7 +84,13 @@ impl SessionSealer {
             ttl,
             servers: seal::digest(&parts),
             server_count: servers.len(),
+            kept: None,
         }
+    }
+
+    /// The same, where session ids of servers that do not fit are `kept`.
+    pub fn keeping(self, kept: Option<KeptIds>) -> Self {
+        Self { kept, ..self }
     }
 
     /// The keys that seal. They also authenticate the aliases of
@@ -64,10 +103,8 @@ impl SessionSealer {
     /// `endpoint`, and belongs to `identity` where one is configured. `nonce` is
     /// random, and `session.id` is its [`id`].
     ///
-    /// Gives `None` when the session cannot be written: it has a version that
-    /// the gateway does not support, or not one part for each server; a session
-    /// id of a server is empty, longer than 1,024 bytes or not visible ASCII; or
-    /// the text is too long for a header.
+    /// # Errors
+    /// See [`SealError`].
     pub fn seal(
         &self,
         session: &Session,
@@ -75,8 +112,32 @@ impl SessionSealer {
         endpoint: &[u8],
         identity: Option<&str>,
         now: Duration,
-    ) -> Option<String> {
-        if session.id != id(&nonce) || session.parts.len() != self.server_count {
+    ) -> Result<String, SealError> {
+        let whole = self.plain(session, &nonce, identity, now, &[]);
+        let plain = whole.ok_or(SealError::Invalid)?;
+        let plain = match plain.len().checked_sub(MAX_PLAIN) {
+            None | Some(0) => plain,
+            Some(excess) => self
+                .shortened(session, &nonce, identity, now, excess)
+                .ok_or_else(|| too_long(session))?,
+        };
+        let text = self
+            .keys
+            .seal(nonce, &plain, &self.associated_data(endpoint));
+        text.ok_or(SealError::Invalid)
+    }
+
+    /// What is encrypted, without the session ids of the servers `kept`; `None` where
+    /// the session cannot be written.
+    fn plain(
+        &self,
+        session: &Session,
+        nonce: &[u8; NONCE],
+        identity: Option<&str>,
+        now: Duration,
+        kept: &[usize],
+    ) -> Option<Vec<u8>> {
+        if session.id != id(nonce) || session.parts.len() != self.server_count {
             return None;
         }
         let until = now.checked_add(self.ttl)?.as_millis();
@@ -88,11 +149,30 @@ impl SessionSealer {
                 plain.extend_from_slice(&self.keys.tag(&owner_parts(identity)));
             }
         }
-        push_session(&mut plain, session, VERSION_CODES)?;
-        let text = self
-            .keys
-            .seal(nonce, &plain, &self.associated_data(endpoint))?;
-        (text.len() <= MAX_SEALED).then_some(text)
+        push_session(&mut plain, session, VERSION_CODES, kept)?;
+        Some(plain)
+    }
+
+    /// What is encrypted where the whole would be `excess` bytes too long: the longest
+    /// session ids are kept. `None` where they cannot be kept, or the rest is still
+    /// too long.
+    fn shortened(
+        &self,
+        session: &Session,
+        nonce: &[u8; NONCE],
+        identity: Option<&str>,
+        now: Duration,
+        excess: usize,
+    ) -> Option<Vec<u8>> {
+        let store = self.kept.as_ref()?;
+        let kept = longest_ids(session, excess.checked_add(SLOT)?);
+        let mut plain = self.plain(session, nonce, identity, now, &kept)?;
+        if plain.len().checked_add(SLOT)? > MAX_PLAIN {
+            return None;
+        }
+        let slot = store.keep(&session.id, &kept_bytes(session, &kept)?)?;
+        plain.extend_from_slice(&slot.to_be_bytes());
+        Some(plain)
     }
 
     /// The session that was sealed as `text`. Gives `None` when `text` was not
@@ -105,7 +185,7 @@ impl SessionSealer {
         identity: Option<&str>,
         now: Duration,
     ) -> Option<Session> {
-        if text.len() > MAX_SEALED {
+        if text.len() > MAX_OPENED {
             return None;
         }
         let opened = self.keys.open(text, &self.associated_data(endpoint))?;
@@ -122,13 +202,25 @@ impl SessionSealer {
         if !is_owner || until <= now {
             return None;
         }
-        let session = decoder.session(id(&opened.nonce), self.server_count)?;
+        let id = id(&opened.nonce);
+        let session = decoder.session(id, self.server_count, self.kept.as_ref())?;
         decoder.is_at_end().then_some(session)
     }
 
     /// What a sealed session is bound to, and does not contain.
     fn associated_data(&self, endpoint: &[u8]) -> Vec<u8> {
         [&[FORMAT], &self.servers[..], Endpoints::path(endpoint)].concat()
+    }
+}
+
+/// The error for a `session` that is too long.
+fn too_long(session: &Session) -> SealError {
+    let server = longest_ids(session, 1).first().copied();
+    let part = server.and_then(|server| session.parts.get(server));
+    let id = part.and_then(server_session_id);
+    SealError::TooLong {
+        server,
+        length: id.map_or(0, str::len),
     }
 }
 
@@ -194,7 +286,7 @@ mod tests {
     }
 
     fn seal(sealing: &SessionSealer, session: &Session) -> Option<String> {
-        sealing.seal(session, nonce(0), b"/mcp", None, NOW)
+        sealing.seal(session, nonce(0), b"/mcp", None, NOW).ok()
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -270,8 +362,7 @@ mod tests {
     fn what_cannot_be_written_is_not_sealed() {
         let servers = two();
         let sealing = sealing(&servers);
-        let long = "x".repeat(1025);
-        for id in ["", " ", "a b", "a\n", "é", "\u{7f}", &long] {
+        for id in ["", " ", "a b", "a\n", "é", "\u{7f}"] {
             assert_eq!(seal(&sealing, &with(id)), None, "{id:?}");
         }
         let good = with("x");
@@ -508,7 +599,7 @@ mod tests {
         let opened = sealer.open(KEPT_BY_A_CLIENT, b"/mcp", Some("me"), NOW);
         assert_eq!(opened, Some(kept_by_a_client()));
         let sealed = sealer.seal(&kept_by_a_client(), nonce(0), b"/mcp", Some("me"), NOW);
-        assert_eq!(sealed.as_deref(), Some(KEPT_BY_A_CLIENT));
+        assert_eq!(sealed.as_deref(), Ok(KEPT_BY_A_CLIENT));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -520,7 +611,7 @@ mod tests {
         let opened = sealer.keys.open(KEPT_BY_A_CLIENT, &associated).unwrap();
         // The session comes after its end and the tag of its owner.
         let session = &opened.plain[8 + 1 + TAG..];
-        let decoded = Decoder::new(session, newer).session(id(&opened.nonce), 6);
+        let decoded = Decoder::new(session, newer).session(id(&opened.nonce), 6, None);
         assert_eq!(decoded, Some(kept_by_a_client()));
     }
 }

@@ -11,8 +11,9 @@ use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;
 use crate::mcp::version;
 
-/// A longer session id is refused, in bytes.
-const LONGEST_SESSION: usize = 1024;
+/// A longer session id is refused, in bytes: Envoy accepts 60 KiB of headers by
+/// default.
+const LONGEST_SESSION: usize = 61_440;
 
 /// What the gateway uses of the description.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,9 +90,7 @@ impl ServerDescription {
             return Err(NONSENSE);
         };
         let version = version::legacy(&version).ok_or(Failure::Version)?;
-        if session_id.is_some_and(|id| !is_session_id(id)) {
-            return Err(Failure::Nonsense("a session id that is not visible ASCII"));
-        }
+        check_session_id(session_id)?;
         let description = Self::new(capabilities, instructions).ok_or(NONSENSE)?;
         let id = session_id.map(str::to_owned);
         Ok((description, UpstreamSession { version, id }))
@@ -115,11 +114,17 @@ impl ServerDescription {
     }
 }
 
-/// Whether `id` is a session id: visible ASCII (MCP 2025-11-25, "Session
-/// Management"), and not too long.
-fn is_session_id(id: &str) -> bool {
-    let is_visible = id.bytes().all(|byte| byte.is_ascii_graphic());
-    !id.is_empty() && id.len() <= LONGEST_SESSION && is_visible
+/// Checks a session id: it is visible ASCII (MCP 2025-11-25, "Session Management"),
+/// and not too long.
+fn check_session_id(id: Option<&str>) -> Result<(), Failure> {
+    let Some(id) = id else { return Ok(()) };
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::Nonsense("a session id that is not visible ASCII"));
+    }
+    if id.len() > LONGEST_SESSION {
+        return Err(Failure::Nonsense("a session id of more than 61440 bytes"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -131,7 +136,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_has_the_servers_version_and_id() {
-        for session in [None, Some("a b".replace(' ', "-"))] {
+        for session in [None, Some("a-b".to_owned()), Some("x".repeat(61_440))] {
             let (description, opened) =
                 ServerDescription::read_initialize(RESULT, session.as_deref()).unwrap();
             assert_eq!(opened.version, "2025-06-18");
@@ -160,10 +165,14 @@ mod tests {
                 None,
                 "speaks no version",
             ),
-            (RESULT, Some("a b"), "answered a session id"),
-            (RESULT, Some("ä"), "answered a session id"),
-            (RESULT, Some(""), "answered a session id"),
-            (RESULT, Some(&*"x".repeat(1025)), "answered a session id"),
+            (RESULT, Some("a b"), "answered a session id that is not"),
+            (RESULT, Some("ä"), "answered a session id that is not"),
+            (RESULT, Some(""), "answered a session id that is not"),
+            (
+                RESULT,
+                Some(&*"x".repeat(61_441)),
+                "answered a session id of more than 61440 bytes",
+            ),
         ] {
             let failure = ServerDescription::read_initialize(result, session)
                 .unwrap_err()

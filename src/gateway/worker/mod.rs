@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Gateway, ServerId};
+use crate::gateway::session::kept_ids::KeptIds;
 use crate::gateway::session::sealed::SessionSealer;
 use crate::gateway::upstream::call::{Call, CallResponse};
 use crate::gateway::upstream::call_result::CallResult;
@@ -78,6 +79,8 @@ pub struct Worker {
     /// Makes and opens the ids of clients' sessions; `None` before
     /// [`Worker::configure`].
     pub sealing: Option<SessionSealer>,
+    /// Whether the log says that a session is too long for its id.
+    pub is_long_session_logged: bool,
 }
 
 impl Worker {
@@ -106,6 +109,7 @@ impl Worker {
             pool: SessionPool::default(),
             requests: RequestServers::new(Rc::clone(&store)),
             sealing: None,
+            is_long_session_logged: false,
             store,
         }
     }
@@ -125,7 +129,11 @@ impl Worker {
             });
             Keys::new(vec![key?])
         });
-        self.sealing = keys.map(|keys| SessionSealer::new(keys, sessions.ttl, &gateway.servers));
+        // A session that other replicas serve, too, has to be whole in its id.
+        let is_own_key = sessions.keys.is_none();
+        let kept = is_own_key.then(|| KeptIds::new(Rc::clone(&self.store)));
+        self.sealing =
+            keys.map(|keys| SessionSealer::new(keys, sessions.ttl, &gateway.servers).keeping(kept));
         is_made
     }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use crate::gateway::store::Store;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::mcp::cache_hints::CacheHints;
@@ -19,14 +20,6 @@ const SLOTS: u16 = 512;
 const LONGEST: usize = 262_144;
 /// So much is kept by each worker, in bytes of entries.
 const MOST: usize = 16_777_216;
-
-/// A store of bytes that the workers of one Envoy share.
-pub trait Store: std::fmt::Debug {
-    /// The value of `key`.
-    fn get(&self, key: &str) -> Option<Vec<u8>>;
-    /// Sets the value of `key`. That may fail without notice.
-    fn set(&self, key: &str, value: &[u8]);
-}
 
 /// The pages that one worker knows.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! `initialize`: how the session of a legacy client begins (MCP 2025-11-25,
 //! "Lifecycle").
 
+use crate::config::{Gateway, LONGEST_SESSION_ID};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
 use crate::gateway::routing::call_headers::CallerHeaders;
+use crate::gateway::session::sealed::SealError;
 use crate::gateway::session::{self, Session};
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::http::Reply;
@@ -67,9 +69,12 @@ impl Initialization {
             greeted.given_up(cx.gateway, cx.worker);
             return refuse(&refusal);
         }
-        let Some(session) = self.seal_session(cx, &greeted) else {
-            greeted.given_up(cx.gateway, cx.worker);
-            return refuse(&Refusal::Internal);
+        let session = match self.seal_session(cx, &greeted) {
+            Ok(session) => session,
+            Err(error) => {
+                greeted.given_up(cx.gateway, cx.worker);
+                return refuse_session(cx, error, &self.id);
+            }
         };
         match greeted.outcome(&self.id, cx.gateway, None).response {
             Ok(body) => {
@@ -82,9 +87,8 @@ impl Initialization {
         }
     }
 
-    /// The id of the new session; `None` where it would be too long, or there is no
-    /// key.
-    fn seal_session(&self, cx: &GatewayContext<'_>, greeted: &Fanout) -> Option<String> {
+    /// The id of the new session.
+    fn seal_session(&self, cx: &GatewayContext<'_>, greeted: &Fanout) -> Result<String, SealError> {
         let parts = greeted.parts(cx.gateway);
         let caller = greeted.caller();
         let nonce = cx.worker.random();
@@ -96,7 +100,44 @@ impl Initialization {
             parts,
         };
         let identity = self.identity.as_deref();
-        let sealing = cx.worker.sealing.as_ref()?;
+        let sealing = cx.worker.sealing.as_ref().ok_or(SealError::Invalid)?;
         sealing.seal(&session, nonce, &self.path, identity, cx.worker.now())
+    }
+}
+
+/// Refuses an `initialize` with this `id` whose session cannot be sealed. The log says
+/// so once: every client gets the same answer.
+fn refuse_session(cx: &mut GatewayContext<'_>, error: SealError, id: &str) -> Transition {
+    let SealError::TooLong { server, length } = error else {
+        return Transition::refuse(cx.config, &Refusal::Internal, Some(id));
+    };
+    let sentence = too_long(cx.gateway, server, length);
+    let mut effects = Vec::new();
+    if !std::mem::replace(&mut cx.worker.is_long_session_logged, true) {
+        let line = format!("initialize is refused: {sentence}");
+        effects.push(Effect::Log(log::Level::Warn, line));
+    }
+    let refusal = Refusal::Servers(vec![sentence]);
+    Transition::refuse(cx.config, &refusal, Some(id)).after(effects)
+}
+
+/// Why a session is too long, and what to do. `server` gave the longest session id, of
+/// this `length` in bytes.
+fn too_long(gateway: &Gateway, server: Option<usize>, length: usize) -> String {
+    let longest = LONGEST_SESSION_ID;
+    let Some(server) = server.and_then(|index| gateway.servers.get(index)) else {
+        return format!(
+            "the session has more than {longest} bytes: configure fewer servers for this endpoint"
+        );
+    };
+    let name = &server.name;
+    if gateway.sessions.keys.is_some() {
+        format!(
+            "server {name} gave a session id of {length} bytes: with session.keys a session id of the gateway holds those of all servers in at most {longest} bytes; let {name} give shorter ones, or remove session.keys if one Envoy serves all clients"
+        )
+    } else {
+        format!(
+            "server {name} gave a session id of {length} bytes: the session ids of all servers are too long to be kept; let {name} give shorter ones"
+        )
     }
 }

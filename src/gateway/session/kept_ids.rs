@@ -1,0 +1,54 @@
+//! Session ids of servers that do not fit into the id that a client gets. This
+//! Envoy process keeps them, for all its workers. It does so only where the key of
+//! sessions is the process's own: no other replica opens these sessions anyway.
+
+use std::rc::Rc;
+
+use crate::gateway::store::Store;
+
+/// The host's store never deletes, so it is a table of so many slots. A new session
+/// takes the slot of the oldest one.
+const SLOTS: u16 = 1024;
+
+/// The ids of one session take at most so many bytes.
+const MAX_BYTES: usize = 65_536;
+
+/// The key of the number of sessions that took a slot.
+const COUNTER: &str = "mcp-gateway.session-ids";
+
+/// The kept ids of the latest sessions.
+#[derive(Debug, Clone)]
+pub struct KeptIds {
+    store: Rc<dyn Store>,
+}
+
+impl KeptIds {
+    /// Ids are kept in `store`.
+    pub fn new(store: Rc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Keeps the `ids` of the session with the id `session`. Gives the slot in which
+    /// they are; `None` where they have more than 65,536 bytes.
+    pub(super) fn keep(&self, session: &[u8; 16], ids: &[u8]) -> Option<u16> {
+        if ids.len() > MAX_BYTES {
+            return None;
+        }
+        let count = self.store.increment(COUNTER);
+        let slot = u16::try_from(count.checked_rem(SLOTS.into())?).ok()?;
+        self.store.set(&key(slot), &[session, ids].concat());
+        Some(slot)
+    }
+
+    /// The ids that [`keep`](Self::keep) put into `slot` for `session`; `None` where a
+    /// newer session has the slot.
+    pub(super) fn get(&self, session: &[u8; 16], slot: u16) -> Option<Vec<u8>> {
+        let kept = self.store.get(&key(slot))?;
+        let (whose, ids) = kept.split_first_chunk::<16>()?;
+        (whose == session).then(|| ids.to_vec())
+    }
+}
+
+fn key(slot: u16) -> String {
+    format!("mcp-gateway.session-ids.{slot}")
+}
