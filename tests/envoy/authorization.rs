@@ -2,7 +2,7 @@
 //! lists do not show, and the other way round.
 
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::capture::{Capture, Recorded};
@@ -249,9 +249,14 @@ async fn what_is_denied_does_not_say_whether_it_is_there() {
     assert!(servers.0.take().is_empty() && servers.1.take().is_empty());
     let once = legacy("1", "tools/call", r#"{"name":"x"}"#).target("/mcp?once");
     assert_denied_in_session(&once.send(envoy.address).await, "1", "tools/call x");
-    let line = envoy.access_logged("/mcp?once");
-    let expected = "200 mcp_denied mcp=mcp_denied method=tools/call server=- tool=x ";
-    assert!(line.contains(expected), "{line}");
+    envoy.access_with(&json!({
+        "path": "/mcp?once",
+        "code": 200,
+        "details": "mcp_denied",
+        "mcp_status": "mcp_denied",
+        "mcp_method": "tools/call",
+        "mcp_tool": "x",
+    }));
 }
 
 #[tokio::test]

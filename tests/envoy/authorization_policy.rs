@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::authorization::assert_denied;
 use crate::harness::bootstrap::Bootstrap;
@@ -150,7 +150,9 @@ async fn lists_show_what_may_be_called_in_json_and_in_events_with_hold_and_witho
                 assert_eq!((answer.status, answer.text()), (200, all.as_str()));
             }
         }
-        envoy.access_logged(" 403 mcp_denied mcp=mcp_denied ");
+        envoy.access_with(
+            &json!({ "code": 403, "details": "mcp_denied", "mcp_status": "mcp_denied" }),
+        );
         assert_eq!(envoy.stat("wasmcustom.mcp.denied"), 1);
     }
 }

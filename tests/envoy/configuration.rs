@@ -59,17 +59,17 @@ async fn the_policy_is_the_same_in_either_form_and_spelling() {
         (
             "policy_struct",
             STRUCT,
-            r#"{ paths: ["/mcp"], trafficMode: REJECT_NO_MCP, cors: {} }"#,
+            r#"{ paths: ["/mcp"], trafficMode: REJECT_NO_MCP, cors: { allowOrigins: [https://app.example.com] } }"#,
         ),
         (
             "policy_snake",
             STRUCT,
-            r#"{ paths: ["/mcp"], traffic_mode: REJECT_NO_MCP, max_request_body_size: 1048576, cors: { max_age: 24h } }"#,
+            r#"{ paths: ["/mcp"], traffic_mode: REJECT_NO_MCP, max_request_body_size: 1048576, cors: { max_age: 24h, allow_origins: [https://app.example.com] } }"#,
         ),
         (
             "policy_snake_string",
             STRING,
-            r#"'{"paths": ["/mcp"], "traffic_mode": "REJECT_NO_MCP", "cors": {"allow_origins": ["*"]}}'"#,
+            r#"'{"paths": ["/mcp"], "traffic_mode": "REJECT_NO_MCP", "cors": {"allow_origins": ["https://app.example.com"]}}'"#,
         ),
     ] {
         let bootstrap = configured(Bootstrap::policy(policy.weather.address), kind, value);
@@ -86,12 +86,12 @@ async fn the_gateway_is_the_same_in_either_form_and_spelling() {
         (
             "gateway_string",
             STRING,
-            r#"'{"servers": [{"name": "weather"}, {"name": "calendar"}], "cors": {}}'"#,
+            r#"'{"servers": [{"name": "weather"}, {"name": "calendar"}], "cors": {"allowOrigins": ["https://app.example.com"]}}'"#,
         ),
         (
             "gateway_snake",
             STRUCT,
-            "{ servers: [{ name: weather, tool_prefix: weather__ }, { name: calendar, timeout: 5s }], failure_mode: BEST_EFFORT, max_list_pages: 64, cors: {} }",
+            "{ servers: [{ name: weather, tool_prefix: weather__ }, { name: calendar, timeout: 5s }], failure_mode: BEST_EFFORT, max_list_pages: 64, cors: { allow_origins: [https://app.example.com] } }",
         ),
     ] {
         let bootstrap = Bootstrap::gateway(gateway.weather.address, gateway.calendar.address);

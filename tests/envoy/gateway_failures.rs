@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::bootstrap::Bootstrap;
+use crate::harness::bootstrap::{Bootstrap, SHIPPED_CORS};
 use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
 use crate::harness::port;
@@ -62,10 +62,14 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
         .await;
     assert_eq!(answer.json()["result"]["isError"], false);
     let answer = call("1", "calendar__list_events", "{}")
+        .header("origin", "https://app.example.com")
         .send(envoy.address)
         .await;
     assert_eq!(answer.status, 502, "{answer:?}");
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://app.example.com")
+    );
     let error = &answer.json()["error"];
     assert_eq!(error["code"], -32603);
     let message = error["message"].as_str().expect("a message");
@@ -88,7 +92,12 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
     }
     let line = envoy.logged("server weather");
     assert!(line.contains("[warning][wasm]"), "{line}");
-    envoy.access_logged(" 502 mcp_server_failed mcp=mcp_server_failed method=tools/list ");
+    envoy.access_with(&json!({
+        "code": 502,
+        "details": "mcp_server_failed",
+        "mcp_status": "mcp_server_failed",
+        "mcp_method": "tools/list",
+    }));
 
     // One is back.
     let _calendar = Server::start_on("calendar", port.port());
@@ -106,10 +115,8 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
 async fn where_all_must_answer_one_that_is_down_is_an_error() {
     let (_reserved, port) = port::reserved();
     let weather = Server::start("weather");
-    let bootstrap = Bootstrap::gateway(weather.address, port).replace(
-        "                    cors: {}",
-        "                    failureMode: FAIL",
-    );
+    let bootstrap = Bootstrap::gateway(weather.address, port)
+        .replace(SHIPPED_CORS, "                    failureMode: FAIL");
     let envoy = Envoy::start("down_fail", &bootstrap);
     let answer = modern("1", "tools/list").send(envoy.address).await;
     assert_eq!(answer.status, 502, "{answer:?}");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::bootstrap::Bootstrap;
+use crate::harness::bootstrap::{Bootstrap, SHIPPED_CORS};
 use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
 use crate::harness::shared::gateway;
@@ -173,7 +173,7 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
             "                    - name: calendar\n                      timeout: 500ms\n",
         )
         .replace(
-            "                    cors: {}",
+            SHIPPED_CORS,
             "                    maxListPages: 3\n                    failureMode: FAIL",
         );
     let strict = Envoy::start("nonsense_strict", &bootstrap);

@@ -12,7 +12,8 @@ const LIMIT: usize = 1_048_576;
 
 /// Sends a request and demands this refusal, with this text as `id`.
 async fn refused(to: SocketAddr, request: &Request, status: u16, code: i32, id: &str) -> Answer {
-    let answer = request.send(to).await;
+    let page = "https://app.example.com";
+    let answer = request.clone().with("origin", page).send(to).await;
     let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":""#);
     assert_eq!(answer.status, status, "{request:?}: {answer:?}");
     assert!(answer.text().starts_with(&start), "{request:?}: {answer:?}");
@@ -20,7 +21,7 @@ async fn refused(to: SocketAddr, request: &Request, status: u16, code: i32, id: 
     assert_eq!(answer.header("content-type"), Some("application/json"));
     // The server knows nothing of it, and browsers may read it.
     assert_eq!(answer.header("x-envoy-upstream-service-time"), None);
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some(page));
     answer
 }
 

@@ -76,7 +76,7 @@ async fn the_clients_session_id_is_short_whatever_the_servers_give() {
 
 #[tokio::test]
 async fn with_keys_the_client_is_told_which_server_to_mend() {
-    let rest = format!(r#","session":{}"#, keyed(&[FIRST]));
+    let rest = format!(r#","session":{{{}}}"#, keyed(&[FIRST]));
     let envoy = gateway("long_ids_keys", (3, 2_500), &rest).await;
     let mut reason = String::new();
     for _ in 0..3 {

@@ -1,7 +1,7 @@
 //! The filter twice in one chain: before authentication for browsers and for
 //! OAuth, behind it for the messages.
 
-use crate::harness::bootstrap::Bootstrap;
+use crate::harness::bootstrap::{Bootstrap, SHIPPED_CORS};
 use crate::harness::challenge::bearer;
 use crate::harness::envoy::Envoy;
 use crate::harness::http::Request;
@@ -45,7 +45,7 @@ const POLICY: &str = r#"          - name: envoy.filters.http.rbac
 /// authentication, and a policy after it.
 fn twice(weather: &Server, calendar: &Server) -> Bootstrap {
     let shipped = Bootstrap::gateway(weather.address, calendar.address)
-        .replace("                    cors: {}\n", "");
+        .replace(&format!("{SHIPPED_CORS}\n"), "");
     let text = shipped.text();
     let from = text
         .find("          - name: mcp-gateway")

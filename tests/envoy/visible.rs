@@ -1,14 +1,33 @@
 //! What the filter shows to access logs, and to whatever else reads metadata.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
 use crate::harness::http::Request;
-use crate::harness::message::{call, modern};
+use crate::harness::message::{call, legacy, modern};
 use crate::harness::shared::{gateway, policy};
 
 /// A request whose access log can be told from those of other tests.
 fn tagged(request: &Request, tag: &str) -> Request {
     request.clone().target(&format!("/mcp?{tag}"))
+}
+
+/// Asserts that the one line of the access log with these members says this: code,
+/// details, status, method, server and tool.
+fn assert_logged(envoy: &Envoy, members: &Value, expected: &Value) {
+    let line = envoy.access_with(members);
+    let said = [
+        "code",
+        "details",
+        "mcp_status",
+        "mcp_method",
+        "mcp_server",
+        "mcp_tool",
+    ];
+    assert_eq!(&json!(said.map(|key| &line[key])), expected, "{line}");
 }
 
 #[tokio::test]
@@ -18,32 +37,53 @@ async fn access_logs_tell_what_a_request_was_about() {
         (
             "log-allowed",
             call("1", "get_weather", "{}"),
-            " 200 via_upstream mcp=mcp_ok method=tools/call tool=get_weather ",
+            json!([
+                200,
+                "via_upstream",
+                "mcp_ok",
+                "tools/call",
+                null,
+                "get_weather"
+            ]),
         ),
         (
             "log-denied",
             call("1", "get_forecast", "{}"),
-            " 403 rbac_access_denied_matched_policy[none] mcp=mcp_ok method=tools/call tool=get_forecast ",
+            json!([
+                403,
+                "rbac_access_denied_matched_policy[none]",
+                "mcp_ok",
+                "tools/call",
+                null,
+                "get_forecast"
+            ]),
         ),
         (
             "log-list",
             modern("1", "tools/list"),
-            " 200 via_upstream mcp=mcp_ok method=tools/list tool=- ",
+            json!([200, "via_upstream", "mcp_ok", "tools/list", null, null]),
         ),
         (
             "log-refused",
             Request::post("{"),
-            " 400 mcp_parse_error mcp=mcp_parse_error method=- tool=- ",
+            json!([400, "mcp_parse_error", "mcp_parse_error", null, null, null]),
         ),
         (
             "log-twice",
             Request::post(r#"{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}"#),
-            " 400 mcp_duplicate_keys mcp=mcp_duplicate_keys method=- tool=- ",
+            json!([
+                400,
+                "mcp_duplicate_keys",
+                "mcp_duplicate_keys",
+                null,
+                null,
+                null
+            ]),
         ),
     ] {
         tagged(&request, tag).send(policy.envoy.address).await;
-        let line = policy.envoy.access_logged(&format!("/mcp?{tag} "));
-        assert!(line.contains(expected), "{line}");
+        let members = json!({ "path": format!("/mcp?{tag}") });
+        assert_logged(&policy.envoy, &members, &expected);
     }
 }
 
@@ -52,26 +92,87 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
     let servers = gateway();
     let bootstrap = Bootstrap::gateway(servers.weather.address, servers.calendar.address);
     let envoy = Envoy::start("access_logs", &bootstrap);
-    for (request, expected) in [
+    for (members, request, expected) in [
         (
+            json!({ "mcp_method": "tools/call" }),
             call("1", "weather__get_weather", "{}"),
-            "POST /mcp 200 via_upstream mcp=mcp_ok method=tools/call server=weather tool=get_weather ",
+            json!([
+                200,
+                "via_upstream",
+                "mcp_ok",
+                "tools/call",
+                "weather",
+                "get_weather"
+            ]),
         ),
         (
+            json!({ "mcp_method": "tools/list" }),
             modern("1", "tools/list"),
-            "POST /mcp 200 mcp_ok mcp=mcp_ok method=tools/list server=- tool=- ",
+            json!([200, "mcp_ok", "mcp_ok", "tools/list", null, null]),
         ),
         (
             call("1", "nobody__knows", "{}"),
-            "POST /mcp 200 mcp_unknown mcp=mcp_unknown method=tools/call server=- tool=nobody__knows ",
+            json!([200, "mcp_unknown", "mcp_unknown", "tools/call", null, "nobody__knows"]),
         ),
         (
+            json!({ "path": "/other" }),
             Request::new("GET", "/other"),
-            "GET /other 404 route_not_found mcp=- method=- server=- tool=- ",
+            json!([404, "route_not_found", null, null, null, null]),
         ),
     ] {
         request.send(envoy.address).await;
-        envoy.access_logged(expected);
+        assert_logged(&envoy, &members, &expected);
+    }
+    call("1", "nobody__knows", "{}").send(envoy.address).await;
+    envoy.access_with(
+        &json!({ "code": 200, "details": "mcp_unknown", "mcp_status": "mcp_unknown" }),
+    );
+}
+
+/// Shipped access logs have one line for each request, whatever names it has.
+#[tokio::test]
+async fn no_name_begins_a_line_of_the_access_log() {
+    let policy = policy();
+    let servers = gateway();
+    let gateway = Bootstrap::gateway(servers.weather.address, servers.calendar.address);
+    for (name, bootstrap) in [
+        ("forged_policy", Bootstrap::policy(policy.weather.address)),
+        ("forged_gateway", gateway),
+    ] {
+        let envoy = Envoy::start(name, &bootstrap);
+        let forged = [
+            "\n",
+            "\r\n",
+            "\u{85}",
+            "\u{2028}",
+            "\"}\n{\"code\":200,\"x\":\"",
+        ]
+        .map(|end| format!("weather__x{end}POST /mcp 200 forged"));
+        for tool in &forged {
+            let params = json!({ "name": tool, "arguments": {} }).to_string();
+            legacy("1", "tools/call", &params).send(envoy.address).await;
+            let encoded = format!("=?base64?{}?=", STANDARD.encode(tool));
+            let request = call("1", "x", "{}").with("mcp-name", &encoded);
+            let body = String::from_utf8_lossy(request.sent_body()).into_owned();
+            let body = body.replacen(r#""name":"x""#, &format!(r#""name":{}"#, json!(tool)), 1);
+            request.body(body).send(envoy.address).await;
+        }
+        Request::new("GET", "/last").send(envoy.address).await;
+        envoy.access_logged("/last");
+        let access = envoy.access();
+        assert!(!access.contains('\r'), "{access}");
+        let lines: Vec<&str> = access.lines().collect();
+        assert_eq!(lines.len(), 2 * forged.len() + 1, "{access}");
+        for line in lines {
+            let read: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_eq!(
+                read["mcp_status"].is_string(),
+                read["path"] != "/last",
+                "{line}"
+            );
+        }
+        assert!(access.contains("forged"), "{access}");
     }
 }
 
@@ -79,9 +180,11 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
 async fn metadata_and_filter_state_say_what_the_body_says() {
     let policy = policy();
     let bootstrap = Bootstrap::policy(policy.weather.address).replace_block(
-        r#"inline_string: ""#,
-        "\n",
-        r#"inline_string: "%PATH% method=%DYNAMIC_METADATA(mcp_proxy:method)% params=%DYNAMIC_METADATA(mcp_proxy:params)% name=%DYNAMIC_METADATA(mcp_proxy:params:name)% state=%FILTER_STATE(wasm.mcp.name:PLAIN)% id=%FILTER_STATE(wasm.mcp.id:PLAIN)% version=%FILTER_STATE(wasm.mcp.protocol_version:PLAIN)% mcp=%FILTER_STATE(wasm.mcp:PLAIN)%\n""#,
+        "                json_format:\n",
+        "          # RBAC answers",
+        r#"                text_format_source:
+                  inline_string: "%PATH% method=%DYNAMIC_METADATA(mcp_proxy:method)% params=%DYNAMIC_METADATA(mcp_proxy:params)% name=%DYNAMIC_METADATA(mcp_proxy:params:name)% state=%FILTER_STATE(wasm.mcp.name:PLAIN)% id=%FILTER_STATE(wasm.mcp.id:PLAIN)% version=%FILTER_STATE(wasm.mcp.protocol_version:PLAIN)% mcp=%FILTER_STATE(wasm.mcp:PLAIN)%\n"
+"#,
     );
     let envoy = Envoy::start("visible", &bootstrap);
     for (tag, request, expected) in [

@@ -67,7 +67,9 @@ impl Example {
         let mut all = access(ISSUER, &self.envoy.url(), "");
         let own = claims.as_object().expect("an object");
         all.as_object_mut().expect("an object").extend(own.clone());
-        request.header("authorization", format!("Bearer {}", self.key.sign(&all)))
+        request
+            .with("origin", ORIGIN)
+            .header("authorization", format!("Bearer {}", self.key.sign(&all)))
     }
 
     async fn send(&self, request: Request, claims: &Value) -> Answer {
@@ -94,7 +96,7 @@ fn assert_denied(answer: &Answer, name: &str) {
     );
     assert_eq!(answer.text(), expected);
     assert_eq!(answer.header("www-authenticate"), None);
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
 }
 
 /// Demands the 403 that tells a client to come back with `calendar:write`.
@@ -114,7 +116,7 @@ fn assert_lacks_scope(answer: &Answer, example: &Example) {
         assert_eq!(found[0].1, value, "{field}");
     }
     assert_eq!(others, "");
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
 }
 
 #[tokio::test]
@@ -168,7 +170,7 @@ async fn groups_and_scopes_say_what_a_client_sees_and_calls() {
                 call("1", name, arguments),
                 session.call("1", name, arguments),
             ] {
-                let request = request.header("origin", ORIGIN);
+                let request = request.with("origin", ORIGIN);
                 let answer = example.send(request, &claims).await;
                 if sees(name) {
                     assert_eq!(answer.status, 200, "{claims} {name}: {answer:?}");
@@ -222,7 +224,7 @@ async fn without_a_token_a_client_is_told_where_to_get_one() {
         let (params, _) = bearer(answer.header("www-authenticate").expect("a challenge"));
         let metadata = ("resource_metadata".to_owned(), example.metadata());
         assert!(params.contains(&metadata), "{params:?}");
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
     }
     let document = Request::new("GET", WELL_KNOWN).send(to).await.json();
     assert_eq!(document["resource"], example.envoy.url());

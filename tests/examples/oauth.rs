@@ -25,6 +25,14 @@ const FORECAST: &str = r#"{"city":"Berlin","days":2}"#;
 const SCOPES: &str = "weather:read weather:admin";
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
+/// The web page that envoy/oauth.yaml lets call.
+const ORIGIN: &str = "https://app.example.com";
+
+/// The same request, as a script of this page sends it.
+fn from_page(request: Request) -> Request {
+    request.with("origin", ORIGIN)
+}
+
 /// The example with its server and an authorization server.
 struct Example {
     key: Key,
@@ -93,7 +101,7 @@ impl Example {
         assert_eq!(one("resource_metadata"), metadata, "{field}");
         assert_eq!(one("scope"), SCOPES, "{field}");
         // Browsers may read where to go.
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
         let exposed = answer.header("access-control-expose-headers");
         let exposed = exposed.unwrap_or_default().to_ascii_lowercase();
         assert!(exposed.contains("www-authenticate"), "{exposed}");
@@ -126,7 +134,7 @@ async fn a_client_without_a_token_finds_out_where_to_get_one() {
     let url = example.envoy.url();
     let list = modern("1", "tools/list");
 
-    let answer = send(&url, |path| list.clone().target(path)).await;
+    let answer = send(&url, |path| from_page(list.clone()).target(path)).await;
     let (params, _) = example.challenge(&answer);
     let param = |wanted: &str| {
         let found = params.iter().find(|(name, _)| name == wanted);
@@ -198,19 +206,19 @@ async fn scope_and_tool_decide() {
         (call("1", "get_forecast", FORECAST), [false, false, true]),
         (call("1", "list_cities", "{}"), [false, false, true]),
     ] {
-        example.challenge(&request.send(example.envoy.address).await);
+        example.challenge(&from_page(request.clone()).send(example.envoy.address).await);
         let none = [allowed[0]; 3];
         for (scopes, allowed) in [(tokens, allowed), (also, allowed), (lookalikes, none)] {
             for (scope, allowed) in scopes.into_iter().zip(allowed) {
                 let request = with_token(request.clone(), &example.token(scope));
-                let answer = request.send(example.envoy.address).await;
+                let answer = from_page(request.clone()).send(example.envoy.address).await;
                 assert_eq!(
                     (is_denied(&answer), answer.status),
                     if allowed { (false, 200) } else { (true, 403) },
                     "{scope:?}: {request:?}: {answer:?}"
                 );
                 assert_eq!(answer.header("www-authenticate"), None);
-                assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+                assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
             }
         }
     }
@@ -238,7 +246,7 @@ async fn a_token_that_is_none_for_here_is_challenged() {
         &changed("exp", json!(1)),
     ] {
         let request = with_token(list.clone(), token);
-        example.challenge(&request.send(example.envoy.address).await);
+        example.challenge(&from_page(request.clone()).send(example.envoy.address).await);
     }
     // What jwt_authn itself says of a token for something else: 403, as it stands.
     let other = changed("aud", json!("http://127.0.0.1:10000/other"));
@@ -252,7 +260,7 @@ async fn a_token_that_is_none_for_here_is_challenged() {
 
     // What a client says of its own way here changes nothing.
     let https = list.clone().header("x-forwarded-proto", "https");
-    example.challenge(&https.send(example.envoy.address).await);
+    example.challenge(&from_page(https).send(example.envoy.address).await);
     let answer = with_token(list, &valid).send(example.envoy.address).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -316,7 +324,7 @@ async fn no_other_path_reaches_the_server() {
         "/.well-known/oauth-protected-resource/x",
     ] {
         let request = with_token(call("1", "get_forecast", FORECAST), &token).target(target);
-        let answer = request.send(example.envoy.address).await;
+        let answer = from_page(request.clone()).send(example.envoy.address).await;
         assert!(matches!(answer.status, 403 | 404), "{target}: {answer:?}");
         assert_eq!(answer.header("x-envoy-upstream-service-time"), None);
     }

@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 
 use super::setup;
 
+/// The line of `envoy/gateway.yaml` that says which web pages may call.
+pub(crate) const SHIPPED_CORS: &str =
+    r#"                    cors: { allowOrigins: ["https://app.example.com"] }"#;
+
 /// The text of an Envoy configuration.
 #[derive(Clone)]
 pub(crate) struct Bootstrap(String);

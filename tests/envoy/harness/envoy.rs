@@ -119,6 +119,19 @@ impl Envoy {
         one_line(&self.files.join("access"), text)
     }
 
+    /// The one line of the access log, an object of JSON, with these members, as soon
+    /// as it is there.
+    pub(crate) fn access_with(&self, members: &Value) -> Value {
+        let members = members.as_object().expect("an object");
+        let parsed = |line: &str| serde_json::from_str::<Value>(line).ok();
+        let is_it = |line: &str| {
+            parsed(line).is_some_and(|line| members.iter().all(|(key, value)| line[key] == *value))
+        };
+        let text = format!("{members:?}");
+        let line = one_line_where(&self.files.join("access"), &text, is_it);
+        parsed(&line).expect("JSON")
+    }
+
     /// The lines of the log that no test may cause.
     pub(crate) fn failures(&self) -> Vec<String> {
         let mut log = self.log();
@@ -250,13 +263,19 @@ fn ask(admin: SocketAddr, path: &str) -> Option<(String, String)> {
     Some((head.to_owned(), body.to_owned()))
 }
 
+/// The one line of `file` that contains `text`.
 fn one_line(file: &Path, text: &str) -> String {
+    one_line_where(file, text, |line| line.contains(text))
+}
+
+/// The one line of `file` that `is_it`; `text` tells which.
+fn one_line_where(file: &Path, text: &str, is_it: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + LOGGED_WITHIN;
     loop {
         let log = read(file);
         // A line without its end is still being written.
         let complete = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        let mut lines = complete.lines().filter(|line| line.contains(text));
+        let mut lines = complete.lines().filter(|line| is_it(line));
         if let Some(line) = lines.next() {
             assert_eq!(lines.next(), None, "a second line with {text:?}");
             return line.to_owned();

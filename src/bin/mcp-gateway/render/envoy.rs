@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_servers_of_the_shipped_configuration_make_it_again() {
-        let servers = "servers:\n- { name: weather, url: http://127.0.0.1:9001/mcp }\n- { name: calendar, url: http://127.0.0.1:9002/mcp }\ncors: {}\n";
+        let servers = "servers:\n- { name: weather, url: http://127.0.0.1:9001/mcp }\n- { name: calendar, url: http://127.0.0.1:9002/mcp }\ncors: { allowOrigins: [\"https://app.example.com\"] }\n";
         let mut made = rendered(servers, &options());
         // In the shipped configuration, only the clusters have addresses.
         for server in filter(&mut made)["configuration"]["value"]["servers"]
