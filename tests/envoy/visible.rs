@@ -111,10 +111,6 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
             json!([200, "mcp_ok", "mcp_ok", "tools/list", null, null]),
         ),
         (
-            call("1", "nobody__knows", "{}"),
-            json!([200, "mcp_unknown", "mcp_unknown", "tools/call", null, "nobody__knows"]),
-        ),
-        (
             json!({ "path": "/other" }),
             Request::new("GET", "/other"),
             json!([404, "route_not_found", null, null, null, null]),
@@ -125,7 +121,13 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
     }
     call("1", "nobody__knows", "{}").send(envoy.address).await;
     envoy.access_with(
-        &json!({ "code": 200, "details": "mcp_unknown", "mcp_status": "mcp_unknown" }),
+        &json!({
+            "code": 200,
+            "details": "mcp_unknown",
+            "mcp_status": "mcp_unknown",
+            "mcp_method": "tools/call",
+            "mcp_tool": "nobody__knows",
+        }),
     );
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     loop {
         let error = match parse(&rest) {
             Ok(config) if problems.is_empty() => {
-                return Ok((config, missing_variable(&rest).into_iter().collect()));
+                let warnings = warnings(&rest, &config);
+                return Ok((config, warnings));
             }
             Ok(_) => break,
             Err(error) => error,
@@ -48,6 +49,31 @@ fn parse(config: &Node) -> Result<Config, ConfigError> {
         Err(_) => None,
     };
     Config::parse_with(config.value().to_string().as_bytes(), &variable)
+}
+
+/// What the filter accepts, although it may not do what the user wants.
+fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
+    let said = parsed.warnings.iter();
+    let said = said.map(|warning| Problem::new(config.line, "", warning));
+    let unknown_hosts = config.get("servers").map_or(&[][..], Node::items).iter();
+    let mut warnings: Vec<Problem> = missing_variable(config).into_iter().chain(said).collect();
+    warnings.extend(unknown_hosts.filter_map(unknown_host));
+    warnings
+}
+
+/// A warning if nothing says which host the `server` has: then it gets the name of its
+/// cluster.
+fn unknown_host(server: &Node) -> Option<Problem> {
+    let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
+    if is_disabled || server.get("url").is_some() || server.get("hostname").is_some() {
+        return None;
+    }
+    let cluster = server.text(&["cluster"]).or(server.text(&["name"]))?;
+    let reason = format!(
+        "is missing, and there is no url: the server gets the name of its cluster, {cluster:?}, as the host; servers that check the host answer 421 or 403"
+    );
+    let path = format!("{}.hostname", server.path);
+    Some(Problem::new(server.line, path, reason).fix("hostname: mcp.example.com"))
 }
 
 /// A warning if the variable with the keys of sessions is not set here.
@@ -195,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_a_warning() {
-        let text = "servers:\n- name: a\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
+        let text =
+            "servers:\n- { name: a, hostname: a }\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
         let config = tree::documents(text).unwrap().remove(0);
         let (_, warnings) = check(&config).unwrap();
         assert_eq!(warnings.len(), 1);
@@ -203,5 +230,51 @@ mod tests {
             (warnings[0].line, &*warnings[0].path),
             (4, "session.keysFromEnv")
         );
+    }
+
+    #[test]
+    fn a_server_whose_host_nothing_says_is_a_warning() {
+        let warnings = |server: &str| -> Vec<(usize, String)> {
+            let text = format!("servers:\n- {{ name: z, hostname: z.example }}\n- {server}\n");
+            let config = tree::documents(&text).unwrap().remove(0);
+            let (_, warnings) = check(&config).unwrap();
+            let shown = warnings
+                .into_iter()
+                .map(|it| (it.line, it.path + ": " + &it.reason));
+            shown.collect()
+        };
+        for fine in [
+            "{ name: a, url: 'http://a.example/mcp' }",
+            "{ name: a, hostname: a.example }",
+            "{ name: a, enabled: false }",
+        ] {
+            assert_eq!(warnings(fine), [], "{fine}");
+        }
+        for (server, cluster) in [
+            ("{ name: a }", "a"),
+            (
+                "{ name: a, cluster: 'outbound|80||a.example' }",
+                "outbound|80||a.example",
+            ),
+        ] {
+            let warnings = warnings(server);
+            let [(3, warning)] = warnings.as_slice() else {
+                panic!("{warnings:?}");
+            };
+            assert!(
+                warning.starts_with("servers[1].hostname: is missing"),
+                "{warning}"
+            );
+            assert!(warning.contains(&format!("{cluster:?}")), "{warning}");
+        }
+    }
+
+    #[test]
+    fn what_the_filter_warns_of_is_a_warning() {
+        let text = "servers:\n- { name: a, url: 'http://a.example/mcp', allowCredentialHeaders: true, passthroughHeaders: [authorization] }\n";
+        let config = tree::documents(text).unwrap().remove(0);
+        let (parsed, warnings) = check(&config).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].reason, parsed.warnings[0]);
     }
 }

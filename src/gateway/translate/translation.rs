@@ -212,7 +212,7 @@ impl Translation {
         if self.has_credentials {
             Failure::RefusedCaller(status)
         } else {
-            Failure::Refused
+            Failure::Refused(status)
         }
     }
 

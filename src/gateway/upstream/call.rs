@@ -222,7 +222,7 @@ impl CallResponse {
             Self::Encoded => return Err(Failure::Encoded),
         };
         match status {
-            401 | 403 => return Err(Failure::Refused),
+            401 | 403 => return Err(Failure::Refused(status)),
             503 if is_reset(body) => return Err(Failure::Reset),
             503 => return Err(Failure::Unreachable),
             504 => return Err(Failure::TimedOut),

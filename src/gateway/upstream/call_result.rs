@@ -118,7 +118,7 @@ impl Call {
                 }
                 return (self.undiscovered(failure, status, server, spoken), None);
             }
-            Err(failure) => return (failed(failure, status, server), None),
+            Err(failure) => return (failed(failure, server), None),
         };
         let read = match request {
             UpstreamRequest::Discover => discovered(&result, server, spoken),
@@ -169,7 +169,9 @@ impl Call {
             }
             _ => false,
         };
-        if is_legacy {
+        // 421 says nothing of versions: the server does not know the host.
+        let is_modern = server.protocol == Protocol::Modern;
+        if is_legacy && !(is_modern && status == Some(421)) {
             as_legacy(server)
         } else {
             CallResult::Failed(failure)
@@ -224,10 +226,10 @@ fn discovered(
 }
 
 /// The server failed another request.
-fn failed(failure: Failure, status: Option<u16>, server: &Server) -> CallResult {
+fn failed(failure: Failure, server: &Server) -> CallResult {
     match failure {
-        Failure::Refused if forwarding::passes_credentials(server) => {
-            CallResult::Failed(Failure::RefusedCaller(status.unwrap_or(401)))
+        Failure::Refused(status) if forwarding::passes_credentials(server) => {
+            CallResult::Failed(Failure::RefusedCaller(status))
         }
         Failure::Error { code, .. } if code == "-32601" => CallResult::NoMethod,
         failure => CallResult::Failed(failure),

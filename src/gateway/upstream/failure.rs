@@ -18,8 +18,9 @@ pub enum Failure {
     Unreachable,
     /// The server did not answer within its `timeout`.
     TimedOut,
-    /// The server answered 401 or 403 to a request with the gateway's credentials.
-    Refused,
+    /// The server answered with this HTTP status, 401 or 403, to a request with the
+    /// gateway's credentials.
+    Refused(u16),
     /// The server answered with this HTTP status, 401 or 403, to a request with the
     /// caller's credentials.
     RefusedCaller(u16),
@@ -130,6 +131,8 @@ impl Failure {
         match self {
             Self::Error { code, .. } => format!("answered error {code}"),
             Self::Level(_) => "refused the level".to_owned(),
+            // Some servers answer so where they do not know the host.
+            Self::Refused(403) => format!("{self} (403), or the host of the request: see hostname"),
             other => other.to_string(),
         }
     }
@@ -143,9 +146,12 @@ impl fmt::Display for Failure {
             Self::NoRoute => f.write_str("has no route in Envoy"),
             Self::Unreachable => f.write_str("is unreachable (503)"),
             Self::TimedOut => f.write_str("did not answer in time (504)"),
-            Self::Refused => f.write_str("refused the gateway's credentials"),
+            Self::Refused(_) => f.write_str("refused the gateway's credentials"),
             Self::RefusedCaller(_) => f.write_str("refused the caller's credentials"),
             Self::Encoded => f.write_str("answered in a content-encoding that was not asked for"),
+            Self::Status(421) => f.write_str(
+                "answered HTTP 421: it does not know the host of the request, set hostname",
+            ),
             Self::Status(status) => write!(f, "answered HTTP {status}"),
             Self::TooLong(longest) => write!(f, "answered more than {longest} bytes"),
             Self::TooManyPages(most) => write!(f, "has more than {most} pages"),

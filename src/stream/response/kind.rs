@@ -222,8 +222,8 @@ mod tests {
         for (pairs, failure) in [
             (vec![ok, html], nonsense.clone()),
             (vec![ok], nonsense.clone()),
-            (vec![status("401"), JSON], Failure::Refused),
-            (vec![status("403"), JSON], Failure::Refused),
+            (vec![status("401"), JSON], Failure::Refused(401)),
+            (vec![status("403"), JSON], Failure::Refused(403)),
             (vec![status("404"), html], Failure::Status(404)),
             (vec![status("400"), EVENTS], Failure::Status(400)),
             (vec![status("500"), JSON], Failure::Status(500)),
