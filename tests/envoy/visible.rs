@@ -120,15 +120,13 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
         assert_logged(&envoy, &members, &expected);
     }
     call("1", "nobody__knows", "{}").send(envoy.address).await;
-    envoy.access_with(
-        &json!({
-            "code": 200,
-            "details": "mcp_unknown",
-            "mcp_status": "mcp_unknown",
-            "mcp_method": "tools/call",
-            "mcp_tool": "nobody__knows",
-        }),
-    );
+    envoy.access_with(&json!({
+        "code": 200,
+        "details": "mcp_unknown",
+        "mcp_status": "mcp_unknown",
+        "mcp_method": "tools/call",
+        "mcp_tool": "nobody__knows",
+    }));
 }
 
 /// Shipped access logs have one line for each request, whatever names it has.

@@ -84,7 +84,7 @@ impl Failure {
             | Self::NoRoute
             | Self::Unreachable
             | Self::TimedOut
-            | Self::Refused
+            | Self::Refused(_)
             | Self::Encoded
             | Self::Status(_)
             | Self::TooLong(_)
@@ -111,7 +111,7 @@ impl Failure {
             Self::NoCluster
                 | Self::NoRoute
                 | Self::Unreachable
-                | Self::Refused
+                | Self::Refused(_)
                 | Self::RefusedCaller(_)
         )
     }
