@@ -25,6 +25,8 @@ pub enum Refusal {
     Body(Invalid),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
+    /// `CONNECT`, or a request to change the protocol (RFC 9110 section 7.8).
+    Upgrade,
     /// `content-type` is not JSON in UTF-8, or the body is content-encoded.
     ContentType,
     /// `accept` excludes a media type that a response may have: those it must include.
@@ -124,6 +126,7 @@ impl Refusal {
             Self::Body(Invalid::NotJsonRpc(_)) => (400, INVALID_REQUEST, Status::NotJsonRpc),
             Self::Body(Invalid::DuplicateKey(_)) => (400, INVALID_REQUEST, Status::DuplicateKeys),
             Self::BodyTooLarge(_) => (413, INVALID_REQUEST, Status::BodyTooLarge),
+            Self::Upgrade => (400, INVALID_REQUEST, Status::RejectNoMcp),
             Self::ContentType => (415, INVALID_REQUEST, Status::RejectNoMcp),
             Self::Accept(_) => (406, INVALID_REQUEST, Status::RejectNoMcp),
             Self::HttpMethod(_) => (405, INVALID_REQUEST, Status::RejectNoMcp),
@@ -170,6 +173,7 @@ impl Refusal {
         match self {
             Self::Body(invalid) => invalid.to_string().into(),
             Self::BodyTooLarge(limit) => format!("the body is over {limit} bytes").into(),
+            Self::Upgrade => "this endpoint allows neither CONNECT nor the header upgrade".into(),
             Self::ContentType => {
                 "content-type must be application/json in UTF-8, without content-encoding".into()
             }
@@ -287,6 +291,7 @@ mod tests {
             (Refusal::Body(Invalid::NotJsonRpc("x")), 400, -32600),
             (Refusal::Body(Invalid::DuplicateKey("params")), 400, -32600),
             (Refusal::BodyTooLarge(1), 413, -32600),
+            (Refusal::Upgrade, 400, -32600),
             (Refusal::ContentType, 415, -32600),
             (Refusal::Accept("application/json"), 406, -32600),
             (Refusal::HttpMethod("POST"), 405, -32600),

@@ -59,6 +59,14 @@ pub fn classify(headers: &Headers, has_body: bool, strict: bool) -> Class {
     }
 }
 
+/// Whether the request asks for another protocol or a tunnel (RFC 9110 sections 7.8
+/// and 9.3.6, RFC 8441 section 4). What follows would pass every filter unread.
+pub fn is_upgrade(headers: &Headers) -> bool {
+    headers.get(":method") == Some(b"CONNECT")
+        || headers.get("upgrade").is_some()
+        || headers.get(":protocol").is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,5 +57,6 @@ mod sources;
 #[allow(dead_code, reason = "the tests in tests/examples need more of it")]
 mod token;
 mod twice;
+mod upgrade;
 mod visible;
 mod without_hold;

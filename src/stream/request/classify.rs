@@ -11,6 +11,9 @@ use crate::stream::request::is_strict;
 
 /// The class of a request with these headers.
 pub(in crate::stream) fn classify(config: &Config, headers: &Headers, has_body: bool) -> Class {
+    if is_strict(config) && traffic::is_upgrade(headers) {
+        return Class::Refused(Refusal::Upgrade);
+    }
     if let Some(gateway) = &config.gateway
         && let Some(refusal) = listening::refuse_method(config, gateway, headers)
     {
