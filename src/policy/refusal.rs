@@ -25,6 +25,11 @@ pub enum Refusal {
     Body(Invalid),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
+    /// The body did not start within this many seconds.
+    BodyTimeout(u64),
+    /// No body of a request that waits for it has ever arrived: Envoy does not hold
+    /// requests for this filter.
+    NotHeld,
     /// `CONNECT`, or a request to change the protocol (RFC 9110 section 7.8).
     Upgrade,
     /// `content-type` is not JSON in UTF-8, or the body is content-encoded.
@@ -118,6 +123,9 @@ const FORBIDDEN: i64 = 403;
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
 
+/// What the client and the log are told where Envoy does not hold requests.
+pub const NOT_HELD: &str = "Envoy does not hold requests for this filter: set allow_on_headers_stop_iteration (Envoy 1.36)";
+
 impl Refusal {
     /// HTTP status, JSON-RPC code, and the value of `wasm.mcp.status`.
     fn row(&self) -> (u16, i64, Status) {
@@ -126,6 +134,8 @@ impl Refusal {
             Self::Body(Invalid::NotJsonRpc(_)) => (400, INVALID_REQUEST, Status::NotJsonRpc),
             Self::Body(Invalid::DuplicateKey(_)) => (400, INVALID_REQUEST, Status::DuplicateKeys),
             Self::BodyTooLarge(_) => (413, INVALID_REQUEST, Status::BodyTooLarge),
+            Self::BodyTimeout(_) => (408, INVALID_REQUEST, Status::BodyTimeout),
+            Self::NotHeld => (503, INTERNAL_ERROR, Status::NotHeld),
             Self::Upgrade => (400, INVALID_REQUEST, Status::RejectNoMcp),
             Self::ContentType => (415, INVALID_REQUEST, Status::RejectNoMcp),
             Self::Accept(_) => (406, INVALID_REQUEST, Status::RejectNoMcp),
@@ -173,6 +183,8 @@ impl Refusal {
         match self {
             Self::Body(invalid) => invalid.to_string().into(),
             Self::BodyTooLarge(limit) => format!("the body is over {limit} bytes").into(),
+            Self::BodyTimeout(seconds) => format!("the body did not start within {seconds} s").into(),
+            Self::NotHeld => NOT_HELD.into(),
             Self::Upgrade => "this endpoint allows neither CONNECT nor the header upgrade".into(),
             Self::ContentType => {
                 "content-type must be application/json in UTF-8, without content-encoding".into()
@@ -291,6 +303,8 @@ mod tests {
             (Refusal::Body(Invalid::NotJsonRpc("x")), 400, -32600),
             (Refusal::Body(Invalid::DuplicateKey("params")), 400, -32600),
             (Refusal::BodyTooLarge(1), 413, -32600),
+            (Refusal::BodyTimeout(10), 408, -32600),
+            (Refusal::NotHeld, 503, -32603),
             (Refusal::Upgrade, 400, -32600),
             (Refusal::ContentType, 415, -32600),
             (Refusal::Accept("application/json"), 406, -32600),

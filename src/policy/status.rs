@@ -33,6 +33,10 @@ pub enum Status {
     Session,
     /// `authorization` denies it.
     Denied,
+    /// The body did not start in time.
+    BodyTimeout,
+    /// Envoy does not hold requests for this filter.
+    NotHeld,
 }
 
 impl Status {
@@ -52,6 +56,8 @@ impl Status {
         Self::ServerFailed,
         Self::Session,
         Self::Denied,
+        Self::BodyTimeout,
+        Self::NotHeld,
     ];
 
     /// The value of `wasm.mcp.status`.
@@ -72,6 +78,8 @@ impl Status {
             Self::ServerFailed => "mcp_server_failed",
             Self::Session => "mcp_session",
             Self::Denied => "mcp_denied",
+            Self::BodyTimeout => "mcp_body_timeout",
+            Self::NotHeld => "mcp_not_held",
         }
     }
 }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::endpoint::Endpoint;
 use crate::config::{Config, Gateway};
-use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::StreamId;
+use crate::gateway::worker::{BodyHold, Worker};
 
 /// What a handler may use in either mode.
 pub(in crate::stream) struct StreamContext<'c> {
@@ -25,6 +25,13 @@ pub(in crate::stream) struct GatewayContext<'c> {
 }
 
 impl StreamContext<'_> {
+    /// A part of a request's body arrived, or its end.
+    pub(in crate::stream) fn note_body(&mut self) {
+        if self.config.hold {
+            self.worker.body_hold = BodyHold::Works;
+        }
+    }
+
     /// The context for gateway mode; `None` in policy mode.
     pub(in crate::stream) fn in_gateway(&mut self) -> Option<GatewayContext<'_>> {
         Some(GatewayContext {

@@ -29,6 +29,9 @@ pub enum Event<'a> {
         /// How many bytes of the body the host holds.
         size: usize,
     },
+    /// No byte of the request's body arrived within
+    /// [`BODY_TIMEOUT`](super::BODY_TIMEOUT).
+    BodyTimeout,
     /// The request is complete.
     RequestEnd {
         /// The whole body.
@@ -154,6 +157,7 @@ impl fmt::Debug for Event<'_> {
                 .field("known", known)
                 .finish(),
             Self::RequestBody { size } => f.debug_tuple("RequestBody").field(size).finish(),
+            Self::BodyTimeout => f.write_str("BodyTimeout"),
             Self::RequestEnd { body, trailers } => f
                 .debug_struct("RequestEnd")
                 .field("bytes", &body.len())

@@ -25,6 +25,7 @@ mod request;
 mod response;
 
 pub use event::{Effect, Event, Flow, HostFacts, Step};
+pub use request::body::BODY_TIMEOUT;
 
 use std::fmt;
 use std::rc::Rc;
@@ -35,6 +36,7 @@ use crate::gateway::worker::calls::StreamId;
 use context::StreamContext;
 use endpoint::Endpoint;
 use phase::{Phase, Transition};
+use request::body::BufferedRequest;
 use response::head::{ResponseHead, ResponseSource};
 
 /// One request and its response.
@@ -123,11 +125,14 @@ impl Stream {
                 },
             ) => request::headers::on_headers(cx, headers, known, end),
             (Phase::Buffering(request), Event::RequestBody { size }) => {
+                cx.note_body();
                 request.on_body_part(cx.config, size)
             }
             (Phase::Buffering(request), Event::RequestEnd { body, trailers }) => {
+                cx.note_body();
                 request.on_end(cx, body, trailers)
             }
+            (Phase::Buffering(_), Event::BodyTimeout) => BufferedRequest::on_body_timeout(cx),
             (Phase::Fanout(request), Event::CallDone { id, answer }) => {
                 request.on_call_done(cx, id, answer)
             }
@@ -148,6 +153,11 @@ impl Stream {
     /// Whether the stream waits for the rest of the request's body.
     pub fn is_reading(&self) -> bool {
         matches!(self.phase, Phase::Buffering(_))
+    }
+
+    /// Whether the stream waits for the body while its headers wait.
+    pub fn holds_for_body(&self) -> bool {
+        self.config.hold && self.is_reading()
     }
 
     /// Whether the stream needs the headers of the response.

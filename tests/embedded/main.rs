@@ -9,6 +9,7 @@
 
 mod host;
 mod host_rules;
+mod scenarios_body_wait;
 mod scenarios_joined;
 mod scenarios_longer;
 mod scenarios_policy;

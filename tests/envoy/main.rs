@@ -13,6 +13,7 @@
 mod authorization;
 mod authorization_caller;
 mod authorization_policy;
+mod body_wait;
 mod browsers;
 mod challenges;
 mod clients;

@@ -12,7 +12,11 @@ use super::plugin::Plugin;
 use crate::stream::Flow;
 
 /// A handle on the request.
-pub(super) struct StreamHandle(Rc<RefCell<HttpStream>>);
+pub(super) struct StreamHandle {
+    id: u32,
+    plugin: Rc<Plugin>,
+    stream: Rc<RefCell<HttpStream>>,
+}
 
 impl StreamHandle {
     pub(super) fn new(id: u32, plugin: &Rc<Plugin>) -> Self {
@@ -20,13 +24,17 @@ impl StreamHandle {
         if plugin.config.gateway.is_some() {
             plugin.add_stream(id, &stream);
         }
-        Self(stream)
+        Self {
+            id,
+            plugin: Rc::clone(plugin),
+            stream,
+        }
     }
 
     /// Runs `callback`, and pauses the stream if it is in use: that would be a
     /// callback inside another one of the same stream.
     fn run(&self, callback: impl FnOnce(&mut HttpStream) -> Flow) -> Action {
-        match self.0.try_borrow_mut() {
+        match self.stream.try_borrow_mut() {
             Ok(mut stream) => action(callback(&mut stream)),
             Err(_) => Action::Pause,
         }
@@ -52,7 +60,16 @@ impl Context for StreamHandle {
 
 impl HttpContext for StreamHandle {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        self.run(|stream| stream.request_headers(end))
+        let mut waits_for_body = false;
+        let action = self.run(|stream| {
+            let flow = stream.request_headers(end);
+            waits_for_body = stream.waits_for_body();
+            flow
+        });
+        if waits_for_body {
+            self.plugin.wait_for_body(self.id, &self.stream);
+        }
+        action
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {

@@ -222,7 +222,20 @@ impl HttpStream {
         }
     }
 
+    /// Whether the headers wait for the body, and none of it has arrived.
+    pub(super) fn waits_for_body(&self) -> bool {
+        !self.failed && self.stream.holds_for_body()
+    }
+
+    /// The body did not begin in time.
+    pub(super) fn body_timed_out(&mut self) {
+        if self.waits_for_body() {
+            self.handle(Event::BodyTimeout);
+        }
+    }
+
     pub(super) fn request_body(&mut self, size: usize, end: bool) -> Flow {
+        self.plugin.stop_waiting(self.id);
         if self.failed {
             return Flow::Hold;
         }
@@ -234,6 +247,7 @@ impl HttpStream {
     }
 
     pub(super) fn request_trailers(&mut self) -> Flow {
+        self.plugin.stop_waiting(self.id);
         if self.failed {
             Flow::Hold
         } else if self.stream.is_reading() {
@@ -288,6 +302,7 @@ impl HttpStream {
             // The request is over, so an error has no effect.
             let _ = self.apply(effect);
         }
+        self.plugin.stop_waiting(self.id);
         self.plugin.remove_stream(self.id);
     }
 

@@ -4,6 +4,7 @@
 // The SDK's macro writes the module's entry point, which has no documentation.
 #![allow(missing_docs)]
 
+mod body_wait;
 mod callback_queue;
 mod host;
 mod host_facts;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls::dispatch_http_call;
 use proxy_wasm::types::Status;
 
+use super::body_wait::BodyWaits;
 use super::callback_queue::CallbackQueue;
 use super::host::{self, Buffer, HeaderMap, HostCallError};
 use super::http_stream::HttpStream;
@@ -42,7 +43,19 @@ pub(super) struct Plugin {
     queue: CallbackQueue,
     /// The streams whose bodies wait for [`write_bodies`](Self::write_bodies).
     bodies: RefCell<Vec<u32>>,
+    /// The requests that wait for their bodies.
+    body_waits: BodyWaits,
+    /// How often the host calls [`on_tick`](Self::on_tick), in milliseconds; 0 means
+    /// never.
+    tick_period: Cell<u32>,
 }
+
+/// How often idle sessions are ended, in milliseconds.
+const TIDY_PERIOD: u32 = 30_000;
+
+/// How often the requests that wait for their bodies are looked after, in
+/// milliseconds.
+const BODY_WAIT_PERIOD: u32 = 1_000;
 
 /// What [`Plugin::send`] hands to the root context, and what it gets back.
 #[derive(Default)]
@@ -74,6 +87,8 @@ impl Plugin {
             is_in_root_callback: Cell::new(false),
             queue: CallbackQueue::default(),
             bodies: RefCell::default(),
+            body_waits: BodyWaits::default(),
+            tick_period: Cell::default(),
         }
     }
 
@@ -171,7 +186,7 @@ impl Plugin {
         self.is_in_root_callback.get()
     }
 
-    /// Has the body of `stream` [written](Self::write_bodies) soon.
+    /// Has the body of `stream` written in [`write_bodies`](Self::write_bodies).
     pub(super) fn write_body_later(&self, stream: u32) -> Result<(), HostCallError> {
         self.queue.schedule()?;
         self.bodies.borrow_mut().push(stream);
@@ -203,9 +218,62 @@ impl Plugin {
         Some(())
     }
 
+    /// The headers of `stream` wait for the first byte of its body.
+    pub(super) fn wait_for_body(&self, id: u32, stream: &Rc<RefCell<HttpStream>>) {
+        if let Ok(worker) = self.worker.try_borrow() {
+            self.body_waits.add(id, stream, worker.now());
+            self.set_tick_period(BODY_WAIT_PERIOD);
+        }
+    }
+
+    /// The body of the stream `id` has begun, or the stream is over.
+    pub(super) fn stop_waiting(&self, id: u32) {
+        self.body_waits.remove(id);
+    }
+
+    /// The host's timer. Runs in the root context.
+    pub(super) fn on_tick(&self) {
+        self.refuse_late_bodies();
+        if self.body_waits.is_empty() {
+            self.start_ticks();
+        }
+        self.tidy();
+    }
+
+    /// Sets the timer to what is needed while no request waits for its body.
+    pub(super) fn start_ticks(&self) {
+        // Without the timer, idle sessions end with the next request.
+        let has_sessions = self.config.gateway.is_some();
+        self.set_tick_period(if has_sessions { TIDY_PERIOD } else { 0 });
+    }
+
+    fn set_tick_period(&self, period: u32) {
+        if self.tick_period.replace(period) != period {
+            let _ = host::set_tick_period(period);
+        }
+    }
+
+    /// Refuses the requests whose bodies did not begin in time.
+    fn refuse_late_bodies(&self) {
+        let due = match self.worker.try_borrow() {
+            Ok(worker) => self.body_waits.take_due(worker.now()),
+            Err(_) => Vec::new(),
+        };
+        self.is_in_root_callback.set(true);
+        for (id, stream) in due {
+            if host::set_effective_context(id).is_ok()
+                && let Ok(mut stream) = stream.try_borrow_mut()
+            {
+                stream.body_timed_out();
+            }
+        }
+        let _ = host::set_effective_context(self.root);
+        self.is_in_root_callback.set(false);
+    }
+
     /// Ends the gateway's own sessions with servers that are idle. Runs in the root
     /// context.
-    pub(super) fn tidy(&self) {
+    fn tidy(&self) {
         if let (Ok(mut worker), Some(gateway)) =
             (self.worker.try_borrow_mut(), &self.config.gateway)
         {

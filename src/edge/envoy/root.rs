@@ -39,9 +39,6 @@ impl Root {
     }
 }
 
-/// How often idle sessions are ended, in milliseconds.
-const TICK: u32 = 30_000;
-
 const OWN_KEY: &str = "session.keys is not set: this process uses a random key; sessions of legacy clients end with this process, and other replicas do not know them";
 
 /// Envoy's `DeclarePropertyArguments`.
@@ -92,13 +89,11 @@ impl RootContext for Root {
                     }
                 }
                 let metrics = define_metrics(&config);
-                if config.gateway.is_some() {
-                    // Without it, idle sessions end with the next request.
-                    let _ = host::set_tick_period(TICK);
-                }
                 let worker = Rc::clone(&self.worker);
                 let host = (metrics, expressions);
-                self.plugin = Some(Rc::new(Plugin::new(self.id, config, host, worker)));
+                let plugin = Plugin::new(self.id, config, host, worker);
+                plugin.start_ticks();
+                self.plugin = Some(Rc::new(plugin));
                 true
             }
             Err(error) => {
@@ -110,7 +105,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.tidy();
+            plugin.on_tick();
         }
     }
 

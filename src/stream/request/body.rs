@@ -1,8 +1,10 @@
 //! A request whose body is read.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::{AttributeSource, Config};
+use crate::gateway::worker::BodyHold;
 use crate::http::{Headers, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::{Invalid, Message, json};
@@ -10,6 +12,7 @@ use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
 use crate::policy::export::Export;
+use crate::policy::refusal::NOT_HELD;
 use crate::stream::context::StreamContext;
 use crate::stream::effects::{count_message, export};
 use crate::stream::event::{Effect, HostFacts};
@@ -18,6 +21,10 @@ use crate::stream::phase::{Phase, Transition};
 use crate::stream::request::classify::trusts_headers;
 use crate::stream::request::refused::refuse_message;
 use crate::stream::request::{authorization, era_of, is_strict, policy};
+
+/// How long a request whose headers wait may take to send the first byte of its
+/// body. Where Envoy does not hold requests, no byte ever arrives.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is known of a request while its body arrives.
 pub(in crate::stream) struct BufferedRequest {
@@ -159,6 +166,23 @@ impl BufferedRequest {
             let era = era_of(config, &message, &request.headers).ok();
             refuse_message(config, &refusal, (&message, &request.headers), era, None)
         })
+    }
+
+    /// No byte of the body arrived within [`BODY_TIMEOUT`].
+    pub(in crate::stream) fn on_body_timeout(cx: &mut StreamContext<'_>) -> Transition {
+        match cx.worker.body_hold {
+            BodyHold::Works => {
+                let refusal = Refusal::BodyTimeout(BODY_TIMEOUT.as_secs());
+                Transition::refuse(cx.config, &refusal, None)
+            }
+            BodyHold::Unknown | BodyHold::Reported => {
+                let is_first = cx.worker.body_hold == BodyHold::Unknown;
+                cx.worker.body_hold = BodyHold::Reported;
+                let line = || Effect::Log(log::Level::Error, NOT_HELD.to_owned());
+                Transition::refuse(cx.config, &Refusal::NotHeld, None)
+                    .after(is_first.then(line).into_iter().collect())
+            }
+        }
     }
 
     /// Handles a body that is not a message. Where only MCP may pass it is refused;
