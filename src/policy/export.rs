@@ -118,8 +118,10 @@ impl Export {
     /// The export of a message that was understood.
     ///
     /// # Errors
-    /// A value is longer than [`LONGEST`].
+    /// A value is longer than [`LONGEST`]; also where `storage` leaves it out, so that
+    /// the same messages are refused in every mode.
     pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
+        check_lengths(attributes)?;
         let mut export = Self {
             state: Vec::with_capacity(STATE.len()),
             headers: Vec::with_capacity(HEADERS.len()),
@@ -215,6 +217,22 @@ fn texts<'t>(
     ];
     let method = ("mcp.method", attributes.method.as_ref(), "method");
     std::iter::once(method).chain(rest.into_iter().flatten())
+}
+
+/// # Errors
+/// An attribute is longer than [`LONGEST`].
+fn check_lengths(attributes: &Attributes<'_>) -> Result<(), Refusal> {
+    let values = [
+        ("method", Some(&*attributes.method)),
+        ("name", attributes.name.as_deref()),
+        ("id", attributes.id),
+        ("protocol version", attributes.protocol_version.as_deref()),
+    ];
+    let is_long = |value: Option<&str>| value.is_some_and(|value| value.len() > LONGEST);
+    match values.into_iter().find(|(_, value)| is_long(*value)) {
+        Some((what, _)) => Err(Refusal::TooLong(what, LONGEST)),
+        None => Ok(()),
+    }
 }
 
 /// The key of filter state, the header, and the noun for an error message.

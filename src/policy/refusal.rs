@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::Status;
+use super::export::LONGEST;
 use crate::http::{Reply, challenge};
 use crate::mcp::json::object::push_object;
 use crate::mcp::json::push_strings;
@@ -123,6 +124,9 @@ const FORBIDDEN: i64 = 403;
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
 
+/// The longest text of a client in an error message, in characters.
+const LONGEST_EXCERPT: usize = 256;
+
 /// What the client and the log are told where Envoy does not hold requests.
 pub const NOT_HELD: &str = "Envoy does not hold requests for this filter: set allow_on_headers_stop_iteration (Envoy 1.36)";
 
@@ -197,7 +201,8 @@ impl Refusal {
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),
             Self::Version(requested) => format!(
-                "protocol version {requested} is not supported, use {} with params._meta",
+                "protocol version {} is not supported, use {} with params._meta",
+                excerpt(requested),
                 version::MODERN.join(", ")
             )
             .into(),
@@ -207,6 +212,7 @@ impl Refusal {
             }
             Self::SessionUnknown => "Session not found: initialize again".into(),
             Self::SessionVersion(claimed, own) => {
+                let claimed = excerpt(claimed);
                 format!("MCP-Protocol-Version {claimed} is not the session's: send {own}").into()
             }
             Self::UnknownEvent => "Last-Event-ID names no event of this session".into(),
@@ -232,16 +238,18 @@ impl Refusal {
             Self::NotFinite(what) => {
                 format!("{what} must have no number beyond the range of a double").into()
             }
-            Self::UnknownMethod { method, .. } => format!("Method not found: {method}").into(),
-            Self::UnknownName(kind, name) => format!("Unknown {}: {name}", kind.noun()).into(),
+            Self::UnknownMethod { method, .. } => format!("Method not found: {}", excerpt(method)).into(),
+            Self::UnknownName(kind, name) => {
+                format!("Unknown {}: {}", kind.noun(), excerpt(name)).into()
+            }
             Self::UnknownTask => "Task not found: the id is wrong, expired or another caller's".into(),
             Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
-            Self::Denied { what, scopes: None } => format!("Denied: {what}").into(),
+            Self::Denied { what, scopes: None } => format!("Denied: {}", excerpt(what)).into(),
             Self::Denied {
                 what,
                 scopes: Some(scopes),
-            } => format!("Denied: {what} needs the scopes {}", scopes.join(" ")).into(),
+            } => format!("Denied: {} needs the scopes {}", excerpt(what), scopes.join(" ")).into(),
             Self::Level(sentences) | Self::Servers(sentences) | Self::CallerRefused(_, sentences) => sentences.join("; ").into(),
             Self::ServerTimeout(sentence) => sentence.clone().into(),
         }
@@ -253,9 +261,10 @@ impl Refusal {
         match self {
             Self::Version(requested) => push_object(&mut data, |data| {
                 push_strings(data.member("supported"), version::MODERN);
-                data.string("requested", requested);
+                data.string("requested", &excerpt(requested));
             }),
-            Self::UnknownName(ListKind::Resources, uri) => {
+            // A part of it would be the URI of another resource.
+            Self::UnknownName(ListKind::Resources, uri) if uri.len() <= LONGEST => {
                 push_object(&mut data, |data| data.string("uri", uri));
             }
             _ => return None,
@@ -277,6 +286,16 @@ impl Refusal {
             _ => reply,
         }
     }
+}
+
+/// `text` of a client as an error message shows it: without its end where it is long,
+/// since the client decides how long it is.
+fn excerpt(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_EXCERPT {
+        return text.into();
+    }
+    let start: String = text.chars().take(LONGEST_EXCERPT).collect();
+    format!("{start}…").into()
 }
 
 /// A 401 with a JSON-RPC error, in place of the 401 of another filter that has no
@@ -416,6 +435,40 @@ mod tests {
         let reply = Refusal::UnknownName(ListKind::Tools, "\"}\u{0}\n<script>".into()).reply(None);
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body["error"]["message"], "Unknown tool: \"}\u{0}\n<script>");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_client_sent_comes_back_at_a_bounded_length() {
+        for sent in ["x".repeat(1 << 20), "\u{0}ä".repeat(1 << 19)] {
+            for refusal in [
+                Refusal::Version(sent.clone()),
+                Refusal::SessionVersion(sent.clone(), "2025-11-25"),
+                Refusal::UnknownMethod {
+                    method: sent.clone(),
+                    modern: true,
+                },
+                Refusal::UnknownName(ListKind::Tools, sent.clone()),
+                Refusal::UnknownName(ListKind::Resources, sent.clone()),
+                Refusal::Denied {
+                    what: sent.clone(),
+                    scopes: None,
+                },
+                Refusal::Denied {
+                    what: sent.clone(),
+                    scopes: Some(vec!["a".into()]),
+                },
+            ] {
+                let body = refusal.reply(None).body;
+                assert!(body.len() < 4096, "{} bytes", body.len());
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let message = body["error"]["message"].as_str().unwrap();
+                let start: String = sent.chars().take(LONGEST_EXCERPT).collect();
+                assert!(
+                    message.contains(&start) && message.contains('…'),
+                    "{message}"
+                );
+            }
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -11,7 +11,7 @@ use crate::mcp::{Invalid, Message, json};
 use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
-use crate::policy::export::Export;
+use crate::policy::export::{Export, LONGEST};
 use crate::policy::refusal::NOT_HELD;
 use crate::stream::context::StreamContext;
 use crate::stream::effects::{count_message, export};
@@ -152,9 +152,15 @@ impl BufferedRequest {
         let message = match parse(config, body) {
             Ok(message) => message,
             Err(error) => {
-                return request.refuse_unread(config, &Refusal::Body(error.why), error.id);
+                let id = error.id.filter(|id| is_bounded(id));
+                return request.refuse_unread(config, &Refusal::Body(error.why), id);
             }
         };
+        if !message.id().is_none_or(is_bounded) {
+            // The error has no id: what goes back to the client is bounded, too.
+            let refusal = Refusal::TooLong("id", LONGEST);
+            return Transition::refuse(config, &refusal, None);
+        }
         if let Some(endpoint) = cx.endpoint {
             endpoint.set_request_id(message.id());
         }
@@ -208,6 +214,11 @@ fn export_claim(config: &Config, claim: &Claim) -> Result<Vec<Effect>, Refusal> 
     let mut effects = policy::export_attributes(config, &attributes, true)?;
     effects.extend(count_message(config, &attributes));
     Ok(effects)
+}
+
+/// Whether an id can be exported, and returned to the client.
+fn is_bounded(id: &str) -> bool {
+    id.len() <= LONGEST
 }
 
 /// Reads the body. With `rejectDuplicateKeys` no object in it, at any depth, may
