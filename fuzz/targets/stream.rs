@@ -240,6 +240,7 @@ fuzz_target!(|run: Run<'_>| {
         body: &body,
         calls: BTreeMap::new(),
         held: false,
+        answer_held: false,
         replied: false,
     };
     let headers = run.headers(&body, &session);
@@ -395,6 +396,7 @@ struct Watch<'a> {
     /// The calls under way, and their messages.
     calls: BTreeMap<u64, Rc<Call>>,
     held: bool,
+    answer_held: bool,
     replied: bool,
 }
 
@@ -513,22 +515,30 @@ impl Watch<'_> {
             Details::Router => "upstream_reset_before_response_started{x}",
             Details::Filter => "rbac_access_denied_matched_policy[none]",
         };
-        let mut replied = self.answer_step(Event::ResponseHeaders {
-            headers,
-            end: parts.is_empty(),
-            details: Some(details.to_owned()),
-        });
+        let mut replied = self.answer_step(
+            Event::ResponseHeaders {
+                headers,
+                end: parts.is_empty(),
+                details: Some(details.to_owned()),
+            },
+            None,
+        );
+        // What waits in Envoy's buffer.
+        let mut waiting = None;
         for (at, part) in parts.iter().enumerate() {
             if replied || !self.stream.reads_answer() {
                 return;
             }
             let end = at + 1 == parts.len();
-            replied = self.answer_step(Event::ResponseBody { part, end });
+            let buffered = waiting.map(|size: usize| size + part.len());
+            replied = self.answer_step(Event::ResponseBody { part, end }, buffered);
+            waiting = self.answer_held.then(|| buffered.unwrap_or(part.len()));
         }
     }
 
-    /// Takes what happens to the answer; gives whether it was replaced.
-    fn answer_step(&mut self, event: Event<'_>) -> bool {
+    /// Takes what happens to the answer; gives whether it was replaced. `buffered`:
+    /// how much is in Envoy's buffer, if the part is in it.
+    fn answer_step(&mut self, event: Event<'_>, buffered: Option<usize>) -> bool {
         let at_end = matches!(
             event,
             Event::ResponseHeaders { end: true, .. } | Event::ResponseBody { end: true, .. }
@@ -543,10 +553,13 @@ impl Watch<'_> {
                 Effect::SetResponseHeader(_, value) | Effect::AddResponseHeader(_, value) => {
                     carried(value);
                 }
-                Effect::ReplaceResponseBody(_) => assert!(at_body),
+                Effect::ReplaceResponseBody(body) => {
+                    assert!(at_body);
+                    assert!(buffered.is_none_or(|size| body.len() <= size));
+                }
                 Effect::Reply(reply) => {
                     replied = true;
-                    assert!(at_end && !at_body);
+                    assert!(buffered.is_some() || at_end && !at_body);
                     reply.headers.iter().for_each(|(_, value)| carried(value));
                 }
                 Effect::Log(_, line) => assert!(!line.contains(char::is_control), "{line:?}"),
@@ -558,6 +571,7 @@ impl Watch<'_> {
         // An answer that is held is replaced, or goes on when it is whole.
         assert!(!at_end || replied || step.flow == Flow::Continue);
         assert!(!replied || step.flow == Flow::Hold);
+        self.answer_held = step.flow == Flow::Hold;
         replied
     }
 

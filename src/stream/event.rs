@@ -105,8 +105,13 @@ pub enum Effect {
     SetResponseHeader(&'static str, String),
     /// Add a field to the response.
     AddResponseHeader(&'static str, String),
-    /// Replace the part of the response's body that has just arrived.
+    /// Replace the part of the response's body that has just arrived, and what waits
+    /// in Envoy's buffer before it. If something waits there, it is not longer than
+    /// that. The step does not hold.
     ReplaceResponseBody(Vec<u8>),
+    /// End the stream without its regular end, which the client sees. It is the last
+    /// effect of a step that holds.
+    ResetStream,
     /// Add to a counter, or record in a histogram.
     Count(Metric, u64),
     /// Write a line to Envoy's log.
@@ -208,6 +213,7 @@ impl fmt::Debug for Effect {
             Self::SetResponseHeader(name, _) => write!(f, "SetResponseHeader({name})"),
             Self::AddResponseHeader(name, _) => write!(f, "AddResponseHeader({name})"),
             Self::ReplaceResponseBody(body) => write!(f, "ReplaceResponseBody({})", body.len()),
+            Self::ResetStream => f.write_str("ResetStream"),
             Self::Count(metric, value) => write!(f, "Count({metric:?}, {value})"),
             Self::Log(level, line) => write!(f, "Log({level}, {line:?})"),
         }

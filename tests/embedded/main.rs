@@ -17,4 +17,5 @@ mod scenarios_routed;
 mod scenarios_servers;
 mod scenarios_sessions;
 mod scenarios_shared;
+mod scenarios_trailers;
 mod size;

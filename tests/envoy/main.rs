@@ -53,10 +53,12 @@ mod session_replicas;
 mod session_servers;
 mod session_streams;
 mod sessions;
+mod small_buffers;
 mod sources;
 #[path = "../examples/token.rs"]
 #[allow(dead_code, reason = "the tests in tests/examples need more of it")]
 mod token;
+mod trailers;
 mod twice;
 mod upgrade;
 mod visible;

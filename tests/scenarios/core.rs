@@ -57,6 +57,9 @@ impl format::Driver for Core {
             replied: false,
             answering: false,
             is_over: false,
+            answer_flow: Flow::Continue,
+            answered_again: false,
+            buffered: None,
             part: Vec::new(),
             seen: Seen::default(),
         };
@@ -123,7 +126,12 @@ struct Driver<'a> {
     replied: bool,
     answering: bool,
     is_over: bool,
-    /// The part of the answer's body that is on its way.
+    answer_flow: Flow,
+    /// Another answer has taken the place of the one on its way.
+    answered_again: bool,
+    /// How much of the answer's body waits in Envoy's buffer.
+    buffered: Option<usize>,
+    /// What waits there, and the part that is on its way.
     part: Vec<u8>,
     seen: Seen,
 }
@@ -284,9 +292,15 @@ impl Driver<'_> {
         };
         let mut sent = Vec::new();
         for (part, end) in parts {
-            self.part = part.to_vec();
+            self.part.extend_from_slice(part);
             self.step(Event::ResponseBody { part, end });
-            sent.append(&mut self.part);
+            self.buffered = (self.answer_flow == Flow::Hold).then_some(self.part.len());
+            if self.answered_again {
+                return;
+            }
+            if self.answer_flow == Flow::Continue {
+                sent.append(&mut self.part);
+            }
         }
         self.answer.body = String::from_utf8(sent).expect("text");
     }
@@ -304,6 +318,8 @@ impl Driver<'_> {
         let step = self.stream.on(event, &mut self.gateway.worker);
         if of_request {
             self.flow = step.flow;
+        } else {
+            self.answer_flow = step.flow;
         }
         for effect in step.effects {
             assert!(
@@ -335,8 +351,16 @@ impl Driver<'_> {
             Effect::ReplaceRequestBody(body) => {
                 self.request.body = String::from_utf8(body).expect("text")
             }
-            Effect::ReplaceResponseBody(body) => self.part = body,
-            Effect::RemoveRequestTrailers => panic!("no scenario has trailers"),
+            Effect::ReplaceResponseBody(body) => {
+                assert!(
+                    self.buffered.is_none() || body.len() <= self.part.len(),
+                    "what waits in Envoy's buffer grows"
+                );
+                self.part = body;
+            }
+            Effect::RemoveRequestTrailers | Effect::ResetStream => {
+                panic!("no scenario has trailers")
+            }
             Effect::SetState(key, value) => {
                 self.seen.state.insert(
                     format!("wasm.{key}"),
@@ -384,6 +408,7 @@ impl Driver<'_> {
                 // Once an answer is on its way another goes straight out.
                 if self.answering {
                     self.answer = answer;
+                    self.answered_again = true;
                 } else {
                     self.replied = true;
                     self.respond(answer, false);

@@ -101,6 +101,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -222,6 +223,15 @@ pub(super) fn clear(map: HeaderMap) -> Result<(), HostCallError> {
 
 /// The first `size` bytes of a buffer.
 pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostCallError> {
+    buffer_from(buffer, 0, size)
+}
+
+/// `size` bytes of a buffer, from `start` on.
+pub(super) fn buffer_from(
+    buffer: Buffer,
+    start: usize,
+    size: usize,
+) -> Result<Vec<u8>, HostCallError> {
     if size == 0 {
         return Ok(Vec::new());
     }
@@ -230,7 +240,7 @@ pub(super) fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostCallErr
     unsafe {
         ok(proxy_get_buffer_bytes(
             buffer.number(),
-            0,
+            start,
             size,
             &raw mut data,
             &raw mut returned,
@@ -290,6 +300,13 @@ pub(super) fn set_filter_state(key: &str, value: &[u8]) -> Result<(), HostCallEr
 pub(super) fn resume_request() -> Result<(), HostCallError> {
     // SAFETY: no pointers; 0 is the request.
     ok(unsafe { proxy_continue_stream(0) })
+}
+
+/// Resets the stream. Envoy ends its process if this is called in a callback of the
+/// stream itself.
+pub(super) fn reset_stream() -> Result<(), HostCallError> {
+    // SAFETY: no pointers; 1 is the response.
+    ok(unsafe { proxy_close_stream(1) })
 }
 
 /// Sends a local response to the client. Envoy shows `details` as

@@ -22,13 +22,15 @@ pub(super) struct HttpStream {
     /// How much of the request body has arrived, in bytes.
     body_size: usize,
     longer: LongerBody,
+    /// How much of the response's body waits in Envoy's buffer, in bytes.
+    response_waits: usize,
     /// A host call that policy depends on failed: the request goes no further.
     failed: bool,
 }
 
 /// A new request body that is longer than the one that arrived, for a request that
 /// waits for a callout. Envoy enters the VM again if such a body exceeds its buffer
-/// limit, so it is [written](Plugin::write_bodies) when nothing else runs.
+/// limit, so it is [written](Plugin::work_later) when nothing else runs.
 #[derive(Debug, Default)]
 enum LongerBody {
     /// There is none, or the request has a response.
@@ -48,6 +50,7 @@ impl HttpStream {
             plugin,
             body_size: 0,
             longer: LongerBody::None,
+            response_waits: 0,
             failed: false,
         }
     }
@@ -158,6 +161,7 @@ impl HttpStream {
                 let _ = host::add_header(HeaderMap::Response, name, &value);
             }
             Effect::ReplaceResponseBody(body) => host::replace(Buffer::ResponseBody, &body)?,
+            Effect::ResetStream => self.plugin.reset_later(self.id)?,
             Effect::Count(Metric(at), value) => {
                 // A request goes on even if it cannot be counted.
                 let _ = match self.plugin.metrics.get(at) {
@@ -278,10 +282,17 @@ impl HttpStream {
         if self.failed || !self.stream.reads_answer() {
             return Flow::Continue;
         }
-        match host::buffer(Buffer::ResponseBody, size) {
+        // The callback is about all that Envoy holds, and the event about what is new.
+        let waited = std::mem::take(&mut self.response_waits);
+        let new = size.saturating_sub(waited);
+        let flow = match host::buffer_from(Buffer::ResponseBody, waited, new) {
             Ok(part) => self.handle(Event::ResponseBody { part: &part, end }),
             Err(error) => self.fail(error),
+        };
+        if flow == Flow::Hold {
+            self.response_waits = size;
         }
+        flow
     }
 
     pub(super) fn response_trailers(&mut self) -> Flow {

@@ -41,8 +41,10 @@ pub(super) struct Plugin {
     /// A callback of the root context is running.
     is_in_root_callback: Cell<bool>,
     queue: CallbackQueue,
-    /// The streams whose bodies wait for [`write_bodies`](Self::write_bodies).
+    /// The streams whose bodies wait for [`work_later`](Self::work_later).
     bodies: RefCell<Vec<u32>>,
+    /// The streams that are reset there.
+    resets: RefCell<Vec<u32>>,
     /// The requests that wait for their bodies.
     body_waits: BodyWaits,
     /// How often the host calls [`on_tick`](Self::on_tick), in milliseconds; 0 means
@@ -87,6 +89,7 @@ impl Plugin {
             is_in_root_callback: Cell::new(false),
             queue: CallbackQueue::default(),
             bodies: RefCell::default(),
+            resets: RefCell::default(),
             body_waits: BodyWaits::default(),
             tick_period: Cell::default(),
         }
@@ -186,20 +189,33 @@ impl Plugin {
         self.is_in_root_callback.get()
     }
 
-    /// Has the body of `stream` written in [`write_bodies`](Self::write_bodies).
+    /// Has the body of `stream` written in [`work_later`](Self::work_later).
     pub(super) fn write_body_later(&self, stream: u32) -> Result<(), HostCallError> {
         self.queue.schedule()?;
         self.bodies.borrow_mut().push(stream);
         Ok(())
     }
 
-    /// Writes the bodies that wait. Runs in the root context, from Envoy's event
-    /// loop.
-    pub(super) fn write_bodies(&self) {
+    /// Has `stream` reset in [`work_later`](Self::work_later).
+    pub(super) fn reset_later(&self, stream: u32) -> Result<(), HostCallError> {
+        self.queue.schedule()?;
+        self.resets.borrow_mut().push(stream);
+        Ok(())
+    }
+
+    /// Does what cannot be done in a callback of a stream: writes the bodies that
+    /// wait, and resets streams. Runs in the root context, from Envoy's event loop.
+    pub(super) fn work_later(&self) {
         self.queue.dequeue();
         self.is_in_root_callback.set(true);
         for stream in self.bodies.take() {
             self.write_body(stream);
+        }
+        for stream in self.resets.take() {
+            // Without a context the stream is over already.
+            if host::set_effective_context(stream).is_ok() {
+                let _ = host::reset_stream();
+            }
         }
         let _ = host::set_effective_context(self.root);
         self.is_in_root_callback.set(false);

@@ -112,7 +112,7 @@ impl RootContext for Root {
     fn on_queue_ready(&mut self, queue: u32) {
         match &self.plugin {
             Some(plugin) if queue == host::CALL_ROOT => plugin.send_callout(),
-            Some(plugin) => plugin.write_bodies(),
+            Some(plugin) => plugin.work_later(),
             None => {}
         }
     }

@@ -3,6 +3,7 @@
 //! for byte.
 
 pub mod edit;
+pub mod end;
 mod member_names;
 pub mod object;
 mod reader;

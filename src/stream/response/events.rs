@@ -10,6 +10,9 @@ use crate::stream::context::StreamContext;
 use crate::stream::event::{Effect, Step};
 use crate::stream::response::routed::{ResponseBody, RoutedRequest};
 
+/// The stream ended, and the client can not resume it.
+pub(super) const NO_ANSWER: Failure = Failure::Nonsense("a stream that ended without an answer");
+
 const NOT_A_MESSAGE: Failure = Failure::Nonsense("an event that is no message");
 
 /// A stream of events that has arrived in part.
@@ -71,20 +74,18 @@ impl RoutedRequest {
             ..
         } = translated;
         events.is_resumable = is_resumable;
+        self.is_answered = is_answered;
         let failure = match pushed {
             _ if failure.is_some() => failure,
             Err(_) => Some(Failure::TooLong(cx.config.max_response_bytes)),
             // The client can resume the stream, and get the response then.
-            Ok(()) if end && !is_answered && !is_resumable => {
-                Some(Failure::Nonsense("a stream that ended without an answer"))
-            }
+            Ok(()) if end && self.lacks_answer(&events) => Some(NO_ANSWER),
             Ok(()) => None,
         };
-        self.is_answered = is_answered;
         self.notify_server(cx, for_server);
         let mut effects = Vec::new();
         if let Some(failure) = failure {
-            self.body = ResponseBody::Replaced(Vec::new());
+            self.body = ResponseBody::Replaced;
             let reply = self.report_failure(cx, &failure, &mut effects);
             // A request gets one response.
             if !std::mem::replace(&mut self.is_answered, true) {
@@ -97,6 +98,12 @@ impl RoutedRequest {
         }
         effects.push(Effect::ReplaceResponseBody(out));
         Step::pass(effects)
+    }
+
+    /// Whether a stream that ends here leaves the client without a response. A client
+    /// that can resume the stream gets it then.
+    pub(super) fn lacks_answer(&self, events: &EventStream) -> bool {
+        !self.is_answered && !events.is_resumable
     }
 
     /// Sends messages to the server in the gateway's own session.

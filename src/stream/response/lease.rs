@@ -5,7 +5,7 @@ use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
 use crate::stream::context::StreamContext;
-use crate::stream::response::routed::{ResponseBody, RoutedRequest};
+use crate::stream::response::routed::RoutedRequest;
 
 impl RoutedRequest {
     /// The server failed. The session may be the reason: then it is not used again, or
@@ -31,7 +31,7 @@ impl RoutedRequest {
         let Some((gateway, server)) = self.gateway_server(cx) else {
             return;
         };
-        let is_replaced = matches!(self.body, ResponseBody::Replaced(_));
+        let is_replaced = self.body.is_replaced();
         let released = self.translation.release(self.is_answered || is_replaced);
         let Some((lease, cancellation)) = released else {
             return;

@@ -4,40 +4,112 @@
 use crate::gateway::translate::translated::Translated;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::Reply;
+use crate::mcp::json::end::EndFinder;
 use crate::policy::Status;
 use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
 use crate::stream::effects::export;
 use crate::stream::event::{Effect, Flow, Step};
-use crate::stream::response::head::apply;
+use crate::stream::response::head::{ResponseHead, apply};
 use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers};
 
-/// The headers wait for a message of at most this many bytes, so that an error can
-/// still get another status.
-///
-/// What a filter writes into a response whose headers wait goes into Envoy's
-/// buffer. When that buffer is full (`per_connection_buffer_limit_bytes`), Envoy
-/// answers in the middle of the host call and enters the VM again, which ends the
-/// stream. So a body written there must not be longer than this either.
-const HELD: usize = 8192;
+/// The headers wait for a message with a `content-length` of at most this, so that an
+/// error can still get another status.
+const LONGEST_HELD: usize = 8192;
+
+/// Without a `content-length`, the headers wait until this many bytes have arrived.
+/// It is less: the next part may have any length, and Envoy answers 500 if it does not
+/// fit into the buffer beside what waits there.
+const LONGEST_HELD_UNANNOUNCED: usize = 1024;
 
 /// A message that has arrived in part.
+///
+/// Envoy has its own buffer for a body whose headers wait. If a filter writes more
+/// into it than it may hold (`per_connection_buffer_limit_bytes`, which the filter
+/// does not know), Envoy sends a response in the middle of the host call and enters
+/// the VM again, which ends the process. So what is in that buffer never grows; see
+/// [`Room`].
 pub(in crate::stream) struct BufferedMessage {
     /// The HTTP status of the response.
     status: u16,
     text: Vec<u8>,
-    /// The headers of the response wait.
-    is_held: bool,
+    place: Place,
+    extent: Extent,
+}
+
+/// Where the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The headers wait, and no part of the message has arrived.
+    HeadersWait,
+    /// The headers wait, and the text is in Envoy's buffer too.
+    TextWaits,
+    /// The client got the headers, and Envoy holds nothing of the text.
+    HeadersSent,
+}
+
+/// How the end of a message is known before that of the body. HTTP/1 tells the end
+/// of a body after its last byte, and a body that ends with trailers never tells it.
+enum Extent {
+    /// The message has this many bytes, says `content-length`.
+    Announced(usize),
+    /// The message ends with its JSON value.
+    Value(EndFinder),
+}
+
+/// How much may be written in place of what has just arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::stream) enum Room {
+    /// Any length: it has not been in Envoy's buffer.
+    Unlimited,
+    /// This many bytes: so many are in Envoy's buffer.
+    Buffer(usize),
 }
 
 impl BufferedMessage {
-    /// A message whose first byte has not arrived.
-    pub(in crate::stream) fn new(status: u16, is_held: bool) -> Self {
+    /// A message whose first byte has not arrived. `waits`: its headers wait.
+    pub(in crate::stream) fn new(status: u16, head: ResponseHead<'_>, waits: bool) -> Self {
+        let announced = head.content_length().map(Extent::Announced);
         Self {
             status,
             text: Vec::new(),
-            is_held,
+            place: if waits {
+                Place::HeadersWait
+            } else {
+                Place::HeadersSent
+            },
+            extent: announced.unwrap_or_else(|| Extent::Value(EndFinder::default())),
         }
+    }
+
+    /// Takes the next part; whether the message is complete with it.
+    fn push(&mut self, part: &[u8]) -> bool {
+        self.text.extend_from_slice(part);
+        match &mut self.extent {
+            Extent::Announced(length) => self.text.len() >= *length,
+            Extent::Value(finder) => finder.push(part),
+        }
+    }
+
+    /// What may be written in place of the part that was [pushed](Self::push) last.
+    fn room(&self) -> Room {
+        match self.place {
+            Place::HeadersWait | Place::HeadersSent => Room::Unlimited,
+            Place::TextWaits => Room::Buffer(self.text.len()),
+        }
+    }
+
+    fn headers_wait(&self) -> bool {
+        self.place != Place::HeadersSent
+    }
+
+    /// Whether the text may wait in Envoy's buffer for the rest of the message.
+    fn may_wait(&self) -> bool {
+        let is_short = match self.extent {
+            Extent::Announced(length) => length <= LONGEST_HELD,
+            Extent::Value(_) => self.text.len() <= LONGEST_HELD_UNANNOUNCED,
+        };
+        self.headers_wait() && is_short
     }
 }
 
@@ -51,138 +123,147 @@ impl RoutedRequest {
         end: bool,
     ) -> Step {
         let limit = cx.config.max_response_bytes;
-        if message.text.len().saturating_add(part.len()) > limit {
-            return self.replace_message(cx, &Failure::TooLong(limit), message.is_held);
+        let is_complete = message.push(part);
+        let room = message.room();
+        if message.text.len() > limit {
+            return self.replace_message(cx, &Failure::TooLong(limit), &message, room);
         }
-        let is_in_buffer = message.is_held && !message.text.is_empty();
-        message.text.extend_from_slice(part);
-        if end {
-            return self.on_whole_message(cx, message, is_in_buffer);
+        if end || is_complete {
+            return self.on_whole_message(cx, message, room);
         }
-        // Envoy's buffer would limit the length, so the text is kept here.
-        let is_over = message.is_held && message.text.len() > HELD;
-        message.is_held &= !is_over;
-        let flow = if message.is_held {
-            Flow::Hold
+        let step = if message.may_wait() {
+            message.place = Place::TextWaits;
+            Step {
+                effects: Vec::new(),
+                flow: Flow::Hold,
+            }
         } else {
-            Flow::Continue
+            let (mut effects, changes) = self.status_change(cx, &message);
+            effects.extend(changes);
+            // Envoy's buffer would limit the length, so the text is only kept here.
+            message.place = Place::HeadersSent;
+            effects.push(Effect::ReplaceResponseBody(Vec::new()));
+            Step::pass(effects)
         };
-        let mut effects = Vec::new();
-        if is_over {
-            // The headers go on now.
-            effects.extend(self.status_change(cx, message.status));
-        }
-        effects.push(Effect::ReplaceResponseBody(Vec::new()));
         self.body = ResponseBody::Message(message);
-        Step { effects, flow }
+        step
     }
 
-    /// Trailers arrived after the message.
+    /// Trailers arrived, and the message is not complete.
     pub(super) fn on_message_trailers(
         &mut self,
         cx: &mut StreamContext<'_>,
         message: BufferedMessage,
     ) -> Step {
-        if message.is_held {
-            return self.on_whole_message(cx, message, true);
+        match message.place {
+            Place::HeadersSent => self.reset(cx, &not_a_response(message.status)),
+            Place::HeadersWait | Place::TextWaits => {
+                let room = Room::Buffer(message.text.len());
+                self.on_whole_message(cx, message, room)
+            }
         }
-        // The headers are gone, and Envoy takes no more body after trailers. The
-        // client gets an empty body, which is no message. (Envoy crashes on a reset
-        // from here.)
-        self.body = ResponseBody::Message(message);
-        let mut effects = Vec::new();
-        self.report_failure(cx, &Failure::Nonsense("with trailers"), &mut effects);
-        Step::pass(effects)
     }
 
     /// The whole message arrived: it must be the response to the request.
-    /// `is_in_buffer`: what is written now goes into Envoy's buffer.
     fn on_whole_message(
         &mut self,
         cx: &mut StreamContext<'_>,
-        message: BufferedMessage,
-        is_in_buffer: bool,
+        mut message: BufferedMessage,
+        room: Room,
     ) -> Step {
-        let BufferedMessage {
-            status,
-            text,
-            is_held,
-        } = message;
-        if self.translation.is_session_lost(status, &text) {
+        let status = message.status;
+        if self.translation.is_session_lost(status, &message.text) {
             self.on_failure_in_session(&Failure::SessionLost, cx.worker);
-            return self.replace_message(cx, &Failure::SessionLost, is_held);
+            return self.replace_message(cx, &Failure::SessionLost, &message, room);
         }
-        let changed = match self.translation.translate_body(status, &text) {
+        let changed = match self.translation.translate_body(status, &message.text) {
             Ok(Translated::Forwarded {
                 changed,
                 is_answer: true,
                 is_error,
             }) if is_error || status == 200 => changed,
             Ok(Translated::NotInVersion) => {
-                return self.replace_message(cx, &Failure::NotInVersion, is_held);
+                return self.replace_message(cx, &Failure::NotInVersion, &message, room);
             }
-            _ => return self.replace_message(cx, &not_a_response(status), is_held),
+            _ => return self.replace_message(cx, &not_a_response(status), &message, room),
         };
+        let text = std::mem::take(&mut message.text);
+        let client_status = self.translation.status(status);
         let body = changed.unwrap_or(text);
-        let client_status = self.translation.status(status);
-        self.is_answered = true;
-        if is_in_buffer && body.len() > HELD {
-            // A reply does not go through that buffer, nor through the filters
-            // before this one.
-            let reply = Reply::json(client_status, body, Status::Ok.as_str());
-            let changes = match &cx.endpoint {
-                Some(endpoint) => endpoint.allow_origin(cx.config),
-                None => Vec::new(),
-            };
-            let mut effects = self.status_change(cx, status);
-            effects.retain(|effect| !matches!(effect, Effect::SetResponseHeader(..)));
-            effects.push(Effect::Reply(apply(reply, Vec::new(), changes)));
-            return Step {
-                effects,
-                flow: Flow::Hold,
-            };
-        }
-        let mut effects = Vec::new();
-        if is_held {
-            effects.extend(self.status_change(cx, status));
-        }
-        effects.push(Effect::ReplaceResponseBody(body));
-        Step::pass(effects)
+        let reply = Reply::json(client_status, body, Status::Ok.as_str());
+        let changes = self.status_change(cx, &message);
+        self.body = ResponseBody::Forwarded;
+        self.finish(cx, room, reply, changes)
     }
 
-    /// What changes where the client gets another HTTP status than this one of the
-    /// server: the access log says still that the server refused the request.
-    fn status_change(&self, cx: &StreamContext<'_>, status: u16) -> Vec<Effect> {
-        let client_status = self.translation.status(status);
-        if client_status == status {
-            return Vec::new();
+    /// What changes where the client gets another HTTP status than the server's: what
+    /// the access log gets, since the server refused the request all the same, and the
+    /// header. Nothing once the headers are sent.
+    fn status_change(
+        &self,
+        cx: &StreamContext<'_>,
+        message: &BufferedMessage,
+    ) -> (Vec<Effect>, Vec<Effect>) {
+        let status = self.translation.status(message.status);
+        if status == message.status || !message.headers_wait() {
+            return (Vec::new(), Vec::new());
         }
-        let mut effects = vec![Effect::SetResponseHeader(
-            ":status",
-            client_status.to_string(),
-        )];
         let state = Export::status(Status::ServerFailed, cx.config.storage);
-        effects.extend(export(state));
-        effects
+        let change = Effect::SetResponseHeader(":status", status.to_string());
+        (export(state).collect(), vec![change])
     }
 
-    /// Replaces a message that is no response with an error. `is_held`: its headers
-    /// wait, so the status can still change.
+    /// Replaces a message that is no response with an error.
     fn replace_message(
         &mut self,
-        cx: &mut StreamContext<'_>,
+        cx: &StreamContext<'_>,
         failure: &Failure,
-        is_held: bool,
+        message: &BufferedMessage,
+        room: Room,
     ) -> Step {
         let mut effects = Vec::new();
         let reply = self.report_failure(cx, failure, &mut effects);
-        if is_held {
-            effects.extend(error_headers(&reply));
-        }
-        effects.push(Effect::ReplaceResponseBody(reply.body));
+        let changes = if message.headers_wait() {
+            error_headers(&reply)
+        } else {
+            Vec::new()
+        };
+        self.body = ResponseBody::Replaced;
+        self.finish(cx, room, reply, (effects, changes))
+    }
+
+    /// Gives the client `reply` in place of the message. `changes` make the headers
+    /// of the response those of `reply`; the other effects come first in any case.
+    fn finish(
+        &mut self,
+        cx: &StreamContext<'_>,
+        room: Room,
+        reply: Reply,
+        (mut effects, changes): (Vec<Effect>, Vec<Effect>),
+    ) -> Step {
         self.is_answered = true;
-        self.body = ResponseBody::Replaced(Vec::new());
-        Step::pass(effects)
+        match room {
+            Room::Buffer(size) if reply.body.len() > size => send_reply(cx, reply, effects),
+            Room::Unlimited | Room::Buffer(_) => {
+                effects.extend(changes);
+                effects.push(Effect::ReplaceResponseBody(reply.body));
+                Step::pass(effects)
+            }
+        }
+    }
+}
+
+/// Sends `reply` instead of a response whose headers wait. It passes neither Envoy's
+/// buffer nor the filters before this one.
+pub(super) fn send_reply(cx: &StreamContext<'_>, reply: Reply, mut effects: Vec<Effect>) -> Step {
+    let changes = match &cx.endpoint {
+        Some(endpoint) => endpoint.allow_origin(cx.config),
+        None => Vec::new(),
+    };
+    effects.push(Effect::Reply(apply(reply, Vec::new(), changes)));
+    Step {
+        effects,
+        flow: Flow::Hold,
     }
 }
 

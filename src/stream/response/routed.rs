@@ -10,10 +10,10 @@ use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
 use crate::stream::effects::{count, count_failure, export};
 use crate::stream::event::{Effect, Flow, Step};
-use crate::stream::response::events::EventStream;
+use crate::stream::response::events::{EventStream, NO_ANSWER};
 use crate::stream::response::head::{ResponseHead, ResponseSource};
 use crate::stream::response::kind::{ResponseKind, given_up};
-use crate::stream::response::message::BufferedMessage;
+use crate::stream::response::message::{BufferedMessage, send_reply};
 use crate::stream::response::server_headers::remove_private;
 
 /// A request that went to a server.
@@ -41,8 +41,23 @@ pub(in crate::stream) enum ResponseBody {
     Message(BufferedMessage),
     /// It is a stream of events.
     Events(EventStream),
-    /// The client gets this instead; empty when it was sent.
-    Replaced(Vec<u8>),
+    /// The client gets this error instead, and its body in place of the first part.
+    Failed {
+        error: Reply,
+        /// The headers wait for that part.
+        headers_wait: bool,
+    },
+    /// The client got an error instead.
+    Replaced,
+    /// The client got the message.
+    Forwarded,
+}
+
+impl ResponseBody {
+    /// Whether the client gets an error instead.
+    pub(in crate::stream) fn is_replaced(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Replaced)
+    }
 }
 
 impl RoutedRequest {
@@ -114,10 +129,10 @@ impl RoutedRequest {
             ResponseKind::Failed(failure) => {
                 // The server has answered: there is nothing to cancel.
                 self.is_answered |= head.is_from_server();
-                return self.replace_response(cx, &failure, effects, head.end);
+                return self.replace_response(cx, &failure, effects, head);
             }
             ResponseKind::Message(_) if head.content_length() > Some(limit) => {
-                return self.replace_response(cx, &Failure::TooLong(limit), effects, head.end);
+                return self.replace_response(cx, &Failure::TooLong(limit), effects, head);
             }
             ResponseKind::Events => {
                 let events = EventStream::new(Parser::new(limit));
@@ -130,7 +145,7 @@ impl RoutedRequest {
                 } else {
                     Flow::Continue
                 };
-                let message = BufferedMessage::new(status, cx.config.hold);
+                let message = BufferedMessage::new(status, head, cx.config.hold);
                 (ResponseBody::Message(message), flow)
             }
         };
@@ -155,26 +170,37 @@ impl RoutedRequest {
         }
     }
 
-    /// Replaces a response whose headers have arrived with an error; `end` when it
-    /// has no body.
+    /// Replaces a response whose headers have arrived with an error.
     fn replace_response(
         &mut self,
         cx: &StreamContext<'_>,
         failure: &Failure,
         mut effects: Vec<Effect>,
-        end: bool,
+        head: ResponseHead<'_>,
     ) -> Step {
-        let reply = self.report_failure(cx, failure, &mut effects);
-        if end {
-            effects.push(Effect::Reply(reply));
+        let error = self.report_failure(cx, failure, &mut effects);
+        if head.end {
+            effects.push(Effect::Reply(error));
             return Step {
                 effects,
                 flow: Flow::Hold,
             };
         }
-        effects.extend(error_headers(&reply));
-        self.body = ResponseBody::Replaced(reply.body);
-        Step::pass(effects)
+        effects.extend(error_headers(&error));
+        // Where no part is certain to come, trailers may come instead. Then the error
+        // can only be sent while the headers wait.
+        let is_certain = !head.is_from_server() || head.content_length() > Some(0);
+        let headers_wait = cx.config.hold && !is_certain;
+        self.body = ResponseBody::Failed {
+            error,
+            headers_wait,
+        };
+        let flow = if headers_wait {
+            Flow::Hold
+        } else {
+            Flow::Continue
+        };
+        Step { effects, flow }
     }
 
     /// A part of the body of the response arrived; `end` when it is the last one.
@@ -186,9 +212,20 @@ impl RoutedRequest {
     ) -> Step {
         match std::mem::take(&mut self.body) {
             ResponseBody::Unread => Step::default(),
-            ResponseBody::Replaced(body) => {
-                self.body = ResponseBody::Replaced(Vec::new());
-                Step::pass(vec![Effect::ReplaceResponseBody(body)])
+            ResponseBody::Failed { error, .. } => {
+                self.body = ResponseBody::Replaced;
+                Step::pass(vec![Effect::ReplaceResponseBody(error.body)])
+            }
+            ResponseBody::Replaced => {
+                self.body = ResponseBody::Replaced;
+                Step::pass(vec![Effect::ReplaceResponseBody(Vec::new())])
+            }
+            ResponseBody::Forwarded => {
+                self.body = ResponseBody::Forwarded;
+                // White space may follow a message.
+                let is_blank = part.trim_ascii().is_empty();
+                let removed = (!is_blank).then(|| Effect::ReplaceResponseBody(Vec::new()));
+                Step::pass(removed.into_iter().collect())
             }
             ResponseBody::Message(message) => self.on_message_part(cx, message, part, end),
             ResponseBody::Events(events) => self.on_events_part(cx, events, part, end),
@@ -199,10 +236,32 @@ impl RoutedRequest {
     pub(in crate::stream) fn on_response_trailers(&mut self, cx: &mut StreamContext<'_>) -> Step {
         match std::mem::take(&mut self.body) {
             ResponseBody::Message(message) => self.on_message_trailers(cx, message),
+            ResponseBody::Events(events) if self.lacks_answer(&events) => {
+                self.reset(cx, &NO_ANSWER)
+            }
+            ResponseBody::Failed {
+                error,
+                headers_wait: true,
+            } => send_reply(cx, error, Vec::new()),
             body => {
                 self.body = body;
                 Step::default()
             }
+        }
+    }
+
+    /// Breaks off a response that has no answer in it, after trailers arrived: then
+    /// no error can be added to the body, and without one the client would take the
+    /// end for a regular one.
+    pub(super) fn reset(&mut self, cx: &StreamContext<'_>, failure: &Failure) -> Step {
+        let mut effects = Vec::new();
+        self.report_failure(cx, failure, &mut effects);
+        self.is_answered = true;
+        self.body = ResponseBody::Replaced;
+        effects.push(Effect::ResetStream);
+        Step {
+            effects,
+            flow: Flow::Hold,
         }
     }
 
@@ -223,7 +282,7 @@ impl RoutedRequest {
         let is_incomplete = match &self.body {
             ResponseBody::Message(_) => true,
             ResponseBody::Events(_) => !self.is_answered,
-            ResponseBody::Unread | ResponseBody::Replaced(_) => false,
+            _ => false,
         };
         let mut effects = Vec::new();
         if let Some(failure) = given_up(details).filter(|_| is_incomplete) {

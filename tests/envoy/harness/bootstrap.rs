@@ -72,6 +72,12 @@ impl Bootstrap {
         Self(format!("{rest}  clusters:\n{clusters}"))
     }
 
+    /// The same with every server spoken to in HTTP/2.
+    pub(crate) fn http2_servers(self) -> Self {
+        let to = "    connect_timeout: 1s\n    typed_extension_protocol_options:\n      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n        explicit_http_config: { http2_protocol_options: {} }\n";
+        self.replace_all("    connect_timeout: 1s\n", to)
+    }
+
     /// The same with one more filter, right before the router.
     pub(crate) fn filter_behind(self, yaml: &str) -> Self {
         let router = "          - name: envoy.filters.http.router";

@@ -133,6 +133,11 @@ impl Request {
             .expect("an answer in time")
     }
 
+    /// The body with its pieces, pauses and trailers, for a server to answer with.
+    pub(crate) fn pieces(&self) -> Pieces {
+        Pieces::new(self)
+    }
+
     fn message(&self, target: &str) -> hyper::Request<Pieces> {
         let mut message = hyper::Request::new(Pieces::new(self));
         *message.method_mut() = self.method.parse().expect("a method");

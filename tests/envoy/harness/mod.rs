@@ -1,6 +1,7 @@
 //! What the tests are made with: Envoy, servers and clients, each a process of
 //! its own or a task of the test's.
 
+pub(crate) mod answers;
 pub(crate) mod bootstrap;
 pub(crate) mod capture;
 pub(crate) mod challenge;
