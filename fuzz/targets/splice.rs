@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Gateway, ServerId};
 use mcp_gateway::gateway::fanout::merged_list::{self, ServerList};
 use mcp_gateway::gateway::routing::names;
-use mcp_gateway::gateway::routing::request_headers::{self, McpHeaders};
+use mcp_gateway::gateway::routing::request_headers::{self, McpHeaders, RequestBody};
 use mcp_gateway::gateway::routing::target::Target;
 use mcp_gateway::gateway::upstream::list_page::ListPage;
 use mcp_gateway::mcp::cache_hints::CacheHints;
@@ -94,9 +94,10 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
-    let (owners, own) = names::possible_owners(&gateway.servers, ListKind::Tools, &name);
+    let owners = names::possible_owners(&gateway.servers, ListKind::Tools, &name);
     assert_eq!(owners.len(), 1, "no two servers share a prefix");
     let server = owners[0];
+    let own = names::upstream_name(server, ListKind::Tools, &name).expect("its prefix");
     assert_eq!((server.name.as_str(), own), resolved(&name));
     let target = Target::of(&message).expect("a target");
     let spliced = edit::apply(&body, vec![target.rename(own)]);
@@ -113,14 +114,14 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     );
     assert!(spliced.len() <= body.len());
     same_but_for_the_name(&body, &spliced, own);
-    let length = Some(spliced.len());
+    let changed = RequestBody::Changed(spliced.len());
     let heading = McpHeaders {
         method: Some(method::TOOLS_CALL),
         name: Some(own),
         version: None,
         session: None,
     };
-    for (header, value) in request_headers::headers(server, &heading, length) {
+    for (header, value) in request_headers::headers(server, &heading, changed) {
         let expected = match header {
             mcp::NAME_HEADER => own.to_owned(),
             "content-length" => spliced.len().to_string(),
