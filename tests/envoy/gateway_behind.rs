@@ -133,7 +133,10 @@ async fn no_server_is_found(protocol: &str) {
     let (_reserved, nobody) = port::reserved();
     let servers = ["good", "gone", "lost", "lone", "empty"]
         .map(|name| format!(r#"{{"name":"{name}","protocol":"{protocol}"}}"#));
-    let config = format!(r#"{{"servers":[{}],"cors":{{}}}}"#, servers.join(","));
+    let config = format!(
+        r#"{{"servers":[{}],"cors":{{}},"failedServerTtl":"0s"}}"#,
+        servers.join(",")
+    );
     let clusters = [
         ("good", server.address),
         ("gone", nobody),

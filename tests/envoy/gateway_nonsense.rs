@@ -154,13 +154,6 @@ const FAULTS: &[Fault] = &[
         ),
         told: "server calendar answered ",
     },
-    Fault {
-        name: "pages-without-end",
-        answer: Some(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[],\"nextCursor\":\"\"}}",
-        ),
-        told: "server calendar has more than 3 pages",
-    },
 ];
 
 #[tokio::test]
@@ -174,7 +167,7 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
         )
         .replace(
             SHIPPED_CORS,
-            "                    maxListPages: 3\n                    failureMode: FAIL",
+            "                    failedServerTtl: 0s\n                    failureMode: FAIL",
         );
     let strict = Envoy::start("nonsense_strict", &bootstrap);
     let lenient = bootstrap.replace("failureMode: FAIL", "failureMode: BEST_EFFORT");

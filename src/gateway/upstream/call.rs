@@ -223,7 +223,7 @@ impl CallResponse {
         };
         match status {
             401 | 403 => return Err(Failure::Refused(status)),
-            503 if is_reset(body) => return Err(Failure::Reset),
+            503 if is_reset(body) => return Err(Failure::Closed),
             503 => return Err(Failure::Unreachable),
             504 => return Err(Failure::TimedOut),
             _ => {}
@@ -333,7 +333,7 @@ mod tests {
                     503,
                     "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
                 ),
-                "did not answer: connection reset",
+                "is unreachable",
             ),
             (http(504, "x"), "did not answer in time"),
             (http(500, "<html>"), "answered HTTP 500"),

@@ -61,8 +61,7 @@ impl ClientContext {
             UpstreamProtocol::Legacy(_) => (session.map(|session| session.version), false),
         };
         let mut headers = head(server, session.map(|it| &**it), version, spec.content);
-        let is_own = matches!(spec.content, CallContent::Mcp(UpstreamRequest::Discover));
-        headers.extend(self.headers.fields(server, is_shared || is_own));
+        headers.extend(self.headers.fields(server, is_shared));
         let (rpc_id, body) = match spec.content {
             CallContent::Mcp(request) => {
                 let params = match protocol {

@@ -10,6 +10,8 @@ use crate::policy::Refusal;
 pub enum Failure {
     /// The connection broke, or the response was larger than Envoy buffers.
     Reset,
+    /// The server closed the connection before it answered: it may have been an idle one.
+    Closed,
     /// Envoy knows no cluster of the configured name.
     NoCluster,
     /// Envoy has no route to the server.
@@ -80,6 +82,7 @@ impl Failure {
             | Self::NotInVersion
             | Self::Level(_) => false,
             Self::Reset
+            | Self::Closed
             | Self::NoCluster
             | Self::NoRoute
             | Self::Unreachable
@@ -100,7 +103,12 @@ impl Failure {
     pub fn is_no_answer(&self) -> bool {
         matches!(
             self,
-            Self::Reset | Self::NoCluster | Self::NoRoute | Self::Unreachable | Self::TimedOut
+            Self::Reset
+                | Self::Closed
+                | Self::NoCluster
+                | Self::NoRoute
+                | Self::Unreachable
+                | Self::TimedOut
         )
     }
 
@@ -144,7 +152,7 @@ impl fmt::Display for Failure {
             Self::Reset => f.write_str("did not answer: connection reset, or response too large"),
             Self::NoCluster => f.write_str("has no cluster in Envoy"),
             Self::NoRoute => f.write_str("has no route in Envoy"),
-            Self::Unreachable => f.write_str("is unreachable (503)"),
+            Self::Unreachable | Self::Closed => f.write_str("is unreachable (503)"),
             Self::TimedOut => f.write_str("did not answer in time (504)"),
             Self::Refused(_) => f.write_str("refused the gateway's credentials"),
             Self::RefusedCaller(_) => f.write_str("refused the caller's credentials"),

@@ -114,13 +114,10 @@ impl Worker {
                 self.servers.remember_legacy(&server.name);
             }
             CallResult::Failed(failure) if failure.is_servers_own() => {
-                if !gateway.failed_server_ttl.is_zero() {
-                    let key = (server.name.clone(), scope);
+                let key = (server.name.clone(), scope);
+                // It is left out already, or else the next list shows by itself.
+                if self.failed.failure(&key).is_some() {
                     self.failed.fail(key, failure.clone(), request.clone(), now);
-                }
-                if self.servers.set_failing(&server.name, true) {
-                    let line = format!("server {} {}", server.name, failure.for_log());
-                    self.notices.push((log::Level::Warn, line));
                 }
                 return;
             }

@@ -75,11 +75,6 @@ impl ResponseKind {
         failure.map_or(Self::Pass, Self::Failed)
     }
 
-    /// Whether it is a message with an HTTP status of an error.
-    pub(in crate::stream) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Message(status) if *status != 200)
-    }
-
     /// In policy mode: a response that may have a list in it. An error may have one
     /// too, whatever its `content-type`.
     fn of_upstream(head: ResponseHead<'_>, status: Option<u16>, sent: SentMessage) -> Self {

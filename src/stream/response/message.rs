@@ -185,7 +185,10 @@ impl RoutedRequest {
             Ok(Translated::NotInVersion) => {
                 return self.replace_message(cx, &Failure::NotInVersion, &message, room);
             }
-            _ => return self.replace_message(cx, &not_a_response(status), &message, room),
+            _ => {
+                self.doubt_server(cx);
+                return self.replace_message(cx, &not_a_response(status), &message, room);
+            }
         };
         let text = std::mem::take(&mut message.text);
         let client_status = self.translation.status(status);

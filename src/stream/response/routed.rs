@@ -156,17 +156,23 @@ impl RoutedRequest {
 
     /// Notes what the response says of the server and of the gateway's session.
     fn learn_from(&mut self, cx: &mut StreamContext<'_>, kind: &ResponseKind) {
-        let is_unexpected = matches!(kind, ResponseKind::Failed(_)) || kind.is_refusal();
-        if let (true, Some((gateway, server))) = (is_unexpected, self.gateway_server(cx)) {
-            // The server may be down, or replaced by one of the other era.
-            cx.worker.doubt(gateway, server, &[]);
-        }
         match kind {
-            ResponseKind::Failed(failure) => self.on_failure_in_session(failure, cx.worker),
+            ResponseKind::Failed(failure) => {
+                self.doubt_server(cx);
+                self.on_failure_in_session(failure, cx.worker);
+            }
             ResponseKind::Message(status) if *status != 200 => {
                 self.on_failure_in_session(&Failure::Status(*status), cx.worker);
             }
             _ => {}
+        }
+    }
+
+    /// The response is not that of an MCP server of the era that the worker knows: the
+    /// server may be down, or replaced by one of the other era.
+    pub(in crate::stream) fn doubt_server(&self, cx: &mut StreamContext<'_>) {
+        if let Some((gateway, server)) = self.gateway_server(cx) {
+            cx.worker.doubt(gateway, server, &[]);
         }
     }
 

@@ -252,7 +252,8 @@ impl Branch {
         // The server may have closed an idle connection in this moment. None of these
         // requests changes anything when it arrives twice.
         let is_ping = content == CallContent::Mcp(UpstreamRequest::Ping);
-        if failure == Failure::Reset && !is_ping && !self.is_retried {
+        let is_lost = matches!(failure, Failure::Reset | Failure::Closed);
+        if is_lost && !is_ping && !self.is_retried {
             self.is_retried = true;
             return NextStep::Send(content);
         }
@@ -302,7 +303,9 @@ impl Branch {
             self.doubt(server, context);
             return;
         }
-        if context.gateway.failed_server_ttl.is_zero() {
+        // A call that fails leaves no server out of a list: the list shows by itself.
+        let is_list = matches!(context.operation, Operation::List(_) | Operation::Discover);
+        if !is_list || context.gateway.failed_server_ttl.is_zero() {
             return;
         }
         let request = match (request, self.session.modern_version()) {
