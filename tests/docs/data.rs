@@ -22,7 +22,9 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("CALENDAR_KEY", "a key"),
 ];
 /// Programs that a `console` block may start: the tests do not have them.
-const PROGRAMS: &[&str] = &["claude", "code", "kubectl", "npm", "npx", "pip", "skopeo"];
+const PROGRAMS: &[&str] = &[
+    "cargo", "claude", "code", "kubectl", "npm", "npx", "pip", "skopeo",
+];
 
 /// Runs `check` on every block of this kind; there are at least so many.
 fn each(kind: Kind, least: usize, check: impl Fn(&Block)) {

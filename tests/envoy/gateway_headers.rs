@@ -30,7 +30,7 @@ const PRIVATE: &[(&str, &str)] = &[
     ("x-forwarded-proto", "https"),
     ("forwarded", "for=secret"),
     ("x-real-ip", "secret"),
-    ("origin", "https://secret.example.com"),
+    ("origin", "https://app.example.com"),
     ("referer", "https://secret.example.com/"),
     ("user-agent", "secret"),
     ("mcp-session-id", "secret"),

@@ -250,8 +250,8 @@ async fn of_servers_that_share_a_prefix_the_first_that_has_it_is_meant() {
         ("prompts/get", "none", "Unknown prompt: none"),
         (
             "resources/read",
-            "http://none",
-            "Unknown resource: http://none",
+            "http://none/",
+            "Unknown resource: http://none/",
         ),
     ] {
         two.assert_unknown(&about("1", method, name), told).await;
@@ -309,8 +309,8 @@ async fn what_is_excluded_is_neither_listed_nor_called() {
         ),
         (
             "resources/read",
-            "a+http://x",
-            "Unknown resource: a+http://x",
+            "a+http://x/",
+            "Unknown resource: a+http://x/",
         ),
     ] {
         two.assert_unknown(&about("1", method, name), told).await;

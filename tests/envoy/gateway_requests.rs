@@ -33,16 +33,11 @@ async fn a_routed_request_says_the_servers_own_name_in_body_and_headers() {
             "file:///only?q=1#f",
         ),
         ("tools/call", "b__größe", "größe", "=?base64?Z3LDtsOfZQ==?="),
-        (
-            "resources/read",
-            "b+x:日本",
-            "x:日本",
-            "=?base64?eDrml6XmnKw=?=",
-        ),
+        ("prompts/get", "b__日本", "日本", "=?base64?5pel5pys?="),
     ] {
         let encoded = match name {
             "b__größe" => "=?base64?Yl9fZ3LDtsOfZQ==?=",
-            "b+x:日本" => "=?base64?Yit4OuaXpeacrA==?=",
+            "b__日本" => "=?base64?Yl9f5pel5pys?=",
             plain => plain,
         };
         let request = about("1", method, name)
