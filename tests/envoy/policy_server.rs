@@ -111,7 +111,7 @@ async fn what_is_refused_or_denied_never_reaches_the_server() {
         (Request::new("DELETE", "/mcp"), 400),
         (
             Request::new("OPTIONS", "/mcp")
-                .header("origin", "https://a.example.com")
+                .header("origin", "https://app.example.com")
                 .header("access-control-request-method", "POST"),
             204,
         ),
