@@ -153,6 +153,11 @@ fuzz_target!(|request: Request<'_>| {
             Header::Absent => true,
             // Unread where the method has no name, but never twice.
             Header::Twice => false,
+            Header::Bytes(bytes)
+                if !bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) =>
+            {
+                false
+            }
             _ => *name == mcp::NAME_HEADER && !has_name,
         },
     });

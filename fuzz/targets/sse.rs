@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::mcp::sse::{self, Data, EventId, SseEvent, Parser};
+use mcp_gateway::mcp::sse::{self, Data, EventId, Parser, SseEvent};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {

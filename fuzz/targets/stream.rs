@@ -12,7 +12,9 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
 use mcp_gateway::gateway::session::alias::{self, AliasKind};
-use mcp_gateway::gateway::upstream::call::{Call, CallContent, CallId, CallResponse, UpstreamRequest};
+use mcp_gateway::gateway::upstream::call::{
+    Call, CallContent, CallId, CallResponse, UpstreamRequest,
+};
 use mcp_gateway::gateway::upstream::call_result::CallResult;
 use mcp_gateway::gateway::upstream::failure::Failure;
 use mcp_gateway::gateway::worker::Worker;

@@ -66,6 +66,7 @@ impl Refusal {
                 | Self::ServerTimeout(_)
                 | Self::Denied { scopes: None, .. }
                 | Self::HeaderMissing(_)
+                | Self::ResourceUri(_)
                 | Self::Internal
         )
     }

@@ -93,6 +93,9 @@ pub enum Refusal {
     UnknownName(ListKind, String),
     /// No task of the caller's has this id.
     UnknownTask,
+    /// A modern client asks about a task, and does not declare that it can have tasks
+    /// (SEP-2663).
+    TasksUndeclared,
     /// A cursor: no list of the gateway has a second page.
     Cursor,
     /// `params` has no string in the member that names the subject of the method.
@@ -122,7 +125,11 @@ const UNAUTHORIZED: i64 = 401;
 const FORBIDDEN: i64 = 403;
 // MCP 2026-07-28, error codes.
 const HEADER_MISMATCH: i64 = -32020;
+const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// The name of the extension for tasks (SEP-2663).
+const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// The longest text of a client in an error message, in characters.
 const LONGEST_EXCERPT: usize = 256;
@@ -150,6 +157,7 @@ impl Refusal {
             Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
             Self::Version(_) => (400, UNSUPPORTED_VERSION, Status::UnsupportedVersion),
+            Self::TasksUndeclared => (400, MISSING_CAPABILITY, Status::InvalidRequest),
             Self::UnexpectedResponse
             | Self::HeaderMissing(_)
             | Self::HeaderInvalid(_)
@@ -243,6 +251,10 @@ impl Refusal {
                 format!("Unknown {}: {}", kind.noun(), excerpt(name)).into()
             }
             Self::UnknownTask => "Task not found: the id is wrong, expired or another caller's".into(),
+            Self::TasksUndeclared => format!(
+                "the client must declare the extension {TASKS_EXTENSION} in its capabilities"
+            )
+            .into(),
             Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::Denied { what, scopes: None } => format!("Denied: {}", excerpt(what)).into(),
@@ -262,6 +274,11 @@ impl Refusal {
             Self::Version(requested) => push_object(&mut data, |data| {
                 push_strings(data.member("supported"), version::MODERN);
                 data.string("requested", &excerpt(requested));
+            }),
+            Self::TasksUndeclared => push_object(&mut data, |data| {
+                let required = format!(r#"{{"extensions":{{"{TASKS_EXTENSION}":{{}}}}}}"#);
+                data.member("requiredCapabilities")
+                    .extend_from_slice(required.as_bytes());
             }),
             // A part of it would be the URI of another resource.
             Self::UnknownName(ListKind::Resources, uri) if uri.len() <= LONGEST => {
@@ -341,6 +358,7 @@ mod tests {
             (Refusal::NotExportable("params"), 400, -32600),
             (Refusal::NotFinite("id"), 400, -32600),
             (Refusal::UnknownTask, 200, -32602),
+            (Refusal::TasksUndeclared, 400, -32021),
             (Refusal::ResourceUri(NotNormal::Segment), 400, -32600),
             (
                 Refusal::UnknownMethod {

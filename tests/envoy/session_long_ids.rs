@@ -17,6 +17,10 @@ fn id_of(server: &str, length: usize) -> String {
 /// Many servers, which their `host` tells from each other.
 fn answer(request: &Recorded, length: usize) -> Response {
     let server = request.header("host").expect("a host");
+    // The gateway ends the sessions that no client gets.
+    if request.method == "DELETE" {
+        return StatusCode::OK.into_response();
+    }
     let method = request.json()["method"].as_str().map(str::to_owned);
     match method.as_deref() {
         Some("initialize") => {
@@ -37,7 +41,12 @@ fn answer(request: &Recorded, length: usize) -> Response {
 }
 
 /// So many servers behind a gateway with this JSON in its configuration.
-async fn gateway(name: &str, (servers, length): (usize, usize), rest: &str) -> Envoy {
+async fn gateway(
+    name: &str,
+    workers: usize,
+    (servers, length): (usize, usize),
+    rest: &str,
+) -> Envoy {
     let server = Capture::start(move |request| answer(request, length)).await;
     let names: Vec<String> = (0..servers).map(|at| format!("s{at}")).collect();
     let listed: Vec<String> = names
@@ -49,7 +58,7 @@ async fn gateway(name: &str, (servers, length): (usize, usize), rest: &str) -> E
         .iter()
         .map(|name| (name.as_str(), server.address))
         .collect();
-    Envoy::start(name, &Bootstrap::servers(&json, &clusters))
+    Envoy::with_workers(workers, name, &Bootstrap::servers(&json, &clusters))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +68,7 @@ async fn the_clients_session_id_is_short_whatever_the_servers_give() {
         ("long_ids_60", 60, 700),
         ("long_ids_one", 1, 20_000),
     ] {
-        let envoy = gateway(name, (servers, length), "").await;
+        let envoy = gateway(name, 2, (servers, length), "").await;
         for _ in 0..8 {
             let session = Session::begin(envoy.address).await;
             assert!(session.id.len() <= 6_144, "{name}: {}", session.id.len());
@@ -77,7 +86,7 @@ async fn the_clients_session_id_is_short_whatever_the_servers_give() {
 #[tokio::test]
 async fn with_keys_the_client_is_told_which_server_to_mend() {
     let rest = format!(r#","session":{{{}}}"#, keyed(&[FIRST]));
-    let envoy = gateway("long_ids_keys", (3, 2_500), &rest).await;
+    let envoy = gateway("long_ids_keys", 1, (3, 2_500), &rest).await;
     let mut reason = String::new();
     for _ in 0..3 {
         let answer = initialize().send(envoy.address).await;
@@ -91,9 +100,6 @@ async fn with_keys_the_client_is_told_which_server_to_mend() {
         "{reason}"
     );
     assert!(reason.contains("remove session.keys"), "{reason}");
+    // Each worker logs it once, and there is one.
     envoy.logged(&reason);
-    let lines = envoy.log();
-    let lines = lines.iter().filter(|line| line.contains(&reason));
-    // Once for each worker at most.
-    assert!(lines.count() <= 2, "{:?}", envoy.log());
 }

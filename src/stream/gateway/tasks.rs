@@ -104,7 +104,7 @@ pub(super) fn of_request(
     };
     let mut found = TaskReferences::default();
     for text in named {
-        let task = resolve(cx, &aliases, text).ok_or(Refusal::UnknownTask)?;
+        let task = resolve(cx, &aliases, text).ok_or_else(|| unknown_task(request))?;
         permit(cx, request, Some(&task))?;
         found.rename(&mut aliases, message, text, &task);
         found.upstream_id = is_about_task.then_some(task.upstream_id);
@@ -120,6 +120,14 @@ pub(super) fn of_request(
         || declares_tasks(message);
     found.aliases = gets_tasks.then_some(aliases);
     Ok(found)
+}
+
+/// The refusal of a request about a task that is not the caller's.
+fn unknown_task(request: &IncomingMessage<'_>) -> Refusal {
+    match request.client.era() {
+        Era::Modern if !declares_tasks(request.message) => Refusal::TasksUndeclared,
+        _ => Refusal::UnknownTask,
+    }
 }
 
 /// Whether a modern client says that it can have tasks. Otherwise no server makes any.
