@@ -42,7 +42,7 @@ fn servers(count: usize) -> Vec<Server> {
 
 fn nonce(at: usize) -> [u8; NONCE] {
     let mut nonce = [7; NONCE];
-    nonce[..8].copy_from_slice(&at.to_le_bytes());
+    nonce[..8].copy_from_slice(&(at as u64).to_le_bytes());
     nonce
 }
 
