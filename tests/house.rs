@@ -324,9 +324,6 @@ fn functions_are_counted_to_their_ends() {
     assert_eq!(functions(code), [("a", 3), ("c", 6)]);
 }
 
-/// Type names that are there twice, and why.
-const TWICE: &[(&str, &str)] = &[("Nothing", "in tests of two folders of gateway")];
-
 #[test]
 fn no_type_name_is_there_twice() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -339,16 +336,6 @@ fn no_type_name_is_there_twice() {
         }
     }
     places.retain(|_, places| places.len() > 1);
-    let allowed = |name: &str| TWICE.iter().any(|(twice, _)| *twice == name);
-    let stale: Vec<_> = TWICE
-        .iter()
-        .filter(|(name, _)| !places.contains_key(*name))
-        .collect();
-    assert!(
-        stale.is_empty(),
-        "there once: take these out of TWICE: {stale:?}"
-    );
-    places.retain(|name, _| !allowed(name));
     assert!(places.is_empty(), "{places:#?}");
 }
 

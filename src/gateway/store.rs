@@ -19,3 +19,16 @@ pub fn number(value: Option<Vec<u8>>) -> u64 {
     let bytes = value.and_then(|value| value.try_into().ok());
     u64::from_be_bytes(bytes.unwrap_or_default())
 }
+
+/// A store that keeps nothing.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct NoStore;
+
+#[cfg(test)]
+impl Store for NoStore {
+    fn get(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+    fn set(&self, _: &str, _: &[u8]) {}
+}

@@ -224,10 +224,10 @@ impl fmt::Debug for Effect {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::gateway::store::NoStore;
     use crate::gateway::upstream::call::{CallContent, UpstreamRequest};
     use crate::gateway::worker::Worker;
     use crate::gateway::worker::calls::StreamId;
-    use crate::gateway::worker::page_cache::Store;
     use crate::stream::Stream;
     use std::time::Duration;
     use wasm_bindgen_test::wasm_bindgen_test;
@@ -328,16 +328,6 @@ mod tests {
             };
             check(&format!("{step:?}"), name);
         }
-    }
-
-    #[derive(Debug)]
-    struct NoStore;
-
-    impl Store for NoStore {
-        fn get(&self, _: &str) -> Option<Vec<u8>> {
-            None
-        }
-        fn set(&self, _: &str, _: &[u8]) {}
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -7,24 +7,14 @@ use super::operation::CallerIdentity;
 use super::*;
 use crate::config::Config;
 use crate::gateway::routing::call_headers::CallerHeaders;
+use crate::gateway::store::NoStore;
 use crate::gateway::upstream::call::{CallContent, CallResponse, UpstreamRequest};
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::server_description::ServerDescription;
-use crate::gateway::worker::page_cache::Store;
 use crate::http::Headers;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::mcp::version;
-
-#[derive(Debug)]
-pub(super) struct Nothing;
-
-impl Store for Nothing {
-    fn get(&self, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-    fn set(&self, _: &str, _: &[u8]) {}
-}
 
 fn requester(gateway: &Gateway, key: Option<&str>) -> Requester {
     let headers = Headers::from_pairs(key.map(|key| ("x-key", key)));
@@ -55,7 +45,7 @@ fn what_one_callers_header_shows_is_for_nobody_else() {
     let mut worker = Worker::new(
         || Duration::from_secs(1000),
         |bytes| bytes.fill(1),
-        Box::new(Nothing),
+        Box::new(NoStore),
     );
     let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":1000,"cacheScope":"public"}"#;
     let discovered = || {
@@ -130,7 +120,7 @@ fn what_one_callers_header_shows_is_for_nobody_else() {
 fn a_dual_server_stays_modern_when_it_accepts_initialize() {
     let config = Config::parse(br#"{"servers":[{"name":"d"}]}"#).unwrap();
     let gateway = config.gateway.unwrap();
-    let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(Nothing));
+    let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(NoStore));
     let requester = Requester {
         caller: ClientContext {
             era: Era::Legacy,

@@ -5,11 +5,12 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::operation::CallerIdentity;
-use super::tests::{Nothing, value};
+use super::tests::value;
 use super::*;
 use crate::config::Config;
 use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::session::SessionPart;
+use crate::gateway::store::NoStore;
 use crate::gateway::upstream::call::{CallContent, CallResponse, UpstreamRequest};
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::mcp;
@@ -29,7 +30,7 @@ struct Gate {
 fn gate(rest: &str) -> Gate {
     let config = format!(r#"{{"servers":[{{"name":"a"{rest}}}]}}"#);
     let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
-    let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(Nothing));
+    let mut worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(NoStore));
     worker.servers.modern_versions = &[NEW, OLD];
     Gate { gateway, worker }
 }

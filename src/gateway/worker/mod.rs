@@ -279,24 +279,16 @@ fn is_timeout(call: &Call, since: Duration, now: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
+    use crate::gateway::store::NoStore;
     use wasm_bindgen_test::wasm_bindgen_test;
-
-    #[derive(Debug)]
-    struct Nothing;
-
-    impl Store for Nothing {
-        fn get(&self, _: &str) -> Option<Vec<u8>> {
-            None
-        }
-        fn set(&self, _: &str, _: &[u8]) {}
-    }
 
     fn worker() -> Worker {
         Worker::new(
             || Duration::from_secs(1000),
             |bytes| bytes.fill(0xab),
-            Box::new(Nothing),
+            Box::new(NoStore),
         )
     }
 
@@ -330,7 +322,7 @@ mod tests {
         let other = Worker::new(
             || Duration::from_secs(1000),
             |bytes| bytes.fill(1),
-            Box::new(Nothing),
+            Box::new(NoStore),
         );
         assert_ne!(other.scope(&[owned(&("a", "1"))]), scopes[0]);
     }
