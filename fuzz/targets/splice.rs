@@ -95,14 +95,8 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     let message = Message::parse(body.as_bytes()).expect("a message");
     assert_eq!(message.name().as_deref(), Some(name.as_str()));
     let owners = names::possible_owners(&gateway.servers, ListKind::Tools, &name);
-    let with_prefix: Vec<_> = gateway
-        .servers
-        .iter()
-        .map(|server| &server.tool_prefix)
-        .collect();
-    let with_prefix = with_prefix
-        .iter()
-        .filter(|prefix| name.starts_with(prefix.as_str()));
+    let servers = gateway.servers.iter();
+    let with_prefix = servers.filter(|server| name.starts_with(&server.tool_prefix));
     assert_eq!(owners.len(), with_prefix.count());
     let server = &gateway.servers[usize::from(input.prefix) % 3];
     let own = names::upstream_name(server, ListKind::Tools, &name).expect("its prefix");

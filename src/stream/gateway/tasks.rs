@@ -165,8 +165,8 @@ fn resolve(cx: &GatewayContext<'_>, aliases: &TaskAliases, text: &str) -> Option
     aliases.owner.resolve(servers, &id, cx.worker.now())
 }
 
-/// Checks that the caller may do this with `task`, and call the tool that made it. A list has tasks of tools
-/// that nobody knows.
+/// Checks that the caller may do this with `task`, and call the tool that made it. A list
+/// has tasks of tools that nobody knows.
 fn permit(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
