@@ -34,6 +34,7 @@ pub mod edge;
 pub mod gateway;
 pub mod http;
 pub mod mcp;
+pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod seal;

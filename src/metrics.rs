@@ -12,6 +12,8 @@ pub struct Metric(pub usize);
 pub enum MetricKind {
     /// It only increases.
     Counter,
+    /// It increases and decreases.
+    Gauge,
     /// Envoy keeps the distribution of its values.
     Histogram,
 }
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub sessions_rejected: Metric,
     /// Messages that `authorization` denied.
     pub denied: Metric,
+    /// Bytes that the workers hold, see [`memory`](crate::memory).
+    pub held_bytes: Metric,
 }
 
 /// The metrics of one server.
@@ -103,6 +107,7 @@ impl Metrics {
         let sessions_created = define(MetricKind::Counter, "mcp.sessions.created".to_owned());
         let denied = define(MetricKind::Counter, "mcp.denied".to_owned());
         let sessions_rejected = define(MetricKind::Counter, "mcp.sessions.rejected".to_owned());
+        let held_bytes = define(MetricKind::Gauge, "mcp.memory.held_bytes".to_owned());
         Self {
             names,
             requests,
@@ -117,6 +122,7 @@ impl Metrics {
             sessions_created,
             sessions_rejected,
             denied,
+            held_bytes,
         }
     }
 
@@ -178,6 +184,8 @@ mod tests {
             "mcp.sessions.rejected",
             "mcp.denied",
             "mcp.rejected.denied",
+            "mcp.rejected.memory",
+            "mcp.memory.held_bytes",
         ] {
             assert!(names.contains(&name), "{name}");
         }

@@ -61,6 +61,7 @@ fn only_the_edge_for_envoy_names_the_host() {
         "src/gateway",
         "src/http",
         "src/mcp",
+        "src/memory.rs",
         "src/metrics.rs",
         "src/policy",
         "src/seal.rs",
@@ -73,6 +74,7 @@ fn only_the_edge_for_envoy_names_the_host() {
 /// What each part of the library may name of the library, itself aside.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("src/http", &[]),
+    ("src/memory.rs", &[]),
     ("src/mcp", &["http"]),
     ("src/policy", &["http", "mcp"]),
     ("src/metrics.rs", &["policy"]),
@@ -80,12 +82,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("src/config", &["http", "mcp", "metrics", "policy", "seal"]),
     (
         "src/gateway",
-        &["config", "http", "mcp", "metrics", "policy", "seal"],
+        &[
+            "config", "http", "mcp", "memory", "metrics", "policy", "seal",
+        ],
     ),
     (
         "src/stream",
         &[
-            "config", "gateway", "http", "mcp", "metrics", "policy", "seal",
+            "config", "gateway", "http", "mcp", "memory", "metrics", "policy", "seal",
         ],
     ),
     ("src/edge/abi", &["edge", "http", "policy"]),

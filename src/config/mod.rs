@@ -15,6 +15,7 @@ mod expression;
 mod fields;
 mod forwarding;
 mod gateway;
+mod memory;
 mod metadata_key;
 mod modes;
 mod oauth;
@@ -86,6 +87,8 @@ pub struct Config {
     pub oauth: Option<Oauth>,
     /// The longest answer that is read, in bytes.
     pub max_response_bytes: usize,
+    /// While so many bytes are held, new requests are refused.
+    pub held_bytes: usize,
     /// Which callers may send which messages; absent when off.
     pub authorization: Option<Authorization>,
     /// Many servers behind one endpoint; absent in policy mode.
@@ -172,6 +175,7 @@ impl Config {
                 .transpose()?,
             cors,
             max_response_bytes: spec.max_response_bytes.get(),
+            held_bytes: spec.memory.held_bytes.get(),
             authorization,
             gateway,
             warnings,

@@ -14,6 +14,7 @@ use super::endpoints::EndpointSpec;
 use super::fields::{Fields, FromValue, NonEmptyVec};
 use super::forwarding::PassthroughHeaderSpec;
 use super::gateway::{FailureMode, ListCache, PrefixMode, ServerInfoSpec};
+use super::memory::MemorySpec;
 use super::modes::{AttributeSource, StorageModeSpec, SwitchSpec, TrafficModeSpec};
 use super::oauth::OauthSpec;
 use super::rules::ParserConfigSpec;
@@ -138,6 +139,10 @@ pub(super) struct ConfigSpec {
     /// error.
     #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
     pub(super) max_response_bytes: NonZeroUsize,
+    /// How much memory the filter uses.
+    ///
+    /// Default: the defaults of its fields.
+    pub(super) memory: MemorySpec,
     /// What the gateway calls itself towards clients and servers. Only with
     /// `servers`.
     ///
@@ -192,6 +197,7 @@ impl Default for ConfigSpec {
             max_list_pages: None,
             max_list_bytes: None,
             max_response_bytes: EIGHT_MEBIBYTES,
+            memory: MemorySpec::default(),
             server_info: None,
             session: None,
             cors: None,
@@ -225,6 +231,7 @@ impl FromValue for ConfigSpec {
             fields.set("maxListPages", &mut spec.max_list_pages)?;
             fields.set("maxListBytes", &mut spec.max_list_bytes)?;
             fields.set("maxResponseBytes", &mut spec.max_response_bytes)?;
+            fields.set("memory", &mut spec.memory)?;
             fields.set("serverInfo", &mut spec.server_info)?;
             fields.set("session", &mut spec.session)?;
             fields.set("cors", &mut spec.cors)?;

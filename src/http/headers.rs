@@ -51,6 +51,12 @@ impl Headers {
         headers
     }
 
+    /// About how many bytes of memory they take up.
+    pub fn size(&self) -> usize {
+        let fields = self.fields.len().saturating_mul(size_of::<FieldRange>());
+        self.bytes.len().saturating_add(fields)
+    }
+
     fn push(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);

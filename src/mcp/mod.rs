@@ -3,6 +3,7 @@
 
 pub mod cache_hints;
 pub mod capabilities;
+pub mod client_capabilities;
 pub mod era;
 pub mod header_value;
 pub mod json;

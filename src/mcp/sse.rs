@@ -190,6 +190,11 @@ impl Parser {
         Ok(())
     }
 
+    /// How many bytes of memory the start of an event takes up that is not complete.
+    pub fn size(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// The start of an event that the end of the stream cut off. Clients drop it, as
     /// the standard says.
     pub fn rest(self) -> Vec<u8> {

@@ -11,6 +11,16 @@ use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
 use crate::mcp::{Invalid, Message, resource_uri};
 
+/// A client subscribes to so many resources in one request at most, since each of
+/// them is compared with each rule.
+pub const MOST_SUBSCRIPTIONS: usize = 1000;
+
+/// The refusal of a request with more.
+pub const TOO_MANY_SUBSCRIPTIONS: Refusal = Refusal::TooMany(
+    "params.notifications.resourceSubscriptions",
+    MOST_SUBSCRIPTIONS,
+);
+
 /// One thing that a message does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access<'a> {
@@ -26,7 +36,8 @@ impl<'a> Access<'a> {
     /// Everything that `message` does: at least one thing. Each needs a right.
     ///
     /// # Errors
-    /// Two readers could see different names in it, or a name is not Unicode.
+    /// Two readers could see different names in it, a name is not Unicode, or it
+    /// subscribes to too many resources.
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
@@ -96,11 +107,20 @@ fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal>
 fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let place = ("notifications", "params.notifications");
     let [list] = below(params, place, ["resourceSubscriptions"])?;
-    let mut uris = Vec::new();
+    let (mut uris, mut count) = (Vec::new(), 0_usize);
     if let Some(list) = list
-        && json::elements(list, |uri| uris.push(uri)).is_err()
+        && json::elements(list, |uri| {
+            count = count.saturating_add(1);
+            if count <= MOST_SUBSCRIPTIONS {
+                uris.push(uri);
+            }
+        })
+        .is_err()
     {
         return Ok(Vec::new());
+    }
+    if count > MOST_SUBSCRIPTIONS {
+        return Err(TOO_MANY_SUBSCRIPTIONS);
     }
     let uris = uris.into_iter();
     uris.map(|raw| about(Subject::Resource, raw)).collect()
@@ -158,6 +178,18 @@ mod tests {
         Ok(abouts
             .map(|about| about.map(|(kind, name)| (kind, name.into_owned())))
             .collect())
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_that_subscribes_to_too_many_resources_is_refused() {
+        let params = |count: usize| {
+            let uris = vec![r#""f:x""#; count].join(",");
+            format!(r#"{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}"#)
+        };
+        let most = of("subscriptions/listen", &params(MOST_SUBSCRIPTIONS));
+        assert_eq!(most.map(|all| all.len()), Ok(MOST_SUBSCRIPTIONS));
+        let more = of("subscriptions/listen", &params(MOST_SUBSCRIPTIONS + 1));
+        assert_eq!(more, Err(TOO_MANY_SUBSCRIPTIONS));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

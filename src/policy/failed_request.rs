@@ -67,6 +67,7 @@ impl Refusal {
                 | Self::Denied { scopes: None, .. }
                 | Self::HeaderMissing(_)
                 | Self::ResourceUri(_)
+                | Self::Memory
                 | Self::Internal
         )
     }

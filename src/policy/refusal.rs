@@ -116,6 +116,10 @@ pub enum Refusal {
     CallerRefused(u16, Vec<String>),
     /// The server that was called did not respond in time: a sentence.
     ServerTimeout(String),
+    /// The memory of the worker is used up (`memory.heldBytes`).
+    Memory,
+    /// There are more of these than the number allows.
+    TooMany(&'static str, usize),
 }
 
 // The code that MCP's SDKs send with the 404 for an unknown session, up to 2025-11-25.
@@ -182,6 +186,8 @@ impl Refusal {
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
             Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
             Self::ServerTimeout(_) => (504, INTERNAL_ERROR, Status::ServerFailed),
+            Self::Memory => (503, INTERNAL_ERROR, Status::Memory),
+            Self::TooMany(..) => (400, INVALID_PARAMS, Status::InvalidRequest),
         }
     }
 
@@ -264,6 +270,8 @@ impl Refusal {
             } => format!("Denied: {} needs the scopes {}", excerpt(what), scopes.join(" ")).into(),
             Self::Level(sentences) | Self::Servers(sentences) | Self::CallerRefused(_, sentences) => sentences.join("; ").into(),
             Self::ServerTimeout(sentence) => sentence.clone().into(),
+            Self::Memory => "the gateway has too little memory for this request now: try again later".into(),
+            Self::TooMany(what, most) => format!("{what} has more than {most} entries").into(),
         }
     }
 
@@ -296,6 +304,7 @@ impl Refusal {
         let reply = Reply::json(status, body, outcome.as_str());
         match self {
             Self::HttpMethod(allow) => reply.with("allow", *allow),
+            Self::Memory => reply.with("retry-after", "1"),
             Self::Denied {
                 scopes: Some(scopes),
                 ..
@@ -386,6 +395,8 @@ mod tests {
             (Refusal::Level(vec!["x".into()]), 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
             (Refusal::ServerTimeout("x".into()), 504, -32603),
+            (Refusal::Memory, 503, -32603),
+            (Refusal::TooMany("params.x", 9), 400, -32602),
             (denied(None), 403, 403),
             (denied(Some(&["a"])), 403, 403),
         ] {
@@ -512,6 +523,12 @@ mod tests {
             serde_json::json!({"uri": "a+f\""})
         );
         assert!(data(ListKind::Tools, "x").is_null());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_request_that_is_refused_for_lack_of_memory_says_when_to_try_again() {
+        let headers = Refusal::Memory.reply(None).headers;
+        assert!(headers.contains(&("retry-after".into(), "1".into())));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

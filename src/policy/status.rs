@@ -37,6 +37,8 @@ pub enum Status {
     BodyTimeout,
     /// Envoy does not hold requests for this filter.
     NotHeld,
+    /// The memory of the worker is used up (`memory.heldBytes`).
+    Memory,
 }
 
 impl Status {
@@ -58,6 +60,7 @@ impl Status {
         Self::Denied,
         Self::BodyTimeout,
         Self::NotHeld,
+        Self::Memory,
     ];
 
     /// The value of `wasm.mcp.status`.
@@ -80,6 +83,7 @@ impl Status {
             Self::Denied => "mcp_denied",
             Self::BodyTimeout => "mcp_body_timeout",
             Self::NotHeld => "mcp_not_held",
+            Self::Memory => "mcp_memory",
         }
     }
 }

@@ -193,6 +193,8 @@ impl Stream {
             Phase::Routed(request) => request.on_over(&mut cx, details),
             _ => Vec::new(),
         };
+        // The host may keep the stream for a while; it holds nothing now.
+        self.phase = Phase::Released;
         effects.extend(take_outbox(worker));
         effects
     }

@@ -16,6 +16,7 @@ mod check;
 mod load;
 mod program;
 mod reload;
+mod reload_sessions;
 mod render;
 mod run;
 mod slow;

@@ -10,7 +10,7 @@ use crate::harness::setup;
 use crate::load::{Asker, Load};
 use crate::program::{folder, save};
 
-fn shipped(name: &str) -> String {
+pub(crate) fn shipped(name: &str) -> String {
     let path = setup::repository().join("envoy/reload").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -42,6 +42,7 @@ mod harness_tests;
 mod headers_credentials;
 mod headers_forwarded;
 mod hostile;
+mod memory;
 mod metadata;
 mod metrics;
 mod policy_rbac;

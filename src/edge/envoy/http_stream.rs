@@ -91,6 +91,12 @@ impl HttpStream {
     }
 
     fn handle(&mut self, event: Event<'_>) -> Flow {
+        let flow = self.handle_events(event);
+        self.plugin.gauge.update();
+        flow
+    }
+
+    fn handle_events(&mut self, event: Event<'_>) -> Flow {
         let mut events = VecDeque::from([event]);
         let mut flow = Flow::Hold;
         while let Some(event) = events.pop_front() {
@@ -166,6 +172,8 @@ impl HttpStream {
                 // A request goes on even if it cannot be counted.
                 let _ = match self.plugin.metrics.get(at) {
                     Some((MetricKind::Counter, number)) => metric::increment(*number, value),
+                    // Only `MemoryGauge` changes a gauge.
+                    Some((MetricKind::Gauge, _)) => Ok(()),
                     Some((MetricKind::Histogram, number)) => metric::record(*number, value),
                     None => Ok(()),
                 };
@@ -315,6 +323,7 @@ impl HttpStream {
         }
         self.plugin.stop_waiting(self.id);
         self.plugin.remove_stream(self.id);
+        self.plugin.gauge.update();
     }
 
     /// Envoy's `%RESPONSE_CODE_DETAILS%`; for a routed request only.

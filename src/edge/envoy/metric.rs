@@ -14,6 +14,7 @@ unsafe extern "C" {
 pub(super) fn define(kind: MetricKind, name: &str) -> Result<u32, HostCallError> {
     let kind = match kind {
         MetricKind::Counter => 0,
+        MetricKind::Gauge => 1,
         MetricKind::Histogram => 2,
     };
     let mut metric = 0;
@@ -31,6 +32,12 @@ pub(super) fn increment(metric: u32, by: u64) -> Result<(), HostCallError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Adds `by`, which may be negative, to a gauge. All workers add to the same one.
+pub(super) fn adjust(metric: u32, by: i64) -> Result<(), HostCallError> {
+    // SAFETY: no pointers.
+    ok(unsafe { proxy_increment_metric(metric, by) })
 }
 
 /// Records a value in a histogram.

@@ -10,9 +10,11 @@ mod host;
 mod host_facts;
 mod http_context;
 mod http_stream;
+mod memory_gauge;
 mod metric;
 mod plugin;
 mod property;
+mod reload;
 mod root;
 mod shared_data;
 

@@ -15,13 +15,14 @@ use super::body_wait::BodyWaits;
 use super::callback_queue::CallbackQueue;
 use super::host::{self, Buffer, HeaderMap, HostCallError};
 use super::http_stream::HttpStream;
-use crate::config::Config;
+use super::memory_gauge::MemoryGauge;
+use crate::config::{Config, Gateway};
 use crate::gateway::upstream::call::{Call, CallResponse};
 use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::{Delivery, DispatchId};
 use crate::http::media_type;
 use crate::mcp;
-use crate::metrics::MetricKind;
+use crate::metrics::{Metric, MetricKind};
 
 /// Shared by the root context and the HTTP contexts.
 pub(super) struct Plugin {
@@ -50,10 +51,14 @@ pub(super) struct Plugin {
     /// How often the host calls [`on_tick`](Self::on_tick), in milliseconds; 0 means
     /// never.
     tick_period: Cell<u32>,
+    pub(super) gauge: MemoryGauge,
 }
 
+/// When calls are made that cannot be made at once, in milliseconds.
+const SOON: u32 = 1;
+
 /// How often idle sessions are ended, in milliseconds.
-const TIDY_PERIOD: u32 = 30_000;
+const TIDY_PERIOD: u32 = 10_000;
 
 /// How often the requests that wait for their bodies are looked after, in
 /// milliseconds.
@@ -77,6 +82,7 @@ impl Plugin {
         (metrics, expressions): (Vec<(MetricKind, u32)>, Vec<u32>),
         worker: Rc<RefCell<Worker>>,
     ) -> Self {
+        let gauge = memory_gauge(&config, &metrics);
         Self {
             root,
             config: Rc::new(config),
@@ -92,6 +98,7 @@ impl Plugin {
             resets: RefCell::default(),
             body_waits: BodyWaits::default(),
             tick_period: Cell::default(),
+            gauge,
         }
     }
 
@@ -182,6 +189,7 @@ impl Plugin {
         self.send_unawaited();
         let _ = host::set_effective_context(self.root);
         self.is_in_root_callback.set(false);
+        self.gauge.update();
     }
 
     /// Whether a callback of the root context is running, and not one of a stream.
@@ -247,11 +255,41 @@ impl Plugin {
         self.body_waits.remove(id);
     }
 
+    /// Takes calls with `take` that another plugin must make, since this one is
+    /// replaced.
+    pub(super) fn hand_over(
+        &self,
+        take: impl FnOnce(&mut Worker, &Gateway) -> Vec<Rc<Call>>,
+    ) -> Vec<Rc<Call>> {
+        match (self.worker.try_borrow_mut(), &self.config.gateway) {
+            (Ok(mut worker), Some(gateway)) => take(&mut worker, gateway),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Makes these calls soon, whose results nobody waits for. `current` is the root
+    /// context whose callback is running.
+    pub(super) fn make_soon(&self, calls: Vec<Rc<Call>>, current: u32) {
+        let Ok(mut worker) = self.worker.try_borrow_mut() else {
+            return;
+        };
+        for call in calls {
+            worker.outbox.push(call);
+        }
+        // If the host refuses, the next regular tick makes them.
+        if host::set_effective_context(self.root).is_ok() {
+            self.set_tick_period(SOON);
+            let _ = host::set_effective_context(current);
+        }
+    }
+
     /// The host's timer. Runs in the root context.
     pub(super) fn on_tick(&self) {
         self.refuse_late_bodies();
         if self.body_waits.is_empty() {
             self.start_ticks();
+        } else {
+            self.set_tick_period(BODY_WAIT_PERIOD);
         }
         self.tidy();
     }
@@ -298,6 +336,7 @@ impl Plugin {
         self.is_in_root_callback.set(true);
         self.send_unawaited();
         self.is_in_root_callback.set(false);
+        self.gauge.update_exactly();
     }
 
     /// Sends the calls for whose results no stream waits.
@@ -330,6 +369,12 @@ impl Plugin {
             _ => Vec::new(),
         }
     }
+}
+
+/// The gauge of the memory that is held, of these `metrics`.
+pub(super) fn memory_gauge(config: &Config, metrics: &[(MetricKind, u32)]) -> MemoryGauge {
+    let Metric(at) = config.metrics.held_bytes;
+    MemoryGauge::new(metrics.get(at).map_or(0, |(_, number)| *number))
 }
 
 /// The response to a callout, from the buffers of its callback.

@@ -11,9 +11,10 @@ use proxy_wasm::types::ContextType;
 
 use super::host::{self, Buffer};
 use super::http_context::StreamHandle;
-use super::plugin::Plugin;
+use super::memory_gauge::MemoryGauge;
+use super::plugin::{Plugin, memory_gauge};
 use super::shared_data::SharedData;
-use super::{metric, property};
+use super::{metric, property, reload};
 use crate::config::Config;
 use crate::gateway::worker::Worker;
 use crate::metrics::MetricKind;
@@ -25,6 +26,8 @@ pub(super) struct Root {
     /// `None` until a configuration was accepted.
     plugin: Option<Rc<Plugin>>,
     worker: Rc<RefCell<Worker>>,
+    /// The last field, so that it is dropped last.
+    gauge: Option<MemoryGauge>,
 }
 
 impl Root {
@@ -35,6 +38,7 @@ impl Root {
             id,
             plugin: None,
             worker: Rc::new(RefCell::new(worker)),
+            gauge: None,
         }
     }
 }
@@ -55,6 +59,13 @@ struct DeclarePropertyArguments {
 }
 
 impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        if let Some(plugin) = &self.plugin {
+            reload::close(self.id, plugin);
+        }
+        true
+    }
+
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
         if let Some(plugin) = &self.plugin {
             plugin.deliver(token, headers, body_size);
@@ -78,12 +89,12 @@ impl RootContext for Root {
                 for warning in &config.warnings {
                     log::warn!("{warning}");
                 }
+                let named = |name: &str| property::text(&[name]).unwrap_or_default();
+                let name = format!("{}\n{}", named("plugin_name"), named("plugin_root_id"));
                 if let Ok(mut worker) = self.worker.try_borrow_mut() {
-                    let named = |name: &str| property::text(&[name]).unwrap_or_default();
-                    worker.plugin =
-                        format!("{}\n{}", named("plugin_name"), named("plugin_root_id"));
+                    worker.plugin.clone_from(&name);
                     if let Some(gateway) = &config.gateway
-                        && worker.configure(gateway)
+                        && worker.configure(gateway, config.held_bytes)
                     {
                         log::warn!("{OWN_KEY}");
                     }
@@ -91,9 +102,11 @@ impl RootContext for Root {
                 let metrics = define_metrics(&config);
                 let worker = Rc::clone(&self.worker);
                 let host = (metrics, expressions);
-                let plugin = Plugin::new(self.id, config, host, worker);
+                self.gauge = Some(memory_gauge(&config, &host.0));
+                let plugin = Rc::new(Plugin::new(self.id, config, host, worker));
                 plugin.start_ticks();
-                self.plugin = Some(Rc::new(plugin));
+                reload::replace(&name, self.id, &plugin);
+                self.plugin = Some(plugin);
                 true
             }
             Err(error) => {

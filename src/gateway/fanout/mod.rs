@@ -5,6 +5,8 @@
 mod branch;
 pub mod collision;
 mod context;
+#[cfg(test)]
+mod memory_tests;
 pub mod merged_capabilities;
 pub mod merged_list;
 pub mod operation;

@@ -57,6 +57,12 @@ pub struct Requester {
 }
 
 impl Requester {
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let parts = self.parts.len().saturating_mul(size_of::<SessionPart>());
+        self.caller.size().saturating_add(parts)
+    }
+
     /// The key of the gateway's own sessions with `server` for this client, of whose
     /// headers the server gets `scope`. `None` where such a session serves one
     /// request only, and for legacy clients, which have sessions of their own.
@@ -68,6 +74,7 @@ impl Requester {
             CallerIdentity::Known(identity) => Some(identity.as_str()),
             CallerIdentity::Anyone => None,
         };
-        PoolKey::new(server, identity, &self.caller.capabilities, scope)
+        let capabilities = self.caller.capabilities.defined.of_session();
+        PoolKey::new(server, identity, capabilities, scope)
     }
 }

@@ -62,6 +62,9 @@ impl Fanout {
         if self.requester.caller.era == Era::Legacy && has(&Failure::SessionLost) {
             return Some(Refusal::SessionUnknown);
         }
+        if has(&Failure::Memory) {
+            return Some(Refusal::Memory);
+        }
         let failures = self.failures(gateway);
         let refused = |branch: &Branch| match branch.failure() {
             Some(Failure::RefusedCaller(status)) => Some(*status),

@@ -10,6 +10,7 @@ use crate::gateway::routing::passthrough::{
     BAGGAGE, NamesOnly, connection_headers, is_static_header, passthrough_values, trace_headers,
 };
 use crate::http::Headers;
+use crate::memory::OVERHEAD;
 use crate::policy::Refusal;
 
 /// A call whose answer several clients wait for has no longer trace headers, in
@@ -107,6 +108,15 @@ impl CallerHeaders {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// About how many bytes of memory they take up.
+    pub fn size(&self) -> usize {
+        let trace = self.trace.iter();
+        let trace = trace.map(|(name, value)| field_size(name, value));
+        let passthrough = self.passthrough.iter().flatten();
+        let passthrough = passthrough.map(|(name, value)| field_size(name, value));
+        trace.chain(passthrough).fold(0, usize::saturating_add)
+    }
+
     /// All header fields for a call to `server`. When other clients may share the
     /// answer (`is_shared`), those that describe this client are left out.
     pub fn fields(&self, server: &Server, is_shared: bool) -> HeaderFields {
@@ -132,6 +142,17 @@ impl fmt::Debug for CallerHeaders {
             .field("passthrough", &passthrough.collect::<Vec<_>>())
             .finish()
     }
+}
+
+/// About how many bytes of memory these fields take up.
+pub fn size(fields: &[HeaderField]) -> usize {
+    let sizes = fields.iter().map(|(name, value)| field_size(name, value));
+    sizes.fold(0, usize::saturating_add)
+}
+
+fn field_size(name: &str, value: &str) -> usize {
+    let text = name.len().saturating_add(value.len());
+    text.saturating_add(OVERHEAD)
 }
 
 /// Names and values as fields of a call.

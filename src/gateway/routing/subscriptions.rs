@@ -6,6 +6,7 @@ use crate::mcp::Message;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
+use crate::policy::access::MOST_SUBSCRIPTIONS;
 use crate::policy::glob::Filter;
 
 /// Why a client's subscriptions cannot go to a server.
@@ -15,6 +16,8 @@ pub enum UnusableSubscriptions {
     Malformed,
     /// This URI does not have the server's prefix, or the configuration excludes it.
     Foreign(String),
+    /// There are more than [`MOST_SUBSCRIPTIONS`].
+    TooMany,
 }
 
 /// The edits after which the `subscriptions/listen` request `message` has the URIs
@@ -51,11 +54,18 @@ pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, Unusab
     let Some(list) = list.filter(|list| *list != "null") else {
         return Ok(Vec::new());
     };
-    let (mut edits, mut refused) = (Vec::new(), None);
-    json::elements(list, |uri| match upstream_uri(uri, server) {
-        Ok(upstream) => edits.extend(Edit::replace(message.text, uri, upstream)),
-        Err(why) => {
-            refused.get_or_insert(why);
+    let (mut edits, mut refused, mut count) = (Vec::new(), None, 0_usize);
+    json::elements(list, |uri| {
+        count = count.saturating_add(1);
+        if count > MOST_SUBSCRIPTIONS {
+            refused = Some(UnusableSubscriptions::TooMany);
+            return;
+        }
+        match upstream_uri(uri, server) {
+            Ok(upstream) => edits.extend(Edit::replace(message.text, uri, upstream)),
+            Err(why) => {
+                refused.get_or_insert(why);
+            }
         }
     })
     .map_err(|_| UnusableSubscriptions::Malformed)?;

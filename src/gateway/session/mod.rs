@@ -54,7 +54,7 @@ impl Session {
         ClientContext {
             era: Era::Legacy,
             version: self.version.to_owned(),
-            capabilities: self.capabilities.clone(),
+            capabilities: self.capabilities.as_str().into(),
             info: self.info.clone(),
             headers,
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::{Server, ServerId};
-use crate::gateway::routing::call_headers::HeaderFields;
+use crate::gateway::routing::call_headers::{self, HeaderFields};
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::session_loss::is_session_lost;
@@ -149,6 +149,13 @@ impl Call {
         self.id.is_none() && self.rpc_id.is_some()
     }
 
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let headers = call_headers::size(&self.headers);
+        let size = headers.saturating_add(self.body.capacity());
+        size.saturating_add(size_of::<Self>())
+    }
+
     /// The headers of the client's that are forwarded to `server` in this call.
     pub fn passed(&self, server: &Server) -> Vec<(String, String)> {
         let is_passed = |name: &str| server.passthrough.iter().any(|it| it.target == name);
@@ -176,6 +183,14 @@ impl fmt::Debug for Call {
 }
 
 impl CallResponse {
+    /// The length of its body, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Http { body, .. } => body.len(),
+            _ => 0,
+        }
+    }
+
     /// Its HTTP status, where it has one.
     pub(super) fn status(&self) -> Option<u16> {
         match self {

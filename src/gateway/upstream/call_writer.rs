@@ -102,14 +102,14 @@ impl ClientContext {
         is_shared: bool,
         gateway: &Gateway,
     ) -> Vec<u8> {
-        let (capabilities, info) = match request {
+        let shared = is_shared.then(|| self.capabilities.defined.json());
+        let (capabilities, info) = match (request, &shared) {
             // What a server says of itself is remembered for all clients, so nothing of
             // this one may change it.
-            UpstreamRequest::Discover => ("{}", Some(gateway.server_info.as_str())),
-            _ => (
-                self.capabilities.as_str(),
-                self.info.as_deref().filter(|_| !is_shared),
-            ),
+            (UpstreamRequest::Discover, _) => ("{}", Some(gateway.server_info.as_str())),
+            // The answer must not depend on what no key of it has.
+            (_, Some(defined)) => (defined.as_str(), None),
+            (_, None) => (self.capabilities.json.as_str(), self.info.as_deref()),
         };
         let mut out = Vec::new();
         push_object(&mut out, |params| {
@@ -141,7 +141,7 @@ impl ClientContext {
         let (version, capabilities, info) = match self.era {
             Era::Legacy => (
                 self.version.as_str(),
-                self.capabilities.as_str(),
+                self.capabilities.json.as_str(),
                 self.info.as_deref(),
             ),
             Era::Modern => (POOLED_VERSION, "{}", None),
@@ -235,6 +235,7 @@ mod tests {
     use crate::gateway::upstream::page_key::PageKey;
     use crate::http::Headers;
     use crate::mcp::Message;
+    use crate::mcp::client_capabilities::ClientCapabilities;
     use crate::mcp::list::ListKind;
     use crate::mcp::message::Params;
     use crate::policy::era_check;
@@ -328,7 +329,14 @@ mod tests {
             ),
         };
         let server = &gateway.servers[0];
-        let key = PageKey::new("p", server, ListKind::Tools, None, Some("2026-07-28"), "{}");
+        let key = PageKey::new(
+            "p",
+            server,
+            ListKind::Tools,
+            None,
+            Some("2026-07-28"),
+            ClientCapabilities::NONE,
+        );
         let names = |share| -> Vec<String> {
             let spec = CallSpec {
                 id: CallId(0),

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use crate::gateway::routing::call_headers::CallerHeaders;
+use crate::mcp::client_capabilities::DeclaredCapabilities;
 use crate::mcp::era::Era;
 use crate::mcp::message::{Meta, Params};
 use crate::mcp::{self, json, version};
+use crate::memory::OVERHEAD;
 use crate::policy::Refusal;
 use crate::policy::export::LONGEST;
 
@@ -23,8 +25,8 @@ pub struct ClientContext {
     pub era: Era,
     /// The protocol version of its request, or of its session.
     pub version: String,
-    /// The JSON text of its capabilities.
-    pub capabilities: String,
+    /// Its capabilities.
+    pub capabilities: DeclaredCapabilities,
     /// The JSON text of its `clientInfo`.
     pub info: Option<String>,
     /// The headers of its request that are forwarded.
@@ -50,7 +52,7 @@ impl ClientContext {
             version: version
                 .ok_or(Refusal::MetaMissing(mcp::PROTOCOL_VERSION_KEY))?
                 .into_owned(),
-            capabilities: capabilities.to_owned(),
+            capabilities: capabilities.into(),
             info: meta.client_info.map(str::to_owned),
             headers,
         })
@@ -71,10 +73,22 @@ impl ClientContext {
         Ok(Self {
             era: Era::Legacy,
             version: spoken.unwrap_or(version::NEWEST_LEGACY).to_owned(),
-            capabilities: capabilities.to_owned(),
+            capabilities: capabilities.into(),
             info: info.map(str::to_owned),
             headers,
         })
+    }
+
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let info = self.info.as_ref().map_or(0, String::len);
+        let sizes = [
+            self.capabilities.json.len(),
+            info,
+            self.headers.size(),
+            OVERHEAD,
+        ];
+        sizes.into_iter().fold(0, usize::saturating_add)
     }
 
     /// The version of a modern client, which modern servers are asked in where they
@@ -90,7 +104,7 @@ impl fmt::Debug for ClientContext {
         f.debug_struct("ClientContext")
             .field("era", &self.era)
             .field("version", &self.version)
-            .field("capabilities", &self.capabilities)
+            .field("capabilities", &self.capabilities.json)
             .field("info", &self.info)
             .finish_non_exhaustive()
     }

@@ -58,6 +58,8 @@ pub enum Failure {
     /// The server refused the level of `logging/setLevel`: the message of its JSON-RPC
     /// error.
     Level(String),
+    /// The gateway has too little memory for the answer.
+    Memory,
 }
 
 impl Failure {
@@ -67,20 +69,23 @@ impl Failure {
         match self {
             Self::Level(_) => Refusal::Level(vec![sentence]),
             Self::TimedOut => Refusal::ServerTimeout(sentence),
+            Self::Memory => Refusal::Memory,
             Self::RefusedCaller(status) => Refusal::CallerRefused(*status, vec![sentence]),
             _ => Refusal::Servers(vec![sentence]),
         }
     }
 
     /// Whether the server is at fault, and not what the client sent: its session, its
-    /// credentials, its version, or that it does not say who it is.
+    /// credentials, its version, or that it does not say who it is; and not the memory of
+    /// the gateway.
     pub fn is_servers(&self) -> bool {
         match self {
             Self::RefusedCaller(_)
             | Self::SessionLost
             | Self::NoStream
             | Self::NotInVersion
-            | Self::Level(_) => false,
+            | Self::Level(_)
+            | Self::Memory => false,
             Self::Reset
             | Self::Closed
             | Self::NoCluster
@@ -181,6 +186,7 @@ impl fmt::Display for Failure {
             }
             Self::SessionLost => f.write_str("knows the session no longer"),
             Self::Level(message) => write!(f, "refused the level: {message}"),
+            Self::Memory => f.write_str("answered more than the gateway has memory for now"),
         }
     }
 }

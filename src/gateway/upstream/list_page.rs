@@ -7,6 +7,8 @@ use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;
+use crate::memory::{HeldBytes, OVERHEAD};
+use crate::policy::export;
 
 /// The entries of one page.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct ListPage {
     pub bytes: usize,
     /// How many entries were left out because they have no readable name.
     pub malformed: usize,
+    /// The memory that the page takes up.
+    pub held: HeldBytes,
 }
 
 /// One tool, prompt, resource or template.
@@ -70,7 +74,14 @@ impl ListPage {
             None | Some("null") => None,
             Some(cursor) => Some(json::string(cursor).ok_or_else(nonsense)?.into_owned()),
         };
+        let names = entries
+            .iter()
+            .map(|entry| entry.name.len().saturating_add(OVERHEAD));
+        let names = names.fold(OVERHEAD, usize::saturating_add);
+        let held = cursor.as_ref().map_or(0, String::len);
+        let held = held.saturating_add(names).saturating_add(bytes);
         Ok(Self {
+            held: HeldBytes::new(held),
             entries,
             cursor,
             cache_hints: CacheHints::read(ttl, scope),
@@ -80,7 +91,8 @@ impl ListPage {
     }
 }
 
-/// An entry is no object, or its name is no string, or is missing or there twice.
+/// An entry is no object, or its name is no string, is missing, is there twice, or is
+/// so long that no call can have it.
 struct MalformedEntry;
 
 /// The entry with the server's prefix before its name, and the rest unchanged;
@@ -103,6 +115,9 @@ fn renamed(
         return Err(MalformedEntry);
     };
     let own = json::string(value).ok_or(MalformedEntry)?;
+    if own.len() > export::LONGEST {
+        return Err(MalformedEntry);
+    }
     if !server.allows(kind, &own) {
         return Ok(None);
     }

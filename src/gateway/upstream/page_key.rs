@@ -1,6 +1,7 @@
 //! What the content of a list page depends on.
 
 use crate::config::Server;
+use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::list::ListKind;
 use crate::seal;
 
@@ -12,15 +13,16 @@ impl PageKey {
     /// The key of the page of a list that starts at `cursor`: `plugin` names this
     /// plugin in its VM. `version` is the modern version in which the list is
     /// asked for; `None` where it is asked for in a session. `capabilities` are
-    /// the client's, as JSON text.
+    /// the client's.
     pub fn new(
         plugin: &str,
         server: &Server,
         kind: ListKind,
         cursor: Option<&str>,
         version: Option<&str>,
-        capabilities: &str,
+        capabilities: ClientCapabilities,
     ) -> Self {
+        let capabilities = capabilities.json();
         let parts = [
             plugin.as_bytes(),
             &server.fingerprint,

@@ -22,6 +22,14 @@ pub struct UpstreamSession {
     pub id: Option<String>,
 }
 
+impl UpstreamSession {
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let id = self.id.as_ref().map_or(0, String::len);
+        id.saturating_add(size_of::<Self>())
+    }
+}
+
 /// Without the session id: who has it can act in the session.
 impl fmt::Debug for UpstreamSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

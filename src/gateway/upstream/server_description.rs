@@ -10,10 +10,17 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;
 use crate::mcp::version;
+use crate::memory::{HeldBytes, OVERHEAD};
 
 /// A longer session id is refused, in bytes: Envoy accepts 60 KiB of headers by
 /// default.
 const LONGEST_SESSION: usize = 61_440;
+
+/// Longer capabilities are refused, in bytes.
+const LONGEST_CAPABILITIES: usize = 65_536;
+
+/// Longer instructions are cut, in bytes.
+const LONGEST_INSTRUCTIONS: usize = 65_536;
 
 /// What the gateway uses of the description.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub struct ServerDescription {
     /// The modern versions that both server and gateway speak; none in the result
     /// of `initialize`.
     pub modern_versions: Vec<&'static str>,
+    /// The memory that the description takes up.
+    pub held: HeldBytes,
 }
 
 impl ServerDescription {
@@ -59,7 +68,7 @@ impl ServerDescription {
         if modern_versions.is_empty() {
             return Err(Failure::Version);
         }
-        let description = Self::new(capabilities, instructions).ok_or(NONSENSE)?;
+        let description = Self::new(capabilities, instructions, NONSENSE)?;
         Ok(Self {
             cache_hints: CacheHints::read(ttl, scope),
             modern_versions,
@@ -91,20 +100,33 @@ impl ServerDescription {
         };
         let version = version::legacy(&version).ok_or(Failure::Version)?;
         check_session_id(session_id)?;
-        let description = Self::new(capabilities, instructions).ok_or(NONSENSE)?;
+        let description = Self::new(capabilities, instructions, NONSENSE)?;
         let id = session_id.map(str::to_owned);
         Ok((description, UpstreamSession { version, id }))
     }
 
-    /// From the JSON texts of these members; `None` where `capabilities` is not
-    /// an object.
-    fn new(capabilities: &str, instructions: Option<&str>) -> Option<Self> {
-        Some(Self {
-            capabilities: ServerCapabilities::read(capabilities)?,
+    /// From the JSON texts of these members.
+    ///
+    /// # Errors
+    /// `capabilities` is too long, or `nonsense`: it is not an object.
+    fn new(
+        capabilities: &str,
+        instructions: Option<&str>,
+        nonsense: Failure,
+    ) -> Result<Self, Failure> {
+        if capabilities.len() > LONGEST_CAPABILITIES {
+            return Err(Failure::Nonsense("capabilities of more than 65536 bytes"));
+        }
+        let instructions = instructions.and_then(json::string).map(bounded);
+        let length = instructions.as_ref().map_or(0, String::len);
+        let held = length.saturating_add(capabilities.len());
+        Ok(Self {
+            capabilities: ServerCapabilities::read(capabilities).ok_or(nonsense)?,
             capabilities_json: capabilities.to_owned(),
-            instructions: instructions.and_then(json::string).map(Cow::into_owned),
+            instructions,
             cache_hints: CacheHints::NONE,
             modern_versions: Vec::new(),
+            held: HeldBytes::new(held.saturating_add(OVERHEAD)),
         })
     }
 
@@ -112,6 +134,16 @@ impl ServerDescription {
     pub fn has(&self, kind: ListKind) -> bool {
         self.capabilities.has(kind)
     }
+}
+
+/// The start of `instructions`, as much as the gateway keeps of it.
+fn bounded(instructions: Cow<'_, str>) -> String {
+    if instructions.len() <= LONGEST_INSTRUCTIONS {
+        return instructions.into_owned();
+    }
+    let mut ends = (0..=LONGEST_INSTRUCTIONS).rev();
+    let start = ends.find_map(|end| instructions.get(..end));
+    start.unwrap_or_default().to_owned()
 }
 
 /// Checks a session id: it is visible ASCII (MCP 2025-11-25, "Session Management"),
@@ -179,6 +211,37 @@ mod tests {
                 .to_string();
             assert!(failure.starts_with(said), "{result} {session:?}: {failure}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_description_is_bounded_whatever_the_server_says() {
+        for (sent, kept) in [("x", 70_000), ("ä", 70_000), ("ä", 10)].map(|(letter, count)| {
+            let sent = letter.repeat(count);
+            let kept = if sent.len() > 65_536 {
+                65_536
+            } else {
+                sent.len()
+            };
+            (sent, kept)
+        }) {
+            let result = format!(
+                r#"{{"supportedVersions":["2026-07-28"],"capabilities":{{}},"instructions":"{sent}"}}"#
+            );
+            let description = ServerDescription::read_discover(&result, version::MODERN).unwrap();
+            let instructions = description.instructions.unwrap();
+            assert_eq!(instructions.len(), kept);
+            assert!(sent.starts_with(&instructions));
+            assert_eq!(description.held.bytes(), kept + 2 + OVERHEAD);
+        }
+        let long = format!(
+            r#"{{"protocolVersion":"2025-06-18","capabilities":{{"x":"{}"}}}}"#,
+            "x".repeat(65_536)
+        );
+        let failure = ServerDescription::read_initialize(&long, None).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "answered capabilities of more than 65536 bytes"
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -11,6 +11,7 @@ use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::mcp::list::ListKind;
+use crate::memory::HeldBytes;
 
 /// Names a stream of this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,8 @@ pub struct Calls {
     last: u64,
     jobs: HashMap<DispatchId, Job>,
     shared: HashMap<PageKey, DispatchId>,
+    /// For which calls each stream waits.
+    awaited: HashMap<StreamId, Vec<DispatchId>>,
     /// The lists whose last answer was for one caller only.
     private_lists: HashSet<(ServerId, ListKind)>,
 }
@@ -47,6 +50,8 @@ struct Job {
     since: Duration,
     /// Who waits for the answer, the one that asked first in front.
     waiting: Vec<Waiter>,
+    /// The memory that the call takes up.
+    _memory: HeldBytes,
 }
 
 /// A stream that waits for the answer to a call.
@@ -95,13 +100,16 @@ impl Calls {
         let joins = call.share.filter(|share| share.joins);
         let key = joins.map(|share| share.key);
         if let Some(key) = key
-            && let Some(job) = self.shared.get(&key).and_then(|id| self.jobs.get_mut(id))
+            && let Some(id) = self.shared.get(&key).copied()
+            && let Some(job) = self.jobs.get_mut(&id)
             && job.deadline() <= deadline
         {
             job.waiting.extend(waiter);
+            self.awaited.entry(stream).or_default().push(id);
             return None;
         }
-        let (id, call) = self.start(call, now, waiter);
+        let (id, call) = self.start(Rc::new(call), now, waiter);
+        self.awaited.entry(stream).or_default().push(id);
         if let Some(key) = key {
             self.shared.entry(key).or_insert(id);
         }
@@ -109,32 +117,26 @@ impl Calls {
     }
 
     /// Takes a call at the time `now` whose answer nobody waits for.
-    pub fn send(&mut self, call: Call, now: Duration) -> (DispatchId, Rc<Call>) {
+    pub fn send(&mut self, call: Rc<Call>, now: Duration) -> (DispatchId, Rc<Call>) {
         self.start(call, now, None)
     }
 
     fn start(
         &mut self,
-        call: Call,
+        call: Rc<Call>,
         since: Duration,
         waiter: Option<Waiter>,
     ) -> (DispatchId, Rc<Call>) {
         self.last = self.last.wrapping_add(1);
         let id = DispatchId(self.last);
-        let call = Rc::new(call);
         let job = Job {
+            _memory: HeldBytes::new(call.size()),
             call: Rc::clone(&call),
             since,
             waiting: waiter.into_iter().collect(),
         };
         self.jobs.insert(id, job);
         (id, call)
-    }
-
-    /// How many are under way whose answer nobody waits for.
-    pub fn unawaited(&self) -> usize {
-        let jobs = self.jobs.values();
-        jobs.filter(|job| job.waiting.is_empty()).count()
     }
 
     /// The call with this id, and when it was made, while it is under way.
@@ -157,6 +159,9 @@ impl Calls {
             if self.shared.get(&share.key) == Some(&id) {
                 self.shared.remove(&share.key);
             }
+        }
+        for waiter in &job.waiting {
+            self.stop_awaiting(waiter.stream, id);
         }
         let private = answer.is_private();
         let is_timeout =
@@ -197,8 +202,19 @@ impl Calls {
 
     /// The stream is over: it does not wait for its calls any more.
     pub fn stop_waiting(&mut self, stream: StreamId) {
-        for job in self.jobs.values_mut() {
-            job.waiting.retain(|waiter| waiter.stream != stream);
+        for id in self.awaited.remove(&stream).unwrap_or_default() {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.waiting.retain(|waiter| waiter.stream != stream);
+            }
+        }
+    }
+
+    fn stop_awaiting(&mut self, stream: StreamId, id: DispatchId) {
+        if let Some(awaited) = self.awaited.get_mut(&stream) {
+            awaited.retain(|other| *other != id);
+            if awaited.is_empty() {
+                self.awaited.remove(&stream);
+            }
         }
     }
 }

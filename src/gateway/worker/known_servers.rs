@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::{Protocol, Server};
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::gateway::worker::Scope;
+use crate::gateway::worker::remembered::Remembered;
 use crate::mcp::era::Era;
 use crate::mcp::version;
 
@@ -18,6 +19,9 @@ const DESCRIPTION_TTL: Duration = Duration::from_secs(60);
 /// of the client's headers that a server gets.
 const MOST_DESCRIPTIONS: usize = 1024;
 
+/// So many bytes of descriptions are remembered.
+const MOST_DESCRIPTION_BYTES: usize = 16_777_216;
+
 /// What a description depends on: the server's name, and which of the client's headers
 /// the server got. The gateway asks for descriptions with its own capabilities.
 pub type DescriptionKey<'k> = (&'k str, Option<Scope>);
@@ -27,7 +31,7 @@ pub type DescriptionKey<'k> = (&'k str, Option<Scope>);
 pub struct KnownServers {
     /// The modern versions that the gateway speaks, the newest first.
     pub modern_versions: &'static [&'static str],
-    descriptions: HashMap<(String, Option<Scope>), DatedDescription>,
+    descriptions: Remembered<(String, Option<Scope>), DatedDescription>,
     eras: HashMap<String, ShownEra>,
     /// Modern servers that refused `initialize`.
     refuse_sessions: HashSet<String>,
@@ -54,7 +58,7 @@ impl Default for KnownServers {
     fn default() -> Self {
         Self {
             modern_versions: version::MODERN,
-            descriptions: HashMap::new(),
+            descriptions: Remembered::new(MOST_DESCRIPTIONS, MOST_DESCRIPTION_BYTES),
             eras: HashMap::new(),
             refuse_sessions: HashSet::new(),
             failing: HashSet::new(),
@@ -64,6 +68,12 @@ impl Default for KnownServers {
 }
 
 impl KnownServers {
+    /// Remembers no more than so many bytes of descriptions from now on.
+    pub fn limit_bytes(&mut self, most: usize) {
+        self.descriptions
+            .limit_bytes(most.min(MOST_DESCRIPTION_BYTES));
+    }
+
     /// The description under `key`, unless it is too old at `now`.
     pub fn description(
         &self,
@@ -84,16 +94,13 @@ impl KnownServers {
         description: Rc<ServerDescription>,
         now: Duration,
     ) {
-        if self.descriptions.len() >= MOST_DESCRIPTIONS {
-            // Clients choose their headers freely, so anyone can fill the table.
-            self.descriptions.clear();
-        }
         let key = (server.to_owned(), scope);
         let known = DatedDescription {
             since: now,
             description,
         };
-        self.descriptions.insert(key, known);
+        let bytes = known.description.held.bytes();
+        self.descriptions.insert(key, known, bytes);
     }
 
     /// The era of `server`: as configured, or as the server last showed.

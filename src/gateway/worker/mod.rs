@@ -8,6 +8,7 @@ pub mod logged_collisions;
 pub mod outbox;
 pub mod page_cache;
 mod probe;
+pub mod remembered;
 pub mod request_servers;
 pub mod session_pool;
 
@@ -32,6 +33,7 @@ use crate::gateway::worker::page_cache::{PageCache, Store};
 use crate::gateway::worker::request_servers::RequestServers;
 use crate::gateway::worker::session_pool::{SessionLease, SessionPool};
 use crate::mcp::list::ListKind;
+use crate::memory;
 use crate::seal::{self, Keys};
 
 /// How often idle sessions are looked for.
@@ -130,10 +132,15 @@ impl Worker {
     }
 
     /// Takes the keys of sessions from the configuration. Where that has none, all
-    /// workers of this process share one key: `true` when this worker made it.
-    pub fn configure(&mut self, gateway: &Gateway) -> bool {
+    /// workers of this process share one key: `true` when this worker made it. A part of
+    /// `held_bytes` is for what is kept between requests.
+    pub fn configure(&mut self, gateway: &Gateway, held_bytes: usize) -> bool {
         const KEY: &str = "mcp-gateway.session-key";
         let sessions = &gateway.sessions;
+        // What is kept must leave enough for requests.
+        let most_kept = held_bytes.checked_div(8).unwrap_or(0);
+        self.pages.limit_bytes(most_kept);
+        self.servers.limit_bytes(most_kept);
         let mut is_made = false;
         let keys = sessions.keys.clone().or_else(|| {
             let kept = || <[u8; 32]>::try_from(self.store.get(KEY)?).ok();
@@ -197,6 +204,8 @@ impl Worker {
         };
         let answer = if *response == CallResponse::Reset && is_timeout(&call, since, now) {
             CallResult::Failed(Failure::TimedOut)
+        } else if memory::is_short_for(response.size()) {
+            CallResult::Failed(Failure::Memory)
         } else {
             let (answer, cacheable) = call.answer(response, gateway, self.servers.modern_versions);
             if let Some(page) = cacheable {
@@ -205,6 +214,7 @@ impl Worker {
             }
             answer
         };
+        self.outbox.done(job, &call, response, now);
         let deliveries = self.calls.done(job, &answer, now);
         if call.is_probe() {
             self.learn(&call, &answer, gateway);
@@ -248,21 +258,51 @@ impl Worker {
     /// for other requests, or ended.
     pub fn release(&mut self, lease: &SessionLease, gateway: &Gateway) {
         let now = self.now();
-        if !self.pool.give_back(lease, now) {
+        let given_back = self.pool.give_back(lease, now);
+        if let Some((server, session)) = given_back.removed {
+            self.end_session(gateway, server, &session, &[]);
+        }
+        if !given_back.is_kept {
             let passed = lease.headers.passthrough_headers(lease.server);
             self.end_session(gateway, lease.server, &lease.session, passed);
         }
     }
 
-    /// Ends the sessions of the gateway's that no request has used for a while.
+    /// A newer configuration has replaced the one of this worker. Gives the calls that
+    /// end the sessions of the gateway's that no request uses.
+    pub fn retire(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
+        let sessions = self.pool.retire().into_iter();
+        let named = sessions.filter(|(_, session)| session.id.is_some());
+        let ends = named.filter_map(|(server, session)| {
+            let server = gateway.server(server)?;
+            Some(Rc::new(Call::end(server, &session, &[])))
+        });
+        ends.collect()
+    }
+
+    /// This worker ends, and its calls with it. Gives the calls that end the sessions
+    /// of the gateway's.
+    pub fn close(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
+        let mut ends = self.retire(gateway);
+        ends.extend(self.outbox.take_ends());
+        ends
+    }
+
+    /// Ends some of the sessions of the gateway's that no request has used for a while,
+    /// and tries again to end those whose servers failed.
     pub fn end_idle_sessions(&mut self, gateway: &Gateway) {
         let now = self.now();
         let age = now.checked_sub(self.idle_check);
         if age.is_some_and(|age| age < IDLE_CHECK_INTERVAL) {
             return;
         }
-        self.idle_check = now;
-        for (server, session) in self.pool.remove_idle(now) {
+        // Where there is more to do, the next step does it.
+        let idle = self.pool.remove_idle(now);
+        if !self.pool.has_idle(now) {
+            self.idle_check = now;
+            self.outbox.retry(now);
+        }
+        for (server, session) in idle {
             // The client is gone, and the gateway keeps no header of a client.
             self.end_session(gateway, server, &session, &[]);
         }

@@ -1,51 +1,214 @@
 //! Calls to make whose answer nobody waits for: notifications and responses for
-//! servers, and the ends of sessions.
+//! servers, and the ends of sessions. Each server has its own limits, so that one
+//! server, or the clients that send to it, do not use up what the others need.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::gateway::upstream::call::Call;
+use crate::config::ServerId;
+use crate::gateway::upstream::call::{Call, CallContent, CallResponse};
 use crate::gateway::worker::calls::{Calls, DispatchId};
+use crate::memory::HeldBytes;
 
-/// So many calls without a waiting stream are under way at most. More are dropped:
-/// a flood of notifications must not use up memory and connections.
-const MOST_UNAWAITED: usize = 256;
+/// So many messages are under way to one server at most.
+const MOST_MESSAGES: usize = 256;
+/// So many messages wait for one server at most. More are dropped.
+const MOST_WAITING_MESSAGES: usize = 256;
+/// So many ends of sessions are under way to one server at most.
+const MOST_ENDS: usize = 16;
+/// So many ends of sessions wait for one server at most. More are dropped: these
+/// sessions end when their server ends them.
+const MOST_WAITING_ENDS: usize = 2048;
+/// For so long the gateway tries to end a session. The call may have headers of a
+/// client in it, which the gateway does not keep for long.
+const TRIED_FOR: Duration = Duration::from_secs(60);
 
 /// The calls to make.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    calls: Vec<Call>,
+    lanes: BTreeMap<ServerId, Lane>,
+    under_way: HashMap<DispatchId, UnawaitedCall>,
+    /// The servers for which calls can be made now.
+    ready: Vec<ServerId>,
+}
+
+/// The calls for one server.
+#[derive(Debug, Default)]
+struct Lane {
+    messages: LaneQueue,
+    ends: LaneQueue,
+    /// Ends that failed. They are tried again by [`Outbox::retry`].
+    failed: Vec<UnawaitedCall>,
+}
+
+/// Calls of one kind for one server.
+#[derive(Debug, Default)]
+struct LaneQueue {
+    under_way: usize,
+    waiting: VecDeque<UnawaitedCall>,
+}
+
+#[derive(Debug)]
+struct UnawaitedCall {
+    call: Rc<Call>,
+    /// When it was first made; `None` before.
+    since: Option<Duration>,
+    _memory: HeldBytes,
+}
+
+impl UnawaitedCall {
+    fn new(call: Rc<Call>, since: Option<Duration>) -> Self {
+        Self {
+            _memory: HeldBytes::new(call.size()),
+            call,
+            since,
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        self.call.content == CallContent::Delete
+    }
+}
+
+impl Lane {
+    /// The queue for ends, or for messages, with its limits: how many calls are under
+    /// way at most, and how many wait.
+    fn queue(&mut self, is_end: bool) -> (&mut LaneQueue, usize, usize) {
+        if is_end {
+            (&mut self.ends, MOST_ENDS, MOST_WAITING_ENDS)
+        } else {
+            (&mut self.messages, MOST_MESSAGES, MOST_WAITING_MESSAGES)
+        }
+    }
+
+    fn push(&mut self, call: UnawaitedCall) {
+        let (queue, _, most_waiting) = self.queue(call.is_end());
+        if queue.waiting.len() < most_waiting {
+            queue.waiting.push_back(call);
+        }
+    }
+
+    /// The next call that can be made now. It counts as under way.
+    fn next(&mut self) -> Option<UnawaitedCall> {
+        [false, true].into_iter().find_map(|is_end| {
+            let (queue, most, _) = self.queue(is_end);
+            if queue.under_way >= most {
+                return None;
+            }
+            let call = queue.waiting.pop_front()?;
+            queue.under_way = queue.under_way.saturating_add(1);
+            Some(call)
+        })
+    }
 }
 
 impl Outbox {
-    /// Adds a call.
-    pub fn push(&mut self, call: Call) {
-        self.calls.push(call);
+    /// Adds a call. It is dropped if too many wait for its server.
+    pub fn push(&mut self, call: impl Into<Rc<Call>>) {
+        let call = call.into();
+        let server = call.server;
+        let lane = self.lanes.entry(server).or_default();
+        lane.push(UnawaitedCall::new(call, None));
+        self.ready.push(server);
     }
 
-    /// Whether there is no call to make.
+    /// Takes out all ends of sessions that no server has answered, also those under
+    /// way: these calls are broken off.
+    pub fn take_ends(&mut self) -> Vec<Rc<Call>> {
+        let under_way = self.under_way.drain().map(|(_, call)| call);
+        let lanes = std::mem::take(&mut self.lanes).into_values();
+        let waiting = lanes.flat_map(|lane| lane.failed.into_iter().chain(lane.ends.waiting));
+        let ends = under_way.chain(waiting).filter(UnawaitedCall::is_end);
+        ends.map(|end| end.call).collect()
+    }
+
+    /// Whether there is no call to make now.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.ready.is_empty()
     }
 
-    /// Takes all calls out, to be sent at `now`. `under_way` keeps account of them.
+    /// Takes all calls out that can be made at `now`. `under_way` keeps account of
+    /// them.
     pub fn dispatch(
         &mut self,
         under_way: &mut Calls,
         now: Duration,
     ) -> Vec<(DispatchId, Rc<Call>)> {
-        let mut sent = Vec::new();
-        for call in std::mem::take(&mut self.calls) {
-            if under_way.unawaited() < MOST_UNAWAITED {
-                sent.push(under_way.send(call, now));
+        let mut made = Vec::new();
+        for server in std::mem::take(&mut self.ready) {
+            let Some(lane) = self.lanes.get_mut(&server) else {
+                continue;
+            };
+            while let Some(call) = lane.next() {
+                let (id, sent) = under_way.send(Rc::clone(&call.call), now);
+                let since = call.since.or(Some(now));
+                self.under_way.insert(id, UnawaitedCall { since, ..call });
+                made.push((id, sent));
             }
         }
-        sent
+        made
+    }
+
+    /// Takes the response to a call at `now`. The end of a session that failed is kept
+    /// for another try, also if a stream waited for it.
+    pub fn done(
+        &mut self,
+        id: DispatchId,
+        call: &Rc<Call>,
+        response: &CallResponse,
+        now: Duration,
+    ) {
+        let own = self.under_way.remove(&id);
+        let lane = self.lanes.entry(call.server).or_default();
+        let is_end = call.content == CallContent::Delete;
+        if own.is_some() {
+            let (queue, ..) = lane.queue(is_end);
+            queue.under_way = queue.under_way.saturating_sub(1);
+            if !queue.waiting.is_empty() {
+                self.ready.push(call.server);
+            }
+        }
+        let since = own.and_then(|own| own.since).unwrap_or(now);
+        let is_old = now.saturating_sub(since) >= TRIED_FOR;
+        if is_end && !is_old && may_be_open(response) && lane.failed.len() < MOST_WAITING_ENDS {
+            let again = UnawaitedCall::new(Rc::clone(call), Some(since));
+            lane.failed.push(again);
+        }
+    }
+
+    /// Tries again at `now` to end the sessions whose servers failed; gives up those
+    /// that were tried for long enough.
+    pub fn retry(&mut self, now: Duration) {
+        for (server, lane) in &mut self.lanes {
+            for call in std::mem::take(&mut lane.failed) {
+                let since = call.since.unwrap_or(now);
+                if now.saturating_sub(since) < TRIED_FOR {
+                    lane.push(call);
+                    self.ready.push(*server);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the server may still have the session that it was told to end, so that it
+/// is worth telling it again.
+fn may_be_open(response: &CallResponse) -> bool {
+    match response {
+        CallResponse::Http { status, .. } => matches!(status, 408 | 429 | 500 | 502..=599),
+        CallResponse::Reset | CallResponse::Unreachable | CallResponse::NoCluster => true,
+        CallResponse::Encoded => false,
     }
 }
 
 impl Extend<Call> for Outbox {
     fn extend<T: IntoIterator<Item = Call>>(&mut self, calls: T) {
-        self.calls.extend(calls);
+        for call in calls {
+            self.push(call);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,28 +5,27 @@
 //! page says its slot, and a new page replaces the old one. Each worker also keeps
 //! the pages that it has read.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 pub use crate::gateway::store::Store;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::page_key::PageKey;
+use crate::gateway::worker::remembered::Remembered;
 use crate::mcp::cache_hints::CacheHints;
 
 /// Slots of the table, which all plugins of a VM share.
 const SLOTS: u16 = 512;
 /// Longer pages are not kept, in bytes.
 const LONGEST: usize = 262_144;
-/// So much is kept by each worker, in bytes of entries.
+/// So much is kept by each worker, in bytes of memory.
 const MOST: usize = 16_777_216;
 
 /// The pages that one worker knows.
 #[derive(Debug)]
 pub struct PageCache {
     store: Rc<dyn Store>,
-    ready: HashMap<PageKey, CachedPage>,
-    bytes: usize,
+    ready: Remembered<PageKey, CachedPage>,
 }
 
 #[derive(Debug)]
@@ -54,9 +53,13 @@ impl PageCache {
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self {
             store,
-            ready: HashMap::new(),
-            bytes: 0,
+            ready: Remembered::new(usize::from(SLOTS), MOST),
         }
+    }
+
+    /// Keeps no more than so many bytes in this worker from now on.
+    pub fn limit_bytes(&mut self, most: usize) {
+        self.ready.limit_bytes(most.min(MOST));
     }
 
     /// The page under `key`, where it is kept and not stale at `now`. `read` reads
@@ -67,8 +70,11 @@ impl PageCache {
         now: Duration,
         read: impl FnOnce(&str) -> Option<ListPage>,
     ) -> Option<(Rc<ListPage>, CacheHints)> {
-        if let Some(found) = self.ready.get(&key).and_then(|kept| kept.fresh(now)) {
-            return Some(found);
+        if let Some(kept) = self.ready.get(&key) {
+            match kept.fresh(now) {
+                Some(found) => return Some(found),
+                None => drop(self.ready.remove(&key)),
+            }
         }
         let stored = self.store.get(&slot(key))?;
         let (until, result) = StoredPage::read(&stored, key)?;
@@ -77,7 +83,7 @@ impl PageCache {
             until,
         };
         let found = kept.fresh(now)?;
-        self.insert(key, kept, now);
+        self.insert(key, kept);
         Some(found)
     }
 
@@ -98,23 +104,12 @@ impl PageCache {
         };
         self.store
             .set(&slot(key), &StoredPage::write(key, kept.until, result));
-        self.insert(key, kept, now);
+        self.insert(key, kept);
     }
 
-    fn insert(&mut self, key: PageKey, kept: CachedPage, now: Duration) {
-        self.bytes = self.bytes.saturating_add(kept.page.bytes);
-        if let Some(old) = self.ready.insert(key, kept) {
-            self.bytes = self.bytes.saturating_sub(old.page.bytes);
-        }
-        if self.bytes <= MOST && self.ready.len() <= usize::from(SLOTS) {
-            return;
-        }
-        self.ready.retain(|_, kept| kept.until > now);
-        self.bytes = self.ready.values().map(|kept| kept.page.bytes).sum();
-        if self.bytes > MOST || self.ready.len() > usize::from(SLOTS) {
-            self.ready.clear();
-            self.bytes = 0;
-        }
+    fn insert(&mut self, key: PageKey, kept: CachedPage) {
+        let bytes = kept.page.held.bytes();
+        self.ready.insert(key, kept, bytes);
     }
 }
 
@@ -152,8 +147,10 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::config::Server;
+    use crate::mcp::client_capabilities::ClientCapabilities;
     use crate::mcp::list::ListKind;
     use std::cell::RefCell;
+    use std::collections::HashMap;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     #[derive(Debug, Default, Clone)]
@@ -176,7 +173,14 @@ mod tests {
     }
 
     fn key(of: &str) -> PageKey {
-        PageKey::new(of, &servers()[0], ListKind::Tools, None, Some("v"), "{}")
+        PageKey::new(
+            of,
+            &servers()[0],
+            ListKind::Tools,
+            None,
+            Some("v"),
+            ClientCapabilities::NONE,
+        )
     }
 
     fn read(result: &str) -> Option<ListPage> {
@@ -228,7 +232,7 @@ mod tests {
                 kind,
                 cursor,
                 version,
-                capabilities,
+                ClientCapabilities::read(capabilities).0,
             )
         };
         let all = [
@@ -240,7 +244,7 @@ mod tests {
             of("p", 0, ListKind::Tools, Some("c"), Some("v"), "{}"),
             of("p", 0, ListKind::Tools, None, Some("w"), "{}"),
             of("p", 0, ListKind::Tools, None, Some("v{"), "}"),
-            of("p", 0, ListKind::Tools, None, Some("v"), "{ }"),
+            of("p", 0, ListKind::Tools, None, Some("v"), r#"{"roots":{}}"#),
             of("p", 0, ListKind::Tools, None, None, "{}"),
         ];
         for (at, key) in all.iter().enumerate() {
@@ -257,7 +261,7 @@ mod tests {
             keep(&mut pages, key(&n.to_string()), RESULT);
         }
         assert!(shared.0.borrow().len() <= usize::from(SLOTS));
-        assert!(pages.ready.len() <= usize::from(SLOTS));
+        assert!(pages.ready.count() <= usize::from(SLOTS));
         let mut other = PageCache::new(Rc::new(shared));
         let there = (0..3000).filter(|n| other.get(key(&n.to_string()), SECOND, read).is_some());
         assert!((400..=512).contains(&there.count()));

@@ -63,7 +63,7 @@ impl Worker {
         let gateways_own = ClientContext {
             era: Era::Modern,
             version: version::NEWEST_MODERN.to_owned(),
-            capabilities: "{}".to_owned(),
+            capabilities: "{}".into(),
             info: Some(gateway.server_info.clone()),
             headers: CallerHeaders::default(),
         };

@@ -11,15 +11,22 @@ use crate::config::{Server, ServerId};
 use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::Scope;
+use crate::gateway::worker::remembered::Remembered;
 use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::client_capabilities::ClientCapabilities;
+use crate::memory::HeldBytes;
 
 /// A session that was not used for so long is ended.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// For so long after an answer in a session, the gateway does not check whether the
 /// server still has the session.
 const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+/// The same, after a newer configuration has replaced this one.
+const RETIRED_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A worker keeps so many sessions.
 const MOST_SESSIONS: usize = 1024;
+/// So many sessions are looked at in one step.
+const MOST_IN_STEP: usize = 64;
 
 /// What tells sessions apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -28,8 +35,8 @@ pub struct PoolKey {
     server: [u8; 32],
     /// The caller's identity; `None` where all callers share one session.
     identity: Option<String>,
-    /// The JSON text of the client's capabilities.
-    capabilities: String,
+    /// Those of the client's capabilities that the protocol defines.
+    capabilities: ClientCapabilities,
     /// Which of the client's headers the server gets.
     scope: Option<Scope>,
 }
@@ -43,7 +50,7 @@ impl PoolKey {
     pub fn new(
         server: &Server,
         identity: Option<&str>,
-        capabilities: &str,
+        capabilities: ClientCapabilities,
         scope: Option<Scope>,
     ) -> Option<Self> {
         let identity = if server.share_session {
@@ -54,9 +61,17 @@ impl PoolKey {
         Some(Self {
             server: server.fingerprint,
             identity,
-            capabilities: capabilities.to_owned(),
+            capabilities,
             scope,
         })
+    }
+}
+
+impl PoolKey {
+    /// About how many bytes of memory it takes up.
+    fn size(&self) -> usize {
+        let identity = self.identity.as_ref().map_or(0, String::len);
+        identity.saturating_add(size_of::<Self>())
     }
 }
 
@@ -95,6 +110,9 @@ impl fmt::Debug for SessionLease {
     }
 }
 
+/// A session, and the server that it is with.
+pub type ServerSessionId = (ServerId, Rc<UpstreamSession>);
+
 #[derive(Debug)]
 struct PooledSession {
     server: ServerId,
@@ -104,6 +122,14 @@ struct PooledSession {
     /// When the server last answered in it; `None` where it failed since, and may have
     /// forgotten it.
     confirmed: Option<Duration>,
+    _memory: HeldBytes,
+}
+
+impl PooledSession {
+    /// Whether no request uses it. One that does holds a reference, too.
+    fn is_free(&self) -> bool {
+        Rc::strong_count(&self.session) == 1
+    }
 }
 
 /// Whether a server still has a session.
@@ -128,18 +154,39 @@ pub struct ReusableSession {
     pub trust: SessionTrust,
 }
 
-/// The sessions of one worker.
-#[derive(Debug, Default)]
+/// The sessions of one worker, in the order in which they were last used.
+#[derive(Debug)]
 pub struct SessionPool {
-    kept: HashMap<PoolKey, PooledSession>,
-    /// Sessions that were given up, with their servers. They end when the requests that
+    kept: Remembered<Rc<PoolKey>, PooledSession>,
+    /// Sessions that were given up, by their addresses. They end when the requests that
     /// use them are over.
-    retired: Vec<(ServerId, Rc<UpstreamSession>)>,
+    given_up: HashMap<*const UpstreamSession, PooledSession>,
+    idle_timeout: Duration,
+}
+
+impl Default for SessionPool {
+    fn default() -> Self {
+        Self {
+            kept: Remembered::new(MOST_SESSIONS, usize::MAX),
+            given_up: HashMap::new(),
+            idle_timeout: IDLE_TIMEOUT,
+        }
+    }
+}
+
+/// What became of a session that was given back.
+#[derive(Debug)]
+pub struct GivenBack {
+    /// It is kept, for the requests to come, or until no request uses it.
+    pub is_kept: bool,
+    /// The session that had to go for it. It is to be ended.
+    pub removed: Option<ServerSessionId>,
 }
 
 impl SessionPool {
     /// The session under `key`, used at `now`.
     pub fn get(&mut self, key: &PoolKey, now: Duration) -> Option<ReusableSession> {
+        self.kept.renew(key);
         let kept = self.kept.get_mut(key)?;
         kept.used = now;
         Some(ReusableSession {
@@ -153,43 +200,76 @@ impl SessionPool {
         })
     }
 
-    /// Keeps a session, used until `now`, for the requests to come. `false` where it
-    /// is not kept: it served one request only, or another one is under the key.
-    pub fn give_back(&mut self, lease: &SessionLease, now: Duration) -> bool {
-        let Some(key) = &lease.key else {
-            return false;
+    /// Keeps a session, used until `now`, for the requests to come. It is not kept if
+    /// it served one request only, if another one is under the key, or if the pool is
+    /// full of sessions that are in use.
+    pub fn give_back(&mut self, lease: &SessionLease, now: Duration) -> GivenBack {
+        let not_kept = GivenBack {
+            is_kept: false,
+            removed: None,
         };
-        let mut retired = self.retired.iter();
-        if retired.any(|(_, session)| Rc::ptr_eq(session, &lease.session)) {
+        let Some(key) = &lease.key else {
+            return not_kept;
+        };
+        if self.given_up.contains_key(&Rc::as_ptr(&lease.session)) {
             // It ends when nobody uses it any longer.
-            return true;
+            return GivenBack {
+                is_kept: true,
+                ..not_kept
+            };
         }
         if let Some(kept) = self.kept.get_mut(key) {
-            let is_it = Rc::ptr_eq(&kept.session, &lease.session);
-            if is_it {
+            let is_kept = Rc::ptr_eq(&kept.session, &lease.session);
+            if is_kept {
                 kept.used = now;
+                self.kept.renew(key);
             }
-            return is_it;
+            return GivenBack {
+                is_kept,
+                ..not_kept
+            };
         }
+        let removed = if self.kept.is_full() {
+            let Some(removed) = self.remove_oldest() else {
+                return not_kept;
+            };
+            Some(removed)
+        } else {
+            None
+        };
         let kept = PooledSession {
             server: lease.server,
             session: Rc::clone(&lease.session),
             capabilities: lease.capabilities,
             used: now,
             confirmed: Some(now),
+            _memory: HeldBytes::new(key.size().saturating_add(lease.session.size())),
         };
-        self.kept.insert(key.clone(), kept);
-        true
+        self.kept.insert(Rc::new(key.clone()), kept, 0);
+        GivenBack {
+            is_kept: true,
+            removed,
+        }
+    }
+
+    /// Removes the session that no request has used for the longest time.
+    fn remove_oldest(&mut self) -> Option<ServerSessionId> {
+        let oldest = self.kept.oldest().take(MOST_IN_STEP);
+        let mut free = oldest.filter(|(_, kept)| kept.is_free());
+        let key = free.next().map(|(key, _)| Rc::clone(key))?;
+        drop(free);
+        let removed = self.kept.remove(&key)?;
+        Some((removed.server, removed.session))
     }
 
     /// Gives up a session that the server may have forgotten: no other request gets it.
     /// Those that use it go on, since the server may still answer them.
-    pub fn retire(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
+    pub fn give_up(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
         let kept = self.kept.get(key);
         if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session))
             && let Some(kept) = self.kept.remove(key)
         {
-            self.retired.push((kept.server, kept.session));
+            self.given_up.insert(Rc::as_ptr(session), kept);
         }
     }
 
@@ -212,38 +292,56 @@ impl SessionPool {
         Rc::ptr_eq(&kept.session, &lease.session).then_some(kept)
     }
 
-    /// Removes the sessions that were given up or are idle at `now`, and the longest unused ones
-    /// where there are too many. They are to be ended.
-    pub fn remove_idle(&mut self, now: Duration) -> Vec<(ServerId, Rc<UpstreamSession>)> {
+    /// Removes sessions that are idle at `now` or were given up. They are to be ended.
+    /// A step looks at the oldest ones only; if there may be more,
+    /// [`has_idle`](Self::has_idle).
+    pub fn remove_idle(&mut self, now: Duration) -> Vec<ServerSessionId> {
+        let oldest = self.kept.oldest().take(MOST_IN_STEP);
+        let idle = oldest.filter(|(_, kept)| self.is_idle(kept, now));
+        let idle: Vec<_> = idle
+            .map(|(key, kept)| (Rc::clone(key), kept.is_free()))
+            .collect();
         let mut removed = Vec::new();
-        self.retired.retain(|(server, session)| {
-            let is_used = Rc::strong_count(session) > 1;
-            if !is_used {
-                removed.push((*server, Rc::clone(session)));
+        removed.extend(self.remove_given_up());
+        for (key, is_free) in idle {
+            if is_free {
+                let kept = self.kept.remove(&key);
+                removed.extend(kept.map(|kept| (kept.server, kept.session)));
+            } else if let Some(kept) = self.kept.get_mut(&key) {
+                kept.used = now;
+                self.kept.renew(&key);
             }
-            is_used
-        });
-        // A request that uses it holds a reference, too.
-        let is_free = |kept: &PooledSession| Rc::strong_count(&kept.session) == 1;
-        let is_idle =
-            |kept: &PooledSession| is_free(kept) && now.saturating_sub(kept.used) >= IDLE_TIMEOUT;
-        self.kept.retain(|_, kept| {
-            let is_over = is_idle(kept);
-            if is_over {
-                removed.push((kept.server, Rc::clone(&kept.session)));
-            }
-            !is_over
-        });
-        while self.kept.len() > MOST_SESSIONS {
-            let free = self.kept.iter().filter(|(_, kept)| is_free(kept));
-            let oldest = free.min_by_key(|(_, kept)| kept.used);
-            let Some(key) = oldest.map(|(key, _)| key.clone()) else {
-                break;
-            };
-            let kept = self.kept.remove(&key);
-            removed.extend(kept.map(|kept| (kept.server, kept.session)));
         }
         removed
+    }
+
+    /// Whether a session is idle at `now`.
+    pub fn has_idle(&self, now: Duration) -> bool {
+        let oldest = self.kept.oldest().next();
+        oldest.is_some_and(|(_, kept)| self.is_idle(kept, now))
+    }
+
+    fn is_idle(&self, kept: &PooledSession, now: Duration) -> bool {
+        now.saturating_sub(kept.used) >= self.idle_timeout
+    }
+
+    /// A newer configuration has replaced the one of this pool: only requests that
+    /// came before use it. Removes the sessions that no request uses, which are to be
+    /// ended. The others are idle after a short time.
+    pub fn retire(&mut self) -> Vec<ServerSessionId> {
+        self.idle_timeout = RETIRED_IDLE_TIMEOUT;
+        let free = self.kept.oldest().filter(|(_, kept)| kept.is_free());
+        let free: Vec<_> = free.map(|(key, _)| Rc::clone(key)).collect();
+        let removed = free.iter().filter_map(|key| self.kept.remove(key));
+        let mut removed: Vec<_> = removed.map(|kept| (kept.server, kept.session)).collect();
+        removed.extend(self.remove_given_up());
+        removed
+    }
+
+    /// Removes the sessions that were given up and that no request uses.
+    fn remove_given_up(&mut self) -> impl Iterator<Item = ServerSessionId> {
+        let free = self.given_up.extract_if(|_, given_up| given_up.is_free());
+        free.map(|(_, given_up)| (given_up.server, given_up.session))
     }
 }
 
@@ -280,57 +378,78 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn sessions_are_kept_for_known_callers_and_where_all_share_one() {
         let (own, shared) = (server(""), server(r#","shareSession":true"#));
-        assert_eq!(PoolKey::new(&own, None, "{}", None), None);
-        let ada = PoolKey::new(&own, Some("ada"), "{}", None);
+        assert_eq!(
+            PoolKey::new(&own, None, ClientCapabilities::NONE, None),
+            None
+        );
+        let ada = PoolKey::new(&own, Some("ada"), ClientCapabilities::NONE, None);
         assert!(ada.is_some());
-        assert_ne!(ada, PoolKey::new(&own, Some("bob"), "{}", None));
         assert_ne!(
             ada,
-            PoolKey::new(&own, Some("ada"), r#"{"roots":{}}"#, None)
+            PoolKey::new(&own, Some("bob"), ClientCapabilities::NONE, None)
         );
-        let all = PoolKey::new(&shared, None, "{}", None);
+        assert_ne!(
+            ada,
+            PoolKey::new(
+                &own,
+                Some("ada"),
+                ClientCapabilities::read(r#"{"roots":{}}"#).0,
+                None
+            )
+        );
+        let all = PoolKey::new(&shared, None, ClientCapabilities::NONE, None);
         assert!(all.is_some());
-        assert_eq!(all, PoolKey::new(&shared, Some("ada"), "{}", None));
+        assert_eq!(
+            all,
+            PoolKey::new(&shared, Some("ada"), ClientCapabilities::NONE, None)
+        );
         // Nobody uses a session that was opened with another's credentials.
         for (server, identity) in [(&own, Some("ada")), (&shared, None)] {
-            let keys = [None, Some([1; 32]), Some([2; 32])]
-                .map(|scope| PoolKey::new(server, identity, "{}", scope).unwrap());
+            let keys = [None, Some([1; 32]), Some([2; 32])].map(|scope| {
+                PoolKey::new(server, identity, ClientCapabilities::NONE, scope).unwrap()
+            });
             assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
         }
-        assert_eq!(PoolKey::new(&own, None, "{}", Some([1; 32])), None);
+        assert_eq!(
+            PoolKey::new(&own, None, ClientCapabilities::NONE, Some([1; 32])),
+            None
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn one_session_is_kept_and_others_are_to_be_ended() {
-        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let key = PoolKey::new(&server(""), Some("ada"), ClientCapabilities::NONE, None).unwrap();
         let (mut pool, first, second) = (SessionPool::default(), held(&key), held(&key));
-        assert!(pool.give_back(&first, at(1)));
-        assert!(!pool.give_back(&second, at(1)), "another is kept");
-        assert!(pool.give_back(&first, at(1)), "it is that one");
+        assert!(pool.give_back(&first, at(1)).is_kept);
+        assert!(!pool.give_back(&second, at(1)).is_kept, "another is kept");
+        assert!(pool.give_back(&first, at(1)).is_kept, "it is that one");
         let once = SessionLease { key: None, ..first };
-        assert!(!pool.give_back(&once, at(1)), "it was for one request");
-        pool.retire(&key, &second.session);
+        assert!(
+            !pool.give_back(&once, at(1)).is_kept,
+            "it was for one request"
+        );
+        pool.give_up(&key, &second.session);
         assert!(pool.get(&key, at(1)).is_some());
-        pool.retire(&key, &once.session);
+        pool.give_up(&key, &once.session);
         assert!(pool.get(&key, at(1)).is_none());
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_that_is_given_up_ends_when_its_last_request_is_over() {
-        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let key = PoolKey::new(&server(""), Some("ada"), ClientCapabilities::NONE, None).unwrap();
         let (mut pool, first) = (SessionPool::default(), held(&key));
         pool.give_back(&first, at(1));
         let second = SessionLease {
             session: pool.get(&key, at(1)).unwrap().session,
             ..first.clone()
         };
-        pool.retire(&key, &first.session);
+        pool.give_up(&key, &first.session);
         assert!(pool.get(&key, at(2)).is_none(), "no other request gets it");
-        assert!(pool.give_back(&first, at(2)), "it must not end now");
+        assert!(pool.give_back(&first, at(2)).is_kept, "it must not end now");
         assert!(pool.get(&key, at(2)).is_none(), "and does not come back");
         drop(first);
         assert!(pool.remove_idle(at(20)).is_empty(), "the second uses it");
-        assert!(pool.give_back(&second, at(21)));
+        assert!(pool.give_back(&second, at(21)).is_kept);
         drop(second);
         assert_eq!(pool.remove_idle(at(30)).len(), 1);
         assert!(pool.remove_idle(at(40)).is_empty());
@@ -338,7 +457,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_is_confirmed_for_a_second_after_an_answer_and_ends_when_idle() {
-        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let key = PoolKey::new(&server(""), Some("ada"), ClientCapabilities::NONE, None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(10));
         assert_eq!(
@@ -371,22 +490,77 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn of_too_many_those_are_given_up_that_were_used_longest_ago() {
+    fn the_pool_never_has_too_many_and_the_one_used_longest_ago_goes() {
         let server = server("");
-        let key =
-            |number: u64| PoolKey::new(&server, Some(&number.to_string()), "{}", None).unwrap();
+        let key = |number: u64| {
+            let name = number.to_string();
+            PoolKey::new(&server, Some(&name), ClientCapabilities::NONE, None).unwrap()
+        };
         let mut pool = SessionPool::default();
-        for number in 0..1026 {
-            pool.give_back(&held(&key(number)), Duration::from_millis(number));
+        for number in 0..5000 {
+            // One is used again and again.
+            pool.get(&key(3), Duration::from_millis(number));
+            let given = pool.give_back(&held(&key(number)), Duration::from_millis(number));
+            assert!(given.is_kept);
+            assert_eq!(given.removed.is_some(), number >= 1024, "{number}");
+            assert!(pool.kept.count() <= 1024);
         }
-        assert_eq!(pool.remove_idle(at(1)).len(), 2);
-        assert!(pool.get(&key(1), at(1)).is_none());
-        assert!(pool.get(&key(2), at(1)).is_some());
+        let kept = |pool: &mut SessionPool, number| pool.get(&key(number), at(5)).is_some();
+        assert!(kept(&mut pool, 3) && !kept(&mut pool, 2) && kept(&mut pool, 4999));
+        assert!(!kept(&mut pool, 3976) && kept(&mut pool, 3977));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_pool_that_is_full_of_sessions_in_use_takes_no_other() {
+        let server = server("");
+        let key = |number: u64| {
+            let name = number.to_string();
+            PoolKey::new(&server, Some(&name), ClientCapabilities::NONE, None).unwrap()
+        };
+        let mut pool = SessionPool::default();
+        let leases: Vec<_> = (0..1024).map(|number| held(&key(number))).collect();
+        for lease in &leases {
+            pool.give_back(lease, at(1));
+        }
+        let another = pool.give_back(&held(&key(5000)), at(2));
+        assert!(!another.is_kept && another.removed.is_none());
+        drop(leases);
+        let another = pool.give_back(&held(&key(5000)), at(2));
+        assert!(another.is_kept && another.removed.is_some());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn idle_sessions_are_removed_in_steps_also_behind_those_in_use() {
+        let before = crate::memory::held();
+        let server = server("");
+        let key = |number: u64| {
+            let name = number.to_string();
+            PoolKey::new(&server, Some(&name), ClientCapabilities::NONE, None).unwrap()
+        };
+        let mut pool = SessionPool::default();
+        let in_use: Vec<_> = (0..100).map(|number| held(&key(number))).collect();
+        for lease in &in_use {
+            pool.give_back(lease, at(1));
+        }
+        for number in 100..300 {
+            pool.give_back(&held(&key(number)), at(1));
+        }
+        let mut steps = Vec::new();
+        while pool.has_idle(at(301)) {
+            steps.push(pool.remove_idle(at(301)).len());
+        }
+        assert_eq!(steps, [0, 28, 64, 64, 44]);
+        assert_eq!(pool.kept.count(), 100);
+        assert_eq!(pool.retire().len(), 0);
+        drop(in_use);
+        assert_eq!(pool.retire().len(), 100);
+        drop(pool);
+        assert_eq!(crate::memory::held(), before);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_in_use_is_not_ended() {
-        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let key = PoolKey::new(&server(""), Some("ada"), ClientCapabilities::NONE, None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(0));
         let used = pool.get(&key, at(1)).unwrap();
@@ -397,7 +571,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_clock_set_back_ends_the_confirmation() {
-        let key = PoolKey::new(&server(""), Some("ada"), "{}", None).unwrap();
+        let key = PoolKey::new(&server(""), Some("ada"), ClientCapabilities::NONE, None).unwrap();
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(1000));
         assert_ne!(
@@ -410,7 +584,13 @@ mod tests {
     fn debug_output_of_a_lease_has_no_credentials() {
         let config = br#"{"servers":[{"name":"w","passthroughHeaders":["x-key"]}]}"#;
         let gateway = Config::parse(config).unwrap().gateway.unwrap();
-        let key = PoolKey::new(&gateway.servers[0], Some("id-secret"), "{}", None).unwrap();
+        let key = PoolKey::new(
+            &gateway.servers[0],
+            Some("id-secret"),
+            ClientCapabilities::NONE,
+            None,
+        )
+        .unwrap();
         let headers = crate::http::Headers::from_pairs([("x-key", "header-secret")]);
         let lease = SessionLease {
             headers: CallerHeaders::of(&headers, &gateway, &[gateway.servers[0].id]).unwrap(),

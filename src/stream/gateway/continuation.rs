@@ -51,6 +51,16 @@ pub(super) struct SuspendedRequest {
 }
 
 impl Continuation {
+    /// About how many bytes of memory it takes up.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::AnswerClient { id, .. } => id.len(),
+            Self::StartSession(initialization) => initialization.size(),
+            Self::EndSession => 0,
+            Self::FindServer(request, _) | Self::RouteTo(request, _) => request.size(),
+        }
+    }
+
     /// Goes on with the results.
     pub(super) fn resume(self, cx: &mut GatewayContext<'_>, fanout: Fanout) -> Transition {
         match self {
@@ -113,6 +123,10 @@ impl SuspendedRequest {
             client: request.client.clone(),
             facts: Rc::clone(request.facts),
         })
+    }
+
+    fn size(&self) -> usize {
+        self.text.len().saturating_add(self.headers.size())
     }
 
     /// Reads the message again, and goes on with it; to `server`, where that is known.

@@ -9,6 +9,7 @@ use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{Operation, Requester};
 use crate::gateway::upstream::call::{Call, CallId};
 use crate::gateway::upstream::call_result::CallResult;
+use crate::memory::HeldBytes;
 use crate::policy::Refusal;
 use crate::stream::context::{GatewayContext, StreamContext};
 use crate::stream::effects::{count, count_and_export, count_call, count_failure};
@@ -24,6 +25,8 @@ pub(in crate::stream) struct FanoutRequest {
     continuation: Continuation,
     /// When the first call was made.
     since: Duration,
+    /// The memory that the request takes up, without the servers' answers.
+    _memory: HeldBytes,
 }
 
 /// Makes the calls whose merged results answer the client's request `id`.
@@ -56,11 +59,13 @@ pub(super) fn start_fanout(
     continuation: Continuation,
 ) -> Transition {
     cx.worker.end_idle_sessions(cx.gateway);
+    let memory = requester.size().saturating_add(continuation.size());
     let (fanout, calls) = Fanout::start(operation, servers, requester, cx.gateway, cx.worker);
     let request = FanoutRequest {
         fanout,
         continuation,
         since: cx.worker.now(),
+        _memory: HeldBytes::new(memory),
     };
     let mut effects = Vec::new();
     for call in calls {

@@ -17,6 +17,7 @@ use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::list::ListKind;
 use crate::mcp::{self, Message, json, method};
 use crate::policy::Refusal;
+use crate::policy::access::TOO_MANY_SUBSCRIPTIONS;
 use crate::policy::attributes::Chosen;
 use crate::policy::export::Export;
 use crate::stream::context::GatewayContext;
@@ -243,6 +244,7 @@ fn rename_edits(
         None if message.method() == method::LISTEN => subscriptions::edits(message, server)
             .map_err(|why| match why {
                 UnusableSubscriptions::Malformed => Refusal::NameMissing("notifications"),
+                UnusableSubscriptions::TooMany => TOO_MANY_SUBSCRIPTIONS,
                 UnusableSubscriptions::Foreign(uri) => {
                     Refusal::UnknownName(ListKind::Resources, uri)
                 }

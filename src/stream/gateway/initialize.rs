@@ -62,6 +62,13 @@ impl Initialization {
         Ok(fanout.after(effects))
     }
 
+    /// About how many bytes of memory it takes up.
+    pub(super) fn size(&self) -> usize {
+        let identity = self.identity.as_ref().map_or(0, String::len);
+        let id = self.id.len().saturating_add(self.path.len());
+        id.saturating_add(identity)
+    }
+
     /// The servers have answered: the client gets its session.
     pub(super) fn finish(self, cx: &mut GatewayContext<'_>, greeted: Fanout) -> Transition {
         let refuse = |refusal: &Refusal| Transition::refuse(cx.config, refusal, Some(&self.id));
@@ -95,7 +102,7 @@ impl Initialization {
         let session = Session {
             id: session::id(&nonce),
             version: greeted.version(&parts),
-            capabilities: caller.capabilities.clone(),
+            capabilities: caller.capabilities.json.clone(),
             info: caller.info.clone(),
             parts,
         };

@@ -8,6 +8,7 @@ use crate::gateway::worker::BodyHold;
 use crate::http::{Headers, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::{Invalid, Message, json};
+use crate::memory::{self, HeldBytes, OVERHEAD};
 use crate::policy::Refusal;
 use crate::policy::attributes::Attributes;
 use crate::policy::claim::Claim;
@@ -18,6 +19,7 @@ use crate::stream::effects::{count_message, export};
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::gateway;
 use crate::stream::phase::{Phase, Transition};
+use crate::stream::request::admission::Admission;
 use crate::stream::request::classify::trusts_headers;
 use crate::stream::request::refused::refuse_message;
 use crate::stream::request::{authorization, era_of, is_strict, policy};
@@ -34,10 +36,19 @@ pub(in crate::stream) struct BufferedRequest {
     pub(in crate::stream) claim: Option<Claim>,
     /// Why the request is refused: its body is only read for the id, which the error has.
     refusal: Option<Refusal>,
+    /// The memory that the request takes up.
+    memory: HeldBytes,
 }
 
 /// A longer body of a request that is refused is not read: the error has no id.
 const LONGEST_REFUSED: usize = 65536;
+
+/// How long the body will be, in bytes, as the headers say.
+fn announced_size(headers: &Headers) -> usize {
+    let length = headers.text("content-length");
+    let length = length.and_then(|length| length.parse().ok());
+    length.unwrap_or(0)
+}
 
 impl BufferedRequest {
     /// Starts to read the body, unless the headers are enough. `end` when there is
@@ -64,15 +75,13 @@ impl BufferedRequest {
                 return Transition::release(effects);
             }
         }
-        let length = headers.text("content-length");
-        let announced = length.and_then(|length| length.parse().ok());
-        let request = Self {
-            headers,
-            facts,
-            claim,
-            refusal: None,
+        let refusal = match Admission::of(config, &headers) {
+            Admission::Accepted => None,
+            Admission::ReadOnly => Some(Refusal::Memory),
+            Admission::Refused => return Transition::refuse(config, &Refusal::Memory, None),
         };
-        match request.on_body_part(config, announced.unwrap_or(0)) {
+        let announced = announced_size(&headers);
+        match Self::new(headers, facts, claim, refusal).check_size(config, announced) {
             Transition {
                 next: Phase::Buffering(request),
                 ..
@@ -93,28 +102,47 @@ impl BufferedRequest {
     ) -> Transition {
         let is_about_media_type = matches!(refusal, Refusal::ContentType | Refusal::Accept(_));
         let has_id = headers.get(":method") == Some(b"POST") && !media_type::is_encoded(&headers);
-        if !(is_about_media_type && has_id && config.hold) || end {
+        let is_read = is_about_media_type && has_id && config.hold && !end;
+        if !is_read || Admission::of(config, &headers) != Admission::Accepted {
             return Transition::refuse(config, &refusal, None);
         }
-        let length = headers.text("content-length");
-        let announced = length.and_then(|length| length.parse().ok());
-        let request = Self {
-            headers,
-            facts,
-            claim: None,
-            refusal: Some(refusal),
-        };
-        request.on_body_part(config, announced.unwrap_or(0))
+        let announced = announced_size(&headers);
+        Self::new(headers, facts, None, Some(refusal)).check_size(config, announced)
     }
 
-    /// A part of the body arrived: the body has at least `size` bytes.
-    pub(in crate::stream) fn on_body_part(self, config: &Config, size: usize) -> Transition {
+    fn new(
+        headers: Headers,
+        facts: Rc<HostFacts>,
+        claim: Option<Claim>,
+        refusal: Option<Refusal>,
+    ) -> Self {
+        Self {
+            memory: HeldBytes::new(headers.size().saturating_add(OVERHEAD)),
+            headers,
+            facts,
+            claim,
+            refusal,
+        }
+    }
+
+    /// A part of the body arrived: so far it has `size` bytes.
+    pub(in crate::stream) fn on_body_part(mut self, config: &Config, size: usize) -> Transition {
+        let headers = self.headers.size().saturating_add(OVERHEAD);
+        self.memory.set(headers.saturating_add(size));
+        self.check_size(config, size)
+    }
+
+    /// The body has, or will have, at least `size` bytes.
+    fn check_size(self, config: &Config, size: usize) -> Transition {
         if let Some(refusal) = &self.refusal {
             return if size > LONGEST_REFUSED {
                 Transition::refuse(config, refusal, None)
             } else {
                 Transition::stay(Phase::Buffering(self))
             };
+        }
+        if memory::is_short_for(size) {
+            return Transition::refuse(config, &Refusal::Memory, None);
         }
         match config.max_request_body_size {
             Some(limit) if size > limit => {
@@ -133,9 +161,13 @@ impl BufferedRequest {
     ) -> Transition {
         let config = cx.config;
         if let Some(refusal) = &self.refusal {
-            let parsed = Message::parse(body);
-            let id = parsed.map_or_else(|error| error.id, |message| message.id());
-            return Transition::refuse(config, refusal, id);
+            return match Message::parse(body) {
+                Ok(message) => {
+                    let era = era_of(config, &message, &self.headers).ok();
+                    refuse_message(config, refusal, (&message, &self.headers), era, None)
+                }
+                Err(error) => Transition::refuse(config, refusal, error.id),
+            };
         }
         let request = match self.on_body_part(config, body.len()) {
             Transition {

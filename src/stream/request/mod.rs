@@ -1,5 +1,6 @@
 //! The request, from its headers to a message that was read and accepted.
 
+pub(in crate::stream) mod admission;
 pub(in crate::stream) mod authorization;
 pub(in crate::stream) mod body;
 pub(in crate::stream) mod classify;

@@ -6,6 +6,7 @@ use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::mcp::sse::{Data, EventId, Parser, SseEvent};
+use crate::memory::{self, HeldBytes};
 use crate::stream::context::StreamContext;
 use crate::stream::event::{Effect, Step};
 use crate::stream::response::routed::{ResponseBody, RoutedRequest};
@@ -20,6 +21,8 @@ pub(in crate::stream) struct EventStream {
     parser: Parser,
     /// The client got the id of an event, with which it can resume the stream.
     is_resumable: bool,
+    /// The memory that the event takes up that has arrived in part.
+    memory: HeldBytes,
 }
 
 impl EventStream {
@@ -28,6 +31,7 @@ impl EventStream {
         Self {
             parser,
             is_resumable: false,
+            memory: HeldBytes::default(),
         }
     }
 }
@@ -75,9 +79,11 @@ impl RoutedRequest {
         } = translated;
         events.is_resumable = is_resumable;
         self.is_answered = is_answered;
+        events.memory.set(events.parser.size());
         let failure = match pushed {
             _ if failure.is_some() => failure,
             Err(_) => Some(Failure::TooLong(cx.config.max_response_bytes)),
+            Ok(()) if memory::is_short_for(events.parser.size()) => Some(Failure::Memory),
             // The client can resume the stream, and get the response then.
             Ok(()) if end && self.lacks_answer(&events) => Some(NO_ANSWER),
             Ok(()) => None,

@@ -21,7 +21,7 @@ impl RoutedRequest {
         if let Some(lease) = self.translation.take_lease()
             && let Some(key) = &lease.key
         {
-            worker.pool.retire(key, &lease.session);
+            worker.pool.give_up(key, &lease.session);
         }
     }
 

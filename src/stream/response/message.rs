@@ -5,6 +5,7 @@ use crate::gateway::translate::translated::Translated;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::Reply;
 use crate::mcp::json::end::EndFinder;
+use crate::memory::{self, HeldBytes};
 use crate::policy::Status;
 use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
@@ -35,6 +36,8 @@ pub(in crate::stream) struct BufferedMessage {
     text: Vec<u8>,
     place: Place,
     extent: Extent,
+    /// The memory that the text takes up.
+    memory: HeldBytes,
 }
 
 /// Where the response is.
@@ -79,12 +82,14 @@ impl BufferedMessage {
                 Place::HeadersSent
             },
             extent: announced.unwrap_or_else(|| Extent::Value(EndFinder::default())),
+            memory: HeldBytes::default(),
         }
     }
 
     /// Takes the next part; whether the message is complete with it.
     fn push(&mut self, part: &[u8]) -> bool {
         self.text.extend_from_slice(part);
+        self.memory.set(self.text.capacity());
         match &mut self.extent {
             Extent::Announced(length) => self.text.len() >= *length,
             Extent::Value(finder) => finder.push(part),
@@ -127,6 +132,9 @@ impl RoutedRequest {
         let room = message.room();
         if message.text.len() > limit {
             return self.replace_message(cx, &Failure::TooLong(limit), &message, room);
+        }
+        if memory::is_short_for(message.text.len()) {
+            return self.replace_message(cx, &Failure::Memory, &message, room);
         }
         if end || is_complete {
             return self.on_whole_message(cx, message, room);

@@ -5,6 +5,7 @@ use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
 use crate::http::Reply;
 use crate::mcp::sse::Parser;
+use crate::memory::HeldBytes;
 use crate::policy::Refusal;
 use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
@@ -29,6 +30,8 @@ pub(in crate::stream) struct RoutedRequest {
     pub(in crate::stream) is_answered: bool,
     /// The server answered with the HTTP status 200.
     pub(super) is_success: bool,
+    /// The memory that the request takes up, without its response.
+    _memory: HeldBytes,
 }
 
 /// What happens to the body of the response.
@@ -66,6 +69,7 @@ impl RoutedRequest {
         Self {
             server: Some(server.id),
             name: server.name.clone(),
+            _memory: memory_of(&translation),
             is_answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Unread,
@@ -78,6 +82,7 @@ impl RoutedRequest {
         Self {
             server: None,
             name: "upstream".to_owned(),
+            _memory: memory_of(&translation),
             is_answered: !translation.expects_answer(),
             translation,
             body: ResponseBody::Unread,
@@ -331,6 +336,13 @@ impl RoutedRequest {
             _ => failure.refusal(&self.name),
         }
     }
+}
+
+fn memory_of(translation: &Translation) -> HeldBytes {
+    /// About what a stream takes up that waits for a response, in bytes.
+    const STREAM: usize = 1024;
+    let id = translation.id.as_ref().map_or(0, String::len);
+    HeldBytes::new(id.saturating_add(STREAM))
 }
 
 /// Makes the headers of the response those of the error `reply`.

@@ -343,7 +343,7 @@ impl Branch {
         let lost = std::mem::replace(&mut self.session, ServerSession::Closed);
         let key = self.pool_key(context.requester, server);
         if let (Some(session), Some(key)) = (lost.session(), key) {
-            context.worker.pool.retire(&key, session);
+            context.worker.pool.give_up(&key, session);
         }
         self.list = ServerList::default();
         match content {

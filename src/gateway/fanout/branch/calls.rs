@@ -14,6 +14,7 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::era::Era;
 
 impl Branch {
@@ -181,7 +182,12 @@ impl Branch {
         if !context.gateway.caches || !may_be || self.is_alone || self.scope.is_some() {
             return None;
         }
-        let capabilities = &context.requester.caller.capabilities;
+        let client = &context.requester.caller;
+        let capabilities = match version {
+            // The gateway opens its own sessions without any capability.
+            None if client.era == Era::Modern => ClientCapabilities::NONE,
+            _ => client.capabilities.shared()?,
+        };
         let plugin = &context.worker.plugin;
         let cursor = cursor.as_deref();
         let is_shareable =

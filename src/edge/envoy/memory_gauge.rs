@@ -1,0 +1,37 @@
+//! The gauge of the memory that is held in this VM.
+
+use super::metric;
+use crate::memory;
+
+/// The gauge, by the host's number of it. It shows what all workers hold together.
+pub(super) struct MemoryGauge(u32);
+
+impl MemoryGauge {
+    pub(super) fn new(metric: u32) -> Self {
+        Self(metric)
+    }
+
+    /// Shows what is held now, unless the gauge shows about that already.
+    pub(super) fn update(&self) {
+        self.change(false);
+    }
+
+    /// Shows exactly what is held now.
+    pub(super) fn update_exactly(&self) {
+        self.change(true);
+    }
+
+    fn change(&self, exactly: bool) {
+        if let Some(by) = memory::change(exactly) {
+            // A request goes on even if the gauge does not.
+            let _ = metric::adjust(self.0, by);
+        }
+    }
+}
+
+/// What holds memory is dropped before the gauge, so that nothing is left on it.
+impl Drop for MemoryGauge {
+    fn drop(&mut self) {
+        self.update_exactly();
+    }
+}

@@ -1,0 +1,214 @@
+//! A table of limited size. When it is full, the entry that was added or renewed
+//! longest ago goes first. Each step takes about the same time, however many entries
+//! there are.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::Hash;
+
+use crate::memory::{HeldBytes, OVERHEAD};
+
+/// A table of limited size.
+pub struct Remembered<K, V> {
+    most_entries: usize,
+    most_bytes: usize,
+    entries: HashMap<K, RememberedEntry<V>>,
+    /// The keys in the order in which their entries go.
+    order: BTreeMap<u64, K>,
+    last: u64,
+    bytes: usize,
+    /// What the table itself takes up.
+    memory: HeldBytes,
+}
+
+struct RememberedEntry<V> {
+    value: V,
+    bytes: usize,
+    at: u64,
+}
+
+impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
+    /// A table of at most so many entries, with at most so many bytes together.
+    pub fn new(most_entries: usize, most_bytes: usize) -> Self {
+        Self {
+            most_entries,
+            most_bytes,
+            entries: HashMap::new(),
+            order: BTreeMap::new(),
+            last: 0,
+            bytes: 0,
+            memory: HeldBytes::default(),
+        }
+    }
+
+    /// Lets the entries have at most so many bytes together from now on.
+    pub fn limit_bytes(&mut self, most_bytes: usize) {
+        self.most_bytes = most_bytes;
+        self.shrink();
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether another entry would make an older one go.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.most_entries
+    }
+
+    /// The value under `key`.
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// The value under `key`, to be changed.
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// The entry under `key` is now the last one to go.
+    pub fn renew<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Some(key) = self.order.remove(&entry.at)
+        {
+            self.last = self.last.wrapping_add(1);
+            entry.at = self.last;
+            self.order.insert(self.last, key);
+        }
+    }
+
+    /// Adds a value that has so many `bytes`, in place of an older one under `key`.
+    /// Other entries go where there are too many. What alone exceeds the limit is not
+    /// added.
+    pub fn insert(&mut self, key: K, value: V, bytes: usize) {
+        self.remove(&key);
+        if bytes > self.most_bytes {
+            return;
+        }
+        self.last = self.last.wrapping_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.order.insert(self.last, key.clone());
+        let at = self.last;
+        self.entries
+            .insert(key, RememberedEntry { value, bytes, at });
+        self.shrink();
+    }
+
+    /// Removes the entry under `key`.
+    pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let entry = self.entries.remove(key)?;
+        self.order.remove(&entry.at);
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        self.measure();
+        Some(entry.value)
+    }
+
+    /// Removes the entries whose keys are not to be kept.
+    pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+        let keys = self.entries.keys().filter(|key| !is_kept(key));
+        for key in keys.cloned().collect::<Vec<_>>() {
+            self.remove(&key);
+        }
+    }
+
+    /// The entries, in the order in which they go.
+    pub fn oldest(&self) -> impl Iterator<Item = (&K, &V)> {
+        let keys = self.order.values();
+        keys.filter_map(|key| Some((key, self.get(key)?)))
+    }
+
+    fn shrink(&mut self) {
+        while self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
+            let Some((_, key)) = self.order.pop_first() else {
+                break;
+            };
+            self.remove(&key);
+        }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        let each = size_of::<K>()
+            .saturating_mul(2)
+            .saturating_add(size_of::<V>())
+            .saturating_add(OVERHEAD);
+        self.memory.set(self.entries.len().saturating_mul(each));
+    }
+}
+
+/// How much there is, and not what: keys may have credentials in them.
+impl<K, V> fmt::Debug for Remembered<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remembered")
+            .field("entries", &self.entries.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_was_added_or_renewed_longest_ago_goes_first() {
+        let mut table = Remembered::new(3, 100);
+        for key in ["a", "b", "c"] {
+            table.insert(key, (), 1);
+        }
+        table.renew(&"a");
+        table.insert("d", (), 1);
+        let keys: Vec<_> = table.oldest().map(|(key, ())| *key).collect();
+        assert_eq!(keys, ["c", "a", "d"]);
+        table.insert("c", (), 1);
+        let keys: Vec<_> = table.oldest().map(|(key, ())| *key).collect();
+        assert_eq!(keys, ["a", "d", "c"]);
+        assert!(table.is_full());
+        assert_eq!(table.remove(&"d"), Some(()));
+        assert!(!table.is_full());
+        table.retain(|key| *key != "a");
+        assert_eq!(table.count(), 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn entries_have_no_more_bytes_than_allowed_in_any_order() {
+        let before = crate::memory::held();
+        let mut table = Remembered::new(50, 1000);
+        let mut number: usize = 1;
+        for step in 0..10_000 {
+            number = (number * 7919 + step) % 100_003;
+            match number % 4 {
+                0 => drop(table.remove(&(number % 97))),
+                1 => table.renew(&(number % 97)),
+                _ => table.insert(number % 97, number, number % 300),
+            }
+            let bytes: usize = table.oldest().map(|(_, number)| number % 300).sum();
+            assert_eq!(table.bytes, bytes, "{step}");
+            assert!(bytes <= 1000 && table.count() <= 50, "{step}");
+            assert_eq!(table.order.len(), table.count(), "{step}");
+        }
+        assert!(table.count() > 3);
+        table.limit_bytes(0);
+        assert!(table.oldest().all(|(_, number)| number % 300 == 0));
+        table.insert(1, 1001, 1001);
+        assert_eq!(table.get(&1), None, "it is too long");
+        drop(table);
+        assert_eq!(crate::memory::held(), before);
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether a new request is accepted, by the memory that is held already
+//! (`memory.heldBytes`).
+
+use crate::config::Config;
+use crate::http::Headers;
+use crate::mcp;
+use crate::memory;
+
+/// So much above the limit requests are read that are to be refused, in bytes.
+const RESERVE: usize = 33_554_432;
+
+/// Whether there is memory for a new request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::stream) enum Admission {
+    /// There is.
+    Accepted,
+    /// There is not. The request is read all the same, since the error must name its
+    /// id: a legacy client ends its whole session on an error without.
+    ReadOnly,
+    /// There is not.
+    Refused,
+}
+
+impl Admission {
+    /// For a request with these headers.
+    pub(in crate::stream) fn of(config: &Config, headers: &Headers) -> Self {
+        let (held, most) = (memory::held(), config.held_bytes);
+        if held < most {
+            return Self::Accepted;
+        }
+        let has_reserve = held.saturating_sub(most) < RESERVE;
+        let is_post = headers.get(":method") == Some(b"POST");
+        if has_reserve && is_post && headers.get(mcp::SESSION_HEADER).is_some() {
+            Self::ReadOnly
+        } else {
+            Self::Refused
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::HeldBytes;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn only_short_requests_in_a_session_are_read_when_memory_is_used_up() {
+        let config = Config::parse(br#"{"memory":{"heldBytes":1000}}"#).unwrap();
+        let of = |method, session: Option<&str>| {
+            let session = session.map(|id| ("mcp-session-id", id));
+            let pairs = [(":method", method)].into_iter().chain(session);
+            Admission::of(&config, &Headers::from_pairs(pairs))
+        };
+        let mut held = HeldBytes::new(999);
+        assert_eq!(of("POST", None), Admission::Accepted);
+        held.set(1000);
+        assert_eq!(of("POST", None), Admission::Refused);
+        assert_eq!(of("GET", Some("s")), Admission::Refused);
+        let read = of("POST", Some("s"));
+        assert_eq!(read, Admission::ReadOnly);
+        held.set(1000 + RESERVE);
+        assert_eq!(of("POST", Some("s")), Admission::Refused);
+        drop(held);
+        assert_eq!(of("POST", None), Admission::Accepted);
+    }
+}

@@ -1,0 +1,166 @@
+//! What one worker holds at a time, and what happens when that is too much.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::harness::bootstrap::Bootstrap;
+use crate::harness::envoy::Envoy;
+use crate::harness::fake;
+use crate::harness::http::{Answer, Request};
+use crate::harness::message::{call, initialize, legacy, modern};
+use crate::harness::wire::{self, Act};
+
+const TOOLS: &str = r#"{"tools":{}}"#;
+const ANSWERS: fake::Answers = &[
+    ("tools/list", r#"{"tools":[{"name":"t"}]}"#),
+    ("tools/call", r#"{"content":[]}"#),
+];
+const HELD: usize = 200_000;
+const WITHIN: Duration = Duration::from_secs(20);
+
+fn envoy(name: &str, server: SocketAddr, config: &str) -> Envoy {
+    let config = format!(
+        r#"{{"servers":[{{"name":"a","protocol":"MODERN"}}],"memory":{{"heldBytes":{HELD}}}{config}}}"#
+    );
+    Envoy::with_workers(1, name, &Bootstrap::servers(&config, &[("a", server)]))
+}
+
+fn held(envoy: &Envoy) -> u64 {
+    envoy.stat("wasmcustom.mcp.memory.held_bytes")
+}
+
+/// Waits until `is_so`.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + WITHIN;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn assert_refused(answer: &Answer, id: &str) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.json()["error"]["code"], -32603);
+    assert_eq!(answer.json()["id"].to_string(), id);
+}
+
+/// A call whose body comes in two parts, the second one some seconds later.
+fn stalled() -> Request {
+    let arguments = format!(r#"{{"x":"{}"}}"#, "y".repeat(59_000));
+    let whole = call("7", "a__t", &arguments);
+    whole.chunked(50_000).paused(Duration::from_secs(3))
+}
+
+#[tokio::test]
+async fn stalled_bodies_fill_the_memory_and_new_requests_are_refused_until_they_end() {
+    let server = fake::start(TOOLS, ANSWERS).await;
+    let envoy = envoy("memory_bodies", server.address, "");
+    let to = envoy.address;
+    assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
+    let mut slow = JoinSet::new();
+    for _ in 0..6 {
+        slow.spawn(async move { stalled().send(to).await });
+    }
+    // A body of 50 kB of each of them is there after three seconds.
+    until("refused", async || {
+        modern("1", "ping").send(to).await.status == 503
+    })
+    .await;
+    assert_refused(&modern("1", "tools/list").send(to).await, "null");
+    assert_refused(&call("2", "a__t", "{}").send(to).await, "null");
+    let shown = held(&envoy);
+    assert!(shown > 150_000 && shown < 600_000, "{shown}");
+    while let Some(answer) = slow.join_next().await {
+        let answer = answer.expect("no panic");
+        assert_eq!(
+            answer.status, 200,
+            "what was accepted ends well: {answer:?}"
+        );
+        assert_eq!(answer.json()["id"], 7);
+    }
+    assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
+    until("the gauge falls", async || held(&envoy) < 65_536).await;
+    assert!(envoy.stat("wasmcustom.mcp.rejected.memory") >= 2);
+}
+
+#[tokio::test]
+async fn a_legacy_client_gets_the_error_under_the_id_of_its_request() {
+    let server = fake::start(TOOLS, ANSWERS).await;
+    let envoy = envoy("memory_legacy", server.address, "");
+    let to = envoy.address;
+    let answer = initialize().send(to).await;
+    let session = answer
+        .header("mcp-session-id")
+        .expect("a session")
+        .to_owned();
+    let mut slow = JoinSet::new();
+    for _ in 0..6 {
+        slow.spawn(async move { stalled().send(to).await });
+    }
+    until("refused", async || {
+        modern("1", "ping").send(to).await.status == 503
+    })
+    .await;
+    let request = legacy("42", "tools/list", "{}").header("mcp-session-id", &session);
+    let answer = request.send(to).await;
+    // Another status would end the client's session.
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["id"], 42, "{answer:?}");
+    assert_eq!(answer.json()["error"]["code"], -32603);
+    while let Some(answer) = slow.join_next().await {
+        assert_eq!(answer.expect("no panic").status, 200);
+    }
+    let answer = request.send(to).await;
+    assert!(answer.json()["result"].is_object(), "{answer:?}");
+}
+
+/// A server whose answers to calls begin, and end some seconds later.
+async fn half_answers() -> SocketAddr {
+    wire::serve(|request| {
+        let message = request.json();
+        let id = &message["id"];
+        match message["method"].as_str() {
+            Some("tools/call") => {
+                let body = format!(
+                    r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"x":"{}"}}}}"#,
+                    "y".repeat(60_000)
+                );
+                let length = format!("content-length: {}\r\n\r\n", body.len());
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{length}");
+                let (start, end) = body.split_at(50_000);
+                vec![
+                    Act::Write(format!("{head}{start}")),
+                    Act::Wait(Duration::from_secs(4)),
+                    Act::Write(end.to_owned()),
+                ]
+            }
+            _ => wire::json(&format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[]}}}}"#
+            )),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn answers_that_have_arrived_in_part_count_too() {
+    let envoy = envoy("memory_answers", half_answers().await, "");
+    let to = envoy.address;
+    let mut slow = JoinSet::new();
+    for _ in 0..6 {
+        slow.spawn(async move { call("7", "a__t", "{}").send(to).await });
+    }
+    until("refused", async || {
+        modern("1", "ping").send(to).await.status == 503
+    })
+    .await;
+    while let Some(answer) = slow.join_next().await {
+        let answer = answer.expect("no panic");
+        assert_eq!(answer.status, 200, "{}", answer.text().len());
+        assert_eq!(answer.json()["id"], 7);
+    }
+    until("the gauge falls", async || held(&envoy) < 65_536).await;
+}
