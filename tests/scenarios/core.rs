@@ -95,7 +95,7 @@ impl Gateway {
         };
         let mut worker = Worker::new(|| CLOCK.get(), random, Box::new(store));
         if let Some(gateway) = &config.gateway {
-            worker.configure(gateway);
+            worker.configure(gateway, config.held_bytes);
         }
         let metrics = config.metrics.names().iter();
         let metrics = metrics.map(|(_, name)| name.clone()).collect();

@@ -3,7 +3,7 @@
 //! each of them is looked after by the timer.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,35 +13,41 @@ use crate::stream::BODY_TIMEOUT;
 /// How many requests are refused in one tick, so that no tick takes long.
 const MOST_PER_TICK: usize = 1000;
 
-/// The requests that wait, by their context ids. The host's ids grow, so the oldest
-/// request comes first.
+/// The requests that wait, by their context ids.
 #[derive(Default)]
-pub(super) struct BodyWaits(RefCell<BTreeMap<u32, BodyWait>>);
+pub(super) struct BodyWaits {
+    /// Those that have come since the last tick. The time is a host call, which would
+    /// make each request slower, so only ticks ask for it.
+    new: RefCell<HashMap<u32, Rc<RefCell<HttpStream>>>>,
+    /// The others. The host's ids grow, so the oldest request comes first.
+    timed: RefCell<BTreeMap<u32, BodyWait>>,
+}
 
 struct BodyWait {
+    /// The first tick after the request came.
     since: Duration,
     stream: Rc<RefCell<HttpStream>>,
 }
 
 impl BodyWaits {
-    /// The request `id` waits from `now` on.
-    pub(super) fn add(&self, id: u32, stream: &Rc<RefCell<HttpStream>>, now: Duration) {
-        let wait = BodyWait {
-            since: now,
-            stream: Rc::clone(stream),
-        };
-        self.0.borrow_mut().insert(id, wait);
+    /// The request `id` waits from now on.
+    pub(super) fn add(&self, id: u32, stream: &Rc<RefCell<HttpStream>>) {
+        self.new.borrow_mut().insert(id, Rc::clone(stream));
     }
 
     /// The request `id` waits no longer.
     pub(super) fn remove(&self, id: u32) {
-        self.0.borrow_mut().remove(&id);
+        if self.new.borrow_mut().remove(&id).is_none() {
+            self.timed.borrow_mut().remove(&id);
+        }
     }
 
-    /// Takes the requests that have waited for [`BODY_TIMEOUT`], at most
+    /// At a tick: takes the requests that have waited for [`BODY_TIMEOUT`], at most
     /// [`MOST_PER_TICK`] of them.
     pub(super) fn take_due(&self, now: Duration) -> Vec<(u32, Rc<RefCell<HttpStream>>)> {
-        let mut waits = self.0.borrow_mut();
+        let mut waits = self.timed.borrow_mut();
+        let new = self.new.take().into_iter();
+        waits.extend(new.map(|(id, stream)| (id, BodyWait { since: now, stream })));
         let mut due = Vec::new();
         while due.len() < MOST_PER_TICK
             && let Some(first) = waits.first_entry()
@@ -55,6 +61,6 @@ impl BodyWaits {
 
     /// Whether no request waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.new.borrow().is_empty() && self.timed.borrow().is_empty()
     }
 }

@@ -1,14 +1,18 @@
 //! The gauge of the memory that is held in this VM.
 
 use super::metric;
+use crate::config::Config;
 use crate::memory;
+use crate::metrics::{Metric, MetricKind};
 
 /// The gauge, by the host's number of it. It shows what all workers hold together.
 pub(super) struct MemoryGauge(u32);
 
 impl MemoryGauge {
-    pub(super) fn new(metric: u32) -> Self {
-        Self(metric)
+    /// The gauge of `config`, of whose metrics the host's numbers are `metrics`.
+    pub(super) fn new(config: &Config, metrics: &[(MetricKind, u32)]) -> Self {
+        let Metric(at) = config.metrics.held_bytes;
+        Self(metrics.get(at).map_or(0, |(_, number)| *number))
     }
 
     /// Shows what is held now, unless the gauge shows about that already.

@@ -22,7 +22,7 @@ use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::{Delivery, DispatchId};
 use crate::http::media_type;
 use crate::mcp;
-use crate::metrics::{Metric, MetricKind};
+use crate::metrics::MetricKind;
 
 /// Shared by the root context and the HTTP contexts.
 pub(super) struct Plugin {
@@ -82,7 +82,7 @@ impl Plugin {
         (metrics, expressions): (Vec<(MetricKind, u32)>, Vec<u32>),
         worker: Rc<RefCell<Worker>>,
     ) -> Self {
-        let gauge = memory_gauge(&config, &metrics);
+        let gauge = MemoryGauge::new(&config, &metrics);
         Self {
             root,
             config: Rc::new(config),
@@ -244,10 +244,8 @@ impl Plugin {
 
     /// The headers of `stream` wait for the first byte of its body.
     pub(super) fn wait_for_body(&self, id: u32, stream: &Rc<RefCell<HttpStream>>) {
-        if let Ok(worker) = self.worker.try_borrow() {
-            self.body_waits.add(id, stream, worker.now());
-            self.set_tick_period(BODY_WAIT_PERIOD);
-        }
+        self.body_waits.add(id, stream);
+        self.set_tick_period(BODY_WAIT_PERIOD);
     }
 
     /// The body of the stream `id` has begun, or the stream is over.
@@ -369,12 +367,6 @@ impl Plugin {
             _ => Vec::new(),
         }
     }
-}
-
-/// The gauge of the memory that is held, of these `metrics`.
-pub(super) fn memory_gauge(config: &Config, metrics: &[(MetricKind, u32)]) -> MemoryGauge {
-    let Metric(at) = config.metrics.held_bytes;
-    MemoryGauge::new(metrics.get(at).map_or(0, |(_, number)| *number))
 }
 
 /// The response to a callout, from the buffers of its callback.

@@ -12,7 +12,7 @@ use proxy_wasm::types::ContextType;
 use super::host::{self, Buffer};
 use super::http_context::StreamHandle;
 use super::memory_gauge::MemoryGauge;
-use super::plugin::{Plugin, memory_gauge};
+use super::plugin::Plugin;
 use super::shared_data::SharedData;
 use super::{metric, property, reload};
 use crate::config::Config;
@@ -102,7 +102,7 @@ impl RootContext for Root {
                 let metrics = define_metrics(&config);
                 let worker = Rc::clone(&self.worker);
                 let host = (metrics, expressions);
-                self.gauge = Some(memory_gauge(&config, &host.0));
+                self.gauge = Some(MemoryGauge::new(&config, &host.0));
                 let plugin = Rc::new(Plugin::new(self.id, config, host, worker));
                 plugin.start_ticks();
                 reload::replace(&name, self.id, &plugin);

@@ -161,12 +161,17 @@ impl BufferedRequest {
     ) -> Transition {
         let config = cx.config;
         if let Some(refusal) = &self.refusal {
-            return match Message::parse(body) {
-                Ok(message) => {
+            let refuse = |id: Option<&str>| {
+                Transition::refuse(config, refusal, id.filter(|id| is_bounded(id)))
+            };
+            return match (Message::parse(body), refusal) {
+                (Ok(message), Refusal::Memory) if message.id().is_none_or(is_bounded) => {
                     let era = era_of(config, &message, &self.headers).ok();
                     refuse_message(config, refusal, (&message, &self.headers), era, None)
                 }
-                Err(error) => Transition::refuse(config, refusal, error.id),
+                // Its headers do not say that it is a message.
+                (Ok(message), _) => refuse(message.id()),
+                (Err(error), _) => refuse(error.id),
             };
         }
         let request = match self.on_body_part(config, body.len()) {
