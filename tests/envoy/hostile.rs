@@ -19,7 +19,7 @@ const AT_ONCE: u64 = 16;
 const DONE_WITHIN: Duration = Duration::from_secs(300);
 
 /// Pseudo-random numbers, the same in every run (splitmix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -30,7 +30,7 @@ impl Random {
         x ^ (x >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("less than a usize")
     }
 
@@ -98,7 +98,7 @@ fn value(random: &mut Random) -> Vec<u8> {
     value
 }
 
-fn hostile(random: &mut Random) -> Request {
+pub(crate) fn hostile(random: &mut Random) -> Request {
     let request = good(random);
     let header = random.of(&[
         "accept",

@@ -55,6 +55,7 @@ mod session_servers;
 mod session_streams;
 mod sessions;
 mod small_buffers;
+mod soak;
 mod sources;
 #[path = "../examples/token.rs"]
 #[allow(dead_code, reason = "the tests in tests/examples need more of it")]

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
 use crate::harness::fake;
-use crate::harness::http::{Answer, Request};
+use crate::harness::http::{Answer, Connection, Request};
 use crate::harness::message::{call, initialize, legacy, modern};
 use crate::harness::wire::{self, Act};
 
@@ -163,4 +163,150 @@ async fn answers_that_have_arrived_in_part_count_too() {
         assert_eq!(answer.json()["id"], 7);
     }
     until("the gauge falls", async || held(&envoy) < 65_536).await;
+}
+
+/// What 150 clients and a server need that together want more than a VM has.
+const MANY: usize = 150;
+const EIGHT_MB: usize = 7_900_000;
+
+/// An Envoy with the default `memory.heldBytes`, one worker, and this server.
+fn default_envoy(name: &str, server: SocketAddr, config: &str) -> Envoy {
+    let config =
+        format!(r#"{{"servers":[{{"name":"a","protocol":"MODERN","timeout":"10s"}}]{config}}}"#);
+    let bootstrap = Bootstrap::servers(&config, &[("a", server)]);
+    let limit = "per_connection_buffer_limit_bytes: ";
+    let bootstrap = bootstrap.replace(limit, &format!("{limit}16777216 # "));
+    Envoy::with_workers(1, name, &bootstrap)
+}
+
+/// Sends [`MANY`] of `request` at once. Each is answered: well, or since there is no
+/// memory, or since the server was too slow. Gives how many were answered well. A
+/// client that is refused while it still writes may see the connection closed.
+async fn at_once(to: SocketAddr, request: Request) -> usize {
+    let mut all = JoinSet::new();
+    for _ in 0..MANY {
+        let request = request.clone();
+        all.spawn(async move { Connection::open(to).await.send(&request).await });
+    }
+    let mut well = 0;
+    while let Some(answer) = all.join_next().await {
+        let Ok(answer) = answer.expect("no panic") else {
+            assert!(request.sent_body().len() > EIGHT_MB, "{request:?}");
+            continue;
+        };
+        let body = answer.json();
+        match answer.status {
+            200 if body["result"].is_object() => well += 1,
+            200 | 502 | 503 | 504 => assert_eq!(body["error"]["code"], -32603),
+            status => panic!("{status}: {answer:?}"),
+        }
+    }
+    well
+}
+
+/// A server whose answers are long. They stop in the middle for a while.
+async fn long_answers(within: fn(&str, &str) -> Option<String>) -> SocketAddr {
+    wire::serve(move |request| {
+        let message = request.json();
+        let id = message["id"].to_string();
+        let method = message["method"].as_str().unwrap_or_default();
+        let cursor = message["params"]["cursor"].is_string();
+        match within(method, &id) {
+            _ if cursor => vec![Act::Hang],
+            Some(body) => {
+                let length = format!("content-length: {}\r\n\r\n", body.len());
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{length}");
+                let (start, end) = body.split_at(body.len() - 10);
+                let pause = if method == "tools/call" { 4 } else { 0 };
+                vec![
+                    Act::Write(format!("{head}{start}")),
+                    Act::Wait(Duration::from_secs(pause)),
+                    Act::Write(end.to_owned()),
+                ]
+            }
+            None => wire::json(&format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"supportedVersions":["2026-07-28"],"capabilities":{{"tools":{{}}}},"tools":[]}}}}"#
+            )),
+        }
+    })
+    .await
+}
+
+fn result(id: &str, members: &str) -> Option<String> {
+    let long = "x".repeat(EIGHT_MB);
+    let members = members.replace("LONG", &long);
+    Some(format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{{members}}}}}"#
+    ))
+}
+
+/// The worker still serves, and what was held is free.
+async fn assert_well(envoy: &Envoy) {
+    until("the memory is free", async || held(envoy) < 40_000_000).await;
+    let answer = modern("1", "server/discover").send(envoy.address).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn answers_of_8_mb_that_stall_do_not_end_the_worker() {
+    let server = long_answers(|method, id| match method {
+        "tools/call" => result(id, r#""content":[],"x":"LONG""#),
+        _ => None,
+    })
+    .await;
+    let envoy = default_envoy("memory_stalling", server, "");
+    let well = at_once(envoy.address, call("7", "a__t", "{}")).await;
+    assert!(well >= 30, "{well} answered well");
+    assert_well(&envoy).await;
+}
+
+#[tokio::test]
+async fn lists_whose_second_page_never_comes_do_not_end_the_worker() {
+    let server = long_answers(|method, id| match method {
+        "tools/list" => result(
+            id,
+            r#""tools":[{"name":"t","x":"LONG"}],"nextCursor":"2","ttlMs":0,"cacheScope":"private""#,
+        ),
+        _ => None,
+    })
+    .await;
+    let envoy = default_envoy("memory_pages", server, r#","listCache":"OFF""#);
+    at_once(envoy.address, modern("1", "tools/list")).await;
+    assert_well(&envoy).await;
+}
+
+#[tokio::test]
+async fn instructions_of_8_mb_do_not_end_the_worker() {
+    let server = long_answers(|method, id| match method {
+        "server/discover" => result(
+            id,
+            r#""supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"instructions":"LONG""#,
+        ),
+        _ => None,
+    })
+    .await;
+    let envoy = default_envoy("memory_instructions", server, "");
+    let well = at_once(envoy.address, modern("1", "server/discover")).await;
+    assert_eq!(well, MANY);
+    assert_well(&envoy).await;
+}
+
+#[tokio::test]
+async fn bodies_of_8_mb_for_a_slow_server_do_not_end_the_worker() {
+    let server = long_answers(|method, id| match method {
+        "tools/call" => Some(format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[]}}}}"#
+        )),
+        _ => None,
+    })
+    .await;
+    let envoy = default_envoy(
+        "memory_requests",
+        server,
+        r#","maxRequestBodySize":8388608"#,
+    );
+    let arguments = format!(r#"{{"x":"{}"}}"#, "y".repeat(EIGHT_MB));
+    let well = at_once(envoy.address, call("7", "a__t", &arguments)).await;
+    assert!(well >= 30, "{well} answered well");
+    assert_well(&envoy).await;
 }
