@@ -210,7 +210,7 @@ impl Refusal {
             Self::Accept(needed) => format!("accept must include {needed}").into(),
             Self::HttpMethod(allow) => format!("this endpoint allows {allow}").into(),
             Self::NoSession => "Mcp-Session-Id is missing: DELETE needs the id of the session to end".into(),
-            Self::Origin => "this origin is not allowed".into(),
+            Self::Origin => "this origin is not allowed: cors.allowOrigins does not list it".into(),
             Self::Host => "the Host header must be a host name, with or without a port".into(),
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),

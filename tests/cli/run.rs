@@ -119,6 +119,62 @@ async fn no_request_fails_while_servers_come_and_go() {
     assert!(slowest < VISIBLE_WITHIN, "visible after {slowest:?}");
 }
 
+/// The status of `tools/list` that a page of this origin asks for.
+async fn status_for(origin: &str, running: &Running) -> u16 {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let answer = client
+        .post(format!("http://{}/mcp", running.address))
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/list")
+        .header("origin", origin)
+        .json(&body)
+        .send();
+    answer.await.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn a_web_page_calls_no_tools_unless_the_file_lists_its_origin() {
+    let weather = Server::start("weather");
+    let servers = format!(
+        "servers:\n- {{ name: weather, url: 'http://{}/mcp' }}\n",
+        weather.address
+    );
+    let file = folder().join("servers.yaml");
+    for (cors, origin, status) in [
+        ("", "http://evil.example", 403),
+        ("", "http://localhost:6274", 200),
+        (
+            "cors: { allowOrigins: ['http://localhost:3000'] }",
+            "http://localhost:3000",
+            200,
+        ),
+        (
+            "cors: { allowOrigins: ['http://localhost:3000'] }",
+            "http://localhost:6274",
+            403,
+        ),
+        ("cors: {}", "http://evil.example", 200),
+    ] {
+        save(&file, &format!("{servers}{cors}\n"));
+        let running = Running::start(&file);
+        assert_eq!(
+            status_for(origin, &running).await,
+            status,
+            "{cors} {origin}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_under_way_is_answered_when_its_server_goes() {
     let weather = Server::start("weather");

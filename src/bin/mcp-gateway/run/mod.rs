@@ -3,6 +3,7 @@
 mod envoy;
 mod http;
 mod install;
+mod origins;
 mod parts;
 mod prepare;
 mod probe;

@@ -2,6 +2,7 @@
 
 use mcp_gateway::config::Config;
 
+use super::origins;
 use super::parts::EnvoyParts;
 use super::work_dir::WorkDir;
 use crate::config_file;
@@ -32,11 +33,14 @@ pub(super) fn prepare(
     let rendered = render(&file, &upstreams, options).map_err(bug)?;
     let documents = tree::documents(&rendered).map_err(|error| bug(error.reason))?;
     let envoy_config = documents.first().map(Node::value).unwrap_or_default();
-    let parts = EnvoyParts::new(envoy_config, work_dir)
-        .ok_or_else(|| bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned()))?;
+    let parts = EnvoyParts::new(envoy_config, work_dir).and_then(|mut parts| {
+        origins::restrict(&file.config, &mut parts.filter)?;
+        Some(parts)
+    });
+    let unexpected = || bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned());
     Ok(Prepared {
+        parts: parts.ok_or_else(unexpected)?,
         config: file.config,
-        parts,
         warnings: file.warnings,
     })
 }
