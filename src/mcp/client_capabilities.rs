@@ -18,6 +18,9 @@ struct Defined {
 /// A part of a capability: its name, the only value that declares it, and its bit.
 type Part = (&'static str, &'static str, u16);
 
+/// The name of the extension for tasks (SEP-2663).
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
 const DEFINED: &[Defined] = &[
     Defined {
         name: "elicitation",
@@ -38,7 +41,7 @@ const DEFINED: &[Defined] = &[
         name: "extensions",
         bit: EXTENSIONS,
         parts: &[
-            ("io.modelcontextprotocol/tasks", "{}", EXTENSIONS << 1),
+            (TASKS_EXTENSION, "{}", EXTENSIONS << 1),
             (
                 "io.modelcontextprotocol/ui",
                 r#"{"mimeTypes":["text/html;profile=mcp-app"]}"#,
@@ -87,6 +90,18 @@ impl ClientCapabilities {
         });
         format!("{{{}}}", texts.collect::<Vec<_>>().join(","))
     }
+}
+
+/// Whether the JSON text of a client's `capabilities` declares the extension `name`,
+/// with any settings (SEP-2133).
+pub fn declares_extension(capabilities: &str, name: &str) -> bool {
+    let mut is_declared = false;
+    let _ = json::members(capabilities, |member, extensions| {
+        if member == "extensions" {
+            let _ = json::members(extensions, |extension, _| is_declared |= extension == name);
+        }
+    });
+    is_declared
 }
 
 impl Defined {
@@ -179,6 +194,36 @@ mod tests {
             assert!(is_all);
             assert_eq!(read.json(), ClientCapabilities(bits).json());
             assert_eq!(read.of_session().0 >> 8, 0);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_extension_is_declared_under_its_own_name_only() {
+        for (text, expected) in [
+            (
+                r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#,
+                true,
+            ),
+            (
+                r#"{"extensions":{"io.modelcontextprotocol\/tasks":{"x":1}}}"#,
+                true,
+            ),
+            (
+                r#"{"tasks":{},"experimental":{"io.modelcontextprotocol/tasks":{}}}"#,
+                false,
+            ),
+            (
+                r#"{"extensions":{"x":"io.modelcontextprotocol/tasks"}}"#,
+                false,
+            ),
+            (r#"{"extensions":["io.modelcontextprotocol/tasks"]}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(
+                declares_extension(text, TASKS_EXTENSION),
+                expected,
+                "{text}"
+            );
         }
     }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::Status;
 use super::export::LONGEST;
 use crate::http::{Reply, challenge};
+use crate::mcp::client_capabilities::TASKS_EXTENSION;
 use crate::mcp::json::object::push_object;
 use crate::mcp::json::push_strings;
 use crate::mcp::jsonrpc::{
@@ -131,9 +132,6 @@ const FORBIDDEN: i64 = 403;
 const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
-
-/// The name of the extension for tasks (SEP-2663).
-const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// The longest text of a client in an error message, in characters.
 const LONGEST_EXCERPT: usize = 256;

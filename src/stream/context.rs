@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::endpoint::Endpoint;
 use crate::config::{Config, Gateway};
+use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::StreamId;
-use crate::gateway::worker::{BodyHold, Worker};
+use crate::stream::request::body_hold::BodyHold;
 
 /// What a handler may use in either mode.
 pub(in crate::stream) struct StreamContext<'c> {
@@ -28,7 +29,7 @@ impl StreamContext<'_> {
     /// A part of a request's body arrived, or its end.
     pub(in crate::stream) fn note_body(&mut self) {
         if self.config.hold {
-            self.worker.body_hold = BodyHold::Works;
+            BodyHold::Works.remember();
         }
     }
 

@@ -43,18 +43,6 @@ const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// equal, and of no use elsewhere.
 pub type Scope = [u8; 32];
 
-/// Whether Envoy shows the bodies of requests whose headers wait, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BodyHold {
-    /// No such body has arrived.
-    #[default]
-    Unknown,
-    /// No such body has arrived, and the log has a line about it.
-    Reported,
-    /// One has arrived.
-    Works,
-}
-
 /// The state of one worker.
 #[derive(Debug)]
 pub struct Worker {
@@ -68,8 +56,6 @@ pub struct Worker {
     scope_key: OnceCell<[u8; 32]>,
     /// When idle sessions were last looked for.
     idle_check: Duration,
-    /// Whether Envoy holds requests for this filter.
-    pub body_hold: BodyHold,
     /// Names this plugin among those of its VM.
     pub plugin: String,
     /// The calls of all streams.
@@ -113,7 +99,6 @@ impl Worker {
             last_request: 0,
             scope_key: OnceCell::new(),
             idle_check: Duration::ZERO,
-            body_hold: BodyHold::default(),
             plugin: String::new(),
             calls: Calls::default(),
             outbox: Outbox::default(),

@@ -8,6 +8,7 @@ use crate::gateway::session::SessionPart;
 use crate::gateway::session::task_id::{Task, TaskOwner};
 use crate::gateway::translate::task_ids::{self, TaskAliases};
 use crate::http::Headers;
+use crate::mcp::client_capabilities::{TASKS_EXTENSION, declares_extension};
 use crate::mcp::era::Era;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::method::{self, Subject};
@@ -134,7 +135,7 @@ fn unknown_task(request: &IncomingMessage<'_>) -> Refusal {
 fn declares_tasks(message: &Message<'_>) -> bool {
     let params = message.params();
     let capabilities = params.and_then(|params| params.meta.client_capabilities);
-    capabilities.is_some_and(|capabilities| capabilities.contains("tasks"))
+    capabilities.is_some_and(|text| declares_extension(text, TASKS_EXTENSION))
 }
 
 impl TaskReferences {

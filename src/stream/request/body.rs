@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{AttributeSource, Config};
-use crate::gateway::worker::BodyHold;
 use crate::http::{Headers, media_type};
 use crate::mcp::message::ParseError;
 use crate::mcp::{Invalid, Message, json};
@@ -20,6 +19,7 @@ use crate::stream::event::{Effect, HostFacts};
 use crate::stream::gateway;
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::request::admission::Admission;
+use crate::stream::request::body_hold::BodyHold;
 use crate::stream::request::classify::trusts_headers;
 use crate::stream::request::refused::refuse_message;
 use crate::stream::request::{authorization, era_of, is_strict, policy};
@@ -213,14 +213,15 @@ impl BufferedRequest {
 
     /// No byte of the body arrived within [`BODY_TIMEOUT`].
     pub(in crate::stream) fn on_body_timeout(cx: &mut StreamContext<'_>) -> Transition {
-        match cx.worker.body_hold {
+        let known = BodyHold::now();
+        match known {
             BodyHold::Works => {
                 let refusal = Refusal::BodyTimeout(BODY_TIMEOUT.as_secs());
                 Transition::refuse(cx.config, &refusal, None)
             }
             BodyHold::Unknown | BodyHold::Reported => {
-                let is_first = cx.worker.body_hold == BodyHold::Unknown;
-                cx.worker.body_hold = BodyHold::Reported;
+                BodyHold::Reported.remember();
+                let is_first = known == BodyHold::Unknown;
                 let line = || Effect::Log(log::Level::Error, NOT_HELD.to_owned());
                 Transition::refuse(cx.config, &Refusal::NotHeld, None)
                     .after(is_first.then(line).into_iter().collect())

@@ -3,6 +3,7 @@
 pub(in crate::stream) mod admission;
 pub(in crate::stream) mod authorization;
 pub(in crate::stream) mod body;
+pub(in crate::stream) mod body_hold;
 pub(in crate::stream) mod classify;
 pub(in crate::stream) mod headers;
 pub(in crate::stream) mod policy;
