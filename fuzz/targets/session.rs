@@ -146,6 +146,7 @@ fn session(input: &Input<'_>, sealing: &SessionSealer) {
     let now = Duration::from_secs(input.now.into());
     let open = |text: &str, now| sealing.open(text, endpoint, identity, now);
     let session = Session {
+        joined: Vec::new(),
         id: id(&input.nonce),
         version: version(input.version),
         capabilities: input.capabilities.to_owned(),

@@ -19,4 +19,5 @@ mod reload;
 mod reload_sessions;
 mod render;
 mod run;
+mod session_edits;
 mod slow;

@@ -51,7 +51,7 @@ fn requester(gateway: &Gateway, capabilities: &str) -> Requester {
             info: None,
             headers: CallerHeaders::of(&Headers::default(), gateway, &[]).unwrap(),
         },
-        parts: Vec::new(),
+        session: None,
         who: CallerIdentity::Known("ada".into()),
     }
 }

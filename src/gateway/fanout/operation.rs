@@ -1,9 +1,10 @@
 //! What the gateway asks servers for, and for which client.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::Server;
-use crate::gateway::session::SessionPart;
+use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::worker::Scope;
 use crate::gateway::worker::session_pool::PoolKey;
@@ -49,9 +50,8 @@ impl fmt::Debug for CallerIdentity {
 pub struct Requester {
     /// The client.
     pub caller: ClientContext,
-    /// The parts of the client's session, in the order of the configured servers;
-    /// empty where it has none.
-    pub parts: Vec<SessionPart>,
+    /// The client's session; `None` where it has none.
+    pub session: Option<Rc<Session>>,
     /// For whom the gateway opens sessions of its own.
     pub who: CallerIdentity,
 }
@@ -59,7 +59,11 @@ pub struct Requester {
 impl Requester {
     /// About how many bytes of memory it takes up.
     pub fn size(&self) -> usize {
-        let parts = self.parts.len().saturating_mul(size_of::<SessionPart>());
+        let parts = self
+            .session
+            .as_ref()
+            .map_or(0, |session| session.parts.len());
+        let parts = parts.saturating_mul(size_of::<SessionPart>());
         self.caller.size().saturating_add(parts)
     }
 

@@ -26,7 +26,7 @@ fn requester(gateway: &Gateway, key: Option<&str>) -> Requester {
             info: None,
             headers: CallerHeaders::of(&headers, gateway, &[gateway.servers[0].id]).unwrap(),
         },
-        parts: Vec::new(),
+        session: None,
         who: CallerIdentity::Known("ada".into()),
     }
 }
@@ -129,7 +129,7 @@ fn a_dual_server_stays_modern_when_it_accepts_initialize() {
             info: None,
             headers: CallerHeaders::of(&Headers::default(), &gateway, &[]).unwrap(),
         },
-        parts: Vec::new(),
+        session: None,
         who: CallerIdentity::Anyone,
     };
     let answer = |call: &Call, session: Option<&str>, result: &str| {

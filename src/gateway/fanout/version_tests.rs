@@ -1,5 +1,6 @@
 //! With a second modern version, servers that support only one of the two are served.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -9,7 +10,7 @@ use super::tests::value;
 use super::*;
 use crate::config::Config;
 use crate::gateway::routing::call_headers::CallerHeaders;
-use crate::gateway::session::SessionPart;
+use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::store::NoStore;
 use crate::gateway::upstream::call::{CallContent, CallResponse, UpstreamRequest};
 use crate::gateway::upstream::protocol::UpstreamProtocol;
@@ -44,7 +45,7 @@ fn modern(version: &str) -> Requester {
             info: None,
             headers: CallerHeaders::default(),
         },
-        parts: Vec::new(),
+        session: None,
         who: CallerIdentity::Anyone,
     }
 }
@@ -53,9 +54,17 @@ fn modern(version: &str) -> Requester {
 fn legacy() -> Requester {
     let mut requester = modern("2025-11-25");
     requester.caller.era = Era::Legacy;
-    requester.parts = vec![SessionPart::Modern {
-        offers: ServerCapabilities::TOOLS,
-    }];
+    let session = Session {
+        id: [0; 16],
+        version: "2025-11-25",
+        capabilities: "{}".into(),
+        info: None,
+        parts: vec![SessionPart::Modern {
+            offers: ServerCapabilities::TOOLS,
+        }],
+        joined: Vec::new(),
+    };
+    requester.session = Some(Rc::new(session));
     requester
 }
 

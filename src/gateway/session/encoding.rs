@@ -1,19 +1,20 @@
 //! The bytes of a session, before they are encrypted.
 //!
 //! In this order: the code of the version, the client's capabilities, its
-//! `clientInfo`, and the part of each server. A text is its length (two bytes,
-//! big-endian) and its bytes. If this process keeps ids of servers, the slot in
-//! which they are comes last (two bytes, big-endian).
+//! `clientInfo`, how many servers have a part (two bytes, big-endian), and for each of
+//! them its mark and its part. A text is its length (two bytes, big-endian) and its
+//! bytes. If this process keeps ids of servers, the slot in which they are comes last
+//! (two bytes, big-endian).
 
 use std::borrow::Cow;
 
 use super::kept_ids::KeptIds;
+use super::server_mark::ServerMark;
 use super::version_codes::VersionCodes;
 use super::{Session, SessionPart};
 use crate::mcp::capabilities::ServerCapabilities;
 
 // The first byte of a server's part.
-const ABSENT: u8 = 0;
 const MODERN: u8 = 1;
 const LEGACY: u8 = 2;
 
@@ -26,12 +27,13 @@ const UUID: u8 = 3;
 const KEPT: u8 = 4;
 
 /// Writes `session` at the end of `out`, without the ids of the servers at the
-/// indexes `kept`. Gives `None` when it cannot be written: a version has no code, a
-/// text is longer than 65,535 bytes, or a session id of a server is empty or not
-/// visible ASCII.
+/// indexes `kept`. The servers have these `marks`. Gives `None` when it cannot be
+/// written: a version has no code, a text is longer than 65,535 bytes, or a session id
+/// of a server is empty or not visible ASCII.
 pub(super) fn push_session(
     out: &mut Vec<u8>,
     session: &Session,
+    marks: &[ServerMark],
     versions: VersionCodes,
     kept: &[usize],
 ) -> Option<()> {
@@ -39,24 +41,41 @@ pub(super) fn push_session(
     push_text(out, session.capabilities.as_bytes())?;
     // No JSON text is empty: an empty text stands for none.
     push_text(out, session.info.as_deref().unwrap_or_default().as_bytes())?;
-    for (index, part) in session.parts.iter().enumerate() {
-        match part {
-            SessionPart::Absent => out.push(ABSENT),
-            SessionPart::Modern { offers } => out.extend_from_slice(&[MODERN, offers.to_bits()]),
-            SessionPart::Legacy {
-                offers,
-                version,
-                session,
-            } => {
-                out.extend_from_slice(&[LEGACY, offers.to_bits(), versions.code(version)?]);
-                match session {
-                    None => out.push(NO_ID),
-                    Some(_) if kept.contains(&index) => out.push(KEPT),
-                    Some(id) => {
-                        let (form, bytes) = compact(id)?;
-                        out.push(form);
-                        push_text(out, &bytes)?;
-                    }
+    let parts = session.parts.iter().zip(marks).enumerate();
+    let parts = parts.filter(|(_, (part, _))| **part != SessionPart::Absent);
+    let count = u16::try_from(parts.clone().count()).ok()?;
+    out.extend_from_slice(&count.to_be_bytes());
+    for (index, (part, mark)) in parts {
+        out.extend_from_slice(mark.bytes());
+        push_part(out, part, versions, kept.contains(&index))?;
+    }
+    Some(())
+}
+
+/// Writes the `part` of a server at the end of `out`, without its session id if that
+/// `is_kept` elsewhere. `None` where it cannot be written.
+pub(super) fn push_part(
+    out: &mut Vec<u8>,
+    part: &SessionPart,
+    versions: VersionCodes,
+    is_kept: bool,
+) -> Option<()> {
+    match part {
+        SessionPart::Absent => return None,
+        SessionPart::Modern { offers } => out.extend_from_slice(&[MODERN, offers.to_bits()]),
+        SessionPart::Legacy {
+            offers,
+            version,
+            session,
+        } => {
+            out.extend_from_slice(&[LEGACY, offers.to_bits(), versions.code(version)?]);
+            match session {
+                None => out.push(NO_ID),
+                Some(_) if is_kept => out.push(KEPT),
+                Some(id) => {
+                    let (form, bytes) = compact(id)?;
+                    out.push(form);
+                    push_text(out, &bytes)?;
                 }
             }
         }
@@ -160,22 +179,27 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads a session with a part for each of `server_count` servers, and the ids
-    /// that are `kept` for it. It gets the id `id`, which is not among the bytes.
+    /// Reads a session, and the ids that are `kept` for it. It gets a part for each
+    /// server of the configuration, which have these `marks`, and the id `id`, which is
+    /// not among the bytes. Parts of other servers are left out.
     pub(super) fn session(
         &mut self,
         id: [u8; 16],
-        server_count: usize,
+        marks: &[ServerMark],
         kept: Option<&KeptIds>,
     ) -> Option<Session> {
         let version = self.version()?;
         let capabilities = self.text()?.to_owned();
         let info = Some(self.text()?.to_owned()).filter(|info| !info.is_empty());
-        let mut parts = Vec::with_capacity(server_count);
+        let mut parts = vec![SessionPart::Absent; marks.len()];
         let mut are_kept = Vec::new();
-        for index in 0..server_count {
+        for _ in 0..u16::from_be_bytes(self.array()?) {
+            let mark = ServerMark::from_bytes(self.array()?);
+            let index = marks.iter().position(|known| *known == mark);
             let (part, is_kept) = self.part()?;
-            parts.push(part);
+            if let Some(place) = index.and_then(|index| parts.get_mut(index)) {
+                *place = part;
+            }
             if is_kept {
                 are_kept.push(index);
             }
@@ -186,6 +210,7 @@ impl<'a> Decoder<'a> {
             capabilities,
             info,
             parts,
+            joined: Vec::new(),
         };
         if !are_kept.is_empty() {
             let bytes = kept?.get(&id, u16::from_be_bytes(self.array()?))?;
@@ -194,11 +219,13 @@ impl<'a> Decoder<'a> {
         Some(session)
     }
 
-    /// Reads what [`kept_bytes`] wrote into the parts of the `session`.
-    fn kept_ids(&mut self, session: &mut Session, kept: &[usize]) -> Option<()> {
+    /// Reads what [`kept_bytes`] wrote into the parts of the `session` at these places;
+    /// a server that is not in the configuration any more has none.
+    fn kept_ids(&mut self, session: &mut Session, kept: &[Option<usize>]) -> Option<()> {
         for index in kept {
             let id = self.text()?.to_owned();
-            if let Some(SessionPart::Legacy { session, .. }) = session.parts.get_mut(*index) {
+            let part = index.and_then(|index| session.parts.get_mut(index));
+            if let Some(SessionPart::Legacy { session, .. }) = part {
                 *session = Some(id);
             }
         }
@@ -210,9 +237,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// A part, and whether the id of the server's session is kept elsewhere.
-    fn part(&mut self) -> Option<(SessionPart, bool)> {
+    pub(super) fn part(&mut self) -> Option<(SessionPart, bool)> {
         let part = match self.byte()? {
-            ABSENT => SessionPart::Absent,
             MODERN => SessionPart::Modern {
                 offers: ServerCapabilities::from_bits(self.byte()?)?,
             },

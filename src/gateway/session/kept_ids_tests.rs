@@ -54,6 +54,7 @@ fn session(at: usize, lengths: &[usize]) -> Session {
         session: Some(format!("{at}.{index}.{}", "x".repeat(*length))),
     };
     Session {
+        joined: Vec::new(),
         id: id(&nonce(at)),
         version: "2025-11-25",
         capabilities: "{}".into(),

@@ -4,14 +4,17 @@
 //!
 //! The gateway stores no session. The `Mcp-Session-Id` that the client sends is
 //! the session itself, encrypted ([`sealed`]). Only session ids of servers that are
-//! too long for it are kept ([`kept_ids`]).
+//! too long for it are kept ([`kept_ids`]), and the parts of servers that join later
+//! ([`joined`]).
 
 pub mod alias;
 mod encoding;
+pub mod joined;
 pub mod kept_ids;
 #[cfg(test)]
 mod kept_ids_tests;
 pub mod sealed;
+pub mod server_mark;
 pub mod task_id;
 mod version_codes;
 
@@ -40,6 +43,8 @@ pub struct Session {
     pub info: Option<String>,
     /// The part of each server, in the order of the configuration.
     pub parts: Vec<SessionPart>,
+    /// The servers that joined after the session began ([`joined`]).
+    pub joined: Vec<ServerId>,
 }
 
 impl Session {
@@ -64,7 +69,8 @@ impl Session {
 /// One server's part in a session.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SessionPart {
-    /// The server failed when the session began.
+    /// The server has no part: it failed when the session began, or the configuration
+    /// did not have it then. It joins when it is first needed.
     Absent,
     /// The server is modern: it has no sessions.
     Modern {
@@ -147,6 +153,7 @@ mod tests {
             capabilities: "{}".into(),
             info: None,
             parts: vec![part],
+            joined: Vec::new(),
         };
         for shown in [format!("{session:?}"), format!("{upstream:?}")] {
             assert!(shown.contains("2025-11-25"), "{shown}");

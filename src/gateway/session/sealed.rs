@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use super::encoding::{Decoder, kept_bytes, longest_ids, push_session, server_session_id};
 use super::kept_ids::KeptIds;
+use super::server_mark::ServerMark;
 use super::version_codes::VERSION_CODES;
 use super::{Session, id};
 use crate::config::{Endpoints, LONGEST_SESSION_ID, Server};
-use crate::seal::{self, Keys, NONCE, TAG};
+use crate::seal::{Keys, NONCE, TAG};
 
 /// The number of this format. It changes when the bytes change their meaning:
 /// then no older session opens.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// A longer text is not opened, in bytes. Older gateways sealed longer sessions than
 /// this one does.
@@ -44,10 +45,8 @@ const OWNER: u8 = 1;
 pub struct SessionSealer {
     keys: Keys,
     ttl: Duration,
-    /// The digest of the name, the cluster and the path of each server, in the
-    /// order of the configuration.
-    servers: [u8; 32],
-    server_count: usize,
+    /// What stands for each server, in the order of the configuration.
+    marks: Vec<ServerMark>,
     /// Where session ids of servers are kept that do not fit; `None` where other
     /// replicas have the keys, too.
     kept: Option<KeptIds>,
@@ -74,16 +73,10 @@ impl SessionSealer {
     /// A sealer for sessions with these servers. Each session ends `ttl` after
     /// it began.
     pub fn new(keys: Keys, ttl: Duration, servers: &[Server]) -> Self {
-        let parts: Vec<&[u8]> = servers
-            .iter()
-            .flat_map(|server| [&server.name, &server.cluster, &server.path])
-            .map(String::as_bytes)
-            .collect();
         Self {
             keys,
             ttl,
-            servers: seal::digest(&parts),
-            server_count: servers.len(),
+            marks: servers.iter().map(ServerMark::of).collect(),
             kept: None,
         }
     }
@@ -121,9 +114,7 @@ impl SessionSealer {
                 .shortened(session, &nonce, identity, now, excess)
                 .ok_or_else(|| too_long(session))?,
         };
-        let text = self
-            .keys
-            .seal(nonce, &plain, &self.associated_data(endpoint));
+        let text = self.keys.seal(nonce, &plain, &associated_data(endpoint));
         text.ok_or(SealError::Invalid)
     }
 
@@ -137,7 +128,7 @@ impl SessionSealer {
         now: Duration,
         kept: &[usize],
     ) -> Option<Vec<u8>> {
-        if session.id != id(nonce) || session.parts.len() != self.server_count {
+        if session.id != id(nonce) || session.parts.len() != self.marks.len() {
             return None;
         }
         let until = now.checked_add(self.ttl)?.as_millis();
@@ -149,7 +140,7 @@ impl SessionSealer {
                 plain.extend_from_slice(&self.keys.tag(&owner_parts(identity)));
             }
         }
-        push_session(&mut plain, session, VERSION_CODES, kept)?;
+        push_session(&mut plain, session, &self.marks, VERSION_CODES, kept)?;
         Some(plain)
     }
 
@@ -175,9 +166,10 @@ impl SessionSealer {
         Some(plain)
     }
 
-    /// The session that was sealed as `text`. Gives `None` when `text` was not
-    /// sealed with one of the keys for this endpoint, these servers and this
-    /// identity, or when the session has ended `now`.
+    /// The session that was sealed as `text`, with the parts of those of its servers
+    /// that the configuration still has. Gives `None` when `text` was not sealed with
+    /// one of the keys for this endpoint and this identity, or when the session has
+    /// ended `now`.
     pub fn open(
         &self,
         text: &str,
@@ -188,7 +180,7 @@ impl SessionSealer {
         if text.len() > MAX_OPENED {
             return None;
         }
-        let opened = self.keys.open(text, &self.associated_data(endpoint))?;
+        let opened = self.keys.open(text, &associated_data(endpoint))?;
         let mut decoder = Decoder::new(&opened.plain, VERSION_CODES);
         let until = Duration::from_millis(u64::from_be_bytes(decoder.array()?));
         let is_owner = match (decoder.byte()?, identity) {
@@ -203,14 +195,14 @@ impl SessionSealer {
             return None;
         }
         let id = id(&opened.nonce);
-        let session = decoder.session(id, self.server_count, self.kept.as_ref())?;
+        let session = decoder.session(id, &self.marks, self.kept.as_ref())?;
         decoder.is_at_end().then_some(session)
     }
+}
 
-    /// What a sealed session is bound to, and does not contain.
-    fn associated_data(&self, endpoint: &[u8]) -> Vec<u8> {
-        [&[FORMAT], &self.servers[..], Endpoints::path(endpoint)].concat()
-    }
+/// What a sealed session is bound to, and does not contain.
+fn associated_data(endpoint: &[u8]) -> Vec<u8> {
+    [&[FORMAT], Endpoints::path(endpoint)].concat()
 }
 
 /// The error for a `session` that is too long.
@@ -277,6 +269,7 @@ mod tests {
             capabilities: r#"{"elicitation":{}}"#.into(),
             info: Some(r#"{"name":"ü","version":"1"}"#.into()),
             parts,
+            joined: Vec::new(),
         }
     }
 
@@ -403,7 +396,7 @@ mod tests {
         let servers = servers(&config.join(","));
         let sealing = sealing(&servers);
         let other = "Az0_".repeat(16);
-        for (id, most) in [(UUID, 2_600), (&*other, 6_144)] {
+        for (id, most) in [(UUID, 3_200), (&*other, 6_144)] {
             let session = Session {
                 capabilities: "x".repeat(600),
                 ..session(vec![legacy(Some(id)); 50])
@@ -472,24 +465,36 @@ mod tests {
         }
     }
 
+    /// Letters: `a` and `b` have their parts of the session, `-` has none.
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_session_belongs_to_its_servers() {
-        let text = seal(&sealing(&two()), &with(UUID)).unwrap();
-        for (config, are_its) in [
-            (r#"{"name":"a"},{"name":"b"}"#, true),
+    fn a_session_outlasts_a_change_of_its_servers() {
+        let original = session(vec![legacy(Some(UUID)), legacy(Some("b-id"))]);
+        let text = seal(&sealing(&two()), &original).unwrap();
+        for (config, parts) in [
+            (r#"{"name":"a"},{"name":"b"}"#, "ab"),
             (
                 r#"{"name":"a"},{"name":"off","enabled":false},{"name":"b","timeout":"9s"}"#,
-                true,
+                "ab",
             ),
-            (r#"{"name":"b"},{"name":"a"}"#, false),
-            (r#"{"name":"a"}"#, false),
-            (r#"{"name":"a"},{"name":"b"},{"name":"c"}"#, false),
-            (r#"{"name":"a"},{"name":"c","cluster":"b"}"#, false),
-            (r#"{"name":"a"},{"name":"b","cluster":"c"}"#, false),
-            (r#"{"name":"a"},{"name":"b","path":"/x"}"#, false),
+            (r#"{"name":"b"},{"name":"a"}"#, "ba"),
+            (r#"{"name":"a"}"#, "a"),
+            (r#"{"name":"c"},{"name":"b"},{"name":"a"}"#, "-ba"),
+            (r#"{"name":"a"},{"name":"c","cluster":"b"}"#, "a-"),
+            (r#"{"name":"a"},{"name":"b","cluster":"c"}"#, "a-"),
+            (r#"{"name":"a"},{"name":"b","path":"/x"}"#, "a-"),
+            (r#"{"name":"x"}"#, "-"),
         ] {
             let opened = sealing(&servers(config)).open(&text, b"/mcp", None, NOW);
-            assert_eq!(opened.is_some(), are_its, "{config}");
+            let expected = parts.chars().map(|part| match part {
+                'a' => original.parts[0].clone(),
+                'b' => original.parts[1].clone(),
+                _ => SessionPart::Absent,
+            });
+            let expected = Session {
+                parts: expected.collect(),
+                ..original.clone()
+            };
+            assert_eq!(opened, Some(expected), "{config}");
         }
     }
 
@@ -533,7 +538,7 @@ mod tests {
     fn what_is_sealed_but_reads_otherwise_is_no_session() {
         let servers = two();
         let sealing = sealing(&servers);
-        let associated = sealing.associated_data(b"/mcp");
+        let associated = associated_data(b"/mcp");
         let text = seal(&sealing, &with(UUID)).unwrap();
         let plain = sealing.keys.open(&text, &associated).unwrap().plain;
         let opened = |plain: &[u8]| {
@@ -546,7 +551,7 @@ mod tests {
         }
         assert_eq!(opened(&[&plain[..], &[0]].concat()), None);
         // Expiry, identity, version, capabilities, info; then the first part.
-        let part = 8 + 1 + 1 + 2 + 18 + 2 + 27;
+        let part = 8 + 1 + 1 + 2 + 18 + 2 + 27 + 2 + ServerMark::LENGTH;
         for (at, byte) in [
             (8, 2),
             (9, 4),
@@ -561,14 +566,14 @@ mod tests {
             plain[at] = byte;
             assert_eq!(opened(&plain), None, "{at}");
         }
-        let newer = [&[2], &associated[1..]].concat();
+        let newer = [&[3], &associated[1..]].concat();
         let text = sealing.keys.seal(nonce(0), &plain, &newer).unwrap();
         assert_eq!(sealing.open(&text, b"/mcp", None, NOW), None);
     }
 
     /// [`kept_by_a_client`] as version 0.1 of this gateway sealed it with
-    /// `keys(&[1])` and `nonce(0)`. It must open for as long as [`FORMAT`] is 1.
-    const KEPT_BY_A_CLIENT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXeNDaJVnAgejib6EyxYV2CgFj6hT3UgiNcAz7o5Redg_YsCf9ocpJlRwMk7vH72jYtEXI8zTIwQ91_l7DXDgPudsR7vPKJ0oIcaat8ACRyB5V3gf9gljP1qJTm-9w_ZVUYoUEbXwurxH7vq3brlDZ5WltZYNBiPjprNM_at-K9Vb89VzgbwHJdziYLrOqVItveg";
+    /// `keys(&[1])` and `nonce(0)`. It must open for as long as [`FORMAT`] is 2.
+    const KEPT_BY_A_CLIENT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXeNDaJVnAgejib6EyxYV2CgFj6hT3UgiNcAz7o5Redg_YsCf9ocpJlRwMk7vH72jYtEXI8zTIwQ91_l7DXDgPudsR7vPKJ0oIcaat8hRPU5NSHMEI5yHAmozNBO4GQgmfvMs48vEuVgGkHs0T1IIQBxVrKvU18Y7Ew7fCa3w6NMH3GknaJh3lMmunG_mwMNfVxk5rODyCAoPkBJ76a1fxyz5mx18c6yE8GMIy8OCtkucaGe4gNb4L8wR1";
 
     const SIX: &str =
         r#"{"name":"a"},{"name":"b"},{"name":"c"},{"name":"d"},{"name":"e"},{"name":"f"}"#;
@@ -607,11 +612,11 @@ mod tests {
         let codes = [&[(4, "2026-01-01")], VERSION_CODES.0].concat();
         let newer = VersionCodes(codes.leak());
         let sealer = sealing(&servers(SIX));
-        let associated = sealer.associated_data(b"/mcp");
+        let associated = associated_data(b"/mcp");
         let opened = sealer.keys.open(KEPT_BY_A_CLIENT, &associated).unwrap();
         // The session comes after its end and the tag of its owner.
         let session = &opened.plain[8 + 1 + TAG..];
-        let decoded = Decoder::new(session, newer).session(id(&opened.nonce), 6, None);
+        let decoded = Decoder::new(session, newer).session(id(&opened.nonce), &sealer.marks, None);
         assert_eq!(decoded, Some(kept_by_a_client()));
     }
 }

@@ -18,6 +18,9 @@ pub struct SessionAliases {
     pub server_name: String,
     /// Whether the server gave the gateway a session id.
     pub has_session: bool,
+    /// Whether the server joined the client's session after that began. The client does
+    /// not know of the session with this server.
+    pub has_joined: bool,
     /// What the client sent.
     pub sent: SentMessage,
 }

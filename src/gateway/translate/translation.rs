@@ -231,9 +231,18 @@ impl Translation {
         }
     }
 
-    /// Whether the request uses a session of the gateway, which the client does not know.
-    pub fn uses_pooled_session(&self) -> bool {
-        matches!(self.kind, TranslationKind::ModernToLegacy(_))
+    /// Whether the client does not know of the session with the server: the gateway has
+    /// opened it.
+    pub fn hides_session(&self) -> bool {
+        matches!(self.kind, TranslationKind::ModernToLegacy(_)) || self.joined_session().is_some()
+    }
+
+    /// The id of the client's session, if the server joined it after it began.
+    pub fn joined_session(&self) -> Option<&[u8; 16]> {
+        match &self.kind {
+            TranslationKind::BothLegacy(aliases) if aliases.has_joined => Some(&aliases.session),
+            _ => None,
+        }
     }
 
     /// The HTTP status with which the client gets a response that the server sent with

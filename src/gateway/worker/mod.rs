@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Gateway, ServerId};
+use crate::gateway::session::joined::JoinedServers;
 use crate::gateway::session::kept_ids::KeptIds;
 use crate::gateway::session::sealed::SessionSealer;
 use crate::gateway::upstream::call::{Call, CallResponse};
@@ -76,6 +77,8 @@ pub struct Worker {
     pub pages: PageCache,
     /// The gateway's own sessions.
     pub pool: SessionPool,
+    /// The servers that have joined sessions of clients.
+    pub joined: JoinedServers,
     /// The servers that clients' requests went to.
     pub requests: RequestServers,
     /// Makes and opens the ids of clients' sessions; `None` before
@@ -109,6 +112,7 @@ impl Worker {
             collisions: LoggedCollisions::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
+            joined: JoinedServers::new(Rc::clone(&store)),
             requests: RequestServers::new(Rc::clone(&store)),
             sealing: None,
             is_long_session_logged: false,

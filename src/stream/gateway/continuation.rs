@@ -146,7 +146,7 @@ impl SuspendedRequest {
             let request = IncomingMessage {
                 message: &message,
                 attributes,
-                client: self.client.clone(),
+                client: self.client.with_joined(cx),
                 headers: &self.headers,
                 facts: &self.facts,
                 has_trailers: self.has_trailers,

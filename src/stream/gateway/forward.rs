@@ -226,6 +226,7 @@ pub(super) fn session_aliases(
         server: server.id,
         server_name: server.name.clone(),
         has_session: link.is_some_and(|link| link.id.is_some()),
+        has_joined: session.joined.contains(&server.id),
         sent,
     })
 }

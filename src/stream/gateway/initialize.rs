@@ -49,7 +49,7 @@ impl Initialization {
         let carried = CallerHeaders::of(headers, cx.gateway, &servers)?;
         let requester = Requester {
             caller: ClientContext::of_initialize(params, carried)?,
-            parts: Vec::new(),
+            session: None,
             who: CallerIdentity::Anyone,
         };
         let effects = count_and_export(cx.config, &request.attributes)?;
@@ -105,6 +105,7 @@ impl Initialization {
             capabilities: caller.capabilities.json.clone(),
             info: caller.info.clone(),
             parts,
+            joined: Vec::new(),
         };
         let identity = self.identity.as_deref();
         let sealing = cx.worker.sealing.as_ref().ok_or(SealError::Invalid)?;

@@ -73,7 +73,7 @@ pub(super) fn on_message(
                     None => return find_server(cx, request),
                 },
             };
-            let servers = servers_of(cx, &session);
+            let servers = cx.gateway.server_ids();
             start_for_client(cx, &request, id, operation, &servers)
         }
     }
@@ -95,16 +95,6 @@ fn set_level(
     let level = params.get("level").filter(|level| level.starts_with('"'));
     let level = level.ok_or(Refusal::NameMissing("level"))?;
     Ok(Operation::SetLevel(level.to_owned()))
-}
-
-/// The servers that are part of the session.
-fn servers_of(cx: &GatewayContext<'_>, session: &Session) -> Vec<ServerId> {
-    let servers = cx.gateway.server_ids().into_iter();
-    let is_part = |server: &ServerId| {
-        let part = session.part(*server);
-        part.is_some_and(|part| *part != SessionPart::Absent)
-    };
-    servers.filter(is_part).collect()
 }
 
 /// The server that sent a request to the client, and the id that it gave the

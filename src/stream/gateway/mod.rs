@@ -16,7 +16,7 @@ mod tasks;
 
 use std::rc::Rc;
 
-use crate::gateway::session::Session;
+use crate::gateway::session::{Session, SessionPart};
 use crate::http::{Headers, Reply};
 use crate::mcp::era::Era;
 use crate::mcp::message::Params;
@@ -57,6 +57,18 @@ impl Client {
         match self {
             Self::Modern => Era::Modern,
             Self::Legacy(_) => Era::Legacy,
+        }
+    }
+
+    /// The same client. Servers may have joined its session in the meantime.
+    fn with_joined(&self, cx: &GatewayContext<'_>) -> Self {
+        match self {
+            Self::Legacy(session) if session.parts.contains(&SessionPart::Absent) => {
+                let mut session = Session::clone(session);
+                cx.worker.joined.add_to(&mut session, &cx.gateway.servers);
+                Self::Legacy(Rc::new(session))
+            }
+            client => client.clone(),
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn route_to_server(
 ) -> Result<Transition, Refusal> {
     let era = cx.worker.servers.era(server);
     let protocol = match &request.client {
-        Client::Legacy(session) => session_protocol(cx.worker, session, server)?,
+        Client::Legacy(session) => session_protocol(cx.worker, session, server),
         Client::Modern if era == Some(Era::Modern) => {
             let preferred = request.attributes.protocol_version.as_deref();
             let version = cx.worker.servers.modern_version(&server.name, preferred);
@@ -99,25 +99,19 @@ pub(super) fn route_to_server(
     ))
 }
 
-/// The protocol that the server has in a legacy client's session; `None` where a
-/// modern server has to be asked for its versions first.
+/// The protocol that the server has in a legacy client's session; `None` where the
+/// server has to join the session first, or a modern one be asked for its versions.
 fn session_protocol(
     worker: &Worker,
     session: &Session,
     server: &Server,
-) -> Result<Option<UpstreamProtocol>, Refusal> {
-    let part = session.part(server.id);
-    if let Some(SessionPart::Modern { .. }) = part {
+) -> Option<UpstreamProtocol> {
+    let part = session.part(server.id)?;
+    if let SessionPart::Modern { .. } = part {
         let version = worker.servers.modern_version(&server.name, None);
-        return Ok(version.map(UpstreamProtocol::Modern));
+        return version.map(UpstreamProtocol::Modern);
     }
-    let upstream = part.and_then(SessionPart::link).ok_or_else(|| {
-        Refusal::Servers(vec![format!(
-            "server {} did not answer when the session began: initialize anew",
-            server.name
-        )])
-    })?;
-    Ok(Some(UpstreamProtocol::Legacy(Some(Rc::new(upstream)))))
+    Some(UpstreamProtocol::Legacy(Some(Rc::new(part.link()?))))
 }
 
 /// The calls to the server have results: its protocol version is known, and the
@@ -152,9 +146,12 @@ fn forward_to_opened(
     destination: Destination<'_>,
 ) -> Result<Transition, Refusal> {
     let target = target_of(&request)?;
-    // The gateway can translate only methods that name something. Others are refused
+    // For a modern client the gateway can translate only methods that name something. Others are refused
     // here: a legacy server would answer with status 200, and this error has 404.
-    if target.is_none() && matches!(destination.protocol, UpstreamProtocol::Legacy(_)) {
+    if target.is_none()
+        && matches!(request.client, Client::Modern)
+        && matches!(destination.protocol, UpstreamProtocol::Legacy(_))
+    {
         return Err(unknown_method(&request));
     }
     let target = target.as_ref();

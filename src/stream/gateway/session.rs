@@ -42,7 +42,8 @@ pub(super) fn find_session(
         let sealing = cx.worker.sealing.as_ref()?;
         sealing.open(id, path, identity.as_deref(), cx.worker.now())
     });
-    let session = opened.ok_or(Refusal::SessionUnknown)?;
+    let mut session = opened.ok_or(Refusal::SessionUnknown)?;
+    cx.worker.joined.add_to(&mut session, &cx.gateway.servers);
     // Clients of 2025-03-26 send no version. Others know which one was negotiated,
     // so any legacy version is taken.
     for claimed in headers.all(mcp::PROTOCOL_VERSION_HEADER) {
@@ -67,6 +68,11 @@ pub(super) fn end_session(
     let session = find_session(cx, headers, facts)?;
     let servers = cx.gateway.server_ids();
     let carried = CallerHeaders::of(headers, cx.gateway, &servers)?;
+    for server in cx.gateway.servers.iter() {
+        if session.joined.contains(&server.id) {
+            cx.worker.joined.leave(&session.id, server);
+        }
+    }
     let requester = session_requester(&session, carried);
     let continuation = Continuation::EndSession;
     Ok(start_fanout(
@@ -101,7 +107,7 @@ pub(super) fn requester_for(
             let meta = params.map_or(&nothing, |params| &params.meta);
             Requester {
                 caller: ClientContext::of(meta, carried)?,
-                parts: Vec::new(),
+                session: None,
                 who: caller_identity(cx.gateway, request.headers, request.facts)?,
             }
         }
@@ -110,10 +116,10 @@ pub(super) fn requester_for(
 }
 
 /// The client of `session` asks.
-fn session_requester(session: &Session, carried: CallerHeaders) -> Requester {
+fn session_requester(session: &Rc<Session>, carried: CallerHeaders) -> Requester {
     Requester {
         caller: session.client_context(carried),
-        parts: session.parts.clone(),
+        session: Some(Rc::clone(session)),
         who: CallerIdentity::Anyone,
     }
 }

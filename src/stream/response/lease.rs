@@ -1,9 +1,7 @@
-//! The gateway's own session with a legacy server, in which a modern client's
-//! request was sent.
+//! The gateway's own session with a legacy server, in which a client's request was sent.
 
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
-use crate::gateway::worker::Worker;
 use crate::stream::context::StreamContext;
 use crate::stream::response::routed::RoutedRequest;
 
@@ -11,7 +9,15 @@ impl RoutedRequest {
     /// The server failed. The session may be the reason: then it is not used again, or
     /// the next request asks first whether the server still has it. It is not ended,
     /// since other requests may be under way in it.
-    pub(super) fn on_failure_in_session(&mut self, failure: &Failure, worker: &mut Worker) {
+    pub(super) fn on_failure_in_session(&mut self, failure: &Failure, cx: &mut StreamContext<'_>) {
+        let server = self.gateway_server(cx).map(|(_, server)| server);
+        let worker = &mut *cx.worker;
+        if let (Failure::SessionLost, Some(session), Some(server)) =
+            (failure, self.translation.joined_session(), server)
+        {
+            // The server joins again when it is needed.
+            worker.joined.leave(session, server);
+        }
         if *failure != Failure::SessionLost {
             if let Some(lease) = self.translation.lease() {
                 worker.pool.doubt(lease);

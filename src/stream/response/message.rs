@@ -181,7 +181,7 @@ impl RoutedRequest {
     ) -> Step {
         let status = message.status;
         if self.translation.is_session_lost(status, &message.text) {
-            self.on_failure_in_session(&Failure::SessionLost, cx.worker);
+            self.on_failure_in_session(&Failure::SessionLost, cx);
             return self.replace_message(cx, &Failure::SessionLost, &message, room);
         }
         let changed = match self.translation.translate_body(status, &message.text) {

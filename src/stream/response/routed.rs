@@ -164,10 +164,10 @@ impl RoutedRequest {
         match kind {
             ResponseKind::Failed(failure) => {
                 self.doubt_server(cx);
-                self.on_failure_in_session(failure, cx.worker);
+                self.on_failure_in_session(failure, cx);
             }
             ResponseKind::Message(status) if *status != 200 => {
-                self.on_failure_in_session(&Failure::Status(*status), cx.worker);
+                self.on_failure_in_session(&Failure::Status(*status), cx);
             }
             _ => {}
         }
@@ -328,9 +328,7 @@ impl RoutedRequest {
     fn refusal(&self, failure: &Failure) -> Refusal {
         match failure {
             // The client does not know of a session that is the gateway's own.
-            Failure::SessionLost if !self.translation.uses_pooled_session() => {
-                Refusal::SessionUnknown
-            }
+            Failure::SessionLost if !self.translation.hides_session() => Refusal::SessionUnknown,
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
             _ => failure.refusal(&self.name),

@@ -84,11 +84,15 @@ struct Arguments {
 
 impl Legacy {
     pub(crate) async fn start(name: &str) -> Self {
+        Self::start_at(name, SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub(crate) async fn start_at(name: &str, address: SocketAddr) -> Self {
         let state = State {
             name: name.to_owned(),
             ..State::default()
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = TcpListener::bind(address).await.expect("a port");
         let server = Self {
             address: listener.local_addr().expect("an address"),
             state: Arc::new(Mutex::new(state)),

@@ -6,7 +6,6 @@ use super::session::ServerSession;
 use super::{Branch, Knowledge, NextStep, Progress, SessionOwner};
 use crate::config::{Gateway, Server};
 use crate::gateway::fanout::context::Context;
-use crate::gateway::fanout::merged_list::ServerList;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::upstream::call::{CallContent, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
@@ -49,7 +48,7 @@ impl Branch {
             CallResult::Opened(description, session) => {
                 self.opened(description, session, server, context)
             }
-            CallResult::Done => self.accepted(&content, context.operation),
+            CallResult::Done => self.accepted(&content, server, context),
             CallResult::Page {
                 page, cache_hints, ..
             } => match content {
@@ -183,12 +182,19 @@ impl Branch {
     }
 
     /// The server accepted what has no result, or an empty one.
-    fn accepted(&mut self, content: &CallContent, operation: &Operation) -> NextStep {
+    fn accepted(
+        &mut self,
+        content: &CallContent,
+        server: &Server,
+        context: &mut Context<'_>,
+    ) -> NextStep {
         self.session.confirm();
         match content {
-            CallContent::Mcp(UpstreamRequest::Initialized | UpstreamRequest::Ping) => {
-                self.onward(operation)
+            CallContent::Mcp(UpstreamRequest::Initialized) => {
+                self.join(server, context);
+                self.onward(context.operation)
             }
+            CallContent::Mcp(UpstreamRequest::Ping) => self.onward(context.operation),
             _ => NextStep::Done,
         }
     }
@@ -326,36 +332,6 @@ impl Branch {
         let headers = &context.requester.caller.headers;
         let passed = headers.passthrough_headers(server.id);
         context.worker.doubt(context.gateway, server, passed);
-    }
-
-    /// The server has forgotten the session. The client has to open another one of
-    /// its own; the gateway opens one of its own itself.
-    fn session_lost(
-        &mut self,
-        content: CallContent,
-        server: &Server,
-        context: &mut Context<'_>,
-    ) -> NextStep {
-        if self.owner != (SessionOwner::Gateway { replaced: false }) {
-            return NextStep::Failed(Failure::SessionLost);
-        }
-        self.owner = SessionOwner::Gateway { replaced: true };
-        let lost = std::mem::replace(&mut self.session, ServerSession::Closed);
-        let key = self.pool_key(context.requester, server);
-        if let (Some(session), Some(key)) = (lost.session(), key) {
-            context.worker.pool.give_up(&key, session);
-        }
-        self.list = ServerList::default();
-        match content {
-            CallContent::Mcp(UpstreamRequest::Ping) => {
-                NextStep::request(UpstreamRequest::Initialize)
-            }
-            // A cursor is valid in its session only.
-            CallContent::Mcp(UpstreamRequest::List(kind, _)) => {
-                NextStep::request(UpstreamRequest::List(kind, None))
-            }
-            content => NextStep::Send(content),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod calls;
+mod joining;
 mod session;
 
 use std::rc::Rc;
@@ -55,6 +56,8 @@ pub(super) struct Branch {
 enum SessionOwner {
     /// The client, which keeps it.
     Client,
+    /// The client, whose session began without this server: the server joins it.
+    Joining,
     /// The gateway. When the server has forgotten the session, the gateway opens
     /// another, but only once.
     Gateway { replaced: bool },
@@ -125,11 +128,18 @@ impl Branch {
         };
         let has_parts =
             branch.owner == SessionOwner::Client && *context.operation != Operation::Discover;
-        if has_parts {
-            let part = requester.parts.get(server.id.index())?;
+        let session = requester.session.as_ref().filter(|_| has_parts);
+        let part = session.and_then(|session| session.part(server.id));
+        let joins = matches!(context.operation, Operation::Open | Operation::List(_));
+        if let Some(part) = part
+            && !(joins && *part == SessionPart::Absent)
+        {
             branch.knowledge = Knowledge::Capabilities(part.offers());
             branch.session = session_of(part, server, context)?;
         } else {
+            if has_parts {
+                branch.owner = SessionOwner::Joining;
+            }
             branch.session = known_session(server, context);
         }
         Some(branch)
@@ -187,11 +197,15 @@ impl Branch {
         }
     }
 
-    /// When a legacy client's session begins, a modern server is asked for a session,
-    /// too: a server of both eras accepts, and then nothing has to be translated.
+    /// When a legacy client's session begins, or a server joins it, a modern server is
+    /// asked for a session, too: a server of both eras accepts, and then nothing has to be translated.
     fn offer_session(&mut self, server: &Server, context: &Context<'_>) {
-        let may_accept = *context.operation == Operation::Discover
-            && self.owner == SessionOwner::Client
+        let is_new = match self.owner {
+            SessionOwner::Client => *context.operation == Operation::Discover,
+            SessionOwner::Joining => true,
+            SessionOwner::Gateway { .. } => false,
+        };
+        let may_accept = is_new
             && server.protocol == Protocol::Auto
             && !context.worker.servers.refuses_sessions(&server.name);
         if let (ServerSession::Modern(version), true) = (&self.session, may_accept) {
@@ -310,7 +324,7 @@ impl Branch {
     /// The session with the server, where it is the gateway's own.
     pub(super) fn lease(&self, requester: &Requester, gateway: &Gateway) -> Option<SessionLease> {
         let session = self.session.session()?;
-        if self.owner == SessionOwner::Client {
+        if !matches!(self.owner, SessionOwner::Gateway { .. }) {
             return None;
         }
         Some(SessionLease {
@@ -338,7 +352,11 @@ impl Branch {
             return;
         }
         // The client never got the session that was opened for it.
-        let is_new = *operation == Operation::Discover && self.owner == SessionOwner::Client;
+        let is_new = match self.owner {
+            SessionOwner::Client => *operation == Operation::Discover,
+            SessionOwner::Joining => true,
+            SessionOwner::Gateway { .. } => false,
+        };
         if let (Some(session), true) = (self.session.session(), is_new) {
             let passed = requester.caller.headers.passthrough_headers(self.server);
             worker.end_session(gateway, self.server, session, passed);

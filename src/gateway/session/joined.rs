@@ -1,0 +1,206 @@
+//! Servers that have joined the session of a legacy client after it began: servers that
+//! were down then, or that came with a newer configuration. The client's id of the
+//! session cannot change, so this Envoy process keeps these servers' parts, for all its
+//! workers and for newer configurations.
+
+use std::rc::Rc;
+
+use super::encoding::{Decoder, push_part};
+use super::server_mark::ServerMark;
+use super::version_codes::VERSION_CODES;
+use super::{Session, SessionPart};
+use crate::config::Server;
+use crate::gateway::store::Store;
+use crate::seal;
+
+/// The host's store never deletes, so it is a table of so many slots. A part takes the
+/// place of the one that was in its slot: that server joins its session again.
+const SLOTS: u16 = 4096;
+
+/// The servers that have joined sessions.
+#[derive(Debug, Clone)]
+pub struct JoinedServers {
+    store: Rc<dyn Store>,
+}
+
+impl JoinedServers {
+    /// Parts are kept in `store`.
+    pub fn new(store: Rc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The part of `server` in the session with the id `session`, if it has joined.
+    pub fn part(&self, session: &[u8; 16], server: &Server) -> Option<SessionPart> {
+        let key = JoinedKey::new(session, server);
+        let kept = self.store.get(&key.slot)?;
+        let part = kept.strip_prefix(key.owner.as_slice())?;
+        let mut decoder = Decoder::new(part, VERSION_CODES);
+        let (part, _) = decoder.part()?;
+        decoder.is_at_end().then_some(part)
+    }
+
+    /// `server` has joined the session with the id `session`, with this `part`.
+    pub fn join(&self, session: &[u8; 16], server: &Server, part: &SessionPart) {
+        let JoinedKey { slot, owner } = JoinedKey::new(session, server);
+        let mut kept = owner;
+        if push_part(&mut kept, part, VERSION_CODES, false).is_some() {
+            self.store.set(&slot, &kept);
+        }
+    }
+
+    /// `server` is no part of the session any more: it has forgotten it, or the client
+    /// has ended it.
+    pub fn leave(&self, session: &[u8; 16], server: &Server) {
+        if self.part(session, server).is_some() {
+            self.store.set(&JoinedKey::new(session, server).slot, &[]);
+        }
+    }
+
+    /// `session` with the parts of the `servers` of the configuration that have joined
+    /// it.
+    pub fn add_to(&self, session: &mut Session, servers: &[Server]) {
+        let absent = session.parts.iter_mut().zip(servers);
+        for (part, server) in absent.filter(|(part, _)| **part == SessionPart::Absent) {
+            if let Some(joined) = self.part(&session.id, server) {
+                *part = joined;
+                session.joined.push(server.id);
+            }
+        }
+    }
+}
+
+/// Where a part is, and whose it is.
+struct JoinedKey {
+    slot: String,
+    owner: Vec<u8>,
+}
+
+impl JoinedKey {
+    fn new(session: &[u8; 16], server: &Server) -> Self {
+        let mark = ServerMark::of(server);
+        let digest = seal::digest(&[session, mark.bytes()]);
+        let number = digest.first_chunk().copied().map_or(0, u16::from_be_bytes);
+        let slot = number.checked_rem(SLOTS).unwrap_or(0);
+        Self {
+            slot: format!("mcp-gateway.joined.{slot}"),
+            owner: [&session[..], mark.bytes()].concat(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::mcp::capabilities::ServerCapabilities;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[derive(Debug, Default)]
+    struct Map(RefCell<HashMap<String, Vec<u8>>>);
+
+    impl Store for Map {
+        fn get(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.borrow().get(key).cloned()
+        }
+        fn set(&self, key: &str, value: &[u8]) {
+            self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+        }
+    }
+
+    fn servers(config: &str) -> Vec<Server> {
+        let config = format!(r#"{{"servers":[{config}]}}"#);
+        let config = Config::parse(config.as_bytes()).unwrap();
+        config.gateway.unwrap().servers
+    }
+
+    fn part(session: Option<&str>) -> SessionPart {
+        SessionPart::Legacy {
+            offers: ServerCapabilities::TOOLS,
+            version: "2025-06-18",
+            session: session.map(str::to_owned),
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_server_has_joined_one_session_until_it_leaves_it() {
+        let servers = servers(r#"{"name":"a"},{"name":"b"}"#);
+        let [a, b] = servers.as_slice() else { panic!() };
+        let joined = JoinedServers::new(Rc::new(Map::default()));
+        let (one, two) = ([1; 16], [2; 16]);
+        for joining in [
+            part(None),
+            part(Some("s-1")),
+            part(Some(&"x".repeat(60_000))),
+        ] {
+            joined.join(&one, a, &joining);
+            assert_eq!(joined.part(&one, a), Some(joining));
+            assert_eq!(joined.part(&one, b), None);
+            assert_eq!(joined.part(&two, a), None);
+        }
+        joined.leave(&two, a);
+        assert!(joined.part(&one, a).is_some());
+        joined.leave(&one, a);
+        assert_eq!(joined.part(&one, a), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_server_that_is_elsewhere_now_has_not_joined() {
+        let joined = JoinedServers::new(Rc::new(Map::default()));
+        joined.join(&[1; 16], &servers(r#"{"name":"a"}"#)[0], &part(None));
+        for (config, has_joined) in [
+            (r#"{"name":"a","timeout":"9s"}"#, true),
+            (r#"{"name":"a","path":"/x"}"#, false),
+            (r#"{"name":"a","cluster":"b"}"#, false),
+        ] {
+            let found = joined.part(&[1; 16], &servers(config)[0]);
+            assert_eq!(found.is_some(), has_joined, "{config}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn so_many_join_that_the_first_ones_join_again_and_none_gets_anothers() {
+        let map = Rc::new(Map::default());
+        let joined = JoinedServers::new(map.clone());
+        let server = &servers(r#"{"name":"a"}"#)[0];
+        let session = |number: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            id
+        };
+        for number in 0..20_000 {
+            joined.join(&session(number), server, &part(Some(&number.to_string())));
+        }
+        let mut found = 0;
+        for number in 0..20_000 {
+            if let Some(kept) = joined.part(&session(number), server) {
+                assert_eq!(kept, part(Some(&number.to_string())));
+                found += 1;
+            }
+        }
+        assert!(found > 3000 && map.0.borrow().len() <= 4096, "{found}");
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn only_absent_parts_are_filled() {
+        let servers = servers(r#"{"name":"a"},{"name":"b"},{"name":"c"}"#);
+        let joined = JoinedServers::new(Rc::new(Map::default()));
+        let mut session = Session {
+            id: [1; 16],
+            version: "2025-11-25",
+            capabilities: "{}".into(),
+            info: None,
+            parts: vec![part(Some("own")), SessionPart::Absent, SessionPart::Absent],
+            joined: Vec::new(),
+        };
+        for server in &servers[..2] {
+            joined.join(&session.id, server, &part(Some("joined")));
+        }
+        joined.add_to(&mut session, &servers);
+        let expected = [part(Some("own")), part(Some("joined")), SessionPart::Absent];
+        assert_eq!(session.parts, expected);
+        assert_eq!(session.joined, [servers[1].id]);
+    }
+}

@@ -1,0 +1,32 @@
+//! What stands for a server in a session. It is the same for as long as the session
+//! that the server gave is of use: for one name, cluster and path.
+
+use crate::config::Server;
+use crate::seal;
+
+/// Stands for a server in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerMark([u8; Self::LENGTH]);
+
+impl ServerMark {
+    /// The bytes of a mark: enough that no two servers of a configuration have the same.
+    pub const LENGTH: usize = 8;
+
+    /// The mark of `server`.
+    pub fn of(server: &Server) -> Self {
+        let parts = [&server.name, &server.cluster, &server.path].map(String::as_bytes);
+        let digest = seal::digest(&parts);
+        Self(std::array::from_fn(|at| {
+            digest.get(at).copied().unwrap_or_default()
+        }))
+    }
+
+    /// The mark with these bytes.
+    pub(super) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
