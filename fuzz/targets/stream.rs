@@ -231,7 +231,7 @@ fuzz_target!(|run: Run<'_>| {
         Box::new(Kept::default()),
     );
     if let Some(gateway) = &config.gateway {
-        worker.configure(gateway);
+        worker.configure(gateway, config.held_bytes);
     }
     let session = Session::begun(&config, &mut worker);
     let body = run.body.bytes(&session);
