@@ -123,7 +123,22 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
     if kind != SchemeKind::Other && !path.starts_with('/') {
         return Err(NotNormal::Path);
     }
-    check_segments(path, kind)
+    let own = if scheme.is_empty() {
+        without_prefix(path)
+    } else {
+        path
+    };
+    check_segments(own, kind)
+}
+
+/// A path without what a gateway may have put before it, a server's name and `+`: the
+/// server acts on the rest. With a scheme, this is part of the scheme.
+fn without_prefix(path: &str) -> &str {
+    let ends = ["/", "%2F", "%5C"].into_iter();
+    let end = ends.filter_map(|end| path.find(end)).min();
+    let first = end.and_then(|end| path.get(..end)).unwrap_or(path);
+    let plus = first.rfind('+').and_then(|plus| path.get(plus..));
+    plus.and_then(|rest| rest.strip_prefix('+')).unwrap_or(path)
 }
 
 /// The scheme of a URI (RFC 3986 section 3.1) and what follows its colon; an
