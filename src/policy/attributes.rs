@@ -69,10 +69,7 @@ impl<'a> Attributes<'a> {
         if !id.is_none_or(json::is_finite) {
             return Err(Refusal::NotFinite("id"));
         }
-        let name = match (method::name_param(method), params) {
-            (Some(param), Some(params)) => name(params, param)?,
-            _ => None,
-        };
+        let name = name_of(message)?;
         let by_meta = params.and_then(|params| json::string(params.meta.protocol_version?));
         let by_header = || {
             headers
@@ -94,15 +91,16 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The method of `message` and its id, and nothing that two readers could read
-    /// differently.
+    /// The method of `message`, its id and the name of what it is about, and nothing that
+    /// two readers could read differently.
     pub fn of_method(message: &'a Message<'a>, rules: &'a Rules) -> Self {
         let method = message.method();
+        let name = name_of(message).ok().flatten();
         Self {
             method: Cow::Borrowed(method),
             id: message.id().filter(|id| json::is_finite(id)),
-            name: None,
-            subject: None,
+            subject: method::subject(method).zip(name.clone()),
+            name,
             protocol_version: None,
             params: None,
             group: rules.shown_group(method),
@@ -144,6 +142,14 @@ impl<'a> Attributes<'a> {
         if let (Some((_, name)), Some(own)) = (&mut self.subject, own) {
             *name = Cow::Owned(own.to_owned());
         }
+    }
+}
+
+/// The name of the thing that `message` is about, if it has one.
+fn name_of<'a>(message: &'a Message<'a>) -> Result<Option<Cow<'a, str>>, Refusal> {
+    match (method::name_param(message.method()), message.params()) {
+        (Some(param), Some(params)) => name(params, param),
+        _ => Ok(None),
     }
 }
 
