@@ -331,6 +331,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "cors.allowOrigins[0]: \"https://*.*.example\" may have one",
     "cors.allowOrigins[0]: \"https://a*.example\" may have one",
     "cors.allowOrigins[0]: \"https://a.example:443\" must not",
+    "failedServerTtl: has no effect without servers",
     "failureMode: has no effect without servers",
     "holdRequestHeaders: false cannot go with servers",
     "listCache: has no effect without servers",

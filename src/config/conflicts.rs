@@ -35,6 +35,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
     let gateway_only = [
         ("prefixMode", spec.prefix_mode.is_some()),
         ("failureMode", spec.failure_mode.is_some()),
+        ("failedServerTtl", spec.failed_server_ttl.is_some()),
         (
             "passthroughHeaders",
             spec.passthrough_headers.is_some() && !is_in_cors,

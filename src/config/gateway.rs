@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::duration::DurationOrZeroSpec;
 use super::fields::{Fields, FromValue, one_of};
 use super::session::SessionSpec;
 use super::spec::{EIGHT_MEBIBYTES, MAX_LIST_PAGES};
@@ -69,7 +70,10 @@ impl Gateway {
             servers,
             caches: spec.list_cache.unwrap_or_default() == ListCache::Hints,
             failure_mode: spec.failure_mode.unwrap_or_default(),
-            failed_server_ttl: spec.failed_server_ttl.get(),
+            failed_server_ttl: spec
+                .failed_server_ttl
+                .unwrap_or(DurationOrZeroSpec::from_secs(5))
+                .get(),
             max_list_pages: spec.max_list_pages.unwrap_or(MAX_LIST_PAGES).get(),
             max_list_bytes: spec.max_list_bytes.unwrap_or(EIGHT_MEBIBYTES).get(),
             max_response_bytes: spec.max_response_bytes.get(),

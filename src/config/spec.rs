@@ -106,9 +106,10 @@ pub(super) struct ConfigSpec {
     /// each time. After this time the filter asks the server again beside the traffic,
     /// and the server is back when it answers. Calls go to the server all the same. Where
     /// no other server is left, and with `failureMode: FAIL`, the filter asks the server
-    /// each time. `0s` means that each list and each beginning asks the server. Gateway
-    /// mode only.
-    pub(super) failed_server_ttl: DurationOrZeroSpec,
+    /// each time. `0s` means that each list and each beginning asks the server. Only with
+    /// `servers`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "5s")))]
+    pub(super) failed_server_ttl: Option<DurationOrZeroSpec>,
     /// Headers of the client that go on to all servers, with all their values. No
     /// header goes on that is not listed, except those that HTTP, MCP and tracing need
     /// (`traceparent`, `tracestate`, `baggage`, `x-request-id`). `authorization` and
@@ -191,7 +192,7 @@ impl Default for ConfigSpec {
             servers: Vec::new(),
             prefix_mode: None,
             failure_mode: None,
-            failed_server_ttl: DurationOrZeroSpec::from_secs(5),
+            failed_server_ttl: None,
             passthrough_headers: None,
             list_cache: None,
             max_list_pages: None,

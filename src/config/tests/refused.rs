@@ -242,6 +242,14 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         "failureMode: has no effect without servers: remove it, or add servers",
     ),
     (
+        r#"{"failedServerTtl":"5s"}"#,
+        "failedServerTtl: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"failed_server_ttl":"0s"}"#,
+        "failedServerTtl: has no effect without servers: remove it, or add servers",
+    ),
+    (
         r#"{"passthroughHeaders":["x-a"]}"#,
         "passthroughHeaders: has no effect without servers: remove it, or add servers",
     ),
