@@ -59,6 +59,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(file: &Path) -> Self {
+        Self::with_variables(file, &[])
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn with_variables(file: &Path, variables: &[(&str, &str)]) -> Self {
         let log = file.with_extension("log");
         let out = File::create(&log).expect("a log");
         let mut child = program()
@@ -66,6 +71,7 @@ impl Running {
             .arg(file)
             .env("ENVOY", setup::envoy())
             .env("MCP_GATEWAY_WASM", setup::filter())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("a log"))
             .stderr(out)

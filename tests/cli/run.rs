@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::harness::legacy::Legacy;
 use crate::harness::server::Server;
 use crate::load::{Asker, Load};
-use crate::program::{Running, folder, overwrite, save};
+use crate::program::{Running, folder, overwrite, save, says};
 use crate::slow;
 
 const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
@@ -117,6 +118,45 @@ async fn no_request_fails_while_servers_come_and_go() {
     );
     assert!(asked > 100, "{asked} requests are no load");
     assert!(slowest < VISIBLE_WITHIN, "visible after {slowest:?}");
+}
+
+#[tokio::test]
+async fn a_server_gets_the_value_of_a_variable() {
+    let server = Legacy::start("a").await;
+    let file = folder().join("servers.yaml");
+    save(
+        &file,
+        &format!(
+            "servers:\n- name: a\n  url: 'http://{}/mcp'\n  headers: [{{ name: x-key, valueFromEnv: KEY_OF_A }}]\n",
+            server.address
+        ),
+    );
+    let running = Running::with_variables(&file, &[("KEY_OF_A", "from the variable")]);
+    let tools = Asker::new(running.address).tools().await.expect("a list");
+    assert!(tools.iter().any(|tool| tool == "a__t"), "{tools:?}");
+    running.says(" up", 1);
+    // The gateway's own requests, and those by which run finds out what is up.
+    for asked in server.take() {
+        assert_eq!(
+            asked.header("x-key"),
+            Some("from the variable"),
+            "{asked:?}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_an_error_that_names_it() {
+    let file = folder().join("servers.yaml");
+    save(
+        &file,
+        "servers:\n- name: a\n  url: http://127.0.0.1:1/mcp\n  headers: [{ name: x-key, valueFromEnv: NOBODY_HAS_SET_THIS }]\n",
+    );
+    let path = file.to_str().expect("UTF-8");
+    let said = says(&["run", "--port", "0", path]);
+    assert!(!said.success);
+    let line = "servers[0].headers[0].valueFromEnv: the environment variable NOBODY_HAS_SET_THIS is not set here";
+    assert!(said.stderr.contains(line), "{}", said.stderr);
 }
 
 /// The status of `tools/list` that a page of this origin asks for.

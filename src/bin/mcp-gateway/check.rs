@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, ConfigError};
 
 use crate::advice;
+use crate::environment::{self, VariableKind};
 use crate::problem::Problem;
 use crate::tree::Node;
 
@@ -36,17 +37,20 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     Err(problems)
 }
 
-/// The path of the name of the environment variable with the keys of sessions.
-const KEYS_VARIABLE: &[&str] = &["session", "keysFromEnv"];
-
-/// Parses `config` as the filter does. The variable with the keys of sessions may have
-/// any value: it has to be set only where Envoy runs.
+/// Parses `config` as the filter does. The variables that it names may have any value:
+/// they have to be set only where Envoy runs.
 fn parse(config: &Node) -> Result<Config, ConfigError> {
-    let keys_variable = config.text(KEYS_VARIABLE);
+    let known = environment::variables(config);
+    let placeholder = |name: &str| {
+        let variable = known.iter().find(|variable| variable.name == name)?;
+        Some(match variable.kind {
+            VariableKind::SessionKeys => BASE64.encode([1; 32]),
+            VariableKind::HeaderValue => "value".to_owned(),
+        })
+    };
     let variable = |name: &str| match env::var(name) {
-        Ok(value) => Some(value),
-        Err(_) if Some(name) == keys_variable => Some(BASE64.encode([1; 32])),
-        Err(_) => None,
+        Ok(value) if !value.trim().is_empty() => Some(value),
+        _ => placeholder(name),
     };
     Config::parse_with(config.value().to_string().as_bytes(), &variable)
 }
@@ -56,7 +60,10 @@ fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
     let said = parsed.warnings.iter();
     let said = said.map(|warning| Problem::new(config.line, "", warning));
     let unknown_hosts = config.get("servers").map_or(&[][..], Node::items).iter();
-    let mut warnings: Vec<Problem> = missing_variable(config).into_iter().chain(said).collect();
+    let mut warnings: Vec<Problem> = environment::missing(config)
+        .into_iter()
+        .chain(said)
+        .collect();
     warnings.extend(unknown_hosts.filter_map(unknown_host));
     warnings
 }
@@ -74,21 +81,6 @@ fn unknown_host(server: &Node) -> Option<Problem> {
     );
     let path = format!("{}.hostname", server.path);
     Some(Problem::new(server.line, path, reason).fix("hostname: mcp.example.com"))
-}
-
-/// A warning if the variable with the keys of sessions is not set here.
-fn missing_variable(config: &Node) -> Option<Problem> {
-    let node = config.at(KEYS_VARIABLE)?;
-    let name = config.text(KEYS_VARIABLE).filter(|name| !name.is_empty())?;
-    if env::var(name).is_ok_and(|value| !value.trim().is_empty()) {
-        return None;
-    }
-    let reason =
-        format!("the environment variable {name} is not set here; set it where Envoy runs");
-    let fix = format!(
-        "export {name}=\"$(openssl rand -base64 32)\", with the same value for all replicas"
-    );
-    Some(Problem::new(node.line, &node.path, reason).fix(fix))
 }
 
 /// The filter's `error` with its line, its path as the file spells it, and a fix.
@@ -221,14 +213,16 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_a_warning() {
-        let text =
-            "servers:\n- { name: a, hostname: a }\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
+        let text = "servers:\n- name: a\n  hostname: a\n  headers: [{ name: x-key, valueFromEnv: NOR_THIS }]\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
         let config = tree::documents(text).unwrap().remove(0);
         let (_, warnings) = check(&config).unwrap();
-        assert_eq!(warnings.len(), 1);
+        let places: Vec<_> = warnings.iter().map(|it| (it.line, &*it.path)).collect();
         assert_eq!(
-            (warnings[0].line, &*warnings[0].path),
-            (4, "session.keysFromEnv")
+            places,
+            [
+                (6, "session.keysFromEnv"),
+                (4, "servers[0].headers[0].valueFromEnv")
+            ]
         );
     }
 

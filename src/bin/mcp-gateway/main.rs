@@ -18,6 +18,7 @@
 mod advice;
 mod check;
 mod config_file;
+mod environment;
 mod kubernetes;
 mod problem;
 mod render;
@@ -190,6 +191,7 @@ fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
     })?;
     let envoy_options = EnvoyOptions {
         address: arguments.listen.address.to_string(),
+        is_on_own_machine: true,
         port: arguments.listen.port,
         admin_port: 9901,
         wasm: arguments.wasm.clone(),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{ManifestOptions, RenderTarget};
 use crate::config_file::ConfigFile;
+use crate::environment::{self, SecretVariable, Variable, VariableKind};
 use crate::upstream::Upstream;
 use crate::yaml;
 
@@ -27,8 +28,10 @@ pub(super) struct ManifestContext<'a> {
     port: u16,
     /// How many bytes Envoy buffers for one connection.
     buffer_limit: usize,
-    /// The environment variable with the keys of sessions.
-    session_keys_variable: Option<&'a str>,
+    /// The environment variables that the filter needs.
+    variables: Vec<SecretVariable<'a>>,
+    /// Whether one of them is the value of a header.
+    has_header_variables: bool,
     /// The paths of the endpoint; empty if it is every path.
     paths: &'a [String],
     servers: Vec<ServerContext<'a>>,
@@ -65,6 +68,7 @@ impl<'a> ManifestContext<'a> {
         upstreams: &'a [Upstream],
         options: &'a ManifestOptions,
     ) -> Result<Self, String> {
+        let variables = environment::variables(&file.tree);
         let mut config = file.tree.clone();
         for server in config.items_mut("servers") {
             let name = server.text(&["name"]).unwrap_or_default();
@@ -77,7 +81,10 @@ impl<'a> ManifestContext<'a> {
             image: &options.image,
             port: options.port,
             buffer_limit: buffer_limit(file),
-            session_keys_variable: session_keys_variable(file),
+            has_header_variables: variables
+                .iter()
+                .any(|variable| variable.kind == VariableKind::HeaderValue),
+            variables: variables.iter().map(Variable::secret).collect(),
             paths: match &file.config.endpoints {
                 Endpoints::Listed(paths) => paths,
                 Endpoints::All => &[],
@@ -131,11 +138,6 @@ fn mesh_host(upstream: &Upstream) -> String {
         Some(_) => format!("{}.mcp.internal", object_name(&upstream.name)),
         None => upstream.host.clone(),
     }
-}
-
-/// The environment variable with the keys of sessions.
-pub(super) fn session_keys_variable(file: &ConfigFile) -> Option<&str> {
-    file.tree.text(&["session", "keysFromEnv"])
 }
 
 /// How many bytes Envoy buffers for one connection. This is more than the longest body

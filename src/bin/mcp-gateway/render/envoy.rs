@@ -2,20 +2,28 @@
 
 use serde::Serialize;
 
-use super::context::{ServerContext, buffer_limit, session_keys_variable};
+use super::context::{ServerContext, buffer_limit};
 use super::template;
 use crate::config_file::ConfigFile;
+use crate::environment;
 use crate::upstream::Upstream;
 use crate::yaml;
 
 const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
 const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
 
+/// What is added where a file has no `cors`. Without a list of origins, every web page
+/// that somebody visits can call the tools of a gateway on that machine, by DNS rebinding
+/// (MCP 2026-07-28, "Transports", security warning).
+const ONLY_INSPECTOR: &str = "# Of web pages, only MCP Inspector may call. List the origins of yours here.\ncors: { allowOrigins: [\"http://localhost:6274\", \"http://127.0.0.1:6274\"] }\n";
+
 /// What an Envoy configuration needs besides the servers.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvoyOptions {
     /// The address and the port of the endpoint.
     pub(crate) address: String,
+    /// Whether Envoy runs on the machine of the person who uses it.
+    pub(crate) is_on_own_machine: bool,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
     /// The path of the filter, where Envoy runs.
@@ -34,7 +42,10 @@ pub(crate) fn render(
     options: &EnvoyOptions,
 ) -> Result<String, String> {
     let address = flow(&options.address)?;
-    let config = yaml::block(&file.tree).map_err(|error| error.to_string())?;
+    let mut config = yaml::block(&file.tree).map_err(|error| error.to_string())?;
+    if options.is_on_own_machine && file.config.cors.is_none() {
+        config.push_str(ONLY_INSPECTOR);
+    }
     let mut text = ConfigText::shipped()?;
     text.replace(
         "port_value: 9901",
@@ -52,13 +63,15 @@ pub(crate) fn render(
         "target/wasm32-wasip1/release/mcp_gateway.wasm",
         &flow(&options.wasm)?,
     )?;
-    if let Some(name) = session_keys_variable(file) {
+    let variables = environment::variables(&file.tree).into_iter();
+    let names: Vec<&str> = variables.map(|variable| variable.name).collect();
+    if !names.is_empty() {
         let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
-        let name = flow(&name)?;
+        let names = flow(&names)?;
         text.replace(
             runtime,
             &format!(
-                "{runtime}                  environment_variables: {{ host_env_keys: [{name}] }}\n"
+                "{runtime}                  environment_variables: {{ host_env_keys: {names} }}\n"
             ),
         )?;
     }
@@ -155,6 +168,7 @@ mod tests {
     fn options() -> EnvoyOptions {
         EnvoyOptions {
             address: "127.0.0.1".into(),
+            is_on_own_machine: true,
             port: 10000,
             admin_port: 9901,
             wasm: "target/wasm32-wasip1/release/mcp_gateway.wasm".into(),
@@ -201,20 +215,43 @@ mod tests {
         let comments: Vec<&str> = shipped.lines().filter(is_comment).collect();
         assert!(comments.len() > 5, "{comments:?}");
         let kept = text.lines().skip(1).filter(is_comment);
-        assert_eq!(kept.collect::<Vec<_>>(), comments);
+        let mut kept: Vec<&str> = kept.collect();
+        kept.retain(|line| !ONLY_INSPECTOR.contains(line.trim()));
+        assert_eq!(kept, comments);
+    }
+
+    #[test]
+    fn only_inspector_may_call_from_a_page_where_the_file_has_no_cors() {
+        let origins = |cors: &str, is_on_own_machine| {
+            let options = EnvoyOptions {
+                is_on_own_machine,
+                ..options()
+            };
+            let servers = format!("servers:\n- {{ name: a, url: 'http://a.example/mcp' }}\n{cors}");
+            filter(&mut rendered(&servers, &options))["configuration"]["value"]["cors"].clone()
+        };
+        let inspector = json!({"allowOrigins": ["http://localhost:6274", "http://127.0.0.1:6274"]});
+        assert_eq!(origins("", true), inspector);
+        assert_eq!(origins("", false), Value::Null);
+        assert_eq!(origins("cors: {}\n", true), json!({}));
     }
 
     #[test]
     fn each_option_is_in_its_place() {
         let text = "servers:\n- { name: 'a', url: 'https://mcp.example.com/mcp', hostname: x.example.com }\n- { name: b, cluster: c_1, url: 'http://localhost:1/mcp' }\n- { name: c, cluster: c_1, url: 'http://localhost:1/other' }\n- { name: d, url: 'https://[::1]:2/mcp' }\n- { name: e, enabled: false }\nmaxRequestBodySize: 8000000\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
+        let text = text.replace(
+            "name: e,",
+            "name: e, headers: [{ name: x-key, value_from_env: KEY_OF_E }],",
+        );
         let options = EnvoyOptions {
             address: "::".into(),
+            is_on_own_machine: false,
             port: 8080,
             admin_port: 1,
             wasm: "/a b.wasm".into(),
             ca_file: "/ca.crt".into(),
         };
-        let mut made = rendered(text, &options);
+        let mut made = rendered(&text, &options);
         let listener = &made["static_resources"]["listeners"][0];
         assert_eq!(
             listener["address"]["socket_address"],
@@ -255,7 +292,7 @@ mod tests {
         assert_eq!(vm["code"]["local"]["filename"], json!("/a b.wasm"));
         assert_eq!(
             vm["environment_variables"],
-            json!({"host_env_keys": ["NOT_SET_ANYWHERE"]})
+            json!({"host_env_keys": ["NOT_SET_ANYWHERE", "KEY_OF_E"]})
         );
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn files(
     if target == RenderTarget::Kustomize {
         let options = EnvoyOptions {
             address: "0.0.0.0".to_owned(),
+            is_on_own_machine: false,
             wasm: "/filter/plugin.wasm".to_owned(),
             ..envoy_options.clone()
         };
@@ -133,7 +134,16 @@ mod tests {
     use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
 
-    const SERVERS: &str = "servers:\n- { name: weather, url: 'http://weather.mcp.svc.cluster.local:8080/mcp' }\n- { name: git_hub, url: 'https://mcp.example.com/v1/mcp', toolPrefix: '' }\n- { name: old, url: 'http://10.0.0.7:81/mcp', cluster: mine }\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
+    const SERVERS: &str = "servers:\n- { name: weather, url: 'http://weather.mcp.svc.cluster.local:8080/mcp' }\n- { name: git_hub, url: 'https://mcp.example.com/v1/mcp', toolPrefix: '' }\n- { name: old, url: 'http://10.0.0.7:81/mcp', cluster: mine, headers: [{ name: x-key, valueFromEnv: KEY_OF_OLD }, { name: x-too, valueFromEnv: KEY_OF_OLD }] }\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
+
+    /// The variables of [`SERVERS`] as Kubernetes gives them to Envoy.
+    fn variables() -> Value {
+        let secret = |name, key| json!({"secretKeyRef": {"name": name, "key": key}});
+        json!([
+            {"name": "NOT_SET_ANYWHERE", "valueFrom": secret("mcp-session-keys", "keys")},
+            {"name": "KEY_OF_OLD", "valueFrom": secret("mcp-server-headers", "KEY_OF_OLD")},
+        ])
+    }
 
     /// The documents of all files.
     fn rendered(target: RenderTarget) -> Vec<Value> {
@@ -141,6 +151,7 @@ mod tests {
         let upstreams = upstream::all(&file).unwrap();
         let envoy_options = EnvoyOptions {
             address: "127.0.0.1".into(),
+            is_on_own_machine: true,
             port: 8080,
             admin_port: 9901,
             wasm: "x.wasm".into(),
@@ -194,7 +205,12 @@ mod tests {
             1
         );
         let wasm = &of(&all, "EnvoyExtensionPolicy", "mcp-gateway")["spec"]["wasm"][0];
-        assert_eq!(wasm["env"]["hostKeys"], json!(["NOT_SET_ANYWHERE"]));
+        assert_eq!(
+            wasm["env"]["hostKeys"],
+            json!(["NOT_SET_ANYWHERE", "KEY_OF_OLD"])
+        );
+        let proxy = &of(&all, "EnvoyProxy", "mcp")["spec"]["provider"]["kubernetes"];
+        assert_eq!(proxy["envoyDeployment"]["container"]["env"], variables());
         let clusters: Vec<_> = wasm["config"]["servers"]
             .as_array()
             .unwrap()
@@ -239,6 +255,10 @@ mod tests {
         );
         let filter = &of(&all, "EnvoyFilter", "mcp-gateway")["spec"]["configPatches"][0]["patch"]["value"]
             ["typed_config"]["config"];
+        assert_eq!(
+            filter["vm_config"]["environment_variables"],
+            json!({"host_env_keys": ["NOT_SET_ANYWHERE", "KEY_OF_OLD"]})
+        );
         let text = filter["configuration"]["value"].as_str().unwrap();
         let config: Value = serde_json::from_str(text).unwrap();
         assert_eq!(
@@ -255,7 +275,7 @@ mod tests {
     fn kustomize_has_envoy_and_its_configuration() {
         let all = rendered(RenderTarget::Kustomize);
         let pod = &of(&all, "Deployment", "mcp-gateway")["spec"]["template"]["spec"];
-        assert_eq!(pod["containers"][0]["env"][0]["name"], "NOT_SET_ANYWHERE");
+        assert_eq!(pod["containers"][0]["env"], variables());
         let envoy = all
             .iter()
             .find(|it| it.get("static_resources").is_some())

@@ -3,7 +3,6 @@
 mod envoy;
 mod http;
 mod install;
-mod origins;
 mod parts;
 mod prepare;
 mod probe;
@@ -122,6 +121,7 @@ fn envoy_options(options: &RunOptions, directory: &Path) -> Result<EnvoyOptions,
     let wasm = install::filter(options.wasm.as_deref(), directory)?;
     Ok(EnvoyOptions {
         address: options.address.clone(),
+        is_on_own_machine: true,
         port: options.port,
         // The admin interface gets a socket in the work directory instead.
         admin_port: 0,

@@ -2,10 +2,10 @@
 
 use mcp_gateway::config::Config;
 
-use super::origins;
 use super::parts::EnvoyParts;
 use super::work_dir::WorkDir;
 use crate::config_file;
+use crate::environment;
 use crate::problem::Problem;
 use crate::render::envoy::{EnvoyOptions, render};
 use crate::tree::{self, Node};
@@ -21,26 +21,28 @@ pub(super) struct Prepared {
 /// Reads and checks `text`, and makes an Envoy configuration of it.
 ///
 /// # Errors
-/// Everything that is wrong in `text`.
+/// Everything that is wrong in `text`; or variables that it names are not set.
 pub(super) fn prepare(
     text: &str,
     work_dir: &WorkDir,
     options: &EnvoyOptions,
 ) -> Result<Prepared, Vec<Problem>> {
     let file = config_file::read(text)?;
+    let missing = environment::missing(&file.tree);
+    if !missing.is_empty() {
+        // Envoy runs here, so they have to be set here.
+        return Err(missing);
+    }
     let upstreams = upstream::all(&file)?;
     let bug = |reason: String| vec![Problem::new(0, "", reason)];
     let rendered = render(&file, &upstreams, options).map_err(bug)?;
     let documents = tree::documents(&rendered).map_err(|error| bug(error.reason))?;
     let envoy_config = documents.first().map(Node::value).unwrap_or_default();
-    let parts = EnvoyParts::new(envoy_config, work_dir).and_then(|mut parts| {
-        origins::restrict(&file.config, &mut parts.filter)?;
-        Some(parts)
-    });
-    let unexpected = || bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned());
+    let parts = EnvoyParts::new(envoy_config, work_dir)
+        .ok_or_else(|| bug("a bug: envoy/gateway.yaml has an unexpected shape".to_owned()))?;
     Ok(Prepared {
-        parts: parts.ok_or_else(unexpected)?,
         config: file.config,
+        parts,
         warnings: file.warnings,
     })
 }

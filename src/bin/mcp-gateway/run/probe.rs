@@ -227,6 +227,10 @@ impl Probe<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        // As the gateway asks it.
+        for (name, value) in &self.server.headers {
+            request = request.header(name, value.expose());
+        }
         let request = request.body(body).map_err(io::Error::other)?;
         http::send(self.socket, request, TIME_LIMIT)
     }
