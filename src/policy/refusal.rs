@@ -133,7 +133,7 @@ const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
 
-/// The longest text of a client in an error message, in characters.
+/// The longest text of a client or a server in an error message, in characters.
 const LONGEST_EXCERPT: usize = 256;
 
 /// What the client and the log are told where Envoy does not hold requests.
@@ -312,9 +312,9 @@ impl Refusal {
     }
 }
 
-/// `text` of a client as an error message shows it: without its end where it is long,
-/// since the client decides how long it is.
-fn excerpt(text: &str) -> Cow<'_, str> {
+/// `text` of a client or a server as an error message shows it: without its end where
+/// it is long, since they decide how long it is.
+pub fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_EXCERPT {
         return text.into();
     }

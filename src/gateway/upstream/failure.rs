@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::mcp::version;
 use crate::policy::Refusal;
+use crate::policy::refusal::excerpt;
 
 /// A failure; as text, the rest of a sentence that starts with the server's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +173,9 @@ impl fmt::Display for Failure {
                 f,
                 "has too many entries: the list would be over {longest} bytes"
             ),
-            Self::Error { code, message, .. } => write!(f, "answered error {code}: {message}"),
+            Self::Error { code, message, .. } => {
+                write!(f, "answered error {code}: {}", excerpt(message))
+            }
             Self::Nonsense(what) => write!(f, "answered {what}"),
             Self::Version => write!(
                 f,
@@ -185,8 +188,29 @@ impl fmt::Display for Failure {
                 f.write_str("answered what is not supported in this protocol version")
             }
             Self::SessionLost => f.write_str("knows the session no longer"),
-            Self::Level(message) => write!(f, "refused the level: {message}"),
+            Self::Level(message) => write!(f, "refused the level: {}", excerpt(message)),
             Self::Memory => f.write_str("answered more than the gateway has memory for now"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_server_says_is_quoted_at_a_bounded_length() {
+        let message = "ä".repeat(8_000_000);
+        let error = Failure::Error {
+            code: "-32000".to_owned(),
+            message: message.clone(),
+            data: None,
+        };
+        for failure in [error, Failure::Level(message)] {
+            let reply = failure.refusal("s").reply(None);
+            assert!(reply.body.len() < 1000, "{}", reply.body.len());
+            assert!(failure.to_string().ends_with("ä…"));
         }
     }
 }
