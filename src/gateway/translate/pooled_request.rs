@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::gateway::translate::ids;
 use crate::gateway::translate::result::{self, ModernFields};
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage, UnreadableMessage};
-use crate::gateway::translate::translated::Translated;
+use crate::gateway::translate::translated::{Translated, id_edits, is_error_without_id};
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::json::edit::Edit;
@@ -84,6 +84,10 @@ impl PooledRequest {
         &self,
         message: &ServerMessage<'_>,
     ) -> Result<Option<Vec<Edit>>, UnreadableMessage> {
+        // The server could not read the request: the response is to no other.
+        if is_error_without_id(message) {
+            return Ok(Some(id_edits(message, &self.client_id)));
+        }
         let Some(id) = ids::response_id_edit(message, &self.id, &self.client_id) else {
             return Ok(None);
         };

@@ -6,7 +6,8 @@ use crate::gateway::translate::result::{self, UntranslatableResult};
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage, UnreadableMessage};
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::translate::translation_kind::TranslationKind;
-use crate::mcp::json::edit::Edit;
+use crate::mcp::json;
+use crate::mcp::json::edit::{self, Edit};
 
 /// The translation of one message.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,13 +99,12 @@ impl Translation {
     /// `message` with these edits and those of its URIs.
     fn forwarded(&self, message: ServerMessage<'_>, mut edits: Vec<Edit>) -> Translated {
         // The client must find the error of its request by the id.
-        if let (TranslationKind::LegacyToModern, true, Some(null), Some(id)) = (
-            &self.kind,
-            is_error_without_id(&message),
-            message.id,
-            &self.id,
-        ) {
-            edits.extend(Edit::replace(message.text, null, id.as_str()));
+        if let (TranslationKind::LegacyToModern | TranslationKind::BothLegacy(_), Some(id)) =
+            (&self.kind, &self.id)
+            && self.expects_answer()
+            && is_error_without_id(&message)
+        {
+            edits.extend(id_edits(&message, id));
         }
         Translated::Forwarded {
             is_answer: self.is_answer(&message),
@@ -121,6 +121,19 @@ impl Translation {
     }
 }
 
-fn is_error_without_id(message: &ServerMessage<'_>) -> bool {
-    message.kind == MessageKind::Error && matches!(message.id, None | Some("null"))
+/// Whether `message` is a JSON-RPC error that names no request. A server's error of
+/// another form (`{"error":"overloaded"}`) is none.
+pub(super) fn is_error_without_id(message: &ServerMessage<'_>) -> bool {
+    message.kind == MessageKind::Error
+        && matches!(message.id, None | Some("null"))
+        && json::values(message.text, "error")
+            .iter()
+            .all(|error| error.starts_with('{'))
+        && !json::values(message.text, "jsonrpc").is_empty()
+}
+
+/// The edits that give `message` the id `id`, a JSON text.
+pub(super) fn id_edits(message: &ServerMessage<'_>, id: &str) -> Vec<Edit> {
+    let object = message.text.trim();
+    edit::set(message.text, object, &[("id", id)]).unwrap_or_default()
 }
