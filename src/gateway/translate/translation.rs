@@ -200,11 +200,22 @@ impl Translation {
     /// Whether a response of the server, with this `status` and `body`, says that the
     /// session is lost.
     pub fn is_session_lost(&self, status: u16, body: &[u8]) -> bool {
-        let id = match &self.kind {
-            TranslationKind::ModernToLegacy(pooled) => Some(pooled.id.as_str()),
-            _ => self.id.as_deref(),
-        };
+        let id = self.id_at_server();
         self.has_server_session() && session_loss::is_session_lost(status, body, id)
+    }
+
+    /// Whether the error `text`, with HTTP status 200, may say that a session of the
+    /// gateway is lost.
+    pub fn doubts_session(&self, text: &str) -> bool {
+        self.uses_pooled_session() && session_loss::is_about_session(text)
+    }
+
+    /// The JSON text of the request's id, as the server knows it.
+    pub(super) fn id_at_server(&self) -> Option<&str> {
+        match &self.kind {
+            TranslationKind::ModernToLegacy(pooled) => Some(&pooled.id),
+            _ => self.id.as_deref(),
+        }
     }
 
     /// The failure that a 401 or 403 (`status`) from the server is.

@@ -30,6 +30,16 @@ pub fn is_session_lost(status: u16, body: &[u8], id: Option<&str>) -> bool {
     }
 }
 
+/// Whether the JSON-RPC error `text` is about the session, and not about a parameter
+/// that has the word in it.
+pub fn is_about_session(text: &str) -> bool {
+    const INVALID_PARAMS: &str = "-32602";
+    RpcError::read(text).is_some_and(|error| {
+        let is = |code: &str| error.code == code.parse().ok();
+        is(SESSION_NOT_FOUND) || (!is(INVALID_PARAMS) && names_session(&error.message))
+    })
+}
+
 /// A JSON-RPC error.
 struct RpcError<'a> {
     id: Option<&'a str>,

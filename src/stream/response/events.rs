@@ -47,6 +47,8 @@ struct TranslatedEvents<'t> {
     is_answered: bool,
     /// The client got the id of an event.
     is_resumable: bool,
+    /// An error may say that the server has forgotten the gateway's session.
+    doubts_session: bool,
     /// Why the stream ends here: no event after the bad one is read.
     failure: Option<Failure>,
 }
@@ -66,6 +68,7 @@ impl RoutedRequest {
             for_server: Vec::new(),
             is_answered: self.is_answered,
             is_resumable: events.is_resumable,
+            doubts_session: false,
             failure: None,
         };
         let pushed = (events.parser).push(part, |event| translated.add(&event));
@@ -74,9 +77,13 @@ impl RoutedRequest {
             for_server,
             is_answered,
             is_resumable,
+            doubts_session,
             failure,
             ..
         } = translated;
+        if doubts_session {
+            self.doubt_session(cx.worker);
+        }
         events.is_resumable = is_resumable;
         self.is_answered = is_answered;
         events.memory.set(events.parser.size());
@@ -142,9 +149,12 @@ impl TranslatedEvents<'_> {
         let translated = self.translation.translate_event(&text, event.is_message());
         match translated {
             Ok(Translated::Forwarded {
-                changed, is_answer, ..
+                changed,
+                is_answer,
+                is_error,
             }) if is_readable => {
                 self.is_answered |= is_answer;
+                self.doubts_session |= is_error && self.translation.doubts_session(&text);
                 self.write(event, changed.as_deref(), &id);
             }
             // Clients may read what stands around the bad bytes.

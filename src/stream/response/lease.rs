@@ -31,6 +31,15 @@ impl RoutedRequest {
         }
     }
 
+    /// The server answered with an error that may say that it has forgotten the session:
+    /// the next request asks first.
+    pub(super) fn doubt_session(&mut self, worker: &mut Worker) {
+        self.is_success = false;
+        if let Some(lease) = self.translation.lease() {
+            worker.pool.doubt(lease);
+        }
+    }
+
     /// The request is over: other requests may use the session. If the server still
     /// works on the request, it is told to cancel it.
     pub(super) fn release_session(&mut self, cx: &mut StreamContext<'_>) {

@@ -184,12 +184,12 @@ impl RoutedRequest {
             self.on_failure_in_session(&Failure::SessionLost, cx);
             return self.replace_message(cx, &Failure::SessionLost, &message, room);
         }
-        let changed = match self.translation.translate_body(status, &message.text) {
+        let (changed, is_error) = match self.translation.translate_body(status, &message.text) {
             Ok(Translated::Forwarded {
                 changed,
                 is_answer: true,
                 is_error,
-            }) if is_error || status == 200 => changed,
+            }) if is_error || status == 200 => (changed, is_error),
             Ok(Translated::NotInVersion) => {
                 return self.replace_message(cx, &Failure::NotInVersion, &message, room);
             }
@@ -199,6 +199,13 @@ impl RoutedRequest {
             }
         };
         let text = std::mem::take(&mut message.text);
+        if is_error
+            && self
+                .translation
+                .doubts_session(&String::from_utf8_lossy(&text))
+        {
+            self.doubt_session(cx.worker);
+        }
         let client_status = self.translation.status(status);
         let body = changed.unwrap_or(text);
         let reply = Reply::json(client_status, body, Status::Ok.as_str());
