@@ -74,7 +74,8 @@ impl<'a> RpcError<'a> {
 }
 
 /// Whether the text has the word "session", alone or as in "session ID", "sessionId" or
-/// "session_id". A longer name, such as that of a tool, is another word.
+/// "session_id", perhaps after "mcp". A longer name, such as that of a tool, is another
+/// word.
 pub fn names_session(text: &str) -> bool {
     const WORD: &str = "session";
     let start: String = text.chars().take(LONGEST_TEXT).collect();
@@ -87,6 +88,10 @@ pub fn names_session(text: &str) -> bool {
             .iter()
             .find_map(|id| after.strip_prefix(id))
             .unwrap_or(after);
+        let before = ["mcp_", "mcp"]
+            .iter()
+            .find_map(|mcp| before.strip_suffix(mcp))
+            .unwrap_or(before);
         !before.ends_with(is_part) && !after.starts_with(is_part)
     })
 }
@@ -129,6 +134,13 @@ mod tests {
                 true,
             ),
             (400, "Invalid Session".into(), true),
+            (400, error("7", -32000, "unknown mcp_session_id"), true),
+            (400, r#"{"error":"mcpSessionId is missing"}"#.into(), true),
+            (
+                400,
+                error("7", -32602, "Unknown tool: mcp_session_info"),
+                false,
+            ),
             (400, r#"{"error":"session expired"}"#.into(), true),
             (400, error("7", -32602, "Invalid params"), false),
             (400, error("7", -32602, "Unknown tool: session_info"), false),
