@@ -3,6 +3,9 @@
 use crate::gateway::translate::server_message::UnreadableMessage;
 use crate::gateway::translate::translated::Translated;
 use crate::gateway::translate::translation::Translation;
+use crate::mcp::json;
+use crate::mcp::lookalike::fold;
+use crate::mcp::message::is_same_id;
 
 /// What becomes of an event that is no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +44,36 @@ impl Translation {
             };
         }
         translated.map_err(|why| match why {
-            UnreadableMessage::NotOneMessage if self.expects_answer() => NoMessage::UnclearAnswer,
+            UnreadableMessage::NotOneMessage if self.expects_answer() && self.may_answer(text) => {
+                NoMessage::UnclearAnswer
+            }
             why => self.outside_messages(text, why),
         })
+    }
+
+    /// Whether some client may take `text`, or a part of it that is a batch, for the
+    /// answer to the request: it has the request's id, or is JSON-RPC without one.
+    fn may_answer(&self, text: &str) -> bool {
+        let own = self.id_at_server().unwrap_or("null");
+        let fits = |object: &str| {
+            let (mut has_id, mut has_own_id, mut is_rpc) = (false, false, false);
+            let shape = json::members(object, |name, value| {
+                let is = |known: &str| fold(&name).eq(fold(known));
+                if is("id") && value != "null" {
+                    has_id = true;
+                    has_own_id |= is_same_id(value, own);
+                }
+                is_rpc |= is("jsonrpc");
+            });
+            shape.is_ok() && (has_own_id || (is_rpc && !has_id))
+        };
+        let mut is_in_batch = false;
+        let batch = json::elements(text, |element| is_in_batch |= fits(element));
+        if batch.is_ok() {
+            is_in_batch
+        } else {
+            fits(text)
+        }
     }
 
     /// What becomes of a text that is no message, and not the answer.

@@ -77,6 +77,10 @@ impl Translation {
             TranslationKind::LegacyToModern => match (&message.kind, result::to_legacy(&message)) {
                 // Modern servers send no requests.
                 (MessageKind::Request(_), _) => Ok(Translated::Withheld { reply: None }),
+                // It answers no request of the client's, whatever its result is.
+                (MessageKind::Response, _) if !self.is_answer(&message) => {
+                    Ok(Translated::Withheld { reply: None })
+                }
                 (_, Ok(edits)) => Ok(self.forwarded(message, edits)),
                 (_, Err(UntranslatableResult::Incomplete)) => Ok(Translated::NotInVersion),
                 (_, Err(UntranslatableResult::NotAnObject)) => {
