@@ -45,8 +45,9 @@ impl ListPage {
         let nonsense = || Failure::Nonsense("no list of what was asked for");
         let (mut list, mut cursor, mut ttl, mut scope, mut result_type) =
             (None, None, None, None, None);
+        let mut is_ambiguous = false;
         let shape = json::members(result, |name, value| match name.as_ref() {
-            name if name == kind.member() => list = Some(value),
+            name if name == kind.member() => is_ambiguous |= list.replace(value).is_some(),
             "nextCursor" => cursor = Some(value),
             "ttlMs" => ttl = Some(value),
             "cacheScope" => scope = Some(value),
@@ -54,8 +55,9 @@ impl ListPage {
             _ => {}
         });
         let complete = result_type
+            .filter(|kind| *kind != "null")
             .is_none_or(|kind| json::string(kind).is_some_and(|kind| kind == "complete"));
-        if !matches!(shape, Ok(Shape::Object { unique: true })) || !complete {
+        if !matches!(shape, Ok(Shape::Object { .. })) || is_ambiguous || !complete {
             return Err(nonsense());
         }
         let mut entries = Vec::new();
@@ -105,13 +107,8 @@ fn renamed(
     server: &Server,
     entry: &str,
 ) -> Result<Option<ListEntry>, MalformedEntry> {
-    let mut named = None;
-    let shape = json::members(entry, |name, value| {
-        if name == kind.key() {
-            named = Some(value);
-        }
-    });
-    let (Ok(Shape::Object { unique: true }), Some(value)) = (shape, named) else {
+    let names = json::values(entry, kind.key());
+    let [value] = names.as_slice() else {
         return Err(MalformedEntry);
     };
     let own = json::string(value).ok_or(MalformedEntry)?;
