@@ -277,6 +277,11 @@ impl Branch {
         if is_lost {
             return self.session_lost(content, server, context);
         }
+        // Some servers mean the end of the list by an empty cursor, and know no such page.
+        let is_last = matches!(&content, CallContent::Mcp(UpstreamRequest::List(_, Some(cursor))) if cursor.is_empty());
+        if is_last && matches!(failure, Failure::Error { .. } | Failure::Status(400..=499)) {
+            return NextStep::Done;
+        }
         if let (Failure::Error { message, .. }, Operation::SetLevel(_)) =
             (&failure, context.operation)
         {
