@@ -57,7 +57,15 @@ fn find_by<'a>(
         let mut messages = sse::messages(body).into_iter();
         return messages.find_map(|data| Some(read(&data, &fits)?.into_owned()));
     }
-    read(std::str::from_utf8(body).ok()?, fits)
+    // As in some SDKs, a byte order mark and bad bytes make no answer unreadable: one bad
+    // byte would take away the whole list.
+    match String::from_utf8_lossy(body) {
+        Cow::Borrowed(text) => read(text.strip_prefix('\u{feff}').unwrap_or(text), fits),
+        Cow::Owned(text) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Some(read(text, fits)?.into_owned())
+        }
+    }
 }
 
 /// Some servers write each member that a message can have, with `null` where it has
@@ -239,5 +247,13 @@ mod tests {
             assert_eq!(find(None, body.as_bytes(), "a"), None, "{body}");
         }
         assert_eq!(find(None, b"\xff", "a"), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn one_bad_byte_takes_away_no_answer() {
+        let body = b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"x\":\"caf\xe9\"}}";
+        assert_eq!(find(None, body, "a"), result("{\"x\":\"caf\u{fffd}\"}"));
+        let marked = [b"\xef\xbb\xbf", &body[..]].concat();
+        assert!(find(None, &marked, "a").is_some());
     }
 }

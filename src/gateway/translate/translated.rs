@@ -51,7 +51,9 @@ impl Translation {
             }
             _ => {
                 let text = std::str::from_utf8(body);
-                self.translate(text.map_err(|_| UnreadableMessage::NotOneMessage)?)
+                let text = text.map_err(|_| UnreadableMessage::NotOneMessage)?;
+                // Some servers start with a byte order mark, and some clients skip it.
+                self.translate(text.strip_prefix('\u{feff}').unwrap_or(text))
             }
         }
     }
