@@ -99,6 +99,8 @@ impl ServerDescription {
             return Err(NONSENSE);
         };
         let version = version::legacy(&version).ok_or(Failure::Version)?;
+        // As in the SDKs, an empty header opens no session.
+        let session_id = session_id.filter(|id| !id.is_empty());
         check_session_id(session_id)?;
         let description = Self::new(capabilities, instructions, NONSENSE)?;
         let id = session_id.map(str::to_owned);
@@ -150,7 +152,7 @@ fn bounded(instructions: Cow<'_, str>) -> String {
 /// and not too long.
 fn check_session_id(id: Option<&str>) -> Result<(), Failure> {
     let Some(id) = id else { return Ok(()) };
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::Nonsense("a session id that is not visible ASCII"));
     }
     if id.len() > LONGEST_SESSION {
@@ -175,6 +177,8 @@ mod tests {
             assert_eq!(opened.id, session);
             assert!(description.has(ListKind::Tools));
         }
+        let (_, opened) = ServerDescription::read_initialize(RESULT, Some("")).unwrap();
+        assert_eq!(opened.id, None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -199,7 +203,6 @@ mod tests {
             ),
             (RESULT, Some("a b"), "answered a session id that is not"),
             (RESULT, Some("ä"), "answered a session id that is not"),
-            (RESULT, Some(""), "answered a session id that is not"),
             (
                 RESULT,
                 Some(&*"x".repeat(61_441)),
