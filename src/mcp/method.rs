@@ -44,6 +44,8 @@ pub const CANCELLED: &str = "notifications/cancelled";
 pub const PROGRESS: &str = "notifications/progress";
 /// The prefix of the methods about tasks.
 pub const TASKS: &str = "tasks/";
+/// The result of a task.
+pub const TASKS_RESULT: &str = "tasks/result";
 /// Stands for the method of a posted response, which has none.
 pub const RESPONSE: &str = "__jsonrpc_response";
 
@@ -51,7 +53,7 @@ pub const RESPONSE: &str = "__jsonrpc_response";
 pub fn is_legacy_only(method: &str) -> bool {
     matches!(
         method,
-        INITIALIZE | PING | SET_LEVEL | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE
+        INITIALIZE | PING | SET_LEVEL | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE | TASKS_RESULT
     )
 }
 

@@ -23,7 +23,6 @@ use crate::stream::gateway::{Client, IncomingMessage};
 
 const GET: &str = "tasks/get";
 const LIST: &str = "tasks/list";
-const RESULT: &str = "tasks/result";
 
 /// What a message of a client says of tasks.
 #[derive(Default)]
@@ -58,7 +57,8 @@ pub(super) fn check(
             matches!(session.part(server.id), Some(SessionPart::Modern { .. }))
         }
     };
-    let is_removed = request.client.era() == Era::Modern && request.message.method() == RESULT;
+    let is_removed =
+        request.client.era() == Era::Modern && request.message.method() == method::TASKS_RESULT;
     if is_removed {
         return Err(unknown_method(request));
     }
