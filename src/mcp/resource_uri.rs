@@ -26,6 +26,9 @@ pub enum NotNormal {
     Authority,
     /// It has no path where its scheme needs one.
     Path,
+    /// A `file:` URI has a query or a fragment, even an empty one. Servers open the file
+    /// all the same, and a policy that compares the text would miss it.
+    Query,
 }
 
 impl fmt::Display for NotNormal {
@@ -39,6 +42,7 @@ impl fmt::Display for NotNormal {
             Self::Segment => "must have no '.', '..' or, in file:, empty path segments",
             Self::Authority => "must have its host and port in normal form",
             Self::Path => "must have a path that starts with '/'",
+            Self::Query => "must have no '?' or '#' in file:",
         })
     }
 }
@@ -97,6 +101,9 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
         return Err(NotNormal::Scheme);
     }
     let kind = SchemeKind::of(scheme);
+    if kind == SchemeKind::File && rest.contains(['?', '#']) {
+        return Err(NotNormal::Query);
+    }
     let (rest, fragment) = cut(rest, '#');
     let (rest, query) = cut(rest, '?');
     check_text(rest, is_path_byte)?;

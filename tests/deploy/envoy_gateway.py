@@ -39,6 +39,11 @@ def render(manifests, wasm, servers, jwks):
                 server = servers[endpoint["fqdn"]["hostname"]] if "fqdn" in endpoint else ("127.0.0.1", 9)
                 clusters.append(chain.cluster(name, server))
             routes += [_route(match, rule, name, on) for match in rule["matches"]]
+    for policy in of("BackendTrafficPolicy"):
+        retry = policy["spec"]["retry"]
+        on_failure = {"retry_on": ",".join(retry["retryOn"]["triggers"]), "num_retries": retry["numRetries"]}
+        for route in routes:
+            route["route"]["retry_policy"] = on_failure
     # The more headers a match has, the earlier it is tried.
     routes.sort(key=lambda route: -len(route["match"].get("headers", [])))
 

@@ -13,6 +13,10 @@ TARGET_REF = {"group": str, "kind": str, "name": str}
 HEADER = {"name": str, "values": [str]}
 ENVOY_GATEWAY = {
     "Backend": {"endpoints": [{"fqdn": {"hostname": str, "port": int}, "ip": {"address": str, "port": int}}]},
+    "BackendTrafficPolicy": {
+        "targetRefs": [TARGET_REF],
+        "retry": {"numRetries": int, "retryOn": {"triggers": [str]}},
+    },
     "ClientTrafficPolicy": {"targetRefs": [TARGET_REF], "connection": {"bufferLimit": str}},
     "EnvoyExtensionPolicy": {
         "targetRefs": [TARGET_REF],

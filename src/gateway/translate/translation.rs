@@ -207,7 +207,8 @@ impl Translation {
     /// Whether the error `text`, with HTTP status 200, may say that a session of the
     /// gateway is lost.
     pub fn doubts_session(&self, text: &str) -> bool {
-        self.uses_pooled_session() && session_loss::is_about_session(text)
+        matches!(self.kind, TranslationKind::ModernToLegacy(_))
+            && session_loss::is_about_session(text)
     }
 
     /// The JSON text of the request's id, as the server knows it.

@@ -2,6 +2,7 @@
 
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::worker::Worker;
 use crate::stream::context::StreamContext;
 use crate::stream::response::routed::RoutedRequest;
 

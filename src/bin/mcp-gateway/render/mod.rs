@@ -204,6 +204,12 @@ mod tests {
                 .count(),
             1
         );
+        let retry = &of(&all, "BackendTrafficPolicy", "mcp")["spec"]["retry"];
+        let triggers = json!(["connect-failure", "refused-stream"]);
+        assert_eq!(
+            retry,
+            &json!({"numRetries": 1, "retryOn": {"triggers": triggers}})
+        );
         let wasm = &of(&all, "EnvoyExtensionPolicy", "mcp-gateway")["spec"]["wasm"][0];
         assert_eq!(
             wasm["env"]["hostKeys"],
