@@ -16,12 +16,16 @@ pub enum JsonRpcResponse<'a> {
     Error {
         /// The code as text, `?` if it is not an integer, empty if there is none.
         code: String,
-        /// The message.
+        /// The message: its start, if it is long.
         message: String,
-        /// The JSON text of its data, if it has some.
+        /// The JSON text of its data, if it has some that are not long.
         data: Option<String>,
     },
 }
+
+/// Of the message of an error so many bytes are kept, and of its data none if they have
+/// more. What waits for other servers may hold an error for long.
+const LONGEST_OF_ERROR: usize = 8192;
 
 /// Finds the response to the request with the string id `id` in the `body` of an
 /// HTTP response with this `content-type`: an event stream, or one message. Ignores
@@ -120,8 +124,8 @@ fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
                 .parse::<i64>()
                 .map_or_else(|_| "?".to_owned(), |code| code.to_string())
         }
-        "message" => message = json::string(value).unwrap_or_default().into_owned(),
-        "data" => data = Some(value.to_owned()),
+        "message" => message = start_of(&json::string(value).unwrap_or_default()),
+        "data" => data = (value.len() <= LONGEST_OF_ERROR).then(|| value.to_owned()),
         _ => {}
     });
     JsonRpcResponse::Error {
@@ -129,6 +133,13 @@ fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
         message,
         data,
     }
+}
+
+/// The start of `text`, as much as is kept of it.
+fn start_of(text: &str) -> String {
+    let mut ends = (0..=text.len().min(LONGEST_OF_ERROR)).rev();
+    let start = ends.find_map(|end| text.get(..end));
+    start.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -255,5 +266,20 @@ mod tests {
         assert_eq!(find(None, body, "a"), result("{\"x\":\"caf\u{fffd}\"}"));
         let marked = [b"\xef\xbb\xbf", &body[..]].concat();
         assert!(find(None, &marked, "a").is_some());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn of_a_long_error_the_start_is_kept() {
+        let long = "\u{e9}".repeat(1_000_000);
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"a","error":{{"code":1,"message":"x{long}","data":"{long}"}}}}"#
+        );
+        let kept = format!("x{}", "\u{e9}".repeat(4095));
+        let error = JsonRpcResponse::Error {
+            code: "1".to_owned(),
+            message: kept,
+            data: None,
+        };
+        assert_eq!(find(None, body.as_bytes(), "a"), Some(error));
     }
 }
