@@ -41,14 +41,20 @@ pub fn response_id_edit(message: &ServerMessage<'_>, from: &str, to: &str) -> Op
     Edit::replace(message.text, message.id?, to)
 }
 
+/// A notification has no more progress tokens, duplicates of one member: each may be
+/// replaced by a longer one.
+const MOST_TOKENS: usize = 16;
+
 /// The edits that give a server's `notifications/progress` for the token `from` the
-/// token `to`; `None` where `message` is not that, or has several tokens that differ.
+/// token `to`; `None` where `message` is not that, or has several tokens that differ, or
+/// too many.
 pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec<Edit>> {
     if !matches!(&message.kind, MessageKind::Notification(name) if name == method::PROGRESS) {
         return None;
     }
     let tokens = values(&message.contents, PROGRESS_TOKEN);
-    if tokens.is_empty() || !tokens.iter().all(|token| is_same_id(token, from)) {
+    let count = tokens.len();
+    if !(1..=MOST_TOKENS).contains(&count) || !tokens.iter().all(|token| is_same_id(token, from)) {
         return None;
     }
     let edits = tokens
@@ -211,6 +217,16 @@ mod tests {
             let edits = progress_edits(&read, "7", r#""own""#);
             let edited = edits.map(|edits| applied(read, edits));
             assert_eq!(edited.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_notification_with_very_many_tokens_is_no_progress() {
+        for (count, is_progress) in [(16, true), (17, false), (100_000, false)] {
+            let tokens = vec![r#""progressToken":7"#; count].join(",");
+            let text = format!(r#"{{"method":"notifications/progress","params":{{{tokens}}}}}"#);
+            let edits = progress_edits(&read(&text), "7", r#""own""#);
+            assert_eq!(edits.is_some(), is_progress, "{count}");
         }
     }
 

@@ -37,6 +37,15 @@ pub(super) struct PooledRequest {
 }
 
 impl PooledRequest {
+    /// About how many bytes of the client's it holds.
+    pub(super) fn size(&self) -> usize {
+        let token = self.progress_token.as_ref();
+        let token = token.map_or(0, |(_, client)| client.len());
+        let headers = self.lease.as_ref().map_or(0, |it| it.headers.size());
+        let ids = self.client_id.len().saturating_add(token);
+        ids.saturating_add(headers)
+    }
+
     /// The session.
     pub(super) fn session(&self) -> Option<&Rc<UpstreamSession>> {
         self.lease.as_ref().map(|lease| &lease.session)

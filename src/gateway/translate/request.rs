@@ -44,6 +44,8 @@ pub enum UntranslatableRequest {
     /// The message is not a request. The gateway translates requests only, so this is
     /// an error of the gateway.
     NotARequest,
+    /// The progress token is too long: it comes back in each notification of progress.
+    TokenTooLong,
 }
 
 /// Changes the modern request `message` into one for a legacy server. It loses the

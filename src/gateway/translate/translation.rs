@@ -22,6 +22,7 @@ use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
 use crate::mcp::{Message, json, method};
 use crate::policy::authorization::Principal;
+use crate::policy::export::LONGEST;
 use crate::policy::failed_request::FailedRequest;
 
 /// Translates the messages that a server sends in answer to one request.
@@ -98,7 +99,7 @@ impl Translation {
     /// Also gives the edits after which the server understands the message.
     ///
     /// # Errors
-    /// [`UntranslatableRequest::NotARequest`].
+    /// [`UntranslatableRequest::NotARequest`], [`UntranslatableRequest::TokenTooLong`].
     pub fn to_legacy(
         server: &Server,
         message: &Message<'_>,
@@ -110,6 +111,9 @@ impl Translation {
         let meta = &message.params().ok_or(NOT_A_REQUEST)?.meta;
         let id = json::quoted(id);
         let legacy = request::to_legacy(message, &id, &id).ok_or(NOT_A_REQUEST)?;
+        if legacy.progress_token.is_some_and(|it| it.len() > LONGEST) {
+            return Err(UntranslatableRequest::TokenTooLong);
+        }
         let pooled = PooledRequest {
             progress_token: legacy
                 .progress_token
@@ -159,6 +163,15 @@ impl Translation {
             has_credentials: forwarding::passes_credentials(server),
             kind,
             tasks: None,
+        }
+    }
+
+    /// About how many bytes of the client's it holds.
+    pub fn size(&self) -> usize {
+        let id = self.id.as_ref().map_or(0, String::len);
+        match &self.kind {
+            TranslationKind::ModernToLegacy(pooled) => id.saturating_add(pooled.size()),
+            _ => id,
         }
     }
 

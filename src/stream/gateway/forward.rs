@@ -19,7 +19,7 @@ use crate::mcp::{self, Message, json, method};
 use crate::policy::Refusal;
 use crate::policy::access::TOO_MANY_SUBSCRIPTIONS;
 use crate::policy::attributes::Chosen;
-use crate::policy::export::Export;
+use crate::policy::export::{Export, LONGEST};
 use crate::stream::context::GatewayContext;
 use crate::stream::effects::{
     change_request_headers, count_call, count_message, export, set_request_headers,
@@ -106,6 +106,7 @@ fn untranslatable(request: &IncomingMessage<'_>, why: UntranslatableRequest) -> 
     match why {
         UntranslatableRequest::UnknownMethod => unknown_method(request),
         UntranslatableRequest::NotARequest => Refusal::Internal,
+        UntranslatableRequest::TokenTooLong => Refusal::TooLong("progressToken", LONGEST),
     }
 }
 

@@ -339,8 +339,7 @@ impl RoutedRequest {
 fn memory_of(translation: &Translation) -> HeldBytes {
     /// About what a stream takes up that waits for a response, in bytes.
     const STREAM: usize = 1024;
-    let id = translation.id.as_ref().map_or(0, String::len);
-    HeldBytes::new(id.saturating_add(STREAM))
+    HeldBytes::new(translation.size().saturating_add(STREAM))
 }
 
 /// Makes the headers of the response those of the error `reply`.
