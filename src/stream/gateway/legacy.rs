@@ -79,6 +79,9 @@ pub(super) fn on_message(
     }
 }
 
+/// A longer level is refused, in bytes: each server gets a copy. MCP defines shorter ones.
+const LONGEST_LEVEL: usize = 64;
+
 /// `logging/setLevel`, which goes to the servers of the session that can log.
 fn set_level(
     client: &Client,
@@ -94,6 +97,10 @@ fn set_level(
     }
     let level = params.get("level").filter(|level| level.starts_with('"'));
     let level = level.ok_or(Refusal::NameMissing("level"))?;
+    if level.len() > LONGEST_LEVEL {
+        let sentence = format!("params.level has more than {LONGEST_LEVEL} bytes");
+        return Err(Refusal::Level(vec![sentence]));
+    }
     Ok(Operation::SetLevel(level.to_owned()))
 }
 
