@@ -10,6 +10,10 @@ use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::policy::export;
 
+/// A longer cursor is refused, in bytes: each call that asks for the next page has a
+/// copy of it.
+const LONGEST_CURSOR: usize = 65_536;
+
 /// The entries of one page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListPage {
@@ -74,6 +78,9 @@ impl ListPage {
         let bytes = sizes.fold(0, usize::saturating_add);
         let cursor = match cursor {
             None | Some("null") => None,
+            Some(cursor) if cursor.len() > LONGEST_CURSOR => {
+                return Err(Failure::Nonsense("a cursor of more than 65536 bytes"));
+            }
             Some(cursor) => Some(json::string(cursor).ok_or_else(nonsense)?.into_owned()),
         };
         let names = entries
@@ -151,6 +158,20 @@ mod tests {
         ] {
             let page = ListPage::read(ListKind::Tools, &gateway.servers[0], page).unwrap();
             assert_eq!(page.cursor.as_deref(), cursor);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_long_cursor_is_refused() {
+        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
+            .unwrap()
+            .gateway
+            .unwrap();
+        for (length, is_read) in [(65_534, true), (65_535, false), (8_000_000, false)] {
+            let cursor = "c".repeat(length);
+            let page = format!(r#"{{"tools":[],"nextCursor":"{cursor}"}}"#);
+            let page = ListPage::read(ListKind::Tools, &gateway.servers[0], &page);
+            assert_eq!(page.is_ok(), is_read, "{length}");
         }
     }
 
