@@ -20,6 +20,9 @@ const MOST_ENDS: usize = 16;
 /// So many ends of sessions wait for one server at most. More are dropped: these
 /// sessions end when their server ends them.
 const MOST_WAITING_ENDS: usize = 2048;
+/// So many bytes of messages, and of ends, wait for one server or are under way to it at
+/// most, and one call in any case. More are dropped.
+const MOST_BYTES: usize = 16_777_216;
 /// For so long the gateway tries to end a session. The call may have headers of a
 /// client in it, which the gateway does not keep for long.
 const TRIED_FOR: Duration = Duration::from_secs(60);
@@ -46,6 +49,8 @@ struct Lane {
 #[derive(Debug, Default)]
 struct LaneQueue {
     under_way: usize,
+    /// How many bytes the calls have that wait and that are under way.
+    bytes: usize,
     waiting: VecDeque<UnawaitedCall>,
 }
 
@@ -84,7 +89,9 @@ impl Lane {
 
     fn push(&mut self, call: UnawaitedCall) {
         let (queue, _, most_waiting) = self.queue(call.is_end());
-        if queue.waiting.len() < most_waiting {
+        let bytes = queue.bytes.saturating_add(call.call.size());
+        if queue.waiting.len() < most_waiting && (queue.bytes == 0 || bytes <= MOST_BYTES) {
+            queue.bytes = bytes;
             queue.waiting.push_back(call);
         }
     }
@@ -142,8 +149,13 @@ impl Outbox {
             };
             while let Some(call) = lane.next() {
                 let (id, sent) = under_way.send(Rc::clone(&call.call), now);
-                let since = call.since.or(Some(now));
-                self.under_way.insert(id, UnawaitedCall { since, ..call });
+                let counted = UnawaitedCall {
+                    since: call.since.or(Some(now)),
+                    // It counts among the calls under way.
+                    _memory: HeldBytes::default(),
+                    ..call
+                };
+                self.under_way.insert(id, counted);
                 made.push((id, sent));
             }
         }
@@ -165,6 +177,7 @@ impl Outbox {
         if own.is_some() {
             let (queue, ..) = lane.queue(is_end);
             queue.under_way = queue.under_way.saturating_sub(1);
+            queue.bytes = queue.bytes.saturating_sub(call.size());
             if !queue.waiting.is_empty() {
                 self.ready.push(call.server);
             }

@@ -91,6 +91,39 @@ fn a_flood_for_one_server_takes_nothing_from_another_and_ends_no_end() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn long_messages_for_one_server_take_little_memory_and_count_once() {
+    let (gateway, before) = (gateway(), memory::held());
+    let server = &gateway.servers[0];
+    let long = |bytes: usize| {
+        let message = vec![b' '; bytes];
+        Call::tell(server, &session(), message, &CallerHeaders::default())
+    };
+    let mut post = Post::default();
+    for _ in 0..100 {
+        post.outbox.push(long(1_000_000));
+        post.dispatch();
+    }
+    assert_eq!(post.sent.len(), 16);
+    let held = memory::held() - before;
+    assert!((16_000_000..17_000_000).contains(&held), "{held}");
+    post.outbox.push(end(&gateway, 0));
+    assert_eq!(post.dispatch(), 1, "the end of a session");
+    while !post.sent.is_empty() {
+        post.answer(&http(202));
+    }
+    // One call is made however long it is.
+    for _ in 0..2 {
+        post.outbox.push(long(20_000_000));
+    }
+    assert_eq!(post.dispatch(), 1);
+    post.answer(&http(202));
+    post.outbox.push(long(1_000_000));
+    assert_eq!(post.dispatch(), 1);
+    drop(post);
+    assert_eq!(memory::held(), before);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn the_end_of_a_session_is_tried_again_until_the_server_answers() {
     let gateway = gateway();
     for (responses, is_ended) in [
@@ -183,6 +216,7 @@ fn in_any_order_limits_hold_and_nothing_is_left_in_the_end() {
         }
         for lane in post.outbox.lanes.values() {
             assert_eq!(lane.messages.under_way + lane.ends.under_way, 0);
+            assert_eq!(lane.messages.bytes + lane.ends.bytes, 0);
             assert!(lane.messages.waiting.is_empty() && lane.ends.waiting.is_empty());
         }
         assert!(post.outbox.under_way.is_empty());
