@@ -59,11 +59,9 @@ pub struct Requester {
 impl Requester {
     /// About how many bytes of memory it takes up.
     pub fn size(&self) -> usize {
-        let parts = self
-            .session
-            .as_ref()
-            .map_or(0, |session| session.parts.len());
-        let parts = parts.saturating_mul(size_of::<SessionPart>());
+        let session = self.session.iter();
+        let parts = session.flat_map(|session| &session.parts);
+        let parts = parts.map(SessionPart::size).fold(0, usize::saturating_add);
         self.caller.size().saturating_add(parts)
     }
 

@@ -120,6 +120,15 @@ impl SessionPart {
         }
     }
 
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let id = match self {
+            Self::Legacy { session, .. } => session.as_ref().map_or(0, String::len),
+            Self::Absent | Self::Modern { .. } => 0,
+        };
+        id.saturating_add(size_of::<Self>())
+    }
+
     /// The capabilities of the server; none when it failed.
     pub fn offers(&self) -> ServerCapabilities {
         match self {
@@ -146,6 +155,7 @@ mod tests {
             version: "2025-11-25",
             session: Some("secret".into()),
         };
+        assert_eq!(part.size(), SessionPart::Absent.size() + "secret".len());
         let upstream = part.link();
         let session = Session {
             id: [0; 16],
