@@ -2,15 +2,17 @@
 //! beginnings of sessions leave them out at once, and the gateway asks them again beside
 //! the traffic.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::gateway::upstream::call::UpstreamRequest;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Scope;
+use crate::gateway::worker::remembered::Remembered;
+use crate::memory::OVERHEAD;
 
 /// So many failures are remembered: one for each server, and one for each value of the
-/// client's headers that a server gets.
+/// client's headers that a server gets. Clients choose their headers freely, so anyone
+/// can fill the table: then the oldest failure goes.
 const MOST_FAILED: usize = 1024;
 
 /// For whom a server fails: its name, and which of the client's headers it got. What a
@@ -18,9 +20,17 @@ const MOST_FAILED: usize = 1024;
 pub type FailedKey = (String, Option<Scope>);
 
 /// What is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FailedServers {
-    failed: HashMap<FailedKey, FailedServer>,
+    failed: Remembered<FailedKey, FailedServer>,
+}
+
+impl Default for FailedServers {
+    fn default() -> Self {
+        Self {
+            failed: Remembered::new(MOST_FAILED, usize::MAX),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -43,17 +53,15 @@ impl FailedServers {
         request: UpstreamRequest,
         now: Duration,
     ) {
-        if self.failed.len() >= MOST_FAILED && !self.failed.contains_key(&key) {
-            // Clients choose their headers freely, so anyone can fill the table.
-            self.failed.clear();
-        }
         let failed = FailedServer {
             failure,
             request,
             since: now,
             asked_until: now,
         };
-        self.failed.insert(key, failed);
+        let (name, _) = &key;
+        let bytes = name.len().saturating_add(OVERHEAD);
+        self.failed.insert(key, failed, bytes);
     }
 
     /// The server answered, whatever it answered; `true` where it had failed.
@@ -147,14 +155,20 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn clients_cannot_fill_the_memory() {
+    fn clients_cannot_fill_the_memory_nor_empty_it() {
         let mut failed = FailedServers::default();
-        for number in 0..5000_u32 {
+        for number in 0..1023_u32 {
+            let name = (number.to_string(), None);
+            failed.fail(name, Failure::TimedOut, UpstreamRequest::Discover, at(1));
+        }
+        let last = ("1022".to_owned(), None);
+        for number in 0..1000_u32 {
             let mut scope = [0; 32];
             scope[..4].copy_from_slice(&number.to_le_bytes());
             let request = UpstreamRequest::Discover;
             failed.fail(key(Some(scope)), Failure::TimedOut, request, at(1));
         }
-        assert!(failed.failed.len() <= MOST_FAILED);
+        assert_eq!(failed.failed.count(), MOST_FAILED);
+        assert_eq!(failed.failure(&last), Some(&Failure::TimedOut));
     }
 }
