@@ -106,8 +106,12 @@ impl Worker {
             CallResult::OtherVersion(version) => {
                 self.servers.remember_modern(&server.name, &[version]);
             }
-            // With a client's headers, those may be the reason: a session shows more.
-            CallResult::Legacy if scope.is_some() => {
+            // A client's headers, or that they are missing, may be the reason: a session
+            // shows more.
+            CallResult::Legacy
+                if !server.passthrough.is_empty()
+                    && self.servers.era(server) != Some(Era::Legacy) =>
+            {
                 self.probe(gateway, server, UpstreamRequest::Initialize, &passed);
             }
             CallResult::Legacy | CallResult::Opened(..) => {
