@@ -16,6 +16,10 @@ const STATUS: &str = "notifications/tasks/status";
 const TASKS: &str = "notifications/tasks";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
+/// The ids for a client in one message have at most so many bytes together: a server can
+/// name very many tasks in few bytes.
+const MOST_BYTES: usize = 8_388_608;
+
 /// Makes the ids that a client gets for tasks of one server, in answer to one request.
 #[derive(Debug)]
 pub struct TaskAliases {
@@ -56,7 +60,7 @@ impl TaskAliases {
     /// where it is a notification about a task that nobody can tell the tool of: the
     /// client must not get it.
     pub(super) fn edits(&self, message: &ServerMessage<'_>) -> Option<Vec<Edit>> {
-        let mut edits = Vec::new();
+        let (mut edits, mut bytes) = (Vec::new(), 0_usize);
         // Most messages are about no task.
         if !message.text.contains(TASK_ID) {
             return Some(edits);
@@ -65,8 +69,10 @@ impl TaskAliases {
             let Some(id) = json::string(text) else {
                 continue;
             };
-            match self.alias(&id) {
+            let alias = (bytes <= MOST_BYTES).then(|| self.alias(&id)).flatten();
+            match alias {
                 Some(alias) => {
+                    bytes = bytes.saturating_add(alias.len());
                     edits.extend(Edit::replace(message.text, text, json::quoted(&alias)));
                 }
                 None if matches!(message.kind, MessageKind::Notification(_)) => return None,
@@ -132,4 +138,35 @@ pub fn listened_tasks<'a>(message: &Message<'a>) -> Vec<&'a str> {
         let _ = json::elements(list, |id| ids.push(id));
     }
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::translate::resource_uris::ResultShape;
+    use crate::seal::Keys;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_server_names_shortly_does_not_become_very_long() {
+        let aliases = TaskAliases {
+            owner: TaskOwner {
+                keys: Keys::new(vec![[1; 32]]).unwrap(),
+                endpoint: b"/mcp".to_vec(),
+                identity: None,
+            },
+            server_name: "a".to_owned(),
+            tool: Some("t".repeat(8000)),
+            needs_tool: true,
+            until: Duration::from_secs(1),
+            named: Vec::new(),
+            is_about_task: false,
+        };
+        let tasks = vec![r#"{"taskId":""}"#; 10_000].join(",");
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tasks":[{tasks}]}}}}"#);
+        let message = ServerMessage::read(&text, ResultShape::Other, "").unwrap();
+        let edits = aliases.edits(&message).unwrap();
+        let changed = message.edited(edits).unwrap();
+        assert!(changed.len() < 9_000_000, "{}", changed.len());
+    }
 }

@@ -14,7 +14,7 @@ use crate::mcp::json::edit::Edit;
 use crate::mcp::method::{self, Subject};
 use crate::mcp::{Message, json};
 use crate::policy::Refusal;
-use crate::policy::access::Access;
+use crate::policy::access::{Access, MOST_SUBSCRIPTIONS};
 use crate::stream::context::GatewayContext;
 use crate::stream::event::HostFacts;
 use crate::stream::gateway::lookup::unknown_method;
@@ -23,6 +23,10 @@ use crate::stream::gateway::{Client, IncomingMessage};
 
 const GET: &str = "tasks/get";
 const LIST: &str = "tasks/list";
+
+/// The refusal of a request that listens to more tasks than a client may.
+const TOO_MANY_TASKS: Refusal =
+    Refusal::TooMany("params.notifications.taskIds", MOST_SUBSCRIPTIONS);
 
 /// What a message of a client says of tasks.
 #[derive(Default)]
@@ -103,6 +107,9 @@ pub(super) fn of_request(
         _ if is_about_task => vec![task_id(message)?],
         _ => Vec::new(),
     };
+    if named.len() > MOST_SUBSCRIPTIONS {
+        return Err(TOO_MANY_TASKS);
+    }
     let mut found = TaskReferences::default();
     for text in named {
         let task = resolve(cx, &aliases, text).ok_or_else(|| unknown_task(request))?;
