@@ -364,7 +364,11 @@ impl Plugin {
                 }
                 deliveries
             }
-            _ => Vec::new(),
+            (Ok(mut worker), None) => {
+                worker.left_call_done(dispatch, response);
+                Vec::new()
+            }
+            (Err(_), _) => Vec::new(),
         }
     }
 }

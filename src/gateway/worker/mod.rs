@@ -217,6 +217,16 @@ impl Worker {
         deliveries
     }
 
+    /// Takes the response to a call that an older configuration left to this worker,
+    /// whose own configuration has no servers.
+    pub fn left_call_done(&mut self, job: DispatchId, response: &CallResponse) {
+        let now = self.now();
+        if let Some((call, _)) = self.calls.call(job) {
+            self.outbox.done(job, &call, response, now);
+            self.calls.done(job, &CallResult::Done, now);
+        }
+    }
+
     /// Ends a session with `server`. `passed` are the forwarded headers of the
     /// client that the session is for.
     pub fn end_session(
@@ -310,6 +320,7 @@ fn is_timeout(call: &Call, since: Duration, now: Duration) -> bool {
 mod tests {
 
     use super::*;
+    use crate::config::Config;
     use crate::gateway::store::NoStore;
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -319,6 +330,39 @@ mod tests {
             |bytes| bytes.fill(0xab),
             Box::new(NoStore),
         )
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn all_calls_that_are_left_to_a_worker_without_servers_are_made() {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let gateway = config.gateway.unwrap();
+        let (mut worker, before) = (worker(), memory::held());
+        let session = UpstreamSession {
+            version: "2025-06-18",
+            id: Some("s".into()),
+        };
+        for _ in 0..100 {
+            let end = Call::end(&gateway.servers[0], &session, &[]);
+            worker.outbox.push(end);
+        }
+        let ended = CallResponse::Http {
+            status: 200,
+            content_type: None,
+            session: None,
+            body: Vec::new(),
+        };
+        let mut made = 0;
+        loop {
+            let calls = worker.dispatch_outbox();
+            if calls.is_empty() {
+                break;
+            }
+            made += calls.len();
+            for (id, _) in calls {
+                worker.left_call_done(id, &ended);
+            }
+        }
+        assert_eq!((made, memory::held()), (100, before));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
