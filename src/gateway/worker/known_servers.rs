@@ -74,6 +74,11 @@ impl KnownServers {
             .limit_bytes(most.min(MOST_DESCRIPTION_BYTES));
     }
 
+    /// Forgets all descriptions.
+    pub fn forget_descriptions(&mut self) {
+        self.descriptions.clear();
+    }
+
     /// The description under `key`, unless it is too old at `now`.
     pub fn description(
         &self,

@@ -267,9 +267,17 @@ impl Worker {
         }
     }
 
-    /// A newer configuration has replaced the one of this worker. Gives the calls that
+    /// Forgets what is kept between requests and can be learned again.
+    pub fn forget_kept(&mut self) {
+        self.pages.clear();
+        self.servers.forget_descriptions();
+    }
+
+    /// A newer configuration has replaced the one of this worker, which may live on for
+    /// as long as its requests: it forgets what it can learn again. Gives the calls that
     /// end the sessions of the gateway's that no request uses.
     pub fn retire(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
+        self.forget_kept();
         let sessions = self.pool.retire().into_iter();
         let named = sessions.filter(|(_, session)| session.id.is_some());
         let ends = named.filter_map(|(server, session)| {
@@ -322,6 +330,10 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::gateway::store::NoStore;
+    use crate::gateway::upstream::list_page::ListPage;
+    use crate::gateway::upstream::page_key::PageKey;
+    use crate::gateway::upstream::server_description::ServerDescription;
+    use crate::mcp::version;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn worker() -> Worker {
@@ -363,6 +375,26 @@ mod tests {
             }
         }
         assert_eq!((made, memory::held()), (100, before));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_worker_that_is_replaced_forgets_what_it_can_learn_again() {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let gateway = config.gateway.unwrap();
+        let (mut worker, before) = (worker(), memory::held());
+        let result = r#"{"tools":[{"name":"t"}]}"#;
+        let page = ListPage::read(ListKind::Tools, &gateway.servers[0], result).unwrap();
+        let (now, ttl) = (worker.now(), Duration::from_secs(60));
+        let key = PageKey([1; 32]);
+        worker.pages.keep(key, (&Rc::new(page), result), now, ttl);
+        let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
+        let said = ServerDescription::read_discover(result, version::MODERN).unwrap();
+        worker
+            .servers
+            .remember_description(("a", None), Rc::new(said), now);
+        assert!(memory::held() > before);
+        assert_eq!(worker.retire(&gateway).len(), 0);
+        assert_eq!(memory::held(), before);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

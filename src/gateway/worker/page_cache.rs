@@ -62,6 +62,11 @@ impl PageCache {
         self.ready.limit_bytes(most.min(MOST));
     }
 
+    /// Forgets the pages that this worker has read. Those in the store stay.
+    pub fn clear(&mut self) {
+        self.ready.clear();
+    }
+
     /// The page under `key`, where it is kept and not stale at `now`. `read` reads
     /// the text that this or another worker gave to [`PageCache::keep`].
     pub fn get(

@@ -48,6 +48,14 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.shrink();
     }
 
+    /// Removes all entries.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.order.clear();
+        self.bytes = 0;
+        self.measure();
+    }
+
     /// How many entries there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {

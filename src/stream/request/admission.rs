@@ -41,8 +41,61 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use crate::gateway::store::NoStore;
+    use crate::gateway::upstream::server_description::ServerDescription;
+    use crate::gateway::worker::Worker;
+    use crate::gateway::worker::calls::StreamId;
+    use crate::mcp::version;
     use crate::memory::HeldBytes;
+    use crate::stream::{Effect, Event, HostFacts, Stream};
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_is_remembered_goes_before_a_request_is_refused() {
+        let config = r#"{"servers":[{"name":"a"}],"memory":{"heldBytes":1000000}}"#;
+        let config = Rc::new(Config::parse(config.as_bytes()).unwrap());
+        let mut worker = Worker::new(
+            || Duration::from_secs(1000),
+            |bytes| bytes.fill(1),
+            Box::new(NoStore),
+        );
+        worker.configure(config.gateway.as_ref().unwrap(), config.held_bytes);
+        let text = "x".repeat(60_000);
+        let said = format!(
+            r#"{{"supportedVersions":["2026-07-28"],"capabilities":{{}},"instructions":"{text}"}}"#
+        );
+        let said = ServerDescription::read_discover(&said, version::MODERN).unwrap();
+        let now = worker.now();
+        let known = &mut worker.servers;
+        known.remember_description(("a", None), Rc::new(said), now);
+        let mut others = HeldBytes::new(950_000);
+        let mut status = || {
+            let mut stream = Stream::new(StreamId(1), Rc::clone(&config));
+            let headers = [
+                (":method", "POST"),
+                (":path", "/mcp"),
+                ("content-type", "application/json"),
+                ("accept", "application/json, text/event-stream"),
+            ];
+            let event = Event::RequestHeaders {
+                headers: Headers::from_pairs(headers),
+                end: false,
+                known: HostFacts::default(),
+            };
+            let step = stream.on(event, &mut worker);
+            step.effects.into_iter().find_map(|effect| match effect {
+                Effect::Reply(reply) => Some(reply.status),
+                _ => None,
+            })
+        };
+        assert_eq!(status(), None);
+        others.set(1_000_000);
+        assert_eq!(status(), Some(503));
+        drop(others);
+    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn only_short_requests_in_a_session_are_read_when_memory_is_used_up() {

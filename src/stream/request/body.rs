@@ -75,7 +75,13 @@ impl BufferedRequest {
                 return Transition::release(effects);
             }
         }
-        let refusal = match Admission::of(config, &headers) {
+        let mut admission = Admission::of(config, &headers);
+        if admission != Admission::Accepted {
+            // What can be learned again goes before a request is refused.
+            cx.worker.forget_kept();
+            admission = Admission::of(config, &headers);
+        }
+        let refusal = match admission {
             Admission::Accepted => None,
             Admission::ReadOnly => Some(Refusal::Memory),
             Admission::Refused => return Transition::refuse(config, &Refusal::Memory, None),
