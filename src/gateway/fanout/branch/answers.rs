@@ -76,11 +76,13 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        // Any other error may be about what this client sent.
-        if matches!(
+        // Any other error may be about what this client sent; and where the server gets
+        // headers of clients, this one, too.
+        let is_own = matches!(
             answer,
             CallResult::NoMethod | CallResult::Failed(Failure::Status(404 | 405))
-        ) {
+        );
+        if is_own && server.passthrough.is_empty() {
             context.worker.servers.remember_refusal(&server.name);
         }
         self.session = ServerSession::Refused(version);
