@@ -146,6 +146,25 @@ async fn a_server_gets_the_value_of_a_variable() {
 }
 
 #[test]
+fn a_port_that_is_in_use_is_an_error_that_names_the_option() {
+    let file = folder().join("servers.yaml");
+    save(
+        &file,
+        "servers:\n- { name: a, url: 'http://127.0.0.1:1/mcp' }\n",
+    );
+    let running = Running::start(&file);
+    let port = running.address.port().to_string();
+    let said = says(&["run", "--port", &port, file.to_str().expect("UTF-8")]);
+    assert!(!said.success);
+    let line = format!("port {port} of 127.0.0.1 is in use");
+    assert!(
+        said.stderr.contains(&line) && said.stderr.contains("--port"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
 fn a_variable_that_is_not_set_is_an_error_that_names_it() {
     let file = folder().join("servers.yaml");
     save(

@@ -247,7 +247,7 @@ fn print(text: &str) -> Result<(), String> {
 fn run(arguments: RunArguments) -> Result<(), ExitError> {
     run::run(&RunOptions {
         file: arguments.file,
-        address: arguments.listen.address.to_string(),
+        address: arguments.listen.address,
         port: arguments.listen.port,
         envoy: arguments.envoy,
         wasm: arguments.wasm,

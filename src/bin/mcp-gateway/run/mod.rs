@@ -13,6 +13,7 @@ mod watch;
 mod work_dir;
 
 use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +39,7 @@ pub(crate) struct RunOptions {
     /// The file with the servers.
     pub(crate) file: PathBuf,
     /// The address and the port of the endpoint. For port 0, the system chooses one.
-    pub(crate) address: String,
+    pub(crate) address: IpAddr,
     pub(crate) port: u16,
     /// Where Envoy and the filter are, if not at the usual places.
     pub(crate) envoy: Option<PathBuf>,
@@ -76,6 +77,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
         ExitError::InvalidFile
     })?;
     problem::print(file, &prepared.warnings, Severity::Warning);
+    check_port(options.address, options.port)?;
     let program = install::envoy(options.envoy.as_deref())?;
 
     let (sender, events) = mpsc::channel();
@@ -109,6 +111,17 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     supervisor.run()
 }
 
+/// Checks that nobody else listens at this address and port; port 0 is always free.
+fn check_port(address: IpAddr, port: u16) -> Result<(), String> {
+    match TcpListener::bind((address, port)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
+            "port {port} of {address} is in use, perhaps by another `mcp-gateway run`: stop that program, or name another port with --port"
+        )),
+        // Envoy says what else is wrong.
+        _ => Ok(()),
+    }
+}
+
 /// The text of `file`, which has to be a file: stdin does not change.
 fn read(file: &Path) -> Result<String, String> {
     if file.as_os_str() == "-" {
@@ -120,7 +133,7 @@ fn read(file: &Path) -> Result<String, String> {
 fn envoy_options(options: &RunOptions, directory: &Path) -> Result<EnvoyOptions, String> {
     let wasm = install::filter(options.wasm.as_deref(), directory)?;
     Ok(EnvoyOptions {
-        address: options.address.clone(),
+        address: options.address.to_string(),
         is_on_own_machine: true,
         port: options.port,
         // The admin interface gets a socket in the work directory instead.

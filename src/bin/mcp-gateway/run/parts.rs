@@ -27,8 +27,11 @@ impl EnvoyParts {
         let bootstrap = parts.bootstrap.as_object_mut()?;
         bootstrap.insert("admin".to_owned(), admin);
         let listeners = parts.bootstrap.pointer_mut("/static_resources/listeners")?;
-        let direct = direct_listener(&work_dir.direct_socket());
-        listeners.as_array_mut()?.push(direct);
+        let listeners = listeners.as_array_mut()?;
+        // Another Envoy at the same port would get a part of the connections.
+        let endpoint = listeners.first_mut()?.as_object_mut()?;
+        endpoint.insert("enable_reuse_port".to_owned(), false.into());
+        listeners.push(direct_listener(&work_dir.direct_socket()));
         Some(parts)
     }
 }
