@@ -210,13 +210,7 @@ fn name(input: &Input<'_>, keys: &Keys, servers: &[Server]) {
     };
     let session = id(&input.nonce);
     let server = &servers[usize::from(input.place) % servers.len()];
-    let name = alias::make(
-        keys,
-        named,
-        &session,
-        (server.id, &server.name),
-        input.original,
-    );
+    let name = alias::make(keys, named, &session, &server.name, input.original);
     let back = |named, name: &str| alias::resolve(keys, named, &session, servers, name);
     assert_eq!(
         back(named, &name),

@@ -379,8 +379,7 @@ impl Session {
         let sealing = worker.sealing.as_ref().expect("a key");
         let session = sealing.open(&header, b"/mcp", None, CLOCK.get());
         let id = session.expect("a session of ours").id;
-        let server = &gateway.servers[0];
-        let (keys, server) = (sealing.keys(), (server.id, server.name.as_str()));
+        let (keys, server) = (sealing.keys(), gateway.servers[0].name.as_str());
         Self {
             header,
             request: alias::make(keys, AliasKind::Request, &id, server, "1"),

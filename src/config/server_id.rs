@@ -16,11 +16,6 @@ impl ServerId {
         self.0.to_be_bytes()
     }
 
-    /// The server whose [`to_bytes`](Self::to_bytes) these are.
-    pub fn from_bytes(bytes: [u8; 2]) -> Self {
-        Self(u16::from_be_bytes(bytes))
-    }
-
     /// Its position among the enabled ones.
     pub fn index(self) -> usize {
         self.0.into()

@@ -17,7 +17,7 @@ use super::kept_ids::KeptIds;
 use super::server_mark::ServerMark;
 use super::version_codes::VERSION_CODES;
 use super::{Session, id};
-use crate::config::{Endpoints, LONGEST_SESSION_ID, Server};
+use crate::config::{Endpoints, LONGEST_SESSION_ID, Server, ServerId};
 use crate::seal::{Keys, NONCE, TAG};
 
 /// The number of this format. It changes when the bytes change their meaning:
@@ -90,6 +90,18 @@ impl SessionSealer {
     /// [`super::alias`].
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// What stands for this server in sessions; `None` where it is of another
+    /// configuration.
+    pub fn mark(&self, server: ServerId) -> Option<ServerMark> {
+        self.marks.get(server.index()).copied()
+    }
+
+    /// The server that `mark` stands for, if the configuration still has it.
+    pub fn server(&self, mark: ServerMark) -> Option<ServerId> {
+        let index = self.marks.iter().position(|known| *known == mark)?;
+        ServerId::from_index(index)
     }
 
     /// Seals `session`, which begins `now` (since 1970) at the request target

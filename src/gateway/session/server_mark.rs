@@ -22,11 +22,12 @@ impl ServerMark {
     }
 
     /// The mark with these bytes.
-    pub(super) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+    pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn bytes(&self) -> &[u8; Self::LENGTH] {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
 }

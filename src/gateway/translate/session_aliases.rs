@@ -28,7 +28,6 @@ pub struct SessionAliases {
 impl SessionAliases {
     /// The alias for what the server calls `original`.
     pub(super) fn alias(&self, kind: AliasKind, original: &str) -> String {
-        let server = (self.server, self.server_name.as_str());
-        alias::make(&self.keys, kind, &self.session, server, original)
+        alias::make(&self.keys, kind, &self.session, &self.server_name, original)
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::ServerId;
+use crate::gateway::session::server_mark::ServerMark;
 use crate::gateway::worker::page_cache::Store;
 
 /// The host's store never deletes, so it is a table of so many slots. Each holds
@@ -26,20 +26,18 @@ impl RequestServers {
 
     /// Remembers that the request with this id (JSON text) of `session` went to
     /// `server`.
-    pub fn remember(&self, session: &[u8; 16], id: &str, server: ServerId) {
+    pub fn remember(&self, session: &[u8; 16], id: &str, server: ServerMark) {
         let (slot, digest) = key(session, id);
-        let mut value = digest.to_vec();
-        value.extend_from_slice(&server.index().to_le_bytes());
+        let value = [&digest[..], server.bytes()].concat();
         self.store.set(&slot, &value);
     }
 
     /// The server that the request went to; `None` where that is not known.
-    pub fn server(&self, session: &[u8; 16], id: &str) -> Option<ServerId> {
+    pub fn server(&self, session: &[u8; 16], id: &str) -> Option<ServerMark> {
         let (slot, digest) = key(session, id);
         let value = self.store.get(&slot)?;
-        let (known, index) = value.split_first_chunk::<16>()?;
-        let index = usize::from_le_bytes(index.try_into().ok()?);
-        (*known == digest).then(|| ServerId::from_index(index))?
+        let mark = value.strip_prefix(digest.as_slice())?;
+        Some(ServerMark::from_bytes(mark.try_into().ok()?))
     }
 }
 
@@ -79,7 +77,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_request_is_found_by_its_own_session_and_id_only() {
         let requests = RequestServers::new(Rc::new(Kept::default()));
-        let id = |index| ServerId::from_index(index).unwrap();
+        let id = |number| ServerMark::from_bytes([number; ServerMark::LENGTH]);
         requests.remember(&[1; 16], "7", id(3));
         for (session, id, place) in [
             ([1; 16], "7", Some(id(3))),

@@ -55,8 +55,10 @@ pub(super) fn forward_request(
             version_edits(message, version)?,
         ),
         (Client::Legacy(session), UpstreamProtocol::Legacy(_)) => {
-            if let (None, Some(id)) = (cx.gateway.single_server(), message.id()) {
-                cx.worker.requests.remember(&session.id, id, server.id);
+            let sealing = cx.worker.sealing.as_ref();
+            let mark = sealing.and_then(|sealing| sealing.mark(server.id));
+            if let (None, Some(id), Some(mark)) = (cx.gateway.single_server(), message.id(), mark) {
+                cx.worker.requests.remember(&session.id, id, mark);
             }
             let names = session_aliases(cx.worker, session, server, SentMessage::Request)?;
             let translation = Translation::legacy(server, Some(message), names);

@@ -83,7 +83,10 @@ fn cancelled_at(
     let id = ids::reference(request.message)?;
     match cx.gateway.single_server() {
         Some(server) => Some(server.id),
-        None => cx.worker.requests.server(&session.id, id),
+        None => {
+            let mark = cx.worker.requests.server(&session.id, id)?;
+            cx.worker.sealing.as_ref()?.server(mark)
+        }
     }
 }
 
