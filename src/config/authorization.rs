@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::fields::{Fields, FromValue, NonEmptyVec, one_of};
 use super::metadata_key::MetadataKeySpec;
 use super::oauth::Scope;
+use super::servers::filter::unmatched;
 use super::text::NonEmptyText;
 use super::{ConfigError, expression};
 use crate::mcp::method::{self, Subject};
@@ -277,6 +278,9 @@ impl AuthorizationRuleSpec {
                 ));
             }
         }
+        let resources = self.resources.as_ref();
+        let resources = resources.map_or(&[][..], NonEmptyVec::as_slice);
+        warnings.extend(unmatched(&format!("{at}.resources"), resources));
         if self.scopes_from.is_some() && rule.required.is_none() {
             warnings.push(format!(
                 "{at}.scopesFrom: is not used without requiredScopes"
@@ -584,6 +588,12 @@ mod tests {
             (
                 r#"{"action":"ALLOW","scopesFrom":{"namespace":"n","path":["p"]}}"#,
                 Some("authorization.rules[0].scopesFrom: is not used"),
+            ),
+            (
+                r#"{"action":"DENY","resources":["s+file:///etc/*","s+FILE:///etc/*"]}"#,
+                Some(
+                    "authorization.rules[0].resources[1]: \"s+FILE:///etc/*\" matches no resource: URIs are taken in normal form only, and a URI must have its scheme in lower case",
+                ),
             ),
         ] {
             let config = parse(&format!(r#"{{{SCOPED},"rules":[{rules}]}}"#)).unwrap();

@@ -141,6 +141,7 @@ impl Config {
         let servers = servers::check(spec, &forwarding)?;
         let forwarded = forwarding.names(&servers);
         let mut warnings = forwarding::warnings(&servers);
+        warnings.extend(servers::warnings(spec));
         let authorization = spec.authorization.as_ref();
         let authorization = authorization
             .map(|authorization| authorization.check(&mut warnings))

@@ -138,6 +138,32 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
     check_segments(own, kind)
 }
 
+/// Checks that some URI in normal form may match `pattern`, in which `*` stands for any
+/// text. A pattern for another spelling protects nothing. Only what is certain without
+/// the text in place of a `*` is checked.
+///
+/// # Errors
+/// Why no URI matches.
+pub fn check_pattern(pattern: &str) -> Result<(), NotNormal> {
+    let Some((start, _)) = pattern.split_once('*') else {
+        return check_normal_template(pattern);
+    };
+    let (scheme, _) = split_scheme(start);
+    if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(NotNormal::Scheme);
+    }
+    for part in pattern.split('*') {
+        // The text in place of the next `*` may go on with this encoded character.
+        let cut_off = part.rsplit_once('%').filter(|(_, end)| end.len() < 2);
+        let whole = cut_off.map_or(part, |(whole, _)| whole);
+        check_text(whole, is_fragment_byte)?;
+        if whole.contains("/./") || whole.contains("/../") {
+            return Err(NotNormal::Segment);
+        }
+    }
+    Ok(())
+}
+
 /// A path without what a gateway may have put before it, a server's name and `+`: the
 /// server acts on the rest. With a scheme, this is part of the scheme.
 fn without_prefix(path: &str) -> &str {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::config::ConfigError;
 use crate::config::fields::{Fields, FromValue, NonEmptyVec};
 use crate::config::text::NonEmptyText;
+use crate::mcp::resource_uri;
 use crate::policy::glob::{Filter, Glob};
 
 /// Which names there are. In a pattern `*` stands for any text.
@@ -35,7 +36,29 @@ impl FromValue for FilterSpec {
     }
 }
 
+/// Warnings about those of the patterns at `path` that no resource URI matches.
+pub(in crate::config) fn unmatched(path: &str, patterns: &[NonEmptyText]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (n, pattern) in patterns.iter().enumerate() {
+        let pattern = pattern.as_str();
+        if let Err(why) = resource_uri::check_pattern(pattern) {
+            warnings.push(format!(
+                "{path}[{n}]: {pattern:?} matches no resource: URIs are taken in normal form only, and a URI {why}"
+            ));
+        }
+    }
+    warnings
+}
+
 impl FilterSpec {
+    /// Warnings about these patterns at `path`, which are for resources.
+    pub(super) fn unmatched(&self, path: &str) -> Vec<String> {
+        let include = self.include.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
+        let mut warnings = unmatched(&format!("{path}.include"), include);
+        warnings.extend(unmatched(&format!("{path}.exclude"), &self.exclude));
+        warnings
+    }
+
     pub(super) fn filter(&self) -> Filter {
         let globs = |texts: &[NonEmptyText]| -> Vec<Glob> {
             texts.iter().map(|text| Glob::new(text.as_str())).collect()
@@ -47,5 +70,32 @@ impl FilterSpec {
                 .map_or_else(Vec::new, |list| globs(list.as_slice())),
             exclude: globs(&self.exclude),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_pattern_that_no_resource_has_is_a_warning() {
+        let warnings = |filter: &str| {
+            let config = format!(r#"{{"servers":[{{"name":"a"}},{{"name":"b",{filter}}}]}}"#);
+            Config::parse(config.as_bytes()).unwrap().warnings
+        };
+        let fine = r#""tools":{"exclude":["A B"]},"resources":{"include":["*"],"exclude":["file:///etc/*"]}"#;
+        assert_eq!(warnings(fine), [""; 0]);
+        let wrong = r#""resources":{"include":["file:///a b"],"exclude":["x","file:///x/../*"]}"#;
+        let said = warnings(wrong);
+        let paths: Vec<_> = said
+            .iter()
+            .map(|it| it.split(": ").next().unwrap())
+            .collect();
+        let expected = [
+            "servers[1].resources.include[0]",
+            "servers[1].resources.exclude[1]",
+        ];
+        assert_eq!(paths, expected, "{said:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! `servers`: the MCP servers behind the gateway.
 
-mod filter;
+pub(super) mod filter;
 mod spec;
 
 use std::collections::HashSet;
@@ -112,6 +112,17 @@ impl FromValue for Protocol {
         ];
         one_of(path, value, &choices)
     }
+}
+
+/// Warnings about patterns for resources that no resource has.
+pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
+    let servers = spec.servers.iter().enumerate();
+    let warnings = servers.flat_map(|(n, server)| {
+        server
+            .resources
+            .unmatched(&format!("servers[{n}].resources"))
+    });
+    warnings.collect()
 }
 
 /// Checks all servers, and gives the enabled ones in their order.

@@ -137,6 +137,33 @@ fn each_reason_says_what_to_do() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn a_pattern_for_another_spelling_is_told() {
+    for (pattern, expected) in [
+        ("*", Ok(())),
+        ("*.env", Ok(())),
+        ("file:///etc/*", Ok(())),
+        ("s+file:///*/secret?", Ok(())),
+        ("https://*/a#b", Ok(())),
+        ("%4*", Ok(())),
+        ("*:*", Ok(())),
+        ("http://h/A:*", Ok(())),
+        ("file:///etc/passwd", Ok(())),
+        ("file:///{path}", Ok(())),
+        ("file:///{path}*", Ok(())),
+        ("FILE:///etc/*", Err(NotNormal::Scheme)),
+        ("FILE:///etc/passwd", Err(NotNormal::Scheme)),
+        ("file:///a/../*", Err(NotNormal::Segment)),
+        ("file://localhost/etc/passwd", Err(NotNormal::Authority)),
+        ("file:///a b*", Err(NotNormal::Character)),
+        ("*\u{fc}", Err(NotNormal::Character)),
+        ("file:///%2e*", Err(NotNormal::Encoding)),
+        ("file:///%41*", Err(NotNormal::Encoding)),
+    ] {
+        assert_eq!(check_pattern(pattern), expected, "{pattern}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn templates_are_checked_around_their_variables() {
     for template in [
         "test://template/{id}/data",
