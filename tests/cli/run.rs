@@ -145,6 +145,26 @@ async fn a_server_gets_the_value_of_a_variable() {
     }
 }
 
+#[tokio::test]
+async fn the_file_of_a_client_is_served() {
+    let server = Legacy::start("a").await;
+    let file = folder().join(".mcp.json");
+    save(
+        &file,
+        &format!(
+            r#"{{"mcpServers":{{"My_Server":{{"type":"http","url":"http://{}/mcp","headers":{{"X-Key":"Bearer ${{KEY_OF_A}}"}}}},"local":{{"command":"npx","args":["-y","x"]}}}}}}"#,
+            server.address
+        ),
+    );
+    let running = Running::with_variables(&file, &[("KEY_OF_A", "secret")]);
+    let tools = Asker::new(running.address).tools().await.expect("a list");
+    assert!(tools.iter().any(|tool| tool == "My_Server__t"), "{tools:?}");
+    running.says("\"local\" is left out: it is a command", 1);
+    for asked in server.take() {
+        assert_eq!(asked.header("x-key"), Some("Bearer secret"), "{asked:?}");
+    }
+}
+
 #[test]
 fn a_port_that_is_in_use_is_an_error_that_names_the_option() {
     let file = folder().join("servers.yaml");

@@ -8,7 +8,9 @@ use mcp_gateway::config::Config;
 use serde_json::Value;
 
 use crate::check;
+use crate::client_file;
 use crate::kubernetes;
+use crate::placeholder::Placeholders;
 use crate::problem::Problem;
 use crate::tree::{self, Node, NodeKind};
 
@@ -35,11 +37,12 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
 }
 
 /// Reads YAML or JSON: the `servers:` file of an older MCP gateway, the configuration of
-/// the filter, or Kubernetes documents.
+/// the filter, the file of an MCP client, or Kubernetes documents. `placeholders` is what
+/// becomes of variables in the file of a client.
 ///
 /// # Errors
 /// Everything that is wrong in `text`.
-pub(crate) fn read(text: &str) -> Result<ConfigFile, Vec<Problem>> {
+pub(crate) fn read(text: &str, placeholders: Placeholders) -> Result<ConfigFile, Vec<Problem>> {
     let mut documents = tree::documents(text).map_err(|error| {
         let reason = format!("not YAML: {}", error.reason);
         vec![Problem::new(error.line, "", reason)]
@@ -48,7 +51,12 @@ pub(crate) fn read(text: &str) -> Result<ConfigFile, Vec<Problem>> {
     let (mut tree, mut warnings) = if kubernetes::is_kubernetes(&documents) {
         kubernetes::read(&without_lists(documents))?
     } else {
-        (only(documents)?, Vec::new())
+        let tree = only(documents)?;
+        if client_file::is_client_file(&tree) {
+            client_file::read(&tree, placeholders)?
+        } else {
+            (tree, Vec::new())
+        }
     };
     replace_slashes(&mut tree, &mut warnings);
     let (config, more) = check::check(&tree)?;

@@ -17,9 +17,11 @@
 
 mod advice;
 mod check;
+mod client_file;
 mod config_file;
 mod environment;
 mod kubernetes;
+mod placeholder;
 mod problem;
 mod render;
 mod run;
@@ -37,6 +39,7 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
 use crate::config_file::ConfigFile;
+use crate::placeholder::Placeholders;
 use crate::problem::Severity;
 use crate::render::envoy::EnvoyOptions;
 use crate::render::{ManifestOptions, RenderTarget};
@@ -162,7 +165,7 @@ fn main() -> ExitCode {
 /// Reads `file`, and prints its warnings.
 fn read(file: &Path) -> Result<ConfigFile, ExitError> {
     let text = config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let config = config_file::read(&text).map_err(|problems| {
+    let config = config_file::read(&text, Placeholders::Keep).map_err(|problems| {
         problem::print(file, &problems, Severity::Error);
         ExitError::InvalidFile
     })?;

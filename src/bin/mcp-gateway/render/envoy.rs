@@ -162,6 +162,7 @@ impl ConfigText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::placeholder::Placeholders;
     use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
 
@@ -177,7 +178,7 @@ mod tests {
     }
 
     fn rendered_text(servers: &str, options: &EnvoyOptions) -> String {
-        let file = config_file::read(servers).unwrap();
+        let file = config_file::read(servers, Placeholders::Keep).unwrap();
         let upstreams = upstream::all(&file).unwrap();
         render(&file, &upstreams, options).unwrap()
     }

@@ -131,6 +131,7 @@ fn manifests(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::placeholder::Placeholders;
     use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
 
@@ -147,7 +148,7 @@ mod tests {
 
     /// The documents of all files.
     fn rendered(target: RenderTarget) -> Vec<Value> {
-        let file = config_file::read(SERVERS).unwrap();
+        let file = config_file::read(SERVERS, Placeholders::Keep).unwrap();
         let upstreams = upstream::all(&file).unwrap();
         let envoy_options = EnvoyOptions {
             address: "127.0.0.1".into(),

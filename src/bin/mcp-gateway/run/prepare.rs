@@ -6,6 +6,7 @@ use super::parts::EnvoyParts;
 use super::work_dir::WorkDir;
 use crate::config_file;
 use crate::environment;
+use crate::placeholder::Placeholders;
 use crate::problem::Problem;
 use crate::render::envoy::{EnvoyOptions, render};
 use crate::tree::{self, Node};
@@ -27,7 +28,7 @@ pub(super) fn prepare(
     work_dir: &WorkDir,
     options: &EnvoyOptions,
 ) -> Result<Prepared, Vec<Problem>> {
-    let file = config_file::read(text)?;
+    let file = config_file::read(text, Placeholders::Resolve)?;
     let missing = environment::missing(&file.tree);
     if !missing.is_empty() {
         // Envoy runs here, so they have to be set here.
