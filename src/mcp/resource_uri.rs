@@ -26,9 +26,6 @@ pub enum NotNormal {
     Authority,
     /// It has no path where its scheme needs one.
     Path,
-    /// A `file:` URI has a query or a fragment, even an empty one. Servers open the file
-    /// all the same, and a policy that compares the text would miss it.
-    Query,
 }
 
 impl fmt::Display for NotNormal {
@@ -42,7 +39,6 @@ impl fmt::Display for NotNormal {
             Self::Segment => "must have no '.', '..' or, in file:, empty path segments",
             Self::Authority => "must have its host and port in normal form",
             Self::Path => "must have a path that starts with '/'",
-            Self::Query => "must have no '?' or '#' in file:",
         })
     }
 }
@@ -101,9 +97,6 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
         return Err(NotNormal::Scheme);
     }
     let kind = SchemeKind::of(scheme);
-    if kind == SchemeKind::File && rest.contains(['?', '#']) {
-        return Err(NotNormal::Query);
-    }
     let (rest, fragment) = cut(rest, '#');
     let (rest, query) = cut(rest, '?');
     check_text(rest, is_path_byte)?;
@@ -136,6 +129,17 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
         path
     };
     check_segments(own, kind)
+}
+
+/// The part of a URI that says what a server opens: a `file:` URI without its query and
+/// fragment, which servers ignore; any other URI, and a template, as it is. A pattern has
+/// to be held against both.
+pub fn opened_part(uri: &str) -> &str {
+    let (scheme, _) = split_scheme(uri);
+    if SchemeKind::of(scheme) != SchemeKind::File || uri.contains('{') {
+        return uri;
+    }
+    uri.split(['?', '#']).next().unwrap_or(uri)
 }
 
 /// Checks that some URI in normal form may match `pattern`, in which `*` stands for any

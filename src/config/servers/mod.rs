@@ -16,6 +16,7 @@ use super::gateway::PrefixMode;
 use super::text::VisibleText;
 use super::{ConfigError, ConfigSpec, Forwarded, Secret, ServerId};
 use crate::mcp::list::ListKind;
+use crate::mcp::resource_uri;
 use crate::policy::glob::Filter;
 use crate::seal;
 
@@ -80,7 +81,10 @@ impl Server {
             ListKind::Resources | ListKind::Templates => &self.resources,
         };
         *filter == Filter::default()
-            || kind.is_normal(upstream_name) && filter.allows(upstream_name)
+            || kind.is_normal(upstream_name)
+                && filter.allows(upstream_name)
+                && (kind != ListKind::Resources
+                    || filter.allows(resource_uri::opened_part(upstream_name)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Access, Action, Decision, Principal, Verdict};
 use crate::mcp::method::{self, Subject};
+use crate::mcp::resource_uri;
 use crate::policy::glob::Glob;
 
 /// One of `authorization.rules`.
@@ -67,10 +68,24 @@ impl AuthorizationRule {
             || is_task_of_tool && self.has_method(method::TOOLS_CALL);
         let has_name = match &access.about {
             _ if !self.has_names() => true,
-            Some((kind, name)) => self.names(*kind).iter().any(|glob| glob.matches(name)),
+            Some((kind, name)) => self.has_name(*kind, name),
             None => false,
         };
         has_method && has_name
+    }
+
+    /// Whether the rule is about this name. Of a `file:` URI, an ALLOW rule must match
+    /// also what the server opens, and a DENY rule may match only that.
+    fn has_name(&self, kind: Subject, name: &str) -> bool {
+        let matches = |name: &str| self.names(kind).iter().any(|glob| glob.matches(name));
+        let opened = match kind {
+            Subject::Resource => resource_uri::opened_part(name),
+            Subject::Tool | Subject::Prompt => name,
+        };
+        match self.action {
+            Action::Allow => matches(name) && matches(opened),
+            Action::Deny => matches(name) || matches(opened),
+        }
     }
 
     fn is_for(&self, caller: &Principal) -> bool {
