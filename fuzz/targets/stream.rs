@@ -12,6 +12,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::Config;
 use mcp_gateway::gateway::session::alias::{self, AliasKind};
+use mcp_gateway::gateway::store::Store;
 use mcp_gateway::gateway::upstream::call::{
     Call, CallContent, CallId, CallResponse, UpstreamRequest,
 };
@@ -19,7 +20,6 @@ use mcp_gateway::gateway::upstream::call_result::CallResult;
 use mcp_gateway::gateway::upstream::failure::Failure;
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::gateway::worker::calls::{DispatchId, StreamId};
-use mcp_gateway::gateway::worker::page_cache::Store;
 use mcp_gateway::http::{Headers, Reply};
 use mcp_gateway::mcp::{self, Message, header_value, method, version};
 use mcp_gateway::stream::{Effect, Event, Flow, HostFacts, Stream};

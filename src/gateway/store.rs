@@ -20,6 +20,31 @@ pub fn number(value: Option<Vec<u8>>) -> u64 {
     u64::from_be_bytes(bytes.unwrap_or_default())
 }
 
+/// The name of the slot for what has this `digest`, in a table of so many `slots`: the
+/// host's store never deletes, so what is kept in it takes the place of something else.
+pub fn slot(table: &str, digest: &[u8], slots: u16) -> String {
+    let number = digest.first_chunk().copied().map_or(0, u16::from_le_bytes);
+    let number = number.checked_rem(slots).unwrap_or(0);
+    format!("mcp-gateway.{table}.{number}")
+}
+
+/// A store in memory. Its clones are the same store.
+#[cfg(test)]
+#[derive(Debug, Default, Clone)]
+pub(crate) struct MemoryStore(
+    pub(crate) std::rc::Rc<std::cell::RefCell<std::collections::HashMap<String, Vec<u8>>>>,
+);
+
+#[cfg(test)]
+impl Store for MemoryStore {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+    fn set(&self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+    }
+}
+
 /// A store that keeps nothing.
 #[cfg(test)]
 #[derive(Debug)]

@@ -54,21 +54,28 @@ fn stalled() -> Request {
     whole.chunked(50_000).paused(Duration::from_secs(3))
 }
 
+/// Sends six of `request`, which hold memory, and waits until other requests are refused.
+async fn fill(to: SocketAddr, request: &Request) -> JoinSet<Answer> {
+    let mut slow = JoinSet::new();
+    for _ in 0..6 {
+        let request = request.clone();
+        slow.spawn(async move { request.send(to).await });
+    }
+    until("refused", async || {
+        modern("1", "ping").send(to).await.status == 503
+    })
+    .await;
+    slow
+}
+
 #[tokio::test]
 async fn stalled_bodies_fill_the_memory_and_new_requests_are_refused_until_they_end() {
     let server = fake::start(TOOLS, ANSWERS).await;
     let envoy = envoy("memory_bodies", server.address, "");
     let to = envoy.address;
     assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
-    let mut slow = JoinSet::new();
-    for _ in 0..6 {
-        slow.spawn(async move { stalled().send(to).await });
-    }
     // A body of 50 kB of each of them is there after three seconds.
-    until("refused", async || {
-        modern("1", "ping").send(to).await.status == 503
-    })
-    .await;
+    let mut slow = fill(to, &stalled()).await;
     assert_refused(&modern("1", "tools/list").send(to).await, "null");
     assert_refused(&call("2", "a__t", "{}").send(to).await, "null");
     let shown = held(&envoy);
@@ -96,14 +103,7 @@ async fn a_legacy_client_gets_the_error_under_the_id_of_its_request() {
         .header("mcp-session-id")
         .expect("a session")
         .to_owned();
-    let mut slow = JoinSet::new();
-    for _ in 0..6 {
-        slow.spawn(async move { stalled().send(to).await });
-    }
-    until("refused", async || {
-        modern("1", "ping").send(to).await.status == 503
-    })
-    .await;
+    let mut slow = fill(to, &stalled()).await;
     let request = legacy("42", "tools/list", "{}").header("mcp-session-id", &session);
     let answer = request.send(to).await;
     // Another status would end the client's session.
@@ -149,14 +149,7 @@ async fn half_answers() -> SocketAddr {
 async fn answers_that_have_arrived_in_part_count_too() {
     let envoy = envoy("memory_answers", half_answers().await, "");
     let to = envoy.address;
-    let mut slow = JoinSet::new();
-    for _ in 0..6 {
-        slow.spawn(async move { call("7", "a__t", "{}").send(to).await });
-    }
-    until("refused", async || {
-        modern("1", "ping").send(to).await.status == 503
-    })
-    .await;
+    let mut slow = fill(to, &call("7", "a__t", "{}")).await;
     while let Some(answer) = slow.join_next().await {
         let answer = answer.expect("no panic");
         assert_eq!(answer.status, 200, "{}", answer.text().len());

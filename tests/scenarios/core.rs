@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use mcp_gateway::config::Config;
 use mcp_gateway::edge::abi::value;
+use mcp_gateway::gateway::store::Store;
 use mcp_gateway::gateway::upstream::call::{Call, CallResponse};
 use mcp_gateway::gateway::worker::Worker;
 use mcp_gateway::gateway::worker::calls::{DispatchId, StreamId};
-use mcp_gateway::gateway::worker::page_cache::Store;
 use mcp_gateway::http::Headers;
 use mcp_gateway::policy::authorization::Principal;
 use mcp_gateway::stream::{Effect, Event, Flow, HostFacts, Stream};

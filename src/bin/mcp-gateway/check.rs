@@ -1,8 +1,6 @@
 //! Checks a configuration with the code of the filter. The filter stops at its first
 //! error; this finds them all.
 
-use std::env;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, ConfigError};
@@ -48,10 +46,7 @@ fn parse(config: &Node) -> Result<Config, ConfigError> {
             VariableKind::HeaderValue => "value".to_owned(),
         })
     };
-    let variable = |name: &str| match env::var(name) {
-        Ok(value) if !value.trim().is_empty() => Some(value),
-        _ => placeholder(name),
-    };
+    let variable = |name: &str| environment::value(name).or_else(|| placeholder(name));
     Config::parse_with(config.value().to_string().as_bytes(), &variable)
 }
 

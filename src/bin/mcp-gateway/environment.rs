@@ -24,6 +24,12 @@ pub(crate) struct Variable<'f> {
     node: &'f Node,
 }
 
+/// The value of the variable `name`; `None` where it is not set or blank, which the filter
+/// takes for the same.
+pub(crate) fn value(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// The variables that the configuration `config` names, each once.
 pub(crate) fn variables(config: &Node) -> Vec<Variable<'_>> {
     let servers = config.get("servers").map_or(&[][..], Node::items).iter();
@@ -46,9 +52,7 @@ pub(crate) fn variables(config: &Node) -> Vec<Variable<'_>> {
 
 /// The variables of `config` that are not set here.
 pub(crate) fn missing(config: &Node) -> Vec<Problem> {
-    let is_missing = |variable: &Variable<'_>| {
-        env::var(variable.name).map_or(true, |value| value.trim().is_empty())
-    };
+    let is_missing = |variable: &Variable<'_>| value(variable.name).is_none();
     let missing = variables(config).into_iter().filter(is_missing);
     missing.map(|variable| variable.problem()).collect()
 }

@@ -1,8 +1,7 @@
 //! Variables in the values of client files: `${VARIABLE}`, `${VARIABLE:-default}`,
 //! `${env:VARIABLE}` (Cursor) and `${input:id}` (VS Code).
 
-use std::env;
-
+use crate::environment;
 use crate::problem::Problem;
 use crate::tree::Node;
 
@@ -35,8 +34,7 @@ pub(crate) fn resolve(node: &Node, placeholders: Placeholders) -> Result<String,
         match piece {
             Piece::Text(text) => resolved.push_str(text),
             Piece::Variable { name, default } => {
-                let value = env::var(&name).ok().filter(|value| !value.is_empty());
-                let value = value.or_else(|| default.map(str::to_owned));
+                let value = environment::value(&name).or_else(|| default.map(str::to_owned));
                 match (value, placeholders) {
                     (Some(value), _) => resolved.push_str(&value),
                     // The shape of the value can be checked all the same.
@@ -63,7 +61,7 @@ pub(crate) fn unset(node: &Node) -> Vec<Problem> {
         Piece::Variable {
             name,
             default: None,
-        } if env::var(&name).is_err() => Some(name),
+        } if environment::value(&name).is_none() => Some(name),
         _ => None,
     });
     let problem = |name: String| {

@@ -10,11 +10,11 @@ use super::server_mark::ServerMark;
 use super::version_codes::VERSION_CODES;
 use super::{Session, SessionPart};
 use crate::config::Server;
-use crate::gateway::store::Store;
+use crate::gateway::store::{self, Store};
 use crate::seal;
 
-/// The host's store never deletes, so it is a table of so many slots. A part takes the
-/// place of the one that was in its slot: that server joins its session again.
+/// The slots of the table. A part takes the place of the one that was in its slot: that
+/// server joins its session again.
 const SLOTS: u16 = 4096;
 
 /// The servers that have joined sessions.
@@ -51,8 +51,10 @@ impl JoinedServers {
     /// `server` is no part of the session any more: it has forgotten it, or the client
     /// has ended it.
     pub fn leave(&self, session: &[u8; 16], server: &Server) {
-        if self.part(session, server).is_some() {
-            self.store.set(&JoinedKey::new(session, server).slot, &[]);
+        let JoinedKey { slot, owner } = JoinedKey::new(session, server);
+        let kept = self.store.get(&slot);
+        if kept.is_some_and(|kept| kept.starts_with(&owner)) {
+            self.store.set(&slot, &[]);
         }
     }
 
@@ -79,10 +81,8 @@ impl JoinedKey {
     fn new(session: &[u8; 16], server: &Server) -> Self {
         let mark = ServerMark::of(server);
         let digest = seal::digest(&[session, mark.bytes()]);
-        let number = digest.first_chunk().copied().map_or(0, u16::from_be_bytes);
-        let slot = number.checked_rem(SLOTS).unwrap_or(0);
         Self {
-            slot: format!("mcp-gateway.joined.{slot}"),
+            slot: store::slot("joined", &digest, SLOTS),
             owner: [&session[..], mark.bytes()].concat(),
         }
     }
@@ -90,25 +90,11 @@ impl JoinedKey {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::collections::HashMap;
-
     use super::*;
     use crate::config::Config;
+    use crate::gateway::store::MemoryStore;
     use crate::mcp::capabilities::ServerCapabilities;
     use wasm_bindgen_test::wasm_bindgen_test;
-
-    #[derive(Debug, Default)]
-    struct Map(RefCell<HashMap<String, Vec<u8>>>);
-
-    impl Store for Map {
-        fn get(&self, key: &str) -> Option<Vec<u8>> {
-            self.0.borrow().get(key).cloned()
-        }
-        fn set(&self, key: &str, value: &[u8]) {
-            self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
-        }
-    }
 
     fn servers(config: &str) -> Vec<Server> {
         let config = format!(r#"{{"servers":[{config}]}}"#);
@@ -128,7 +114,7 @@ mod tests {
     fn a_server_has_joined_one_session_until_it_leaves_it() {
         let servers = servers(r#"{"name":"a"},{"name":"b"}"#);
         let [a, b] = servers.as_slice() else { panic!() };
-        let joined = JoinedServers::new(Rc::new(Map::default()));
+        let joined = JoinedServers::new(Rc::new(MemoryStore::default()));
         let (one, two) = ([1; 16], [2; 16]);
         for joining in [
             part(None),
@@ -148,7 +134,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_server_that_is_elsewhere_now_has_not_joined() {
-        let joined = JoinedServers::new(Rc::new(Map::default()));
+        let joined = JoinedServers::new(Rc::new(MemoryStore::default()));
         joined.join(&[1; 16], &servers(r#"{"name":"a"}"#)[0], &part(None));
         for (config, has_joined) in [
             (r#"{"name":"a","timeout":"9s"}"#, true),
@@ -162,7 +148,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn so_many_join_that_the_first_ones_join_again_and_none_gets_anothers() {
-        let map = Rc::new(Map::default());
+        let map = Rc::new(MemoryStore::default());
         let joined = JoinedServers::new(map.clone());
         let server = &servers(r#"{"name":"a"}"#)[0];
         let session = |number: u16| {
@@ -186,7 +172,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn only_absent_parts_are_filled() {
         let servers = servers(r#"{"name":"a"},{"name":"b"},{"name":"c"}"#);
-        let joined = JoinedServers::new(Rc::new(Map::default()));
+        let joined = JoinedServers::new(Rc::new(MemoryStore::default()));
         let mut session = Session {
             id: [1; 16],
             version: "2025-11-25",

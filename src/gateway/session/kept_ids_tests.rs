@@ -1,7 +1,5 @@
 //! Sessions whose servers give long session ids.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,25 +9,13 @@ use super::kept_ids::KeptIds;
 use super::sealed::{SealError, SessionSealer};
 use super::{Session, SessionPart, id};
 use crate::config::{Config, Server};
-use crate::gateway::store::Store;
+use crate::gateway::store::{MemoryStore, Store};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::seal::NONCE;
 use crate::seal::tests::keys;
 
 const NOW: Duration = Duration::from_secs(1_790_000_000);
 const TTL: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Default)]
-struct FakeStore(RefCell<HashMap<String, Vec<u8>>>);
-
-impl Store for FakeStore {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.0.borrow().get(key).cloned()
-    }
-    fn set(&self, key: &str, value: &[u8]) {
-        self.0.borrow_mut().insert(key.into(), value.into());
-    }
-}
 
 fn servers(count: usize) -> Vec<Server> {
     let servers: Vec<String> = (0..count)
@@ -63,7 +49,7 @@ fn session(at: usize, lengths: &[usize]) -> Session {
     }
 }
 
-fn sealer(count: usize, store: Option<&Rc<FakeStore>>) -> SessionSealer {
+fn sealer(count: usize, store: Option<&Rc<MemoryStore>>) -> SessionSealer {
     let store = store.map(|store| KeptIds::new(Rc::clone(store) as Rc<dyn Store>));
     SessionSealer::new(keys(&[1]), TTL, &servers(count)).keeping(store)
 }
@@ -83,7 +69,7 @@ fn whatever_the_lengths_the_id_is_short_and_the_session_comes_back() {
         &[60_000],
         &[10; 250],
     ] {
-        let store = Rc::new(FakeStore::default());
+        let store = Rc::new(MemoryStore::default());
         let sealer = sealer(lengths.len(), Some(&store));
         let text = seal(&sealer, 1, lengths).unwrap();
         assert!(text.len() <= 6_144, "{lengths:?}: {}", text.len());
@@ -96,7 +82,7 @@ fn whatever_the_lengths_the_id_is_short_and_the_session_comes_back() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn what_fits_is_not_kept_and_of_the_rest_only_the_longest() {
-    let store = Rc::new(FakeStore::default());
+    let store = Rc::new(MemoryStore::default());
     let sealer = sealer(3, Some(&store));
     seal(&sealer, 1, &[1_400, 1_400, 1_400]).unwrap();
     assert!(store.0.borrow().is_empty());
@@ -131,7 +117,7 @@ fn a_session_that_several_replicas_serve_is_whole_or_refused() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn what_cannot_be_kept_is_refused() {
-    let store = Rc::new(FakeStore::default());
+    let store = Rc::new(MemoryStore::default());
     let too_long = |lengths: &[usize]| {
         let sealed = seal(&sealer(lengths.len(), Some(&store)), 1, lengths);
         matches!(sealed, Err(SealError::TooLong { .. }))
@@ -144,7 +130,7 @@ fn what_cannot_be_kept_is_refused() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn the_oldest_session_makes_room_and_the_table_does_not_grow() {
-    let store = Rc::new(FakeStore::default());
+    let store = Rc::new(MemoryStore::default());
     let sealer = sealer(1, Some(&store));
     let sealed: Vec<String> = (0..1_500)
         .map(|at| seal(&sealer, at, &[6_000]).unwrap())
@@ -160,7 +146,10 @@ fn the_oldest_session_makes_room_and_the_table_does_not_grow() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn only_the_process_that_keeps_the_ids_opens_the_session() {
-    let (store, other) = (Rc::new(FakeStore::default()), Rc::new(FakeStore::default()));
+    let (store, other) = (
+        Rc::new(MemoryStore::default()),
+        Rc::new(MemoryStore::default()),
+    );
     let text = seal(&sealer(1, Some(&store)), 1, &[6_000]).unwrap();
     for stranger in [sealer(1, Some(&other)), sealer(1, None)] {
         assert_eq!(stranger.open(&text, b"/mcp", None, NOW), None);

@@ -1,14 +1,14 @@
 //! Pages of lists, kept for as long as the servers allow, for all clients and all
 //! workers of this Envoy.
 //!
-//! The host's store never deletes, so it is a table of fixed size: the key of a
-//! page says its slot, and a new page replaces the old one. Each worker also keeps
+//! The store is a table of fixed size: the key of a page says its slot, and a new page
+//! replaces the old one. Each worker also keeps
 //! the pages that it has read.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use crate::gateway::store::Store;
+use crate::gateway::store::{self, Store};
 use crate::gateway::upstream::list_page::ListPage;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::worker::remembered::Remembered;
@@ -120,9 +120,7 @@ impl PageCache {
 
 /// The name of the slot for `key`.
 fn slot(key: PageKey) -> String {
-    let [first, second, ..] = key.0;
-    let number = u16::from_le_bytes([first, second]).checked_rem(SLOTS);
-    format!("mcp-gateway.page.{}", number.unwrap_or_default())
+    store::slot("page", &key.0, SLOTS)
 }
 
 /// The content of a slot: the whole key, since several keys have this slot; until
@@ -152,23 +150,10 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::config::Server;
+    use crate::gateway::store::MemoryStore;
     use crate::mcp::client_capabilities::ClientCapabilities;
     use crate::mcp::list::ListKind;
-    use std::cell::RefCell;
-    use std::collections::HashMap;
     use wasm_bindgen_test::wasm_bindgen_test;
-
-    #[derive(Debug, Default, Clone)]
-    struct Shared(Rc<RefCell<HashMap<String, Vec<u8>>>>);
-
-    impl Store for Shared {
-        fn get(&self, key: &str) -> Option<Vec<u8>> {
-            self.0.borrow().get(key).cloned()
-        }
-        fn set(&self, key: &str, value: &[u8]) {
-            self.0.borrow_mut().insert(key.into(), value.into());
-        }
-    }
 
     const RESULT: &str = r#"{"tools":[{"name":"x"}]}"#;
 
@@ -201,7 +186,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_page_is_there_for_every_worker_until_its_time_is_up() {
-        let shared = Shared::default();
+        let shared = MemoryStore::default();
         let (mut one, mut other) = (
             PageCache::new(Rc::new(shared.clone())),
             PageCache::new(Rc::new(shared)),
@@ -260,7 +245,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_table_does_not_grow_and_a_slot_is_its_last_pages() {
-        let shared = Shared::default();
+        let shared = MemoryStore::default();
         let mut pages = PageCache::new(Rc::new(shared.clone()));
         for n in 0..3000 {
             keep(&mut pages, key(&n.to_string()), RESULT);
@@ -274,7 +259,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn long_pages_and_broken_slots_are_no_pages() {
-        let shared = Shared::default();
+        let shared = MemoryStore::default();
         let mut pages = PageCache::new(Rc::new(shared.clone()));
         let long = format!(r#"{{"tools":[],"x":"{}"}}"#, " ".repeat(LONGEST));
         keep(&mut pages, key("p"), &long);

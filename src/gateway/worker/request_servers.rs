@@ -3,13 +3,11 @@
 
 use std::rc::Rc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::gateway::session::server_mark::ServerMark;
-use crate::gateway::worker::page_cache::Store;
+use crate::gateway::store::{self, Store};
+use crate::seal;
 
-/// The host's store never deletes, so it is a table of so many slots. Each holds
-/// the latest of its requests.
+/// The slots of the table. Each holds the latest of its requests.
 const SLOTS: u16 = 1024;
 
 /// The servers of requests that were routed lately in legacy sessions.
@@ -41,42 +39,21 @@ impl RequestServers {
     }
 }
 
-fn key(session: &[u8; 16], id: &str) -> (String, [u8; 16]) {
-    let mut digest = Sha256::new();
-    digest.update(session);
-    digest.update(id.as_bytes());
-    let digest: [u8; 32] = digest.finalize().into();
-    let (name, rest) = digest.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-    let slot = match rest {
-        [first, second, ..] => u16::from_le_bytes([*first, *second]).checked_rem(SLOTS),
-        _ => None,
-    };
-    let slot = format!("mcp-gateway.request.{}", slot.unwrap_or_default());
-    (slot, *name)
+/// The slot of a request, and what its value begins with there.
+fn key(session: &[u8; 16], id: &str) -> (String, [u8; 32]) {
+    let digest = seal::digest(&[session, id.as_bytes()]);
+    (store::slot("request", &digest, SLOTS), digest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
-    use std::collections::HashMap;
+    use crate::gateway::store::MemoryStore;
     use wasm_bindgen_test::wasm_bindgen_test;
-
-    #[derive(Debug, Default)]
-    struct Kept(RefCell<HashMap<String, Vec<u8>>>);
-
-    impl Store for Kept {
-        fn get(&self, key: &str) -> Option<Vec<u8>> {
-            self.0.borrow().get(key).cloned()
-        }
-        fn set(&self, key: &str, value: &[u8]) {
-            self.0.borrow_mut().insert(key.into(), value.into());
-        }
-    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_request_is_found_by_its_own_session_and_id_only() {
-        let requests = RequestServers::new(Rc::new(Kept::default()));
+        let requests = RequestServers::new(Rc::new(MemoryStore::default()));
         let id = |number| ServerMark::from_bytes([number; ServerMark::LENGTH]);
         requests.remember(&[1; 16], "7", id(3));
         for (session, id, place) in [
@@ -92,7 +69,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_stands_in_a_slot_may_be_anything() {
-        let kept = Rc::new(Kept::default());
+        let kept = Rc::new(MemoryStore::default());
         let requests = RequestServers::new(Rc::clone(&kept) as Rc<dyn Store>);
         let (slot, digest) = key(&[1; 16], "7");
         for value in [
