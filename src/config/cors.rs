@@ -34,7 +34,8 @@ pub(super) struct CorsSpec {
     /// The origins whose pages may read answers: scheme, host and port in lower
     /// case, such as `https://app.example.com`, without the default port. `*` in
     /// place of one label of the host, except the last, stands for any label:
-    /// `https://*.example.com`. `*` alone allows every origin. With a list
+    /// `https://*.example.com`. `*` in place of the port of `localhost`, `127.0.0.1`
+    /// or `[::1]` stands for any port: `http://localhost:*`. `*` alone allows every origin. With a list
     /// without `*`, a request from another origin gets 403.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [ANY])))]
     allow_origins: Option<NonEmptyVec<OriginSpec>>,

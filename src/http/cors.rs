@@ -15,24 +15,38 @@ pub enum Origins {
     Listed(Vec<Origin>),
 }
 
-/// An origin, or a pattern with one `*` in place of a label of the host.
+/// The hosts whose pages a person runs on the own machine. Their development servers
+/// take whatever port is free.
+const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
+
+/// An origin, or a pattern with one `*` in place of a label of the host or of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `https://app.example.com`
     Exact(String),
     /// `https://*.example.com`: what stands before and after the `*`.
     Pattern(String, String),
+    /// `http://localhost:*`: this scheme and host, with any port or none.
+    AnyPort(String),
 }
 
 impl Origin {
     /// The origin or pattern `text`, written as browsers send origins (the Fetch
     /// standard, "serializing an origin"): scheme, host and port in lower case,
     /// without the scheme's default port. A `*` may stand in place of one label
-    /// of the host, except the last.
+    /// of the host, except the last, or in place of the port of `localhost`,
+    /// `127.0.0.1` or `[::1]`.
     ///
     /// # Errors
     /// What is wrong with `text`, as a clause after it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if let Some(origin) = text.strip_suffix(":*") {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            if !host.is_some_and(|host| LOOPBACK_HOSTS.contains(&host)) {
+                return Err("may have \"*\" as the port only for localhost, 127.0.0.1 and [::1]");
+            }
+            return Self::parse(origin).map(|_| Self::AnyPort(origin.to_owned()));
+        }
         let url = Url::parse(text).ok_or(
             "must be an origin such as \"https://app.example.com\" or \"https://*.example.com\"",
         )?;
@@ -63,6 +77,12 @@ impl Origin {
     fn matches(&self, origin: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == origin,
+            Self::AnyPort(before) => origin.strip_prefix(before.as_str()).is_some_and(|port| {
+                port.is_empty()
+                    || port.strip_prefix(':').is_some_and(|port| {
+                        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+                    })
+            }),
             Self::Pattern(before, after) => origin
                 .strip_prefix(before.as_str())
                 .and_then(|rest| rest.strip_suffix(after.as_str()))
@@ -269,7 +289,11 @@ mod tests {
             ("https://", "must be an origin such as"),
             ("null", "must be an origin such as"),
             ("https://u@h", "must be an origin such as"),
-            ("http://localhost:*", "must be an origin such as"),
+            ("localhost:*", "may have \"*\" as the port only for"),
+            ("http://h:*", "may have \"*\" as the port only for"),
+            ("http://localhost.evil.test:*", "may have \"*\" as the port only for"),
+            ("http://[::1]:*:*", "may have \"*\" as the port only for"),
+            ("HTTP://localhost:*", "must be in lower case"),
             ("https://h/", "must not have a path"),
             ("https://h?x", "must not have a path"),
             ("https://h#x", "must not have a path"),
@@ -310,6 +334,24 @@ mod tests {
             ("origin", "https://evil.test"),
         ]);
         assert!(!listed().allows(&twice));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn any_port_of_the_own_machine_is_one_pattern() {
+        for (pattern, origin, allowed) in [
+            ("http://localhost:*", "http://localhost:6274", true),
+            ("http://localhost:*", "http://localhost", true),
+            ("http://[::1]:*", "http://[::1]:3000", true),
+            ("http://localhost:*", "https://localhost:6274", false),
+            ("http://localhost:*", "http://localhost:", false),
+            ("http://localhost:*", "http://localhost:80.evil.test", false),
+            ("http://localhost:*", "http://localhost.evil.test", false),
+            ("http://127.0.0.1:*", "http://127.0.0.1.evil.test:80", false),
+            ("http://127.0.0.1:*", "http://localhost:80", false),
+        ] {
+            let listed = Origin::parse(pattern).expect(pattern);
+            assert_eq!(listed.matches(origin), allowed, "{pattern} {origin}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
