@@ -82,12 +82,6 @@ fn server(
         notes.push(Problem::new(entry.line, &entry.path, reason).fix(fix));
         Ok(None)
     };
-    if entry.get("command").is_some() {
-        return leave_out(
-            "it is a command, and the gateway reaches servers by HTTP",
-            "start it behind a bridge from stdio to Streamable HTTP, and write the url of that",
-        );
-    }
     if entry.text(&["type"]) == Some("sse") {
         return leave_out(
             "the gateway does not speak the old transport HTTP+SSE of MCP 2024-11-05",
@@ -95,17 +89,25 @@ fn server(
         );
     }
     let urls = ["url", "serverUrl", "httpUrl"];
-    let Some(url) = urls.into_iter().find_map(|field| entry.get(field)) else {
-        return leave_out("it has no url", "url: https://mcp.example.com/mcp");
-    };
-    if placeholders == Placeholders::Keep {
-        notes.extend(placeholder::unset(url));
+    let url = urls.into_iter().find_map(|field| entry.get(field));
+    let mut members = vec![text(entry, "name", &scheme_of(name))];
+    if entry.get("command").is_some() {
+        for field in ["command", "args", "env", "cwd"] {
+            let value = entry.get(field).cloned();
+            members.extend(value.map(|value| (field.to_owned(), value)));
+        }
+    } else if let Some(url) = url {
+        if placeholders == Placeholders::Keep {
+            notes.extend(placeholder::unset(url));
+        }
+        members.push(text(url, "url", &placeholder::resolve(url, placeholders)?));
+    } else {
+        return leave_out(
+            "it has neither a url nor a command",
+            "url: https://mcp.example.com/mcp",
+        );
     }
-    let mut members = vec![
-        text(entry, "name", &scheme_of(name)),
-        text(url, "url", &placeholder::resolve(url, placeholders)?),
-        text(entry, "toolPrefix", &format!("{}__", tool_name(name))),
-    ];
+    members.push(text(entry, "toolPrefix", &format!("{}__", tool_name(name))));
     if let Some(NodeKind::Object(headers)) = entry.get("headers").map(|headers| &headers.kind) {
         let mut list = Vec::new();
         for (header, value) in headers {
@@ -237,19 +239,22 @@ mod tests {
     fn what_the_gateway_cannot_reach_is_left_out_and_told() {
         let text = "{\"mcpServers\":{\n\"a\":{\"url\":\"http://a.example/mcp\"},\n\"b\":{\"command\":\"npx\",\"args\":[\"x\"]},\n\"c\":{\"type\":\"sse\",\"url\":\"http://c.example/sse\"},\n\"d\":{}}}";
         let (config, notes) = read_text(text, Placeholders::Keep).unwrap();
-        assert_eq!(config.value()["servers"].as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            config.value()["servers"][1],
+            json!({"name":"b","command":"npx","args":["x"],"toolPrefix":"b__"})
+        );
+        assert_eq!(config.value()["servers"].as_array().map(Vec::len), Some(2));
         let said = said(&notes);
         for (told, expected) in said.iter().zip([
-            "3: mcpServers.b: \"b\" is left out: it is a command",
             "4: mcpServers.c: \"c\" is left out: the gateway does not speak the old transport",
-            "5: mcpServers.d: \"d\" is left out: it has no url",
+            "5: mcpServers.d: \"d\" is left out: it has neither a url nor a command",
         ]) {
             assert!(told.starts_with(expected), "{told}");
         }
-        assert_eq!(said.len(), 3);
+        assert_eq!(said.len(), 2);
         for text in [
             r#"{"mcpServers":{}}"#,
-            r#"{"mcpServers":{"b":{"command":"npx"}}}"#,
+            r#"{"mcpServers":{"b":{"type":"sse","url":"http://b.example/sse"}}}"#,
         ] {
             assert!(read_text(text, Placeholders::Keep).is_err(), "{text}");
         }

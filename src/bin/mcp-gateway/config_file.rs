@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{self, Path, PathBuf};
 
 use mcp_gateway::config::Config;
 use serde_json::Value;
@@ -11,7 +11,8 @@ use crate::check;
 use crate::client_file;
 use crate::kubernetes;
 use crate::placeholder::Placeholders;
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem};
+use crate::stdio_server::{self, StdioServer};
 use crate::tree::{self, Node, NodeKind};
 
 /// A configuration that the filter accepts.
@@ -23,6 +24,71 @@ pub(crate) struct ConfigFile {
     pub(crate) config: Config,
     /// What the filter accepts although it may not be what the user means.
     pub(crate) warnings: Vec<Problem>,
+    /// The enabled servers that need a bridge. Until [`Self::with_bridges`] says where
+    /// they are, each has a url that nobody serves.
+    pub(crate) stdio: Vec<StdioServer>,
+}
+
+impl ConfigFile {
+    /// Gives each stdio server the url of its bridge, which `url_of` knows.
+    ///
+    /// # Errors
+    /// The filter refuses a url.
+    #[allow(dead_code, reason = "the bridges of `run` need it")]
+    pub(crate) fn with_bridges(
+        mut self,
+        url_of: impl Fn(&StdioServer) -> String,
+    ) -> Result<Self, Vec<Problem>> {
+        for server in self.tree.items_mut("servers") {
+            let mut stdio = self.stdio.iter();
+            if let Some(it) = stdio.find(|it| server.text(&["name"]) == Some(&it.name)) {
+                server.set_text("url", &url_of(it));
+            }
+        }
+        (self.config, _) = check::check(&self.tree)?;
+        Ok(self)
+    }
+
+    /// What is in it, such as `2 servers (a, b), 1 of them started by run`.
+    pub(crate) fn summary(&self) -> String {
+        let Some(gateway) = &self.config.gateway else {
+            return "a policy without servers".to_owned();
+        };
+        let names: Vec<&str> = gateway.servers.iter().map(|server| &*server.name).collect();
+        let plural = if names.len() == 1 { "" } else { "s" };
+        let started = match self.stdio.len() {
+            0 => String::new(),
+            1 if names.len() == 1 => ", started by run".to_owned(),
+            count if count == names.len() => ", all of them started by run".to_owned(),
+            count => format!(", {count} of them started by run"),
+        };
+        format!(
+            "{} server{plural} ({}){started}",
+            names.len(),
+            names.join(", ")
+        )
+    }
+}
+
+/// How a file is read.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadOptions {
+    /// What becomes of variables in the file of a client.
+    placeholders: Placeholders,
+    /// Where relative paths of the file begin.
+    folder: PathBuf,
+}
+
+impl ReadOptions {
+    /// For `file`, which is `-` for stdin.
+    pub(crate) fn new(file: &Path, placeholders: Placeholders) -> Self {
+        let absolute = path::absolute(file).unwrap_or_default();
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        Self {
+            placeholders,
+            folder: folder.to_owned(),
+        }
+    }
 }
 
 /// The text of `file`, or of stdin if `file` is `-`.
@@ -37,35 +103,55 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
 }
 
 /// Reads YAML or JSON: the `servers:` file of an older MCP gateway, the configuration of
-/// the filter, the file of an MCP client, or Kubernetes documents. `placeholders` is what
-/// becomes of variables in the file of a client.
+/// the filter, the file of an MCP client, or Kubernetes documents.
 ///
 /// # Errors
 /// Everything that is wrong in `text`.
-pub(crate) fn read(text: &str, placeholders: Placeholders) -> Result<ConfigFile, Vec<Problem>> {
+pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<Problem>> {
     let mut documents = tree::documents(text).map_err(|error| {
         let reason = format!("not YAML: {}", error.reason);
         vec![Problem::new(error.line, "", reason)]
     })?;
     documents.retain(|document| !matches!(document.kind, NodeKind::Scalar(Value::Null)));
-    let (mut tree, mut warnings) = if kubernetes::is_kubernetes(&documents) {
+    let ReadOptions {
+        placeholders,
+        folder,
+    } = options;
+    let (mut tree, warnings) = if kubernetes::is_kubernetes(&documents) {
         kubernetes::read(&without_lists(documents))?
     } else {
         let tree = only(documents)?;
         if client_file::is_client_file(&tree) {
-            client_file::read(&tree, placeholders)?
+            client_file::read(&tree, *placeholders)?
         } else {
             (tree, Vec::new())
         }
     };
-    replace_slashes(&mut tree, &mut warnings);
-    let (config, more) = check::check(&tree)?;
-    warnings.extend(more);
-    Ok(ConfigFile {
-        tree,
-        config,
+    let mut findings = Findings {
         warnings,
-    })
+        ..Findings::default()
+    };
+    replace_slashes(&mut tree, &mut findings.warnings);
+    let stdio = stdio_server::take(&mut tree, folder, *placeholders, &mut findings);
+    let Findings {
+        mut errors,
+        mut warnings,
+    } = findings;
+    match check::check(&tree) {
+        Ok((config, more)) if errors.is_empty() => {
+            warnings.extend(more);
+            return Ok(ConfigFile {
+                tree,
+                config,
+                warnings,
+                stdio,
+            });
+        }
+        Ok(_) => {}
+        Err(more) => errors.extend(more),
+    }
+    errors.sort_by_key(|problem| problem.line);
+    Err(errors)
 }
 
 /// The one document of a file.

@@ -26,6 +26,7 @@ mod problem;
 mod render;
 mod run;
 mod schema;
+mod stdio_server;
 mod tree;
 mod upstream;
 mod yaml;
@@ -38,7 +39,7 @@ use std::process::ExitCode;
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 
-use crate::config_file::ConfigFile;
+use crate::config_file::{ConfigFile, ReadOptions};
 use crate::placeholder::Placeholders;
 use crate::problem::Severity;
 use crate::render::envoy::EnvoyOptions;
@@ -165,7 +166,8 @@ fn main() -> ExitCode {
 /// Reads `file`, and prints its warnings.
 fn read(file: &Path) -> Result<ConfigFile, ExitError> {
     let text = config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let config = config_file::read(&text, Placeholders::Keep).map_err(|problems| {
+    let options = ReadOptions::new(file, Placeholders::Keep);
+    let config = config_file::read(&text, &options).map_err(|problems| {
         problem::print(file, &problems, Severity::Error);
         ExitError::InvalidFile
     })?;
@@ -174,20 +176,17 @@ fn read(file: &Path) -> Result<ConfigFile, ExitError> {
 }
 
 fn check(file: &Path) -> Result<(), ExitError> {
-    let summary = match &read(file)?.config.gateway {
-        Some(gateway) => {
-            let names: Vec<&str> = gateway.servers.iter().map(|server| &*server.name).collect();
-            let plural = if names.len() == 1 { "" } else { "s" };
-            format!("{} server{plural} ({})", names.len(), names.join(", "))
-        }
-        None => "a policy without servers".to_owned(),
-    };
-    println!("{}: valid: {summary}", file.display());
+    println!("{}: valid: {}", file.display(), read(file)?.summary());
     Ok(())
 }
 
 fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
     let file = read(&arguments.file)?;
+    if !file.stdio.is_empty() {
+        let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
+        problem::print(&arguments.file, &problems, Severity::Error);
+        return Err(ExitError::InvalidFile);
+    }
     let upstreams = upstream::all(&file).map_err(|problems| {
         problem::print(&arguments.file, &problems, Severity::Error);
         ExitError::InvalidFile

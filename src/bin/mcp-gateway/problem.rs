@@ -43,6 +43,15 @@ impl Problem {
     }
 }
 
+/// What is said about a file while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Why the file cannot be used.
+    pub(crate) errors: Vec<Problem>,
+    /// What may not do what the user means.
+    pub(crate) warnings: Vec<Problem>,
+}
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {

@@ -129,7 +129,9 @@ fn parse(url: &str) -> Option<(String, u16, bool)> {
 mod tests {
     use super::*;
     use crate::config_file;
+    use crate::config_file::ReadOptions;
     use crate::placeholder::Placeholders;
+    use std::path::Path;
 
     #[test]
     fn a_url_has_a_host_a_port_and_perhaps_tls() {
@@ -162,7 +164,8 @@ mod tests {
     #[test]
     fn each_enabled_server_needs_a_url_and_a_cluster_of_its_own() {
         let text = "servers:\n- name: a\n  url: http://a:1/mcp\n- name: b\n- name: c\n  enabled: false\n- name: d\n  cluster: a\n  url: http://d:1/mcp\n";
-        let file = config_file::read(text, Placeholders::Keep).unwrap();
+        let file =
+            config_file::read(text, &ReadOptions::new(Path::new("-"), Placeholders::Keep)).unwrap();
         let problems = all(&file).unwrap_err();
         let seen: Vec<_> = problems.iter().map(|it| (it.line, &*it.path)).collect();
         assert_eq!(seen, [(4, "servers[1].url"), (8, "servers[3].cluster")]);
@@ -170,7 +173,11 @@ mod tests {
 
     #[test]
     fn a_policy_has_no_upstreams() {
-        let file = config_file::read("trafficMode: REJECT_NO_MCP\n", Placeholders::Keep).unwrap();
+        let file = config_file::read(
+            "trafficMode: REJECT_NO_MCP\n",
+            &ReadOptions::new(Path::new("-"), Placeholders::Keep),
+        )
+        .unwrap();
         assert_eq!(all(&file).unwrap_err()[0].path, "servers");
     }
 }

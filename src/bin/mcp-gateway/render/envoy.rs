@@ -162,9 +162,11 @@ impl ConfigText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file::ReadOptions;
     use crate::placeholder::Placeholders;
     use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
+    use std::path::Path;
 
     fn options() -> EnvoyOptions {
         EnvoyOptions {
@@ -178,7 +180,11 @@ mod tests {
     }
 
     fn rendered_text(servers: &str, options: &EnvoyOptions) -> String {
-        let file = config_file::read(servers, Placeholders::Keep).unwrap();
+        let file = config_file::read(
+            servers,
+            &ReadOptions::new(Path::new("-"), Placeholders::Keep),
+        )
+        .unwrap();
         let upstreams = upstream::all(&file).unwrap();
         render(&file, &upstreams, options).unwrap()
     }

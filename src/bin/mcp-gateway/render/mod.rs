@@ -131,9 +131,11 @@ fn manifests(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file::ReadOptions;
     use crate::placeholder::Placeholders;
     use crate::{config_file, tree, upstream};
     use serde_json::{Value, json};
+    use std::path::Path;
 
     const SERVERS: &str = "servers:\n- { name: weather, url: 'http://weather.mcp.svc.cluster.local:8080/mcp' }\n- { name: git_hub, url: 'https://mcp.example.com/v1/mcp', toolPrefix: '' }\n- { name: old, url: 'http://10.0.0.7:81/mcp', cluster: mine, headers: [{ name: x-key, valueFromEnv: KEY_OF_OLD }, { name: x-too, valueFromEnv: KEY_OF_OLD }] }\nsession: { keysFromEnv: NOT_SET_ANYWHERE }\n";
 
@@ -148,7 +150,11 @@ mod tests {
 
     /// The documents of all files.
     fn rendered(target: RenderTarget) -> Vec<Value> {
-        let file = config_file::read(SERVERS, Placeholders::Keep).unwrap();
+        let file = config_file::read(
+            SERVERS,
+            &ReadOptions::new(Path::new("-"), Placeholders::Keep),
+        )
+        .unwrap();
         let upstreams = upstream::all(&file).unwrap();
         let envoy_options = EnvoyOptions {
             address: "127.0.0.1".into(),

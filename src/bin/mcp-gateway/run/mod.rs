@@ -30,7 +30,8 @@ use self::reload::Reloader;
 use self::supervisor::Supervisor;
 use self::work_dir::WorkDir;
 use crate::ExitError;
-use crate::config_file;
+use crate::config_file::{self, ReadOptions};
+use crate::placeholder::Placeholders;
 use crate::problem::{self, Severity};
 use crate::render::envoy::EnvoyOptions;
 
@@ -72,10 +73,12 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     let work_dir = WorkDir::new(directory.path())?;
     let envoy_options = envoy_options(options, directory.path())?;
     let text = read(file)?;
-    let prepared = prepare(&text, &work_dir, &envoy_options).map_err(|problems| {
-        problem::print(file, &problems, Severity::Error);
-        ExitError::InvalidFile
-    })?;
+    let read_options = ReadOptions::new(file, Placeholders::Resolve);
+    let prepared =
+        prepare(&text, &read_options, &work_dir, &envoy_options).map_err(|problems| {
+            problem::print(file, &problems, Severity::Error);
+            ExitError::InvalidFile
+        })?;
     problem::print(file, &prepared.warnings, Severity::Warning);
     check_port(options.address, options.port)?;
     let program = install::envoy(options.envoy.as_deref())?;
@@ -97,6 +100,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
         file,
         work_dir: &work_dir,
         envoy_options: &envoy_options,
+        read_options: &read_options,
         events,
         sender,
         envoy,

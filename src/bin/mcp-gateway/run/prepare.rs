@@ -4,9 +4,8 @@ use mcp_gateway::config::Config;
 
 use super::parts::EnvoyParts;
 use super::work_dir::WorkDir;
-use crate::config_file;
+use crate::config_file::{self, ReadOptions};
 use crate::environment;
-use crate::placeholder::Placeholders;
 use crate::problem::Problem;
 use crate::render::envoy::{EnvoyOptions, render};
 use crate::tree::{self, Node};
@@ -25,10 +24,11 @@ pub(super) struct Prepared {
 /// Everything that is wrong in `text`; or variables that it names are not set.
 pub(super) fn prepare(
     text: &str,
+    read_options: &ReadOptions,
     work_dir: &WorkDir,
     options: &EnvoyOptions,
 ) -> Result<Prepared, Vec<Problem>> {
-    let file = config_file::read(text, Placeholders::Resolve)?;
+    let file = config_file::read(text, read_options)?;
     let missing = environment::missing(&file.tree);
     if !missing.is_empty() {
         // Envoy runs here, so they have to be set here.

@@ -19,6 +19,7 @@ use super::reload::{ReloadResult, Reloader};
 use super::table;
 use super::work_dir::WorkDir;
 use crate::ExitError;
+use crate::config_file::ReadOptions;
 use crate::problem::{self, Severity};
 use crate::render::envoy::EnvoyOptions;
 
@@ -33,6 +34,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct Supervisor<'a> {
     pub(super) file: &'a Path,
     pub(super) work_dir: &'a WorkDir,
+    pub(super) read_options: &'a ReadOptions,
     pub(super) envoy_options: &'a EnvoyOptions,
     pub(super) events: Receiver<RunEvent>,
     /// Sends what `events` receives.
@@ -105,7 +107,12 @@ impl Supervisor<'_> {
         }
         self.text = text;
         let started = Instant::now();
-        match prepare(&self.text, self.work_dir, self.envoy_options) {
+        match prepare(
+            &self.text,
+            self.read_options,
+            self.work_dir,
+            self.envoy_options,
+        ) {
             Ok(prepared) => self.apply(prepared, started),
             Err(problems) => {
                 problem::print(self.file, &problems, Severity::Error);

@@ -1,0 +1,258 @@
+//! Servers that are programs on this machine: the filter knows only servers that it
+//! reaches by HTTP, so `run` puts a bridge before each of these.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::placeholder::{self, Placeholders};
+use crate::problem::{Findings, Problem};
+use crate::tree::{Node, NodeKind};
+
+/// A server that `run` starts as a child process, and that speaks MCP over stdin and
+/// stdout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StdioServer {
+    /// The server's `name` in the configuration.
+    pub(crate) name: String,
+    pub(crate) command: String,
+    pub(crate) args: Vec<String>,
+    /// What the process gets beside the environment of `run`.
+    pub(crate) env: Vec<(String, String)>,
+    /// Where it is started; `None` for the folder in which `run` was started.
+    pub(crate) cwd: Option<PathBuf>,
+}
+
+/// The fields of a server that only this program knows.
+const FIELDS: [&str; 5] = ["command", "args", "env", "cwd", "type"];
+
+/// Takes the fields that the filter does not know out of the servers of `config`, and
+/// returns the enabled servers that they describe. Such a server gets a url that nobody
+/// serves, until it has the one of a bridge. Relative paths begin in `folder`.
+pub(crate) fn take(
+    config: &mut Node,
+    folder: &Path,
+    placeholders: Placeholders,
+    findings: &mut Findings,
+) -> Vec<StdioServer> {
+    let mut servers = Vec::new();
+    for (at, server) in config.items_mut("servers").iter_mut().enumerate() {
+        if server.get("command").is_none() {
+            continue;
+        }
+        let reader = StdioReader {
+            server,
+            folder,
+            placeholders,
+        };
+        let read = reader.read(findings);
+        for field in FIELDS {
+            server.remove(field);
+        }
+        // Two servers at one cluster have to differ here, as their bridges will.
+        server.set_text("url", &format!("http://127.0.0.1:{}/mcp", at + 1));
+        let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
+        servers.extend(read.filter(|_| !is_disabled));
+    }
+    servers
+}
+
+/// Reads one server.
+struct StdioReader<'a> {
+    server: &'a Node,
+    folder: &'a Path,
+    placeholders: Placeholders,
+}
+
+impl StdioReader<'_> {
+    /// `None` if it has no name, which the filter tells, or a value is wrong.
+    fn read(&self, findings: &mut Findings) -> Option<StdioServer> {
+        for field in ["url", "hostname", "path"] {
+            if let Some(node) = self.server.get(field) {
+                let reason = "is for a server that is reached by HTTP, but this one has a command";
+                let problem = Problem::new(node.line, &node.path, reason);
+                findings
+                    .errors
+                    .push(problem.fix(format!("remove {field}, or command")));
+            }
+        }
+        let command = self.text(self.server.get("command")?, findings);
+        let mut args = Some(Vec::new());
+        for arg in self.list("args", findings) {
+            let arg = self.text(arg, findings);
+            args = args.zip(arg).map(|(mut args, arg)| {
+                args.push(arg);
+                args
+            });
+        }
+        let env = self.env(findings);
+        let cwd = match self.server.get("cwd") {
+            Some(node) => Some(self.folder.join(self.text(node, findings)?)),
+            None => None,
+        };
+        Some(StdioServer {
+            name: self.server.text(&["name"])?.to_owned(),
+            command: command?,
+            args: args?,
+            env: env?,
+            cwd,
+        })
+    }
+
+    fn list(&self, field: &str, findings: &mut Findings) -> &[Node] {
+        match self.server.get(field).map(|node| (node, &node.kind)) {
+            Some((_, NodeKind::List(items))) => items,
+            Some((node, _)) => {
+                let problem = Problem::new(node.line, &node.path, "must be a list of strings");
+                findings
+                    .errors
+                    .push(problem.fix(format!("{field}: [\"…\"]")));
+                &[]
+            }
+            None => &[],
+        }
+    }
+
+    fn env(&self, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+        let Some(node) = self.server.get("env") else {
+            return Some(Vec::new());
+        };
+        let NodeKind::Object(members) = &node.kind else {
+            let reason = "must be an object of strings";
+            let problem = Problem::new(node.line, &node.path, reason);
+            findings.errors.push(problem.fix("env: { NAME: value }"));
+            return None;
+        };
+        // All of them are read, so that all errors are told.
+        let read = members
+            .iter()
+            .map(|(name, value)| Some((name.clone(), self.text(value, findings)?)));
+        let read: Vec<_> = read.collect();
+        read.into_iter().collect()
+    }
+
+    /// The text of `node` with the values of its variables. A number or a boolean is
+    /// taken as it is written.
+    fn text(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        if let NodeKind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) = &node.kind {
+            return Some(value.to_string());
+        }
+        if self.placeholders == Placeholders::Keep {
+            findings.warnings.extend(placeholder::unset(node));
+        }
+        match placeholder::resolve(node, self.placeholders) {
+            Ok(text) => Some(text),
+            Err(problem) => {
+                findings.errors.push(problem);
+                None
+            }
+        }
+    }
+}
+
+/// Errors about `servers`, for a place where they cannot be started.
+pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Problem> {
+    let nodes = config.get("servers").map_or(&[][..], Node::items);
+    let problem = |(at, server): (usize, &StdioServer)| {
+        let name = &server.name;
+        let node = nodes.iter().find(|node| node.text(&["name"]) == Some(name));
+        let (line, path) = node.map_or((0, ""), |node| (node.line, &node.path));
+        let port = 8001 + at;
+        let words = [&server.command].into_iter().chain(&server.args);
+        let words: Vec<_> = words.map(|word| shell_word(word)).collect();
+        let bridge = format!(
+            "npx -y supergateway --stdio {} --outputTransport streamableHttp --port {port}",
+            shell_word(&words.join(" "))
+        );
+        let reason = format!(
+            "stdio servers cannot be rendered, since Envoy starts no programs; {name:?} is one"
+        );
+        Problem::new(line, path, reason).fix(format!(
+            "start a bridge: {bridge}\n       and write url: http://127.0.0.1:{port}/mcp"
+        ))
+    };
+    servers.iter().enumerate().map(problem).collect()
+}
+
+/// `word` as a shell reads it.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree;
+    use serde_json::json;
+
+    fn taken(text: &str) -> (Node, Vec<StdioServer>, Findings) {
+        let mut config = tree::documents(text).unwrap().remove(0);
+        let mut findings = Findings::default();
+        let folder = Path::new("/home/u/project");
+        let servers = take(&mut config, folder, Placeholders::Resolve, &mut findings);
+        (config, servers, findings)
+    }
+
+    #[test]
+    fn its_fields_are_taken_and_its_entry_stays() {
+        let text = "servers:\n- name: time\n  command: uvx\n  args: [mcp-server-time, --port, 80]\n  env: { TZ: UTC, N: 1 }\n  cwd: data\n  toolPrefix: t_\n- { name: off, command: x, enabled: false }\n- { name: web, url: 'http://w.example/mcp' }\n";
+        let (config, servers, findings) = taken(text);
+        assert_eq!(findings.errors, []);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = StdioServer {
+            name: "time".to_owned(),
+            command: "uvx".to_owned(),
+            args: ["mcp-server-time", "--port", "80"]
+                .map(str::to_owned)
+                .into(),
+            env: vec![pair("TZ", "UTC"), pair("N", "1")],
+            cwd: Some("/home/u/project/data".into()),
+        };
+        assert_eq!(servers, [expected]);
+        let rest = json!({"servers": [
+            {"name": "time", "url": "http://127.0.0.1:1/mcp", "toolPrefix": "t_"},
+            {"name": "off", "url": "http://127.0.0.1:2/mcp", "enabled": false},
+            {"name": "web", "url": "http://w.example/mcp"},
+        ]});
+        assert_eq!(config.value(), rest);
+    }
+
+    #[test]
+    fn each_wrong_value_is_told() {
+        let text = "servers:\n- name: a\n  command: [x]\n  args: y\n  env: [z]\n  cwd: {}\n  url: http://a.example/\n";
+        let (_, servers, findings) = taken(text);
+        assert_eq!(servers, []);
+        let said = findings.errors.iter();
+        let said: Vec<_> = said.map(|it| format!("{}: {}", it.line, it.path)).collect();
+        let expected = [
+            "7: servers[0].url",
+            "3: servers[0].command",
+            "4: servers[0].args",
+            "5: servers[0].env",
+            "6: servers[0].cwd",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_bridge_is_told_as_a_shell_reads_it() {
+        let text = "servers:\n- { name: a, command: npx, args: [-y, some server, \"it's\"] }\n";
+        let (config, servers, _) = taken(text);
+        let problems = not_rendered(&config, &servers);
+        let fix = problems[0].fix.as_deref().unwrap_or_default();
+        let bridge = fix.split_once("start a bridge: ").unwrap().1;
+        let command = bridge.split_once('\n').unwrap().0;
+        let printed = command.replace("npx -y supergateway", "printf '%s\\n'");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &printed])
+            .output();
+        let output = String::from_utf8(output.unwrap().stdout).unwrap();
+        let inner = output.lines().nth(1).unwrap();
+        assert_eq!(inner, r"npx -y 'some server' 'it'\''s'");
+    }
+}
