@@ -1,5 +1,5 @@
-//! What the two example servers have in common: the command line, the listener
-//! and a clean end.
+//! What the example servers have in common: the command line, the listener and a
+//! clean end.
 
 use std::{
     io::{Write, stdout},
@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, serve::ListenerExt};
 use rmcp::{
-    ServerHandler,
+    ServerHandler, ServiceExt as _,
     transport::streamable_http_server::{
         StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
     },
@@ -19,7 +19,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Serves `server` at `/mcp` until ctrl-c or SIGTERM, on 127.0.0.1 only.
+/// Serves `server` at `/mcp` until ctrl-c or SIGTERM, on 127.0.0.1 only; with
+/// `--stdio` over stdin and stdout instead, until stdin ends.
 /// It decides itself which hosts `config` allows.
 pub(crate) async fn serve<S>(
     name: &str,
@@ -50,7 +51,18 @@ async fn run<S>(
 where
     S: ServerHandler + Clone,
 {
-    let port = port(args).map_err(|error| format!("{error}; usage: [--port N]"))?;
+    let mut args = args.peekable();
+    if args.next_if(|arg| arg == "--stdio").is_some() {
+        let failed = |error: &dyn std::fmt::Display| error.to_string();
+        let running = server.serve(rmcp::transport::stdio()).await;
+        let running = running.map_err(|error| failed(&error))?;
+        return running
+            .waiting()
+            .await
+            .map(drop)
+            .map_err(|error| failed(&error));
+    }
+    let port = port(args).map_err(|error| format!("{error}; usage: [--stdio | --port N]"))?;
     let port = port.unwrap_or(default_port);
 
     // Behind a gateway the Host is the gateway's own, or the name of this server.

@@ -291,7 +291,10 @@ mod tests {
             ("https://u@h", "must be an origin such as"),
             ("localhost:*", "may have \"*\" as the port only for"),
             ("http://h:*", "may have \"*\" as the port only for"),
-            ("http://localhost.evil.test:*", "may have \"*\" as the port only for"),
+            (
+                "http://localhost.evil.test:*",
+                "may have \"*\" as the port only for",
+            ),
             ("http://[::1]:*:*", "may have \"*\" as the port only for"),
             ("HTTP://localhost:*", "must be in lower case"),
             ("https://h/", "must not have a path"),

@@ -19,5 +19,7 @@ mod reload;
 mod reload_sessions;
 mod render;
 mod run;
+mod safety;
 mod session_edits;
 mod slow;
+mod stdio;

@@ -59,15 +59,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(file: &Path) -> Self {
-        Self::with_variables(file, &[])
+        Self::with(file, &[], &[])
     }
 
     /// The same with these environment variables.
     pub(crate) fn with_variables(file: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::with(file, &[], variables)
+    }
+
+    /// The same with these options and environment variables.
+    pub(crate) fn with(file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = file.with_extension("log");
         let out = File::create(&log).expect("a log");
         let mut child = program()
             .args(["run", "--port", "0"])
+            .args(options)
             .arg(file)
             .env("ENVOY", setup::envoy())
             .env("MCP_GATEWAY_WASM", setup::filter())
@@ -114,7 +120,8 @@ impl Running {
         self.child.wait().expect("a child").success()
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends a signal to the program alone.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let _ = Command::new("kill")
             .args([&format!("-{name}"), &id])

@@ -34,7 +34,6 @@ impl ConfigFile {
     ///
     /// # Errors
     /// The filter refuses a url.
-    #[allow(dead_code, reason = "the bridges of `run` need it")]
     pub(crate) fn with_bridges(
         mut self,
         url_of: impl Fn(&StdioServer) -> String,

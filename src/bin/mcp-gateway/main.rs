@@ -38,6 +38,7 @@ use std::process::ExitCode;
 
 use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
+use mcp_gateway::http::cors::Origin;
 
 use crate::config_file::{ConfigFile, ReadOptions};
 use crate::placeholder::Placeholders;
@@ -70,6 +71,12 @@ enum Command {
     Render(RenderArguments),
     /// Runs Envoy with the servers of FILE, and reloads FILE when it changes
     Run(RunArguments),
+    /// Ends the processes of `run` where `run` itself is killed
+    #[command(name = run::watchdog::COMMAND, hide = true)]
+    Watchdog {
+        /// The directory to remove
+        directory: PathBuf,
+    },
     /// Prints the JSON Schema of the filter's configuration
     Schema {
         /// Prints a reference in Markdown instead
@@ -126,6 +133,31 @@ struct RunArguments {
     /// with this program]
     #[arg(long)]
     wasm: Option<PathBuf>,
+    /// The certificates of the authorities that Envoy trusts for https:// servers
+    /// [default: $SSL_CERT_FILE, or those of the system]
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// An origin of web pages that may call, beside those of this machine; can be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    allow_origin: Vec<String>,
+    /// The port of Envoy's admin interface on 127.0.0.1 [default: a socket]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<u16>,
+    /// The file for the log of Envoy and of the servers, which is kept [default: a file that
+    /// is removed at the end]
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Show the log, with what the filter does for each request
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Checks an origin, as `cors.allowOrigins` takes it.
+fn origin(text: &str) -> Result<String, String> {
+    match Origin::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(reason) => Err(format!("{text:?} {reason}")),
+    }
 }
 
 /// The exit statuses for errors.
@@ -150,6 +182,10 @@ fn main() -> ExitCode {
         Command::Check { file } => check(&file),
         Command::Render(arguments) => render(&arguments),
         Command::Run(arguments) => run(arguments),
+        Command::Watchdog { directory } => {
+            run::watchdog::run(&directory);
+            Ok(())
+        }
         Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
         Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
     };
@@ -194,6 +230,7 @@ fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
     let envoy_options = EnvoyOptions {
         address: arguments.listen.address.to_string(),
         is_on_own_machine: true,
+        allow_origins: Vec::new(),
         port: arguments.listen.port,
         admin_port: 9901,
         wasm: arguments.wasm.clone(),
@@ -253,5 +290,10 @@ fn run(arguments: RunArguments) -> Result<(), ExitError> {
         port: arguments.listen.port,
         envoy: arguments.envoy,
         wasm: arguments.wasm,
+        ca_file: arguments.ca_file,
+        allow_origins: arguments.allow_origin,
+        admin_port: arguments.admin_port,
+        log: arguments.log,
+        verbose: arguments.verbose,
     })
 }

@@ -12,10 +12,12 @@ use crate::yaml;
 const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
 const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
 
-/// What is added where a file has no `cors`. Without a list of origins, every web page
-/// that somebody visits can call the tools of a gateway on that machine, by DNS rebinding
-/// (MCP 2026-07-28, "Transports", security warning).
-const ONLY_INSPECTOR: &str = "# Of web pages, only MCP Inspector may call. List the origins of yours here.\ncors: { allowOrigins: [\"http://localhost:6274\", \"http://127.0.0.1:6274\"] }\n";
+/// What is said where a file has no `cors`. Without a list of origins, every web page that
+/// somebody visits can call the tools of a gateway on that machine (MCP 2026-07-28,
+/// "Transports", security warning).
+const ONLY_OWN_MACHINE: &str =
+    "# Of web pages, only those of this machine may call. List the origins of others here.";
+const OWN_MACHINE: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 /// What an Envoy configuration needs besides the servers.
 #[derive(Debug, Clone)]
@@ -24,6 +26,9 @@ pub(crate) struct EnvoyOptions {
     pub(crate) address: String,
     /// Whether Envoy runs on the machine of the person who uses it.
     pub(crate) is_on_own_machine: bool,
+    /// The origins whose pages may call, beside those of the own machine, where a file has
+    /// no `cors`.
+    pub(crate) allow_origins: Vec<String>,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
     /// The path of the filter, where Envoy runs.
@@ -44,7 +49,14 @@ pub(crate) fn render(
     let address = flow(&options.address)?;
     let mut config = yaml::block(&file.tree).map_err(|error| error.to_string())?;
     if options.is_on_own_machine && file.config.cors.is_none() {
-        config.push_str(ONLY_INSPECTOR);
+        let own = OWN_MACHINE.iter().copied();
+        let origins: Vec<&str> = own
+            .chain(options.allow_origins.iter().map(|it| &**it))
+            .collect();
+        let origins = flow(&origins)?;
+        config.push_str(&format!(
+            "{ONLY_OWN_MACHINE}\ncors: {{ allowOrigins: {origins} }}\n"
+        ));
     }
     let mut text = ConfigText::shipped()?;
     text.replace(
@@ -172,6 +184,7 @@ mod tests {
         EnvoyOptions {
             address: "127.0.0.1".into(),
             is_on_own_machine: true,
+            allow_origins: Vec::new(),
             port: 10000,
             admin_port: 9901,
             wasm: "target/wasm32-wasip1/release/mcp_gateway.wasm".into(),
@@ -223,22 +236,23 @@ mod tests {
         assert!(comments.len() > 5, "{comments:?}");
         let kept = text.lines().skip(1).filter(is_comment);
         let mut kept: Vec<&str> = kept.collect();
-        kept.retain(|line| !ONLY_INSPECTOR.contains(line.trim()));
+        kept.retain(|line| line.trim() != ONLY_OWN_MACHINE);
         assert_eq!(kept, comments);
     }
 
     #[test]
-    fn only_inspector_may_call_from_a_page_where_the_file_has_no_cors() {
+    fn only_pages_of_the_own_machine_may_call_where_the_file_has_no_cors() {
         let origins = |cors: &str, is_on_own_machine| {
             let options = EnvoyOptions {
                 is_on_own_machine,
+                allow_origins: vec!["https://a.example".to_owned()],
                 ..options()
             };
             let servers = format!("servers:\n- {{ name: a, url: 'http://a.example/mcp' }}\n{cors}");
             filter(&mut rendered(&servers, &options))["configuration"]["value"]["cors"].clone()
         };
-        let inspector = json!({"allowOrigins": ["http://localhost:6274", "http://127.0.0.1:6274"]});
-        assert_eq!(origins("", true), inspector);
+        let own = [&OWN_MACHINE[..], &["https://a.example"]].concat();
+        assert_eq!(origins("", true), json!({"allowOrigins": own}));
         assert_eq!(origins("", false), Value::Null);
         assert_eq!(origins("cors: {}\n", true), json!({}));
     }
@@ -253,6 +267,7 @@ mod tests {
         let options = EnvoyOptions {
             address: "::".into(),
             is_on_own_machine: false,
+            allow_origins: Vec::new(),
             port: 8080,
             admin_port: 1,
             wasm: "/a b.wasm".into(),

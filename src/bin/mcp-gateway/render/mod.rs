@@ -159,6 +159,7 @@ mod tests {
         let envoy_options = EnvoyOptions {
             address: "127.0.0.1".into(),
             is_on_own_machine: true,
+            allow_origins: Vec::new(),
             port: 8080,
             admin_port: 9901,
             wasm: "x.wasm".into(),

@@ -1,6 +1,5 @@
 //! Envoy as a child process.
 
-use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -14,6 +13,8 @@ use hyper::Request;
 use serde_json::Value;
 
 use super::http;
+use super::log::RunLog;
+use super::watchdog::{Watchdog, WatchedGroup};
 use super::work_dir::WorkDir;
 
 /// How long Envoy may take to start. It compiles the filter, maybe on a busy machine.
@@ -22,13 +23,21 @@ const START_TIME_LIMIT: Duration = Duration::from_secs(60);
 const END_TIME_LIMIT: Duration = Duration::from_secs(5);
 /// How long the admin interface may take for one answer.
 const ADMIN_TIME_LIMIT: Duration = Duration::from_secs(5);
-/// How many lines of Envoy's log an error shows.
-const LOG_LINES: usize = 12;
 
 /// A running Envoy. Dropping it ends the process.
 pub(super) struct Envoy {
     child: Child,
     work_dir: WorkDir,
+    log: RunLog,
+    _group: WatchedGroup,
+}
+
+/// How much of what the filter does is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogDetail {
+    Warnings,
+    /// Also what the filter says about each request.
+    FilterDebug,
 }
 
 /// How waiting for Envoy ended.
@@ -40,27 +49,39 @@ pub(super) enum Startup {
 }
 
 impl Envoy {
-    /// Starts `program` with the files in `work_dir`.
+    /// Starts `program` with the files in `work_dir`. It ends with this program.
     ///
     /// # Errors
     /// The process cannot be started.
-    pub(super) fn start(program: &Path, work_dir: &WorkDir) -> io::Result<Self> {
-        let log = File::create(work_dir.log())?;
-        let child = Command::new(program)
+    pub(super) fn start(
+        program: &Path,
+        work_dir: &WorkDir,
+        log: &RunLog,
+        detail: LogDetail,
+        watchdog: &Watchdog,
+    ) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        if detail == LogDetail::FilterDebug {
+            command.args(["--component-log-level", "wasm:debug"]);
+        }
+        let child = command
             .args(["-c", &work_dir.bootstrap()])
             // Hot restart would let a second Envoy on this machine take over from this one.
             .arg("--disable-hot-restart")
             .args(["-l", "warn"])
             .args(["--file-flush-interval-msec", "200"])
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(log.file()?)
+            .stderr(log.file()?)
             // Ctrl-C in a terminal goes to this program alone, which then ends Envoy.
             .process_group(0)
             .spawn()?;
+        let group = watchdog.watch(child.id());
         Ok(Self {
             child,
             work_dir: work_dir.clone(),
+            log: log.clone(),
+            _group: group,
         })
     }
 
@@ -145,12 +166,9 @@ impl Envoy {
             .unwrap_or_default()
     }
 
-    /// The last lines of Envoy's log.
+    /// The last lines of the log.
     pub(super) fn end_of_log(&self) -> String {
-        let log = fs::read_to_string(self.work_dir.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-        let start = lines.len().saturating_sub(LOG_LINES);
-        lines.get(start..).unwrap_or_default().join("\n")
+        self.log.end()
     }
 }
 

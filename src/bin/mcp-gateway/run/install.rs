@@ -119,9 +119,22 @@ pub(super) fn filter(given: Option<&Path>, work_dir: &Path) -> Result<PathBuf, S
     })
 }
 
-/// The certificates of authorities that the system trusts. Distributions have them in
-/// different files.
-pub(super) fn ca_file() -> &'static str {
+/// The certificates of the authorities to trust: `given`, else `$SSL_CERT_FILE`, else
+/// those of the system. Distributions have them in different files.
+///
+/// # Errors
+/// The given file does not exist. The text says what to do.
+pub(super) fn ca_file(given: Option<&Path>) -> Result<PathBuf, String> {
+    let given = given.map(Path::to_owned);
+    if let Some(path) = given.or_else(|| variable("SSL_CERT_FILE").map(PathBuf::from)) {
+        // Envoy reads it from another directory.
+        return path.canonicalize().map_err(|error| {
+            let path = path.display();
+            format!(
+                "{path}: {error}; set --ca-file or $SSL_CERT_FILE to a file of certificates in PEM"
+            )
+        });
+    }
     let known = [
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
@@ -129,5 +142,5 @@ pub(super) fn ca_file() -> &'static str {
         "/etc/ssl/cert.pem",
     ];
     let found = known.into_iter().find(|path| Path::new(path).is_file());
-    found.unwrap_or(known[0])
+    Ok(PathBuf::from(found.unwrap_or(known[0])))
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::host_check;
 use super::work_dir::WorkDir;
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -16,12 +17,24 @@ pub(super) struct EnvoyParts {
     pub(super) clusters: Vec<Value>,
 }
 
+/// What `run` adds to an Envoy configuration.
+#[derive(Debug)]
+pub(super) struct RunParts {
+    pub(super) work_dir: WorkDir,
+    /// The hosts that a request may name, in lower case and without a port; `None` for
+    /// all.
+    pub(super) hosts: Option<Vec<String>>,
+    /// The port of the admin interface on loopback, if it has one.
+    pub(super) admin_port: Option<u16>,
+}
+
 impl EnvoyParts {
-    /// Takes `config` apart for the files in `work_dir`, and adds what `run` needs to
-    /// ask Envoy and the servers: the admin interface and a listener past the filter, on
+    /// Takes `config` apart for the files in the work directory, and adds what `run` needs
+    /// to ask Envoy and the servers: the admin interface and a listener past the filter, on
     /// sockets that no other user can open. `None` if `config` has another shape than
     /// the shipped configuration.
-    pub(super) fn new(config: Value, work_dir: &WorkDir) -> Option<Self> {
+    pub(super) fn new(config: Value, run: &RunParts) -> Option<Self> {
+        let work_dir = &run.work_dir;
         let mut parts = split(config, &work_dir.filter(), &work_dir.clusters())?;
         let admin = json!({"address": pipe(&work_dir.admin_socket())});
         let bootstrap = parts.bootstrap.as_object_mut()?;
@@ -31,7 +44,22 @@ impl EnvoyParts {
         // Another Envoy at the same port would get a part of the connections.
         let endpoint = listeners.first_mut()?.as_object_mut()?;
         endpoint.insert("enable_reuse_port".to_owned(), false.into());
+        if let Some(hosts) = &run.hosts {
+            let manager = listeners
+                .first_mut()?
+                .pointer_mut("/filter_chains/0/filters/0/typed_config")?;
+            host_check::add(manager, hosts)?;
+        }
         listeners.push(direct_listener(&work_dir.direct_socket()));
+        if let Some(port) = run.admin_port {
+            listeners.push(admin_listener(port));
+            let resources = parts
+                .bootstrap
+                .get_mut("static_resources")?
+                .as_object_mut()?;
+            let admin = admin_cluster(&work_dir.admin_socket());
+            resources.insert("clusters".to_owned(), json!([admin]));
+        }
         Some(parts)
     }
 }
@@ -102,6 +130,42 @@ fn direct_listener(socket: &str) -> Value {
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": manager,
         }]}],
+    })
+}
+
+/// A listener on loopback for the admin interface, which itself has a socket.
+fn admin_listener(port: u16) -> Value {
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "admin",
+        "http_filters": [{
+            "name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+        }],
+        "route_config": {"virtual_hosts": [{
+            "name": "admin",
+            // Of web pages none: a name that is rebound to this machine is no host here.
+            "domains": ["localhost", "127.0.0.1", format!("localhost:{port}"), format!("127.0.0.1:{port}")],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "admin", "timeout": "0s"}}],
+        }]},
+    });
+    json!({
+        "name": "admin",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "enable_reuse_port": false,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": manager,
+        }]}],
+    })
+}
+
+fn admin_cluster(socket: &str) -> Value {
+    json!({
+        "name": "admin",
+        "load_assignment": {"cluster_name": "admin", "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": {"pipe": {"path": socket}}}},
+        ]}]},
     })
 }
 

@@ -57,6 +57,22 @@ impl Reloader {
         })
     }
 
+    /// Checks that Envoy has taken the files of its start.
+    ///
+    /// # Errors
+    /// It has refused one: it would answer every request with 500. The text has the end of
+    /// its log.
+    pub(super) fn check_start(envoy: &Envoy) -> Result<(), String> {
+        let refused = |prefix: &&&str| envoy.stat(&format!("{prefix}.update_rejected")) > 0;
+        match [CLUSTERS, FILTER].iter().find(refused) {
+            None => Ok(()),
+            Some(_) => Err(format!(
+                "Envoy refused its configuration. Is the filter of the same version as this program? The end of the log:\n{}",
+                envoy.end_of_log()
+            )),
+        }
+    }
+
     /// Gives `envoy` the filter and the clusters of `parts`. First come the clusters,
     /// since the new filter forwards to them, then the filter. Clusters that only the
     /// old filter named are removed later, by [`Self::remove_old_clusters`].

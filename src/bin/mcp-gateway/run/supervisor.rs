@@ -9,19 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anstream::{eprintln, println};
-use mcp_gateway::config::Config;
 
 use super::RunEvent;
-use super::envoy::Envoy;
-use super::prepare::{Prepared, prepare};
+use super::gateway::{LocalGateway, Reloaded};
 use super::probe::{self, ServerStatus};
-use super::reload::{ReloadResult, Reloader};
 use super::table;
-use super::work_dir::WorkDir;
 use crate::ExitError;
-use crate::config_file::ReadOptions;
 use crate::problem::{self, Severity};
-use crate::render::envoy::EnvoyOptions;
 
 /// How long to wait after the first change of the file: editors save in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(40);
@@ -30,29 +24,41 @@ const TICK: Duration = Duration::from_millis(200);
 /// When to ask the servers again if one of them was down.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A running gateway.
+/// Looks after a running gateway.
 pub(super) struct Supervisor<'a> {
-    pub(super) file: &'a Path,
-    pub(super) work_dir: &'a WorkDir,
-    pub(super) read_options: &'a ReadOptions,
-    pub(super) envoy_options: &'a EnvoyOptions,
-    pub(super) events: Receiver<RunEvent>,
+    file: &'a Path,
+    gateway: LocalGateway,
+    events: Receiver<RunEvent>,
     /// Sends what `events` receives.
-    pub(super) sender: Sender<RunEvent>,
-    pub(super) envoy: Envoy,
-    pub(super) reloader: Reloader,
-    /// What was in the file when it was last read.
-    pub(super) text: String,
-    /// What Envoy runs with, and how many configurations there were before.
-    pub(super) config: Config,
-    pub(super) generation: usize,
+    sender: Sender<RunEvent>,
+    /// How many configurations there were before.
+    generation: usize,
     /// What the user was last told of the servers.
-    pub(super) statuses: Vec<ServerStatus>,
-    pub(super) reload_at: Option<Instant>,
-    pub(super) probe_at: Option<Instant>,
+    statuses: Vec<ServerStatus>,
+    reload_at: Option<Instant>,
+    probe_at: Option<Instant>,
 }
 
-impl Supervisor<'_> {
+impl<'a> Supervisor<'a> {
+    /// Looks after `gateway`, which serves `file`. `sender` sends what `events` receives.
+    pub(super) fn new(
+        file: &'a Path,
+        gateway: LocalGateway,
+        events: Receiver<RunEvent>,
+        sender: Sender<RunEvent>,
+    ) -> Self {
+        Self {
+            file,
+            gateway,
+            events,
+            sender,
+            generation: 0,
+            statuses: Vec::new(),
+            reload_at: None,
+            probe_at: None,
+        }
+    }
+
     /// Runs until the user stops the program.
     ///
     /// # Errors
@@ -75,8 +81,9 @@ impl Supervisor<'_> {
                 }) => self.show_statuses(generation, statuses),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.envoy.check()?;
-            self.reloader
+            self.gateway.envoy.check()?;
+            self.gateway
+                .reloader
                 .remove_old_clusters()
                 .map_err(|error| cannot_write(&error))?;
             if is_due(&mut self.reload_at) {
@@ -102,43 +109,29 @@ impl Supervisor<'_> {
         let Ok(text) = fs::read_to_string(self.file) else {
             return Ok(());
         };
-        if text == self.text {
+        if text == self.gateway.text {
             return Ok(());
         }
-        self.text = text;
         let started = Instant::now();
-        match prepare(
-            &self.text,
-            self.read_options,
-            self.work_dir,
-            self.envoy_options,
-        ) {
-            Ok(prepared) => self.apply(prepared, started),
-            Err(problems) => {
-                problem::print(self.file, &problems, Severity::Error);
-                eprintln!("The gateway keeps the last valid configuration.");
-                Ok(())
-            }
-        }
-    }
-
-    fn apply(&mut self, prepared: Prepared, started: Instant) -> Result<(), ExitError> {
-        problem::print(self.file, &prepared.warnings, Severity::Warning);
-        let result = self.reloader.apply(prepared.parts, &self.envoy);
-        match result.map_err(|error| cannot_write(&error))? {
-            ReloadResult::Applied => {
+        let reloaded = self.gateway.reload(text);
+        match reloaded.map_err(|error| cannot_write(&error))? {
+            Reloaded::Applied(warnings) => {
+                problem::print(self.file, &warnings, Severity::Warning);
                 println!("Reloaded in {} ms.", started.elapsed().as_millis());
-                self.config = prepared.config;
                 self.generation += 1;
                 self.statuses = Vec::new();
                 self.probe_servers();
             }
-            ReloadResult::Refused => eprintln!(
+            Reloaded::Invalid(problems) => {
+                problem::print(self.file, &problems, Severity::Error);
+                eprintln!("The gateway keeps the last valid configuration.");
+            }
+            Reloaded::Refused => eprintln!(
                 "Envoy refused the new configuration. The gateway keeps the last valid one. The end of Envoy's log:\n{}",
-                self.envoy.end_of_log()
+                self.gateway.envoy.end_of_log()
             ),
         }
-        if self.reloader.needs_restart() {
+        if self.gateway.reloader.needs_restart() {
             eprintln!(
                 "Restart mcp-gateway: maxRequestBodySize has changed, and Envoy reads its own limit only when it starts."
             );
@@ -149,9 +142,9 @@ impl Supervisor<'_> {
     /// Asks all servers for their status, each in a thread of its own. The answers
     /// arrive as [`RunEvent::Probed`].
     fn probe_servers(&self) {
-        let gateway = self.config.gateway.as_ref();
+        let gateway = self.gateway.config.gateway.as_ref();
         let servers = gateway.map_or_else(Vec::new, |gateway| gateway.servers.clone());
-        let socket = self.work_dir.direct_socket();
+        let socket = self.gateway.work_dir().direct_socket();
         let (generation, sender) = (self.generation, self.sender.clone());
         thread::spawn(move || {
             let statuses = probe::probe_all(socket.as_ref(), &servers);
@@ -168,7 +161,7 @@ impl Supervisor<'_> {
             return;
         }
         if statuses != self.statuses {
-            println!("{}", table::table(&self.config, &statuses));
+            println!("{}", table::table(&self.gateway.config, &statuses));
         }
         let is_down = |status: &ServerStatus| matches!(status, ServerStatus::Down(_));
         let some_down = statuses.iter().any(is_down);

@@ -1,0 +1,225 @@
+//! Envoy, and the servers that it needs, as they run.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use mcp_gateway::config::{Config, Endpoints};
+use tempfile::TempDir;
+
+use super::envoy::{Envoy, LogDetail, Startup};
+use super::host_check;
+use super::install;
+use super::log::RunLog;
+use super::parts::RunParts;
+use super::prepare::Preparation;
+use super::reload::{ReloadResult, Reloader};
+use super::stdio::StdioServers;
+use super::watchdog::Watchdog;
+use super::work_dir::WorkDir;
+use crate::ExitError;
+use crate::config_file::{self, ReadOptions};
+use crate::placeholder::Placeholders;
+use crate::problem::{self, Problem, Severity};
+use crate::render::envoy::EnvoyOptions;
+
+/// How long the endpoint waits for the servers that this program starts. A client that
+/// lists tools before does not see theirs.
+const START_TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a gateway is started with.
+pub(crate) struct RunOptions {
+    /// The file with the servers.
+    pub(crate) file: PathBuf,
+    /// The address and the port of the endpoint. For port 0, the system chooses one.
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    /// Where Envoy and the filter are, if not at the usual places.
+    pub(crate) envoy: Option<PathBuf>,
+    pub(crate) wasm: Option<PathBuf>,
+    /// The certificates of the authorities to trust, if not those of the system.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Origins of web pages that may call, beside those of this machine.
+    pub(crate) allow_origins: Vec<String>,
+    /// The port of Envoy's admin interface, if it has one.
+    pub(crate) admin_port: Option<u16>,
+    /// The file for the log; else it is in a directory that is removed at the end.
+    pub(crate) log: Option<PathBuf>,
+    /// Whether the log has what the filter does, and is copied to stderr.
+    pub(crate) verbose: bool,
+}
+
+/// A running gateway. Dropping it ends its processes.
+pub(super) struct LocalGateway {
+    // In the order in which they end.
+    pub(super) envoy: Envoy,
+    stdio: StdioServers,
+    pub(super) reloader: Reloader,
+    preparation: Preparation,
+    /// What Envoy runs with.
+    pub(super) config: Config,
+    pub(super) log: RunLog,
+    /// What is in the file.
+    pub(super) text: String,
+    address: SocketAddr,
+    _watchdog: Watchdog,
+    _directory: TempDir,
+}
+
+/// What became of another text.
+pub(super) enum Reloaded {
+    /// Envoy runs with it. There are these warnings.
+    Applied(Vec<Problem>),
+    /// It has these errors.
+    Invalid(Vec<Problem>),
+    /// Envoy refused it.
+    Refused,
+}
+
+impl LocalGateway {
+    /// Starts a gateway. `None` if `stop` was set first.
+    ///
+    /// # Errors
+    /// The file is wrong, or Envoy cannot be started.
+    pub(super) fn start(
+        options: &RunOptions,
+        stop: &AtomicBool,
+    ) -> Result<Option<Self>, ExitError> {
+        let file = &options.file;
+        let text = read(file)?;
+        let directory = TempDir::with_prefix("mcp-gateway-")
+            .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
+        let work_dir = WorkDir::new(directory.path())?;
+        let log_file = options.log.clone().unwrap_or_else(|| work_dir.log());
+        let log = RunLog::open(&log_file).map_err(|error| {
+            format!("{}: {error}; set --log to another file", log_file.display())
+        })?;
+        let failed = |error: io::Error| format!("cannot start a process: {error}");
+        let watchdog = Watchdog::start(directory.path()).map_err(failed)?;
+        let stdio = StdioServers::start(log.clone(), watchdog.clone()).map_err(failed)?;
+        let preparation = preparation(options, directory.path(), &work_dir)?;
+        let prepared = preparation.prepare(&text, &stdio).map_err(|problems| {
+            problem::print(file, &problems, Severity::Error);
+            ExitError::InvalidFile
+        })?;
+        problem::print(file, &prepared.warnings, Severity::Warning);
+        check_port(options.address, options.port, "--port")?;
+        if let Some(port) = options.admin_port {
+            check_port(IpAddr::from([127, 0, 0, 1]), port, "--admin-port")?;
+        }
+        let program = install::envoy(options.envoy.as_deref())?;
+        if options.verbose {
+            log.follow().map_err(failed)?;
+        }
+        let detail = if options.verbose {
+            LogDetail::FilterDebug
+        } else {
+            LogDetail::Warnings
+        };
+        stdio.add(&prepared.stdio);
+        stdio.wait_until_started(START_TIME_LIMIT, stop);
+        let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
+        let reloader = Reloader::start(&work_dir, prepared.parts).map_err(failed)?;
+        let mut envoy =
+            Envoy::start(&program, &work_dir, &log, detail, &watchdog).map_err(failed)?;
+        let Startup::Ready(address) = envoy.wait_until_ready(stop)? else {
+            return Ok(None);
+        };
+        Reloader::check_start(&envoy)?;
+        Ok(Some(Self {
+            envoy,
+            stdio,
+            reloader,
+            preparation,
+            config: prepared.config,
+            log,
+            text,
+            address,
+            _watchdog: watchdog,
+            _directory: directory,
+        }))
+    }
+
+    /// Where the gateway answers.
+    pub(super) fn url(&self) -> String {
+        let path = match &self.config.endpoints {
+            Endpoints::Listed(paths) => paths.first().map_or("", String::as_str),
+            Endpoints::All => "/",
+        };
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(super) fn work_dir(&self) -> &WorkDir {
+        &self.preparation.run_parts.work_dir
+    }
+
+    /// Serves what `text` says from now on.
+    ///
+    /// # Errors
+    /// Envoy's files cannot be written.
+    pub(super) fn reload(&mut self, text: String) -> io::Result<Reloaded> {
+        self.text = text;
+        let prepared = match self.preparation.prepare(&self.text, &self.stdio) {
+            Ok(prepared) => prepared,
+            Err(problems) => return Ok(Reloaded::Invalid(problems)),
+        };
+        self.stdio.add(&prepared.stdio);
+        match self.reloader.apply(prepared.parts, &self.envoy)? {
+            ReloadResult::Applied => {
+                self.stdio.retain(&prepared.stdio);
+                self.config = prepared.config;
+                Ok(Reloaded::Applied(prepared.warnings))
+            }
+            ReloadResult::Refused => Ok(Reloaded::Refused),
+        }
+    }
+}
+
+fn preparation(
+    options: &RunOptions,
+    directory: &Path,
+    work_dir: &WorkDir,
+) -> Result<Preparation, String> {
+    let wasm = install::filter(options.wasm.as_deref(), directory)?;
+    let ca_file = install::ca_file(options.ca_file.as_deref())?;
+    Ok(Preparation {
+        read_options: ReadOptions::new(&options.file, Placeholders::Resolve),
+        envoy_options: EnvoyOptions {
+            address: options.address.to_string(),
+            is_on_own_machine: true,
+            allow_origins: options.allow_origins.clone(),
+            port: options.port,
+            // The admin interface gets a socket in the work directory instead.
+            admin_port: 0,
+            wasm: wasm.display().to_string(),
+            ca_file: ca_file.display().to_string(),
+        },
+        run_parts: RunParts {
+            work_dir: work_dir.clone(),
+            hosts: host_check::hosts(options.address, &options.allow_origins),
+            admin_port: options.admin_port,
+        },
+    })
+}
+
+/// Checks that nobody else listens at this address and port; port 0 is always free.
+/// `option` gives another port.
+fn check_port(address: IpAddr, port: u16, option: &str) -> Result<(), String> {
+    match TcpListener::bind((address, port)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
+            "port {port} of {address} is in use, perhaps by another `mcp-gateway run`: stop that program, or name another port with {option}"
+        )),
+        // Envoy says what else is wrong.
+        _ => Ok(()),
+    }
+}
+
+/// The text of `file`, which has to be a file: stdin does not change.
+fn read(file: &Path) -> Result<String, String> {
+    if file.as_os_str() == "-" {
+        return Err("run follows a file, so it cannot read stdin: name a file".to_owned());
+    }
+    config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))
+}

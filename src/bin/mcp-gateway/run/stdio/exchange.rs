@@ -1,0 +1,363 @@
+//! The requests that wait for one process, and where its messages go.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::message::{WireKind, WireMessage};
+
+/// How many requests may wait for one process.
+const MAX_CALLS: usize = 1024;
+/// How many messages may wait for one client. A client that does not read loses its
+/// stream.
+const MAX_MESSAGES: usize = 1024;
+
+/// The messages of a process for one request, or for one stream of the client.
+pub(super) type Messages = mpsc::Receiver<WireMessage>;
+
+/// The requests that wait for one process. The process sees ids and progress tokens of
+/// its own, since several clients may use the same ones.
+#[derive(Debug, Default)]
+pub(super) struct Exchange(Mutex<Waiting>);
+
+/// Whose requests a process answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Clients {
+    /// Those of one session (MCP up to 2025-11-25).
+    #[default]
+    One,
+    /// Those of all clients (MCP 2026-07-28, which has no sessions).
+    Many,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    clients: Clients,
+    last_id: u64,
+    /// The oldest first.
+    calls: Vec<WaitingCall>,
+    /// The client's stream for messages that belong to no request.
+    stream: Option<mpsc::Sender<WireMessage>>,
+}
+
+/// A request that has no response yet.
+#[derive(Debug)]
+struct WaitingCall {
+    /// The id and the progress token at the process.
+    id: u64,
+    /// What the client calls them, as JSON.
+    client_id: String,
+    progress_token: Option<String>,
+    is_subscription: bool,
+    sender: mpsc::Sender<WireMessage>,
+}
+
+/// What is to be done with a message of the process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// A client gets it, or nobody wants it.
+    Done,
+    /// It is a request, and no client is there that could answer: this line is the
+    /// response.
+    Refused(String),
+}
+
+impl Exchange {
+    pub(super) fn new(clients: Clients) -> Self {
+        Self(Mutex::new(Waiting {
+            clients,
+            ..Waiting::default()
+        }))
+    }
+
+    pub(super) fn set_clients(&self, clients: Clients) {
+        self.waiting().clients = clients;
+    }
+
+    /// Registers `request`, and gives it the id for the process. The messages end with
+    /// the response, or when the process ends. `None` if too many requests wait.
+    pub(super) fn register(&self, request: &mut WireMessage) -> Option<(u64, Messages)> {
+        let mut waiting = self.waiting();
+        if waiting.calls.len() >= MAX_CALLS {
+            waiting.calls.retain(|call| !call.sender.is_closed());
+        }
+        if waiting.calls.len() >= MAX_CALLS {
+            return None;
+        }
+        waiting.last_id += 1;
+        let id = waiting.last_id;
+        let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        let call = WaitingCall {
+            id,
+            client_id: request.id().unwrap_or("null").to_owned(),
+            progress_token: request.progress_token(),
+            is_subscription: request.kind == WireKind::Request("subscriptions/listen".into()),
+            sender,
+        };
+        request.set_id(&id.to_string());
+        if call.progress_token.is_some() {
+            request.set_progress_token(&id.to_string());
+        }
+        waiting.calls.push(call);
+        Some((id, messages))
+    }
+
+    /// Forgets the request with this id. Returns whether it waited.
+    pub(super) fn forget(&self, id: u64) -> bool {
+        let mut waiting = self.waiting();
+        let before = waiting.calls.len();
+        waiting.calls.retain(|call| call.id != id);
+        waiting.calls.len() < before
+    }
+
+    /// Gives a client's notification the process's id of the request that it cancels.
+    /// That request waits no longer: a process does not answer it.
+    pub(super) fn cancel(&self, notification: &mut WireMessage) {
+        let Some(client_id) = notification.cancels() else {
+            return;
+        };
+        let mut waiting = self.waiting();
+        let cancelled = waiting
+            .calls
+            .iter()
+            .find(|call| call.client_id == client_id);
+        if let Some(id) = cancelled.map(|call| call.id) {
+            notification.set_cancels(&id.to_string());
+            waiting.calls.retain(|call| call.id != id);
+        }
+    }
+
+    /// Opens the stream for messages that belong to no request, in place of the one
+    /// before.
+    pub(super) fn open_stream(&self) -> Messages {
+        let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        self.waiting().stream = Some(sender);
+        messages
+    }
+
+    /// Whether no client waits for a response.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting()
+            .calls
+            .iter()
+            .all(|call| call.sender.is_closed())
+    }
+
+    /// Ends all messages: the process has ended. The client's stream stays, for the next
+    /// process.
+    pub(super) fn end(&self) {
+        self.waiting().calls.clear();
+    }
+
+    /// Gives a message of the process to who waits for it.
+    pub(super) fn deliver(&self, message: WireMessage) -> Delivered {
+        let mut waiting = self.waiting();
+        if message.is_response() {
+            waiting.respond(message);
+            return Delivered::Done;
+        }
+        let request_id = match message.kind {
+            WireKind::Request(_) => message.id().map(str::to_owned),
+            _ => None,
+        };
+        let refused = |id: String| {
+            let reason = "no client is there that can answer";
+            Delivered::Refused(WireMessage::error(Some(&id), -32603, reason))
+        };
+        if waiting.forward(message) {
+            Delivered::Done
+        } else {
+            request_id.map_or(Delivered::Done, refused)
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn respond(&mut self, mut response: WireMessage) {
+        let id = response.id().unwrap_or_default();
+        let Some(at) = self.calls.iter().position(|call| call.id.to_string() == id) else {
+            return;
+        };
+        let call = self.calls.remove(at);
+        response.set_id(&call.client_id);
+        if response.subscription().is_some() {
+            response.set_subscription(&call.client_id);
+        }
+        let _ = call.sender.try_send(response);
+    }
+
+    /// Sends a request or a notification to a client. Returns whether one is there.
+    fn forward(&mut self, mut message: WireMessage) -> bool {
+        if let Some(token) = message.progress_of()
+            && let Some(call) = self.calls.iter().find(|call| call.id.to_string() == token)
+        {
+            if let Some(client_token) = &call.progress_token {
+                message.set_progress_of(client_token);
+            }
+            return call.sender.try_send(message).is_ok();
+        }
+        if let Some(id) = message.subscription()
+            && let Some(call) = self.calls.iter().find(|call| call.id.to_string() == id)
+        {
+            message.set_subscription(&call.client_id);
+            return call.sender.try_send(message).is_ok();
+        }
+        let is_about_the_server = matches!(
+            &message.kind,
+            WireKind::Notification(method)
+                if method.ends_with("/list_changed") || method.ends_with("/updated")
+        );
+        let stream = self.stream.as_ref().filter(|stream| !stream.is_closed());
+        // Nothing on stdout says which request such a message belongs to. The newest of
+        // one client is a right place; among those of several clients there is none.
+        let takes = |call: &&WaitingCall| !call.is_subscription && !call.sender.is_closed();
+        let mut calls = self.calls.iter().rev().filter(takes);
+        let newest = calls.next().map(|call| &call.sender);
+        let newest = newest.filter(|_| self.clients == Clients::One || calls.next().is_none());
+        let place = if is_about_the_server {
+            stream.or(newest)
+        } else {
+            newest.or(stream)
+        };
+        place.is_some_and(|sender| sender.try_send(message).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> WireMessage {
+        WireMessage::parse(text).unwrap()
+    }
+
+    fn lines(messages: &mut Messages) -> Vec<String> {
+        std::iter::from_fn(|| messages.try_recv().ok())
+            .map(|message| message.line())
+            .collect()
+    }
+
+    /// Two requests with the same id and the same token, and what the process sees.
+    fn two() -> (Exchange, Messages, Messages) {
+        let exchange = Exchange::default();
+        let mut seen = Vec::new();
+        let mut call = || {
+            let mut request = message(
+                r#"{"id":"x","method":"tools/call","params":{"_meta":{"progressToken":"t"}}}"#,
+            );
+            let (_, messages) = exchange.register(&mut request).unwrap();
+            seen.push(request.line());
+            messages
+        };
+        let (one, two) = (call(), call());
+        let expected = |id: u8| {
+            format!(
+                r#"{{"id":{id},"method":"tools/call","params":{{"_meta":{{"progressToken":{id}}}}}}}"#
+            )
+        };
+        assert_eq!(seen, [expected(1), expected(2)]);
+        (exchange, one, two)
+    }
+
+    #[test]
+    fn each_client_gets_what_belongs_to_its_request_under_its_own_names() {
+        let (exchange, mut one, mut two) = two();
+        for text in [
+            r#"{"method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#,
+            r#"{"id":2,"result":{}}"#,
+            r#"{"id":1,"result":{"a":1}}"#,
+            r#"{"id":1,"result":{"again":1}}"#,
+            r#"{"id":9,"result":{}}"#,
+        ] {
+            assert_eq!(exchange.deliver(message(text)), Delivered::Done);
+        }
+        assert_eq!(
+            lines(&mut one),
+            [
+                r#"{"method":"notifications/progress","params":{"progress":1,"progressToken":"t"}}"#,
+                r#"{"id":"x","result":{"a":1}}"#
+            ]
+        );
+        assert_eq!(lines(&mut two), [r#"{"id":"x","result":{}}"#]);
+        assert!(exchange.is_idle());
+    }
+
+    #[test]
+    fn requests_of_the_server_go_to_the_newest_call_and_are_refused_without_one() {
+        let (exchange, mut one, mut two) = two();
+        let asks = r#"{"id":5,"method":"roots/list"}"#;
+        assert_eq!(exchange.deliver(message(asks)), Delivered::Done);
+        assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 1));
+        exchange.end();
+        assert!(
+            matches!(exchange.deliver(message(asks)), Delivered::Refused(line) if line.contains("\"id\":5"))
+        );
+        let tells = r#"{"method":"notifications/message","params":{}}"#;
+        assert_eq!(exchange.deliver(message(tells)), Delivered::Done);
+        let mut stream = exchange.open_stream();
+        exchange.deliver(message(asks));
+        exchange.deliver(message(tells));
+        assert_eq!(lines(&mut stream).len(), 2);
+    }
+
+    #[test]
+    fn a_cancelled_request_waits_no_longer() {
+        let exchange = Exchange::default();
+        let mut request = message(r#"{"id":"x","method":"tools/call"}"#);
+        let (_, mut messages) = exchange.register(&mut request).unwrap();
+        let mut cancels =
+            message(r#"{"method":"notifications/cancelled","params":{"requestId":"x"}}"#);
+        exchange.cancel(&mut cancels);
+        assert_eq!(cancels.cancels().as_deref(), Some("1"));
+        assert!(exchange.is_idle());
+        assert!(messages.blocking_recv().is_none());
+        let mut unknown =
+            message(r#"{"method":"notifications/cancelled","params":{"requestId":"y"}}"#);
+        exchange.cancel(&mut unknown);
+        assert_eq!(unknown.cancels().as_deref(), Some("\"y\""));
+    }
+
+    #[test]
+    fn a_subscription_gets_its_own_notifications() {
+        let exchange = Exchange::default();
+        let mut listen = message(r#"{"id":"s","method":"subscriptions/listen"}"#);
+        let (_, mut messages) = exchange.register(&mut listen).unwrap();
+        exchange.deliver(message(r#"{"method":"notifications/message"}"#));
+        exchange.deliver(message(
+            r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#,
+        ));
+        assert_eq!(
+            lines(&mut messages),
+            [r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}}"#]
+        );
+    }
+
+    #[test]
+    fn no_client_gets_what_may_belong_to_another() {
+        let exchange = Exchange::new(Clients::Many);
+        let call = || message(r#"{"id":1,"method":"tools/call"}"#);
+        let (_, mut one) = exchange.register(&mut call()).unwrap();
+        let tells = r#"{"method":"notifications/message","params":{}}"#;
+        exchange.deliver(message(tells));
+        assert_eq!(lines(&mut one), [tells]);
+        let (_, mut two) = exchange.register(&mut call()).unwrap();
+        exchange.deliver(message(tells));
+        assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
+    }
+
+    #[test]
+    fn the_number_of_requests_is_limited() {
+        let exchange = Exchange::default();
+        let call = || message(r#"{"id":1,"method":"m"}"#);
+        let kept: Vec<_> = (0..MAX_CALLS)
+            .map(|_| exchange.register(&mut call()).unwrap())
+            .collect();
+        assert!(exchange.register(&mut call()).is_none());
+        assert!(exchange.forget(kept[0].0) && !exchange.forget(kept[0].0));
+        assert!(exchange.register(&mut call()).is_some());
+    }
+}

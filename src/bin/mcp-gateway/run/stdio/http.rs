@@ -1,0 +1,346 @@
+//! The stdio servers as HTTP servers (MCP, "Transports", Streamable HTTP). Only the
+//! gateway knows the address: its path has a secret.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Router, response};
+use futures_util::stream;
+
+use super::exchange::Messages;
+use super::message::{WireKind, WireMessage};
+use super::process::ServerProcess;
+use super::server::{BridgedServer, ServerEra};
+use super::session::BridgeSession;
+use super::token;
+
+/// The longest message that a client may send. The gateway has its own limit.
+const MAX_BODY: usize = 64 << 20;
+const SESSION_ID: &str = "mcp-session-id";
+const INTERNAL_ERROR: i64 = -32603;
+const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_REQUEST: i64 = -32600;
+
+/// The servers by their names.
+pub(super) type BridgedServers = Arc<RwLock<HashMap<String, Arc<BridgedServer>>>>;
+
+/// Serves each server at `/<secret>/<name>`.
+pub(super) fn router(secret: &str, servers: BridgedServers) -> Router {
+    let methods = post(receive).get(listen).delete(end);
+    Router::new()
+        .route(&format!("/{secret}/{{name}}"), methods)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(servers)
+}
+
+/// A request of a client that waits for its response. Dropping it says that the client has
+/// gone.
+struct PendingCall {
+    id: u64,
+    process: Arc<ServerProcess>,
+    messages: Messages,
+    /// Whether a client cancels a request by closing the connection (MCP 2026-07-28).
+    is_modern: bool,
+}
+
+impl Drop for PendingCall {
+    fn drop(&mut self) {
+        if !self.is_modern || !self.process.exchange.forget(self.id) {
+            return;
+        }
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{}}}}}"#,
+            self.id
+        );
+        if let Some(cancelled) = WireMessage::parse(&text) {
+            self.process.try_send(&cancelled);
+        }
+    }
+}
+
+/// The server at this path.
+fn server(servers: &BridgedServers, name: &str) -> Option<Arc<BridgedServer>> {
+    let servers = servers.read().unwrap_or_else(PoisonError::into_inner);
+    servers.get(name).cloned()
+}
+
+fn session(server: &BridgedServer, headers: &HeaderMap) -> Option<Arc<BridgeSession>> {
+    server.session(headers.get(SESSION_ID)?.to_str().ok()?)
+}
+
+/// `POST`: a message of a client.
+async fn receive(
+    State(servers): State<BridgedServers>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(server) = server(&servers, &name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let text = String::from_utf8_lossy(&body);
+    let Some(message) = WireMessage::parse(&text) else {
+        return refused(
+            StatusCode::BAD_REQUEST,
+            None,
+            INVALID_REQUEST,
+            "no JSON-RPC message",
+        );
+    };
+    if headers.contains_key(SESSION_ID) {
+        return match session(&server, &headers) {
+            Some(session) => in_session(&server, &session, message).await,
+            None => {
+                let id = message.id().map(str::to_owned);
+                refused(
+                    StatusCode::NOT_FOUND,
+                    id.as_deref(),
+                    -32001,
+                    "unknown session",
+                )
+            }
+        };
+    }
+    if message.kind == WireKind::Request("initialize".to_owned()) {
+        return begin(&server, message).await;
+    }
+    without_session(&server, message).await
+}
+
+/// A message of a modern client, which has no session.
+async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
+    let id = message.id().map(str::to_owned);
+    let unavailable = |reason: &str| {
+        refused(
+            StatusCode::BAD_GATEWAY,
+            id.as_deref(),
+            INTERNAL_ERROR,
+            reason,
+        )
+    };
+    match server.era().await {
+        Ok(ServerEra::Modern) => {}
+        Ok(ServerEra::Legacy) => {
+            let reason =
+                "this server speaks versions of MCP before 2026-07-28: begin with initialize";
+            return refused(
+                StatusCode::NOT_FOUND,
+                id.as_deref(),
+                METHOD_NOT_FOUND,
+                reason,
+            );
+        }
+        Err(reason) => return unavailable(&reason),
+    }
+    match server.shared_process().await {
+        Ok(process) => exchange(process, message, true).await,
+        Err(reason) => unavailable(&reason),
+    }
+}
+
+/// `initialize` begins a session.
+async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
+    let id = message.id().map(str::to_owned);
+    let unavailable = |reason: &str| {
+        refused(
+            StatusCode::BAD_GATEWAY,
+            id.as_deref(),
+            INTERNAL_ERROR,
+            reason,
+        )
+    };
+    if let Err(reason) = server.era().await {
+        return unavailable(&reason);
+    }
+    let session_id = match token() {
+        Ok(session_id) => session_id,
+        Err(error) => return unavailable(&error.to_string()),
+    };
+    let begun = BridgeSession::begin(session_id, message.clone(), server).await;
+    let (session, process) = match begun {
+        Ok(begun) => begun,
+        Err(reason) => return unavailable(&reason),
+    };
+    let answer = match call(Arc::clone(&process), message, false).await {
+        Ok(mut call) => loop {
+            match call.messages.recv().await {
+                Some(answer) if answer.is_response() => break Some(answer),
+                Some(_) => {}
+                None => break None,
+            }
+        },
+        Err(response) => return response,
+    };
+    let Some(answer) = answer else {
+        server.has_ended(&process);
+        return unavailable(&process.why_ended());
+    };
+    if !answer.is_result() {
+        session.end_process().await;
+        return json(StatusCode::OK, answer.line());
+    }
+    let mut response = json(StatusCode::OK, answer.line());
+    if let Ok(id) = HeaderValue::from_str(&session.id) {
+        response.headers_mut().insert(SESSION_ID, id);
+    }
+    server.insert(session);
+    response
+}
+
+/// A message in a session.
+async fn in_session(
+    server: &Arc<BridgedServer>,
+    session: &Arc<BridgeSession>,
+    mut message: WireMessage,
+) -> Response {
+    let id = message.id().map(str::to_owned);
+    if let WireKind::Notification(method) = &message.kind {
+        if method == "notifications/initialized" {
+            session.set_initialized();
+        }
+        session.exchange.cancel(&mut message);
+    }
+    match session.process(server).await {
+        Ok(process) => exchange(process, message, false).await,
+        Err(reason) => refused(StatusCode::OK, id.as_deref(), INTERNAL_ERROR, &reason),
+    }
+}
+
+/// Sends `message` to `process`. The response has the answer, if there has to be one.
+async fn exchange(process: Arc<ServerProcess>, message: WireMessage, is_modern: bool) -> Response {
+    if !matches!(message.kind, WireKind::Request(_)) {
+        return match process.send(&message).await {
+            Ok(()) => StatusCode::ACCEPTED.into_response(),
+            Err(reason) => refused(StatusCode::BAD_GATEWAY, None, INTERNAL_ERROR, &reason),
+        };
+    }
+    let id = message.id().map(str::to_owned);
+    let mut call = match call(process, message, is_modern).await {
+        Ok(call) => call,
+        Err(response) => return response,
+    };
+    match call.messages.recv().await {
+        Some(response) if response.is_response() => json(StatusCode::OK, response.line()),
+        Some(first) => events(first, call),
+        None => {
+            let reason = call.process.why_ended();
+            refused(StatusCode::OK, id.as_deref(), INTERNAL_ERROR, &reason)
+        }
+    }
+}
+
+/// Sends the request `message` to `process`.
+///
+/// # Errors
+/// The response that says why it cannot be sent.
+async fn call(
+    process: Arc<ServerProcess>,
+    mut message: WireMessage,
+    is_modern: bool,
+) -> Result<PendingCall, Response> {
+    let client_id = message.id().map(str::to_owned);
+    let unavailable = |reason: &str| {
+        refused(
+            StatusCode::BAD_GATEWAY,
+            client_id.as_deref(),
+            INTERNAL_ERROR,
+            reason,
+        )
+    };
+    let registered = process.exchange.register(&mut message);
+    let (id, messages) =
+        registered.ok_or_else(|| unavailable("too many requests wait for this server"))?;
+    let call = PendingCall {
+        id,
+        process,
+        messages,
+        is_modern,
+    };
+    call.process
+        .send(&message)
+        .await
+        .map_err(|reason| unavailable(&reason))?;
+    Ok(call)
+}
+
+/// `GET`: the stream for messages that belong to no request.
+async fn listen(
+    State(servers): State<BridgedServers>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let session = server(&servers, &name).and_then(|server| session(&server, &headers));
+    match session {
+        Some(session) => all_events(session.exchange.open_stream()),
+        None if headers.contains_key(SESSION_ID) => StatusCode::NOT_FOUND.into_response(),
+        None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
+
+/// `DELETE`: the client ends its session.
+async fn end(
+    State(servers): State<BridgedServers>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> StatusCode {
+    let id = headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+    let (Some(server), Some(id)) = (server(&servers, &name), id) else {
+        return StatusCode::NOT_FOUND;
+    };
+    if server.remove(id) {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+/// The messages for a request as events, up to its response.
+fn events(first: WireMessage, call: PendingCall) -> Response {
+    let events = stream::unfold((Some(first), Some(call)), |(first, call)| async move {
+        let mut call = call?;
+        let message = match first {
+            Some(first) => first,
+            None => call.messages.recv().await?,
+        };
+        let rest = (!message.is_response()).then_some(call);
+        Some((event(&message), (None, rest)))
+    });
+    sse(events)
+}
+
+/// The messages of a stream as events, until the client closes it.
+fn all_events(messages: Messages) -> Response {
+    sse(stream::unfold(messages, |mut messages| async move {
+        let message = messages.recv().await?;
+        Some((event(&message), messages))
+    }))
+}
+
+fn event(message: &WireMessage) -> Result<Event, Infallible> {
+    Ok(Event::default().data(message.line()))
+}
+
+fn sse(events: impl stream::Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
+fn refused(status: StatusCode, id: Option<&str>, code: i64, reason: &str) -> Response {
+    json(status, WireMessage::error(id, code, reason))
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    let mut response = response::Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

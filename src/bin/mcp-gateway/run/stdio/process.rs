@@ -1,0 +1,329 @@
+//! A process that speaks MCP over its stdin and stdout (MCP, "Transports", stdio).
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::exchange::{Delivered, Exchange};
+use super::message::WireMessage;
+use crate::run::log::RunLog;
+use crate::run::watchdog::{Watchdog, WatchedGroup};
+use crate::stdio_server::StdioServer;
+
+/// The longest message that a process may write.
+const MAX_MESSAGE: u64 = 64 << 20;
+/// How much of a line on stderr is kept.
+const MAX_LOG_LINE: u64 = 4096;
+/// How many messages may wait until the process reads them.
+const MAX_UNREAD: usize = 1024;
+/// How long a process may take to end after each of the steps that ask it to.
+const END_TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// A running process, and what waits for it.
+#[derive(Debug)]
+pub(super) struct ServerProcess {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) started: Instant,
+    /// `None` once the process is asked to end.
+    stdin: Mutex<Option<mpsc::Sender<String>>>,
+    /// Why the process has ended.
+    ended: watch::Receiver<Option<String>>,
+    group: Arc<WatchedGroup>,
+}
+
+impl ServerProcess {
+    /// Starts the process of `server`. What it writes goes to `exchange`, its stderr to
+    /// `log`.
+    ///
+    /// # Errors
+    /// It cannot be started. The text says why.
+    pub(super) fn start(
+        server: &StdioServer,
+        exchange: Arc<Exchange>,
+        log: &RunLog,
+        watchdog: &Watchdog,
+    ) -> Result<Arc<Self>, String> {
+        let mut command = Command::new(&server.command);
+        command
+            .args(&server.args)
+            .envs(server.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Programs such as npx start the server as a child of theirs. All of them end
+            // together.
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(directory) = &server.cwd {
+            command.current_dir(directory);
+        }
+        let failed = |error: &io::Error| cannot_start(server, error);
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let group = Arc::new(watchdog.watch(child.id().unwrap_or_default()));
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(failed(&io::ErrorKind::BrokenPipe.into()));
+        };
+        let (to_stdin, lines) = mpsc::channel(MAX_UNREAD);
+        let (sender, ended) = watch::channel(None);
+        let said = Arc::new(Mutex::new(String::new()));
+        tokio::spawn(write(stdin, lines));
+        let reader = read(
+            stdout,
+            server.name.clone(),
+            Arc::clone(&exchange),
+            to_stdin.downgrade(),
+            log.clone(),
+        );
+        let reader = tokio::spawn(reader);
+        let errors = tokio::spawn(log_lines(
+            stderr,
+            server.name.clone(),
+            log.clone(),
+            Arc::clone(&said),
+        ));
+        let process = Arc::new(Self {
+            exchange: Arc::clone(&exchange),
+            started: Instant::now(),
+            stdin: Mutex::new(Some(to_stdin)),
+            ended,
+            group: Arc::clone(&group),
+        });
+        let (name, log) = (server.name.clone(), log.clone());
+        tokio::spawn(async move {
+            let status = wait(&mut child, reader).await;
+            // What the process started goes with it; then stderr ends.
+            group.signal(Signal::TERM);
+            let _ = timeout(END_TIME_LIMIT, errors).await;
+            group.signal(Signal::KILL);
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let reason = reason(&status, &said);
+            log.line(&name, &format!("(the process {reason})"));
+            exchange.end();
+            sender.send_replace(Some(reason));
+        });
+        Ok(process)
+    }
+
+    /// Sends `message` to the process.
+    ///
+    /// # Errors
+    /// The process has ended. The text says why.
+    pub(super) async fn send(&self, message: &WireMessage) -> Result<(), String> {
+        let stdin = self
+            .stdin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let sent = match stdin {
+            Some(stdin) => stdin.send(message.line()).await.is_ok(),
+            None => false,
+        };
+        if sent { Ok(()) } else { Err(self.why_ended()) }
+    }
+
+    /// Sends `message` if the process reads; else nothing is sent.
+    pub(super) fn try_send(&self, message: &WireMessage) {
+        let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stdin) = stdin.as_ref() {
+            let _ = stdin.try_send(message.line());
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        let is_asked_to_end = self
+            .stdin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        !is_asked_to_end && self.ended.borrow().is_none()
+    }
+
+    /// Why the process has ended, as a clause about it.
+    pub(super) fn why_ended(&self) -> String {
+        let reason = self.ended.borrow().clone();
+        reason.unwrap_or_else(|| "is ending".to_owned())
+    }
+
+    /// Asks the process to end, and makes it end if it does not (MCP, "Lifecycle",
+    /// shutdown over stdio).
+    pub(super) async fn end(&self) {
+        drop(
+            self.stdin
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let mut ended = self.ended.clone();
+        for signal in [Signal::TERM, Signal::KILL] {
+            let end = ended.wait_for(Option::is_some);
+            if timeout(END_TIME_LIMIT, end).await.is_ok() {
+                return;
+            }
+            self.group.signal(signal);
+        }
+        let _ = ended.wait_for(Option::is_some).await;
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Its stdin ends, too.
+        if self.ended.borrow().is_none() {
+            self.group.signal(Signal::TERM);
+        }
+    }
+}
+
+/// Waits for the end of the process, and of what it wrote. A process that has closed its
+/// stdout cannot be used any more.
+async fn wait(
+    child: &mut Child,
+    mut reader: tokio::task::JoinHandle<()>,
+) -> io::Result<ExitStatus> {
+    tokio::select! {
+        status = child.wait() => {
+            let _ = timeout(END_TIME_LIMIT, &mut reader).await;
+            reader.abort();
+            status
+        }
+        _ = &mut reader => match timeout(END_TIME_LIMIT, child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                let _ = child.start_kill();
+                child.wait().await
+            }
+        },
+    }
+}
+
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) {
+    while let Some(mut line) = lines.recv().await {
+        line.push('\n');
+        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Delivers the messages on stdout, each on a line of its own.
+async fn read(
+    stdout: ChildStdout,
+    name: String,
+    exchange: Arc<Exchange>,
+    stdin: mpsc::WeakSender<String>,
+    log: RunLog,
+) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut stdout)
+            .take(MAX_MESSAGE)
+            .read_until(b'\n', &mut line)
+            .await;
+        if !read.is_ok_and(|bytes| bytes > 0) {
+            return;
+        }
+        if line.len() >= usize::try_from(MAX_MESSAGE).unwrap_or(usize::MAX) {
+            log.line(&name, "(a message of the process is longer than 64 MiB)");
+            return;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let Some(message) = WireMessage::parse(&text) else {
+            // Some programs greet on stdout, which only has messages by the specification.
+            if !text.trim().is_empty() {
+                log.line(
+                    &name,
+                    &format!("(on stdout, no JSON-RPC message) {}", shortened(&text)),
+                );
+            }
+            continue;
+        };
+        if let Delivered::Refused(response) = exchange.deliver(message)
+            && let Some(stdin) = stdin.upgrade()
+        {
+            let _ = stdin.try_send(response);
+        }
+    }
+}
+
+/// Writes each line of `stream` to the log. `last` is the last one that says something.
+async fn log_lines(
+    stream: impl AsyncRead + Unpin,
+    name: String,
+    log: RunLog,
+    last: Arc<Mutex<String>>,
+) {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut stream)
+            .take(MAX_LOG_LINE)
+            .read_until(b'\n', &mut line)
+            .await;
+        if !read.is_ok_and(|bytes| bytes > 0) {
+            return;
+        }
+        let text = shortened(&String::from_utf8_lossy(&line));
+        log.line(&name, &text);
+        if text.chars().any(char::is_alphanumeric) {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        }
+    }
+}
+
+/// The text without line feeds and other control characters.
+fn shortened(text: &str) -> String {
+    let limit = usize::try_from(MAX_LOG_LINE).unwrap_or(usize::MAX);
+    text.trim_end()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(limit)
+        .collect()
+}
+
+/// Why a process has ended, as a clause about it. `said` is what it said last.
+fn reason(status: &io::Result<ExitStatus>, said: &str) -> String {
+    let is_success = status.as_ref().is_ok_and(ExitStatus::success);
+    let status = match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    if said.is_empty() || is_success {
+        format!("ended ({status})")
+    } else {
+        let said: String = said.chars().take(200).collect();
+        format!("ended ({status}), and said last: {said}")
+    }
+}
+
+fn cannot_start(server: &StdioServer, error: &io::Error) -> String {
+    let command = &server.command;
+    if let Some(directory) = server.cwd.as_ref().filter(|directory| !directory.is_dir()) {
+        return format!("cwd {} is no directory", directory.display());
+    }
+    if error.kind() != io::ErrorKind::NotFound {
+        return format!("{command} cannot be started: {error}");
+    }
+    let from = match command.rsplit('/').next() {
+        Some("npx" | "node" | "npm") => "; it comes with Node.js, https://nodejs.org",
+        Some("uvx" | "uv") => "; install it from https://docs.astral.sh/uv",
+        Some("docker") => "; it comes with Docker",
+        Some("bunx" | "bun") => "; it comes with Bun, https://bun.sh",
+        Some("deno") => "; it comes with Deno, https://deno.com",
+        _ => "; is it installed, and in PATH?",
+    };
+    format!("{command} is not found{from}")
+}

@@ -1,0 +1,123 @@
+//! The session of a legacy client with a stdio server. It has a process of its own, since
+//! a process has one client (MCP 2025-11-25, "Lifecycle").
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
+
+use super::exchange::Exchange;
+use super::message::WireMessage;
+use super::process::ServerProcess;
+use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ask};
+
+/// A session. It outlives its process: the next one gets the same `initialize`.
+#[derive(Debug)]
+pub(super) struct BridgeSession {
+    pub(super) id: String,
+    pub(super) exchange: Arc<Exchange>,
+    /// What the client began the session with.
+    initialize: WireMessage,
+    is_initialized: AtomicBool,
+    process: AsyncMutex<Option<Arc<ServerProcess>>>,
+    is_running: AtomicBool,
+    last_used: Mutex<Instant>,
+}
+
+impl BridgeSession {
+    /// A session that `initialize` begins, and its process.
+    ///
+    /// # Errors
+    /// The process cannot be started. The text says why.
+    pub(super) async fn begin(
+        id: String,
+        initialize: WireMessage,
+        server: &BridgedServer,
+    ) -> Result<(Arc<Self>, Arc<ServerProcess>), String> {
+        let process = server.fresh_process().await?;
+        let session = Self {
+            id,
+            exchange: Arc::clone(&process.exchange),
+            initialize,
+            is_initialized: AtomicBool::new(false),
+            process: AsyncMutex::new(Some(Arc::clone(&process))),
+            is_running: AtomicBool::new(true),
+            last_used: Mutex::new(Instant::now()),
+        };
+        Ok((Arc::new(session), process))
+    }
+
+    /// The process of the session. One that has ended is replaced by another, which begins
+    /// as the first one did.
+    ///
+    /// # Errors
+    /// It cannot be started. The text says why.
+    pub(super) async fn process(
+        &self,
+        server: &BridgedServer,
+    ) -> Result<Arc<ServerProcess>, String> {
+        *self
+            .last_used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let mut current = self.process.lock().await;
+        if let Some(process) = current.as_ref() {
+            if process.is_alive() {
+                return Ok(Arc::clone(process));
+            }
+            server.has_ended(process);
+            *current = None;
+        }
+        self.is_running.store(false, Ordering::Relaxed);
+        let process = server.session_process(&self.exchange).await?;
+        let begun = ask(&process, Some(self.initialize.clone()));
+        match timeout(INITIALIZE_TIME_LIMIT, begun).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(reason)) => {
+                server.has_ended(&process);
+                return Err(reason);
+            }
+            Err(_) => {
+                process.end().await;
+                return Err("does not answer initialize".to_owned());
+            }
+        }
+        if self.is_initialized.load(Ordering::Relaxed)
+            && let Some(initialized) =
+                WireMessage::parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+        {
+            process.send(&initialized).await?;
+        }
+        self.is_running.store(true, Ordering::Relaxed);
+        *current = Some(Arc::clone(&process));
+        Ok(process)
+    }
+
+    /// Notes that the client has finished its part of the beginning.
+    pub(super) fn set_initialized(&self) {
+        self.is_initialized.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_used(&self) -> Instant {
+        *self
+            .last_used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the process. The session can be used again.
+    pub(super) async fn end_process(&self) {
+        // The next process starts when this one has ended: they share an exchange.
+        let mut current = self.process.lock().await;
+        self.is_running.store(false, Ordering::Relaxed);
+        if let Some(process) = current.take() {
+            process.end().await;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Ends the processes that `run` has started, even where `run` is killed.
+//!
+//! The watchdog is this program again, as a process of its own. `run` writes to its stdin
+//! which process groups there are. When that pipe ends, `run` has ended.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// The name of the command that is the watchdog.
+pub(crate) const COMMAND: &str = "watchdog";
+/// How long processes may take to end by themselves.
+const END_TIME_LIMIT: Duration = Duration::from_secs(3);
+
+/// A running watchdog. All clones mean the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Watchdog(Arc<Pipe>);
+
+#[derive(Debug)]
+struct Pipe {
+    child: Mutex<Child>,
+    stdin: Mutex<Option<ChildStdin>>,
+}
+
+/// A process group that ends with `run`. Dropping it tells the watchdog that the group
+/// has ended.
+#[derive(Debug)]
+pub(super) struct WatchedGroup {
+    group: u32,
+    watchdog: Watchdog,
+}
+
+impl Watchdog {
+    /// Starts a watchdog that removes `directory` in the end.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub(super) fn start(directory: &Path) -> io::Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .arg(COMMAND)
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // What ends `run` by its group does not end the watchdog.
+            .process_group(0)
+            .spawn()?;
+        let stdin = Mutex::new(child.stdin.take());
+        Ok(Self(Arc::new(Pipe {
+            child: Mutex::new(child),
+            stdin,
+        })))
+    }
+
+    /// Watches the process group `group`, which has the id of its first process.
+    pub(super) fn watch(&self, group: u32) -> WatchedGroup {
+        self.write('+', group);
+        WatchedGroup {
+            group,
+            watchdog: self.clone(),
+        }
+    }
+
+    fn write(&self, sign: char, group: u32) {
+        let mut stdin = self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stdin) = stdin.as_mut() {
+            let _ = stdin.write_all(format!("{sign}{group}\n").as_bytes());
+        }
+    }
+}
+
+impl WatchedGroup {
+    /// Sends `signal` to all processes of the group.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(group) = pid(self.group) {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for WatchedGroup {
+    fn drop(&mut self) {
+        self.watchdog.write('-', self.group);
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let stdin = self.stdin.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(stdin.take());
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.wait();
+    }
+}
+
+/// The watchdog: waits for the end of stdin, ends the process groups that are left, and
+/// removes `directory`.
+pub(crate) fn run(directory: &Path) {
+    let mut groups = BTreeSet::new();
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        match line.split_at_checked(1) {
+            Some(("+", group)) => groups.extend(group.parse::<u32>()),
+            Some(("-", group)) => {
+                groups.retain(|known| known.to_string() != group);
+            }
+            _ => {}
+        }
+    }
+    let groups: Vec<Pid> = groups.into_iter().filter_map(pid).collect();
+    for group in &groups {
+        let _ = kill_process_group(*group, Signal::TERM);
+    }
+    let deadline = Instant::now() + END_TIME_LIMIT;
+    let is_there = |group: &Pid| test_kill_process_group(*group).is_ok();
+    while groups.iter().any(is_there) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+    for group in &groups {
+        let _ = kill_process_group(*group, Signal::KILL);
+    }
+    let _ = fs::remove_dir_all(directory);
+}
+
+fn pid(number: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(number).ok()?)
+}

@@ -1,0 +1,170 @@
+//! Who may call a gateway on a laptop, and what its options say.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::harness::http::Request;
+use crate::harness::message::modern;
+use crate::harness::server::Server;
+use crate::program::{Running, folder, save, says};
+
+/// A gateway with one server and these options.
+fn start(options: &[&str]) -> (Server, Running) {
+    let weather = Server::start("weather");
+    let servers = format!(
+        "servers:\n- {{ name: weather, url: 'http://{}/mcp' }}\n",
+        weather.address
+    );
+    let file = folder().join("servers.yaml");
+    save(&file, &servers);
+    let running = Running::with(&file, options, &[]);
+    (weather, running)
+}
+
+fn list() -> Request {
+    modern("1", "tools/list")
+}
+
+#[tokio::test]
+async fn only_requests_to_this_machine_are_answered() {
+    let (_weather, running) = start(&["--allow-origin", "https://*.tunnel.example"]);
+    let port = running.address.port();
+    let own = [
+        "localhost",
+        "LOCALHOST:1",
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:80",
+        "a.localhost",
+    ];
+    let own = own.map(|host| (host.to_owned(), 200));
+    let others = [
+        (format!("localhost:{port}"), 200),
+        ("x.tunnel.example".to_owned(), 200),
+        ("evil.example".to_owned(), 403),
+        (format!("evil.example:{port}"), 403),
+        ("localhost.evil.example".to_owned(), 403),
+        ("127.0.0.1.evil.example".to_owned(), 403),
+        ("evillocalhost".to_owned(), 403),
+        ("tunnel.example".to_owned(), 403),
+        ("127.0.0.2".to_owned(), 403),
+    ];
+    for (host, status) in own.into_iter().chain(others) {
+        let answer = list().header("host", &host).send(running.address).await;
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
+        if status == 403 {
+            let message = answer.json()["error"]["message"].to_string();
+            assert!(message.contains("--allow-origin"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_pages_of_this_machine_may_call_and_can_read_the_answer() {
+    let (_weather, running) = start(&["--allow-origin", "https://app.example"]);
+    for (origin, status) in [
+        ("http://localhost:6274", 200),
+        ("http://127.0.0.1:5173", 200),
+        ("http://[::1]:1", 200),
+        ("http://localhost", 200),
+        ("https://app.example", 200),
+        ("http://evil.example", 403),
+        ("https://localhost.evil.example", 403),
+        ("null", 403),
+    ] {
+        let answer = list().header("origin", origin).send(running.address).await;
+        assert_eq!(answer.status, status, "{origin}: {answer:?}");
+        let readable = answer.header("access-control-allow-origin");
+        let expected = (status == 200).then_some(origin);
+        assert_eq!(readable, expected, "{origin}");
+        if status == 200 {
+            let preflight = Request::new("OPTIONS", "/mcp")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "mcp-method");
+            let preflight = preflight.send(running.address).await;
+            assert_eq!(preflight.status, 204, "{origin}: {preflight:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_admin_interface_has_a_port_where_one_is_asked_for() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let port = port.to_string();
+    let (_weather, running) = start(&["--admin-port", &port]);
+    running.says(
+        &format!("Envoy's admin interface: http://127.0.0.1:{port}"),
+        1,
+    );
+    let admin = format!("127.0.0.1:{port}").parse().expect("an address");
+    let ready = Request::new("GET", "/ready");
+    let answer = ready.send(admin).await;
+    assert_eq!((answer.status, answer.text()), (200, "LIVE\n"));
+    let rebound = Request::new("GET", "/ready").header("host", "evil.example");
+    assert_eq!(rebound.send(admin).await.status, 404);
+}
+
+#[tokio::test]
+async fn verbose_shows_what_the_filter_does_and_a_log_is_kept() {
+    let log = folder().join("run.log");
+    let (_weather, running) = start(&["--verbose", "--log", log.to_str().expect("UTF-8")]);
+    assert_eq!(list().send(running.address).await.status, 200);
+    running.says("wasm log mcp-gateway", 1);
+    assert!(running.end());
+    let log = fs::read_to_string(log).expect("the log is kept");
+    assert!(log.contains("wasm log mcp-gateway"), "{log}");
+}
+
+#[test]
+fn wrong_options_say_what_to_do() {
+    let file = folder().join("servers.yaml");
+    save(
+        &file,
+        "servers:\n- { name: a, url: 'https://a.example/mcp' }\n",
+    );
+    let file = file.to_str().expect("UTF-8");
+    let busy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let busy = busy.local_addr().expect("an address").port().to_string();
+    // Any other module that Envoy could load.
+    let wasm = folder().join("other.wasm");
+    fs::write(&wasm, b"\0asm\x01\0\0\0").expect("a file");
+    let wasm = wasm.to_str().expect("UTF-8");
+    for (options, expected) in [
+        (["--ca-file", "/no/such.pem"], "/no/such.pem: No such file"),
+        (
+            ["--ca-file", "/no/such.pem"],
+            "set --ca-file or $SSL_CERT_FILE",
+        ),
+        (
+            ["--log", "/no/such/folder/log"],
+            "set --log to another file",
+        ),
+        (
+            ["--allow-origin", "app.example"],
+            "must be an origin such as",
+        ),
+        (
+            ["--allow-origin", "https://app.example/"],
+            "must not have a path",
+        ),
+        (
+            ["--admin-port", &busy],
+            "name another port with --admin-port",
+        ),
+        (
+            ["--wasm", wasm],
+            "Is the filter of the same version as this program?",
+        ),
+    ] {
+        let ended = says(&[&["run", "--port", "0", file][..], &options].concat());
+        assert!(!ended.success, "{options:?}");
+        assert!(
+            ended.stderr.contains(expected),
+            "{options:?}: {}",
+            ended.stderr
+        );
+    }
+}

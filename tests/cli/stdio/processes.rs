@@ -1,0 +1,115 @@
+//! How the processes of stdio servers begin and end.
+
+use std::fs;
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{Session, client_file, fixture, is_running, until};
+use crate::program::{Running, says};
+
+#[tokio::test]
+async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
+    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
+    let running = Running::start(&file);
+    let session = Session::begin_with_elicitation(running.address).await;
+    let said = session.call("a__crash").await;
+    let expected = "ended (exit status: 7), and said last: out of paper";
+    assert!(said.contains(expected), "{said}");
+    // The next one may start a little later, and knows what its client can do.
+    until("back", async || {
+        session
+            .call("a__capabilities")
+            .await
+            .contains("elicitation")
+    })
+    .await;
+    let pid = session.call("a__pid").await;
+    Command::new("kill")
+        .args(["-9", &pid])
+        .status()
+        .expect("kill");
+    until("ended", async || !is_running(&pid)).await;
+    until("back again", async || {
+        session.call("a__pid").await.parse::<u32>().is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_does_not_start_says_why_and_takes_nothing_down() {
+    let file = client_file(&json!({
+        "a": fixture(&["a"]),
+        "dies": fixture(&["--dies"]),
+        "missing": {"command": "uvx-is-not-here"},
+        "astray": {"command": "python3", "cwd": "/no/such/folder"},
+    }));
+    let log = file.with_extension("kept");
+    let options = ["--log", log.to_str().expect("UTF-8")];
+    let running = Running::with(&file, &options, &[]);
+    let session = Session::begin(running.address).await;
+    assert_eq!(session.call("a__capabilities").await, "{}");
+    for text in [
+        "down: ended (exit status: 1), and said last: I cannot work",
+        "down: uvx-is-not-here is not found; is it installed, and in PATH?",
+        "down: cwd /no/such/folder is no directory",
+    ] {
+        running.says(text, 1);
+    }
+    assert!(running.end());
+    let log = fs::read_to_string(log).expect("the log is kept");
+    for line in [
+        "[a] hello from a",
+        "[a] (on stdout, no JSON-RPC message) Server running on stdio",
+        "[dies] I cannot work",
+    ] {
+        assert!(log.lines().any(|it| it == line), "no {line:?} in\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn all_processes_end_with_run_however_it_ends() {
+    for signal in ["INT", "TERM", "HUP", "KILL"] {
+        let file = client_file(&json!({
+            "a": fixture(&["a"]),
+            // npx, uvx and docker start the server as a child of theirs, too.
+            "b": {"command": "sh", "args": ["-c", format!("{}; :", command(&fixture(&["b"])))]},
+        }));
+        let running = Running::start(&file);
+        let session = Session::begin(running.address).await;
+        let pids = [session.call("a__pid").await, session.call("b__pid").await];
+        assert!(pids.iter().all(|pid| is_running(pid)));
+        running.signal(signal);
+        for pid in &pids {
+            until(&format!("ended by {signal}"), async || !is_running(pid)).await;
+        }
+        let address = running.address;
+        until(&format!("without Envoy after {signal}"), async || {
+            TcpStream::connect(address).is_err()
+        })
+        .await;
+    }
+}
+
+/// A server's command as a shell reads it.
+fn command(server: &serde_json::Value) -> String {
+    let arguments = server["args"].as_array().expect("a list").iter();
+    let arguments = arguments.map(|it| format!("'{}'", it.as_str().expect("a text")));
+    let arguments: Vec<_> = arguments.collect();
+    format!("python3 {}", arguments.join(" "))
+}
+
+#[test]
+fn stdio_servers_are_checked_and_not_rendered() {
+    let file = client_file(&json!({"a": fixture(&["a"])}));
+    let path = file.to_str().expect("UTF-8");
+    assert!(says(&["check", path]).success);
+    let rendered = says(&["render", path, "--target", "envoy"]);
+    assert!(!rendered.success);
+    assert!(
+        rendered.stderr.contains("cannot be rendered"),
+        "{}",
+        rendered.stderr
+    );
+}

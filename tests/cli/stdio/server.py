@@ -1,0 +1,100 @@
+"""An MCP server over stdin and stdout, up to MCP 2025-11-25, whose tools do what tests need.
+
+    server.py [NAME]       greets on stderr as NAME; `--dies` ends at once, `--strict` ends at a
+                           first message that is not `initialize`
+"""
+
+import json
+import os
+import sys
+import threading
+
+lock = threading.Lock()
+answers = {}
+cancelled = set()
+TOOLS = ("pid", "environment", "folder", "crash", "ask", "count", "wait", "was_cancelled", "capabilities", "name")
+
+
+def send(message):
+    with lock:
+        print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def text(said):
+    return {"content": [{"type": "text", "text": str(said)}]}
+
+
+def call(request_id, name, arguments, meta, client):
+    match name:
+        case "pid":
+            return text(os.getpid())
+        case "environment":
+            return text(os.environ.get(arguments["name"]))
+        case "folder":
+            return text(os.getcwd())
+        case "crash":
+            print("out of paper", file=sys.stderr, flush=True)
+            os._exit(7)
+        case "ask":
+            answers["ask"] = threading.Event()
+            send({"id": "ask", "method": "elicitation/create", "params": {"message": "Which?", "requestedSchema": {"type": "object", "properties": {}}}})
+            answers["ask"].wait(20)
+            return text(json.dumps(answers["answer"]))
+        case "count":
+            for number in (1, 2):
+                send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": number}})
+                send({"method": "notifications/message", "params": {"level": "info", "data": number}})
+            return text("counted")
+        case "wait":
+            threading.Event().wait(0.3)
+            return None if request_id in cancelled else text("waited")
+        case "was_cancelled":
+            return text(len(cancelled))
+        case "capabilities":
+            return text(json.dumps(client.get("capabilities")))
+        case "name":
+            return text(sys.argv[-1])
+
+
+def answer(message, client):
+    request_id, params = message["id"], message.get("params", {})
+    match message["method"]:
+        case "initialize":
+            client.update(params)
+            result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "fixture", "version": "1"}}
+        case "tools/list":
+            result = {"tools": [{"name": name, "inputSchema": {"type": "object"}, "x-unknown": 1.10} for name in TOOLS]}
+        case "tools/call":
+            result = call(request_id, params["name"], params.get("arguments", {}), params.get("_meta", {}), client)
+        case "ping":
+            result = {}
+        case method:
+            send({"id": request_id, "error": {"code": -32601, "message": f"no {method}"}})
+            return
+    if result is not None:
+        send({"id": request_id, "result": result})
+
+
+def main():
+    print(f"hello from {sys.argv[-1]}", file=sys.stderr, flush=True)
+    if "--dies" in sys.argv:
+        sys.exit("I cannot work")
+    # Some programs greet where only messages should be.
+    print("Server running on stdio", flush=True)
+    client = {}
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "--strict" in sys.argv and not client and message.get("method") != "initialize":
+            sys.exit(1)
+        if message.get("method") == "notifications/cancelled":
+            cancelled.add(message["params"]["requestId"])
+        elif "method" not in message:
+            answers["answer"] = message.get("result", message.get("error"))
+            answers["ask"].set()
+        elif "id" in message and message["method"] == "initialize":
+            answer(message, client)
+        elif "id" in message:
+            threading.Thread(target=answer, args=(message, client), daemon=True).start()
+
+
+main()
