@@ -26,8 +26,7 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             OLD,
             0,
             &[
-                "servers.yaml:7: warning: servers[1].name: \"mcp-test/calendar\" contains a slash: the gateway uses \"mcp-test.calendar\"",
-                "  fix: name: mcp-test.calendar",
+                "servers.yaml:7: note: servers[1].name: \"mcp-test/calendar\" is \"mcp-test.calendar\" in logs and in URIs of resources; its tools are called cal_…",
                 "servers.yaml: valid: 1 server (weather-service)",
             ],
         ),
@@ -37,7 +36,7 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             &["servers.yaml: valid: a policy without servers"],
         ),
         (
-            "{\n\t\"servers\": [{ \"name\": \"a\" }]\n}\n",
+            "{\n\t\"servers\": [{ \"name\": \"a\", \"url\": \"http://a/mcp\" }]\n}\n",
             0,
             &["servers.yaml: valid: 1 server (a)"],
         ),
@@ -54,9 +53,12 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             1,
             &[
                 "servers.yaml:3: servers[0].tool_prefixx: unknown field",
-                "  fix: toolPrefix: …",
+                "  fix: toolPrefix: b",
                 "servers.yaml:4: servers[1]: missing field `name`",
-                "  fix: name: …",
+                "  fix: name: server-2",
+                "servers.yaml:4: servers[1].nam: unknown field",
+                "  fix: remove nam",
+                "servers.yaml:2: servers[0].url: is missing: Envoy needs the address of the server",
             ],
         ),
         (

@@ -13,6 +13,7 @@
 mod harness;
 
 mod check;
+mod files;
 mod load;
 mod program;
 mod reload;

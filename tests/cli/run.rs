@@ -94,7 +94,7 @@ async fn no_request_fails_while_servers_come_and_go() {
         // A file with an error changes nothing.
         for broken in [
             "servers:\n- name: [\n",
-            "servers:\n- { name: 'we ather', url: 'http://a/' }\n",
+            "servers:\n- { name: a, toolPrefix: 'we ather', url: 'http://a/' }\n",
             &one.replace("mcp'", "mcp', x: 1"),
         ] {
             write(&file, broken);
@@ -152,14 +152,13 @@ async fn the_file_of_a_client_is_served() {
     save(
         &file,
         &format!(
-            r#"{{"mcpServers":{{"My_Server":{{"type":"http","url":"http://{}/mcp","headers":{{"X-Key":"Bearer ${{KEY_OF_A}}"}}}},"local":{{"command":"npx","args":["-y","x"]}}}}}}"#,
+            r#"{{"mcpServers":{{"My_Server":{{"type":"http","url":"http://{}/mcp","headers":{{"X-Key":"Bearer ${{KEY_OF_A}}"}}}}}}}}"#,
             server.address
         ),
     );
     let running = Running::with_variables(&file, &[("KEY_OF_A", "secret")]);
     let tools = Asker::new(running.address).tools().await.expect("a list");
     assert!(tools.iter().any(|tool| tool == "My_Server__t"), "{tools:?}");
-    running.says("\"local\" is left out: it is a command", 1);
     for asked in server.take() {
         assert_eq!(asked.header("x-key"), Some("Bearer secret"), "{asked:?}");
     }

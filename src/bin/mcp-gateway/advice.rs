@@ -1,191 +1,316 @@
 //! Suggests how to fix an error of the filter's configuration.
 
+use mcp_gateway::config::ConfigError;
 use serde_json::Value;
 
-/// A fix for the field at `path`, such as `timeout: 5s`. `reason` is why the filter
-/// refuses the field, `value` is its value in the file if it has one. `None` if only the
-/// user can know the right value.
-pub(crate) fn fix(path: &str, reason: &str, value: Option<&Value>) -> Option<String> {
+use crate::server_names;
+use crate::tree::{Node, below};
+use crate::yaml;
+
+/// Texts that a server may do without.
+const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
+
+/// A fix for `error` in `config`, such as `timeout: 5s`. `None` if only the user can know
+/// the right value.
+pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<String> {
+    let (path, reason) = (error.path(), error.reason());
+    let (node, known) = config.nearest(path);
+    let rest = path.get(known..).unwrap_or_default();
     let field = path.rsplit('.').next().unwrap_or(path);
     if let Some(known) = reason.strip_prefix("unknown field, expected one of ") {
-        return Some(match nearest(field, known) {
-            Some(name) => format!("{name}: …"),
-            None => format!("remove {field}"),
-        });
+        let known: Vec<&str> = known.split(", ").collect();
+        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        return Some(unknown_field(config, parent, field, node, &known));
     }
     if let Some(missing) = reason.strip_prefix("missing field `") {
-        return Some(format!("{}: …", missing.trim_end_matches('`')));
+        let missing = missing.trim_end_matches('`');
+        return Some(match missing {
+            "name" if path.starts_with("servers[") => {
+                format!("name: {}", unused_name(config, "server"))
+            }
+            _ => format!("{missing}: …"),
+        });
     }
-    let right = right_value(field, reason, value?)?;
-    Some(format!("{field}: {right}"))
+    if !rest.is_empty() {
+        return None;
+    }
+    if reason.starts_with("must not be empty") && OPTIONAL.contains(&field) {
+        return Some(format!("remove {field}"));
+    }
+    let value = node.value();
+    let right = if reason == "must not be empty" && field == "name" {
+        unused_name(config, "server")
+    } else if reason.ends_with(" is used twice") {
+        unused_name(config, value.as_str()?)
+    } else {
+        right_value(field, reason, &value)?
+    };
+    // An item of a list has no name.
+    Some(if field.ends_with(']') {
+        format!("- {right}")
+    } else {
+        format!("{field}: {right}")
+    })
+}
+
+/// The fix for `field`, which nobody knows, of the object at `parent`: the known field that
+/// is meant, with the value `node`, if the object does not have that already.
+fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> String {
+    let meant = nearest(field, known).filter(|name| {
+        let (_, found) = config.nearest(&below(parent, name));
+        found < below(parent, name).len()
+    });
+    let value = yaml::flow(node).ok().filter(|value| value.len() <= 60);
+    match (meant, value) {
+        (Some(name), Some(value)) => format!("{name}: {value}"),
+        (Some(name), None) => format!("write {name} in place of {field}"),
+        (None, _) => format!("remove {field}"),
+    }
+}
+
+/// `name` with the first number that no server has.
+fn unused_name(config: &Node, name: &str) -> String {
+    let servers = config.get("servers").map_or(&[][..], Node::items);
+    let is_used = |name: &str| servers.iter().any(|it| it.text(&["name"]) == Some(name));
+    let mut names = (2..).map(|number| {
+        // There has to be room for the number.
+        let start: String = name.chars().take(60).collect();
+        format!("{start}-{number}")
+    });
+    names
+        .find(|name| !is_used(name))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 /// The value that `field` may be meant to have.
 fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
     match reason {
-        "must be true or false" => return Some(boolean(value).to_string()),
-        "must be a string" => return Some(Value::from(plain(value)).to_string()),
+        "must be true or false" => return boolean(value).map(|it| it.to_string()),
+        "must be a string" if is_duration(field) => return duration(value),
+        "must be a string" => return scalar(value),
+        "must be a list" if field == "servers" => {
+            return Some("[{ name: weather, url: http://127.0.0.1:9001/mcp }]".to_owned());
+        }
+        // The items of these are objects.
+        "must be a list" if ["headers", "rules"].contains(&field) => return None,
+        "must be a list" => return Some(format!("[{}]", scalar(value)?)),
         _ => {}
+    }
+    if reason.contains("is not a duration") || reason.contains("must be at least 1ms") {
+        return duration(value);
+    }
+    if reason.contains("must be a whole number") {
+        let number = plain(value)?;
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        return digits
+            .parse::<u32>()
+            .ok()
+            .filter(|it| *it > 0)
+            .map(|it| it.to_string());
     }
     let text = value.as_str()?;
     if let Some((_, known)) = reason.split_once(" must be one of ") {
-        nearest(text, known).map(str::to_owned)
-    } else if reason.contains("is not a duration") {
-        Some(duration(text))
+        let known: Vec<&str> = known.split(", ").collect();
+        nearest(text, &known).map(str::to_owned)
     } else if reason.contains("must be an absolute http or https URL") {
         Some(url(text))
-    } else if reason.ends_with(" twice") {
-        Some(format!("{text}-2"))
     } else if reason.contains("must be at most 64 letters") {
-        Some(name(text))
+        Some(name(field, text))
     } else if reason.contains("starts the URIs of resources") {
-        Some(scheme(text))
+        Some(server_names::scheme(text))
     } else if field == "path" && reason.contains("must start with \"/\"") {
-        let path = text.split('#').next().unwrap_or_default();
-        Some(format!("/{}", path.trim_start_matches('/')))
+        path(text)
     } else {
         None
     }
 }
 
-/// The one of `known`, a list with commas, that `text` may be a misspelling of.
-fn nearest<'a>(text: &str, known: &'a str) -> Option<&'a str> {
+/// The one of `known` that `text` may be a misspelling of.
+pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance =
         |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
-    let best = known.split(", ").min_by_key(|name| distance(name))?;
+    let best = known.iter().min_by_key(|name| distance(name))?;
     (distance(best) <= text.len().max(best.len()) / 3).then_some(best)
 }
 
-fn boolean(value: &Value) -> bool {
-    ["yes", "on", "1", "true", "y"].contains(&&*plain(value).to_lowercase())
+fn boolean(value: &Value) -> Option<bool> {
+    let text = plain(value)?.to_lowercase();
+    Some(["yes", "on", "1", "true", "y", "enabled"].contains(&&*text))
 }
 
-/// `text` with the unit of seconds.
-fn duration(text: &str) -> String {
-    let number = text.trim_matches(|c: char| !c.is_ascii_digit());
-    match number.parse::<f64>() {
-        Ok(_) => format!("{number}s"),
-        Err(_) => "5s".to_owned(),
-    }
+/// Whether the field `name` is a duration.
+fn is_duration(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["timeout", "ttl", "lifetime", "maxage"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// `value` with the unit of seconds, if it has none.
+fn duration(value: &Value) -> Option<String> {
+    let text = plain(value)?.to_lowercase();
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let is_of_number = |c: char| c == '.' || c.is_ascii_digit();
+    let end = text.find(|c| !is_of_number(c)).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    let number = number.trim_end_matches('.');
+    let unit = match unit.trim_start() {
+        unit if unit.starts_with("ms") || unit.starts_with("mil") => "ms",
+        unit if unit.starts_with('m') => "m",
+        unit if unit.starts_with('h') => "h",
+        _ => "s",
+    };
+    Some(match number.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 => format!("{number}{unit}"),
+        _ => "5s".to_owned(),
+    })
 }
 
 /// `text` with the scheme http.
 fn url(text: &str) -> String {
-    match text.rsplit("://").next() {
-        None | Some("") => "http://127.0.0.1:9001/mcp".to_owned(),
-        Some(rest) => format!("http://{rest}"),
+    let fits = |c: char| c.is_ascii_graphic();
+    let rest = text.rsplit("://").next().unwrap_or_default();
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.trim_start_matches('/');
+    if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && rest.chars().all(fits) {
+        format!("http://{rest}")
+    } else {
+        "http://127.0.0.1:9001/mcp".to_owned()
     }
 }
 
-/// `text` with a dash for each character that a name cannot have.
-fn name(text: &str) -> String {
+/// `text` with a dash for each character that the name or the prefix of a server cannot
+/// have.
+fn name(field: &str, text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let characters = text.chars().map(|c| if fits(c) { c } else { '-' });
-    characters.take(64).collect()
-}
-
-/// `text` as the scheme of a URI: lower case, and a letter first.
-fn scheme(text: &str) -> String {
-    let name = name(text).to_ascii_lowercase().replace('_', "-");
-    if name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        name
-    } else {
-        format!("server-{}", name.trim_start_matches(['-', '.']))
+    match field {
+        "name" => server_names::scheme(text),
+        _ => characters.take(64).collect(),
     }
 }
 
-/// The value as text, without the quotes of JSON.
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+/// `text` as a path, without its fragment and what a path cannot have.
+fn path(text: &str) -> Option<String> {
+    let path = text.split('#').next().unwrap_or_default();
+    let is_visible = path.chars().all(|c| c.is_ascii_graphic());
+    is_visible.then(|| format!("/{}", path.trim_start_matches('/')))
 }
 
+/// `value` as a text in YAML.
+fn scalar(value: &Value) -> Option<String> {
+    yaml::flow(&plain(value)?).ok()
+}
+
+/// The value as text, without the quotes of JSON; `None` for a list or an object.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree;
     use serde_json::json;
 
     #[test]
     fn each_reason_has_its_fix() {
-        let known = "unknown field, expected one of name, toolPrefix, enabled";
+        let known = "unknown field, expected one of name, toolPrefix, enabled, url";
         let one = "\"never\" must be one of ALWAYS, CONDITIONAL, NEVER";
-        for (path, reason, value, fixed) in [
+        for (text, path, reason, fixed) in [
             (
+                "servers: [{ toolPreffix: a }]",
                 "servers[0].toolPreffix",
                 known,
-                json!("a"),
-                Some("toolPrefix: …"),
+                Some("toolPrefix: a"),
             ),
             (
+                "servers: [{ toolPreffix: a, tool_prefix: b }]",
+                "servers[0].toolPreffix",
+                known,
+                Some("remove toolPreffix"),
+            ),
+            (
+                "servers: [{ colour: a }]",
                 "servers[0].colour",
                 known,
-                json!("a"),
                 Some("remove colour"),
             ),
-            ("prefixMode", one, json!("never"), Some("prefixMode: NEVER")),
-            ("prefixMode", one, json!("whatever"), None),
             (
+                "prefixMode: never",
+                "prefixMode",
+                one,
+                Some("prefixMode: NEVER"),
+            ),
+            ("prefixMode: whatever", "prefixMode", one, None),
+            (
+                "servers: [{ url: a }, { name: server-2 }]",
                 "servers[0]",
                 "missing field `name`",
-                json!({}),
-                Some("name: …"),
+                Some("name: server-3"),
             ),
             (
+                "servers: [{ enabled: 'yes' }]",
                 "servers[0].enabled",
                 "must be true or false",
-                json!("yes"),
                 Some("enabled: true"),
             ),
             (
+                "servers: [{ enabled: 0 }]",
                 "servers[0].enabled",
                 "must be true or false",
-                json!(0),
                 Some("enabled: false"),
             ),
             (
-                "servers[0].toolPrefix",
-                "must be a string",
-                json!(7),
-                Some("toolPrefix: \"7\""),
+                "servers: [{ enabled: [] }]",
+                "servers[0].enabled",
+                "must be true or false",
+                None,
             ),
             (
+                "servers: [{ timeout: 250ms more }]",
                 "servers[0].timeout",
-                "\"5\" is not a duration such as",
-                json!("5"),
-                Some("timeout: 5s"),
+                "\"250ms more\" is not a duration such as",
+                Some("timeout: 250ms"),
             ),
             (
-                "servers[0].url",
-                "\"a:1/mcp\" must be an absolute http or https URL",
-                json!("a:1/mcp"),
-                Some("url: http://a:1/mcp"),
-            ),
-            (
+                "servers: [{ name: a }, { name: a }, { name: a-2 }]",
                 "servers[1].name",
                 "\"a\" is used twice",
-                json!("a"),
-                Some("name: a-2"),
+                Some("name: a-3"),
             ),
-            (
-                "servers[1].toolPrefix",
-                "\"we ather_\" must be at most 64 letters, …",
-                json!("we ather_"),
-                Some("toolPrefix: we-ather_"),
-            ),
-            (
-                "servers[1].name",
-                "\"A_b\" starts the URIs of resources: …",
-                json!("A_b"),
-                Some("name: a-b"),
-            ),
-            ("session", "needs servers", json!({}), None),
+            ("session: {}", "session", "needs servers", None),
         ] {
-            assert_eq!(
-                fix(path, reason, Some(&value)).as_deref(),
-                fixed,
-                "{path}: {reason}"
-            );
+            let config = tree::documents(text).unwrap().remove(0);
+            let error = ConfigError::new(path, reason);
+            assert_eq!(fix(&config, &error).as_deref(), fixed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_becomes_one_of_the_same_kind() {
+        for (value, expected) in [
+            (json!(5), Some("5s")),
+            (json!("5 minutes"), Some("5m")),
+            (json!("-0.5"), Some("0.5s")),
+            (json!("0s"), Some("5s")),
+            (json!("soon"), Some("5s")),
+            (json!([]), None),
+        ] {
+            assert_eq!(duration(&value).as_deref(), expected, "{value}");
+        }
+        for (text, expected) in [
+            ("a:1/mcp", "http://a:1/mcp"),
+            ("ftp://a/x", "http://a/x"),
+            ("https://u:p@a/x", "http://a/x"),
+            ("/mcp", "http://mcp"),
+            ("", "http://127.0.0.1:9001/mcp"),
+            ("http://", "http://127.0.0.1:9001/mcp"),
+        ] {
+            assert_eq!(url(text), expected, "{text}");
         }
     }
 }

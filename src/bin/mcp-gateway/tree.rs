@@ -1,9 +1,11 @@
-//! Reads YAML and JSON as a tree, in which each value has its line and its path.
+//! Reads YAML, JSON and TOML as a tree, in which each value has its line and its path.
 
 use mcp_gateway::config::camel;
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
+
+use crate::{json_text, toml_text};
 
 /// A value in a file.
 #[derive(Debug, Clone)]
@@ -25,26 +27,27 @@ pub(crate) enum NodeKind {
 
 /// Why a text cannot be read.
 #[derive(Debug)]
-pub(crate) struct YamlError {
+pub(crate) struct SyntaxError {
     pub(crate) line: usize,
     pub(crate) reason: String,
 }
 
-/// Reads the documents in `text`, which is YAML or JSON.
+/// Reads the documents in `text`, which is YAML, JSON (with comments, as editors write
+/// it) or TOML.
 ///
 /// # Errors
-/// `text` is neither.
-pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
-    // JSON is YAML, except for tabs between its values. A string of JSON has no tabs.
-    let json = text.trim_start().starts_with(['{', '[']);
-    let text = if json {
-        text.replace('\t', " ")
-    } else {
-        text.to_owned()
-    };
-    let documents = MarkedYaml::load_from_str(&text).map_err(|error| YamlError {
+/// `text` is none of them.
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if json_text::is_json(text) {
+        return json_text::read(text);
+    }
+    if toml_text::is_toml(text) {
+        return Ok(vec![toml_text::read(text)?]);
+    }
+    let documents = MarkedYaml::load_from_str(text).map_err(|error| SyntaxError {
         line: error.marker().line(),
-        reason: error.info().to_owned(),
+        reason: format!("not YAML: {}", error.info()),
     })?;
     let nodes = documents
         .iter()
@@ -52,15 +55,24 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     nodes.collect()
 }
 
+/// The path of the member `name` of the object at `path`.
+pub(crate) fn below(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
 fn line(yaml: &MarkedYaml<'_>) -> usize {
     yaml.span.start.line()
 }
 
-fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node, YamlError> {
+fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node, SyntaxError> {
     let refused = |reason: &str| {
-        Err(YamlError {
+        Err(SyntaxError {
             line: line(yaml),
-            reason: reason.to_owned(),
+            reason: format!("not YAML: {reason}"),
         })
     };
     let kind = match &yaml.data {
@@ -76,12 +88,8 @@ fn node(path: String, line_of_name: usize, yaml: &MarkedYaml<'_>) -> Result<Node
                 let YamlData::Value(Scalar::String(text)) = &name.data else {
                     return refused("the name of a field is not a string: put it in quotes");
                 };
-                let below = if path.is_empty() {
-                    text.to_string()
-                } else {
-                    format!("{path}.{text}")
-                };
-                object.push((text.to_string(), node(below, line(name), member)?));
+                let member = node(below(&path, text), line(name), member)?;
+                object.push((text.to_string(), member));
             }
             NodeKind::Object(object)
         }
@@ -146,12 +154,8 @@ impl Node {
         let mut node = self;
         let mut known = 0;
         for step in steps(path) {
-            let next = match step.strip_prefix('[') {
-                Some(index) => index
-                    .trim_end_matches(']')
-                    .parse()
-                    .ok()
-                    .and_then(|at: usize| node.items().get(at)),
+            let next = match index(step) {
+                Some(at) => node.items().get(at),
                 None => node.get(step),
             };
             let Some(next) = next else { break };
@@ -187,24 +191,43 @@ impl Node {
         }
         let node = Self {
             line: self.line,
-            path: format!("{}.{name}", self.path),
+            path: below(&self.path, name),
             kind: value,
         };
         members.insert(members.len().min(1), (name.to_owned(), node));
     }
 
-    /// Removes the item `at` of the list `name`. Returns whether it existed.
-    pub(crate) fn remove_item(&mut self, name: &str, at: usize) -> bool {
-        let NodeKind::Object(members) = &mut self.kind else {
+    /// Removes the value at `path`. Returns whether it existed.
+    pub(crate) fn remove_at(&mut self, path: &str) -> bool {
+        let mut steps: Vec<&str> = steps(path).collect();
+        let Some(last) = steps.pop() else {
             return false;
         };
-        let list = members.iter_mut().find(|(key, _)| camel(key) == name);
-        match list.map(|(_, node)| &mut node.kind) {
-            Some(NodeKind::List(items)) if at < items.len() => {
+        let mut node = self;
+        for step in steps {
+            let Some(next) = node.step_mut(step) else {
+                return false;
+            };
+            node = next;
+        }
+        match (&mut node.kind, index(last)) {
+            (NodeKind::List(items), Some(at)) if at < items.len() => {
                 items.remove(at);
                 true
             }
-            _ => false,
+            _ => node.remove(last),
+        }
+    }
+
+    fn step_mut(&mut self, step: &str) -> Option<&mut Self> {
+        match &mut self.kind {
+            NodeKind::List(items) => items.get_mut(index(step)?),
+            NodeKind::Object(members) => {
+                let is_member = |key: &str| key == step || camel(key) == step;
+                let member = members.iter_mut().find(|(key, _)| is_member(key));
+                member.map(|(_, node)| node)
+            }
+            NodeKind::Scalar(_) => None,
         }
     }
 
@@ -243,6 +266,11 @@ impl Serialize for Node {
             }
         }
     }
+}
+
+/// The number of the item that a step such as `[1]` leads to.
+fn index(step: &str) -> Option<usize> {
+    step.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 /// The steps of a path: `a.b[1]` has `a`, `b` and `[1]`.

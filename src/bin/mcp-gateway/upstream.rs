@@ -40,14 +40,22 @@ impl Upstream {
 /// There are no servers, a server has no usable url, or servers at different places have
 /// the same cluster.
 pub(crate) fn all(file: &ConfigFile) -> Result<Vec<Upstream>, Vec<Problem>> {
-    let servers = file.tree.get("servers").map_or(&[][..], Node::items);
-    if servers.is_empty() {
+    if file.config.gateway.is_none() {
         let reason = "the file has no servers; to protect a single server with a policy, see envoy/envoy.yaml";
         let problem = Problem::new(file.tree.line, "servers", reason);
         return Err(vec![
             problem.fix(format!("servers: [{{ name: weather, {EXAMPLE} }}]")),
         ]);
     }
+    of_servers(&file.tree)
+}
+
+/// The upstreams of the enabled servers of `config`, which may have none.
+///
+/// # Errors
+/// A server has no usable url, or servers at different places have the same cluster.
+pub(crate) fn of_servers(config: &Node) -> Result<Vec<Upstream>, Vec<Problem>> {
+    let servers = config.get("servers").map_or(&[][..], Node::items);
     let mut upstreams: Vec<Upstream> = Vec::new();
     let mut problems = Vec::new();
     for server in servers.iter().filter(|server| is_enabled(server)) {
@@ -131,6 +139,7 @@ mod tests {
     use crate::config_file;
     use crate::config_file::ReadOptions;
     use crate::placeholder::Placeholders;
+    use crate::tree;
     use std::path::Path;
 
     #[test]
@@ -164,20 +173,16 @@ mod tests {
     #[test]
     fn each_enabled_server_needs_a_url_and_a_cluster_of_its_own() {
         let text = "servers:\n- name: a\n  url: http://a:1/mcp\n- name: b\n- name: c\n  enabled: false\n- name: d\n  cluster: a\n  url: http://d:1/mcp\n";
-        let file =
-            config_file::read(text, &ReadOptions::new(Path::new("-"), Placeholders::Keep)).unwrap();
-        let problems = all(&file).unwrap_err();
+        let config = tree::documents(text).unwrap().remove(0);
+        let problems = of_servers(&config).unwrap_err();
         let seen: Vec<_> = problems.iter().map(|it| (it.line, &*it.path)).collect();
         assert_eq!(seen, [(4, "servers[1].url"), (8, "servers[3].cluster")]);
     }
 
     #[test]
     fn a_policy_has_no_upstreams() {
-        let file = config_file::read(
-            "trafficMode: REJECT_NO_MCP\n",
-            &ReadOptions::new(Path::new("-"), Placeholders::Keep),
-        )
-        .unwrap();
+        let options = ReadOptions::new(Path::new("-"), Placeholders::Keep);
+        let file = config_file::read("trafficMode: REJECT_NO_MCP\n", &options).unwrap();
         assert_eq!(all(&file).unwrap_err()[0].path, "servers");
     }
 }

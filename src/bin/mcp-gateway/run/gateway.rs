@@ -24,6 +24,7 @@ use crate::config_file::{self, ReadOptions};
 use crate::placeholder::Placeholders;
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
+use crate::servers_file::UnprefixedTools;
 
 /// How long the endpoint waits for the servers that this program starts. A client that
 /// lists tools before does not see theirs.
@@ -33,6 +34,8 @@ const START_TIME_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct RunOptions {
     /// The file with the servers.
     pub(crate) file: PathBuf,
+    /// How tools are called where the file says no prefix.
+    pub(crate) unprefixed: UnprefixedTools,
     /// The address and the port of the endpoint. For port 0, the system chooses one.
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
@@ -185,7 +188,8 @@ fn preparation(
     let wasm = install::filter(options.wasm.as_deref(), directory)?;
     let ca_file = install::ca_file(options.ca_file.as_deref())?;
     Ok(Preparation {
-        read_options: ReadOptions::new(&options.file, Placeholders::Resolve),
+        read_options: ReadOptions::new(&options.file, Placeholders::Resolve)
+            .with_unprefixed(options.unprefixed),
         envoy_options: EnvoyOptions {
             address: options.address.to_string(),
             is_on_own_machine: true,

@@ -1,0 +1,96 @@
+//! The members that clients have for a server.
+
+use mcp_gateway::config::camel;
+
+use crate::advice;
+use crate::problem::{Findings, Problem};
+use crate::tree::Node;
+
+/// What the gateway uses, in lowerCamelCase. Codex has the same in snake_case.
+const USED: [&str; 25] = [
+    "url",
+    "serverUrl",
+    "httpUrl",
+    "type",
+    "transport",
+    "transportType",
+    "headers",
+    "httpHeaders",
+    "envHttpHeaders",
+    "bearerTokenEnvVar",
+    "command",
+    "args",
+    "env",
+    "envFile",
+    "cwd",
+    "disabled",
+    "enabled",
+    "timeout",
+    "includeTools",
+    "enabledTools",
+    "excludeTools",
+    "disabledTools",
+    "name",
+    "title",
+    "description",
+];
+
+/// What is the business of the client alone.
+const OF_CLIENT: [&str; 29] = [
+    "alwaysAllow",
+    "autoApprove",
+    "autoApproveTools",
+    "category",
+    "defaultToolsApprovalMode",
+    "dev",
+    "displayName",
+    "envVars",
+    "extensionName",
+    "gallery",
+    "icon",
+    "iconPath",
+    "id",
+    "isActive",
+    "metadata",
+    "note",
+    "projectPath",
+    "required",
+    "sandbox",
+    "sandboxEnabled",
+    "source",
+    "startupTimeoutMs",
+    "startupTimeoutSec",
+    "supportsParallelToolCalls",
+    "tags",
+    "toolTimeoutSec",
+    "tools",
+    "trust",
+    "version",
+];
+
+/// How a client logs in.
+const LOGIN: [&str; 7] = [
+    "auth",
+    "authProviderType",
+    "oauth",
+    "oauthResource",
+    "headersHelper",
+    "scopes",
+    "targetAudience",
+];
+
+/// Warns of the member `name`, if it is neither used nor known.
+pub(super) fn check(name: &str, node: &Node, findings: &mut Findings) {
+    let name = camel(name);
+    let is_comment = name.starts_with(['_', '$', '/', '#']) || name == "comment";
+    if is_comment || USED.contains(&&*name) || OF_CLIENT.contains(&&*name) {
+        return;
+    }
+    let mut reason = "is not used".to_owned();
+    if LOGIN.contains(&&*name) {
+        reason.push_str(": the gateway sends what `headers` say, and what clients send where `passthroughHeaders` names it");
+    }
+    let mut warning = Problem::new(node.line, &node.path, reason);
+    warning.fix = advice::nearest(&name, &USED).map(str::to_owned);
+    findings.warnings.push(warning);
+}

@@ -1,0 +1,140 @@
+//! Says what a file is that has no servers.
+
+use crate::problem::Problem;
+use crate::tree::{Node, NodeKind};
+
+const SERVERS: &str = "servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]";
+
+/// A problem if `tree` is neither the file of a client nor a configuration.
+pub(crate) fn tell(tree: &Node) -> Option<Problem> {
+    let has = |names: &[&str]| names.iter().any(|name| tree.get(name).is_some());
+    let problem = |reason: &str, fix: &str| Some(Problem::new(tree.line, "", reason).fix(fix));
+    let members = match &tree.kind {
+        NodeKind::Object(members) => members,
+        NodeKind::List(items) if items.iter().any(|it| it.get("name").is_some()) => {
+            return problem("is a list: the servers have to be below `servers`", SERVERS);
+        }
+        NodeKind::List(_) => return problem("is a list, not an object with servers", SERVERS),
+        NodeKind::Scalar(_) => return problem("is a text, not an object with servers", SERVERS),
+    };
+    let is_server =
+        |(_, node): &(String, Node)| ["command", "url"].iter().any(|it| node.get(it).is_some());
+    if has(&[
+        "staticResources",
+        "dynamicResources",
+        "bootstrapExtensions",
+        "layeredRuntime",
+    ]) || has(&["admin"]) && has(&["node"])
+    {
+        return problem(
+            "this is Envoy's own configuration, which names no MCP servers for this program",
+            "name the file with the servers instead: `render` makes Envoy's configuration of it",
+        );
+    }
+    if has(&[
+        "servers",
+        "trafficMode",
+        "session",
+        "authorization",
+        "cors",
+        "oauth",
+    ]) {
+        return None;
+    }
+    if has(&["dependencies", "devDependencies", "scripts"]) {
+        return problem(
+            "this is a package.json of npm, which has no MCP servers",
+            SERVERS,
+        );
+    }
+    if has(&["packages", "remotes"]) && has(&["name"]) {
+        return problem(
+            "this is a server.json of the MCP registry, which describes one server to be installed",
+            SERVERS,
+        );
+    }
+    if has(&["services"]) {
+        return problem(
+            "this is a file of Docker Compose, which has no MCP servers",
+            SERVERS,
+        );
+    }
+    if !members.is_empty() && members.iter().all(is_server) {
+        return problem(
+            "the servers have to be below `mcpServers`",
+            "{ \"mcpServers\": { … } }",
+        );
+    }
+    if members.is_empty()
+        || has(&[
+            "globalShortcut",
+            "preferences",
+            "model",
+            "projects",
+            "theme",
+            "security",
+            "general",
+        ])
+    {
+        return problem(
+            "the file of a client has no servers: there is no `mcpServers` in it",
+            "\"mcpServers\": { \"weather\": { \"url\": \"http://127.0.0.1:9001/mcp\" } }",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree;
+
+    #[test]
+    fn each_kind_is_told_and_configurations_are_not() {
+        for (text, expected) in [
+            (
+                "static_resources: {}\nadmin: {}\n",
+                "this is Envoy's own configuration",
+            ),
+            (
+                "{\"name\": \"x\", \"scripts\": {}}",
+                "this is a package.json",
+            ),
+            (
+                "{\"name\": \"x\", \"packages\": []}",
+                "this is a server.json",
+            ),
+            (
+                "services: { web: { image: x } }",
+                "this is a file of Docker Compose",
+            ),
+            (
+                "{\"globalShortcut\": \"\"}",
+                "the file of a client has no servers",
+            ),
+            ("{}", "the file of a client has no servers"),
+            ("model = \"o3\"\n", "the file of a client has no servers"),
+            (
+                "{\"a\": {\"command\": \"x\"}}",
+                "the servers have to be below `mcpServers`",
+            ),
+            (
+                "- name: a\n",
+                "is a list: the servers have to be below `servers`",
+            ),
+            ("[]", "is a list, not"),
+            ("hello", "is a text, not"),
+        ] {
+            let tree = tree::documents(text).unwrap().remove(0);
+            let problem = tell(&tree).unwrap_or_else(|| panic!("{text}"));
+            assert!(problem.reason.starts_with(expected), "{text}: {problem:?}");
+        }
+        for text in [
+            "trafficMode: REJECT_NO_MCP",
+            "servers: []",
+            "maxRequestBodySize: 0",
+        ] {
+            assert_eq!(tell(&tree::documents(text).unwrap()[0]), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What `check`, `render` and `run` say of the files that people have. Those in the folder
+//! `files` have the form that each product documents.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::process::run;
+use crate::program::{ENDED_WITHIN, folder, program, says};
+
+/// A file, what `check` says last of it, and what else it says.
+type FileCase<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+const FILES: &[FileCase] = &[
+    (
+        "claude-code.mcp.json",
+        "valid: 2 servers (weather, local-time), 1 of them started by run",
+        &[
+            "7: warning: mcpServers.weather.headers.Authorization: comes from the environment variable WEATHER_HEADERS_AUTHORIZATION",
+            "10: note: mcpServers.local_time: \"local_time\" is \"local-time\" in logs and in URIs of resources; its tools are called local_time__…",
+        ],
+    ),
+    (
+        "claude-desktop.json",
+        "valid: 1 server (filesystem), started by run",
+        &[],
+    ),
+    (
+        "cursor.json",
+        "valid: 2 servers (issues, python), 1 of them started by run",
+        &[
+            "warning: mcpServers.issues.headers.Authorization: comes from the environment variable ISSUES_HEADERS_AUTHORIZATION",
+            "13: warning: mcpServers.python.envFile: ",
+        ],
+    ),
+    ("windsurf.json", "valid: 1 server (remote-http-mcp)", &[]),
+    (
+        "vscode.json",
+        "valid: 2 servers (github, perplexity), 1 of them started by run",
+        &[
+            "21: warning: servers.GitHub.url: the environment variable REGION is not set here",
+            "28: warning: servers.Perplexity.env.PERPLEXITY_API_KEY: the environment variable PERPLEXITY_KEY is not set here",
+            "its tools are called GitHub__…",
+        ],
+    ),
+    (
+        "cline.json",
+        "valid: 1 server (local-server), started by run",
+        &[
+            "20: warning: mcpServers.remote-server.timeout: is 60 milliseconds, since it has no unit",
+            "fix: \"timeout\": \"60s\"",
+        ],
+    ),
+    (
+        "gemini.json",
+        "valid: 2 servers (httpserverwithauth, pythontools), 1 of them started by run",
+        &[
+            "warning: mcpServers.httpServerWithAuth.headers.Authorization: comes from the environment variable HTTPSERVERWITHAUTH_HEADERS_AUTHORIZATION",
+            "10: warning: mcpServers.httpServerWithAuth.timeout: is 5000 milliseconds, since it has no unit",
+            "21: warning: mcpServers.pythonTools.timeout: is 15000 milliseconds",
+            "warning: mcpServers.pythonTools.env.API_KEY: the environment variable EXTERNAL_API_KEY is not set here",
+            "warning: mcpServers.pythonTools.env.DATABASE_URL: the environment variable DB_CONNECTION_STRING is not set here",
+            "its tools are called pythonTools__…",
+        ],
+    ),
+    (
+        "codex.toml",
+        "valid: 2 servers (context7, figma), 1 of them started by run",
+        &[
+            "14: warning: mcp_servers.figma.bearer_token_env_var: comes from the environment variable FIGMA_BEARER_TOKEN_ENV_VAR",
+        ],
+    ),
+    (
+        "zed.json",
+        "valid: 1 server (some-context-server), started by run",
+        &[],
+    ),
+    (
+        "kuadrant-old.yaml",
+        "valid: 2 servers (mcp-test.server1, mcp-test.server2)",
+        &[
+            "7: warning: servers[1]: \"mcp-test/server2\" has no prefix: its tools are called mcp-test_server2__…",
+            "fix: toolPrefix: \"\", or the option --compatible for all servers",
+        ],
+    ),
+    (
+        "kuadrant-new.yaml",
+        "valid: 1 server (mcp-test.github-route)",
+        &[
+            "warning: servers[0].credential: is left out: ",
+            "fix: headers: [{ name: authorization, valueFromEnv: … }]",
+            "warning: servers[1].auth: is left out: ",
+            "warning: virtualServers: is left out: ",
+        ],
+    ),
+];
+
+fn sample(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/cli/files").join(name)
+}
+
+/// What the program says with `arguments` for `file`, which is called by its name alone;
+/// and whether it succeeds.
+fn said(arguments: &[&str], file: &Path) -> (String, bool) {
+    let path = file.to_str().expect("UTF-8");
+    let name = file.file_name().and_then(|it| it.to_str()).expect("UTF-8");
+    let output = says(&[arguments, &[path]].concat());
+    let said = output.stderr + &output.stdout;
+    (said.replace(path, name), output.success)
+}
+
+#[test]
+fn the_files_of_each_product_are_read() {
+    for (name, summary, lines) in FILES {
+        let (said, is_valid) = said(&["check"], &sample(name));
+        assert!(is_valid, "{name}: {said}");
+        assert!(said.ends_with(&format!("{name}: {summary}\n")), "{said}");
+        for line in *lines {
+            assert!(said.contains(line), "{name} has no {line:?} in\n{said}");
+        }
+        let warnings = lines.iter().filter(|line| line.contains("warning: "));
+        let told = said.matches(" warning: ").count();
+        assert_eq!(told, warnings.count(), "{name}: {said}");
+    }
+}
+
+/// With `--compatible` the tools have the names that they have in Kuadrant's gateway.
+#[test]
+fn older_names_of_tools_can_be_kept() {
+    let (said, is_valid) = said(&["check", "--compatible"], &sample("kuadrant-old.yaml"));
+    assert!(is_valid && !said.contains("warning"), "{said}");
+    let (rendered, is_valid) = self::said(
+        &["render", "--target", "envoy", "--compatible"],
+        &sample("kuadrant-old.yaml"),
+    );
+    assert!(
+        is_valid && rendered.contains("prefixMode: NEVER"),
+        "{rendered}"
+    );
+}
+
+#[test]
+fn a_stdio_server_is_not_rendered_and_a_bridge_is_told() {
+    for target in ["envoy", "envoy-gateway", "istio", "kustomize"] {
+        let (said, is_rendered) = said(
+            &["render", "--target", target, "-o", "target/never"],
+            &sample("claude-code.mcp.json"),
+        );
+        assert!(!is_rendered, "{said}");
+        for line in [
+            "claude-code.mcp.json:10: mcpServers.local_time: stdio servers cannot be rendered",
+            "start a bridge with its env (LOG_LEVEL): npx -y supergateway --stdio 'uvx mcp-server-time --local-timezone ",
+            " --outputTransport streamableHttp --port 8001",
+            "url: http://127.0.0.1:8001/mcp",
+        ] {
+            assert!(said.contains(line), "no {line:?} in\n{said}");
+        }
+    }
+}
+
+/// Files that are none of those that the program reads, and what it says of them.
+const FOREIGN: &[(&str, &str)] = &[
+    (
+        "static_resources:\n  listeners: []\nadmin: {}\n",
+        "this is Envoy's own configuration",
+    ),
+    (
+        "{\"name\": \"x\", \"version\": \"1.0.0\", \"dependencies\": {}}",
+        "this is a package.json",
+    ),
+    (
+        "apiVersion: apps/v1\nkind: Deployment\n",
+        "Kubernetes documents (Deployment), but no MCPServer",
+    ),
+    (
+        "{\"globalShortcut\": \"\"}",
+        "there is no `mcpServers` in it",
+    ),
+    ("{}", "there is no `mcpServers` in it"),
+    ("[]", "is a list, not an object with servers"),
+    (
+        "- name: a\n  url: http://a/\n",
+        "the servers have to be below `servers`",
+    ),
+    (
+        "{\"a\": {\"url\": \"http://a/\"}}",
+        "the servers have to be below `mcpServers`",
+    ),
+    ("[package]\nname = \"x\"\n", "unknown field"),
+    ("[mcp_servers]\n", "the file has no servers"),
+    ("model = \n", "not TOML: "),
+    (
+        "{\"mcpServers\": {\n  \"a\": {\"url\": \"http://a/\"\n}",
+        "not JSON: ",
+    ),
+    ("hello\n", "is a text, not an object with servers"),
+    (
+        "services: { web: { image: nginx } }\n",
+        "this is a file of Docker Compose",
+    ),
+];
+
+#[test]
+fn a_file_that_is_something_else_is_told_what_it_is() {
+    let folder = folder();
+    let file = folder.join("file");
+    for (text, reason) in FOREIGN {
+        fs::write(&file, text).expect("a file");
+        let (said, is_valid) = said(&["check"], &file);
+        assert!(!is_valid && said.contains(reason), "{text}\n{said}");
+    }
+    fs::write(&file, [0xff, 0xfe, 0, 1]).expect("a file");
+    for (path, reason) in [
+        (&file, "is not a text in UTF-8"),
+        (
+            &folder,
+            "is a directory: name the file with the servers in it",
+        ),
+    ] {
+        let (said, is_valid) = said(&["check"], path);
+        assert!(!is_valid && said.contains(reason), "{said}");
+    }
+}
+
+/// Files whose servers are all reached by HTTP.
+const VERDICTS: &[&str] = &[
+    "servers: [{ name: a, url: 'http://a/mcp' }]",
+    "servers: [{ name: a }]",
+    "servers: [{ name: a, hostname: a.example, cluster: c }]",
+    "servers: [{ name: a, url: 'http://a:0/mcp' }]",
+    "servers: [{ name: a, url: 'http://user@a/mcp' }]",
+    "servers: [{ name: a, url: 'http://a:70000/mcp' }]",
+    "servers: [{ name: a, url: '' }]",
+    "servers: [{ name: a, url: 'http://${NOT_SET_X}/mcp' }]",
+    "servers: [{ name: a, url: 'http://${file/mcp' }]",
+    "servers: [{ name: a, url: 'http://a/mcp', enabled: false }]",
+    "servers: [{ name: a, url: 'http://a/mcp' }, { name: b, enabled: false }]",
+    "servers: [{ name: a, url: 'http://a/mcp' }, { name: b, cluster: a, url: 'http://b/mcp' }]",
+    "servers: [{ name: a, url: 'http://a/mcp' }, { name: b, cluster: a, url: 'http://a/other' }]",
+    "servers: [{ name: a, url: 'http://a/mcp' }, { name: a, url: 'http://b/mcp' }]",
+    "servers: [{ name: A_b, url: 'http://a/mcp' }, { name: a-b, url: 'http://b/mcp' }]",
+    "servers: [{ name: A_b, url: 'http://a/mcp', toolPrefix: '' }]",
+    "servers: [{ name: 7, url: 'http://a/mcp' }]",
+    "servers: [{ name: '', url: 'http://a/mcp' }]",
+    "servers: [{ name: a, url: 'http://a/mcp', headers: { X-A: b, X-C: '${NOT_SET_X}' } }]",
+    "servers: [{ name: a, url: 'http://a/mcp', headers: { X-A: [] } }]",
+    "servers: [{ name: a, url: 'http://a/mcp', headers: { '': b } }]",
+    "servers: [{ name: a, url: 'http://a/mcp', headers: b }]",
+    "servers: [{ name: a, url: 'http://a/mcp', state: Off }]",
+    "servers: [{ name: a, url: 'http://a/mcp', prefix: 'a b' }]",
+    "servers: { a: { url: 'http://a/mcp' } }",
+    "servers: { a: { type: sse, url: 'http://a/sse' } }",
+    "servers: { a: { url: 'http://a/sse' }, b: { type: sse, url: 'http://b/sse' } }",
+    "mcpServers: { a: { url: 'http://a/mcp', timeout: 0 } }",
+    "mcpServers: { a: { url: 'http://a/mcp', disabled: true } }",
+    "mcpServers: { a: { url: a } }",
+    "mcpServers: { a: 7, b: { url: 'http://a/mcp' } }",
+    "mcpServers: { 'A b': { url: 'http://a/mcp' }, 'a_b': { url: 'http://b/mcp' } }",
+    "mcpServers: { '': { url: 'http://a/mcp' } }",
+    "servers: 1",
+    "{}",
+    "session: { keysFromEnv: NOT_SET_X }\nservers: [{ name: a, url: 'http://a/mcp' }]",
+    "prefixMode: CONDITIONAL\nservers: [{ name: A_b, url: 'http://a/mcp' }]",
+];
+
+/// What `check` accepts, `render` accepts, and the other way round.
+#[test]
+fn check_and_render_agree() {
+    let folder = folder();
+    let (mut valid, mut wrong) = (0, 0);
+    let samples = ["windsurf.json", "kuadrant-old.yaml", "kuadrant-new.yaml"];
+    let samples = samples.map(|name| fs::read_to_string(sample(name)).expect("a file"));
+    let texts = VERDICTS
+        .iter()
+        .copied()
+        .chain(samples.iter().map(String::as_str));
+    let file = folder.join("file");
+    for text in texts {
+        fs::write(&file, text).expect("a file");
+        let (checked, is_valid) = said(&["check"], &file);
+        let (rendered, is_rendered) = said(&["render", "--target", "envoy"], &file);
+        assert_eq!(is_valid, is_rendered, "{text}\n{checked}\n{rendered}");
+        valid += usize::from(is_valid);
+        wrong += usize::from(!is_valid);
+    }
+    assert!(valid >= 13 && wrong >= 20, "{valid} {wrong}");
+}
+
+/// Without a terminal nobody can be asked, and a variable that is not set has no value.
+#[test]
+fn run_names_each_variable_that_is_not_set() {
+    let mut command = program();
+    command.args(["run", "--port", "0", "--envoy", "/none"]);
+    let output = run(command.arg(sample("vscode.json")), ENDED_WITHIN);
+    assert!(!output.success);
+    for line in [
+        "vscode.json:21: servers.GitHub.url: there is no terminal to ask for \"region\", and the environment variable REGION is not set",
+        "  fix: export REGION=\"the value\"",
+        "vscode.json:28: servers.Perplexity.env.PERPLEXITY_API_KEY: there is no terminal to ask for \"perplexity-key\"",
+        "  fix: export PERPLEXITY_KEY=\"the value\"",
+    ] {
+        assert!(
+            output.stderr.contains(line),
+            "no {line:?} in\n{}",
+            output.stderr
+        );
+    }
+}
