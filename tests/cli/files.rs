@@ -2,7 +2,11 @@
 //! `files` have the form that each product documents.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::harness::process::run;
 use crate::program::{ENDED_WITHIN, folder, program, says};
@@ -305,4 +309,65 @@ fn run_names_each_variable_that_is_not_set() {
             output.stderr
         );
     }
+}
+
+/// What `run` asks on a terminal, and what is typed.
+const QUESTIONS: &[(&str, &str)] = &[
+    ("  1. eu\r\n  2. us\r\nRegion [eu]: ", "3"),
+    ("Type one of the numbers or of the options.", ""),
+    ("Region [eu]: ", "2"),
+    ("API key: ", "nobody-sees-this"),
+];
+
+/// `script` gives the program a terminal. The url is wrong, so that the error shows the
+/// answer.
+#[test]
+fn run_asks_for_inputs_on_a_terminal() {
+    let file = folder().join("mcp.json");
+    let text = r#"{
+        "inputs": [
+            { "type": "pickString", "id": "region", "description": "Region", "options": ["eu", "us"], "default": "eu" },
+            { "type": "promptString", "id": "key", "description": "API key", "password": true }
+        ],
+        "servers": { "a": { "url": "at ${input:region}", "headers": { "X-Key": "k ${input:key}" } } }
+    }"#;
+    fs::write(&file, text).expect("a file");
+    let program = env!("CARGO_BIN_EXE_mcp-gateway");
+    let command = format!("{program} run --port 0 {}", file.display());
+    let mut terminal = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env_remove("REGION")
+        .env_remove("KEY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script, of util-linux");
+    let mut keyboard = terminal.stdin.take().expect("its input");
+    let mut screen = terminal.stdout.take().expect("its output");
+    let mut shown = String::new();
+    let mut seen = 0;
+    for (question, answer) in QUESTIONS {
+        let behind = loop {
+            if let Some(at) = shown[seen..].find(question) {
+                break seen + at + question.len();
+            }
+            let mut bytes = [0; 1024];
+            let read = screen.read(&mut bytes).expect("the screen");
+            assert!(read > 0, "no {question:?} in\n{shown}");
+            shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        };
+        seen = behind;
+        if !answer.is_empty() {
+            // A person types a moment after the question shows.
+            thread::sleep(Duration::from_millis(300));
+            writeln!(keyboard, "{answer}").expect("a keyboard");
+        }
+    }
+    screen.read_to_string(&mut shown).expect("the screen");
+    terminal.wait().expect("script");
+    assert!(
+        shown.contains("\"at us\" must be an absolute http or https URL"),
+        "{shown}"
+    );
+    assert!(!shown.contains("nobody-sees-this"), "{shown}");
 }
