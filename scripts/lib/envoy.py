@@ -93,6 +93,13 @@ class Processes:
         self._start(name, program, "-c", file, *options)
         return f"http://{self._wait_for(name, lambda: _listener(admin))}/mcp"
 
+    def mcp_gateway(self, name, program, file):
+        """Starts `mcp-gateway run` on a file and gives its endpoint's URL. `program` is Envoy."""
+        options = ("--port", "0", "--envoy", program, "--wasm", WASM, "--log", self.work / f"{name}.envoy.log")
+        self._start(name, TARGET / "debug" / "mcp-gateway", "run", file, *options)
+        says = lambda: re.search(r"is served at (\S+)", self.log(name).read_text())
+        return self._wait_for(name, says).group(1)
+
     def _start(self, name, *command):
         with open(self.log(name), "w") as out:
             self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)

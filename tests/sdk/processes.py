@@ -21,6 +21,8 @@ EXAMPLES = install.TARGET / "debug" / "examples"
 class Server:
     command: list[str]
     asks: Callable[[Rename, Rename, Eras], list[Ask]]
+    # The same over stdin and stdout.
+    stdio: list[str]
     speaks_modern: bool = True
 
 
@@ -33,12 +35,20 @@ class Client:
     orderly: bool = True
 
 
+CONFORMANCE = [str(EXAMPLES / "conformance")]
+PYTHON = install.python("python_server.py")
+TYPESCRIPT = install.node("typescript_server.mjs")
 # In the order of the gateway's configuration, and of the characters in a cell.
 SERVERS = {
-    "rmcp": Server([str(EXAMPLES / "conformance")], asks.conformance),
-    "python": Server(install.python("python_server.py"), asks.fixture),
-    "everything": Server(install.node("everything_server.mjs"), asks.everything, speaks_modern=False),
-    "typescript": Server(install.node("typescript_server.mjs"), asks.forgetful),
+    "rmcp": Server(CONFORMANCE, asks.conformance, [*CONFORMANCE, "--stdio"]),
+    "python": Server(PYTHON, asks.fixture, [*PYTHON, "--stdio"]),
+    "everything": Server(
+        install.node("everything_server.mjs"),
+        asks.everything,
+        ["node", str(install.NODE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js")],
+        speaks_modern=False,
+    ),
+    "typescript": Server(TYPESCRIPT, asks.forgetful, [*TYPESCRIPT, "--stdio"]),
 }
 CLIENTS = {
     "python": Client(install.python("python_client.py")),

@@ -1,6 +1,7 @@
 """An MCP server on the `mcp` package, for modern (2026-07-28) and legacy clients.
 
     python_server.py --port N      0 takes any free port and says which
+    python_server.py --stdio       over stdin and stdout
 
 It has the same tools, prompts and resources as `typescript_server.mjs`: one of everything that a
 gateway must not lose, and the same answers every time.
@@ -187,11 +188,17 @@ def main() -> None:
     # What is deprecated has to work as long as it is there.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--port", type=int)
+    way.add_argument("--stdio", action="store_true")
+    args = parser.parse_args()
+    if args.stdio:
+        server.run(transport="stdio")
+        return
     # asyncio sets TCP_NODELAY only where the protocol is written down; without it small events wait for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", parser.parse_args().port))
+    listener.bind(("127.0.0.1", args.port))
     listener.listen()
     # It listens already: who reads the line can connect at once.
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)

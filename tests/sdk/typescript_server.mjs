@@ -1,6 +1,7 @@
 // An MCP server on `@modelcontextprotocol/server` 2.x, for modern (2026-07-28) and legacy clients.
 //
 //   typescript_server.mjs --port N      0 takes any free port and says which
+//   typescript_server.mjs --stdio       over stdin and stdout
 //
 // It has the same tools, prompts and resources as `python_server.py`, and some for what happens to
 // sessions: one of everything that a gateway must not lose, and the same answers every time.
@@ -27,6 +28,7 @@ import {
     inputResponse,
     isLegacyRequest
 } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
 
 const NOTE_URI = 'fixture://note';
@@ -234,8 +236,12 @@ async function serve(request, response) {
     await session.handleRequest(request, response, message);
 }
 
-const { values } = parseArgs({ options: { port: { type: 'string' } } });
-const http = createServer((request, response) => void serve(request, response));
-http.listen(Number(values.port), '127.0.0.1', () => {
-    console.log(`listening on http://127.0.0.1:${http.address().port}/mcp`);
-});
+const { values } = parseArgs({ options: { port: { type: 'string' }, stdio: { type: 'boolean' } } });
+if (values.stdio) {
+    serveStdio(fixture);
+} else {
+    const http = createServer((request, response) => void serve(request, response));
+    http.listen(Number(values.port), '127.0.0.1', () => {
+        console.log(`listening on http://127.0.0.1:${http.address().port}/mcp`);
+    });
+}
