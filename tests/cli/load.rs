@@ -8,12 +8,21 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio_rustls::rustls::crypto::ring;
 
 const MODERN: &str = "2026-07-28";
 const CLIENTS: usize = 6;
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// A client that keeps its connections and does not retry.
+pub(crate) fn client() -> Client {
+    // Another test may have installed it already.
+    let _ = ring::default_provider().install_default();
+    let client = Client::builder().no_proxy().retry(reqwest::retry::never());
+    client.build().expect("a client")
+}
+
+/// Asks a gateway with one such client.
 #[derive(Clone)]
 pub(crate) struct Asker {
     client: Client,
@@ -22,9 +31,8 @@ pub(crate) struct Asker {
 
 impl Asker {
     pub(crate) fn new(gateway: SocketAddr) -> Self {
-        let client = Client::builder().no_proxy().retry(reqwest::retry::never());
         Self {
-            client: client.build().expect("a client"),
+            client: client(),
             url: format!("http://{gateway}/mcp"),
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::legacy::Legacy;
 use crate::harness::server::Server;
-use crate::load::{Asker, Load};
+use crate::load::{Asker, Load, client};
 use crate::program::{Running, folder, overwrite, save, says};
 use crate::slow;
 
@@ -205,11 +205,7 @@ async fn status_for(origin: &str, running: &Running) -> u16 {
     });
     let body =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let answer = client
+    let answer = client()
         .post(format!("http://{}/mcp", running.address))
         .header("accept", "application/json, text/event-stream")
         .header("mcp-protocol-version", "2026-07-28")
