@@ -12,7 +12,9 @@
 #[allow(dead_code, reason = "the tests in tests/envoy need more of it")]
 mod harness;
 
+mod ask;
 mod check;
+mod failing;
 mod files;
 mod load;
 mod program;
@@ -24,3 +26,4 @@ mod safety;
 mod session_edits;
 mod slow;
 mod stdio;
+mod tls;

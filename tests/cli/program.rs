@@ -16,7 +16,10 @@ pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
-    program.current_dir(setup::repository());
+    program
+        .current_dir(setup::repository())
+        // Gateways that others run on this machine are none of the test's.
+        .env("XDG_RUNTIME_DIR", setup::files());
     program
 }
 

@@ -9,7 +9,7 @@ use pulldown_cmark::HeadingLevel;
 
 use crate::block::Kind;
 use crate::data::VARIABLES;
-use crate::harness::setup::repository;
+use crate::harness::setup::{self, repository};
 use crate::page::{Block, Item, Page, pages_with_blocks};
 use crate::sdk;
 use crate::service::Service;
@@ -25,6 +25,8 @@ pub(crate) fn bash(script: &str) -> Command {
     bash.args(["-ec", script])
         .current_dir(repository())
         .env("PATH", path)
+        // Gateways that others run on this machine are none of theirs.
+        .env("XDG_RUNTIME_DIR", setup::files())
         .envs(VARIABLES.iter().copied());
     bash
 }

@@ -24,6 +24,10 @@ fn the_command_line_is_described_as_it_is() {
         &["check", "--help"],
         &["render", "--help"],
         &["run", "--help"],
+        &["tools", "--help"],
+        &["call", "--help"],
+        &["prompts", "--help"],
+        &["resources", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
             .args(arguments)
@@ -52,7 +56,18 @@ fn the_command_line_has_no_commands_but_those() {
     let (_, rest) = help.split_once("Commands:\n").expect("commands");
     let commands = rest.lines().map_while(|line| line.strip_prefix("  "));
     let names: Vec<&str> = commands.filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(names, ["check", "render", "run", "schema", "help"]);
+    let expected = [
+        "check",
+        "render",
+        "run",
+        "tools",
+        "call",
+        "prompts",
+        "resources",
+        "schema",
+        "help",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

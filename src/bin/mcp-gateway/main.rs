@@ -16,6 +16,7 @@
 )]
 
 mod advice;
+mod ask;
 mod check;
 mod client_file;
 mod config_file;
@@ -25,10 +26,12 @@ mod foreign_file;
 mod inputs;
 mod json_text;
 mod kubernetes;
+mod mcp_client;
 mod placeholder;
 mod problem;
 mod render;
 mod run;
+mod running;
 mod schema;
 mod server_names;
 mod server_values;
@@ -48,6 +51,7 @@ use anstream::{eprintln, println};
 use clap::{Parser, Subcommand};
 use mcp_gateway::http::cors::Origin;
 
+use crate::ask::{CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments};
 use crate::config_file::{ConfigFile, ReadOptions};
 use crate::placeholder::Placeholders;
 use crate::problem::Severity;
@@ -61,7 +65,7 @@ use crate::servers_file::UnprefixedTools;
 /// FILE names MCP servers: it is the file of an MCP client such as .mcp.json, the
 /// `servers:` file of an older MCP gateway, the complete configuration of the filter, or
 /// Kubernetes documents of the kinds MCPServer and HTTPRoute. The exit status is 0 for
-/// success, 1 if FILE is wrong, and 2 for any other error.
+/// success, 1 if FILE is wrong or a tool fails, and 2 for any other error.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -82,6 +86,14 @@ enum Command {
     Render(RenderArguments),
     /// Runs Envoy with the servers of FILE, and reloads FILE when it changes
     Run(RunArguments),
+    /// Lists the tools of an MCP endpoint
+    Tools(ToolsArguments),
+    /// Calls a tool of an MCP endpoint
+    Call(CallArguments),
+    /// Lists the prompts of an MCP endpoint, or gets one
+    Prompts(PromptsArguments),
+    /// Lists the resources of an MCP endpoint, or reads one
+    Resources(ResourcesArguments),
     /// Ends the processes of `run` where `run` itself is killed
     #[command(name = run::watchdog::COMMAND, hide = true)]
     Watchdog {
@@ -194,13 +206,17 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 /// The exit statuses for errors.
-const INVALID_FILE: u8 = 1;
+const INVALID: u8 = 1;
 const FAILED: u8 = 2;
 
 /// Why the program ends with an error.
 enum ExitError {
     /// The file is wrong. The user has been shown why.
     InvalidFile,
+    /// A tool says that it failed. The user has been shown what it says.
+    ToolFailed,
+    /// The user has stopped the program.
+    Stopped,
     Other(String),
 }
 
@@ -215,6 +231,10 @@ fn main() -> ExitCode {
         Command::Check { file, naming } => check(&file, &naming),
         Command::Render(arguments) => render(&arguments),
         Command::Run(arguments) => run(arguments),
+        Command::Tools(arguments) => arguments.run(),
+        Command::Call(arguments) => arguments.run(),
+        Command::Prompts(arguments) => arguments.run(),
+        Command::Resources(arguments) => arguments.run(),
         Command::Watchdog { directory } => {
             run::watchdog::run(&directory);
             Ok(())
@@ -224,7 +244,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ExitError::InvalidFile) => ExitCode::from(INVALID_FILE),
+        Err(ExitError::InvalidFile | ExitError::ToolFailed) => ExitCode::from(INVALID),
+        Err(ExitError::Stopped) => ExitCode::from(FAILED),
         Err(ExitError::Other(reason)) => {
             eprintln!("mcp-gateway: {reason}");
             ExitCode::from(FAILED)

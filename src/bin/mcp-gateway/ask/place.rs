@@ -1,0 +1,89 @@
+//! Finds the endpoint that the user means.
+
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use anstream::eprintln;
+
+use crate::ExitError;
+use crate::run::{self, QuietGateway, RunOptions};
+use crate::running;
+
+/// Where to ask.
+pub(super) enum AskedEndpoint {
+    /// An endpoint that somebody else runs.
+    Url(String),
+    /// A gateway that was started for this question.
+    Started(Box<QuietGateway>),
+}
+
+impl AskedEndpoint {
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Self::Url(url) => url,
+            Self::Started(gateway) => gateway.url(),
+        }
+    }
+}
+
+/// The place that `target` names: a URL, or a file, for which a gateway is started.
+/// Without a target it is the gateway that runs on this machine.
+///
+/// # Errors
+/// There is no such gateway, or more than one, or it does not start.
+pub(super) fn find(
+    target: Option<&str>,
+    envoy: Option<PathBuf>,
+    wasm: Option<PathBuf>,
+) -> Result<AskedEndpoint, ExitError> {
+    match target {
+        None => Ok(AskedEndpoint::Url(running_url()?)),
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            Ok(AskedEndpoint::Url(url.to_owned()))
+        }
+        Some(file) => {
+            check_file(file)?;
+            if io::stderr().is_terminal() {
+                eprintln!("Starting a gateway for {file} …");
+            }
+            let gateway = run::start_quietly(&RunOptions {
+                envoy,
+                wasm,
+                ..RunOptions::on_free_port(file.into())
+            })?;
+            Ok(AskedEndpoint::Started(Box::new(gateway)))
+        }
+    }
+}
+
+fn check_file(file: &str) -> Result<(), String> {
+    if Path::new(file).exists() {
+        return Ok(());
+    }
+    let fix = if file.contains(':') || file.contains('/') {
+        format!("; if it is an address, write http://{file}")
+    } else {
+        String::new()
+    };
+    Err(format!("{file}: no such file{fix}"))
+}
+
+/// The endpoint of the gateway that runs on this machine.
+fn running_url() -> Result<String, String> {
+    let mut gateways = running::all()?;
+    match (gateways.pop(), gateways.is_empty()) {
+        (None, _) => Err(
+            "no gateway runs on this machine: start one with `mcp-gateway run FILE`, or name a URL or a file"
+                .to_owned(),
+        ),
+        (Some(gateway), true) => Ok(gateway.url),
+        (Some(last), false) => {
+            gateways.push(last);
+            let lines = gateways.iter().map(|gateway| {
+                format!("\n  {} ({}, process {})", gateway.url, gateway.file.display(), gateway.pid)
+            });
+            let lines: String = lines.collect();
+            Err(format!("several gateways run on this machine; name the URL of one:{lines}"))
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A small MCP client over Streamable HTTP. It speaks modern MCP and, with sessions, the
+//! legacy versions. Results are what the server said, as JSON.
+
+mod answer;
+mod endpoint;
+mod error;
+mod param_headers;
+mod requests;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use mcp_gateway::config::Protocol;
+use mcp_gateway::mcp::list::ListKind;
+use mcp_gateway::mcp::{SESSION_HEADER, jsonrpc, method, version};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+
+pub(crate) use self::endpoint::McpEndpoint;
+pub(crate) use self::error::ClientError;
+pub(crate) use self::param_headers::param_headers;
+
+/// How many pages of a list are read.
+const MAX_PAGES: usize = 1000;
+
+/// A client of one server.
+pub(crate) struct McpClient {
+    endpoint: McpEndpoint,
+    spoken: SpokenVersion,
+    /// What the server declares that it can do.
+    capabilities: Value,
+    /// The id of the last JSON-RPC request.
+    last_id: Cell<u64>,
+    /// What the server asked of this client, and did not get.
+    refused: RefCell<BTreeSet<String>>,
+}
+
+/// The version of MCP that both sides speak.
+enum SpokenVersion {
+    Modern(&'static str),
+    /// `initialize` finds out which.
+    Initializing,
+    Legacy(ClientSession),
+}
+
+/// What a legacy server said in its answer to `initialize`.
+struct ClientSession {
+    version: String,
+    /// The id; a server without sessions has none.
+    id: Option<HeaderValue>,
+}
+
+impl McpClient {
+    /// A client of the server at `endpoint`, in the versions that `protocol` allows. The
+    /// modern ones are tried first.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or it speaks no version that this client speaks.
+    pub(crate) async fn connect(
+        endpoint: McpEndpoint,
+        protocol: Protocol,
+    ) -> Result<Self, ClientError> {
+        let mut client = Self {
+            endpoint,
+            spoken: SpokenVersion::Modern(version::NEWEST_MODERN),
+            capabilities: Value::Null,
+            last_id: Cell::new(0),
+            refused: RefCell::default(),
+        };
+        if protocol != Protocol::Legacy {
+            match client.discover().await {
+                Ok(()) => return Ok(client),
+                Err(error) if error.is_about_the_server() => return Err(error),
+                Err(error) if protocol == Protocol::Modern => {
+                    return Err(client.explained(error).await);
+                }
+                // A legacy server does not know what it was asked.
+                Err(_) => {}
+            }
+        }
+        match client.initialize().await {
+            Ok(()) => Ok(client),
+            Err(error) => Err(client.explained(error).await),
+        }
+    }
+
+    async fn discover(&mut self) -> Result<(), ClientError> {
+        let result = self.request(method::SERVER_DISCOVER, json!({})).await?;
+        let supported: Vec<String> = strings(result.get("supportedVersions"));
+        self.spoken = version::negotiate(version::MODERN, &supported, None)
+            .map(SpokenVersion::Modern)
+            .ok_or(ClientError::NoCommonVersion(supported))?;
+        self.capabilities = result.get("capabilities").cloned().unwrap_or_default();
+        Ok(())
+    }
+
+    async fn initialize(&mut self) -> Result<(), ClientError> {
+        let params = json!({
+            "protocolVersion": version::NEWEST_LEGACY,
+            "capabilities": {},
+            "clientInfo": client_info(),
+        });
+        self.spoken = SpokenVersion::Initializing;
+        let (result, headers) = self
+            .exchange(method::INITIALIZE, params, HeaderMap::new())
+            .await?;
+        let chosen = result.get("protocolVersion").and_then(Value::as_str);
+        let chosen = chosen.ok_or_else(|| {
+            ClientError::NotMcp("no answer to initialize: it names no version".to_owned())
+        })?;
+        self.spoken = SpokenVersion::Legacy(ClientSession {
+            version: chosen.to_owned(),
+            id: headers.get(SESSION_HEADER).cloned(),
+        });
+        self.capabilities = result.get("capabilities").cloned().unwrap_or_default();
+        // What the server says to it does not matter: it has answered `initialize`.
+        let _ = self.notify(method::INITIALIZED).await;
+        Ok(())
+    }
+
+    /// What the server asked of this client, which declares no capabilities.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.refused.borrow().iter().cloned().collect()
+    }
+
+    /// All pages of a list. A server that does not know the method has an empty list,
+    /// unless it declares that it has one.
+    ///
+    /// # Errors
+    /// A page has no result, or there are too many pages.
+    pub(crate) async fn list(&self, kind: ListKind) -> Result<Vec<Value>, ClientError> {
+        let mut entries = Vec::new();
+        let mut params = json!({});
+        for _ in 0..MAX_PAGES {
+            let mut result = match self.request(kind.method(), params).await {
+                Err(ClientError::Rpc { code, .. })
+                    if code == jsonrpc::METHOD_NOT_FOUND && !self.declares(kind) =>
+                {
+                    return Ok(Vec::new());
+                }
+                result => result?,
+            };
+            match result.get_mut(kind.member()).map(Value::take) {
+                Some(Value::Array(page)) => entries.extend(page),
+                _ => {
+                    let what = format!("a result without {}", kind.member());
+                    return Err(ClientError::NotMcp(what));
+                }
+            }
+            match result.get_mut("nextCursor").map(Value::take) {
+                Some(Value::String(cursor)) => params = json!({"cursor": cursor}),
+                _ => return Ok(entries),
+            }
+        }
+        Err(ClientError::TooLong)
+    }
+
+    fn declares(&self, kind: ListKind) -> bool {
+        // Templates are an optional part of `resources`.
+        kind != ListKind::Templates && self.capabilities.get(kind.member()).is_some()
+    }
+
+    /// Ends the session, if there is one.
+    pub(crate) async fn close(self) {
+        if let SpokenVersion::Legacy(ClientSession { id: Some(_), .. }) = &self.spoken {
+            // Servers may refuse it.
+            let _ = self.limited(self.endpoint.delete(self.headers())).await;
+        }
+    }
+
+    /// `error`, or that the server speaks the old transport, if it does.
+    async fn explained(&self, error: ClientError) -> ClientError {
+        if !error.may_be_old_transport() {
+            return error;
+        }
+        let asked = async {
+            let response = self.endpoint.get(HeaderMap::new()).await?;
+            Ok(answer::is_old_transport(response).await)
+        };
+        match self.limited(asked).await {
+            Ok(true) => ClientError::OldTransport,
+            _ => error,
+        }
+    }
+}
+
+fn client_info() -> Value {
+    json!({"name": "mcp-gateway", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// The strings of an array.
+fn strings(array: Option<&Value>) -> Vec<String> {
+    let items = array.and_then(Value::as_array).into_iter().flatten();
+    items
+        .filter_map(|item| Some(item.as_str()?.to_owned()))
+        .collect()
+}

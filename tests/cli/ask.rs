@@ -1,0 +1,511 @@
+//! `tools`, `call`, `prompts` and `resources` against endpoints of both eras.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use serde_json::{Value, json};
+
+use crate::failing;
+use crate::harness::capture::Capture;
+use crate::harness::fake::{self, Answers};
+use crate::harness::legacy::Legacy;
+use crate::harness::server::Server;
+use crate::harness::setup;
+use crate::program::{Running, folder, program, save};
+use crate::tls::{self, Authority};
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/mcp")
+}
+
+/// The program with `arguments`, which knows no gateway of this machine but those of
+/// `runtime`.
+fn command(arguments: &[&str], runtime: &Path) -> Command {
+    let mut command = program();
+    command
+        .args(arguments)
+        .env("XDG_RUNTIME_DIR", runtime)
+        .env("ENVOY", setup::envoy())
+        .env("MCP_GATEWAY_WASM", setup::filter())
+        .env_remove("SSL_CERT_FILE")
+        .stdin(Stdio::null());
+    command
+}
+
+fn ask(arguments: &[&str]) -> Output {
+    let output = command(arguments, &folder()).output();
+    output.expect("the program")
+}
+
+/// What the program prints when it succeeds.
+fn answer(arguments: &[&str]) -> String {
+    let output = ask(arguments);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    assert_eq!(err, "", "{arguments:?}");
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// The lines of `text` with single spaces.
+fn lines(text: &str) -> Vec<String> {
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect()
+}
+
+const TOOLS: &[&str] = &[
+    "tool needs description",
+    "get_forecast city, days Weather forecast",
+    "get_weather city Current weather",
+    "list_cities – Known cities",
+];
+
+#[test]
+fn a_server_lists_its_tools_and_runs_them() {
+    let server = Server::start("weather");
+    let url = url(server.address);
+    assert_eq!(lines(&answer(&["tools", &url])), TOOLS);
+    let tools: Value =
+        serde_json::from_str(&answer(&["tools", &url, "--output", "json"])).expect("JSON");
+    assert_eq!(tools[1]["name"], "get_weather");
+    assert_eq!(tools[1]["inputSchema"]["required"], json!(["city"]));
+    let weather = answer(&["call", &url, "get_weather", "--arg", "city=Tokyo"]);
+    let weather: Value = serde_json::from_str(&weather).expect("JSON");
+    assert_eq!(weather["celsius"], 22);
+    let raw = [
+        "call",
+        &url,
+        "get_weather",
+        "--args",
+        r#"{"city":"Tokyo"}"#,
+        "--output",
+        "json",
+    ];
+    let raw: Value = serde_json::from_str(&answer(&raw)).expect("JSON");
+    assert_eq!(raw["structuredContent"]["city"], "Tokyo");
+    // The tool takes a number, not a string.
+    let days = [
+        "call",
+        &url,
+        "get_forecast",
+        "--arg",
+        "city=Lima",
+        "--arg",
+        "days=2",
+    ];
+    assert!(answer(&days).contains("Lima"));
+}
+
+#[test]
+fn what_a_tool_says_that_failed_goes_to_stderr() {
+    let server = Server::start("weather");
+    let url = url(server.address);
+    let call = ["call", &url, "get_weather", "--arg", "city=Nowhere"];
+    let output = ask(&call);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).starts_with("no weather for `Nowhere`; try "));
+    let output = ask(&[&call[..], &["--output", "json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let raw: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(raw["isError"], true);
+}
+
+#[test]
+fn arguments_are_checked_before_the_call() {
+    let server = Server::start("weather");
+    let url = url(server.address);
+    let forecast = ["call", &*url, "get_forecast", "--arg", "city=Lima"];
+    for (arguments, expected) in [
+        (
+            &["call", &url, "get_wether"][..],
+            "there is no tool \"get_wether\"; the nearest is \"get_weather\"",
+        ),
+        (
+            &["call", &url, "get_weather", "--arg", "town=Lima"],
+            "--arg town: no such argument; known are city (required)",
+        ),
+        (
+            &forecast,
+            "the argument \"days\" is missing: add --arg days=VALUE",
+        ),
+        (
+            &[&forecast[..], &["--arg", "days=two"]].concat(),
+            "--arg days=two: must be an integer",
+        ),
+        (
+            &["call", &url, "get_weather", "--arg", "city"],
+            "must be NAME=VALUE",
+        ),
+        (
+            &["call", &url, "get_weather", "--args", "[1]"],
+            "must be a JSON object",
+        ),
+        (
+            &["tools", &url, "--header", "no colon"],
+            "must be \"name: value\"",
+        ),
+    ] {
+        let output = ask(arguments);
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legacy_session_begins_and_ends() {
+    let server = Legacy::start("a").await;
+    let url = url(server.address);
+    let header = ["--header", "Authorization: Bearer t"];
+    let call = [&["call", &*url, "t"][..], &header].concat();
+    assert_eq!(answer(&call), "a\n");
+    assert_eq!(server.sessions(), (1, 0));
+    for request in server.take() {
+        assert_eq!(
+            request.header("authorization"),
+            Some("Bearer t"),
+            "{request:?}"
+        );
+    }
+}
+
+/// A legacy server whose tools answer in streams: `ask` asks its client first, and
+/// `early` ends its first stream without the result.
+async fn streaming() -> Capture {
+    Capture::start(|request| {
+        let stream = |events: String| {
+            ([("content-type", "text/event-stream")], events).into_response()
+        };
+        let result = |id: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":"done"}}]}}}}"#)
+        };
+        if request.method == "GET" {
+            return stream(format!("data: {}\n\n", result("4")));
+        }
+        let message = request.json();
+        let id = message["id"].to_string();
+        match (message["method"].as_str(), message["params"]["name"].as_str()) {
+            (Some("initialize"), _) => request.result(
+                r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#,
+            ),
+            (Some("tools/list"), _) => {
+                request.result(r#"{"tools":[{"name":"ask"},{"name":"early"}]}"#)
+            }
+            (_, Some("ask")) => stream(format!(
+                "data: {{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\"}}\n\ndata: {{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}}\n\ndata: {}\n\n",
+                result(&id)
+            )),
+            (_, Some("early")) => stream("id: e1\ndata:\n\n".to_owned()),
+            (Some(_), _) => StatusCode::BAD_REQUEST.into_response(),
+            (None, _) => StatusCode::ACCEPTED.into_response(),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_the_server_is_refused_and_told() {
+    let server = streaming().await;
+    let output = ask(&["call", &url(server.address), "ask"]);
+    assert_eq!(text(&output.stdout), "done\n", "{output:?}");
+    let told = "the server asked for elicitation/create, which this program does not answer";
+    assert!(text(&output.stderr).contains(told), "{output:?}");
+    assert!(!text(&output.stderr).contains("ping"), "{output:?}");
+    let posted: Vec<Value> = server.take().iter().map(|it| it.json()).collect();
+    let answer = |id: &str| posted.iter().find(|it| it["id"] == id).expect("an answer");
+    assert_eq!(answer("q")["error"]["code"], -32601);
+    assert_eq!(answer("p")["result"], json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_an_answer_is_asked_for() {
+    let server = streaming().await;
+    assert_eq!(answer(&["call", &url(server.address), "early"]), "done\n");
+    let asked = server.take();
+    let rest = asked.iter().find(|it| it.method == "GET").expect("a GET");
+    assert_eq!(rest.header("last-event-id"), Some("e1"));
+    assert_eq!(rest.header("mcp-protocol-version"), Some("2025-06-18"));
+}
+
+const ANSWERS: Answers = &[
+    (
+        "tools/list",
+        r#"{"resultType":"complete","tools":[{"name":"one","inputSchema":{"type":"object"}}],"nextCursor":"2"}"#,
+    ),
+    (
+        "tools/list#2",
+        r#"{"resultType":"complete","tools":[{"name":"two","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}]}"#,
+    ),
+    (
+        "tools/call",
+        r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{}}}}"#,
+    ),
+    (
+        "prompts/list",
+        r#"{"resultType":"complete","prompts":[{"name":"greet","arguments":[{"name":"who","required":true}]}]}"#,
+    ),
+    (
+        "prompts/get",
+        r#"{"resultType":"complete","messages":[{"role":"user","content":{"type":"text","text":"hello"}}]}"#,
+    ),
+    (
+        "resources/list",
+        r#"{"resultType":"complete","resources":[{"uri":"file:///a","name":"A","mimeType":"text/plain"}]}"#,
+    ),
+    (
+        "resources/templates/list",
+        r#"{"resultType":"complete","resourceTemplates":[{"uriTemplate":"file:///{x}","name":"X"}]}"#,
+    ),
+    (
+        "resources/read",
+        r#"{"resultType":"complete","contents":[{"uri":"file:///a","text":"content"},{"uri":"file:///b","blob":"AAAA","mimeType":"image/png"}]}"#,
+    ),
+];
+
+/// A modern server of fixed answers.
+async fn modern() -> Capture {
+    fake::start(r#"{"tools":{},"prompts":{},"resources":{}}"#, ANSWERS).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_of_list_and_its_entries_are_shown() {
+    let server = modern().await;
+    let url = url(server.address);
+    for (arguments, expected) in [
+        (
+            &["tools", &*url][..],
+            &["tool needs description", "one – one", "two – two"][..],
+        ),
+        (
+            &["prompts", &url],
+            &["prompt needs description", "greet who greet"],
+        ),
+        (
+            &["prompts", &url, "--get", "greet", "--arg", "who=me"],
+            &["user: hello"],
+        ),
+        (
+            &["resources", &url],
+            &[
+                "resource type description",
+                "file:///a text/plain A",
+                "",
+                "template type description",
+                "file:///{x} – X",
+            ],
+        ),
+        (
+            &["resources", &url, "--read", "file:///a"],
+            &["content", "[resource file:///b: image/png, 3 bytes]"],
+        ),
+    ] {
+        assert_eq!(lines(&answer(arguments)), expected, "{arguments:?}");
+    }
+    let asked = server.take();
+    let read = asked.last().expect("requests");
+    assert_eq!(read.header("mcp-name"), Some("file:///a"));
+    assert_eq!(read.header("mcp-method"), Some("resources/read"));
+    let missing = ask(&["prompts", &url, "--get", "greet"]);
+    assert!(text(&missing.stderr).contains("the argument \"who\" is missing"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tool_that_needs_its_user_is_an_error_and_headers_repeat_arguments() {
+    let server = modern().await;
+    let url = url(server.address);
+    let output = ask(&["call", &url, "two", "--arg", "region=eu"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("wants elicitation/create first"), "{said}");
+    let asked = server.take();
+    let call = asked.last().expect("requests");
+    assert_eq!(call.header("mcp-param-region"), Some("eu"));
+    assert_eq!(call.header("mcp-name"), Some("two"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_without_mcp_is_an_error_that_says_what_to_do() {
+    let html = failing::with_status(200, "text/html", "<html>").await;
+    let credentials = failing::with_status(401, "text/plain", "").await;
+    let missing = failing::with_status(404, "text/plain", "").await;
+    let broken = failing::with_status(500, "text/plain", "a bug").await;
+    let moved = failing::moved().await;
+    let old = failing::old_transport().await;
+    let (_listener, silent) = failing::silent();
+    for (url, expected) in [
+        (
+            url(([127, 0, 0, 1], 1).into()),
+            "nothing listens at http://127.0.0.1:1/mcp: start it, as with `mcp-gateway run FILE`",
+        ),
+        (
+            "http://nobody.invalid/mcp".to_owned(),
+            "DNS has no address for its host",
+        ),
+        (
+            url(html.address),
+            "the answer is an HTML page\n  fix: check the URL",
+        ),
+        (
+            url(credentials.address),
+            "requires credentials (HTTP 401)\n  fix: name credentials: --header \"authorization: Bearer TOKEN\"",
+        ),
+        (
+            url(missing.address),
+            "nothing at this path (HTTP 404)\n  fix: check the path of the URL",
+        ),
+        (url(broken.address), "fails (HTTP 500): a bug"),
+        (
+            url(moved.address),
+            "redirects (HTTP 308) to https://other.example/mcp\n  fix: name that URL",
+        ),
+        (url(old.address), "speaks the old transport HTTP+SSE"),
+        (
+            url(silent),
+            "no answer within 1 s\n  fix: wait longer with --timeout SECONDS",
+        ),
+        (
+            silent.to_string(),
+            "no such file; if it is an address, write http://127.0.0.1:",
+        ),
+    ] {
+        let output = ask(&["tools", &url, "--timeout", "1"]);
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{url}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_named_when_it_is_wrong() {
+    let weather = Server::start("weather");
+    let folder = folder();
+    let authority = Authority::new(&folder);
+    let file = authority.file.to_str().expect("UTF-8");
+    let good = authority.server("localhost", weather.address).await;
+    let wrong = authority.server("other.example", weather.address).await;
+    let expired = authority.expired("localhost", weather.address).await;
+    let unknown = tls::self_signed("localhost", weather.address).await;
+    let local = |address: SocketAddr| format!("https://localhost:{}/mcp", address.port());
+    for (address, expected) in [
+        (
+            wrong,
+            "TLS: the certificate is not for localhost, but for other.example",
+        ),
+        (expired, "TLS: the certificate has expired"),
+        (
+            unknown,
+            "TLS: the certificate is from an authority that is not trusted here\n  fix: name a file with the authority's certificate: --ca-file FILE",
+        ),
+        (
+            weather.address,
+            "TLS: the server does not speak TLS at this port\n  fix: write http:// instead of https://",
+        ),
+    ] {
+        let output = ask(&["tools", &local(address), "--ca-file", file]);
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    assert_eq!(
+        lines(&answer(&["tools", &local(good), "--ca-file", file])),
+        TOOLS
+    );
+    let output = command(&["tools", &local(good)], &folder)
+        .env("SSL_CERT_FILE", file)
+        .output()
+        .expect("the program");
+    assert_eq!(lines(&text(&output.stdout)), TOOLS);
+    let empty = folder.join("empty.pem");
+    save(&empty, "");
+    let output = ask(&[
+        "tools",
+        &local(good),
+        "--ca-file",
+        empty.to_str().expect("UTF-8"),
+    ]);
+    assert!(
+        text(&output.stderr).contains("has no certificates in PEM"),
+        "{output:?}"
+    );
+}
+
+fn servers(weather: &Server) -> String {
+    format!(
+        "servers:\n- {{ name: weather, url: '{}' }}\n",
+        url(weather.address)
+    )
+}
+
+#[test]
+fn a_file_is_asked_through_a_gateway_of_its_own() {
+    let weather = Server::start("weather");
+    let file = folder().join("servers.yaml");
+    save(&file, &servers(&weather));
+    let path = file.to_str().expect("UTF-8");
+    let tools = answer(&["tools", path]);
+    assert!(tools.contains("weather__get_weather"), "{tools}");
+    let call = ["call", path, "weather__get_weather", "--arg", "city=Lima"];
+    assert!(answer(&call).contains("Peru"));
+    save(&file, "servers: [{ nam: a }]\n");
+    let output = ask(&["tools", path]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("servers[0]: missing field `name`"), "{said}");
+}
+
+#[test]
+fn the_gateway_on_this_machine_is_found() {
+    let weather = Server::start("weather");
+    let folder = folder();
+    let (one, two) = (folder.join("one.yaml"), folder.join("two.yaml"));
+    save(&one, &servers(&weather));
+    save(&two, &servers(&weather));
+    let runtime = folder.to_str().expect("UTF-8");
+    let tools = || command(&["tools"], &folder).output().expect("the program");
+    let fails = |expected: &[&str]| {
+        let output = tools();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(expected.iter().all(|part| said.contains(part)), "{said}");
+    };
+    fails(&["no gateway runs on this machine: start one with `mcp-gateway run FILE`"]);
+    let first = Running::with_variables(&one, &[("XDG_RUNTIME_DIR", runtime)]);
+    let found = tools();
+    assert!(
+        text(&found.stdout).contains("weather__get_weather"),
+        "{found:?}"
+    );
+    let second = Running::with_variables(&two, &[("XDG_RUNTIME_DIR", runtime)]);
+    fails(&[
+        "several gateways run on this machine",
+        &url(first.address),
+        "one.yaml",
+        &url(second.address),
+        "two.yaml",
+    ]);
+    assert!(second.end());
+    assert!(tools().status.success());
+    assert!(first.end());
+    fails(&["no gateway runs on this machine"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let weather = Server::start("weather");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command(&["tools", &url(weather.address)], &folder())
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the program");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+}
