@@ -26,4 +26,5 @@ mod safety;
 mod session_edits;
 mod slow;
 mod stdio;
+mod table;
 mod tls;

@@ -218,7 +218,7 @@ impl Legacy {
                 r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}"#,
             ),
             "tools/call" => self.call(session, id, &params.expect("parameters")),
-            "logging/setLevel" => json(&id, "{}"),
+            "logging/setLevel" | "ping" => json(&id, "{}"),
             _ => error(200, "Method not found"),
         }
     }

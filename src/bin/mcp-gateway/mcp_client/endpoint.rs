@@ -50,6 +50,22 @@ impl McpEndpoint {
         Self::build(builder, parsed, headers, time_limit)
     }
 
+    /// The server behind the Unix socket `socket`, at the path `path`.
+    ///
+    /// # Errors
+    /// `path` is no path.
+    pub(crate) fn on_socket(
+        socket: &Path,
+        path: &str,
+        headers: HeaderMap,
+        time_limit: Duration,
+    ) -> Result<Self, String> {
+        let url = Url::parse(&format!("http://localhost{path}"))
+            .map_err(|error| format!("{path}: {error}"))?;
+        let builder = builder().tls_certs_only([]).unix_socket(socket);
+        Self::build(builder, url, headers, time_limit)
+    }
+
     fn build(
         builder: ClientBuilder,
         url: Url,

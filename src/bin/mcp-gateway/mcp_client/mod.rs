@@ -118,6 +118,15 @@ impl McpClient {
         Ok(())
     }
 
+    /// `modern`, or `legacy` and the version that the server chose.
+    pub(crate) fn era(&self) -> String {
+        match &self.spoken {
+            SpokenVersion::Modern(_) => "modern".to_owned(),
+            SpokenVersion::Initializing => "unknown".to_owned(),
+            SpokenVersion::Legacy(session) => format!("legacy {}", session.version),
+        }
+    }
+
     /// What the server asked of this client, which declares no capabilities.
     pub(crate) fn refused(&self) -> Vec<String> {
         self.refused.borrow().iter().cloned().collect()
@@ -158,6 +167,22 @@ impl McpClient {
     fn declares(&self, kind: ListKind) -> bool {
         // Templates are an optional part of `resources`.
         kind != ListKind::Templates && self.capabilities.get(kind.member()).is_some()
+    }
+
+    /// The smallest question that a server has to answer.
+    ///
+    /// # Errors
+    /// It does not. A legacy session may be over.
+    pub(crate) async fn ping(&self) -> Result<(), ClientError> {
+        let method = match &self.spoken {
+            SpokenVersion::Modern(_) => method::SERVER_DISCOVER,
+            SpokenVersion::Initializing | SpokenVersion::Legacy(_) => method::PING,
+        };
+        match self.request(method, json!({})).await {
+            // The session is there, only the method is not.
+            Err(ClientError::Rpc { code, .. }) if code == jsonrpc::METHOD_NOT_FOUND => Ok(()),
+            result => result.map(drop),
+        }
     }
 
     /// Ends the session, if there is one.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
-use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -16,15 +15,7 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
-    headers: HeaderMap,
     pub(super) body: String,
-}
-
-impl HttpResponse {
-    /// The value of the header with this name; `None` if it is missing or not ASCII.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
 }
 
 /// Sends `request` to the server that listens on `socket`, and waits for the
@@ -66,7 +57,6 @@ async fn exchange(
     }
     Ok(HttpResponse {
         status: head.status,
-        headers: head.headers,
         body: String::from_utf8_lossy(&bytes).into_owned(),
     })
 }
@@ -124,9 +114,6 @@ mod tests {
         ] {
             let response = response(format!("{HEAD}{rest}"), true).unwrap();
             assert_eq!(response.status, 200);
-            assert_eq!(response.header("a"), Some("b"));
-            assert_eq!(response.header("A"), Some("b"));
-            assert_eq!(response.header("c"), None);
             assert_eq!(response.body, body);
         }
     }

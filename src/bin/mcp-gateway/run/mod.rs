@@ -10,6 +10,7 @@ mod parts;
 mod prepare;
 mod probe;
 mod quiet;
+mod reason;
 mod reload;
 mod stdio;
 mod supervisor;

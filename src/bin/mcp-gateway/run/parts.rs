@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::host_check;
 use super::work_dir::WorkDir;
 
+/// How Envoy's own answer begins about a server that it cannot reach.
+pub(super) const LOCAL_REPLY_MARK: &str = "Envoy: ";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// An Envoy configuration in parts.
@@ -109,6 +111,10 @@ fn direct_listener(socket: &str) -> Value {
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "direct",
+        // By default Envoy does not say why a connection failed.
+        "local_reply_config": {"body_format": {"text_format_source": {
+            "inline_string": format!("{LOCAL_REPLY_MARK}%RESPONSE_CODE_DETAILS%"),
+        }}},
         "http_filters": [{
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},

@@ -5,14 +5,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anstream::{eprintln, println};
 
 use super::RunEvent;
 use super::gateway::{LocalGateway, Reloaded};
-use super::probe::{self, ServerStatus};
+use super::probe::{Prober, ServerStatus};
 use super::table;
 use crate::ExitError;
 use crate::problem::{self, Severity};
@@ -21,8 +20,6 @@ use crate::problem::{self, Severity};
 const SETTLE_TIME: Duration = Duration::from_millis(40);
 /// How often to check Envoy and what is due.
 const TICK: Duration = Duration::from_millis(200);
-/// When to ask the servers again if one of them was down.
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Looks after a running gateway.
 pub(super) struct Supervisor<'a> {
@@ -33,10 +30,11 @@ pub(super) struct Supervisor<'a> {
     sender: Sender<RunEvent>,
     /// How many configurations there were before.
     generation: usize,
-    /// What the user was last told of the servers.
-    statuses: Vec<ServerStatus>,
+    /// Asks the servers of the configuration.
+    prober: Option<Prober>,
+    /// The table that the user was last shown.
+    shown: String,
     reload_at: Option<Instant>,
-    probe_at: Option<Instant>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -53,9 +51,9 @@ impl<'a> Supervisor<'a> {
             events,
             sender,
             generation: 0,
-            statuses: Vec::new(),
+            prober: None,
+            shown: String::new(),
             reload_at: None,
-            probe_at: None,
         }
     }
 
@@ -69,6 +67,9 @@ impl<'a> Supervisor<'a> {
             match self.events.recv_timeout(self.time_to_wait()) {
                 Ok(RunEvent::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     println!("Stopping.");
+                    if let Some(prober) = self.prober.take() {
+                        prober.end();
+                    }
                     return Ok(());
                 }
                 Ok(RunEvent::FileChanged) => {
@@ -78,7 +79,7 @@ impl<'a> Supervisor<'a> {
                 Ok(RunEvent::Probed {
                     generation,
                     statuses,
-                }) => self.show_statuses(generation, statuses),
+                }) => self.show_statuses(generation, &statuses),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.gateway.envoy.check()?;
@@ -88,9 +89,6 @@ impl<'a> Supervisor<'a> {
                 .map_err(|error| cannot_write(&error))?;
             if is_due(&mut self.reload_at) {
                 self.reload()?;
-            }
-            if is_due(&mut self.probe_at) {
-                self.probe_servers();
             }
         }
     }
@@ -119,7 +117,7 @@ impl<'a> Supervisor<'a> {
                 problem::print(self.file, &warnings, Severity::Warning);
                 println!("Reloaded in {} ms.", started.elapsed().as_millis());
                 self.generation += 1;
-                self.statuses = Vec::new();
+                self.shown = String::new();
                 self.probe_servers();
             }
             Reloaded::Invalid(problems) => {
@@ -139,34 +137,31 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Asks all servers for their status, each in a thread of its own. The answers
-    /// arrive as [`RunEvent::Probed`].
-    fn probe_servers(&self) {
+    /// Asks the servers of the configuration from now on. What they answer arrives as
+    /// [`RunEvent::Probed`].
+    fn probe_servers(&mut self) {
         let gateway = self.gateway.config.gateway.as_ref();
         let servers = gateway.map_or_else(Vec::new, |gateway| gateway.servers.clone());
-        let socket = self.gateway.work_dir().direct_socket();
+        let socket = self.gateway.work_dir().direct_socket().into();
         let (generation, sender) = (self.generation, self.sender.clone());
-        thread::spawn(move || {
-            let statuses = probe::probe_all(socket.as_ref(), &servers);
+        self.prober = Some(Prober::start(socket, servers, move |statuses| {
             let _ = sender.send(RunEvent::Probed {
                 generation,
                 statuses,
             });
-        });
+        }));
     }
 
     /// Shows `statuses` if they are news about the configuration that Envoy runs with.
-    fn show_statuses(&mut self, generation: usize, statuses: Vec<ServerStatus>) {
+    fn show_statuses(&mut self, generation: usize, statuses: &[ServerStatus]) {
         if generation != self.generation {
             return;
         }
-        if statuses != self.statuses {
-            println!("{}", table::table(&self.gateway.config, &statuses));
+        let table = table::table(&self.gateway.config, statuses);
+        if table != self.shown {
+            println!("{table}");
+            self.shown = table;
         }
-        let is_down = |status: &ServerStatus| matches!(status, ServerStatus::Down(_));
-        let some_down = statuses.iter().any(is_down);
-        self.probe_at = some_down.then(|| Instant::now() + PROBE_INTERVAL);
-        self.statuses = statuses;
     }
 }
 

@@ -1,5 +1,8 @@
 //! The servers and their statuses as a table.
 
+use std::collections::HashMap;
+use std::iter;
+
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use mcp_gateway::config::{Config, Server};
@@ -8,22 +11,27 @@ use super::probe::ServerStatus;
 
 /// What a cell shows if there is nothing to say.
 const NONE: &str = "–";
+/// Some clients take no longer names of tools.
+const LONGEST_NAME: usize = 64;
 
 /// A table with one line for each server, in the order of the configuration, with
-/// colours.
+/// colours. Below it stands what is wrong with the names of the tools.
 pub(super) fn table(config: &Config, statuses: &[ServerStatus]) -> String {
+    let servers = config.gateway.iter().flat_map(|gateway| &gateway.servers);
+    let servers: Vec<(&Server, &ServerStatus)> = servers.zip(statuses).collect();
+    let rows: Vec<[String; 5]> = servers
+        .iter()
+        .map(|(server, status)| row(server, status))
+        .collect();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["server", "prefix", "era", "tools", "state"]);
-    let servers = config.gateway.iter().flat_map(|gateway| &gateway.servers);
-    for (server, status) in servers.zip(statuses) {
-        table.add_row(row(server, status));
-    }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| coloured(line.trim_end()))
-        .collect();
-    lines.join("\n")
+    table.add_rows(rows.clone());
+    let states = rows.iter().map(|[.., state]| &**state);
+    let lines = table.lines().zip(iter::once("").chain(states));
+    let lines = lines.map(|(line, state)| coloured(line.trim_end(), state));
+    let notes = collisions(&servers).into_iter().chain(long_names(&servers));
+    lines.chain(notes).collect::<Vec<_>>().join("\n")
 }
 
 fn row(server: &Server, status: &ServerStatus) -> [String; 5] {
@@ -32,25 +40,227 @@ fn row(server: &Server, status: &ServerStatus) -> [String; 5] {
         prefix => prefix,
     };
     let (era, tools, state) = match status {
-        ServerStatus::Up { era, tools } => {
-            let tools = tools.map_or_else(|| NONE.to_owned(), |tools| tools.to_string());
-            (era.clone(), tools, "up".to_owned())
+        ServerStatus::Up { era, tools, hidden } => {
+            let offered = tools.len();
+            let tools = match hidden {
+                0 => offered.to_string(),
+                _ => format!("{offered} of {}", offered.saturating_add(*hidden)),
+            };
+            (era.clone(), tools, up(server, offered, *hidden))
         }
         ServerStatus::Down(reason) => (NONE.to_owned(), NONE.to_owned(), format!("down: {reason}")),
     };
     [server.name.clone(), prefix.to_owned(), era, tools, state]
 }
 
-/// A line of the table, in which the state has a colour.
-fn coloured(line: &str) -> String {
-    let (state, colour) = if line.ends_with(" up") {
-        ("up", AnsiColor::Green)
+/// The state of a server that is up.
+fn up(server: &Server, offered: usize, hidden: usize) -> String {
+    if offered > 0 || hidden == 0 {
+        return "up".to_owned();
+    }
+    let field = if server.tools.include.is_empty() {
+        "exclude"
     } else {
-        ("down: ", AnsiColor::Red)
+        "include"
+    };
+    format!("up, but 0 tools: {field} hides {hidden}")
+}
+
+/// A line of the table, which ends with `state`, in which the first word of the state
+/// has a colour.
+fn coloured(line: &str, state: &str) -> String {
+    let colour = match state.get(..2) {
+        Some("up") => AnsiColor::Green,
+        Some(_) => AnsiColor::Red,
+        None => return line.to_owned(),
     };
     let style = Style::new().fg_color(Some(colour.into()));
-    match line.rfind(state).and_then(|at| line.split_at_checked(at)) {
-        Some((before, state)) => format!("{before}{style}{state}{style:#}"),
-        None => line.to_owned(),
+    let end = state.find([',', ':']).unwrap_or(state.len());
+    match (line.strip_suffix(state), state.split_at_checked(end)) {
+        (Some(before), Some((word, rest))) => format!("{before}{style}{word}{style:#}{rest}"),
+        _ => line.to_owned(),
+    }
+}
+
+/// The names of all tools, as clients see them, with their servers.
+fn names<'a>(
+    servers: &'a [(&Server, &ServerStatus)],
+) -> impl Iterator<Item = (&'a Server, String)> {
+    servers.iter().flat_map(|(server, status)| {
+        let tools = match status {
+            ServerStatus::Up { tools, .. } => &**tools,
+            ServerStatus::Down(_) => &[],
+        };
+        let named = |tool: &String| (*server, format!("{}{tool}", server.tool_prefix));
+        tools.iter().map(named)
+    })
+}
+
+/// A line for each two servers that have tools of the same name. The first keeps it.
+fn collisions(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
+    let mut owners: HashMap<String, &Server> = HashMap::new();
+    let mut lost: Vec<(&Server, &Server, Vec<String>)> = Vec::new();
+    for (server, name) in names(servers) {
+        let owner = *owners.entry(name.clone()).or_insert(server);
+        if owner.id == server.id {
+            continue;
+        }
+        let known = lost
+            .iter_mut()
+            .find(|(loser, winner, _)| (loser.id, winner.id) == (server.id, owner.id));
+        match known {
+            Some((_, _, names)) => names.push(name),
+            None => lost.push((server, owner, vec![name])),
+        }
+    }
+    let lines = lost.into_iter().map(|(loser, winner, names)| {
+        format!(
+            "{} missing of {}, since {} has the same ({}): give one of them another toolPrefix",
+            counted(&names),
+            loser.name,
+            winner.name,
+            example(&names),
+        )
+    });
+    lines.collect()
+}
+
+/// A line about the names that some clients do not take.
+fn long_names(servers: &[(&Server, &ServerStatus)]) -> Option<String> {
+    let is_long = |name: &String| name.chars().count() > LONGEST_NAME;
+    let names: Vec<String> = names(servers)
+        .map(|(_, name)| name)
+        .filter(is_long)
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} named too long for some clients, which take {LONGEST_NAME} characters ({}): a shorter toolPrefix helps",
+            counted(&names),
+            example(&names),
+        )
+    })
+}
+
+fn counted(names: &[String]) -> String {
+    match names.len() {
+        1 => "1 tool is".to_owned(),
+        count => format!("{count} tools are"),
+    }
+}
+
+/// The first of `names`.
+fn example(names: &[String]) -> String {
+    let first = names.first().map_or("", String::as_str);
+    let more = if names.len() > 1 { ", …" } else { "" };
+    format!("{first}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up(tools: &[&str], hidden: usize) -> ServerStatus {
+        ServerStatus::Up {
+            era: "modern".to_owned(),
+            tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
+            hidden,
+        }
+    }
+
+    /// The lines of the table of `servers`, JSON texts, without colours and with single
+    /// spaces.
+    fn lines(servers: &[&str], statuses: &[ServerStatus]) -> Vec<String> {
+        let config = format!("{{\"servers\": [{}]}}", servers.join(","));
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let table = table(&config, statuses);
+        let plain = anstream::adapter::strip_str(&table).to_string();
+        let lines = plain.lines();
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn a_line_says_how_a_server_is() {
+        for (server, status, expected) in [
+            (r#"{"name":"a"}"#, up(&["x", "y"], 0), "a a__ modern 2 up"),
+            (r#"{"name":"a"}"#, up(&[], 0), "a a__ modern 0 up"),
+            (r#"{"name":"a"}"#, up(&["x"], 4), "a a__ modern 1 of 5 up"),
+            (
+                r#"{"name":"a","toolPrefix":"","tools":{"include":["z"]}}"#,
+                up(&[], 12),
+                "a – modern 0 of 12 up, but 0 tools: include hides 12",
+            ),
+            (
+                r#"{"name":"a","tools":{"exclude":["*"]}}"#,
+                up(&[], 1),
+                "a a__ modern 0 of 1 up, but 0 tools: exclude hides 1",
+            ),
+            (
+                r#"{"name":"a"}"#,
+                ServerStatus::Down("connection refused".to_owned()),
+                "a a__ – – down: connection refused",
+            ),
+        ] {
+            let lines = lines(&[server], &[status]);
+            assert_eq!(lines, ["server prefix era tools state", expected]);
+        }
+    }
+
+    #[test]
+    fn notes_tell_of_names_that_clients_will_miss() {
+        let long = "x".repeat(62);
+        for (servers, statuses, expected) in [
+            (
+                [
+                    r#"{"name":"a","toolPrefix":"p_"}"#,
+                    r#"{"name":"b","toolPrefix":"p_"}"#,
+                ],
+                [up(&["x", "y"], 0), up(&["y"], 0)],
+                &[
+                    "1 tool is missing of b, since a has the same (p_y): give one of them another toolPrefix",
+                ][..],
+            ),
+            (
+                [
+                    r#"{"name":"a","toolPrefix":"p_"}"#,
+                    r#"{"name":"b","toolPrefix":""}"#,
+                ],
+                [up(&["x", "y"], 0), up(&["p_y", "p_x", "z"], 0)],
+                &[
+                    "2 tools are missing of b, since a has the same (p_y, …): give one of them another toolPrefix",
+                ],
+            ),
+            (
+                [r#"{"name":"a"}"#, r#"{"name":"b"}"#],
+                [up(&["x"], 0), up(&["x"], 0)],
+                &[],
+            ),
+            (
+                [r#"{"name":"a"}"#, r#"{"name":"b","toolPrefix":""}"#],
+                [up(&[&long], 0), up(&[&long], 0)],
+                &[
+                    "1 tool is named too long for some clients, which take 64 characters (a__xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx): a shorter toolPrefix helps",
+                ],
+            ),
+        ] {
+            assert_eq!(lines(&servers, &statuses)[3..], *expected);
+        }
+    }
+
+    #[test]
+    fn the_first_word_of_a_state_has_a_colour() {
+        for (line, state, expected) in [
+            ("a  up", "up", "a  \u{1b}[32mup\u{1b}[0m"),
+            (
+                "up  down: up",
+                "down: up",
+                "up  \u{1b}[31mdown\u{1b}[0m: up",
+            ),
+            ("a  up, but", "up, but", "a  \u{1b}[32mup\u{1b}[0m, but"),
+            ("server state", "", "server state"),
+        ] {
+            assert_eq!(coloured(line, state), expected);
+        }
     }
 }
