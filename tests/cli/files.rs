@@ -87,6 +87,14 @@ const FILES: &[FileCase] = &[
         ],
     ),
     (
+        "kuadrant-registration.yaml",
+        "valid: 1 server (github)",
+        &[
+            "1: warning: MCPServerRegistration github: \"github\" has no prefix: its tools are called github__…",
+            "12: warning: MCPServerRegistration github: spec.credentialRef: is ignored",
+        ],
+    ),
+    (
         "kuadrant-new.yaml",
         "valid: 1 server (mcp-test.github-route)",
         &[

@@ -1,22 +1,87 @@
 //! Suggests how to fix an error of the filter's configuration.
 
-use mcp_gateway::config::ConfigError;
+use std::fmt;
+
+use mcp_gateway::config::{ConfigError, camel};
 use serde_json::Value;
 
 use crate::server_names;
-use crate::tree::{Node, below};
+use crate::tree::{self, Node, NodeKind, below};
 use crate::yaml;
 
 /// Texts that a server may do without.
 const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
 
-/// A fix for `error` in `config`, such as `timeout: 5s`. `None` if only the user can know
-/// the right value.
-pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<String> {
+/// How to fix an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fix {
+    /// The field, in place of the wrong one or beside the others, has this value, in YAML.
+    Set {
+        field: String,
+        value: String,
+    },
+    /// The item of the list has this value.
+    Item(String),
+    Remove(String),
+    /// Only the user knows the right value.
+    Words(String),
+}
+
+impl fmt::Display for Fix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { field, value } => write!(f, "{field}: {value}"),
+            Self::Item(value) => write!(f, "- {value}"),
+            Self::Remove(field) => write!(f, "remove {field}"),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
+}
+
+impl Fix {
+    /// `config` with this fix for the error at `path`; `None` if only the user can do it.
+    pub(crate) fn applied(&self, config: &Node, path: &str) -> Option<Node> {
+        let mut fixed = config.clone();
+        let read = |value: &str| {
+            let documents = tree::documents(&format!("value: {value}")).ok()?;
+            Some(documents.first()?.get("value")?.kind.clone())
+        };
+        match self {
+            Self::Set { field, value } => {
+                let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));
+                let (node, known) = config.nearest(path);
+                // The error is about the object that misses the field.
+                let misses = known == path.len() && matches!(node.kind, NodeKind::Object(_));
+                let object = if misses && last != field {
+                    path
+                } else {
+                    parent
+                };
+                if object == parent && camel(last) != *field {
+                    fixed.remove_at(path);
+                }
+                fixed.at_path_mut(object)?.set(field, read(value)?);
+            }
+            Self::Item(value) => fixed.at_path_mut(path)?.kind = read(value)?,
+            Self::Remove(_) => {
+                fixed.remove_at(path);
+            }
+            Self::Words(_) => return None,
+        }
+        Some(fixed)
+    }
+}
+
+/// A fix for `error` in `config`. `None` if nothing is known of the right value.
+pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
     let (path, reason) = (error.path(), error.reason());
     let (node, known) = config.nearest(path);
     let rest = path.get(known..).unwrap_or_default();
     let field = path.rsplit('.').next().unwrap_or(path);
+    let set = |field: &str, value: String| Fix::Set {
+        field: field.to_owned(),
+        value,
+    };
     if let Some(known) = reason.strip_prefix("unknown field, expected one of ") {
         let known: Vec<&str> = known.split(", ").collect();
         let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
@@ -25,21 +90,21 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<String> {
     if let Some(missing) = reason.strip_prefix("missing field `") {
         let missing = missing.trim_end_matches('`');
         return Some(match missing {
-            "name" if path.starts_with("servers[") => {
-                format!("name: {}", unused_name(config, "server"))
-            }
-            _ => format!("{missing}: …"),
+            "name" if path.starts_with("servers[") => set("name", unused_name(config, "server")),
+            _ => Fix::Words(format!("{missing}: …")),
         });
     }
     if !rest.is_empty() {
         return None;
     }
     if reason.starts_with("must not be empty") && OPTIONAL.contains(&field) {
-        return Some(format!("remove {field}"));
+        return Some(Fix::Remove(field.to_owned()));
     }
     let value = node.value();
     let right = if reason == "must not be empty" && field == "name" {
         unused_name(config, "server")
+    } else if reason == "must be a string" && is_server_name(path) {
+        server_names::scheme(&plain(&value)?)
     } else if reason.ends_with(" is used twice") {
         unused_name(config, value.as_str()?)
     } else {
@@ -47,25 +112,37 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<String> {
     };
     // An item of a list has no name.
     Some(if field.ends_with(']') {
-        format!("- {right}")
+        Fix::Item(right)
     } else {
-        format!("{field}: {right}")
+        set(field, right)
     })
 }
 
 /// The fix for `field`, which nobody knows, of the object at `parent`: the known field that
 /// is meant, with the value `node`, if the object does not have that already.
-fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> String {
+fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> Fix {
     let meant = nearest(field, known).filter(|name| {
         let (_, found) = config.nearest(&below(parent, name));
         found < below(parent, name).len()
     });
     let value = yaml::flow(node).ok().filter(|value| value.len() <= 60);
     match (meant, value) {
-        (Some(name), Some(value)) => format!("{name}: {value}"),
-        (Some(name), None) => format!("write {name} in place of {field}"),
-        (None, _) => format!("remove {field}"),
+        (Some(name), Some(value)) => Fix::Set {
+            field: name.to_owned(),
+            value,
+        },
+        (Some(name), None) => Fix::Words(format!("write {name} in place of {field}")),
+        (None, _) => Fix::Remove(field.to_owned()),
     }
+}
+
+/// Whether the value at `path` is the name of a server.
+fn is_server_name(path: &str) -> bool {
+    let server = path.strip_prefix("servers[");
+    server.is_some_and(|rest| {
+        rest.split_once(']')
+            .is_some_and(|(_, rest)| rest == ".name")
+    })
 }
 
 /// `name` with the first number that no server has.
@@ -286,7 +363,8 @@ mod tests {
         ] {
             let config = tree::documents(text).unwrap().remove(0);
             let error = ConfigError::new(path, reason);
-            assert_eq!(fix(&config, &error).as_deref(), fixed, "{text}");
+            let fix = fix(&config, &error).map(|fix| fix.to_string());
+            assert_eq!(fix.as_deref(), fixed, "{text}");
         }
     }
 

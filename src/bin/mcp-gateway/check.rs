@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, ConfigError, camel};
 
-use crate::advice;
+use crate::advice::{self, Fix};
 use crate::environment::{self, VariableKind};
 use crate::problem::Problem;
 use crate::tree::Node;
@@ -86,8 +86,20 @@ fn problem(config: &Node, error: &ConfigError) -> Problem {
             .trim_start_matches('.')
             .to_owned(),
         reason: error.reason().to_owned(),
-        fix: advice::fix(config, error),
+        fix: advice::fix(config, error)
+            .filter(|fix| works(fix, config, error))
+            .map(|fix| fix.to_string()),
     }
+}
+
+/// Whether `fix` is the end of `error`. Words are for the user to follow.
+fn works(fix: &Fix, config: &Node, error: &ConfigError) -> bool {
+    let Some(fixed) = fix.applied(config, error.path()) else {
+        return true;
+    };
+    parse(&fixed)
+        .err()
+        .is_none_or(|left| left.path() != error.path())
 }
 
 /// Whether `error` may be there only since the values at the paths `removed` are not any
@@ -147,6 +159,7 @@ fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Optio
 mod tests {
     use super::*;
     use crate::tree;
+    use serde_json::{Value, json};
 
     fn problems(text: &str) -> Vec<String> {
         let config = tree::documents(text).unwrap().remove(0);
@@ -312,6 +325,139 @@ mod tests {
             }
         }
         assert!(checked > 50, "{checked}");
+    }
+
+    /// A file with almost all fields.
+    const WHOLE: &str = r#"{
+        "paths": ["/mcp"], "trafficMode": "REJECT_NO_MCP", "maxRequestBodySize": 1000,
+        "holdRequestHeaders": true, "attributeSource": "VERIFY", "rejectDuplicateKeys": true,
+        "prefixMode": "ALWAYS", "failureMode": "FAIL", "failedServerTtl": "5s",
+        "passthroughHeaders": ["x-a"], "listCache": "HINTS", "maxListPages": 7,
+        "maxListBytes": 1000, "maxResponseBytes": 1000, "memory": { "heldBytes": 1000000 },
+        "serverInfo": { "name": "a", "version": "1" },
+        "session": { "keysFromEnv": "KEYS", "ttl": "1h", "identity": { "header": "x-user" } },
+        "cors": { "allowOrigins": ["https://a.example"], "allowMethods": ["POST"], "maxAge": "1h", "allowCredentials": false },
+        "authorization": { "defaultAction": "DENY", "scopesFrom": { "namespace": "n", "path": ["p"] },
+            "rules": [{ "name": "r", "action": "ALLOW", "methods": ["tools/call"], "tools": ["t"], "requiredScopes": ["s"] }] },
+        "servers": [
+            { "name": "a", "url": "http://a/mcp", "hostname": "a", "path": "/mcp", "cluster": "a", "enabled": true,
+              "toolPrefix": "a_", "protocol": "LEGACY", "shareSession": true, "timeout": "5s",
+              "tools": { "include": ["x"], "exclude": ["y"] }, "headers": [{ "name": "x-b", "value": "c" }],
+              "allowCredentialHeaders": false },
+            { "name": "b", "url": "http://b/mcp" }
+        ]
+    }"#;
+
+    /// The pointers of all values below `value`.
+    fn pointers(value: &Value, pointer: &str) -> Vec<String> {
+        let below: Vec<(String, &Value)> = match value {
+            Value::Object(members) => members.iter().map(|(k, v)| (k.clone(), v)).collect(),
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(n, v)| (n.to_string(), v))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let below = below.into_iter().flat_map(|(step, value)| {
+            let pointer = format!("{pointer}/{step}");
+            let mut all = pointers(value, &pointer);
+            all.push(pointer);
+            all
+        });
+        below.collect()
+    }
+
+    fn check_value(value: &Value) -> Vec<Problem> {
+        let config = tree::documents(&value.to_string()).unwrap().remove(0);
+        check(&config).err().unwrap_or_default()
+    }
+
+    /// The file `value` with the fix that `problem` shows; `None` if there is none, or it
+    /// is told in words.
+    fn with_fix(value: &Value, problem: &Problem) -> Option<Value> {
+        let fix = problem.fix.as_deref().filter(|fix| !fix.contains('…'))?;
+        let path = format!(".{}", problem.path)
+            .replace(['.', '['], "/")
+            .replace(']', "");
+        let mut fixed = value.clone();
+        let (parent, last) = path.rsplit_once('/').unwrap();
+        if fix == format!("remove {last}") {
+            fixed.pointer_mut(parent)?.as_object_mut()?.remove(last)?;
+            return Some(fixed);
+        }
+        let read = tree::documents(fix).ok()?.remove(0).value();
+        if let Value::Array(items) = read {
+            *fixed.pointer_mut(&path)? = items.into_iter().next()?;
+            return Some(fixed);
+        }
+        let (name, right) = read.as_object()?.iter().next()?;
+        let misses = problem.reason.starts_with("missing field");
+        let object = fixed.pointer_mut(if misses { &path } else { parent })?;
+        let object = object.as_object_mut()?;
+        if !misses {
+            object.remove(last);
+        }
+        object.insert(name.clone(), right.clone());
+        Some(fixed)
+    }
+
+    /// Each value is replaced by each wrong one, and by none.
+    #[test]
+    fn every_fix_ends_the_error_that_it_is_for() {
+        let whole: Value = serde_json::from_str(WHOLE).unwrap();
+        assert_eq!(check_value(&whole), []);
+        let wrong = [
+            json!(7),
+            json!(-1),
+            json!(0.5),
+            json!("x y"),
+            json!(""),
+            json!("YES"),
+            json!("5"),
+            json!([]),
+            json!({}),
+            json!(true),
+            Value::Null,
+            json!(["x y"]),
+            json!("http://ü@/"),
+        ];
+        let (mut fixes, mut errors) = (0, 0);
+        for pointer in pointers(&whole, "") {
+            let mut files = Vec::new();
+            for value in &wrong {
+                let mut file = whole.clone();
+                *file.pointer_mut(&pointer).unwrap() = value.clone();
+                files.push(file);
+            }
+            let (parent, last) = pointer.rsplit_once('/').unwrap();
+            let mut file = whole.clone();
+            if let Some(Value::Object(members)) = file.pointer_mut(parent) {
+                let value = members.remove(last).unwrap();
+                files.push(file.clone());
+                // A misspelled name.
+                if let Some(Value::Object(members)) = file.pointer_mut(parent) {
+                    members.insert(format!("{last}x"), value);
+                }
+                files.push(file);
+            }
+            for file in &files {
+                let problems = check_value(file);
+                for problem in &problems {
+                    errors += 1;
+                    let Some(fixed) = with_fix(file, problem) else {
+                        continue;
+                    };
+                    fixes += 1;
+                    let left = check_value(&fixed);
+                    assert!(
+                        left.iter().all(|left| left.path != problem.path),
+                        "{pointer}: {problem:?} becomes {left:?}"
+                    );
+                }
+            }
+        }
+        assert!(fixes > 300 && errors > 900, "{fixes} of {errors}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::inputs::{Answers, Inputs};
 use crate::placeholder::{Placeholders, Variables};
 use crate::problem::{Findings, Problem};
-use crate::servers_file::{self, UnprefixedTools};
+use crate::servers_file::{self, ConfigOrigin, UnprefixedTools};
 use crate::stdio_server::{self, StdioServer};
 use crate::tree::{self, Node, NodeKind};
 use crate::{check, client_file, foreign_file, kubernetes, server_names, server_values};
@@ -143,21 +143,7 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<
         tree::documents(text).map_err(|error| vec![Problem::new(error.line, "", error.reason)])?;
     documents.retain(|document| !matches!(document.kind, NodeKind::Scalar(Value::Null)));
     let mut findings = Findings::default();
-    let mut inputs = Inputs::default();
-    let mut tree = if kubernetes::is_kubernetes(&documents) {
-        kubernetes::read(&without_lists(documents), &mut findings)
-    } else {
-        let tree = only(documents)?;
-        if client_file::is_client_file(&tree) {
-            inputs = Inputs::read(&tree, &options.answers);
-            client_file::read(&tree, &mut findings)
-        } else if let Some(problem) = foreign_file::tell(&tree) {
-            return Err(vec![problem]);
-        } else {
-            tree
-        }
-    };
-    servers_file::translate(&mut tree, options.unprefixed, &mut findings);
+    let (mut tree, inputs) = configuration(documents, options, &mut findings)?;
     let workspace = options.workspace();
     let variables = Variables {
         placeholders: options.placeholders,
@@ -177,6 +163,34 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<
             notes: findings.notes,
             stdio,
         })
+}
+
+/// The configuration that `documents` stand for, and the questions to the user in them.
+///
+/// # Errors
+/// They stand for none.
+fn configuration(
+    documents: Vec<Node>,
+    options: &ReadOptions,
+    findings: &mut Findings,
+) -> Result<(Node, Inputs), Vec<Problem>> {
+    if kubernetes::is_kubernetes(&documents) {
+        let mut tree = kubernetes::read(&without_lists(documents), findings);
+        let origin = ConfigOrigin::OlderGateway;
+        servers_file::translate(&mut tree, origin, options.unprefixed, findings);
+        return Ok((tree, Inputs::default()));
+    }
+    let mut tree = only(documents)?;
+    if client_file::is_client_file(&tree) {
+        let inputs = Inputs::read(&tree, &options.answers);
+        return Ok((client_file::read(&tree, findings), inputs));
+    }
+    if let Some(problem) = foreign_file::tell(&tree) {
+        return Err(vec![problem]);
+    }
+    let origin = ConfigOrigin::Unknown;
+    servers_file::translate(&mut tree, origin, options.unprefixed, findings);
+    Ok((tree, Inputs::default()))
 }
 
 /// The one document of a file.

@@ -18,6 +18,15 @@ pub(crate) enum UnprefixedTools {
     Compatible,
 }
 
+/// Who may have written a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfigOrigin {
+    /// An older gateway.
+    OlderGateway,
+    /// Its fields say whether it is one.
+    Unknown,
+}
+
 /// What only older gateways have for a server, and what to tell of it; `None` for what
 /// has no effect here.
 const LEFT_OUT: [(&str, Option<&str>); 10] = [
@@ -49,8 +58,14 @@ const LEFT_OUT: [(&str, Option<&str>); 10] = [
 ];
 
 /// Gives the servers of `config` the fields of the filter.
-pub(crate) fn translate(config: &mut Node, unprefixed: UnprefixedTools, findings: &mut Findings) {
-    let mut is_of_older = config.get("virtualServers").is_some();
+pub(crate) fn translate(
+    config: &mut Node,
+    origin: ConfigOrigin,
+    unprefixed: UnprefixedTools,
+    findings: &mut Findings,
+) {
+    let mut is_of_older = origin == ConfigOrigin::OlderGateway;
+    is_of_older |= config.get("virtualServers").is_some();
     if let Some(node) = config.get("virtualServers") {
         let reason = "is left out: the gateway has no virtual servers";
         let warning = Problem::new(node.line, &node.path, reason);
@@ -177,7 +192,12 @@ mod tests {
     fn translated(text: &str, unprefixed: UnprefixedTools) -> (Value, Findings) {
         let mut config = tree::documents(text).unwrap().remove(0);
         let mut findings = Findings::default();
-        translate(&mut config, unprefixed, &mut findings);
+        translate(
+            &mut config,
+            ConfigOrigin::Unknown,
+            unprefixed,
+            &mut findings,
+        );
         (config.value(), findings)
     }
 

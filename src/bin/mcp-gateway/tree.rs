@@ -178,10 +178,14 @@ impl Node {
         }
     }
 
-    /// Sets the member `name` to `text`. A new member becomes the second one, after the
-    /// one that names the object.
+    /// Sets the member `name` to `text`, as [`Self::set`] does.
     pub(crate) fn set_text(&mut self, name: &str, text: &str) {
-        let value = NodeKind::Scalar(Value::from(text));
+        self.set(name, NodeKind::Scalar(Value::from(text)));
+    }
+
+    /// Sets the member `name` to `value`. A new member becomes the second one, after the
+    /// one that names the object.
+    pub(crate) fn set(&mut self, name: &str, value: NodeKind) {
         let NodeKind::Object(members) = &mut self.kind else {
             return;
         };
@@ -203,13 +207,9 @@ impl Node {
         let Some(last) = steps.pop() else {
             return false;
         };
-        let mut node = self;
-        for step in steps {
-            let Some(next) = node.step_mut(step) else {
-                return false;
-            };
-            node = next;
-        }
+        let Some(node) = self.walk_mut(steps) else {
+            return false;
+        };
         match (&mut node.kind, index(last)) {
             (NodeKind::List(items), Some(at)) if at < items.len() => {
                 items.remove(at);
@@ -217,6 +217,17 @@ impl Node {
             }
             _ => node.remove(last),
         }
+    }
+
+    /// The value at `path`.
+    pub(crate) fn at_path_mut(&mut self, path: &str) -> Option<&mut Self> {
+        self.walk_mut(steps(path))
+    }
+
+    fn walk_mut<'s>(&mut self, steps: impl IntoIterator<Item = &'s str>) -> Option<&mut Self> {
+        steps
+            .into_iter()
+            .try_fold(self, |node, step| node.step_mut(step))
     }
 
     fn step_mut(&mut self, step: &str) -> Option<&mut Self> {
