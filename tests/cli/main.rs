@@ -14,6 +14,7 @@ mod harness;
 
 mod ask;
 mod check;
+mod client;
 mod failing;
 mod files;
 mod load;

@@ -28,6 +28,7 @@ fn the_command_line_is_described_as_it_is() {
         &["call", "--help"],
         &["prompts", "--help"],
         &["resources", "--help"],
+        &["client", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
             .args(arguments)
@@ -64,6 +65,7 @@ fn the_command_line_has_no_commands_but_those() {
         "call",
         "prompts",
         "resources",
+        "client",
         "schema",
         "help",
     ];

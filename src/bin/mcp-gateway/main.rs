@@ -18,6 +18,7 @@
 mod advice;
 mod ask;
 mod check;
+mod client_entry;
 mod client_file;
 mod config_file;
 mod env_file;
@@ -52,6 +53,7 @@ use clap::{Parser, Subcommand};
 use mcp_gateway::http::cors::Origin;
 
 use crate::ask::{CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments};
+use crate::client_entry::ClientArguments;
 use crate::config_file::{ConfigFile, ReadOptions};
 use crate::placeholder::Placeholders;
 use crate::problem::Severity;
@@ -100,6 +102,8 @@ enum Command {
         /// The directory to remove
         directory: PathBuf,
     },
+    /// Shows how MCP clients connect to the gateway, and writes it into their files
+    Client(ClientArguments),
     /// Prints the JSON Schema of the filter's configuration
     Schema {
         /// Prints a reference in Markdown instead
@@ -239,6 +243,7 @@ fn main() -> ExitCode {
             run::watchdog::run(&directory);
             Ok(())
         }
+        Command::Client(arguments) => client_entry::client(arguments).map_err(ExitError::from),
         Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
         Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
     };

@@ -1,0 +1,62 @@
+//! The clients, their files, and what these say of the gateway.
+
+use std::path::Path;
+
+use anstream::eprintln;
+use clap::ValueEnum as _;
+use comfy_table::{Table, presets};
+
+use super::client::McpClient;
+use super::entry::EntryName;
+use super::file::EntryFile;
+use super::place::UserFolders;
+
+/// What a cell shows if there is nothing to say.
+const NONE: &str = "–";
+
+/// Prints a table with a line for each client. With a project, its files are meant.
+///
+/// # Errors
+/// The table cannot be printed.
+pub(super) fn print(
+    folders: &UserFolders,
+    project: Option<&Path>,
+    name: &EntryName,
+) -> Result<(), String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["client", "file", name.as_str()]);
+    for client in McpClient::value_variants() {
+        let file = client.form().and_then(|form| match project {
+            Some(folder) => EntryFile::of_project(form, folder),
+            None => Some(EntryFile::of_user(form, folders)),
+        });
+        let (file, state) = match file {
+            Some(file) => (file.path.display().to_string(), state(&file, name)),
+            None => (NONE.to_owned(), NONE.to_owned()),
+        };
+        table.add_row([client.id(), file, state]);
+    }
+    let lines = table.lines();
+    let lines = lines.map(|line| format!("{}\n", line.trim_end()));
+    crate::print(&lines.collect::<String>())?;
+    eprintln!("\nmcp-gateway client NAME shows what to add for a client; --write adds it.");
+    Ok(())
+}
+
+/// What the file says of the entry.
+fn state(file: &EntryFile, name: &EntryName) -> String {
+    let found = match file.text() {
+        Ok(None) => return "no file".to_owned(),
+        Ok(Some(text)) => file.find(&text, name),
+        Err(reason) => Err(reason),
+    };
+    match found {
+        Ok(None) => "not in the file".to_owned(),
+        Ok(Some(entry)) => entry.target(),
+        Err(reason) => {
+            let reason = reason.lines().next().unwrap_or_default();
+            format!("cannot be read: {reason}")
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The two languages in which clients keep their configuration.
+
+use super::entry::{EntryName, FoundEntry, Members};
+use super::{json, toml};
+
+/// The language of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// JSON; comments and commas at the end are taken, too.
+    Json,
+    Toml,
+}
+
+impl Syntax {
+    /// The entry `name` in the member `list` of a file with this text.
+    ///
+    /// # Errors
+    /// The text is not of this syntax, or `list` does not hold entries by their names.
+    pub(super) fn find(
+        self,
+        text: &str,
+        list: &str,
+        name: &EntryName,
+    ) -> Result<Option<FoundEntry>, String> {
+        let found = match self {
+            Self::Json => json::find(text, list, name.as_str()),
+            Self::Toml => toml::find(text, list, name.as_str()),
+        };
+        Ok(found?.map(FoundEntry))
+    }
+
+    /// The text of the file with this entry added, or in place of the one of this name.
+    /// Everything else stays as it is.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub(super) fn put(
+        self,
+        text: &str,
+        list: &str,
+        name: &EntryName,
+        members: &Members,
+    ) -> Result<String, String> {
+        match self {
+            Self::Json => json::put(text, list, name.as_str(), members),
+            Self::Toml => toml::put(text, list, name.as_str(), members),
+        }
+    }
+}
