@@ -9,7 +9,7 @@
 //! | `console` | a command for a cluster, a registry or an editor, which the tests do not have: bash parses it, the program is a known one, the files that it names are there |
 //! | `python`, `js` | runs with the MCP SDK of that language while a command above it stays up |
 //! | `json` | the filter takes it as its configuration, without a warning |
-//! | `json client` | a client's file: each `url` in it is the demo's endpoint |
+//! | `json client`, `toml client` | a client's file: what `mcp-gateway client` prints for one |
 //! | `json message` | one JSON-RPC message, as the filter reads it |
 //! | `yaml` | stands, line by line, in a configuration that real Envoy runs in a test |
 //! | `yaml servers` | `mcp-gateway check` takes it |
@@ -54,7 +54,7 @@ impl Block {
             "python" => Kind::Python,
             "js" => Kind::JavaScript,
             "json" => Kind::Configuration,
-            "json client" => Kind::Client,
+            "json client" | "toml client" => Kind::Client,
             "yaml" => Kind::Excerpt,
             "yaml servers" => Kind::Servers,
             other => panic!("{}: nothing checks a block of {other:?}", self.place),

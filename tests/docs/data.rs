@@ -6,7 +6,6 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use mcp_gateway::config::Config;
-use serde_json::Value;
 
 use crate::block::Kind;
 use crate::harness::setup::repository;
@@ -23,7 +22,17 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
 ];
 /// Programs that a `console` block may start: the tests do not have them.
 const PROGRAMS: &[&str] = &[
-    "cargo", "claude", "code", "kubectl", "npm", "npx", "pip", "skopeo",
+    "cargo",
+    "claude",
+    "code",
+    "codex",
+    "gemini",
+    "kubectl",
+    "mcp-gateway",
+    "npm",
+    "npx",
+    "pip",
+    "skopeo",
 ];
 
 /// Runs `check` on every block of this kind; there are at least so many.
@@ -67,26 +76,49 @@ fn the_program_takes_every_servers_file_without_a_warning() {
     });
 }
 
-#[test]
-fn clients_are_sent_to_the_endpoint_of_the_demo() {
-    each(Kind::Client, 3, |block| {
-        let file: Value = serde_json::from_str(&block.text)
-            .unwrap_or_else(|error| panic!("{}: {error}", block.place));
-        let mut urls = Vec::new();
-        collect_urls(&file, &mut urls);
-        assert_eq!(urls, [ENDPOINT], "{}", block.place);
-    });
+/// For each client what `mcp-gateway client` prints, and whether this is a command.
+fn entries_of_clients() -> Vec<(String, bool)> {
+    let clients = [
+        (&["claude-code"][..], true),
+        (&["claude-code", "--project", "."], false),
+        (&["claude-desktop"], false),
+        (&["cursor"], false),
+        (&["vscode"], false),
+        (&["windsurf"], false),
+        (&["codex"], false),
+        (&["gemini"], false),
+        (&["inspector"], true),
+    ];
+    let entry = |(arguments, is_command): &(&[&str], bool)| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
+            .arg("client")
+            .args(*arguments)
+            .output()
+            .expect("mcp-gateway");
+        assert!(output.status.success(), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        (text.trim().to_owned(), *is_command)
+    };
+    clients.iter().map(entry).collect()
 }
 
-fn collect_urls<'a>(value: &'a Value, urls: &mut Vec<&'a str>) {
-    match value {
-        Value::Object(members) => {
-            urls.extend(members.get("url").and_then(Value::as_str));
-            members.values().for_each(|value| collect_urls(value, urls));
+#[test]
+fn the_pages_show_for_each_client_what_the_program_writes() {
+    let mut missing = entries_of_clients();
+    let entries = missing.clone();
+    for page in pages_with_blocks() {
+        for block in page.blocks() {
+            let text = block.text.trim();
+            let kind = block.kind();
+            let entry = (text.to_owned(), kind == Kind::Console);
+            if kind == Kind::Client {
+                assert!(text.contains(ENDPOINT), "{}: another URL", block.place);
+                assert!(entries.contains(&entry), "{}: of no client", block.place);
+            }
+            missing.retain(|missing| *missing != entry);
         }
-        Value::Array(items) => items.iter().for_each(|value| collect_urls(value, urls)),
-        _ => {}
     }
+    assert!(missing.is_empty(), "on no page: {missing:#?}");
 }
 
 #[test]
