@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 WASM = TARGET / "wasm32-wasip1" / "release" / "mcp_gateway.wasm"
 EXAMPLES = TARGET / "debug" / "examples"
+PROGRAM = TARGET / "debug" / "mcp-gateway"
 
 bold = (lambda text: f"\033[1m{text}\033[0m") if sys.stdout.isatty() else (lambda text: text)
 
@@ -45,7 +46,13 @@ def build(*examples):
         run("rustup", "--quiet", "target", "add", "wasm32-wasip1", timeout=300)
     step("building the filter and the servers")
     run("cargo", "build", "--quiet", "--release", "--lib", "--target", "wasm32-wasip1", timeout=1200)
-    run("cargo", "build", "--quiet", *(word for name in examples for word in ("--example", name)), timeout=1200)
+    if examples:
+        run("cargo", "build", "--quiet", *(word for name in examples for word in ("--example", name)), timeout=1200)
+
+
+def build_program():
+    step("building the program")
+    run("cargo", "build", "--quiet", "--features", "cli", "--bin", "mcp-gateway", timeout=1200)
 
 
 class Processes:
@@ -78,11 +85,15 @@ class Processes:
         """Starts a server on a free port and gives its URL."""
         return self.listening(name, *command, "--port", "0")
 
-    def listening(self, name, *command):
+    def listening(self, name, *command, says=r"listening on ([^\s\"]+)"):
         """Starts what chooses its port itself; gives what it says it listens on."""
         self._start(name, *command)
-        says = lambda: re.search(r"listening on ([^\s\"]+)", self.log(name).read_text())
-        return self._wait_for(name, says).group(1)
+        return self._wait_for(name, lambda: re.search(says, self.log(name).read_text())).group(1)
+
+    def program(self, name, envoy, file):
+        """Starts `mcp-gateway run` with a file of servers and gives its endpoint's URL."""
+        command = (PROGRAM, "run", file, "--port", "0", "--envoy", envoy, "--wasm", WASM)
+        return self.listening(name, *command, says=r"is served at (\S+)")
 
     def envoy(self, name, program, config):
         """Starts Envoy with the text of a configuration and gives its endpoint's URL."""

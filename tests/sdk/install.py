@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs the MCP SDKs that the servers and clients of this folder are made with.
 
-    install.py      the Python one into target/clients, the TypeScript ones into target/sdk
+    install.py      Python's into target/clients (2.x) and target/clients-v1 (1.x), TypeScript's into target/sdk
 
 Needs Python 3 with venv, Node.js 20 and npm.
 """
@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV = TARGET / "clients"
+VENV_V1 = TARGET / "clients-v1"
 NODE = TARGET / "sdk"
 
 
@@ -23,9 +24,9 @@ NODE = TARGET / "sdk"
 NODE_22 = str(NODE / "node_modules" / "node" / "bin" / "node")
 
 
-def python(script: str) -> list[str]:
+def python(script: str, venv: Path = VENV) -> list[str]:
     """How a Python file of this folder is run."""
-    return [str(VENV / "bin" / "python"), str(HERE / script)]
+    return [str(venv / "bin" / "python"), str(HERE / script)]
 
 
 def node(script: str, program: str = "node") -> list[str]:
@@ -34,17 +35,17 @@ def node(script: str, program: str = "node") -> list[str]:
 
 
 def install() -> None:
-    install_python()
+    install_python(VENV, HERE.parent / "clients" / "requirements.txt")
+    install_python(VENV_V1, HERE / "requirements-v1.txt")
     install_node()
 
 
-def install_python() -> None:
-    requirements = HERE.parent / "clients" / "requirements.txt"
-    stamp, wanted = VENV / "installed.txt", requirements.read_text()
+def install_python(venv: Path, requirements: Path) -> None:
+    stamp, wanted = venv / "installed.txt", requirements.read_text()
     if is_current(stamp, wanted):
         return
-    run(sys.executable, "-m", "venv", "--clear", VENV)
-    run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements)
+    run(sys.executable, "-m", "venv", "--clear", venv)
+    run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--requirement", requirements)
     stamp.write_text(wanted)
 
 
