@@ -17,6 +17,7 @@ mod check;
 mod client;
 mod failing;
 mod files;
+mod install;
 mod load;
 mod program;
 mod reload;

