@@ -15,6 +15,7 @@ mod harness;
 mod ask;
 mod check;
 mod client;
+mod completions;
 mod failing;
 mod files;
 mod install;

@@ -29,6 +29,7 @@ fn the_command_line_is_described_as_it_is() {
         &["prompts", "--help"],
         &["resources", "--help"],
         &["client", "--help"],
+        &["completions", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
             .args(arguments)
@@ -67,6 +68,7 @@ fn the_command_line_has_no_commands_but_those() {
         "resources",
         "client",
         "schema",
+        "completions",
         "help",
     ];
     assert_eq!(names, expected);

@@ -20,6 +20,7 @@ mod ask;
 mod check;
 mod client_entry;
 mod client_file;
+mod completions;
 mod config_file;
 mod env_file;
 mod environment;
@@ -49,7 +50,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{eprintln, println};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use mcp_gateway::http::cors::Origin;
 
 use crate::ask::{CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments};
@@ -110,6 +112,11 @@ enum Command {
         #[arg(long)]
         reference: bool,
     },
+    /// Prints the script that completes commands and options in a shell
+    Completions { shell: Shell },
+    /// Writes the man pages of the program and of its commands into a directory
+    #[command(hide = true)]
+    Man { directory: PathBuf },
 }
 
 #[derive(clap::Args)]
@@ -246,6 +253,11 @@ fn main() -> ExitCode {
         Command::Client(arguments) => client_entry::client(arguments).map_err(ExitError::from),
         Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
         Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
+        Command::Completions { shell } => {
+            let script = completions::script(Arguments::command(), shell);
+            print(&script).map_err(ExitError::from)
+        }
+        Command::Man { directory } => man(&directory),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -345,6 +357,11 @@ fn print(text: &str) -> Result<(), String> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("stdout: {error}")),
         _ => Ok(()),
     }
+}
+
+fn man(directory: &Path) -> Result<(), ExitError> {
+    completions::man_pages(Arguments::command(), directory)
+        .map_err(|error| ExitError::Other(format!("{}: {error}", directory.display())))
 }
 
 fn run(arguments: RunArguments) -> Result<(), ExitError> {
