@@ -85,15 +85,19 @@ class Processes:
         """Starts a server on a free port and gives its URL."""
         return self.listening(name, *command, "--port", "0")
 
-    def listening(self, name, *command, says=r"listening on ([^\s\"]+)"):
+    def listening(self, name, *command):
         """Starts what chooses its port itself; gives what it says it listens on."""
-        self._start(name, *command)
-        return self._wait_for(name, lambda: re.search(says, self.log(name).read_text())).group(1)
+        return self.says(name, r"listening on ([^\s\"]+)", *command).group(1)
 
-    def program(self, name, envoy, file):
+    def says(self, name, pattern, *command):
+        """Starts a program and waits until it prints this; gives the match."""
+        self._start(name, *command)
+        return self._wait_for(name, lambda: re.search(pattern, self.log(name).read_text()))
+
+    def program(self, name, envoy, file, *options):
         """Starts `mcp-gateway run` with a file of servers and gives its endpoint's URL."""
-        command = (PROGRAM, "run", file, "--port", "0", "--envoy", envoy, "--wasm", WASM)
-        return self.listening(name, *command, says=r"is served at (\S+)")
+        command = (PROGRAM, "run", file, "--port", "0", "--envoy", envoy, "--wasm", WASM, *options)
+        return self.says(name, r"is served at (\S+)", *command).group(1)
 
     def envoy(self, name, program, config):
         """Starts Envoy with the text of a configuration and gives its endpoint's URL."""
@@ -104,20 +108,13 @@ class Processes:
         self._start(name, program, "-c", file, *options)
         return f"http://{self._wait_for(name, lambda: _listener(admin))}/mcp"
 
-    def mcp_gateway(self, name, program, file):
-        """Starts `mcp-gateway run` on a file and gives its endpoint's URL. `program` is Envoy."""
-        options = ("--port", "0", "--envoy", program, "--wasm", WASM, "--log", self.work / f"{name}.envoy.log")
-        self._start(name, TARGET / "debug" / "mcp-gateway", "run", file, *options)
-        says = lambda: re.search(r"is served at (\S+)", self.log(name).read_text())
-        return self._wait_for(name, says).group(1)
-
     def _start(self, name, *command):
         with open(self.log(name), "w") as out:
             self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
 
     def _wait_for(self, name, ready):
-        """What `ready` gives as soon as it gives anything, at most after 30 s."""
-        process, deadline = self.running[name], time.monotonic() + 30
+        """What `ready` gives as soon as it gives anything, at most after 60 s."""
+        process, deadline = self.running[name], time.monotonic() + 60
         while not (found := ready()):
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log(name).read_text(errors="replace").splitlines()[-15:]

