@@ -142,10 +142,12 @@ fn commands_for_other_programs_are_commands_and_name_files_that_are_there() {
                 assert!(!kustomization || there, "{}: no {word}", block.place);
                 let local = word.starts_with("http://127.0.0.1:10000");
                 assert!(!local || word == ENDPOINT, "{}: {word}", block.place);
-                let tagged = word.rsplit_once("mcp-gateway:");
                 let version = env!("CARGO_PKG_VERSION");
-                let newest = tagged.is_none_or(|(_, tag)| tag == version);
-                assert!(newest, "{}: {word} is not {version}", block.place);
+                for image in ["mcp-gateway:", "mcp-gateway-run:"] {
+                    let tagged = word.rsplit_once(image);
+                    let newest = tagged.is_none_or(|(_, tag)| tag == version);
+                    assert!(newest, "{}: {word} is not {version}", block.place);
+                }
             }
         }
     });
