@@ -6,7 +6,7 @@ use super::form::{self, FileForm};
 
 /// A client that the program can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum McpClient {
+pub(crate) enum ClientProduct {
     /// Claude Code, in the terminal
     #[value(alias = "claude")]
     ClaudeCode,
@@ -30,7 +30,7 @@ pub(crate) enum McpClient {
     Inspector,
 }
 
-impl McpClient {
+impl ClientProduct {
     /// The name of the product.
     pub(super) fn title(self) -> &'static str {
         match self {

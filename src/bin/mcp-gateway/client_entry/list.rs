@@ -6,7 +6,7 @@ use anstream::eprintln;
 use clap::ValueEnum as _;
 use comfy_table::{Table, presets};
 
-use super::client::McpClient;
+use super::client::ClientProduct;
 use super::entry::EntryName;
 use super::file::EntryFile;
 use super::place::UserFolders;
@@ -26,7 +26,7 @@ pub(super) fn print(
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["client", "file", name.as_str()]);
-    for client in McpClient::value_variants() {
+    for client in ClientProduct::value_variants() {
         let file = client.form().and_then(|form| match project {
             Some(folder) => EntryFile::of_project(form, folder),
             None => Some(EntryFile::of_user(form, folders)),

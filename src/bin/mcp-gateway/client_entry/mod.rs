@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anstream::eprintln;
 use reqwest::Url;
 
-use self::client::McpClient;
+use self::client::ClientProduct;
 use self::entry::EntryName;
 use self::file::EntryFile;
 use self::place::UserFolders;
@@ -27,7 +27,7 @@ use self::place::UserFolders;
 pub(crate) struct ClientArguments {
     /// The client; without it, all clients and their files are listed
     #[arg(value_name = "NAME")]
-    client: Option<McpClient>,
+    client: Option<ClientProduct>,
     /// The endpoint of the gateway [default: http://127.0.0.1:10000/mcp]
     #[arg(long, value_parser = entry::endpoint)]
     url: Option<Url>,
@@ -85,7 +85,7 @@ enum EntryWay {
 }
 
 fn way(
-    client: McpClient,
+    client: ClientProduct,
     project: Option<&Path>,
     folders: &UserFolders,
     name: &EntryName,
@@ -109,11 +109,11 @@ fn way(
 }
 
 /// The name of the file that a project may have for the client.
-fn project_file(client: McpClient) -> Option<&'static str> {
+fn project_file(client: ClientProduct) -> Option<&'static str> {
     client.form().and_then(|form| form.project_file)
 }
 
-fn show_command(client: McpClient, command: &str) -> Result<(), String> {
+fn show_command(client: ClientProduct, command: &str) -> Result<(), String> {
     eprintln!("Run this command to connect {}:\n", client.title());
     crate::print(&format!("{command}\n"))?;
     if let Some(file) = project_file(client) {
@@ -123,7 +123,7 @@ fn show_command(client: McpClient, command: &str) -> Result<(), String> {
 }
 
 /// Why `--write` is not possible, and what to do instead.
-fn refusal(client: McpClient, command: &str) -> String {
+fn refusal(client: ClientProduct, command: &str) -> String {
     let title = client.title();
     let project = match project_file(client) {
         Some(file) => format!(", or add --project DIR to write the file {file} of a project"),

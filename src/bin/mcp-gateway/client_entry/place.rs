@@ -69,7 +69,7 @@ impl UserFolders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client_entry::client::McpClient;
+    use crate::client_entry::client::ClientProduct;
     use clap::ValueEnum as _;
 
     fn files(variables: &[(&str, &str)], is_macos: bool) -> Vec<String> {
@@ -78,7 +78,7 @@ mod tests {
             found.map(|(_, value)| PathBuf::from(value))
         };
         let folders = UserFolders::new(variable, is_macos).unwrap();
-        let clients = McpClient::value_variants().iter();
+        let clients = ClientProduct::value_variants().iter();
         let files = clients.filter_map(|client| Some(folders.file(client.form()?)));
         files.map(|file| file.display().to_string()).collect()
     }
