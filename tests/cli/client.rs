@@ -184,6 +184,12 @@ fn an_entry_that_says_more_stays_and_one_that_is_replaced_is_told() {
     let said = write(&home, &["claude-desktop"]);
     assert!(said.contains("has gateway already"), "{said}");
     assert_eq!(fs::read_to_string(&desktop).expect("the file"), with_token);
+    let said = write(
+        &home,
+        &["claude-desktop", "--url", "http://127.0.0.1:7/mcp"],
+    );
+    assert!(said.contains("The old entry also had: args."), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]

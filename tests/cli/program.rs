@@ -75,7 +75,12 @@ impl Running {
         let log = file.with_extension("log");
         let out = File::create(&log).expect("a log");
         let mut child = program()
-            .args(["run", "--port", "0"])
+            .arg("run")
+            .args(if options.contains(&"--port") {
+                &[][..]
+            } else {
+                &["--port", "0"]
+            })
             .args(options)
             .arg(file)
             .env("ENVOY", setup::envoy())

@@ -143,3 +143,47 @@ async fn a_session_that_began_while_a_server_was_down_gets_its_tools_later() {
     client.sees(&["one", "late"]).await;
     client.calls("late__t", "{}", "late").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_move_and_change_their_names_and_the_session_goes_on() {
+    let (one, two) = (Legacy::start("one").await, Legacy::start("two").await);
+    let file = folder().join("servers.yaml");
+    let write = |first: SocketAddr, second: SocketAddr| {
+        let rows = [("a", first), ("b", second)];
+        let rows = rows.map(|(name, it)| format!("- {{ name: {name}, url: 'http://{it}/mcp' }}\n"));
+        save(&file, &format!("servers:\n{}", rows.concat()));
+    };
+    write(one.address, two.address);
+    let running = Running::start(&file);
+    let client = Client::begin(running.address).await;
+    client.sees(&["a", "b"]).await;
+    client.calls("a__t", "{}", "one").await;
+    for (round, (first, second)) in [(&two, &one), (&one, &two)].into_iter().enumerate() {
+        write(first.address, second.address);
+        running.says("Reloaded in", round + 1);
+        // A worker may still have the configuration before.
+        client.sees(&["a", "b"]).await;
+        let expected = if round == 0 { "two" } else { "one" };
+        client.calls("a__t", "{}", expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_does_not_ask_itself() {
+    let one = Legacy::start("one").await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port().to_string();
+    drop(free);
+    let file = folder().join(".mcp.json");
+    save(
+        &file,
+        &format!(
+            r#"{{"mcpServers":{{"one":{{"url":"http://{}/mcp"}},"gateway":{{"url":"http://127.0.0.1:{port}/mcp"}}}}}}"#,
+            one.address
+        ),
+    );
+    let running = Running::with(&file, &["--port", &port], &[]);
+    let client = Client::begin(running.address).await;
+    client.sees(&["one"]).await;
+    running.says("is this gateway itself: it is left out", 1);
+}

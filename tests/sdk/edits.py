@@ -49,6 +49,7 @@ EDITS: list[tuple[str, dict[str, str]]] = [
     ("the new server is renamed", {STAYS: "everything", "one": "python", "three": "typescript"}),
     ("a server of the start is removed", {STAYS: "everything", "three": "typescript"}),
     ("it comes back under its name", {STAYS: "everything", "three": "typescript", "one": "python"}),
+    ("two change their names with each other", {STAYS: "everything", "three": "python", "one": "typescript"}),
     ("all but one are removed", {STAYS: "everything"}),
     ("all come back", {STAYS: "everything", "one": "python", "two": "typescript"}),
 ]

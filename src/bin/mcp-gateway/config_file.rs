@@ -26,26 +26,18 @@ pub(crate) struct ConfigFile {
     pub(crate) warnings: Vec<Problem>,
     /// How things of the file are called here.
     pub(crate) notes: Vec<Problem>,
-    /// The enabled servers that need a bridge. Until [`Self::with_bridges`] says where
-    /// they are, each has a url that nobody serves.
+    /// The enabled servers that need a bridge. Until `run` says where they are,
+    /// each has a url that nobody serves.
     pub(crate) stdio: Vec<StdioServer>,
 }
 
 impl ConfigFile {
-    /// Gives each stdio server the url of its bridge, which `url_of` knows.
+    /// The same with a tree that `change` has changed.
     ///
     /// # Errors
-    /// The filter refuses a url.
-    pub(crate) fn with_bridges(
-        mut self,
-        url_of: impl Fn(&StdioServer) -> String,
-    ) -> Result<Self, Vec<Problem>> {
-        for server in self.tree.items_mut("servers") {
-            let mut stdio = self.stdio.iter();
-            if let Some(it) = stdio.find(|it| server.text(&["name"]) == Some(&it.name)) {
-                server.set_text("url", &url_of(it));
-            }
-        }
+    /// Everything that the filter refuses in it.
+    pub(crate) fn changed(mut self, change: impl FnOnce(&mut Self)) -> Result<Self, Vec<Problem>> {
+        change(&mut self);
         (self.config, _) = check::check(&self.tree)?;
         Ok(self)
     }

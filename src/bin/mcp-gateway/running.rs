@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunningGateway {
     /// The id of its `mcp-gateway run`.
-    pub(crate) pid: u32,
+    pid: u32,
     /// The endpoint.
     pub(crate) url: String,
     /// The file with its servers.
-    pub(crate) file: PathBuf,
+    file: PathBuf,
 }
 
 /// Says that a gateway runs, until it is dropped.
@@ -63,7 +63,7 @@ impl Drop for Registration {
 ///
 /// # Errors
 /// The folder with their files cannot be used.
-pub(crate) fn all() -> Result<Vec<RunningGateway>, String> {
+fn all() -> Result<Vec<RunningGateway>, String> {
     let folder = folder()?;
     let read = |error: io::Error| format!("{}: {error}", folder.display());
     let mut found = Vec::new();
@@ -75,6 +75,25 @@ pub(crate) fn all() -> Result<Vec<RunningGateway>, String> {
     }
     found.sort_unstable_by_key(|gateway: &RunningGateway| gateway.pid);
     Ok(found)
+}
+
+/// The gateway that runs; `None` if there is none.
+///
+/// # Errors
+/// There are several, or the folder with their files cannot be used.
+pub(crate) fn sole() -> Result<Option<RunningGateway>, String> {
+    let mut gateways = all()?;
+    if gateways.len() < 2 {
+        return Ok(gateways.pop());
+    }
+    let lines = gateways.iter().map(|gateway| {
+        let file = gateway.file.display();
+        format!("\n  {} ({file}, process {})", gateway.url, gateway.pid)
+    });
+    let lines: String = lines.collect();
+    Err(format!(
+        "several gateways run on this machine; name the URL of one:{lines}"
+    ))
 }
 
 /// The gateway of the file at `path`. Removes the file if the gateway is gone.

@@ -70,20 +70,8 @@ fn check_file(file: &str) -> Result<(), String> {
 
 /// The endpoint of the gateway that runs on this machine.
 fn running_url() -> Result<String, String> {
-    let mut gateways = running::all()?;
-    match (gateways.pop(), gateways.is_empty()) {
-        (None, _) => Err(
-            "no gateway runs on this machine: start one with `mcp-gateway run FILE`, or name a URL or a file"
-                .to_owned(),
-        ),
-        (Some(gateway), true) => Ok(gateway.url),
-        (Some(last), false) => {
-            gateways.push(last);
-            let lines = gateways.iter().map(|gateway| {
-                format!("\n  {} ({}, process {})", gateway.url, gateway.file.display(), gateway.pid)
-            });
-            let lines: String = lines.collect();
-            Err(format!("several gateways run on this machine; name the URL of one:{lines}"))
-        }
-    }
+    let gateway = running::sole()?.ok_or(
+        "no gateway runs on this machine: start one with `mcp-gateway run FILE`, or name a URL or a file",
+    )?;
+    Ok(gateway.url)
 }

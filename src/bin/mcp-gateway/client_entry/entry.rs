@@ -96,11 +96,22 @@ impl FoundEntry {
         }
     }
 
-    /// The names of its members that are not in `members`.
+    /// The names of its members that are not in `members`, or have more items there.
     pub(super) fn others(&self, members: &Members) -> Vec<&str> {
         let own = self.0.as_object().into_iter().flatten();
-        let own = own.map(|(name, _)| name.as_str());
-        own.filter(|own| !members.iter().any(|(name, _)| name == own))
+        let is_other = |(name, value): &(&String, &Value)| {
+            let member = members.iter().find(|(member, _)| member == name);
+            match member.map(|(_, member)| member) {
+                None => true,
+                Some(EntryValue::Text(_)) => false,
+                Some(EntryValue::List(items)) => {
+                    let own = value.as_array().map_or(0, Vec::len);
+                    own > items.len()
+                }
+            }
+        };
+        own.filter(is_other)
+            .map(|(name, _)| name.as_str())
             .collect()
     }
 }

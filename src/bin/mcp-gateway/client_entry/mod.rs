@@ -22,13 +22,15 @@ use self::client::ClientProduct;
 use self::entry::EntryName;
 use self::file::EntryFile;
 use self::place::UserFolders;
+use crate::running;
 
 #[derive(clap::Args)]
 pub(crate) struct ClientArguments {
     /// The client; without it, all clients and their files are listed
     #[arg(value_name = "NAME")]
     client: Option<ClientProduct>,
-    /// The endpoint of the gateway [default: http://127.0.0.1:10000/mcp]
+    /// The endpoint of the gateway [default: that of the gateway that runs here, else
+    /// http://127.0.0.1:10000/mcp]
     #[arg(long, value_parser = entry::endpoint)]
     url: Option<Url>,
     /// The name of the entry
@@ -42,9 +44,13 @@ pub(crate) struct ClientArguments {
     project: Option<PathBuf>,
 }
 
-/// The endpoint that clients get unless the user names one: that of `mcp-gateway run`.
+/// The endpoint that clients get unless the user names one: that of the gateway that runs,
+/// else the default of `mcp-gateway run`.
 fn default_url() -> Result<Url, String> {
-    entry::endpoint("http://127.0.0.1:10000/mcp")
+    match running::sole()? {
+        Some(gateway) => entry::endpoint(&gateway.url),
+        None => entry::endpoint("http://127.0.0.1:10000/mcp"),
+    }
 }
 
 /// Lists the clients, or shows or writes the entry of one.

@@ -207,6 +207,7 @@ fn preparation(
     let wasm = install::filter(options.wasm.as_deref(), directory)?;
     let ca_file = install::ca_file(options.ca_file.as_deref())?;
     Ok(Preparation {
+        own: SocketAddr::new(options.address, options.port),
         read_options: ReadOptions::new(&options.file, Placeholders::Resolve)
             .with_unprefixed(options.unprefixed),
         envoy_options: EnvoyOptions {

@@ -5,6 +5,7 @@ mod gateway;
 mod host_check;
 mod http;
 mod install;
+mod local_file;
 mod log;
 mod parts;
 mod prepare;

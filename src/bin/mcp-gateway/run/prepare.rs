@@ -1,7 +1,10 @@
 //! Turns the text of a file into what Envoy runs with.
 
+use std::net::SocketAddr;
+
 use mcp_gateway::config::Config;
 
+use super::local_file;
 use super::parts::{EnvoyParts, RunParts};
 use super::stdio::StdioServers;
 use crate::config_file::{self, ReadOptions};
@@ -24,6 +27,8 @@ pub(super) struct Prepared {
 /// What does not change while a gateway runs.
 #[derive(Debug)]
 pub(super) struct Preparation {
+    /// Where the gateway listens, as far as the user has said.
+    pub(super) own: SocketAddr,
     pub(super) read_options: ReadOptions,
     pub(super) envoy_options: EnvoyOptions,
     pub(super) run_parts: RunParts,
@@ -46,7 +51,11 @@ impl Preparation {
             // Envoy runs here, so they have to be set here.
             return Err(missing);
         }
-        let file = file.with_bridges(|server| stdio.url(&server.name))?;
+        let file = file.changed(|file| {
+            local_file::give_bridges(file, |name| stdio.url(name));
+            local_file::remove_gateway(file, self.own);
+            local_file::name_clusters_by_address(file);
+        })?;
         let upstreams = upstream::all(&file)?;
         let bug = |reason: String| vec![Problem::new(0, "", reason)];
         let rendered = render(&file, &upstreams, &self.envoy_options).map_err(bug)?;

@@ -1,0 +1,132 @@
+//! What a file of servers gets on the machine where it runs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::Uri;
+
+use crate::config_file::ConfigFile;
+use crate::problem::Problem;
+use crate::tree::{Node, NodeKind};
+
+/// Gives each stdio server the url of its bridge, which `url_of` knows by its name.
+pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> String) {
+    for server in file.tree.items_mut("servers") {
+        let mut stdio = file.stdio.iter();
+        if let Some(it) = stdio.find(|it| server.text(&["name"]) == Some(&it.name)) {
+            server.set_text("url", &url_of(&it.name));
+        }
+    }
+}
+
+/// Removes the gateway itself, at `own`, from its servers: it would ask itself without an
+/// end. Its entry is there where the file is also that of the client.
+pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr) {
+    let NodeKind::Object(members) = &mut file.tree.kind else {
+        return;
+    };
+    let servers = members.iter_mut().find(|(name, _)| name == "servers");
+    let Some((
+        _,
+        Node {
+            kind: NodeKind::List(servers),
+            ..
+        },
+    )) = servers
+    else {
+        return;
+    };
+    servers.retain(|server| {
+        let is_own = server.text(&["url"]).is_some_and(|url| is_at(url, own));
+        if is_own {
+            let reason = "is this gateway itself: it is left out";
+            let problem = Problem::new(server.line, &server.path, reason);
+            file.warnings.push(problem);
+        }
+        !is_own
+    });
+}
+
+/// Whether `url` leads to the listener at `own`, on loopback.
+fn is_at(url: &str, own: SocketAddr) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    is_loopback && uri.scheme_str() == Some("http") && uri.port_u16().unwrap_or(80) == own.port()
+}
+
+/// Names each cluster that the file does not name after the server and its address. So a
+/// server at another address is another server: sessions join it, and requests that are
+/// under way end where they began.
+pub(super) fn name_clusters_by_address(file: &mut ConfigFile) {
+    for server in file.tree.items_mut("servers") {
+        let uri = server
+            .text(&["url"])
+            .and_then(|url| url.parse::<Uri>().ok());
+        let authority = uri.as_ref().and_then(Uri::authority);
+        if let (None, Some(name), Some(authority)) =
+            (server.get("cluster"), server.text(&["name"]), authority)
+        {
+            let cluster = format!("{name}@{authority}");
+            server.set_text("cluster", &cluster);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config_file::{self, ReadOptions};
+    use crate::placeholder::Placeholders;
+    use std::path::Path;
+
+    fn read(text: &str) -> ConfigFile {
+        let options = ReadOptions::new(Path::new("-"), Placeholders::Keep);
+        config_file::read(text, &options).unwrap()
+    }
+
+    fn names(file: &ConfigFile, field: &str) -> Vec<String> {
+        let servers = file.tree.get("servers").unwrap().items();
+        let texts = servers.iter().map(|server| server.text(&[field]));
+        texts
+            .map(|text| text.unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn only_the_gateway_itself_is_left_out() {
+        let own = "127.0.0.1:10000".parse().unwrap();
+        for (url, is_own) in [
+            ("http://127.0.0.1:10000/mcp", true),
+            ("http://localhost:10000/other", true),
+            ("http://[::1]:10000/mcp", true),
+            ("http://127.0.0.1:10001/mcp", false),
+            ("https://127.0.0.1:10000/mcp", false),
+            ("http://example.com:10000/mcp", false),
+            ("http://localhost/mcp", false),
+        ] {
+            let text = format!(
+                "servers:\n- {{ name: a, url: 'http://a/mcp' }}\n- {{ name: b, url: '{url}' }}\n"
+            );
+            let mut file = read(&text);
+            remove_gateway(&mut file, own);
+            let expected: &[&str] = if is_own { &["a"] } else { &["a", "b"] };
+            assert_eq!(names(&file, "name"), expected, "{url}");
+            assert_eq!(file.warnings.iter().any(|it| it.line == 3), is_own, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_the_name_of_the_server_and_its_address() {
+        let mut file = read(
+            "servers:\n- { name: a, url: 'http://A.example:1/mcp' }\n- { name: b, cluster: c, url: 'https://b.example/mcp' }\n- { name: d, url: 'https://d.example/mcp' }\n",
+        );
+        name_clusters_by_address(&mut file);
+        assert_eq!(
+            names(&file, "cluster"),
+            ["a@A.example:1", "c", "d@d.example"]
+        );
+    }
+}
