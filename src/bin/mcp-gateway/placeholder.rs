@@ -52,7 +52,15 @@ pub(crate) struct Variables<'a> {
     pub(crate) inputs: &'a Inputs,
 }
 
-impl Variables<'_> {
+impl<'a> Variables<'a> {
+    /// The same, for values that nobody uses here.
+    pub(crate) fn kept(&self) -> Variables<'a> {
+        Variables {
+            placeholders: Placeholders::Keep,
+            ..*self
+        }
+    }
+
     /// The text of `node` with the values of its variables. `None` is among the errors of
     /// `findings`: it is no text, or a variable has no value. Where Envoy runs elsewhere,
     /// such a variable is a warning, and the text has its name.

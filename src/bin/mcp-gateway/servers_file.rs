@@ -83,6 +83,7 @@ pub(crate) fn translate(
             is_of_older |= server.get(field).is_some();
         }
         rename_prefix(server, findings);
+        remove_type(server);
         state(server, findings);
         for (field, reason) in LEFT_OUT {
             leave_out(server, field, reason, findings);
@@ -116,6 +117,14 @@ fn rename_prefix(server: &mut Node, findings: &mut Findings) {
         for (name, _) in members.iter_mut().filter(|(name, _)| name == "prefix") {
             "toolPrefix".clone_into(name);
         }
+    }
+}
+
+/// The type of a server that is reached by HTTP, as clients write it, says nothing here.
+fn remove_type(server: &mut Node) {
+    let types = ["http", "streamable-http", "streamableHttp"];
+    if server.text(&["type"]).is_some_and(|it| types.contains(&it)) {
+        server.remove("type");
     }
 }
 
@@ -208,7 +217,7 @@ mod tests {
 
     #[test]
     fn fields_of_all_versions_become_those_of_the_filter() {
-        let text = "servers:\n- name: a\n  url: http://a/mcp\n  prefix: a_\n  state: Disabled\n  enabled: true\n  auth: { type: bearer, token: x }\n  tags: [t]\n- name: b\n  url: http://b/mcp\n  toolPrefix: ''\n  state: Enabled\n  credential: x\n  category: c\nvirtualServers:\n- name: v\n  tools: [t]\n";
+        let text = "servers:\n- name: a\n  type: http\n  url: http://a/mcp\n  prefix: a_\n  state: Disabled\n  enabled: true\n  auth: { type: bearer, token: x }\n  tags: [t]\n- name: b\n  url: http://b/mcp\n  toolPrefix: ''\n  state: Enabled\n  credential: x\n  category: c\nvirtualServers:\n- name: v\n  tools: [t]\n";
         let (config, findings) = translated(text, UnprefixedTools::ServerName);
         let expected = json!({"servers": [
             {"name": "a", "url": "http://a/mcp", "toolPrefix": "a_", "enabled": false},
@@ -217,9 +226,9 @@ mod tests {
         assert_eq!(config, expected);
         assert_eq!(findings.errors, []);
         let expected = [
-            "15: virtualServers",
-            "7: servers[0].auth",
-            "13: servers[1].credential",
+            "16: virtualServers",
+            "8: servers[0].auth",
+            "14: servers[1].credential",
         ];
         assert_eq!(said(&findings.warnings), expected);
     }

@@ -25,8 +25,9 @@ pub(crate) struct StdioServer {
     pub(crate) cwd: Option<PathBuf>,
 }
 
-/// The fields of a server that only this program knows.
-const FIELDS: [&str; 6] = ["command", "args", "env", "envFile", "cwd", "type"];
+/// The fields of a server that only this program knows, the one that makes it a stdio
+/// server first.
+const FIELDS: [&str; 5] = ["command", "args", "env", "envFile", "cwd"];
 
 /// Takes the fields that the filter does not know out of the servers of `config`, and
 /// returns the enabled servers that they describe. Such a server gets a url that nobody
@@ -39,24 +40,58 @@ pub(crate) fn take(
 ) -> Vec<StdioServer> {
     let mut servers = Vec::new();
     for (at, server) in config.items_mut("servers").iter_mut().enumerate() {
-        if server.get("command").is_none() {
+        let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
+        let read = if server.get("command").is_some() && is_disabled {
+            // Nobody starts it, so its variables may be missing.
+            let mut of_disabled = Findings::default();
+            let variables = &variables.kept();
+            StdioReader {
+                server,
+                folder,
+                variables,
+            }
+            .read(&mut of_disabled);
+            findings.errors.append(&mut of_disabled.errors);
+            None
+        } else if server.get("command").is_some() {
+            StdioReader {
+                server,
+                folder,
+                variables,
+            }
+            .read(findings)
+        } else if tell_of_missing_command(server, findings) {
+            None
+        } else {
             continue;
-        }
-        let reader = StdioReader {
-            server,
-            folder,
-            variables,
         };
-        let read = reader.read(findings);
-        for field in FIELDS {
+        for field in FIELDS.into_iter().chain(["type"]) {
             server.remove(field);
         }
         // Two servers at one cluster have to differ here, as their bridges will.
         server.set_text("url", &format!("http://127.0.0.1:{}/mcp", at + 1));
-        let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
-        servers.extend(read.filter(|_| !is_disabled));
+        servers.extend(read);
     }
     servers
+}
+
+/// Tells of fields of `server` that need a command. Returns whether there are any.
+fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
+    let nodes = FIELDS
+        .iter()
+        .filter_map(|field| Some((field, server.get(field)?)));
+    let nodes: Vec<_> = nodes.collect();
+    for (field, node) in &nodes {
+        let reason = "is for a server with a command, which this one does not have";
+        let fix = if server.get("url").is_some() {
+            format!("remove {field}")
+        } else {
+            "command: npx".to_owned()
+        };
+        let problem = Problem::new(node.line, &node.path, reason);
+        findings.errors.push(problem.fix(fix));
+    }
+    !nodes.is_empty()
 }
 
 /// Reads one server.
@@ -78,7 +113,7 @@ impl StdioReader<'_> {
                     .push(problem.fix(format!("remove {field}, or command")));
             }
         }
-        let command = self.word(self.server.get("command")?, findings);
+        let command = self.command(self.server.get("command")?, findings);
         // All of them are read, so that all errors are told.
         let args = self.list("args", findings).iter();
         let args: Vec<_> = args.map(|arg| self.word(arg, findings)).collect();
@@ -94,6 +129,24 @@ impl StdioReader<'_> {
             env: env?,
             cwd,
         })
+    }
+
+    /// Warns of a command with its arguments in one text, which no shell splits.
+    fn command(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        let command = self.word(node, findings)?;
+        let mut words = command.split_whitespace();
+        if let Some(program) = words.next().filter(|program| *program != command)
+            && !Path::new(&command).exists()
+        {
+            let args: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+            let reason = format!("{command:?} is taken as the name of one program");
+            let warning = Problem::new(node.line, &node.path, reason);
+            findings.warnings.push(warning.fix(format!(
+                "\"command\": {program:?}, \"args\": [{}, …]",
+                args.join(", ")
+            )));
+        }
+        Some(command)
     }
 
     fn list(&self, field: &str, findings: &mut Findings) -> &[Node] {
@@ -125,8 +178,10 @@ impl StdioReader<'_> {
             findings.errors.push(problem.fix("env: { NAME: value }"));
             return None;
         };
+        // Where VS Code has null, the variable has the value that `run` has.
         let read = members
             .iter()
+            .filter(|(_, value)| !matches!(value.kind, NodeKind::Scalar(Value::Null)))
             .map(|(name, value)| Some((name.clone(), self.value(value, findings)?)));
         let read: Vec<_> = read.collect();
         let own: Vec<_> = read.into_iter().collect::<Option<_>>()?;
@@ -226,7 +281,7 @@ mod tests {
 
     #[test]
     fn its_fields_are_taken_and_its_entry_stays() {
-        let text = "servers:\n- name: time\n  command: uvx\n  args: [mcp-server-time, --port, 80]\n  env: { TZ: UTC, N: 1 }\n  cwd: data\n  toolPrefix: t_\n- { name: off, command: x, enabled: false }\n- { name: web, url: 'http://w.example/mcp' }\n";
+        let text = "servers:\n- name: time\n  command: uvx\n  args: [mcp-server-time, --port, 80]\n  env: { TZ: UTC, N: 1 }\n  cwd: data\n  toolPrefix: t_\n- { name: off, command: '${NOT_SET_X}', enabled: false }\n- { name: web, url: 'http://w.example/mcp' }\n";
         let (config, servers, findings) = taken(text);
         assert_eq!(findings.errors, []);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -263,6 +318,21 @@ mod tests {
             "6: servers[0].cwd",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_command_that_is_missing_or_has_its_arguments_in_it_is_told() {
+        let text = "servers:\n- { name: a, args: [x] }\n- { name: b, url: 'http://b/', cwd: x }\n- { name: c, command: npx -y x, env: { A: null } }\n";
+        let (_, servers, findings) = taken(text);
+        let fixes = |problems: &[Problem]| -> Vec<String> {
+            problems.iter().filter_map(|it| it.fix.clone()).collect()
+        };
+        assert_eq!(fixes(&findings.errors), ["command: npx", "remove cwd"]);
+        assert_eq!(
+            fixes(&findings.warnings),
+            [r#""command": "npx", "args": ["-y", "x", …]"#]
+        );
+        assert_eq!((servers.len(), servers[0].env.len()), (1, 0));
     }
 
     #[test]
