@@ -100,7 +100,11 @@ const FILES: &[FileCase] = &[
         &[
             "warning: servers[0].credential: is left out: ",
             "fix: headers: [{ name: authorization, valueFromEnv: … }]",
+            "warning: servers[0].caCert: is left out: ",
+            "warning: servers[0].tokenURLElicitation: is left out: ",
+            "warning: servers[0].guardrailsConfigIDs: is left out: ",
             "warning: servers[1].auth: is left out: ",
+            "warning: guardrails: is left out: ",
             "warning: virtualServers: is left out: ",
         ],
     ),

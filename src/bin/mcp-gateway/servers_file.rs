@@ -29,7 +29,7 @@ pub(crate) enum ConfigOrigin {
 
 /// What only older gateways have for a server, and what to tell of it; `None` for what
 /// has no effect here.
-const LEFT_OUT: [(&str, Option<&str>); 10] = [
+const LEFT_OUT: [(&str, Option<&str>); 11] = [
     (
         "auth",
         Some("the gateway sends no credential of its own unless `headers` say so"),
@@ -51,6 +51,10 @@ const LEFT_OUT: [(&str, Option<&str>); 10] = [
         "caCert",
         Some("Envoy trusts the authorities of its own file, see --ca-file"),
     ),
+    (
+        "guardrailsConfigIDs",
+        Some("the gateway asks no guardrails; put a filter before it"),
+    ),
     ("userSpecificList", None),
     ("category", None),
     ("hint", None),
@@ -65,15 +69,26 @@ pub(crate) fn translate(
     findings: &mut Findings,
 ) {
     let mut is_of_older = origin == ConfigOrigin::OlderGateway;
-    is_of_older |= config.get("virtualServers").is_some();
-    if let Some(node) = config.get("virtualServers") {
-        let reason = "is left out: the gateway has no virtual servers";
+    for (field, reason, fix) in [
+        (
+            "virtualServers",
+            "is left out: the gateway has no virtual servers",
+            "tools: { include: […] } of each server",
+        ),
+        (
+            "guardrails",
+            "is left out: the gateway asks no guardrails",
+            "put a filter before the gateway",
+        ),
+    ] {
+        let Some(node) = config.get(field) else {
+            continue;
+        };
+        is_of_older = true;
         let warning = Problem::new(node.line, &node.path, reason);
-        findings
-            .warnings
-            .push(warning.fix("tools: { include: […] } of each server"));
+        findings.warnings.push(warning.fix(fix));
+        config.remove(field);
     }
-    config.remove("virtualServers");
     for server in config.items_mut("servers") {
         is_of_older |= is_complete(server);
         for field in ["prefix", "state"]
@@ -134,7 +149,7 @@ fn state(server: &mut Node, findings: &mut Findings) {
         return;
     };
     let is_disabled = match state.text(&[]) {
-        Some("Enabled") => false,
+        Some("Enabled" | "") => false,
         Some("Disabled") => true,
         _ => {
             let reason = "must be Enabled or Disabled";
@@ -217,7 +232,7 @@ mod tests {
 
     #[test]
     fn fields_of_all_versions_become_those_of_the_filter() {
-        let text = "servers:\n- name: a\n  type: http\n  url: http://a/mcp\n  prefix: a_\n  state: Disabled\n  enabled: true\n  auth: { type: bearer, token: x }\n  tags: [t]\n- name: b\n  url: http://b/mcp\n  toolPrefix: ''\n  state: Enabled\n  credential: x\n  category: c\nvirtualServers:\n- name: v\n  tools: [t]\n";
+        let text = "servers:\n- name: a\n  type: http\n  url: http://a/mcp\n  prefix: a_\n  state: Disabled\n  enabled: true\n  auth: { type: bearer, token: x }\n  tags: [t]\n- name: b\n  url: http://b/mcp\n  toolPrefix: ''\n  state: ''\n  credential: x\n  category: c\nvirtualServers:\n- name: v\n  tools: [t]\n";
         let (config, findings) = translated(text, UnprefixedTools::ServerName);
         let expected = json!({"servers": [
             {"name": "a", "url": "http://a/mcp", "toolPrefix": "a_", "enabled": false},
