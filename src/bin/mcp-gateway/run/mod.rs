@@ -67,7 +67,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     if !options.address.is_loopback() {
         let address = options.address;
         println!(
-            "Other machines can reach {address}, and nobody has to log in: see https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization"
+            "Other machines can reach the gateway at {address}, and nobody has to log in there."
         );
     }
     let admin = match options.admin_port {
