@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
@@ -12,6 +13,7 @@ use crate::failing;
 use crate::harness::capture::Capture;
 use crate::harness::fake::{self, Answers};
 use crate::harness::legacy::Legacy;
+use crate::harness::process::POLL_EVERY;
 use crate::harness::server::Server;
 use crate::harness::setup;
 use crate::program::{Running, folder, program, save};
@@ -422,6 +424,15 @@ async fn a_certificate_is_named_when_it_is_wrong() {
         .output()
         .expect("the program");
     assert_eq!(lines(&text(&output.stdout)), TOOLS);
+    let servers = folder.join("servers.yaml");
+    let url = local(good);
+    save(
+        &servers,
+        &format!("servers:\n- {{ name: weather, url: '{url}' }}\n"),
+    );
+    let servers = servers.to_str().expect("UTF-8");
+    let tools = answer(&["tools", servers, "--ca-file", file]);
+    assert!(tools.contains("weather__get_weather"), "{tools}");
     let empty = folder.join("empty.pem");
     save(&empty, "");
     let output = ask(&[
@@ -458,6 +469,43 @@ fn a_file_is_asked_through_a_gateway_of_its_own() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = text(&output.stderr);
     assert!(said.contains("servers[0]: missing field `name`"), "{said}");
+}
+
+#[test]
+fn ctrl_c_ends_the_gateway_of_a_question() {
+    let (_listener, silent) = failing::silent();
+    let folder = folder();
+    let file = folder.join("servers.yaml");
+    save(
+        &file,
+        &format!(
+            "servers:\n- {{ name: a, url: '{}', timeout: 60s }}\n",
+            url(silent)
+        ),
+    );
+    let left = || {
+        let entries = std::fs::read_dir(&folder).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().expect("UTF-8"));
+        names
+            .filter(|name| name.starts_with("mcp-gateway-"))
+            .count()
+    };
+    let mut asking = command(&["tools", file.to_str().expect("UTF-8")], &folder)
+        .env("TMPDIR", &folder)
+        .spawn()
+        .expect("the program");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while left() == 0 {
+        assert!(Instant::now() < deadline, "no files of a gateway");
+        std::thread::sleep(POLL_EVERY);
+    }
+    let id = asking.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill").success());
+    let status = asking.wait().expect("a child");
+    assert_eq!(status.code(), Some(2));
+    // The files go after Envoy.
+    assert_eq!(left(), 0);
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(crate) struct AskOptions {
     /// A header of each request, as "name: value"; may be there several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
-    /// The certificates of more authorities to trust
+    /// The certificates of the authorities to trust [default: $SSL_CERT_FILE, or those of
+    /// the system]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// How long one answer may take, in seconds
@@ -109,7 +110,7 @@ pub(crate) fn ask(
     options: AskOptions,
     question: &Question,
 ) -> Result<(), ExitError> {
-    let place = place::find(target, options.envoy, options.wasm)?;
+    let place = place::find(target, &options)?;
     let url = place.url();
     let headers: HeaderMap = options.header.into_iter().collect();
     let time_limit = Duration::from_secs(options.timeout);

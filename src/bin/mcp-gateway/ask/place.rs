@@ -1,10 +1,11 @@
 //! Finds the endpoint that the user means.
 
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anstream::eprintln;
 
+use super::AskOptions;
 use crate::ExitError;
 use crate::run::{self, QuietGateway, RunOptions};
 use crate::running;
@@ -31,11 +32,7 @@ impl AskedEndpoint {
 ///
 /// # Errors
 /// There is no such gateway, or more than one, or it does not start.
-pub(super) fn find(
-    target: Option<&str>,
-    envoy: Option<PathBuf>,
-    wasm: Option<PathBuf>,
-) -> Result<AskedEndpoint, ExitError> {
+pub(super) fn find(target: Option<&str>, options: &AskOptions) -> Result<AskedEndpoint, ExitError> {
     match target {
         None => Ok(AskedEndpoint::Url(running_url()?)),
         Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
@@ -47,8 +44,9 @@ pub(super) fn find(
                 eprintln!("Starting a gateway for {file} …");
             }
             let gateway = run::start_quietly(&RunOptions {
-                envoy,
-                wasm,
+                envoy: options.envoy.clone(),
+                wasm: options.wasm.clone(),
+                ca_file: options.ca_file.clone(),
                 ..RunOptions::on_free_port(file.into())
             })?;
             Ok(AskedEndpoint::Started(Box::new(gateway)))

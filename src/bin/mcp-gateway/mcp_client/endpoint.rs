@@ -26,7 +26,7 @@ pub(crate) struct McpEndpoint {
 
 impl McpEndpoint {
     /// The server at `url`, which gets `headers` with each request. `ca_file` has the
-    /// certificates of more authorities to trust.
+    /// certificates of the authorities to trust, if not those of the system.
     ///
     /// # Errors
     /// `url` is not one of HTTP, or `ca_file` cannot be used.
@@ -45,7 +45,7 @@ impl McpEndpoint {
             // Without TLS, a machine without certificates of authorities is good enough.
             builder = builder.tls_certs_only([]);
         } else if let Some(file) = ca_file {
-            builder = builder.tls_certs_merge(certificates(file)?);
+            builder = builder.tls_certs_only(certificates(file)?);
         }
         Self::build(builder, parsed, headers, time_limit)
     }

@@ -148,7 +148,7 @@ impl fmt::Display for ClientError {
             Self::UnknownHost => f.write_str("DNS has no address for its host"),
             Self::Tls(reason) => write!(f, "TLS: {reason}"),
             Self::Network(reason) => f.write_str(reason),
-            Self::TimedOut(limit) => write!(f, "no answer within {} s", limit.as_secs()),
+            Self::TimedOut(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             Self::Status { code, detail } => match code {
                 401 => f.write_str("requires credentials (HTTP 401)"),
                 404 => f.write_str("nothing at this path (HTTP 404)"),

@@ -1,6 +1,7 @@
 //! Asks servers directly, not through the filter, whether they are up and which tools
 //! they have, again and again.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,18 +17,22 @@ use tokio::time::{sleep, timeout};
 use super::reason;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint};
 
-/// How long a server may take for one answer.
-const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// How often the servers are asked whether they are there.
+/// How often a server is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often a server is asked for its tools, while it is there.
 const LIST_EVERY: Duration = Duration::from_secs(30);
+/// How long to wait for the slowest server before the first report.
+const REPORT_WITHIN: Duration = Duration::from_secs(2);
+/// How often to look for something to report.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long the ends of all sessions may take.
 const END_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a server answered when it was asked last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ServerStatus {
+    /// It has not answered yet.
+    Asked,
     Up {
         /// `modern`, or `legacy` and the version that the server chose.
         era: String,
@@ -47,8 +52,8 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    /// Asks all `servers` at the same time, and gives the statuses to `report`, in the
-    /// order of the servers, after each round. `socket` is where Envoy forwards to all
+    /// Asks each of `servers`, and gives all statuses to `report`, in the order of the
+    /// servers, whenever one has changed. `socket` is where Envoy forwards to all
     /// servers.
     pub(super) fn start(
         socket: PathBuf,
@@ -82,26 +87,47 @@ impl Prober {
 async fn probe_all(
     socket: &Path,
     servers: Vec<Server>,
-    mut stopped: oneshot::Receiver<()>,
+    stopped: oneshot::Receiver<()>,
     report: impl Fn(Vec<ServerStatus>),
 ) {
     let mut probes: Vec<Probe<'_>> = servers
         .into_iter()
         .map(|server| Probe::new(socket, server))
         .collect();
-    loop {
-        tokio::select! {
-            statuses = join_all(probes.iter_mut().map(Probe::status)) => report(statuses),
-            _ = &mut stopped => break,
+    let statuses = RefCell::new(vec![ServerStatus::Asked; probes.len()]);
+    let asked = probes.iter_mut().enumerate().map(async |(at, probe)| {
+        loop {
+            let status = probe.status().await;
+            if let Some(known) = statuses.borrow_mut().get_mut(at) {
+                *known = status;
+            }
+            sleep(ASK_EVERY).await;
         }
-        tokio::select! {
-            () = sleep(ASK_EVERY) => {}
-            _ = &mut stopped => break,
-        }
+    });
+    tokio::select! {
+        _ = join_all(asked) => {}
+        () = report_changes(&statuses, report) => {}
+        _ = stopped => {}
     }
     let clients = probes.into_iter().filter_map(|probe| probe.client);
     let ends = join_all(clients.map(McpClient::close));
     let _ = timeout(END_TIME_LIMIT, ends).await;
+}
+
+/// Gives `statuses` to `report` whenever they have changed.
+async fn report_changes(statuses: &RefCell<Vec<ServerStatus>>, report: impl Fn(Vec<ServerStatus>)) {
+    let started = Instant::now();
+    let mut reported = Vec::new();
+    loop {
+        sleep(LOOK_EVERY).await;
+        let current = statuses.borrow().clone();
+        let is_complete = !current.contains(&ServerStatus::Asked);
+        let is_due = is_complete || started.elapsed() >= REPORT_WITHIN;
+        if is_due && current != reported {
+            report(current.clone());
+            reported = current;
+        }
+    }
 }
 
 /// What is known of one server.
@@ -172,7 +198,7 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// `server`, as the gateway reaches it.
+/// `server`, as the gateway reaches it, with the time that the gateway gives it.
 fn endpoint(socket: &Path, server: &Server) -> Result<McpEndpoint, String> {
     let fixed = [
         ("x-cluster", &*server.cluster),
@@ -189,5 +215,5 @@ fn endpoint(socket: &Path, server: &Server) -> Result<McpEndpoint, String> {
         })
         .collect();
     let headers = headers.ok_or_else(|| "has a header that cannot be sent".to_owned())?;
-    McpEndpoint::on_socket(socket, &server.path, headers, TIME_LIMIT)
+    McpEndpoint::on_socket(socket, &server.path, headers, server.timeout)
 }

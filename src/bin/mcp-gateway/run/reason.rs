@@ -22,11 +22,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "self_signed_certificate",
-        "TLS: the certificate is self-signed; to trust it, set $SSL_CERT_FILE",
+        "TLS: the certificate is self-signed; to trust it, name it with --ca-file",
     ),
     (
         "issuer_certificate",
-        "TLS: the certificate is from an authority that is not trusted here; to trust it, set $SSL_CERT_FILE",
+        "TLS: the certificate is from an authority that is not trusted here; to trust it, name it with --ca-file",
     ),
     (
         "WRONG_VERSION_NUMBER",
@@ -83,6 +83,7 @@ pub(super) fn of(error: &ClientError, server: &Server) -> String {
         ) => {
             format!("{error}; check the path {:?} of its url", server.path)
         }
+        (ClientError::Rpc { message, .. }, _) => message.clone(),
         _ => error.to_string(),
     };
     let printable = |c: char| if c.is_control() { ' ' } else { c };
@@ -138,11 +139,11 @@ mod tests {
             ),
             (
                 format!("{failed}{x509}_self_signed_certificate:TLS_error_end}}"),
-                "TLS: the certificate is self-signed; to trust it, set $SSL_CERT_FILE",
+                "TLS: the certificate is self-signed; to trust it, name it with --ca-file",
             ),
             (
                 format!("{failed}{x509}_unable_to_get_local_issuer_certificate:TLS_error_end}}"),
-                "TLS: the certificate is from an authority that is not trusted here; to trust it, set $SSL_CERT_FILE",
+                "TLS: the certificate is from an authority that is not trusted here; to trust it, name it with --ca-file",
             ),
             (
                 format!("{reset}{{{tls}:WRONG_VERSION_NUMBER:TLS_error_end}}"),

@@ -11,6 +11,8 @@ use super::probe::ServerStatus;
 
 /// What a cell shows if there is nothing to say.
 const NONE: &str = "–";
+/// The state of a server that has not answered yet.
+const NO_ANSWER: &str = "no answer yet";
 /// Some clients take no longer names of tools.
 const LONGEST_NAME: usize = 64;
 
@@ -48,6 +50,7 @@ fn row(server: &Server, status: &ServerStatus) -> [String; 5] {
             };
             (era.clone(), tools, up(server, offered, *hidden))
         }
+        ServerStatus::Asked => (NONE.to_owned(), NONE.to_owned(), NO_ANSWER.to_owned()),
         ServerStatus::Down(reason) => (NONE.to_owned(), NONE.to_owned(), format!("down: {reason}")),
     };
     [server.name.clone(), prefix.to_owned(), era, tools, state]
@@ -71,6 +74,7 @@ fn up(server: &Server, offered: usize, hidden: usize) -> String {
 fn coloured(line: &str, state: &str) -> String {
     let colour = match state.get(..2) {
         Some("up") => AnsiColor::Green,
+        Some(_) if state == NO_ANSWER => AnsiColor::Yellow,
         Some(_) => AnsiColor::Red,
         None => return line.to_owned(),
     };
@@ -89,7 +93,7 @@ fn names<'a>(
     servers.iter().flat_map(|(server, status)| {
         let tools = match status {
             ServerStatus::Up { tools, .. } => &**tools,
-            ServerStatus::Down(_) => &[],
+            ServerStatus::Asked | ServerStatus::Down(_) => &[],
         };
         let named = |tool: &String| (*server, format!("{}{tool}", server.tool_prefix));
         tools.iter().map(named)
@@ -201,6 +205,11 @@ mod tests {
                 ServerStatus::Down("connection refused".to_owned()),
                 "a a__ – – down: connection refused",
             ),
+            (
+                r#"{"name":"a"}"#,
+                ServerStatus::Asked,
+                "a a__ – – no answer yet",
+            ),
         ] {
             let lines = lines(&[server], &[status]);
             assert_eq!(lines, ["server prefix era tools state", expected]);
@@ -258,6 +267,11 @@ mod tests {
                 "up  \u{1b}[31mdown\u{1b}[0m: up",
             ),
             ("a  up, but", "up, but", "a  \u{1b}[32mup\u{1b}[0m, but"),
+            (
+                "a  no answer yet",
+                "no answer yet",
+                "a  \u{1b}[33mno answer yet\u{1b}[0m",
+            ),
             ("server state", "", "server state"),
         ] {
             assert_eq!(coloured(line, state), expected);
