@@ -37,6 +37,8 @@ class Gateway:
     # The `protocol` of each of its servers.
     servers: dict[str, str]
     modes: tuple[str, ...]
+    # Whether its servers can forget a session. Over stdin and stdout, a process is the session.
+    forgets: bool = True
 
     def era(self, server: str, client: str) -> str:
         """What the gateway speaks to a server on behalf of a client that speaks this."""
@@ -181,7 +183,8 @@ class Check:
             own = asked_of(client, server, eras, prefixed=False)
             for ask, key in zip(asked_of(client, server, eras, prefixed=True), keys(own)):
                 wanted = rule(server, ask.column, eras, several)
-                if wanted is not Rule.NONE:
+                is_here = gateway.forgets or ask.column != "lost"
+                if wanted is not Rule.NONE and is_here:
                     base = self._base(client, mode, server, its, key)
                     asked.append((server, ask, base, eras, wanted))
         # The lists are the same for all, and what loses the session comes last.

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{Session, client_file, fixture, is_running, until};
-use crate::program::{Running, says};
+use crate::program::Running;
 
 #[tokio::test]
 async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
@@ -33,6 +33,24 @@ async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
     until("ended", async || !is_running(&pid)).await;
     until("back again", async || {
         session.call("a__pid").await.parse::<u32>().is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_starts_slowly_is_waited_for() {
+    let file = client_file(&json!({"slow": fixture(&["--slow"]), "b": fixture(&["b"])}));
+    let running = Running::start(&file);
+    let session = Session::begin(running.address).await;
+    assert_eq!(session.call("slow__capabilities").await, "{}");
+    session.call("slow__crash").await;
+    until("back", async || {
+        session.call("slow__capabilities").await == "{}"
+    })
+    .await;
+    let another = Session::begin(running.address).await;
+    until("there", async || {
+        another.call("slow__capabilities").await == "{}"
     })
     .await;
 }
@@ -98,18 +116,4 @@ fn command(server: &serde_json::Value) -> String {
     let arguments = arguments.map(|it| format!("'{}'", it.as_str().expect("a text")));
     let arguments: Vec<_> = arguments.collect();
     format!("python3 {}", arguments.join(" "))
-}
-
-#[test]
-fn stdio_servers_are_checked_and_not_rendered() {
-    let file = client_file(&json!({"a": fixture(&["a"])}));
-    let path = file.to_str().expect("UTF-8");
-    assert!(says(&["check", path]).success);
-    let rendered = says(&["render", path, "--target", "envoy"]);
-    assert!(!rendered.success);
-    assert!(
-        rendered.stderr.contains("cannot be rendered"),
-        "{}",
-        rendered.stderr
-    );
 }

@@ -1,13 +1,15 @@
 """An MCP server over stdin and stdout, up to MCP 2025-11-25, whose tools do what tests need.
 
     server.py [NAME]       greets on stderr as NAME; `--dies` ends at once, `--strict` ends at a
-                           first message that is not `initialize`
+                           first message that is not `initialize`, `--slow` takes its time
+                           to start
 """
 
 import json
 import os
 import sys
 import threading
+import time
 
 lock = threading.Lock()
 answers = {}
@@ -77,6 +79,9 @@ def answer(message, client):
 
 def main():
     print(f"hello from {sys.argv[-1]}", file=sys.stderr, flush=True)
+    if "--slow" in sys.argv:
+        # Longer than a request of the gateway or of the table waits.
+        time.sleep(7)
     if "--dies" in sys.argv:
         sys.exit("I cannot work")
     # Some programs greet where only messages should be.

@@ -8,7 +8,7 @@ use super::{Session, client_file, fixture, is_running, said, until, write};
 use crate::harness::http::Request;
 use crate::harness::message::{call, legacy};
 use crate::harness::setup;
-use crate::load::Asker;
+use crate::load::{self, Asker};
 use crate::program::{Running, folder, save};
 
 #[tokio::test]
@@ -100,8 +100,7 @@ async fn a_server_asks_the_client_whose_call_it_works_on() {
     let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
     let running = Running::start(&file);
     let session = Session::begin_with_elicitation(running.address).await;
-    let client = reqwest::Client::builder().no_proxy().build();
-    let client = client.expect("a client");
+    let client = load::client();
     let post = |body: Value| {
         client
             .post(format!("http://{}/mcp", running.address))

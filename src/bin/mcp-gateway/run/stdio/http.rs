@@ -127,7 +127,7 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
     };
     match server.era().await {
         Ok(ServerEra::Modern) => {}
-        Ok(ServerEra::Legacy) => {
+        Ok(ServerEra::Legacy(_)) => {
             let reason =
                 "this server speaks versions of MCP before 2026-07-28: begin with initialize";
             return refused(
@@ -156,14 +156,15 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
             reason,
         )
     };
-    if let Err(reason) = server.era().await {
-        return unavailable(&reason);
-    }
+    let era = match server.era().await {
+        Ok(era) => era,
+        Err(reason) => return unavailable(&reason),
+    };
     let session_id = match token() {
         Ok(session_id) => session_id,
         Err(error) => return unavailable(&error.to_string()),
     };
-    let begun = BridgeSession::begin(session_id, message.clone(), server).await;
+    let begun = BridgeSession::begin(session_id, message.clone(), server, era).await;
     let (session, process) = match begun {
         Ok(begun) => begun,
         Err(reason) => return unavailable(&reason),

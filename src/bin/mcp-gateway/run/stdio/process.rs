@@ -11,7 +11,7 @@ use tokio::io::{
 };
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::exchange::{Delivered, Exchange};
 use super::message::WireMessage;
@@ -35,6 +35,8 @@ pub(super) struct ServerProcess {
     pub(super) started: Instant,
     /// `None` once the process is asked to end.
     stdin: Mutex<Option<mpsc::Sender<String>>>,
+    /// Whether it has sent a message.
+    has_spoken: watch::Receiver<bool>,
     /// Why the process has ended.
     ended: watch::Receiver<Option<String>>,
     group: Arc<WatchedGroup>,
@@ -76,6 +78,7 @@ impl ServerProcess {
         };
         let (to_stdin, lines) = mpsc::channel(MAX_UNREAD);
         let (sender, ended) = watch::channel(None);
+        let (spoken, has_spoken) = watch::channel(false);
         let said = Arc::new(Mutex::new(String::new()));
         tokio::spawn(write(stdin, lines));
         let reader = read(
@@ -83,6 +86,7 @@ impl ServerProcess {
             server.name.clone(),
             Arc::clone(&exchange),
             to_stdin.downgrade(),
+            spoken,
             log.clone(),
         );
         let reader = tokio::spawn(reader);
@@ -95,6 +99,7 @@ impl ServerProcess {
         let process = Arc::new(Self {
             exchange: Arc::clone(&exchange),
             started: Instant::now(),
+            has_spoken,
             stdin: Mutex::new(Some(to_stdin)),
             ended,
             group: Arc::clone(&group),
@@ -147,6 +152,18 @@ impl ServerProcess {
             .unwrap_or_else(PoisonError::into_inner)
             .is_none();
         !is_asked_to_end && self.ended.borrow().is_none()
+    }
+
+    /// Waits until the process has sent its first message, or for `limit` since its start:
+    /// some say nothing before `initialize`. `false` if it has ended.
+    pub(super) async fn has_spoken(&self, limit: Duration) -> bool {
+        let (mut has_spoken, mut ended) = (self.has_spoken.clone(), self.ended.clone());
+        tokio::select! {
+            _ = ended.wait_for(Option::is_some) => false,
+            // The sender is dropped when stdout ends, shortly before the process does.
+            Ok(_) = has_spoken.wait_for(|spoken| *spoken) => true,
+            () = sleep(limit.saturating_sub(self.started.elapsed())) => true,
+        }
     }
 
     /// Why the process has ended, as a clause about it.
@@ -222,6 +239,7 @@ async fn read(
     name: String,
     exchange: Arc<Exchange>,
     stdin: mpsc::WeakSender<String>,
+    spoken: watch::Sender<bool>,
     log: RunLog,
 ) {
     let mut stdout = BufReader::new(stdout);
@@ -250,6 +268,7 @@ async fn read(
             }
             continue;
         };
+        spoken.send_replace(true);
         if let Delivered::Refused(response) = exchange.deliver(message)
             && let Some(stdin) = stdin.upgrade()
         {

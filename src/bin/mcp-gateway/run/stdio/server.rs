@@ -45,7 +45,16 @@ pub(super) enum ServerEra {
     /// 2026-07-28 and later: one process answers all clients.
     Modern,
     /// Up to 2025-11-25: each session has a process of its own.
-    Legacy,
+    Legacy(FirstMessage),
+}
+
+/// What a legacy server takes as the first message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstMessage {
+    /// It answers another message than `initialize` with an error.
+    Any,
+    /// It ends at another message.
+    Initialize,
 }
 
 /// A server and all that runs of it.
@@ -58,7 +67,7 @@ pub(super) struct BridgedServer {
     /// The process for modern requests.
     shared: AsyncMutex<Option<Arc<ServerProcess>>>,
     /// A process that no client has spoken to.
-    standby: Mutex<Option<Arc<ServerProcess>>>,
+    standby: AsyncMutex<Option<Arc<ServerProcess>>>,
     sessions: Mutex<HashMap<String, Arc<BridgeSession>>>,
     restarts: Mutex<Restarts>,
     has_started: AtomicBool,
@@ -80,7 +89,7 @@ impl BridgedServer {
             spec: Mutex::new(spec),
             era: AsyncMutex::new(None),
             shared: AsyncMutex::new(None),
-            standby: Mutex::new(None),
+            standby: AsyncMutex::new(None),
             sessions: Mutex::new(HashMap::new()),
             restarts: Mutex::new(Restarts::default()),
             has_started: AtomicBool::new(false),
@@ -117,12 +126,7 @@ impl BridgedServer {
     /// Asks a process whether it speaks the modern versions.
     async fn discover(&self) -> Result<ServerEra, String> {
         let process = self.start_process(Arc::new(Exchange::new(Clients::Many)))?;
-        let params = json!({"_meta": {
-            "io.modelcontextprotocol/protocolVersion": version::NEWEST_MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }});
-        let discover = request("server/discover", &params);
-        let answer = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover)).await;
+        let answer = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover_request())).await;
         match answer {
             Ok(Ok(answer)) if answer.is_result() => {
                 *self.shared.lock().await = Some(process);
@@ -134,8 +138,8 @@ impl BridgedServer {
                 self.check_legacy().await
             }
             _ => {
-                *lock(&self.standby) = Some(process);
-                Ok(ServerEra::Legacy)
+                *self.standby.lock().await = Some(process);
+                Ok(ServerEra::Legacy(FirstMessage::Any))
             }
         }
     }
@@ -152,7 +156,7 @@ impl BridgedServer {
         let answer = ask(&process, request("initialize", &params));
         let answer = timeout(INITIALIZE_TIME_LIMIT, answer).await;
         let result = match answer {
-            Ok(Ok(_)) => Ok(ServerEra::Legacy),
+            Ok(Ok(_)) => Ok(ServerEra::Legacy(FirstMessage::Initialize)),
             Ok(Err(reason)) => {
                 self.has_ended(&process);
                 Err(reason)
@@ -192,19 +196,44 @@ impl BridgedServer {
         self.start_process(Arc::clone(exchange))
     }
 
-    /// A process that no client has spoken to, with an exchange of its own. Another one
-    /// starts meanwhile, so that the next client does not have to wait for it.
+    /// A process that no client has spoken to, and that has started, with an exchange of
+    /// its own. Another one starts meanwhile, so that the next client does not have to wait
+    /// for it. A client that does not wait so long leaves the process to the next one.
     ///
     /// # Errors
-    /// It cannot be started. The text says why.
-    pub(super) async fn fresh_process(&self) -> Result<Arc<ServerProcess>, String> {
-        let standby = lock(&self.standby).take();
-        let process = match standby.filter(|process| process.is_alive()) {
+    /// It cannot be started, or ended. The text says why.
+    pub(super) async fn fresh_process(&self, era: ServerEra) -> Result<Arc<ServerProcess>, String> {
+        let mut standby = self.standby.lock().await;
+        let process = match standby.take().filter(|process| process.is_alive()) {
             Some(process) => process,
-            None => self.session_process(&Arc::default()).await?,
+            None => {
+                self.make_room().await;
+                self.start_standby(era)?
+            }
         };
+        *standby = Some(Arc::clone(&process));
+        if era != ServerEra::Legacy(FirstMessage::Initialize)
+            && !process.has_spoken(DISCOVER_TIME_LIMIT).await
+        {
+            *standby = None;
+            self.has_ended(&process);
+            return Err(process.why_ended());
+        }
+        *standby = self.start_standby(era).ok();
         process.exchange.set_clients(Clients::One);
-        *lock(&self.standby) = self.start_process(Arc::default()).ok();
+        Ok(process)
+    }
+
+    /// Starts a process for the next session. It says something when it has started, if
+    /// the server answers other messages than `initialize`.
+    fn start_standby(&self, era: ServerEra) -> Result<Arc<ServerProcess>, String> {
+        let process = self.start_process(Arc::default())?;
+        if era != ServerEra::Legacy(FirstMessage::Initialize) {
+            let process = Arc::clone(&process);
+            tokio::spawn(async move {
+                let _ = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover_request())).await;
+            });
+        }
         Ok(process)
     }
 
@@ -317,7 +346,7 @@ impl BridgedServer {
     /// Ends all processes.
     pub(super) async fn end_processes(&self) {
         let sessions: Vec<_> = lock(&self.sessions).values().cloned().collect();
-        let standby = lock(&self.standby).take();
+        let standby = self.standby.lock().await.take();
         let others = self.shared.lock().await.take().into_iter().chain(standby);
         let mut ends = tokio::task::JoinSet::new();
         for session in sessions {
@@ -328,6 +357,14 @@ impl BridgedServer {
         }
         ends.join_all().await;
     }
+}
+
+fn discover_request() -> Option<WireMessage> {
+    let params = json!({"_meta": {
+        "io.modelcontextprotocol/protocolVersion": version::NEWEST_MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }});
+    request("server/discover", &params)
 }
 
 fn request(method: &str, params: &serde_json::Value) -> Option<WireMessage> {

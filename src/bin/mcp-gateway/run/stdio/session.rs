@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::exchange::Exchange;
 use super::message::WireMessage;
 use super::process::ServerProcess;
-use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ask};
+use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ServerEra, ask};
 
 /// A session. It outlives its process: the next one gets the same `initialize`.
 #[derive(Debug)]
@@ -35,8 +35,9 @@ impl BridgeSession {
         id: String,
         initialize: WireMessage,
         server: &BridgedServer,
+        era: ServerEra,
     ) -> Result<(Arc<Self>, Arc<ServerProcess>), String> {
-        let process = server.fresh_process().await?;
+        let process = server.fresh_process(era).await?;
         let session = Self {
             id,
             exchange: Arc::clone(&process.exchange),
@@ -55,13 +56,20 @@ impl BridgeSession {
     /// # Errors
     /// It cannot be started. The text says why.
     pub(super) async fn process(
-        &self,
-        server: &BridgedServer,
+        self: &Arc<Self>,
+        server: &Arc<BridgedServer>,
     ) -> Result<Arc<ServerProcess>, String> {
         *self
             .last_used
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let (session, server) = (Arc::clone(self), Arc::clone(server));
+        // A client that does not wait so long stops nothing.
+        let task = tokio::spawn(async move { session.living_process(&server).await });
+        task.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn living_process(&self, server: &BridgedServer) -> Result<Arc<ServerProcess>, String> {
         let mut current = self.process.lock().await;
         if let Some(process) = current.as_ref() {
             if process.is_alive() {
