@@ -15,34 +15,19 @@
     )
 )]
 
-mod advice;
 mod ask;
-mod check;
 mod client_entry;
-mod client_file;
 mod completions;
 mod config_file;
-mod env_file;
-mod environment;
-mod foreign_file;
-mod inputs;
-mod json_text;
-mod kubernetes;
 mod mcp_client;
-mod placeholder;
 mod problem;
 mod render;
 mod run;
 mod running;
 mod schema;
-mod server_names;
-mod server_values;
-mod servers_file;
-mod stdio_server;
-mod toml_text;
-mod tree;
+mod syntax;
 mod upstream;
-mod yaml;
+mod variables;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -56,13 +41,14 @@ use mcp_gateway::http::cors::Origin;
 
 use crate::ask::{CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments};
 use crate::client_entry::ClientArguments;
+use crate::config_file::servers_file::UnprefixedTools;
+use crate::config_file::stdio_server;
 use crate::config_file::{ConfigFile, ReadOptions};
-use crate::placeholder::Placeholders;
 use crate::problem::Severity;
 use crate::render::envoy::EnvoyOptions;
 use crate::render::{ManifestOptions, RenderTarget};
 use crate::run::RunOptions;
-use crate::servers_file::UnprefixedTools;
+use crate::variables::placeholder::Placeholders;
 
 /// Puts MCP servers behind one endpoint, with stock Envoy.
 ///

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config_file::ConfigFile;
 use crate::problem::Problem;
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 const EXAMPLE: &str = "url: http://127.0.0.1:9001/mcp";
 
@@ -138,8 +138,8 @@ mod tests {
     use super::*;
     use crate::config_file;
     use crate::config_file::ReadOptions;
-    use crate::placeholder::Placeholders;
-    use crate::tree;
+    use crate::syntax::tree;
+    use crate::variables::placeholder::Placeholders;
     use std::path::Path;
 
     #[test]

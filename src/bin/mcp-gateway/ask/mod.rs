@@ -24,8 +24,9 @@ pub(crate) use self::commands::{
     CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments,
 };
 use self::place::AskedEndpoint;
+use crate::ExitError;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint, param_headers};
-use crate::{ExitError, print};
+use crate::print;
 
 /// What the commands have in common.
 #[derive(clap::Args)]

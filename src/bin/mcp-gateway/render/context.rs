@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{ManifestOptions, RenderTarget};
 use crate::config_file::ConfigFile;
-use crate::environment::{self, SecretVariable, Variable, VariableKind};
+use crate::syntax::yaml;
 use crate::upstream::Upstream;
-use crate::yaml;
+use crate::variables::environment::{self, SecretVariable, Variable, VariableKind};
 
 /// Headers that the filter sets for other filters, not for the servers.
 const FILTER_HEADERS: &[&str] = &[

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::context::{ServerContext, buffer_limit};
 use super::template;
 use crate::config_file::ConfigFile;
-use crate::environment;
+use crate::syntax::yaml;
 use crate::upstream::Upstream;
-use crate::yaml;
+use crate::variables::environment;
 
 const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
 const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
@@ -174,9 +174,11 @@ impl ConfigText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file;
     use crate::config_file::ReadOptions;
-    use crate::placeholder::Placeholders;
-    use crate::{config_file, tree, upstream};
+    use crate::syntax::tree;
+    use crate::upstream;
+    use crate::variables::placeholder::Placeholders;
     use serde_json::{Value, json};
     use std::path::Path;
 

@@ -131,9 +131,11 @@ fn manifests(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file;
     use crate::config_file::ReadOptions;
-    use crate::placeholder::Placeholders;
-    use crate::{config_file, tree, upstream};
+    use crate::syntax::tree;
+    use crate::upstream;
+    use crate::variables::placeholder::Placeholders;
     use serde_json::{Value, json};
     use std::path::Path;
 

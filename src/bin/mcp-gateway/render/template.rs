@@ -5,7 +5,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::yaml;
+use crate::syntax::yaml;
 
 /// Renders `template`. An expression such as `{{ name }}` becomes that value of `context`
 /// as YAML. The filter `safe` marks a text that is YAML already.

@@ -20,11 +20,11 @@ use super::stdio::StdioServers;
 use super::watchdog::Watchdog;
 use super::work_dir::WorkDir;
 use crate::ExitError;
+use crate::config_file::servers_file::UnprefixedTools;
 use crate::config_file::{self, ReadOptions};
-use crate::placeholder::Placeholders;
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
-use crate::servers_file::UnprefixedTools;
+use crate::variables::placeholder::Placeholders;
 
 /// How long the endpoint waits for the servers that this program starts. A client that
 /// lists tools before does not see theirs.

@@ -6,7 +6,7 @@ use hyper::Uri;
 
 use crate::config_file::ConfigFile;
 use crate::problem::Problem;
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// Gives each stdio server the url of its bridge, which `url_of` knows by its name.
 pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> String) {
@@ -79,7 +79,7 @@ pub(super) fn name_clusters_by_address(file: &mut ConfigFile) {
 mod tests {
     use super::*;
     use crate::config_file::{self, ReadOptions};
-    use crate::placeholder::Placeholders;
+    use crate::variables::placeholder::Placeholders;
     use std::path::Path;
 
     fn read(text: &str) -> ConfigFile {

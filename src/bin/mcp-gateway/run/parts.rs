@@ -187,7 +187,7 @@ pub(super) fn union(old: &[Value], new: &[Value]) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use std::fs;
     use std::path::Path;
 

@@ -7,13 +7,13 @@ use mcp_gateway::config::Config;
 use super::local_file;
 use super::parts::{EnvoyParts, RunParts};
 use super::stdio::StdioServers;
+use crate::config_file::stdio_server::StdioServer;
 use crate::config_file::{self, ReadOptions};
-use crate::environment;
 use crate::problem::Problem;
 use crate::render::envoy::{EnvoyOptions, render};
-use crate::stdio_server::StdioServer;
-use crate::tree::{self, Node};
+use crate::syntax::tree::{self, Node};
 use crate::upstream;
+use crate::variables::environment;
 
 /// A valid file, ready for Envoy.
 pub(super) struct Prepared {

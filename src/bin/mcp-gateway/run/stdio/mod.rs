@@ -26,7 +26,7 @@ use self::http::BridgedServers;
 use self::server::BridgedServer;
 use super::log::RunLog;
 use super::watchdog::Watchdog;
-use crate::stdio_server::StdioServer;
+use crate::config_file::stdio_server::StdioServer;
 
 /// How long all processes may take to end.
 const END_TIME_LIMIT: Duration = Duration::from_secs(7);

@@ -15,9 +15,9 @@ use tokio::time::{sleep, timeout};
 
 use super::exchange::{Delivered, Exchange};
 use super::message::WireMessage;
+use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
 use crate::run::watchdog::{Watchdog, WatchedGroup};
-use crate::stdio_server::StdioServer;
 
 /// The longest message that a process may write.
 const MAX_MESSAGE: u64 = 64 << 20;

@@ -14,9 +14,9 @@ use super::exchange::{Clients, Exchange};
 use super::message::WireMessage;
 use super::process::ServerProcess;
 use super::session::BridgeSession;
+use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
 use crate::run::watchdog::Watchdog;
-use crate::stdio_server::StdioServer;
 
 /// How long a process may take to say which version of MCP it speaks. It reads no message
 /// before it has started, and programs such as npx may have to be downloaded first. A

@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 use toml_edit::{Document, Item, TableLike, Value as TomlValue};
 
-use crate::tree::{Node, NodeKind, SyntaxError, below};
+use crate::syntax::tree::{Node, NodeKind, SyntaxError, below};
 
 /// Whether `text` is meant as TOML: its first line that says something is the head of a
 /// table, or a key with `=`.

@@ -4,9 +4,9 @@
 use mcp_gateway::config::camel;
 use serde_json::Value;
 
+use crate::config_file::server_names;
 use crate::problem::{Findings, Problem};
-use crate::server_names;
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// How tools are called of servers for which the file says no prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -210,7 +210,7 @@ fn tell_of_prefix(server: &Node, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::json;
 
     fn translated(text: &str, unprefixed: UnprefixedTools) -> (Value, Findings) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 
 /// What the user has answered since the program started, by the ids of the inputs. So
 /// nobody is asked again when the file changes.
@@ -133,7 +133,7 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
 
     const FILE: &str = r#"{"inputs": [
         {"type": "promptString", "id": "key", "description": "API key", "password": true, "default": "d"},

@@ -5,9 +5,9 @@ use std::fmt;
 use mcp_gateway::config::{ConfigError, camel};
 use serde_json::Value;
 
-use crate::server_names;
-use crate::tree::{self, Node, NodeKind, below};
-use crate::yaml;
+use crate::config_file::server_names;
+use crate::syntax::tree::{self, Node, NodeKind, below};
+use crate::syntax::yaml;
 
 /// Texts that a server may do without.
 const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
@@ -290,7 +290,7 @@ fn plain(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::json;
 
     #[test]

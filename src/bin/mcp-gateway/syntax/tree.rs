@@ -5,7 +5,8 @@ use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-use crate::{json_text, toml_text};
+use crate::syntax::json_text;
+use crate::syntax::toml_text;
 
 /// A value in a file.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ mod entry;
 mod members;
 
 use crate::problem::{Findings, Problem};
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// Whether `tree` is the file of a client.
 pub(crate) fn is_client_file(tree: &Node) -> bool {
@@ -74,7 +74,7 @@ fn member(at: &Node, name: &str, kind: NodeKind) -> (String, Node) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::{Value, json};
 
     fn read_text(text: &str) -> (Value, Findings) {

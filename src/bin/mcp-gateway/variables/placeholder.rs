@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::environment;
-use crate::inputs::Inputs;
 use crate::problem::{Findings, Problem};
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
+use crate::variables::environment;
+use crate::variables::inputs::Inputs;
 
 /// What becomes of variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

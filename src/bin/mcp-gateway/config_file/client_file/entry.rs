@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{member, members};
+use crate::config_file::server_names;
 use crate::problem::{Findings, Problem};
-use crate::server_names;
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// How a server is reached.
 enum Transport<'e> {

@@ -1,7 +1,7 @@
 //! Says what a file is that has no servers.
 
 use crate::problem::Problem;
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 const SERVERS: &str = "servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]";
 
@@ -87,7 +87,7 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
 
     #[test]
     fn each_kind_is_told_and_configurations_are_not() {

@@ -5,7 +5,7 @@ use std::env;
 use serde::Serialize;
 
 use crate::problem::Problem;
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 
 /// What a variable holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

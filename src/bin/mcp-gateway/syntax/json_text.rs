@@ -6,7 +6,7 @@ use jsonc_parser::errors::ParseError;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::{Number, Value};
 
-use crate::tree::{Node, NodeKind, SyntaxError, below};
+use crate::syntax::tree::{Node, NodeKind, SyntaxError, below};
 
 /// Whether `text` is meant as JSON: its first value is an object with a name in quotes,
 /// or there is a comment of JSON before it. Other braces may be YAML.

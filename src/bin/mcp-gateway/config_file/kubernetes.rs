@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::problem::{Findings, Problem};
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// Whether `documents` are of Kubernetes.
 pub(crate) fn is_kubernetes(documents: &[Node]) -> bool {
@@ -260,7 +260,7 @@ fn hostname(route: &Node) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::json;
 
     const SERVER: &str = "apiVersion: mcp.kagenti.com/v1alpha1\nkind: MCPServer\nmetadata:\n  name: weather\n  namespace: mcp-test\nspec:\n  toolPrefix: weather_\n  targetRef:\n    group: gateway.networking.k8s.io\n    kind: HTTPRoute\n    name: weather-route\n";

@@ -2,9 +2,9 @@
 
 use mcp_gateway::config::camel;
 
-use crate::advice;
+use crate::config_file::advice;
 use crate::problem::{Findings, Problem};
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 
 /// What the gateway uses, in lowerCamelCase. Codex has the same in snake_case.
 const USED: [&str; 25] = [

@@ -2,7 +2,7 @@
 //! server has a prefix, the URIs of its resources start with its name, as a scheme does.
 
 use crate::problem::{Findings, Problem};
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 
 /// How many characters a name and a prefix may have.
 const MAX: usize = 64;
@@ -111,7 +111,7 @@ pub(crate) fn tool_prefix(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::json;
 
     fn fitted(text: &str) -> (Node, Findings) {

@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, ConfigError, camel};
 
-use crate::advice::{self, Fix};
-use crate::environment::{self, VariableKind};
+use crate::config_file::advice::{self, Fix};
 use crate::problem::Problem;
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 use crate::upstream;
+use crate::variables::environment::{self, VariableKind};
 
 /// Checks `config`, and returns what the filter reads in it, and warnings.
 ///
@@ -158,7 +158,7 @@ fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
     use serde_json::{Value, json};
 
     fn problems(text: &str) -> Vec<String> {

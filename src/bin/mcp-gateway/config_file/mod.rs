@@ -1,5 +1,15 @@
 //! Reads a file of any accepted kind as a configuration of the filter.
 
+mod advice;
+pub(crate) mod check;
+mod client_file;
+mod foreign_file;
+mod kubernetes;
+mod server_names;
+mod server_values;
+pub(crate) mod servers_file;
+pub(crate) mod stdio_server;
+
 use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
@@ -7,13 +17,12 @@ use std::path::{self, Path, PathBuf};
 use mcp_gateway::config::Config;
 use serde_json::Value;
 
-use crate::inputs::{Answers, Inputs};
-use crate::placeholder::{Placeholders, Variables};
+use self::servers_file::{ConfigOrigin, UnprefixedTools};
+use self::stdio_server::StdioServer;
 use crate::problem::{Findings, Problem};
-use crate::servers_file::{self, ConfigOrigin, UnprefixedTools};
-use crate::stdio_server::{self, StdioServer};
-use crate::tree::{self, Node, NodeKind};
-use crate::{check, client_file, foreign_file, kubernetes, server_names, server_values};
+use crate::syntax::tree::{self, Node, NodeKind};
+use crate::variables::inputs::{Answers, Inputs};
+use crate::variables::placeholder::{Placeholders, Variables};
 
 /// A configuration that the filter accepts.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Values of servers that this program takes in more forms than the filter: variables in
 //! them, and headers as an object.
 
-use crate::placeholder::{HeaderValue, Variables};
 use crate::problem::{Findings, Problem};
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
+use crate::variables::placeholder::{HeaderValue, Variables};
 
 /// Puts the values of `variables` into the urls and the headers of the servers of
 /// `config`, and gives headers the form of the filter.
@@ -88,9 +88,9 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    use crate::inputs::Inputs;
-    use crate::placeholder::Placeholders;
-    use crate::tree;
+    use crate::syntax::tree;
+    use crate::variables::inputs::Inputs;
+    use crate::variables::placeholder::Placeholders;
     use serde_json::json;
 
     fn resolved(text: &str) -> (serde_json::Value, Findings) {

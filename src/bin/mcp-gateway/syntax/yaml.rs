@@ -31,7 +31,7 @@ pub(crate) fn flow(value: &impl Serialize) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree;
+    use crate::syntax::tree;
 
     const TEXTS: &[&str] = &[
         r#"{"z": {"b": [1, 2.5, true, null, "x"], "c": {}, "d": []}, "e": [[1, [2]], {"f": {"g": "h"}}]}"#,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::problem::{Findings, Problem};
-use crate::tree::Node;
+use crate::syntax::tree::Node;
 
 /// The variables of the file at `path`, which `node` names. A file that cannot be read is
 /// a warning, as editors have it: often it is kept on the machines of some only.

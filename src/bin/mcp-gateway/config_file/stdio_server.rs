@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::env_file;
-use crate::placeholder::Variables;
 use crate::problem::{Findings, Problem};
-use crate::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind};
+use crate::variables::env_file;
+use crate::variables::placeholder::Variables;
 
 /// A server that `run` starts as a child process, and that speaks MCP over stdin and
 /// stdout.
@@ -261,9 +261,9 @@ fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inputs::Inputs;
-    use crate::placeholder::Placeholders;
-    use crate::tree;
+    use crate::syntax::tree;
+    use crate::variables::inputs::Inputs;
+    use crate::variables::placeholder::Placeholders;
     use serde_json::json;
 
     fn taken(text: &str) -> (Node, Vec<StdioServer>, Findings) {
