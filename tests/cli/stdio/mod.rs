@@ -1,5 +1,6 @@
 //! Servers that `run` starts, and that speak over stdin and stdout.
 
+mod commands;
 mod processes;
 mod sessions;
 

@@ -1,11 +1,12 @@
 //! Envoy, and the servers that it needs, as they run.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use anstream::eprintln;
 use mcp_gateway::config::{Config, Endpoints};
 use tempfile::TempDir;
 
@@ -21,6 +22,7 @@ use super::watchdog::Watchdog;
 use super::work_dir::WorkDir;
 use crate::ExitError;
 use crate::config_file::servers_file::UnprefixedTools;
+use crate::config_file::stdio_server::StdioServer;
 use crate::config_file::{self, ReadOptions};
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
@@ -140,8 +142,7 @@ impl LocalGateway {
         } else {
             LogDetail::Warnings
         };
-        stdio.add(&prepared.stdio);
-        stdio.wait_until_started(START_TIME_LIMIT, stop);
+        start_servers(&stdio, &prepared.stdio, stop);
         let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
         let reloader = Reloader::start(&work_dir, prepared.parts).map_err(failed)?;
         let mut envoy =
@@ -196,6 +197,24 @@ impl LocalGateway {
             }
             ReloadResult::Refused => Ok(Reloaded::Refused),
         }
+    }
+}
+
+/// Starts the servers, and waits for them. The user sees which.
+fn start_servers(stdio: &StdioServers, servers: &[StdioServer], stop: &AtomicBool) {
+    if servers.is_empty() {
+        return;
+    }
+    if io::stderr().is_terminal() {
+        let names: Vec<&str> = servers.iter().map(|server| &*server.name).collect();
+        eprintln!("Starting {} …", names.join(", "));
+    }
+    stdio.add(servers);
+    stdio.wait_until_started(START_TIME_LIMIT, stop);
+    let late = stdio.starting().join(", ");
+    if !late.is_empty() {
+        let seconds = START_TIME_LIMIT.as_secs();
+        eprintln!("Not started within {seconds} s: {late}. Clients see their tools later.");
     }
 }
 
