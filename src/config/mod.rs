@@ -35,6 +35,7 @@ pub use error::ConfigError;
 pub use forwarding::Forwarded;
 pub use gateway::{FailureMode, Gateway};
 pub use modes::AttributeSource;
+pub use oauth::Oauth;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secret::Secret;
@@ -43,12 +44,10 @@ pub use servers::{Protocol, Server};
 pub use session::{Identity, LONGEST_SESSION_ID, Sessions};
 pub use source::camel;
 
-use self::cors::CorsSpec;
 use self::fields::FromValue as _;
 use self::forwarding::Forwarding;
 use self::spec::ConfigSpec;
 use crate::http::cors::Cors;
-use crate::http::protected_resource::ProtectedResource;
 use crate::metrics::Metrics;
 use crate::policy::authorization::Authorization;
 use crate::policy::export::Storage;
@@ -97,15 +96,6 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// `oauth`.
-#[derive(Debug, Clone)]
-pub struct Oauth {
-    /// The metadata and the challenges.
-    pub resource: ProtectedResource,
-    /// Which browsers may read the metadata: all, unless `cors` says which.
-    pub cors: Cors,
-}
-
 impl Config {
     /// Reads and checks a plugin configuration: the JSON text of a
     /// `google.protobuf.StringValue`, or a serialized `google.protobuf.Struct`.
@@ -136,8 +126,8 @@ impl Config {
         conflicts::check(spec)?;
         let is_gateway = !spec.servers.is_empty();
         let endpoints = Endpoints::new(spec.paths.as_ref(), is_gateway);
-        let resource = oauth::check(spec.oauth.as_ref(), variable, &endpoints)?;
-        let forwarding = Forwarding::new(spec, resource.is_some(), variable)?;
+        let oauth = oauth::check(spec.oauth.as_ref(), variable, &endpoints)?;
+        let forwarding = Forwarding::new(spec, oauth.is_some(), variable)?;
         let servers = servers::check(spec, &forwarding)?;
         let forwarded = forwarding.names(&servers);
         let mut warnings = forwarding::warnings(&servers);
@@ -171,9 +161,7 @@ impl Config {
             metrics,
             storage: spec.request_storage_mode.storage(),
             clear_route_cache: spec.clear_route_cache || is_gateway,
-            oauth: resource
-                .map(|resource| Oauth::new(resource, cors.as_ref()))
-                .transpose()?,
+            oauth: oauth.map(|oauth| oauth.with_cors(cors.as_ref())),
             cors,
             max_response_bytes: spec.max_response_bytes.get(),
             held_bytes: spec.memory.held_bytes.get(),
@@ -202,16 +190,6 @@ impl ConfigSpec {
         } else {
             self.authorization.is_some().then_some("authorization")
         }
-    }
-}
-
-impl Oauth {
-    fn new(resource: ProtectedResource, cors: Option<&Cors>) -> Result<Self, ConfigError> {
-        let cors = match cors {
-            Some(cors) => cors.clone(),
-            None => CorsSpec::default().check(&[])?,
-        };
-        Ok(Self { resource, cors })
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Refusal {
     NoSession,
     /// The origin is not allowed.
     Origin,
+    /// The request has no access token, and `oauth.requireToken` demands one.
+    TokenMissing,
     /// The request for the metadata of a resource has no valid host to name in it.
     Host,
     /// A standard header does not match the body.
@@ -155,6 +157,7 @@ impl Refusal {
             Self::HttpMethod(_) => (405, INVALID_REQUEST, Status::RejectNoMcp),
             Self::NoSession => (400, INVALID_REQUEST, Status::RejectNoMcp),
             Self::Origin => (403, INVALID_REQUEST, Status::Origin),
+            Self::TokenMissing => (401, UNAUTHORIZED, Status::Unauthorized),
             Self::Host => (400, INVALID_REQUEST, Status::InvalidRequest),
             Self::Mirror(_) => (400, HEADER_MISMATCH, Status::HeaderMismatch),
             Self::MetaMissing(_) => (400, INVALID_PARAMS, Status::InvalidRequest),
@@ -209,6 +212,7 @@ impl Refusal {
             Self::HttpMethod(allow) => format!("this endpoint allows {allow}").into(),
             Self::NoSession => "Mcp-Session-Id is missing: DELETE needs the id of the session to end".into(),
             Self::Origin => "this origin is not allowed: cors.allowOrigins does not list it".into(),
+            Self::TokenMissing => "Unauthorized: send an access token as Authorization: Bearer".into(),
             Self::Host => "the Host header must be a host name, with or without a port".into(),
             Self::Mirror(mismatch) => mismatch.to_string().into(),
             Self::MetaMissing(member) => format!("params._meta must have {member}").into(),

@@ -27,6 +27,8 @@ pub enum Status {
     Unknown,
     /// The origin is not allowed.
     Origin,
+    /// The access token is missing.
+    Unauthorized,
     /// A server failed.
     ServerFailed,
     /// The session is missing, over, or another client's.
@@ -61,6 +63,7 @@ impl Status {
         Self::BodyTimeout,
         Self::NotHeld,
         Self::Memory,
+        Self::Unauthorized,
     ];
 
     /// The value of `wasm.mcp.status`.
@@ -84,6 +87,7 @@ impl Status {
             Self::BodyTimeout => "mcp_body_timeout",
             Self::NotHeld => "mcp_not_held",
             Self::Memory => "mcp_memory",
+            Self::Unauthorized => "mcp_unauthorized",
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use crate::harness::challenge::bearer;
 use crate::harness::envoy::Envoy;
 use crate::harness::http::{ANSWERED_WITHIN, Answer, Request};
+use crate::harness::message::modern;
 use crate::sources::{Told, chain, from, server};
 
 const CONFIGURATION: &str = r#"{"paths": ["/mcp", "/a/b"], "oauth": {"scopesSupported": ["weather:read", "weather:admin"]}}"#;
@@ -309,4 +310,36 @@ async fn without_scopes_none_are_asked_for() {
     let (params, _) = challenge(&answer);
     let names = params.iter().map(|(name, _)| &**name);
     assert!(names.eq(["realm", OURS[0], OURS[1], OURS[2]]), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_gets_its_challenge_here() {
+    let server = server().await;
+    for (name, hold) in [("held", true), ("not_held", false)] {
+        let filter = format!(
+            r#"{{"paths": ["/mcp"], "holdRequestHeaders": {hold}, "cors": {{}}, "oauth": {{"requireToken": true}}}}"#
+        );
+        let envoy = Envoy::start(
+            &format!("challenges_require_{name}"),
+            &chain(&server, &filter),
+        );
+        let request = || modern("7", "tools/list").header("origin", "https://a.example");
+        for answer in [
+            request().send(envoy.address).await,
+            request().send_http2(envoy.address).await,
+        ] {
+            let (params, rest) = challenge(&answer);
+            let names: Vec<&str> = params.iter().map(|(name, _)| &**name).collect();
+            assert_eq!((names, rest), (OURS.to_vec(), ""), "{answer:?}");
+            let message = answer.json();
+            assert_eq!(message["error"]["code"], 401, "{answer:?}");
+            assert_eq!(message["id"].is_null(), !hold, "{answer:?}");
+            let origin = answer.header("access-control-allow-origin");
+            assert_eq!(origin, Some("*"), "{answer:?}");
+        }
+        let with_token = request().header("authorization", "Bearer x");
+        assert_ne!(with_token.send(envoy.address).await.status, 401);
+        let metadata = Request::new("GET", WELL_KNOWN).send(envoy.address).await;
+        assert_eq!(metadata.status, 200, "{metadata:?}");
+    }
 }

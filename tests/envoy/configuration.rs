@@ -177,6 +177,12 @@ fn a_configuration_that_is_wrong_is_refused_with_the_place_of_the_fault() {
             "oauth.resourceNmae: unknown field",
         ),
         (
+            "token_in_the_query",
+            STRUCT,
+            "{ oauth: { requireToken: true, bearerMethodsSupported: [header, query] } }",
+            "oauth.requireToken: needs bearerMethodsSupported: [\"header\"]",
+        ),
+        (
             "wrong_json",
             STRING,
             "'{'",

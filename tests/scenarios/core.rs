@@ -326,7 +326,9 @@ impl Driver<'_> {
                 !self.replied
                     || matches!(
                         effect,
-                        Effect::AddResponseHeader(..) | Effect::SetResponseHeader(..)
+                        Effect::AddResponseHeader(..)
+                            | Effect::SetResponseHeader(..)
+                            | Effect::RemoveResponseHeader(_)
                     ),
                 "an effect after the reply: {effect:?}"
             );

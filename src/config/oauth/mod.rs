@@ -6,7 +6,9 @@ mod spec;
 use self::document::{RequiredMetadata, refused};
 use self::spec::{BEARER_METHODS, OauthResourceSpec, RESOURCE, RESOURCE_NAME, SCOPES};
 pub(super) use self::spec::{OauthSpec, Scope};
+use super::cors::CorsSpec;
 use super::{ConfigError, Endpoints};
+use crate::http::cors::Cors;
 use crate::http::protected_resource::{ProtectedResource, ResourceIdentifier};
 
 /// The environment variables of the first five fields.
@@ -18,6 +20,28 @@ const VARIABLES: [&str; 5] = [
     "OAUTH_SCOPES_SUPPORTED",
 ];
 
+/// `oauth`.
+#[derive(Debug, Clone)]
+pub struct Oauth {
+    /// The metadata and the challenges.
+    pub resource: ProtectedResource,
+    /// Whether a request without a token gets its 401 here.
+    pub requires_token: bool,
+    /// Which browsers may read the metadata: all, unless `cors` says which.
+    pub cors: Cors,
+}
+
+impl Oauth {
+    /// The same where `cors` is configured.
+    pub(super) fn with_cors(self, cors: Option<&Cors>) -> Self {
+        let own = self.cors;
+        Self {
+            cors: cors.cloned().unwrap_or(own),
+            ..self
+        }
+    }
+}
+
 /// The protected resource, by the configuration and, where a field is absent, by
 /// `variable`. `None` if `spec` is absent and no variable is set, and if it is
 /// off.
@@ -28,7 +52,7 @@ pub(super) fn check(
     spec: Option<&OauthSpec>,
     variable: &dyn Fn(&str) -> Option<String>,
     endpoints: &Endpoints,
-) -> Result<Option<ProtectedResource>, ConfigError> {
+) -> Result<Option<Oauth>, ConfigError> {
     let variables = VARIABLES.map(variable);
     let absent = OauthResourceSpec::default();
     let spec = match spec {
@@ -54,8 +78,16 @@ pub(super) fn check(
         scopes: list(spec.scopes_supported.as_ref(), scopes, SCOPES),
     };
     required.check()?;
+    if spec.require_token && required.methods != ["header"] {
+        let reason = "needs bearerMethodsSupported: [\"header\"], since the filter looks for a token nowhere else";
+        return Err(ConfigError::new("oauth.requireToken", reason));
+    }
     let per_endpoint = !matches!(endpoints, Endpoints::Listed(paths) if paths.len() == 1);
-    Ok(Some(required.resource(spec, per_endpoint)))
+    Ok(Some(Oauth {
+        resource: required.resource(spec, per_endpoint),
+        requires_token: spec.require_token,
+        cors: CorsSpec::default().check(&[])?,
+    }))
 }
 
 fn identifier(resource: &str) -> Result<ResourceIdentifier, ConfigError> {

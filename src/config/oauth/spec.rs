@@ -101,6 +101,13 @@ pub(in crate::config) struct OauthResourceSpec {
     pub(super) dpop_bound_access_tokens_required: Option<bool>,
     /// The metadata as a signed JWT (RFC 9728, section 2.2).
     pub(super) signed_metadata: Option<String>,
+    /// Whether the filter itself answers 401, with the challenge, to a request to an
+    /// endpoint that has no `Authorization: Bearer …`. This is for control planes whose
+    /// authentication lets requests without a token pass, such as Istio's. Whether a
+    /// token is good is for authentication to say. `bearerMethodsSupported` must be
+    /// `["header"]` with it.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub(super) require_token: bool,
 }
 
 text! {
@@ -181,6 +188,7 @@ impl FromValue for OauthResourceSpec {
                 &mut spec.dpop_bound_access_tokens_required,
             )?;
             fields.set("signedMetadata", &mut spec.signed_metadata)?;
+            fields.set("requireToken", &mut spec.require_token)?;
             Ok(spec)
         })
     }

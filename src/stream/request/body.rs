@@ -106,9 +106,12 @@ impl BufferedRequest {
         refusal: Refusal,
         end: bool,
     ) -> Transition {
-        let is_about_media_type = matches!(refusal, Refusal::ContentType | Refusal::Accept(_));
+        let waits_for_id = matches!(
+            refusal,
+            Refusal::ContentType | Refusal::Accept(_) | Refusal::TokenMissing
+        );
         let has_id = headers.get(":method") == Some(b"POST") && !media_type::is_encoded(&headers);
-        let is_read = is_about_media_type && has_id && config.hold && !end;
+        let is_read = waits_for_id && has_id && config.hold && !end;
         if !is_read || Admission::of(config, &headers) != Admission::Accepted {
             return Transition::refuse(config, &refusal, None);
         }

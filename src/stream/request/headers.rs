@@ -18,6 +18,8 @@ use crate::stream::request::authorization;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::classify::classify;
 
+const BEARER: &[u8] = b"Bearer ";
+
 /// The headers of the request arrived; `end` when it has no body.
 pub(in crate::stream) fn on_headers(
     cx: &mut StreamContext<'_>,
@@ -62,7 +64,14 @@ fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: b
     if let (Some(oauth), Some(described)) = (&config.oauth, described) {
         return send_metadata(config, endpoint, &oauth.resource, &headers, described);
     }
-    if !is_endpoint || config.traffic_mode == TrafficMode::Noop {
+    if !is_endpoint {
+        return Transition::release(Vec::new());
+    }
+    if lacks_token(config, &headers) {
+        let refusal = Refusal::TokenMissing;
+        return BufferedRequest::refuse_with_id(config, headers, Rc::new(facts), refusal, end);
+    }
+    if config.traffic_mode == TrafficMode::Noop {
         return Transition::release(Vec::new());
     }
     match classify(config, &headers, !end) {
@@ -83,6 +92,19 @@ fn described_resource<'p>(config: &Config, path: &'p [u8]) -> Option<&'p [u8]> {
             || config.endpoints.contains(resource)
             || oauth.is_some_and(|oauth| oauth.resource.is_at(resource))
     })
+}
+
+/// Whether the request has no access token, although `oauth.requireToken` demands one
+/// (RFC 6750 section 2.1).
+fn lacks_token(config: &Config, headers: &Headers) -> bool {
+    let is_required = config.oauth.as_ref().is_some_and(|it| it.requires_token);
+    let has_token = |value: &[u8]| {
+        let scheme = value.split_at_checked(BEARER.len());
+        scheme.is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case(BEARER) && !token.trim_ascii().is_empty()
+        })
+    };
+    is_required && !headers.all("authorization").any(has_token)
 }
 
 /// The answer that CORS demands, if the request must not go on.
