@@ -14,7 +14,7 @@ import time
 lock = threading.Lock()
 answers = {}
 cancelled = set()
-TOOLS = ("pid", "environment", "folder", "crash", "ask", "count", "wait", "was_cancelled", "capabilities", "name")
+TOOLS = ("pid", "environment", "folder", "crash", "ask", "count", "wait", "was_cancelled", "capabilities", "name", "burst", "deaf")
 
 
 def send(message):
@@ -47,6 +47,12 @@ def call(request_id, name, arguments, meta, client):
                 send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": number}})
                 send({"method": "notifications/message", "params": {"level": "info", "data": number}})
             return text("counted")
+        case "burst":
+            for number in range(5000):
+                send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": number}})
+            return text("burst")
+        case "deaf":
+            return text("deaf")
         case "wait":
             threading.Event().wait(0.3)
             return None if request_id in cancelled else text("waited")

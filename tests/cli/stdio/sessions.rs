@@ -96,6 +96,18 @@ async fn a_server_tells_of_its_progress_on_the_stream_of_the_call() {
 }
 
 #[tokio::test]
+async fn nothing_is_lost_of_many_messages_at_once() {
+    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
+    let running = Running::start(&file);
+    let session = Session::begin(running.address).await;
+    let burst = r#"{"name":"a__burst","arguments":{},"_meta":{"progressToken":"p"}}"#;
+    let burst = session.send(legacy("1", "tools/call", burst)).await;
+    let progress = burst.text().matches("notifications/progress").count();
+    assert_eq!(progress, 5000);
+    assert!(burst.text().contains(r#""text": "burst""#), "the response");
+}
+
+#[tokio::test]
 async fn a_server_asks_the_client_whose_call_it_works_on() {
     let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
     let running = Running::start(&file);

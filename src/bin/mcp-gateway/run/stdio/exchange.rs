@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::message::{WireKind, WireMessage};
 
 /// How many requests may wait for one process.
 const MAX_CALLS: usize = 1024;
-/// How many messages may wait for one client. A client that does not read loses its
-/// stream.
+/// How many messages may wait for one client, beside the response.
 const MAX_MESSAGES: usize = 1024;
 
 /// The messages of a process for one request, or for one stream of the client.
@@ -50,16 +50,29 @@ struct WaitingCall {
     progress_token: Option<String>,
     is_subscription: bool,
     sender: mpsc::Sender<WireMessage>,
+    /// The place of the response: none is lost, however many messages wait.
+    response: mpsc::OwnedPermit<WireMessage>,
 }
 
 /// What is to be done with a message of the process.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Delivered {
     /// A client gets it, or nobody wants it.
     Done,
     /// It is a request, and no client is there that could answer: this line is the
     /// response.
     Refused(String),
+    /// The client has not yet read what it got before: the message has to wait for it.
+    Full(mpsc::Sender<WireMessage>, WireMessage),
+}
+
+/// Where a message of the process goes.
+enum Recipient {
+    Client(mpsc::Sender<WireMessage>),
+    /// Nowhere: what it is about has ended.
+    Nowhere,
+    /// No client is there.
+    Nobody,
 }
 
 impl Exchange {
@@ -86,13 +99,15 @@ impl Exchange {
         }
         waiting.last_id += 1;
         let id = waiting.last_id;
-        let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        let (sender, messages) = mpsc::channel(MAX_MESSAGES + 1);
+        let response = sender.clone().try_reserve_owned().ok()?;
         let call = WaitingCall {
             id,
             client_id: request.id().unwrap_or("null").to_owned(),
             progress_token: request.progress_token(),
             is_subscription: request.kind == WireKind::Request("subscriptions/listen".into()),
             sender,
+            response,
         };
         request.set_id(&id.to_string());
         if call.progress_token.is_some() {
@@ -111,20 +126,27 @@ impl Exchange {
     }
 
     /// Gives a client's notification the process's id of the request that it cancels.
-    /// That request waits no longer: a process does not answer it.
-    pub(super) fn cancel(&self, notification: &mut WireMessage) {
+    /// That request waits no longer: a process does not answer it. Returns whether the
+    /// process has to know of the notification: a request that has its response is none
+    /// that waits, and the client's id of it may be the process's id of another.
+    pub(super) fn cancel(&self, notification: &mut WireMessage) -> bool {
+        if notification.kind != WireKind::Notification("notifications/cancelled".into()) {
+            return true;
+        }
         let Some(client_id) = notification.cancels() else {
-            return;
+            return false;
         };
         let mut waiting = self.waiting();
         let cancelled = waiting
             .calls
             .iter()
             .find(|call| call.client_id == client_id);
-        if let Some(id) = cancelled.map(|call| call.id) {
-            notification.set_cancels(&id.to_string());
-            waiting.calls.retain(|call| call.id != id);
-        }
+        let Some(id) = cancelled.map(|call| call.id) else {
+            return false;
+        };
+        notification.set_cancels(&id.to_string());
+        waiting.calls.retain(|call| call.id != id);
+        true
     }
 
     /// Opens the stream for messages that belong to no request, in place of the one
@@ -164,11 +186,26 @@ impl Exchange {
             let reason = "no client is there that can answer";
             Delivered::Refused(WireMessage::error(Some(&id), -32603, reason))
         };
-        if waiting.forward(message) {
-            Delivered::Done
-        } else {
-            request_id.map_or(Delivered::Done, refused)
+        let mut message = message;
+        match waiting.recipient(&mut message) {
+            Recipient::Client(sender) => match sender.try_send(message) {
+                Ok(()) => return Delivered::Done,
+                Err(TrySendError::Full(message)) => return Delivered::Full(sender, message),
+                Err(TrySendError::Closed(_)) => {}
+            },
+            Recipient::Nowhere => return Delivered::Done,
+            Recipient::Nobody => {}
         }
+        request_id.map_or(Delivered::Done, refused)
+    }
+
+    /// Ends the stream of `sender`: its client does not read.
+    pub(super) fn close(&self, sender: &mpsc::Sender<WireMessage>) {
+        let mut waiting = self.waiting();
+        waiting
+            .calls
+            .retain(|call| !call.sender.same_channel(sender));
+        waiting.stream.take_if(|stream| stream.same_channel(sender));
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -187,24 +224,27 @@ impl Waiting {
         if response.subscription().is_some() {
             response.set_subscription(&call.client_id);
         }
-        let _ = call.sender.try_send(response);
+        let _ = call.response.send(response);
     }
 
-    /// Sends a request or a notification to a client. Returns whether one is there.
-    fn forward(&mut self, mut message: WireMessage) -> bool {
-        if let Some(token) = message.progress_of()
-            && let Some(call) = self.calls.iter().find(|call| call.id.to_string() == token)
-        {
-            if let Some(client_token) = &call.progress_token {
+    /// Where a request or a notification goes, which gets the client's own names.
+    fn recipient(&self, message: &mut WireMessage) -> Recipient {
+        let client = |call: &WaitingCall| Recipient::Client(call.sender.clone());
+        if let Some(token) = message.progress_of() {
+            // To another call the number may mean something else.
+            let call = self.calls.iter().find(|call| call.id.to_string() == token);
+            let call = call.and_then(|call| Some((call, call.progress_token.as_ref()?)));
+            return call.map_or(Recipient::Nowhere, |(call, client_token)| {
                 message.set_progress_of(client_token);
-            }
-            return call.sender.try_send(message).is_ok();
+                client(call)
+            });
         }
-        if let Some(id) = message.subscription()
-            && let Some(call) = self.calls.iter().find(|call| call.id.to_string() == id)
-        {
-            message.set_subscription(&call.client_id);
-            return call.sender.try_send(message).is_ok();
+        if let Some(id) = message.subscription() {
+            let call = self.calls.iter().find(|call| call.id.to_string() == id);
+            return call.map_or(Recipient::Nowhere, |call| {
+                message.set_subscription(&call.client_id);
+                client(call)
+            });
         }
         let is_about_the_server = matches!(
             &message.kind,
@@ -223,7 +263,7 @@ impl Waiting {
         } else {
             newest.or(stream)
         };
-        place.is_some_and(|sender| sender.try_send(message).is_ok())
+        place.cloned().map_or(Recipient::Nobody, Recipient::Client)
     }
 }
 
@@ -273,7 +313,7 @@ mod tests {
             r#"{"id":1,"result":{"again":1}}"#,
             r#"{"id":9,"result":{}}"#,
         ] {
-            assert_eq!(exchange.deliver(message(text)), Delivered::Done);
+            assert!(matches!(exchange.deliver(message(text)), Delivered::Done));
         }
         assert_eq!(
             lines(&mut one),
@@ -290,14 +330,14 @@ mod tests {
     fn requests_of_the_server_go_to_the_newest_call_and_are_refused_without_one() {
         let (exchange, mut one, mut two) = two();
         let asks = r#"{"id":5,"method":"roots/list"}"#;
-        assert_eq!(exchange.deliver(message(asks)), Delivered::Done);
+        assert!(matches!(exchange.deliver(message(asks)), Delivered::Done));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 1));
         exchange.end();
         assert!(
             matches!(exchange.deliver(message(asks)), Delivered::Refused(line) if line.contains("\"id\":5"))
         );
         let tells = r#"{"method":"notifications/message","params":{}}"#;
-        assert_eq!(exchange.deliver(message(tells)), Delivered::Done);
+        assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
         let mut stream = exchange.open_stream();
         exchange.deliver(message(asks));
         exchange.deliver(message(tells));
@@ -311,14 +351,14 @@ mod tests {
         let (_, mut messages) = exchange.register(&mut request).unwrap();
         let mut cancels =
             message(r#"{"method":"notifications/cancelled","params":{"requestId":"x"}}"#);
-        exchange.cancel(&mut cancels);
+        assert!(exchange.cancel(&mut cancels));
         assert_eq!(cancels.cancels().as_deref(), Some("1"));
         assert!(exchange.is_idle());
         assert!(messages.blocking_recv().is_none());
         let mut unknown =
             message(r#"{"method":"notifications/cancelled","params":{"requestId":"y"}}"#);
-        exchange.cancel(&mut unknown);
-        assert_eq!(unknown.cancels().as_deref(), Some("\"y\""));
+        assert!(!exchange.cancel(&mut unknown));
+        assert!(exchange.cancel(&mut message(r#"{"method":"notifications/initialized"}"#)));
     }
 
     #[test]
@@ -347,6 +387,48 @@ mod tests {
         let (_, mut two) = exchange.register(&mut call()).unwrap();
         exchange.deliver(message(tells));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_about_a_call_that_has_ended_goes_to_no_other() {
+        for clients in [Clients::One, Clients::Many] {
+            let exchange = Exchange::new(clients);
+            let mut call = message(r#"{"id":1,"method":"tools/call"}"#);
+            let (_, mut messages) = exchange.register(&mut call).unwrap();
+            for text in [
+                r#"{"method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#,
+                // Nobody has asked for it.
+                r#"{"method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#,
+                r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"#,
+            ] {
+                assert!(matches!(exchange.deliver(message(text)), Delivered::Done));
+            }
+            assert_eq!(lines(&mut messages), [""; 0], "{clients:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_has_its_place_however_many_messages_wait() {
+        let exchange = Exchange::default();
+        let (_, mut messages) = exchange
+            .register(&mut message(r#"{"id":"x","method":"m"}"#))
+            .unwrap();
+        let tells = r#"{"method":"notifications/message"}"#;
+        for _ in 0..MAX_MESSAGES {
+            assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
+        }
+        let Delivered::Full(sender, _) = exchange.deliver(message(tells)) else {
+            panic!("a place");
+        };
+        exchange.deliver(message(r#"{"id":1,"result":{}}"#));
+        let lines = lines(&mut messages);
+        assert_eq!(lines.len(), MAX_MESSAGES + 1);
+        assert_eq!(lines[MAX_MESSAGES], r#"{"id":"x","result":{}}"#);
+
+        let mut stream = exchange.open_stream();
+        exchange.close(&sender);
+        assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
+        assert_eq!(stream.try_recv().unwrap().line(), tells);
     }
 
     #[test]

@@ -151,6 +151,10 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let unavailable = |reason: &str| {
         refused(
             StatusCode::BAD_GATEWAY,
+    if message.cancels().is_some() {
+        // A client ends its stream instead. Its id may be that of another client's request.
+        return StatusCode::ACCEPTED.into_response();
+    }
             id.as_deref(),
             INTERNAL_ERROR,
             reason,
@@ -206,7 +210,9 @@ async fn in_session(
         if method == "notifications/initialized" {
             session.set_initialized();
         }
-        session.exchange.cancel(&mut message);
+        if !session.exchange.cancel(&mut message) {
+            return StatusCode::ACCEPTED.into_response();
+        }
     }
     match session.process(server).await {
         Ok(process) => exchange(process, message, false).await,

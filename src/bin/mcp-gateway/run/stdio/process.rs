@@ -26,6 +26,8 @@ const MAX_LOG_LINE: u64 = 4096;
 /// How many messages may wait until the process reads them.
 const MAX_UNREAD: usize = 1024;
 /// How long a process may take to end after each of the steps that ask it to.
+/// How long a client may read nothing, while more messages than it can keep wait for it.
+const READ_TIME_LIMIT: Duration = Duration::from_secs(2);
 const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running process, and what waits for it.
@@ -269,7 +271,7 @@ async fn read(
             continue;
         };
         spoken.send_replace(true);
-        if let Delivered::Refused(response) = exchange.deliver(message)
+        if let Some(response) = deliver(&exchange, message).await
             && let Some(stdin) = stdin.upgrade()
         {
             let _ = stdin.try_send(response);
@@ -289,6 +291,27 @@ async fn log_lines(
     loop {
         line.clear();
         let read = (&mut stream)
+/// Delivers a message, as soon as its client has a place for it. A client that does not
+/// read loses its stream. Returns the response to a request that no client can answer.
+async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String> {
+    loop {
+        match exchange.deliver(message) {
+            Delivered::Done => return None,
+            Delivered::Refused(response) => return Some(response),
+            Delivered::Full(sender, waiting) => {
+                match timeout(READ_TIME_LIMIT, sender.reserve()).await {
+                    Ok(Ok(place)) => {
+                        place.send(waiting);
+                        return None;
+                    }
+                    _ => exchange.close(&sender),
+                }
+                message = waiting;
+            }
+        }
+    }
+}
+
             .take(MAX_LOG_LINE)
             .read_until(b'\n', &mut line)
             .await;
