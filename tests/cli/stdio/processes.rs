@@ -3,8 +3,10 @@
 use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{Session, client_file, fixture, is_running, until};
 use crate::program::Running;
@@ -35,6 +37,27 @@ async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
         session.call("a__pid").await.parse::<u32>().is_ok()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_process_that_has_ended_or_reads_nothing_costs_at_most_one_call() {
+    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
+    let running = Running::start(&file);
+    let session = Session::begin(running.address).await;
+    let pid = session.call("a__pid").await;
+    Command::new("kill")
+        .args(["-9", &pid])
+        .status()
+        .expect("kill");
+    // Longer than a process that ends at once keeps the next from starting.
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(session.call("a__name").await, "a");
+
+    assert_eq!(session.call("a__deaf").await, "deaf");
+    let lost = session.call("a__name").await;
+    assert!(lost.contains("ended"), "{lost}");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(session.call("a__name").await, "a");
 }
 
 #[tokio::test]

@@ -102,6 +102,11 @@ def main():
         elif "method" not in message:
             answers["answer"] = message.get("result", message.get("error"))
             answers["ask"].set()
+        elif message.get("params", {}).get("name") == "deaf":
+            answer(message, client)
+            # Reads nothing any more, and lives on.
+            os.close(0)
+            threading.Event().wait()
         elif "id" in message and message["method"] == "initialize":
             answer(message, client)
         elif "id" in message:

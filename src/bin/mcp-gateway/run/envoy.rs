@@ -29,7 +29,7 @@ pub(super) struct Envoy {
     child: Child,
     work_dir: WorkDir,
     log: RunLog,
-    _group: WatchedGroup,
+    group: WatchedGroup,
 }
 
 /// How much of what the filter does is in the log.
@@ -81,7 +81,7 @@ impl Envoy {
             child,
             work_dir: work_dir.clone(),
             log: log.clone(),
-            _group: group,
+            group,
         })
     }
 
@@ -182,5 +182,6 @@ impl Drop for Envoy {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.group.has_ended();
     }
 }

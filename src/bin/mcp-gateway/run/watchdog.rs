@@ -10,6 +10,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,11 +32,12 @@ struct Pipe {
     stdin: Mutex<Option<ChildStdin>>,
 }
 
-/// A process group that ends with `run`. Dropping it tells the watchdog that the group
-/// has ended.
+/// A process group that ends with `run`. Dropping it ends what is left of the group.
 #[derive(Debug)]
 pub(super) struct WatchedGroup {
     group: u32,
+    /// Whether it is known to have ended. Its id may then be that of another group.
+    has_ended: AtomicBool,
     watchdog: Watchdog,
 }
 
@@ -66,6 +68,7 @@ impl Watchdog {
         self.write('+', group);
         WatchedGroup {
             group,
+            has_ended: AtomicBool::new(false),
             watchdog: self.clone(),
         }
     }
@@ -81,15 +84,25 @@ impl Watchdog {
 impl WatchedGroup {
     /// Sends `signal` to all processes of the group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(group) = pid(self.group) {
+        if let Some(group) = pid(self.group)
+            && !self.has_ended.load(Ordering::Relaxed)
+        {
             let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// Notes that no process of the group is left.
+    pub(super) fn has_ended(&self) {
+        if !self.has_ended.swap(true, Ordering::Relaxed) {
+            self.watchdog.write('-', self.group);
         }
     }
 }
 
 impl Drop for WatchedGroup {
     fn drop(&mut self) {
-        self.watchdog.write('-', self.group);
+        self.signal(Signal::KILL);
+        self.has_ended();
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::io::{
 };
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::exchange::{Delivered, Exchange};
@@ -25,9 +26,9 @@ const MAX_MESSAGE: u64 = 64 << 20;
 const MAX_LOG_LINE: u64 = 4096;
 /// How many messages may wait until the process reads them.
 const MAX_UNREAD: usize = 1024;
-/// How long a process may take to end after each of the steps that ask it to.
 /// How long a client may read nothing, while more messages than it can keep wait for it.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(2);
+/// How long a process may take to end after each of the steps that ask it to.
 const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running process, and what waits for it.
@@ -39,8 +40,8 @@ pub(super) struct ServerProcess {
     stdin: Mutex<Option<mpsc::Sender<String>>>,
     /// Whether it has sent a message.
     has_spoken: watch::Receiver<bool>,
-    /// Why the process has ended.
-    ended: watch::Receiver<Option<String>>,
+    /// When and why the process has ended.
+    ended: watch::Receiver<Option<(Instant, String)>>,
     group: Arc<WatchedGroup>,
 }
 
@@ -82,7 +83,7 @@ impl ServerProcess {
         let (sender, ended) = watch::channel(None);
         let (spoken, has_spoken) = watch::channel(false);
         let said = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(write(stdin, lines));
+        let writer = tokio::spawn(write(stdin, lines));
         let reader = read(
             stdout,
             server.name.clone(),
@@ -108,7 +109,7 @@ impl ServerProcess {
         });
         let (name, log) = (server.name.clone(), log.clone());
         tokio::spawn(async move {
-            let status = wait(&mut child, reader).await;
+            let status = wait(&mut child, reader, writer).await;
             // What the process started goes with it; then stderr ends.
             group.signal(Signal::TERM);
             let _ = timeout(END_TIME_LIMIT, errors).await;
@@ -117,7 +118,8 @@ impl ServerProcess {
             let reason = reason(&status, &said);
             log.line(&name, &format!("(the process {reason})"));
             exchange.end();
-            sender.send_replace(Some(reason));
+            group.has_ended();
+            sender.send_replace(Some((Instant::now(), reason)));
         });
         Ok(process)
     }
@@ -170,8 +172,14 @@ impl ServerProcess {
 
     /// Why the process has ended, as a clause about it.
     pub(super) fn why_ended(&self) -> String {
-        let reason = self.ended.borrow().clone();
-        reason.unwrap_or_else(|| "is ending".to_owned())
+        let ended = self.ended.borrow().clone();
+        ended.map_or_else(|| "is ending".to_owned(), |(_, reason)| reason)
+    }
+
+    /// When the process has ended, or now.
+    pub(super) fn when_ended(&self) -> Instant {
+        let ended = self.ended.borrow().as_ref().map(|(at, _)| *at);
+        ended.unwrap_or_else(Instant::now)
     }
 
     /// Asks the process to end, and makes it end if it does not (MCP, "Lifecycle",
@@ -205,34 +213,38 @@ impl Drop for ServerProcess {
 }
 
 /// Waits for the end of the process, and of what it wrote. A process that has closed its
-/// stdout cannot be used any more.
+/// stdin or its stdout cannot be used any more.
 async fn wait(
     child: &mut Child,
-    mut reader: tokio::task::JoinHandle<()>,
+    mut reader: JoinHandle<()>,
+    mut writer: JoinHandle<io::Result<()>>,
 ) -> io::Result<ExitStatus> {
     tokio::select! {
+        // Without an error it is `run` that has closed stdin.
+        Ok(Err(_)) = &mut writer => {}
         status = child.wait() => {
             let _ = timeout(END_TIME_LIMIT, &mut reader).await;
             reader.abort();
-            status
+            return status;
         }
-        _ = &mut reader => match timeout(END_TIME_LIMIT, child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                let _ = child.start_kill();
-                child.wait().await
-            }
-        },
+        _ = &mut reader => {}
+    }
+    match timeout(END_TIME_LIMIT, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            let _ = child.start_kill();
+            child.wait().await
+        }
     }
 }
 
-async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) {
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) -> io::Result<()> {
     while let Some(mut line) = lines.recv().await {
         line.push('\n');
-        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
-            return;
-        }
+        stdin.write_all(line.as_bytes()).await?;
+        stdin.flush().await?;
     }
+    Ok(())
 }
 
 /// Delivers the messages on stdout, each on a line of its own.
@@ -279,18 +291,6 @@ async fn read(
     }
 }
 
-/// Writes each line of `stream` to the log. `last` is the last one that says something.
-async fn log_lines(
-    stream: impl AsyncRead + Unpin,
-    name: String,
-    log: RunLog,
-    last: Arc<Mutex<String>>,
-) {
-    let mut stream = BufReader::new(stream);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut stream)
 /// Delivers a message, as soon as its client has a place for it. A client that does not
 /// read loses its stream. Returns the response to a request that no client can answer.
 async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String> {
@@ -312,6 +312,18 @@ async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String
     }
 }
 
+/// Writes each line of `stream` to the log. `last` is the last one that says something.
+async fn log_lines(
+    stream: impl AsyncRead + Unpin,
+    name: String,
+    log: RunLog,
+    last: Arc<Mutex<String>>,
+) {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut stream)
             .take(MAX_LOG_LINE)
             .read_until(b'\n', &mut line)
             .await;

@@ -173,11 +173,11 @@ impl BridgedServer {
     /// It cannot be started. The text says why.
     pub(super) async fn shared_process(&self) -> Result<Arc<ServerProcess>, String> {
         let mut shared = self.shared.lock().await;
+        if let Some(ended) = shared.take_if(|process| !process.is_alive()) {
+            self.has_ended(&ended);
+        }
         if let Some(process) = shared.as_ref() {
-            if process.is_alive() {
-                return Ok(Arc::clone(process));
-            }
-            self.has_ended(process);
+            return Ok(Arc::clone(process));
         }
         let process = self.start_process(Arc::new(Exchange::new(Clients::Many)))?;
         *shared = Some(Arc::clone(&process));
@@ -240,12 +240,13 @@ impl BridgedServer {
     /// Notes that `process` has ended. One that ended at once delays the next.
     pub(super) fn has_ended(&self, process: &ServerProcess) {
         let mut restarts = lock(&self.restarts);
-        if process.started.elapsed() < RUNS_WELL_AFTER {
+        let at = process.when_ended();
+        if at.duration_since(process.started) < RUNS_WELL_AFTER {
             restarts.failures = restarts.failures.saturating_add(1);
         } else {
-            restarts.failures = 1;
+            restarts.failures = 0;
         }
-        restarts.last = Some((Instant::now(), process.why_ended()));
+        restarts.last = Some((at, process.why_ended()));
     }
 
     fn start_process(&self, exchange: Arc<Exchange>) -> Result<Arc<ServerProcess>, String> {
