@@ -107,6 +107,8 @@ async fn what_does_not_start_says_why_and_takes_nothing_down() {
     ] {
         assert!(log.lines().any(|it| it == line), "no {line:?} in\n{log}");
     }
+    // How the gateway reaches its servers, without the secret.
+    assert!(log.contains(r#""path":"/a""#), "{log}");
 }
 
 #[tokio::test]

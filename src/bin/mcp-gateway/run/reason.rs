@@ -81,7 +81,9 @@ pub(super) fn of(error: &ClientError, server: &Server) -> String {
             | ClientError::NotMcp(_),
             _,
         ) => {
-            format!("{error}; check the path {:?} of its url", server.path)
+            // A query may have a key.
+            let path = server.path.split('?').next().unwrap_or_default();
+            format!("{error}; check the path {path:?} of its url")
         }
         (ClientError::Rpc { message, .. }, _) => message.clone(),
         _ => error.to_string(),

@@ -1,13 +1,14 @@
 //! The stdio servers as HTTP servers (MCP, "Transports", Streamable HTTP). Only the
-//! gateway knows the address: its path has a secret.
+//! gateway knows the address: its query is a secret.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -31,12 +32,23 @@ const INVALID_REQUEST: i64 = -32600;
 /// The servers by their names.
 pub(super) type BridgedServers = Arc<RwLock<HashMap<String, Arc<BridgedServer>>>>;
 
-/// Serves each server at `/<secret>/<name>`.
-pub(super) fn router(secret: &str, servers: BridgedServers) -> Router {
+/// Serves each server at `/<name>?<secret>`.
+pub(super) fn router(secret: String, servers: BridgedServers) -> Router {
+    let only_with_secret = middleware::from_fn(move |request: Request, next: Next| {
+        let is_allowed = request.uri().query() == Some(&*secret);
+        async move {
+            if is_allowed {
+                next.run(request).await
+            } else {
+                StatusCode::NOT_FOUND.into_response()
+            }
+        }
+    });
     let methods = post(receive).get(listen).delete(end);
     Router::new()
-        .route(&format!("/{secret}/{{name}}"), methods)
+        .route("/{name}", methods)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(only_with_secret)
         .with_state(servers)
 }
 
@@ -139,6 +151,10 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
         }
         Err(reason) => return unavailable(&reason),
     }
+    if message.cancels().is_some() {
+        // A client ends its stream instead. Its id may be that of another client's request.
+        return StatusCode::ACCEPTED.into_response();
+    }
     match server.shared_process().await {
         Ok(process) => exchange(process, message, true).await,
         Err(reason) => unavailable(&reason),
@@ -151,10 +167,6 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let unavailable = |reason: &str| {
         refused(
             StatusCode::BAD_GATEWAY,
-    if message.cancels().is_some() {
-        // A client ends its stream instead. Its id may be that of another client's request.
-        return StatusCode::ACCEPTED.into_response();
-    }
             id.as_deref(),
             INTERNAL_ERROR,
             reason,

@@ -56,7 +56,7 @@ impl StdioServers {
         let secret = token()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
-        let router = http::router(&secret, Arc::clone(&servers));
+        let router = http::router(secret.clone(), Arc::clone(&servers));
         runtime.spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
             runtime: Some(runtime),
@@ -70,7 +70,8 @@ impl StdioServers {
 
     /// Where Envoy reaches the server `name`.
     pub(super) fn url(&self, name: &str) -> String {
-        format!("http://{}/{}/{name}", self.address, self.secret)
+        // Logs have paths, and no queries.
+        format!("http://{}/{name}?{}", self.address, self.secret)
     }
 
     /// Ends all servers but these, once nobody waits for their answers.
