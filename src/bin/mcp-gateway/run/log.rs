@@ -1,6 +1,6 @@
 //! The log of a running gateway: what Envoy and the servers that it started write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How many lines an error shows.
 const END_LINES: usize = 12;
+/// How long the log becomes before it begins anew. What servers write has no end.
+const MAX_LENGTH: u64 = 16 << 20;
 /// How often the log is read again.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
@@ -64,9 +66,33 @@ impl RunLog {
         lines.get(start..).unwrap_or_default().join("\n")
     }
 
+    /// Moves what is in the log to a file beside it, in place of the one before, if it is
+    /// longer than it may be. The processes that append to the file go on.
+    pub(super) fn keep_short(&self) {
+        self.keep_within(MAX_LENGTH);
+    }
+
+    fn keep_within(&self, max_length: u64) {
+        if self.length() <= max_length {
+            return;
+        }
+        let mut old = self.path.clone().into_os_string();
+        old.push(".old");
+        // A link would lead to another file.
+        let _ = fs::remove_file(&old);
+        if fs::copy(&self.path, &old).is_ok() {
+            let _ = self.file.set_len(0);
+        }
+    }
+
+    fn length(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
     fn text(&self) -> io::Result<String> {
         let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.start))?;
+        let start = Some(self.start).filter(|start| *start <= self.length());
+        file.seek(SeekFrom::Start(start.unwrap_or_default()))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -78,15 +104,49 @@ impl RunLog {
     /// The file cannot be read.
     pub(super) fn follow(&self) -> io::Result<()> {
         let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::End(0))?;
+        let mut position = file.seek(SeekFrom::End(0))?;
+        let log = self.clone();
         thread::spawn(move || {
             let mut text = Vec::new();
-            while file.read_to_end(&mut text).is_ok() {
+            loop {
+                if log.length() < position {
+                    position = 0;
+                }
+                if file.seek(SeekFrom::Start(position)).is_err() {
+                    return;
+                }
+                let Ok(read) = (&mut file).take(MAX_LENGTH).read_to_end(&mut text) else {
+                    return;
+                };
+                position += u64::try_from(read).unwrap_or_default();
                 let _ = anstream::stderr().write_all(&text);
                 text.clear();
                 thread::sleep(FOLLOW_EVERY);
             }
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_begins_anew_and_what_it_had_is_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "earlier\n").unwrap();
+        let log = RunLog::open(&path).unwrap();
+        let other = log.file().unwrap();
+        log.line("a", "one");
+        log.keep_within(100);
+        assert_eq!(log.end(), "[a] one");
+        log.keep_within(10);
+        assert_eq!(log.end(), "");
+        (&other).write_all(b"two\n").unwrap();
+        assert_eq!(log.end(), "two");
+        let old = fs::read_to_string(folder.path().join("log.old")).unwrap();
+        assert_eq!(old, "earlier\n[a] one\n");
     }
 }

@@ -83,6 +83,7 @@ impl<'a> Supervisor<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.gateway.envoy.check()?;
+            self.gateway.log.keep_short();
             self.gateway
                 .reloader
                 .remove_old_clusters()
