@@ -105,6 +105,14 @@ async fn the_admin_interface_has_a_port_where_one_is_asked_for() {
     assert_eq!((answer.status, answer.text()), (200, "LIVE\n"));
     let rebound = Request::new("GET", "/ready").header("host", "evil.example");
     assert_eq!(rebound.send(admin).await.status, 404);
+    for (origin, status) in [
+        ("https://evil.example".to_owned(), 404),
+        (format!("http://localhost.evil.example:{port}"), 404),
+        (format!("http://127.0.0.1:{port}"), 200),
+    ] {
+        let request = Request::new("POST", "/healthcheck/ok").header("origin", &origin);
+        assert_eq!(request.send(admin).await.status, status, "{origin}");
+    }
 }
 
 #[tokio::test]

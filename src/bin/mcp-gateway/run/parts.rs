@@ -142,6 +142,15 @@ fn direct_listener(socket: &str) -> Value {
 
 /// A listener on loopback for the admin interface, which itself has a socket.
 fn admin_listener(port: u16) -> Value {
+    let route = |mut origin: Value| {
+        if let Some(origin) = origin.as_object_mut() {
+            origin.insert("name".to_owned(), "origin".into());
+        }
+        json!({
+            "match": {"prefix": "/", "headers": [origin]},
+            "route": {"cluster": "admin", "timeout": "0s"},
+        })
+    };
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "admin",
@@ -153,7 +162,13 @@ fn admin_listener(port: u16) -> Value {
             "name": "admin",
             // Of web pages none: a name that is rebound to this machine is no host here.
             "domains": ["localhost", "127.0.0.1", format!("localhost:{port}"), format!("127.0.0.1:{port}")],
-            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "admin", "timeout": "0s"}}],
+            // A page of another origin can send to this host, too, such as `/quitquitquit`.
+            "routes": [
+                route(json!({"present_match": true, "invert_match": true})),
+                route(json!({"string_match": {"safe_regex": {
+                    "regex": format!("http://(localhost|127\\.0\\.0\\.1):{port}"),
+                }}})),
+            ],
         }]},
     });
     json!({
