@@ -88,8 +88,13 @@ pub(super) fn of(error: &ClientError, server: &Server) -> String {
         (ClientError::Rpc { message, .. }, _) => message.clone(),
         _ => error.to_string(),
     };
+    printable(&reason)
+}
+
+/// The beginning of `text`, without what a terminal may take for a command.
+pub(super) fn printable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
-    reason.chars().take(LONGEST).map(printable).collect()
+    text.chars().take(LONGEST).map(printable).collect()
 }
 
 /// What Envoy's details of a failure mean.

@@ -8,6 +8,7 @@ use comfy_table::{Table, presets};
 use mcp_gateway::config::{Config, Server};
 
 use super::probe::ServerStatus;
+use super::reason;
 
 /// What a cell shows if there is nothing to say.
 const NONE: &str = "–";
@@ -152,9 +153,10 @@ fn counted(names: &[String]) -> String {
     }
 }
 
-/// The first of `names`.
+/// The first of `names`, as servers have written it, for a terminal.
 fn example(names: &[String]) -> String {
     let first = names.first().map_or("", String::as_str);
+    let first = reason::printable(first);
     let more = if names.len() > 1 { ", …" } else { "" };
     format!("{first}{more}")
 }
@@ -238,6 +240,16 @@ mod tests {
                 [up(&["x", "y"], 0), up(&["p_y", "p_x", "z"], 0)],
                 &[
                     "2 tools are missing of b, since a has the same (p_y, …): give one of them another toolPrefix",
+                ],
+            ),
+            (
+                [
+                    r#"{"name":"a","toolPrefix":"p_"}"#,
+                    r#"{"name":"b","toolPrefix":"p_"}"#,
+                ],
+                [up(&["x\u{7}\ny"], 0), up(&["x\u{7}\ny"], 0)],
+                &[
+                    "1 tool is missing of b, since a has the same (p_x y): give one of them another toolPrefix",
                 ],
             ),
             (
