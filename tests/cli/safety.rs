@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 use crate::harness::http::Request;
 use crate::harness::message::modern;
 use crate::harness::server::Server;
-use crate::program::{Running, folder, save, says};
+use crate::program::{Running, folder, program, save, says};
 
 /// A gateway with one server and these options.
 fn start(options: &[&str]) -> (Server, Running) {
@@ -86,6 +87,21 @@ async fn only_pages_of_this_machine_may_call_and_can_read_the_answer() {
             assert_eq!(preflight.status, 204, "{origin}: {preflight:?}");
         }
     }
+}
+
+#[test]
+fn ctrl_c_ends_the_program_also_where_it_waits_for_something() {
+    // As it waits for the answer to a question or for a download.
+    let file = folder().join("servers.yaml");
+    let made = Command::new("mkfifo").arg(&file).status();
+    assert!(made.expect("mkfifo").success());
+    let mut waiting = program().arg("run").arg(&file).spawn().expect("a program");
+    let writer = fs::OpenOptions::new().write(true).open(&file);
+    let _writer = writer.expect("the program reads");
+    let id = waiting.id().to_string();
+    let signalled = Command::new("kill").args(["-INT", &id]).status();
+    assert!(signalled.expect("kill").success());
+    assert_eq!(waiting.wait().expect("its end").code(), Some(130));
 }
 
 #[tokio::test]

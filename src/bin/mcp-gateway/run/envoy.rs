@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::http;
 use super::log::RunLog;
+use super::stop::StopSignal;
 use super::watchdog::{Watchdog, WatchedGroup};
 use super::work_dir::WorkDir;
 
@@ -89,9 +89,9 @@ impl Envoy {
     ///
     /// # Errors
     /// Envoy ended, or did not start in time. The text has the end of its log.
-    pub(super) fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<Startup, String> {
+    pub(super) fn wait_until_ready(&mut self, stop: &StopSignal) -> Result<Startup, String> {
         let deadline = Instant::now() + START_TIME_LIMIT;
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.is_set() {
             if let Some(address) = self.address() {
                 return Ok(Startup::Ready(address));
             }

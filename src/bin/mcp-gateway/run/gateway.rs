@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anstream::eprintln;
@@ -18,6 +17,7 @@ use super::parts::RunParts;
 use super::prepare::Preparation;
 use super::reload::{ReloadResult, Reloader};
 use super::stdio::StdioServers;
+use super::stop::StopSignal;
 use super::watchdog::Watchdog;
 use super::work_dir::WorkDir;
 use crate::ExitError;
@@ -109,7 +109,7 @@ impl LocalGateway {
     /// The file is wrong, or Envoy cannot be started.
     pub(super) fn start(
         options: &RunOptions,
-        stop: &AtomicBool,
+        stop: &StopSignal,
     ) -> Result<Option<Self>, ExitError> {
         let file = &options.file;
         let text = read(file)?;

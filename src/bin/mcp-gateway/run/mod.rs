@@ -14,15 +14,14 @@ mod quiet;
 mod reason;
 mod reload;
 mod stdio;
+mod stop;
 mod supervisor;
 mod table;
 mod watch;
 pub(crate) mod watchdog;
 mod work_dir;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 
 use anstream::{eprintln, println};
 
@@ -30,6 +29,7 @@ use self::gateway::LocalGateway;
 pub(crate) use self::gateway::RunOptions;
 use self::probe::ServerStatus;
 pub(crate) use self::quiet::{QuietGateway, start_quietly};
+use self::stop::StopSignal;
 use self::supervisor::Supervisor;
 use crate::ExitError;
 use crate::running;
@@ -56,7 +56,10 @@ enum RunEvent {
 pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     let file = &options.file;
     let (sender, events) = mpsc::channel();
-    let stop = stop_on_signals(sender.clone())?;
+    let stopped = sender.clone();
+    let stop = StopSignal::on_signals(move || {
+        let _ = stopped.send(RunEvent::Stop);
+    })?;
     let Some(gateway) = LocalGateway::start(options, &stop)? else {
         return Ok(());
     };
@@ -83,17 +86,4 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
         gateway.log.path().display()
     );
     Supervisor::new(file, gateway, events, sender).run()
-}
-
-/// A flag that is set when the user stops the program, which then sends
-/// [`RunEvent::Stop`], too.
-fn stop_on_signals(sender: Sender<RunEvent>) -> Result<Arc<AtomicBool>, String> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        flag.store(true, Ordering::Relaxed);
-        let _ = sender.send(RunEvent::Stop);
-    })
-    .map_err(|error| format!("cannot wait for signals: {error}"))?;
-    Ok(stop)
 }

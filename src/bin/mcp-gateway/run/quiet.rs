@@ -1,11 +1,11 @@
 //! A gateway for one question: it says nothing, and follows no file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::RunOptions;
 use super::gateway::LocalGateway;
+use super::stop::StopSignal;
 use crate::ExitError;
 
 /// How often to look whether the user has stopped the program.
@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A running gateway. Dropping it ends it.
 pub(crate) struct QuietGateway {
     url: String,
-    stop: Arc<AtomicBool>,
+    stop: Arc<StopSignal>,
     _gateway: LocalGateway,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct QuietGateway {
 /// # Errors
 /// The file is wrong, or Envoy cannot be started, or the user stops the program.
 pub(crate) fn start_quietly(options: &RunOptions) -> Result<QuietGateway, ExitError> {
-    let stop = stop_on_signals()?;
+    let stop = StopSignal::on_signals(|| ())?;
     match LocalGateway::start(options, &stop)? {
         Some(gateway) => Ok(QuietGateway {
             url: gateway.url(),
@@ -43,17 +43,8 @@ impl QuietGateway {
     /// Waits until the user stops the program. Then this has to be dropped, so that Envoy
     /// ends with the program.
     pub(crate) async fn stopped(&self) {
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_set() {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-}
-
-/// A flag that is set when the user stops the program.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, String> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-        .map_err(|error| format!("cannot wait for signals: {error}"))?;
-    Ok(stop)
 }

@@ -14,7 +14,6 @@ mod session;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +24,7 @@ use tokio::runtime::Runtime;
 use self::http::BridgedServers;
 use self::server::BridgedServer;
 use super::log::RunLog;
+use super::stop::StopSignal;
 use super::watchdog::Watchdog;
 use crate::config_file::stdio_server::StdioServer;
 
@@ -118,12 +118,9 @@ impl StdioServers {
 
     /// Waits until all servers have started or failed, for at most `limit`, or until
     /// `stop` is set.
-    pub(super) fn wait_until_started(&self, limit: Duration, stop: &AtomicBool) {
+    pub(super) fn wait_until_started(&self, limit: Duration, stop: &StopSignal) {
         let deadline = Instant::now() + limit;
-        while !self.starting().is_empty()
-            && Instant::now() < deadline
-            && !stop.load(Ordering::Relaxed)
-        {
+        while !self.starting().is_empty() && Instant::now() < deadline && !stop.is_set() {
             thread::sleep(Duration::from_millis(20));
         }
     }
