@@ -48,6 +48,18 @@ impl WireMessage {
         Some(Self { members, kind })
     }
 
+    /// The messages of a line: one, or a batch of MCP 2025-03-26. None if it has no message.
+    pub(super) fn of_line(line: &str) -> Vec<Self> {
+        // Some systems begin what they write with a byte order mark.
+        let line = line.trim_start_matches('\u{feff}');
+        if let Some(message) = Self::parse(line) {
+            return vec![message];
+        }
+        let batch: Vec<Box<RawValue>> = serde_json::from_str(line).unwrap_or_default();
+        let messages = batch.iter().filter_map(|it| Self::parse(it.get()));
+        messages.collect()
+    }
+
     /// An error in answer to the request with this id.
     pub(super) fn error(id: Option<&str>, code: i64, message: &str) -> String {
         let id = id.unwrap_or("null");
@@ -205,6 +217,20 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(WireMessage::parse(text).map(|it| it.kind), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_message_or_a_batch() {
+        for (line, count) in [
+            (r#"{"id":1,"result":{}}"#, 1),
+            ("\u{feff}{\"id\":1,\"result\":{}}\r\n", 1),
+            (r#"[{"method":"a"}, 1, {"id":1,"result":{}}]"#, 2),
+            ("[]", 0),
+            ("[1] ready", 0),
+            ("", 0),
+        ] {
+            assert_eq!(WireMessage::of_line(line).len(), count, "{line}");
         }
     }
 

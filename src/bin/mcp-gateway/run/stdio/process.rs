@@ -272,7 +272,8 @@ async fn read(
             return;
         }
         let text = String::from_utf8_lossy(&line);
-        let Some(message) = WireMessage::parse(&text) else {
+        let messages = WireMessage::of_line(&text);
+        if messages.is_empty() {
             // Some programs greet on stdout, which only has messages by the specification.
             if !text.trim().is_empty() {
                 log.line(
@@ -281,12 +282,14 @@ async fn read(
                 );
             }
             continue;
-        };
+        }
         spoken.send_replace(true);
-        if let Some(response) = deliver(&exchange, message).await
-            && let Some(stdin) = stdin.upgrade()
-        {
-            let _ = stdin.try_send(response);
+        for message in messages {
+            if let Some(response) = deliver(&exchange, message).await
+                && let Some(stdin) = stdin.upgrade()
+            {
+                let _ = stdin.try_send(response);
+            }
         }
     }
 }
