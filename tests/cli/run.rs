@@ -120,7 +120,7 @@ async fn no_request_fails_while_servers_come_and_go() {
     assert!(slowest < VISIBLE_WITHIN, "visible after {slowest:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_gets_the_value_of_a_variable() {
     let server = Legacy::start("a").await;
     let file = folder().join("servers.yaml");
@@ -145,7 +145,7 @@ async fn a_server_gets_the_value_of_a_variable() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_of_a_client_is_served() {
     let server = Legacy::start("a").await;
     let file = folder().join(".mcp.json");

@@ -168,7 +168,7 @@ async fn servers_move_and_change_their_names_and_the_session_goes_on() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_does_not_ask_itself() {
     let one = Legacy::start("one").await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -201,7 +201,7 @@ impl LocalGateway {
 }
 
 /// Starts the servers, and waits for them. The user sees which.
-fn start_servers(stdio: &StdioServers, servers: &[StdioServer], stop: &AtomicBool) {
+fn start_servers(stdio: &StdioServers, servers: &[StdioServer], stop: &StopSignal) {
     if servers.is_empty() {
         return;
     }
