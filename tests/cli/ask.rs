@@ -130,6 +130,22 @@ fn arguments_are_checked_before_the_call() {
             "there is no tool \"get_wether\"; the nearest is \"get_weather\"",
         ),
         (
+            &["call", &url, "x"],
+            "there is no tool \"x\"; `mcp-gateway tools` lists them",
+        ),
+        (
+            &["call", "get_weather", "city=Lima"],
+            "\"city=Lima\" is an argument: write --arg 'city=Lima'",
+        ),
+        (
+            &["call", "get_weather", "{\"city\": 1}"],
+            "write --args '{\"city\": 1}'",
+        ),
+        (
+            &["call", "get_weather", "Lima"],
+            "get_weather: no such file; arguments of a tool are given as --arg NAME=VALUE",
+        ),
+        (
             &["call", &url, "get_weather", "--arg", "town=Lima"],
             "--arg town: no such argument; known are city (required)",
         ),
@@ -469,6 +485,35 @@ fn a_file_is_asked_through_a_gateway_of_its_own() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = text(&output.stderr);
     assert!(said.contains("servers[0]: missing field `name`"), "{said}");
+}
+
+#[test]
+fn the_servers_of_a_file_that_are_down_are_named() {
+    let weather = Server::start("weather");
+    let file = folder().join("servers.yaml");
+    let down = "- { name: down, url: 'http://127.0.0.1:9/mcp' }\n";
+    save(&file, &format!("{}{down}", servers(&weather)));
+    let path = file.to_str().expect("UTF-8");
+    let reason = "mcp-gateway: down is down: connection refused\n";
+    let weather = ["weather__get_weather", "--arg", "city=Lima"];
+    let call = |words: &[&'static str]| [&["call", path], words].concat();
+    for (arguments, status, expected) in [
+        (vec!["tools", path], 0, reason.to_owned()),
+        (vec!["prompts", path], 0, reason.to_owned()),
+        (vec!["resources", path], 0, reason.to_owned()),
+        (call(&weather), 0, String::new()),
+        (
+            call(&["down__x"]),
+            2,
+            format!(
+                "{reason}mcp-gateway: there is no tool \"down__x\"; `mcp-gateway tools` lists them\n"
+            ),
+        ),
+    ] {
+        let output = ask(&arguments);
+        assert_eq!(text(&output.stderr), expected, "{arguments:?}");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The arguments of the commands that ask an endpoint.
 
+use std::path::Path;
+
 use mcp_gateway::mcp::list::ListKind;
 use serde_json::{Map, Value};
 
@@ -95,6 +97,11 @@ impl CallArguments {
     pub(crate) fn run(mut self) -> Result<(), ExitError> {
         // clap asks for one word or two.
         let name = self.words.pop().unwrap_or_default();
+        if let Some(tool) = self.words.first()
+            && let Some(fix) = misplaced(tool, &name)
+        {
+            return Err(ExitError::Other(fix));
+        }
         let arguments = self.arguments.given();
         let question = Question::Call { name, arguments };
         ask(
@@ -103,6 +110,24 @@ impl CallArguments {
             &question,
         )
     }
+}
+
+/// What to write if `tool`, in the place of a URL or a file, is the name of a tool, and
+/// `word` an argument.
+fn misplaced(tool: &str, word: &str) -> Option<String> {
+    if tool.contains(['/', ':']) || Path::new(tool).exists() {
+        return None;
+    }
+    let option = if word.starts_with('{') {
+        format!("--args '{word}'")
+    } else if word.parse::<NamedValue>().is_ok() {
+        format!("--arg '{word}'")
+    } else {
+        return Some(format!(
+            "{tool}: no such file; arguments of a tool are given as --arg NAME=VALUE"
+        ));
+    };
+    Some(format!("{word:?} is an argument: write {option}"))
 }
 
 impl PromptsArguments {

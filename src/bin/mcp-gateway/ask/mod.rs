@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod content;
 mod list;
+mod missing;
 mod place;
 mod text;
 
@@ -25,6 +26,7 @@ pub(crate) use self::commands::{
 };
 use self::place::AskedEndpoint;
 use crate::ExitError;
+use crate::config_file::nearest;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint, param_headers};
 use crate::print;
 
@@ -130,8 +132,22 @@ pub(crate) fn ask(
                 () = gateway.stopped() => Err(ExitError::Stopped),
             },
         }
-    })?;
-    show(&answer, options.output)
+    });
+    let AskedEndpoint::Started(gateway) = &place else {
+        return show(&answer?, options.output);
+    };
+    match answer {
+        Ok(answer) => {
+            let shown = show(&answer, options.output);
+            missing::tell(gateway, question, Some(&answer.raw));
+            shown
+        }
+        Err(ExitError::Stopped) => Err(ExitError::Stopped),
+        Err(error) => {
+            missing::tell(gateway, question, None);
+            Err(error)
+        }
+    }
 }
 
 async fn ask_endpoint(
@@ -239,12 +255,13 @@ async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, 
     {
         return Ok(entry.clone());
     }
-    let names = entries.iter().filter_map(name_of);
-    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(name, known));
-    let hint = nearest.map_or_else(
-        || format!("there are no {}s", kind.noun()),
-        |nearest| format!("the nearest is {nearest:?}"),
-    );
+    let names: Vec<String> = entries.iter().filter_map(name_of).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hint = match nearest(name, &names) {
+        _ if names.is_empty() => format!("there are no {}s", kind.noun()),
+        Some(nearest) => format!("the nearest is {nearest:?}"),
+        None => format!("`mcp-gateway {}s` lists them", kind.noun()),
+    };
     let reason = format!("there is no {} {name:?}; {hint}", kind.noun());
     Err(AskError::Question(reason))
 }

@@ -17,6 +17,7 @@ use std::path::{self, Path, PathBuf};
 use mcp_gateway::config::Config;
 use serde_json::Value;
 
+pub(crate) use self::advice::nearest;
 use self::servers_file::{ConfigOrigin, UnprefixedTools};
 use self::stdio_server::StdioServer;
 use crate::problem::{Findings, Problem};

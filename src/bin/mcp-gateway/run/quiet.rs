@@ -1,21 +1,27 @@
 //! A gateway for one question: it says nothing, and follows no file.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use mcp_gateway::config::Server;
 
 use super::RunOptions;
 use super::gateway::LocalGateway;
+use super::probe::{Prober, ServerStatus};
 use super::stop::StopSignal;
 use crate::ExitError;
 
 /// How often to look whether the user has stopped the program.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long to wait for the reasons why servers are down.
+const REASON_TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// A running gateway. Dropping it ends it.
 pub(crate) struct QuietGateway {
     url: String,
     stop: Arc<StopSignal>,
-    _gateway: LocalGateway,
+    gateway: LocalGateway,
 }
 
 /// Starts a gateway, as `run` does, and prints only what is wrong with the file.
@@ -28,7 +34,7 @@ pub(crate) fn start_quietly(options: &RunOptions) -> Result<QuietGateway, ExitEr
         Some(gateway) => Ok(QuietGateway {
             url: gateway.url(),
             stop,
-            _gateway: gateway,
+            gateway,
         }),
         None => Err(ExitError::Stopped),
     }
@@ -38,6 +44,40 @@ impl QuietGateway {
     /// The endpoint.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Why those of the servers are down that `is_asked` chooses: a line for each.
+    pub(crate) fn reasons(&self, is_asked: impl Fn(&Server) -> bool) -> Vec<String> {
+        let all = self.gateway.config.gateway.as_ref();
+        let all = all.map_or(&[][..], |gateway| &gateway.servers);
+        let servers: Vec<Server> = all.iter().filter(|it| is_asked(it)).cloned().collect();
+        if servers.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
+        let (sender, reports) = mpsc::channel();
+        let socket = self.gateway.work_dir().direct_socket().into();
+        let prober = Prober::start(socket, servers, move |statuses| {
+            let _ = sender.send(statuses);
+        });
+        let deadline = Instant::now() + REASON_TIME_LIMIT;
+        let mut statuses = vec![ServerStatus::Asked; names.len()];
+        while statuses.contains(&ServerStatus::Asked) && !self.stop.is_set() {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            match reports.recv_timeout(rest) {
+                Ok(report) => statuses = report,
+                Err(_) => break,
+            }
+        }
+        prober.end();
+        let lines = names.iter().zip(statuses);
+        lines
+            .filter_map(|(name, status)| match status {
+                ServerStatus::Up { .. } => None,
+                ServerStatus::Asked => Some(format!("{name} is down: no answer yet")),
+                ServerStatus::Down(reason) => Some(format!("{name} is down: {reason}")),
+            })
+            .collect()
     }
 
     /// Waits until the user stops the program. Then this has to be dropped, so that Envoy
