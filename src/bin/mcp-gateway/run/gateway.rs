@@ -32,6 +32,9 @@ use crate::variables::placeholder::Placeholders;
 /// lists tools before does not see theirs.
 const START_TIME_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long the user waits for them without a word.
+const SILENT_TIME: Duration = Duration::from_secs(1);
+
 /// What a gateway is started with.
 pub(crate) struct RunOptions {
     /// The file with the servers.
@@ -142,7 +145,8 @@ impl LocalGateway {
         } else {
             LogDetail::Warnings
         };
-        start_servers(&stdio, &prepared.stdio, stop);
+        stdio.add(&prepared.stdio);
+        wait_for(&stdio, stop);
         let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
         let reloader = Reloader::start(&work_dir, prepared.parts).map_err(failed)?;
         let mut envoy =
@@ -200,19 +204,16 @@ impl LocalGateway {
     }
 }
 
-/// Starts the servers, and waits for them. The user sees which.
-fn start_servers(stdio: &StdioServers, servers: &[StdioServer], stop: &StopSignal) {
-    if servers.is_empty() {
-        return;
+/// Waits for the servers that this program starts. Who waits for long is told for which.
+fn wait_for(stdio: &StdioServers, stop: &StopSignal) {
+    stdio.wait_until_started(SILENT_TIME, stop);
+    let starting = stdio.starting();
+    if !starting.is_empty() && io::stderr().is_terminal() && !stop.is_set() {
+        eprintln!("Waiting for {} to start …", starting.join(", "));
     }
-    if io::stderr().is_terminal() {
-        let names: Vec<&str> = servers.iter().map(|server| &*server.name).collect();
-        eprintln!("Starting {} …", names.join(", "));
-    }
-    stdio.add(servers);
-    stdio.wait_until_started(START_TIME_LIMIT, stop);
+    stdio.wait_until_started(START_TIME_LIMIT.saturating_sub(SILENT_TIME), stop);
     let late = stdio.starting().join(", ");
-    if !late.is_empty() {
+    if !late.is_empty() && !stop.is_set() {
         let seconds = START_TIME_LIMIT.as_secs();
         eprintln!("Not started within {seconds} s: {late}. Clients see their tools later.");
     }
@@ -247,12 +248,18 @@ fn preparation(
     })
 }
 
-/// Checks that nobody else listens at this address and port; port 0 is always free.
+/// Checks that Envoy can listen at this address and port; port 0 is always free.
 /// `option` gives another port.
 fn check_port(address: IpAddr, port: u16, option: &str) -> Result<(), String> {
     match TcpListener::bind((address, port)) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
             "port {port} of {address} is in use, perhaps by another `mcp-gateway run`: stop that program, or name another port with {option}"
+        )),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Err(format!(
+            "this machine has no address {address}: name one that it has with --address"
+        )),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+            "only the administrator may use port {port}: name one from 1024 with {option}"
         )),
         // Envoy says what else is wrong.
         _ => Ok(()),
