@@ -70,7 +70,8 @@ const FILES: &[FileCase] = &[
         "codex.toml",
         "valid: 2 servers (context7, figma), 1 of them started by run",
         &[
-            "14: warning: mcp_servers.figma.bearer_token_env_var: comes from the environment variable FIGMA_BEARER_TOKEN_ENV_VAR",
+            "14: warning: mcp_servers.figma.bearer_token_env_var: comes from the environment variable FIGMA_BEARER_TOKEN_ENV_VAR in what `render` writes",
+            "fix: export FIGMA_BEARER_TOKEN_ENV_VAR=\"Bearer ${FIGMA_OAUTH_TOKEN}\", where Envoy runs",
         ],
     ),
     (
@@ -202,7 +203,14 @@ const FOREIGN: &[(&str, &str)] = &[
         "{\"a\": {\"url\": \"http://a/\"}}",
         "the servers have to be below `mcpServers`",
     ),
-    ("[package]\nname = \"x\"\n", "unknown field"),
+    (
+        "[package]\nname = \"x\"\n",
+        "the file has no servers: nothing in it is known (package)",
+    ),
+    (
+        "{\"mcpServer\": {\"a\": {\"url\": \"http://a/\"}}}",
+        "mcpServer: unknown field: servers are below `mcpServers`",
+    ),
     ("[mcp_servers]\n", "the file has no servers"),
     ("model = \n", "not TOML: "),
     (

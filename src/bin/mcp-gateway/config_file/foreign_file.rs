@@ -1,9 +1,16 @@
 //! Says what a file is that has no servers.
 
+use mcp_gateway::config::camel;
+use serde_json::Value;
+
+use super::advice;
 use crate::problem::Problem;
 use crate::syntax::tree::{Node, NodeKind};
 
 const SERVERS: &str = "servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]";
+
+/// Where clients have their servers.
+const NAMES_OF_CLIENTS: [&str; 3] = ["mcpServers", "mcp_servers", "context_servers"];
 
 /// A problem if `tree` is neither the file of a client nor a configuration.
 pub(crate) fn tell(tree: &Node) -> Option<Problem> {
@@ -81,7 +88,31 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
             "\"mcpServers\": { \"weather\": { \"url\": \"http://127.0.0.1:9001/mcp\" } }",
         );
     }
-    None
+    strange(tree, members)
+}
+
+/// A problem if none of `members` is a field of the configuration, or looks like one.
+fn strange(tree: &Node, members: &[(String, Node)]) -> Option<Problem> {
+    for (name, node) in members {
+        if let Some(meant) = advice::nearest(name, &NAMES_OF_CLIENTS) {
+            let reason = format!("unknown field: servers are below `{meant}`");
+            let problem = Problem::new(node.line, &node.path, reason);
+            return Some(problem.fix(format!("write {meant} in place of {name}")));
+        }
+    }
+    let schema = mcp_gateway::config::schema();
+    let fields = schema.get("properties").and_then(Value::as_object)?;
+    let fields: Vec<&str> = fields.keys().map(String::as_str).collect();
+    let mut names = members.iter().map(|(name, _)| camel(name));
+    if names.any(|name| advice::nearest(&name, &fields).is_some()) {
+        return None;
+    }
+    let names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+    let reason = format!(
+        "the file has no servers: nothing in it is known ({})",
+        names.join(", ")
+    );
+    Some(Problem::new(tree.line, "", reason).fix(SERVERS))
 }
 
 #[cfg(test)]
@@ -122,6 +153,18 @@ mod tests {
                 "- name: a\n",
                 "is a list: the servers have to be below `servers`",
             ),
+            (
+                "{\"mcpServer\": {\"a\": {}}}",
+                "unknown field: servers are below `mcpServers`",
+            ),
+            (
+                "{\"mcp-servers\": {}, \"x\": 1}",
+                "unknown field: servers are below `mcpServers`",
+            ),
+            (
+                "[package]\nname = \"x\"\n",
+                "the file has no servers: nothing in it is known (package)",
+            ),
             ("[]", "is a list, not"),
             ("hello", "is a text, not"),
         ] {
@@ -133,6 +176,9 @@ mod tests {
             "trafficMode: REJECT_NO_MCP",
             "servers: []",
             "maxRequestBodySize: 0",
+            "trafficMod: NOOP",
+            "server: []",
+            "max_request_body_siz: 0\nfoo: 1\n",
         ] {
             assert_eq!(tell(&tree::documents(text).unwrap()[0]), None, "{text}");
         }

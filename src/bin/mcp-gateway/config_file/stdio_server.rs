@@ -133,6 +133,14 @@ impl StdioReader<'_> {
 
     /// Warns of a command with its arguments in one text, which no shell splits.
     fn command(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        if let Some((program, args)) = node.items().split_first() {
+            let args: Vec<Value> = args.iter().map(Node::value).collect();
+            let (program, args) = (program.value(), Value::from(args));
+            let problem = Problem::new(node.line, &node.path, "must be a string");
+            let fix = format!("\"command\": {program}, \"args\": {args}");
+            findings.errors.push(problem.fix(fix));
+            return None;
+        }
         let command = self.word(node, findings)?;
         let mut words = command.split_whitespace();
         if let Some(program) = words.next().filter(|program| *program != command)
@@ -153,10 +161,10 @@ impl StdioReader<'_> {
         match self.server.get(field).map(|node| (node, &node.kind)) {
             Some((_, NodeKind::List(items))) => items,
             Some((node, _)) => {
+                let words: Vec<&str> = node.text(&[]).unwrap_or("…").split_whitespace().collect();
                 let problem = Problem::new(node.line, &node.path, "must be a list of strings");
-                findings
-                    .errors
-                    .push(problem.fix(format!("{field}: [\"…\"]")));
+                let fix = format!("\"{field}\": {}", Value::from(words));
+                findings.errors.push(problem.fix(fix));
                 &[]
             }
             None => &[],
@@ -333,6 +341,18 @@ mod tests {
             [r#""command": "npx", "args": ["-y", "x", …]"#]
         );
         assert_eq!((servers.len(), servers[0].env.len()), (1, 0));
+    }
+
+    #[test]
+    fn words_of_a_command_in_the_wrong_place_are_told_with_the_right_one() {
+        let text = "servers:\n- { name: a, command: npx, args: -y  some-server }\n- { name: b, command: [npx, -y, x] }\n";
+        let (_, _, findings) = taken(text);
+        let fixes: Vec<_> = findings.errors.into_iter().map(|it| it.fix).collect();
+        let expected = [
+            r#""args": ["-y","some-server"]"#,
+            r#""command": "npx", "args": ["-y","x"]"#,
+        ];
+        assert_eq!(fixes, expected.map(|fix| Some(fix.to_owned())));
     }
 
     #[test]

@@ -75,7 +75,18 @@ impl<'a> Variables<'a> {
     pub(crate) fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
         let resolved = self.resolved(node, pieces(text, Dollar::WithBraces), findings)?;
-        let written = |piece: Piece<'_>| match piece {
+        Some(match self.placeholders {
+            Placeholders::Resolve => resolved,
+            Placeholders::Keep => pieces(text, Dollar::WithBraces)
+                .into_iter()
+                .map(|piece| self.in_shell(&piece))
+                .collect(),
+        })
+    }
+
+    /// `piece` as a shell reads it.
+    fn in_shell(&self, piece: &Piece<'_>) -> String {
+        match piece {
             Piece::Variable {
                 name,
                 default: Some(default),
@@ -83,15 +94,8 @@ impl<'a> Variables<'a> {
             Piece::Variable { name, .. } => format!("${{{name}}}"),
             Piece::Input(id) => format!("${{{}}}", variable_of(id)),
             Piece::Editor(name) => self.of_editor(name).unwrap_or_default(),
-            Piece::Text(text) => text.to_owned(),
-        };
-        Some(match self.placeholders {
-            Placeholders::Resolve => resolved,
-            Placeholders::Keep => pieces(text, Dollar::WithBraces)
-                .into_iter()
-                .map(written)
-                .collect(),
-        })
+            Piece::Text(text) => (*text).to_owned(),
+        }
     }
 
     /// The value `node` of a header. Where Envoy runs elsewhere, it is a variable if there
@@ -117,9 +121,11 @@ impl<'a> Variables<'a> {
             }
             (None, Placeholders::Keep) if pieces.iter().any(is_secret) => {
                 let name = variable_of(node.path.split_once('.').map_or("", |(_, it)| it));
-                let reason = format!("comes from the environment variable {name}");
+                let reason =
+                    format!("comes from the environment variable {name} in what `render` writes");
                 let note = Problem::new(node.line, &node.path, reason);
-                let note = note.fix(format!("export {name}=\"{text}\", where Envoy runs"));
+                let value: String = pieces.iter().map(|it| self.in_shell(it)).collect();
+                let note = note.fix(format!("export {name}=\"{value}\", where Envoy runs"));
                 findings.warnings.push(note);
                 Some(HeaderValue::Variable(name))
             }
@@ -411,6 +417,16 @@ mod tests {
         let node = node("${file} ${command:x}");
         let _ = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
         assert_eq!(findings.errors.len(), 1, "{findings:?}");
+    }
+
+    #[test]
+    fn a_shell_reads_the_fix_of_a_header() {
+        let mut findings = Findings::default();
+        let node = node("a ${input:k-2} ${env:B} ${C:-d}");
+        let _ = with(Placeholders::Keep, |it| it.header(&node, &mut findings));
+        let fixes: Vec<_> = findings.warnings.into_iter().map(|it| it.fix).collect();
+        let expected = "export A_HEADERS_X_B=\"a ${K_2} ${B} ${C:-d}\", where Envoy runs";
+        assert_eq!(fixes, [Some(expected.to_owned())]);
     }
 
     #[test]
