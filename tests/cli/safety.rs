@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::http::Request;
@@ -24,6 +26,20 @@ fn start(options: &[&str]) -> (Server, Running) {
 
 fn list() -> Request {
     modern("1", "tools/list")
+}
+
+/// The headers of servers are in the files of Envoy, and the paths of the bridges.
+#[test]
+fn nobody_else_reads_the_files_of_envoy() {
+    let (_weather, running) = start(&[]);
+    running.says("Press Ctrl-C to stop.", 1);
+    let said = running.said();
+    let log = said.split_once("The log is ").expect("the log").1;
+    let log = Path::new(log.split_once(". ").expect("a sentence").0);
+    let folder = log.parent().expect("a folder");
+    assert!(folder.join("filter.json").exists(), "{said}");
+    let mode = fs::metadata(folder).expect("a folder").mode();
+    assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
 }
 
 #[tokio::test]

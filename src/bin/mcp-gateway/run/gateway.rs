@@ -1,7 +1,9 @@
 //! Envoy, and the servers that it needs, as they run.
 
+use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +24,6 @@ use super::watchdog::Watchdog;
 use super::work_dir::WorkDir;
 use crate::ExitError;
 use crate::config_file::servers_file::UnprefixedTools;
-use crate::config_file::stdio_server::StdioServer;
 use crate::config_file::{self, ReadOptions};
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
@@ -116,7 +117,11 @@ impl LocalGateway {
     ) -> Result<Option<Self>, ExitError> {
         let file = &options.file;
         let text = read(file)?;
-        let directory = TempDir::with_prefix("mcp-gateway-")
+        // What Envoy reads has secrets, such as the headers of servers.
+        let directory = tempfile::Builder::new()
+            .prefix("mcp-gateway-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
             .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
         let work_dir = WorkDir::new(directory.path())?;
         let log_file = options.log.clone().unwrap_or_else(|| work_dir.log());
