@@ -1,14 +1,17 @@
 //! `run` serves what a file says, and follows its changes.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::harness::legacy::Legacy;
 use crate::harness::server::Server;
+use crate::harness::setup;
 use crate::load::{Asker, Load, client};
-use crate::program::{Running, folder, overwrite, save, says};
+use crate::program::{Running, folder, overwrite, program, save, says};
 use crate::slow;
 
 const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
@@ -282,4 +285,47 @@ async fn what_is_under_way_is_answered_when_its_server_goes() {
     let (call, list) = under_way.await.expect("a task");
     assert_eq!(call.expect("the call")["content"][0]["text"], "waited");
     assert_eq!(list.expect("the list").len(), 4);
+}
+
+/// Such as a terminal that was closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn run_goes_on_when_nobody_reads_what_it_says() {
+    let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
+    let row = |name: &str, server: &Server| {
+        format!(
+            "- {{ name: {name}, url: 'http://{}/mcp' }}\n",
+            server.address
+        )
+    };
+    let one = format!("servers:\n{}", row("weather", &weather));
+    let file = folder().join("servers.yaml");
+    save(&file, &one);
+    let mut child = program()
+        .args(["run", "--port", "0"])
+        .arg(&file)
+        .env("ENVOY", setup::envoy())
+        .env("MCP_GATEWAY_WASM", setup::filter())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let mut said = BufReader::new(child.stdout.take().expect("its stdout")).lines();
+    let first = said.next().expect("a line").expect("UTF-8");
+    let (_, address) = first.split_once("http://").expect("a URL");
+    let address = address
+        .trim_end_matches("/mcp")
+        .parse()
+        .expect("an address");
+    drop(said);
+
+    let asker = Asker::new(address);
+    save(&file, &format!("{one}{}", row("calendar", &calendar)));
+    let is_there = |tools: &[String]| tools.iter().any(|tool| tool.starts_with("calendar__"));
+    asker.until(is_there).await;
+    assert!(child.try_wait().expect("a child").is_none(), "it ended");
+    let id = child.id().to_string();
+    let stopped = Command::new("kill").args(["-INT", &id]).status();
+    assert!(stopped.expect("kill").success());
+    assert!(child.wait().expect("a child").success());
 }

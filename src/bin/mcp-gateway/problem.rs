@@ -109,7 +109,7 @@ struct ProblemText<'a> {
 pub(crate) fn print(file: &Path, problems: &[Problem], severity: Severity) {
     let file = file.display().to_string();
     for problem in problems {
-        anstream::eprintln!("{}", problem.show(&file, severity));
+        crate::output::eprintln!("{}", problem.show(&file, severity));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Says which servers of a file are missing in an answer, since they are down.
 
-use anstream::eprintln;
 use mcp_gateway::config::Server;
 use mcp_gateway::mcp::list::ListKind;
 use serde_json::Value;
 
 use super::Question;
+use crate::output::eprintln;
 use crate::run::QuietGateway;
 
 /// Says to stderr which servers of `gateway` are down that `question` is about. `answer` is

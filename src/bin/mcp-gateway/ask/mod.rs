@@ -165,7 +165,7 @@ async fn ask_endpoint(
     let refused = client.refused();
     client.close().await;
     if !refused.is_empty() {
-        anstream::eprintln!(
+        crate::output::eprintln!(
             "mcp-gateway: the server asked for {}, which this program does not answer",
             refused.join(", ")
         );
@@ -274,7 +274,7 @@ fn show(answer: &Answer, format: OutputFormat) -> Result<(), ExitError> {
     match format {
         OutputFormat::Json => print(&format!("{:#}\n", answer.raw))?,
         OutputFormat::Text if is_failure => {
-            anstream::eprintln!("{}", text::harmless(&answer.text));
+            crate::output::eprintln!("{}", text::harmless(&answer.text));
         }
         OutputFormat::Text if io::stdout().is_terminal() => {
             print(&format!("{}\n", text::harmless(&answer.text)))?;

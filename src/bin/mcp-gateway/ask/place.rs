@@ -3,10 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use anstream::eprintln;
-
 use super::AskOptions;
 use crate::ExitError;
+use crate::output::eprintln;
 use crate::run::{self, QuietGateway, RunOptions};
 use crate::running;
 

@@ -1,10 +1,10 @@
 //! The file of a client, which has the entry or gets it.
 
+use crate::output::eprintln;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anstream::eprintln;
 use reqwest::Url;
 
 use super::entry::{EntryName, FoundEntry};

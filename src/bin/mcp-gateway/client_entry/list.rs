@@ -1,8 +1,8 @@
 //! The clients, their files, and what these say of the gateway.
 
+use crate::output::eprintln;
 use std::path::Path;
 
-use anstream::eprintln;
 use clap::ValueEnum as _;
 use comfy_table::{Table, presets};
 

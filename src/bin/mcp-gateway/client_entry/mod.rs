@@ -15,13 +15,13 @@ mod toml;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anstream::eprintln;
 use reqwest::Url;
 
 use self::client::ClientProduct;
 use self::entry::EntryName;
 use self::file::EntryFile;
 use self::place::UserFolders;
+use crate::output::eprintln;
 use crate::running;
 
 #[derive(clap::Args)]

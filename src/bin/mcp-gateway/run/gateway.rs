@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anstream::eprintln;
 use mcp_gateway::config::{Config, Endpoints};
 use tempfile::TempDir;
 
@@ -25,6 +24,7 @@ use super::work_dir::WorkDir;
 use crate::ExitError;
 use crate::config_file::servers_file::UnprefixedTools;
 use crate::config_file::{self, ReadOptions};
+use crate::output::eprintln;
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
 use crate::variables::placeholder::Placeholders;

@@ -23,8 +23,6 @@ mod work_dir;
 
 use std::sync::mpsc;
 
-use anstream::{eprintln, println};
-
 use self::gateway::LocalGateway;
 pub(crate) use self::gateway::RunOptions;
 use self::probe::ServerStatus;
@@ -32,6 +30,7 @@ pub(crate) use self::quiet::{QuietGateway, start_quietly};
 use self::stop::StopSignal;
 use self::supervisor::Supervisor;
 use crate::ExitError;
+use crate::output::{eprintln, println};
 use crate::running;
 
 /// What happens while Envoy runs.

