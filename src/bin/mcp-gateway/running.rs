@@ -77,6 +77,13 @@ fn all() -> Result<Vec<RunningGateway>, String> {
     Ok(found)
 }
 
+/// The endpoint of the gateway that serves `file`, if one runs.
+pub(crate) fn endpoint_of(file: &Path) -> Option<String> {
+    let file = file.canonicalize().ok()?;
+    let found = all().ok()?.into_iter().find(|gateway| gateway.file == file);
+    found.map(|gateway| gateway.url)
+}
+
 /// The gateway that runs; `None` if there is none.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ use crate::config_file::{self, ReadOptions};
 use crate::output::eprintln;
 use crate::problem::{self, Problem, Severity};
 use crate::render::envoy::EnvoyOptions;
+use crate::running;
 use crate::variables::placeholder::Placeholders;
 
 /// How long the endpoint waits for the servers that this program starts. A client that
@@ -233,6 +234,7 @@ fn preparation(
     let ca_file = install::ca_file(options.ca_file.as_deref())?;
     Ok(Preparation {
         own: SocketAddr::new(options.address, options.port),
+        running: running::endpoint_of(&options.file),
         read_options: ReadOptions::new(&options.file, Placeholders::Resolve)
             .with_unprefixed(options.unprefixed),
         envoy_options: EnvoyOptions {

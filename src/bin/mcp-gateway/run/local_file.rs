@@ -19,8 +19,9 @@ pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> Strin
 }
 
 /// Removes the gateway itself, at `own`, from its servers: it would ask itself without an
-/// end. Its entry is there where the file is also that of the client.
-pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr) {
+/// end. Its entry is there where the file is also that of the client. The same for
+/// `running`, the endpoint of a gateway that serves the same file: it has the same tools.
+pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr, running: Option<&str>) {
     let NodeKind::Object(members) = &mut file.tree.kind else {
         return;
     };
@@ -36,7 +37,8 @@ pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr) {
         return;
     };
     servers.retain(|server| {
-        let is_own = server.text(&["url"]).is_some_and(|url| is_at(url, own));
+        let url = server.text(&["url"]);
+        let is_own = url.is_some_and(|url| is_at(url, own) || Some(url) == running);
         if is_own {
             let reason = "is this gateway itself: it is left out";
             let problem = Problem::new(server.line, &server.path, reason);
@@ -102,6 +104,7 @@ mod tests {
             ("http://127.0.0.1:10000/mcp", true),
             ("http://localhost:10000/other", true),
             ("http://[::1]:10000/mcp", true),
+            ("http://127.0.0.1:7/mcp", true),
             ("http://127.0.0.1:10001/mcp", false),
             ("https://127.0.0.1:10000/mcp", false),
             ("http://example.com:10000/mcp", false),
@@ -111,7 +114,7 @@ mod tests {
                 "servers:\n- {{ name: a, url: 'http://a/mcp' }}\n- {{ name: b, url: '{url}' }}\n"
             );
             let mut file = read(&text);
-            remove_gateway(&mut file, own);
+            remove_gateway(&mut file, own, Some("http://127.0.0.1:7/mcp"));
             let expected: &[&str] = if is_own { &["a"] } else { &["a", "b"] };
             assert_eq!(names(&file, "name"), expected, "{url}");
             assert_eq!(file.warnings.iter().any(|it| it.line == 3), is_own, "{url}");

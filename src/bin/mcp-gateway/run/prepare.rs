@@ -29,6 +29,8 @@ pub(super) struct Prepared {
 pub(super) struct Preparation {
     /// Where the gateway listens, as far as the user has said.
     pub(super) own: SocketAddr,
+    /// The endpoint of another gateway that serves the same file, if one runs.
+    pub(super) running: Option<String>,
     pub(super) read_options: ReadOptions,
     pub(super) envoy_options: EnvoyOptions,
     pub(super) run_parts: RunParts,
@@ -53,7 +55,7 @@ impl Preparation {
         }
         let file = file.changed(|file| {
             local_file::give_bridges(file, |name| stdio.url(name));
-            local_file::remove_gateway(file, self.own);
+            local_file::remove_gateway(file, self.own, self.running.as_deref());
             local_file::name_clusters_by_address(file);
         })?;
         let upstreams = upstream::all(&file)?;
