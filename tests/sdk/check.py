@@ -37,8 +37,9 @@ class Gateway:
     # The `protocol` of each of its servers.
     servers: dict[str, str]
     modes: tuple[str, ...]
-    # Whether its servers can forget a session. Over stdin and stdout, a process is the session.
-    forgets: bool = True
+    # Whether its servers are processes. Then the process is the session, which no server forgets. One
+    # process of a modern server answers all clients, and nothing says whose a line of its log is.
+    is_stdio: bool = False
 
     def era(self, server: str, client: str) -> str:
         """What the gateway speaks to a server on behalf of a client that speaks this."""
@@ -170,7 +171,7 @@ class Check:
 
     def through(self, gateway: Gateway) -> list[Row]:
         """Every client with all servers at once, in one connection, compared with what it got directly."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(1 if gateway.is_stdio else AT_ONCE) as pool:
             return list(pool.map(lambda row: self._through(gateway, *row), rows(gateway.modes, self.clients)))
 
     def _through(self, gateway: Gateway, client: str, mode: str) -> Row:
@@ -183,7 +184,7 @@ class Check:
             own = asked_of(client, server, eras, prefixed=False)
             for ask, key in zip(asked_of(client, server, eras, prefixed=True), keys(own)):
                 wanted = rule(server, ask.column, eras, several)
-                is_here = gateway.forgets or ask.column != "lost"
+                is_here = not gateway.is_stdio or ask.column != "lost"
                 if wanted is not Rule.NONE and is_here:
                     base = self._base(client, mode, server, its, key)
                     asked.append((server, ask, base, eras, wanted))

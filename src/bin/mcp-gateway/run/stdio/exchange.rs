@@ -49,6 +49,7 @@ struct WaitingCall {
     client_id: String,
     progress_token: Option<String>,
     is_subscription: bool,
+    wants_logs: bool,
     sender: mpsc::Sender<WireMessage>,
     /// The place of the response: none is lost, however many messages wait.
     response: mpsc::OwnedPermit<WireMessage>,
@@ -106,6 +107,7 @@ impl Exchange {
             client_id: request.id().unwrap_or("null").to_owned(),
             progress_token: request.progress_token(),
             is_subscription: request.kind == WireKind::Request("subscriptions/listen".into()),
+            wants_logs: request.wants_logs(),
             sender,
             response,
         };
@@ -254,7 +256,11 @@ impl Waiting {
         let stream = self.stream.as_ref().filter(|stream| !stream.is_closed());
         // Nothing on stdout says which request such a message belongs to. The newest of
         // one client is a right place; among those of several clients there is none.
-        let takes = |call: &&WaitingCall| !call.is_subscription && !call.sender.is_closed();
+        let is_log = message.kind == WireKind::Notification("notifications/message".into());
+        let takes = |call: &&WaitingCall| {
+            let may_want = self.clients == Clients::One || !is_log || call.wants_logs;
+            may_want && !call.is_subscription && !call.sender.is_closed()
+        };
         let mut calls = self.calls.iter().rev().filter(takes);
         let newest = calls.next().map(|call| &call.sender);
         let newest = newest.filter(|_| self.clients == Clients::One || calls.next().is_none());
@@ -380,12 +386,22 @@ mod tests {
     fn no_client_gets_what_may_belong_to_another() {
         let exchange = Exchange::new(Clients::Many);
         let call = || message(r#"{"id":1,"method":"tools/call"}"#);
+        let logged = || {
+            message(
+                r#"{"id":1,"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/logLevel":"info"}}}"#,
+            )
+        };
         let (_, mut one) = exchange.register(&mut call()).unwrap();
         let tells = r#"{"method":"notifications/message","params":{}}"#;
         exchange.deliver(message(tells));
-        assert_eq!(lines(&mut one), [tells]);
+        assert_eq!(lines(&mut one), [""; 0]);
         let (_, mut two) = exchange.register(&mut call()).unwrap();
         exchange.deliver(message(tells));
+        assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
+        // Of several calls, only this one has asked for logs.
+        let (_, mut three) = exchange.register(&mut logged()).unwrap();
+        exchange.deliver(message(tells));
+        assert_eq!(lines(&mut three), [tells]);
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mcp_gateway::mcp::LOG_LEVEL_KEY;
 use serde_json::value::RawValue;
 
 /// The members of an object, with their values as they are written: the bridge changes
@@ -90,6 +91,12 @@ impl WireMessage {
 
     pub(super) fn set_id(&mut self, id: &str) {
         set(&mut self.members, "id", id);
+    }
+
+    /// Whether a modern request wants to hear what the server logs.
+    pub(super) fn wants_logs(&self) -> bool {
+        let meta = self.params().and_then(|params| member(&params, "_meta"));
+        meta.is_some_and(|meta| member(&meta, LOG_LEVEL_KEY).is_some())
     }
 
     /// The token by which a request wants to hear of its progress, as JSON.

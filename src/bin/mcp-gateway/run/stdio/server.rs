@@ -48,6 +48,15 @@ pub(super) enum ServerEra {
     Legacy(FirstMessage),
 }
 
+impl ServerEra {
+    /// Whether a process can be asked to discover, to hear that it has started, and can
+    /// begin a legacy session afterwards. With a modern server the first message decides
+    /// of which era the whole connection is.
+    fn answers_discover_with_an_error(self) -> bool {
+        self == Self::Legacy(FirstMessage::Any)
+    }
+}
+
 /// What a legacy server takes as the first message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FirstMessage {
@@ -212,9 +221,7 @@ impl BridgedServer {
             }
         };
         *standby = Some(Arc::clone(&process));
-        if era != ServerEra::Legacy(FirstMessage::Initialize)
-            && !process.has_spoken(DISCOVER_TIME_LIMIT).await
-        {
+        if era.answers_discover_with_an_error() && !process.has_spoken(DISCOVER_TIME_LIMIT).await {
             *standby = None;
             self.has_ended(&process);
             return Err(process.why_ended());
@@ -228,7 +235,7 @@ impl BridgedServer {
     /// the server answers other messages than `initialize`.
     fn start_standby(&self, era: ServerEra) -> Result<Arc<ServerProcess>, String> {
         let process = self.start_process(Arc::default())?;
-        if era != ServerEra::Legacy(FirstMessage::Initialize) {
+        if era.answers_discover_with_an_error() {
             let process = Arc::clone(&process);
             tokio::spawn(async move {
                 let _ = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover_request())).await;
