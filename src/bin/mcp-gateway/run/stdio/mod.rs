@@ -8,6 +8,7 @@ mod exchange;
 mod http;
 mod message;
 mod process;
+mod restarts;
 mod server;
 mod session;
 

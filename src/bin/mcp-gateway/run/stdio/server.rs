@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::exchange::{Clients, Exchange};
 use super::message::WireMessage;
 use super::process::ServerProcess;
+use super::restarts::Restarts;
 use super::session::BridgeSession;
 use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
@@ -29,12 +30,6 @@ pub(super) const INITIALIZE_TIME_LIMIT: Duration = Duration::from_secs(60);
 const MAX_PROCESSES: usize = 16;
 /// How many sessions of one server are kept. Those without a process cost little.
 const MAX_SESSIONS: usize = 1024;
-/// How long a process that ends at once keeps the next from starting, at first and at
-/// most.
-const BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// A process that has run for this long has not ended at once.
-const RUNS_WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long the answers that are under way may take, when a server goes.
 const DRAIN_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -80,14 +75,6 @@ pub(super) struct BridgedServer {
     sessions: Mutex<HashMap<String, Arc<BridgeSession>>>,
     restarts: Mutex<Restarts>,
     has_started: AtomicBool,
-}
-
-/// When the next process may start.
-#[derive(Debug, Default)]
-struct Restarts {
-    /// How many processes in a row have ended at once.
-    failures: u32,
-    last: Option<(Instant, String)>,
 }
 
 impl BridgedServer {
@@ -155,7 +142,7 @@ impl BridgedServer {
 
     /// Begins a session as a legacy client does, and ends it.
     async fn check_legacy(&self) -> Result<ServerEra, String> {
-        lock(&self.restarts).failures = 0;
+        lock(&self.restarts).forgive();
         let process = self.start_process(Arc::new(Exchange::default()))?;
         let params = json!({
             "protocolVersion": version::NEWEST_LEGACY,
@@ -246,32 +233,18 @@ impl BridgedServer {
 
     /// Notes that `process` has ended. One that ended at once delays the next.
     pub(super) fn has_ended(&self, process: &ServerProcess) {
-        let mut restarts = lock(&self.restarts);
-        let at = process.when_ended();
-        if at.duration_since(process.started) < RUNS_WELL_AFTER {
-            restarts.failures = restarts.failures.saturating_add(1);
-        } else {
-            restarts.failures = 0;
-        }
-        restarts.last = Some((at, process.why_ended()));
+        lock(&self.restarts).has_ended(process);
     }
 
     fn start_process(&self, exchange: Arc<Exchange>) -> Result<Arc<ServerProcess>, String> {
         let mut restarts = lock(&self.restarts);
-        if let Some((at, reason)) = &restarts.last
-            && restarts.failures > 0
-        {
-            let delay = BACKOFF * 2_u32.saturating_pow(restarts.failures.min(10) - 1);
-            let left = delay.min(MAX_BACKOFF).saturating_sub(at.elapsed());
-            if !left.is_zero() {
-                return Err(reason.clone());
-            }
+        if let Some(reason) = restarts.delay() {
+            return Err(reason.to_owned());
         }
         let spec = lock(&self.spec).clone();
         let process = ServerProcess::start(&spec, exchange, &self.log, &self.watchdog);
         if let Err(reason) = &process {
-            restarts.failures = restarts.failures.saturating_add(1);
-            restarts.last = Some((Instant::now(), reason.clone()));
+            restarts.has_failed(reason);
             self.log.line(&spec.name, &format!("({reason})"));
         }
         process

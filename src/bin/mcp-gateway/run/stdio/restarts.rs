@@ -1,0 +1,78 @@
+//! When the next process of a server may start: later and later, where each one ends at
+//! once.
+
+use std::time::{Duration, Instant};
+
+use super::process::ServerProcess;
+
+/// How long a process that ends at once keeps the next from starting, at first and at
+/// most.
+const BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// A process that has run for this long has not ended at once.
+const RUNS_WELL_AFTER: Duration = Duration::from_secs(10);
+
+/// How the processes of a server have ended so far.
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    /// How many in a row have ended at once.
+    failures: u32,
+    /// When the last one ended, and why.
+    last: Option<(Instant, String)>,
+}
+
+impl Restarts {
+    /// Why the last process ended, if the next one must not start yet.
+    pub(super) fn delay(&self) -> Option<&str> {
+        let (at, reason) = self.last.as_ref()?;
+        let doubled = self.failures.checked_sub(1)?.min(10);
+        let delay = BACKOFF * 2_u32.saturating_pow(doubled);
+        (at.elapsed() < delay.min(MAX_BACKOFF)).then_some(reason)
+    }
+
+    /// Notes that `process` has ended.
+    pub(super) fn has_ended(&mut self, process: &ServerProcess) {
+        let at = process.when_ended();
+        if at.duration_since(process.started) < RUNS_WELL_AFTER {
+            self.failures = self.failures.saturating_add(1);
+        } else {
+            self.failures = 0;
+        }
+        self.last = Some((at, process.why_ended()));
+    }
+
+    /// Notes that a process could not be started.
+    pub(super) fn has_failed(&mut self, reason: &str) {
+        self.failures = self.failures.saturating_add(1);
+        self.last = Some((Instant::now(), reason.to_owned()));
+    }
+
+    /// Lets the next process start at once.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_doubles_the_delay_up_to_its_end() {
+        let mut restarts = Restarts::default();
+        assert_eq!(restarts.delay(), None);
+        for (failures, waits, ends) in [(1, 400, 600), (2, 900, 1100), (40, 29_000, 31_000)] {
+            restarts.failures = failures;
+            for (ago, is_delayed) in [(waits, true), (ends, false)] {
+                let at = Instant::now() - Duration::from_millis(ago);
+                restarts.last = Some((at, "why".to_owned()));
+                let delay = restarts.delay();
+                assert_eq!(delay, is_delayed.then_some("why"), "{failures} {ago}");
+            }
+        }
+        restarts.has_failed("again");
+        assert_eq!(restarts.delay(), Some("again"));
+        restarts.forgive();
+        assert_eq!(restarts.delay(), None);
+    }
+}
