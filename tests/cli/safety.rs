@@ -183,6 +183,10 @@ fn wrong_options_say_what_to_do() {
             "set --log to another file",
         ),
         (
+            ["--address", "my-laptop"],
+            "must be localhost or an IP address",
+        ),
+        (
             ["--allow-origin", "app.example"],
             "must be an origin such as",
         ),

@@ -32,6 +32,7 @@ mod variables;
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -166,8 +167,8 @@ impl NamingArguments {
 #[derive(clap::Args)]
 struct ListenArguments {
     /// The address of the endpoint
-    #[arg(long, default_value = "127.0.0.1")]
-    address: std::net::IpAddr,
+    #[arg(long, default_value = "127.0.0.1", value_parser = listen_address)]
+    address: IpAddr,
     /// The port of the endpoint
     #[arg(long, default_value_t = 10000)]
     port: u16,
@@ -205,6 +206,15 @@ struct RunArguments {
     /// Show the log, with what the filter does for each request
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// Reads an address to listen at.
+fn listen_address(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(IpAddr::from([127, 0, 0, 1]));
+    }
+    let reason = "must be localhost or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0";
+    text.parse().map_err(|_| reason.to_owned())
 }
 
 /// Checks an origin, as `cors.allowOrigins` takes it.

@@ -2,8 +2,9 @@
 
 use crate::mcp_client::ClientError;
 
-/// `error` of the endpoint `url`, and what to do about it.
-pub(super) fn explained(url: &str, error: &ClientError) -> String {
+/// `error` of the endpoint `url`, and what to do about it. `has_credentials` says whether
+/// the request had the header `authorization`.
+pub(super) fn explained(url: &str, error: &ClientError, has_credentials: bool) -> String {
     let fix = match error {
         ClientError::Refused => {
             return format!("nothing listens at {url}: start it, as with `mcp-gateway run FILE`");
@@ -13,6 +14,9 @@ pub(super) fn explained(url: &str, error: &ClientError) -> String {
         }
         ClientError::Tls(reason) if reason.contains("does not speak TLS") => {
             "write http:// instead of https://"
+        }
+        ClientError::Status { code: 401, .. } if has_credentials => {
+            "the server does not take these credentials; a token may have expired, or be for another server"
         }
         ClientError::Status { code: 401, .. } => {
             "name credentials: --header \"authorization: Bearer TOKEN\""

@@ -157,7 +157,8 @@ async fn ask_endpoint(
     endpoint: McpEndpoint,
     question: &Question,
 ) -> Result<Answer, ExitError> {
-    let explained = |error| advice::explained(url, &error);
+    let has_credentials = endpoint.has_credentials();
+    let explained = |error| advice::explained(url, &error, has_credentials);
     let client = McpClient::connect(endpoint, Protocol::Auto)
         .await
         .map_err(explained)?;

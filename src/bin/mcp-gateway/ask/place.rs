@@ -58,6 +58,9 @@ fn check_file(file: &str) -> Result<(), String> {
     if Path::new(file).exists() {
         return Ok(());
     }
+    if file == "-" {
+        return Err("a gateway follows a file, so it cannot read stdin: name a file".to_owned());
+    }
     let fix = if file.contains(':') || file.contains('/') {
         format!("; if it is an address, write http://{file}")
     } else {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, Method, Response, Url, redirect};
 use serde_json::Value;
 
@@ -25,6 +25,11 @@ pub(crate) struct McpEndpoint {
 }
 
 impl McpEndpoint {
+    /// Whether each request has credentials of the user.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+    }
+
     /// The server at `url`, which gets `headers` with each request. `ca_file` has the
     /// certificates of the authorities to trust, if not those of the system.
     ///
