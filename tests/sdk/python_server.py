@@ -51,7 +51,7 @@ CITIES = ["Berlin", "Bern", "Cairo"]
 STEP_SECONDS = 0.02
 WAIT_SECONDS = 6
 # How many steps a cancellation may take to arrive.
-TELLS = 50
+TELLS = 200
 
 server = MCPServer(
     "python-fixture",

@@ -39,7 +39,7 @@ const CITIES = ['Berlin', 'Bern', 'Cairo'];
 const STEP_MS = 20;
 const WAIT_MS = 6_000;
 // How many steps a cancellation may take to arrive.
-const TELLS = 50;
+const TELLS = 200;
 
 const text = said => ({ type: 'text', text: said });
 const note = { type: 'resource', resource: { uri: NOTE_URI, text: NOTE, mimeType: 'text/plain' } };
