@@ -26,6 +26,7 @@ mod render;
 mod run;
 mod running;
 mod schema;
+mod shell;
 mod syntax;
 mod upstream;
 mod variables;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::harness::http::{Answer, Request};
 use crate::harness::message::{initialize, legacy};
 use crate::harness::setup;
-use crate::program::{folder, save};
+use crate::program::{Running, folder, save};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -31,6 +31,13 @@ fn client_file(servers: &Value) -> PathBuf {
     let file = folder().join(".mcp.json");
     write(&file, servers);
     file
+}
+
+/// A gateway with the test's own server as `a` and as `b`.
+fn start_two() -> Running {
+    Running::start(&client_file(
+        &json!({"a": fixture(&["a"]), "b": fixture(&["b"])}),
+    ))
 }
 
 fn write(file: &Path, servers: &Value) {

@@ -8,13 +8,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Session, client_file, fixture, is_running, until};
+use super::{Session, client_file, fixture, is_running, start_two, until};
 use crate::program::Running;
 
 #[tokio::test]
 async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin_with_elicitation(running.address).await;
     let said = session.call("a__crash").await;
     let expected = "ended (exit status: 7), and said last: out of paper";
@@ -41,8 +40,7 @@ async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
 
 #[tokio::test]
 async fn a_process_that_has_ended_or_reads_nothing_costs_at_most_one_call() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin(running.address).await;
     let pid = session.call("a__pid").await;
     Command::new("kill")

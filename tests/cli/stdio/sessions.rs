@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Session, client_file, fixture, is_running, said, until, write};
+use super::{Session, client_file, fixture, is_running, said, start_two, until, write};
 use crate::harness::http::Request;
 use crate::harness::message::{call, legacy};
 use crate::harness::setup;
@@ -46,8 +46,7 @@ async fn nothing_of_a_list_is_lost() {
 
 #[tokio::test]
 async fn each_session_has_a_process_with_the_capabilities_of_its_client() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let plain = Session::begin(running.address).await;
     let asked = Session::begin_with_elicitation(running.address).await;
     assert_eq!(plain.call("a__capabilities").await, "{}");
@@ -68,8 +67,7 @@ async fn each_session_has_a_process_with_the_capabilities_of_its_client() {
 
 #[tokio::test]
 async fn a_server_tells_of_its_progress_on_the_stream_of_the_call() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin(running.address).await;
     let count = r#"{"name":"a__count","arguments":{},"_meta":{"progressToken":"p"}}"#;
     let counted = session.send(legacy("\"c\"", "tools/call", count)).await;
@@ -97,8 +95,7 @@ async fn a_server_tells_of_its_progress_on_the_stream_of_the_call() {
 
 #[tokio::test]
 async fn nothing_is_lost_of_many_messages_at_once() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin(running.address).await;
     let burst = r#"{"name":"a__burst","arguments":{},"_meta":{"progressToken":"p"}}"#;
     let burst = session.send(legacy("1", "tools/call", burst)).await;
@@ -109,8 +106,7 @@ async fn nothing_is_lost_of_many_messages_at_once() {
 
 #[tokio::test]
 async fn a_server_asks_the_client_whose_call_it_works_on() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin_with_elicitation(running.address).await;
     let client = load::client();
     let post = |body: Value| {
@@ -144,8 +140,7 @@ async fn a_server_asks_the_client_whose_call_it_works_on() {
 
 #[tokio::test]
 async fn a_cancelled_call_is_cancelled_at_the_server() {
-    let file = client_file(&json!({"a": fixture(&["a"]), "b": fixture(&["b"])}));
-    let running = Running::start(&file);
+    let running = start_two();
     let session = Session::begin(running.address).await;
     let wait = legacy("9", "tools/call", r#"{"name":"a__wait","arguments":{}}"#);
     let wait = wait.header("mcp-session-id", &session.id);

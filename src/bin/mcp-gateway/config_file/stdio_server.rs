@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::problem::{Findings, Problem};
+use crate::shell;
 use crate::syntax::tree::{Node, NodeKind};
 use crate::variables::env_file;
 use crate::variables::placeholder::Variables;
@@ -236,7 +237,7 @@ pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Proble
         let (line, path) = node.map_or((0, ""), |node| (node.line, &node.path));
         let port = 8001 + at;
         let words = [&server.command].into_iter().chain(&server.args);
-        let words: Vec<_> = words.map(|word| shell_word(word)).collect();
+        let words: Vec<_> = words.map(|word| shell::word(word)).collect();
         let names: Vec<&str> = server.env.iter().map(|(name, _)| &**name).collect();
         let with = match names.as_slice() {
             [] => String::new(),
@@ -244,7 +245,7 @@ pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Proble
         };
         let bridge = format!(
             "npx -y supergateway --stdio {} --outputTransport streamableHttp --port {port}",
-            shell_word(&words.join(" "))
+            shell::word(&words.join(" "))
         );
         let reason = format!(
             "stdio servers cannot be rendered, since Envoy starts no programs; {name:?} is one"
@@ -254,16 +255,6 @@ pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Proble
         ))
     };
     servers.iter().enumerate().map(problem).collect()
-}
-
-/// `word` as a shell reads it.
-fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

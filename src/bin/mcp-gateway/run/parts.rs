@@ -108,36 +108,21 @@ fn pipe(path: &str) -> Value {
 
 /// A listener that forwards each request to the cluster that `x-cluster` names.
 fn direct_listener(socket: &str) -> Value {
-    let manager = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "direct",
-        // By default Envoy does not say why a connection failed.
-        "local_reply_config": {"body_format": {"text_format_source": {
-            "inline_string": format!("{LOCAL_REPLY_MARK}%RESPONSE_CODE_DETAILS%"),
-        }}},
-        "http_filters": [{
-            "name": "envoy.filters.http.router",
-            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
-        }],
-        "route_config": {"virtual_hosts": [{
-            "name": "direct",
-            "domains": ["*"],
-            "request_headers_to_remove": ["x-cluster", "x-forwarded-proto"],
-            "routes": [{
-                "match": {"prefix": "/", "headers": [{"name": "x-cluster", "present_match": true}]},
-                // Who asks says for how long it waits.
-                "route": {"cluster_header": "x-cluster", "timeout": "0s"},
-            }],
-        }]},
-    });
-    json!({
+    // By default Envoy does not say why a connection failed.
+    let local_replies = json!({"body_format": {"text_format_source": {
+        "inline_string": format!("{LOCAL_REPLY_MARK}%RESPONSE_CODE_DETAILS%"),
+    }}});
+    let host = json!({
         "name": "direct",
-        "address": pipe(socket),
-        "filter_chains": [{"filters": [{
-            "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": manager,
-        }]}],
-    })
+        "domains": ["*"],
+        "request_headers_to_remove": ["x-cluster", "x-forwarded-proto"],
+        "routes": [{
+            "match": {"prefix": "/", "headers": [{"name": "x-cluster", "present_match": true}]},
+            // Who asks says for how long it waits.
+            "route": {"cluster_header": "x-cluster", "timeout": "0s"},
+        }],
+    });
+    listener("direct", &pipe(socket), &host, &local_replies)
 }
 
 /// A listener on loopback for the admin interface, which itself has a socket.
@@ -151,29 +136,37 @@ fn admin_listener(port: u16) -> Value {
             "route": {"cluster": "admin", "timeout": "0s"},
         })
     };
+    let host = json!({
+        "name": "admin",
+        // Of web pages none: a name that is rebound to this machine is no host here.
+        "domains": ["localhost", "127.0.0.1", format!("localhost:{port}"), format!("127.0.0.1:{port}")],
+        // A page of another origin can send to this host, too, such as `/quitquitquit`.
+        "routes": [
+            route(json!({"present_match": true, "invert_match": true})),
+            route(json!({"string_match": {"safe_regex": {
+                "regex": format!("http://(localhost|127\\.0\\.0\\.1):{port}"),
+            }}})),
+        ],
+    });
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    listener("admin", &address, &host, &json!({}))
+}
+
+/// A listener that only routes. No other process shares its address.
+fn listener(name: &str, address: &Value, virtual_host: &Value, local_replies: &Value) -> Value {
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "admin",
+        "stat_prefix": name,
+        "local_reply_config": local_replies,
         "http_filters": [{
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
         }],
-        "route_config": {"virtual_hosts": [{
-            "name": "admin",
-            // Of web pages none: a name that is rebound to this machine is no host here.
-            "domains": ["localhost", "127.0.0.1", format!("localhost:{port}"), format!("127.0.0.1:{port}")],
-            // A page of another origin can send to this host, too, such as `/quitquitquit`.
-            "routes": [
-                route(json!({"present_match": true, "invert_match": true})),
-                route(json!({"string_match": {"safe_regex": {
-                    "regex": format!("http://(localhost|127\\.0\\.0\\.1):{port}"),
-                }}})),
-            ],
-        }]},
+        "route_config": {"virtual_hosts": [virtual_host]},
     });
     json!({
-        "name": "admin",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "name": name,
+        "address": address,
         "enable_reuse_port": false,
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",

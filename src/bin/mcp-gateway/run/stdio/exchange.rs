@@ -1,10 +1,11 @@
 //! The requests that wait for one process, and where its messages go.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::lock;
 use super::message::{WireKind, WireMessage};
 
 /// How many requests may wait for one process.
@@ -211,7 +212,7 @@ impl Exchange {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -223,7 +224,8 @@ impl Waiting {
         };
         let call = self.calls.remove(at);
         response.set_id(&call.client_id);
-        if response.subscription().is_some() {
+        // Other results may be long; nothing has to be looked for in them.
+        if call.is_subscription && response.subscription().is_some() {
             response.set_subscription(&call.client_id);
         }
         let _ = call.response.send(response);

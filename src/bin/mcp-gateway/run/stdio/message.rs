@@ -95,37 +95,35 @@ impl WireMessage {
 
     /// Whether a modern request wants to hear what the server logs.
     pub(super) fn wants_logs(&self) -> bool {
-        let meta = self.params().and_then(|params| member(&params, "_meta"));
+        let meta = self.params().and_then(|params| member(params, "_meta"));
         meta.is_some_and(|meta| member(&meta, LOG_LEVEL_KEY).is_some())
     }
 
     /// The token by which a request wants to hear of its progress, as JSON.
     pub(super) fn progress_token(&self) -> Option<String> {
-        member(&member(&self.params()?, "_meta")?, "progressToken")
+        member(&member(self.params()?, "_meta")?, "progressToken")
     }
 
     pub(super) fn set_progress_token(&mut self, token: &str) {
-        self.change_params(&["_meta"], "progressToken", token);
+        self.change("params", &["_meta"], "progressToken", token);
     }
 
     /// The token of a notification of progress, as JSON.
     pub(super) fn progress_of(&self) -> Option<String> {
-        let is_progress = self.kind == WireKind::Notification("notifications/progress".into());
-        member(&self.params()?, "progressToken").filter(|_| is_progress)
+        self.parameter_of("notifications/progress", "progressToken")
     }
 
     pub(super) fn set_progress_of(&mut self, token: &str) {
-        self.change_params(&[], "progressToken", token);
+        self.change("params", &[], "progressToken", token);
     }
 
     /// The id of the request that a notification cancels, as JSON.
     pub(super) fn cancels(&self) -> Option<String> {
-        let is_cancelled = self.kind == WireKind::Notification("notifications/cancelled".into());
-        member(&self.params()?, "requestId").filter(|_| is_cancelled)
+        self.parameter_of("notifications/cancelled", "requestId")
     }
 
     pub(super) fn set_cancels(&mut self, id: &str) {
-        self.change_params(&[], "requestId", id);
+        self.change("params", &[], "requestId", id);
     }
 
     /// The id of the request `subscriptions/listen` that a notification answers, as JSON
@@ -133,7 +131,7 @@ impl WireMessage {
     pub(super) fn subscription(&self) -> Option<String> {
         let meta = match self.kind {
             WireKind::Response => member(self.members.get("result")?.get(), "_meta")?,
-            _ => member(&self.params()?, "_meta")?,
+            _ => member(self.params()?, "_meta")?,
         };
         member(&meta, SUBSCRIPTION)
     }
@@ -143,20 +141,27 @@ impl WireMessage {
             WireKind::Response => "result",
             _ => "params",
         };
-        if let Some(value) = self.members.get(inside).map(|value| value.get().to_owned()) {
-            let changed = changed(&value, &["_meta"], SUBSCRIPTION, id);
-            set(&mut self.members, inside, &changed.unwrap_or(value));
+        self.change(inside, &["_meta"], SUBSCRIPTION, id);
+    }
+
+    fn params(&self) -> Option<&str> {
+        Some(self.members.get("params")?.get())
+    }
+
+    /// The parameter `name`, as JSON, of a notification with this method.
+    fn parameter_of(&self, method: &str, name: &str) -> Option<String> {
+        match &self.kind {
+            WireKind::Notification(own) if own == method => member(self.params()?, name),
+            _ => None,
         }
     }
 
-    fn params(&self) -> Option<String> {
-        Some(self.members.get("params")?.get().to_owned())
-    }
-
-    fn change_params(&mut self, path: &[&str], name: &str, value: &str) {
-        if let Some(params) = self.params() {
-            let changed = changed(&params, path, name, value);
-            set(&mut self.members, "params", &changed.unwrap_or(params));
+    /// Sets the member `name` of the object at `path` in the member `inside`, if there is
+    /// such an object.
+    fn change(&mut self, inside: &str, path: &[&str], name: &str, value: &str) {
+        let object = self.members.get(inside);
+        if let Some(changed) = object.and_then(|it| changed(it.get(), path, name, value)) {
+            set(&mut self.members, inside, &changed);
         }
     }
 }

@@ -15,7 +15,7 @@ mod session;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,12 @@ impl Drop for StdioServers {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The value in `mutex`. None of its users leaves half a change behind, so that a panic of
+/// one is no reason for the others to stop.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// 128 random bits as text.

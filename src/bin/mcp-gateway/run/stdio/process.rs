@@ -2,12 +2,12 @@
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::exchange::{Delivered, Exchange};
+use super::lock;
 use super::message::WireMessage;
 use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
@@ -114,7 +115,7 @@ impl ServerProcess {
             group.signal(Signal::TERM);
             let _ = timeout(END_TIME_LIMIT, errors).await;
             group.signal(Signal::KILL);
-            let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let said = lock(&said).clone();
             let reason = reason(&status, &said);
             log.line(&name, &format!("(the process {reason})"));
             exchange.end();
@@ -129,11 +130,7 @@ impl ServerProcess {
     /// # Errors
     /// The process has ended. The text says why.
     pub(super) async fn send(&self, message: &WireMessage) -> Result<(), String> {
-        let stdin = self
-            .stdin
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let stdin = lock(&self.stdin).clone();
         let sent = match stdin {
             Some(stdin) => stdin.send(message.line()).await.is_ok(),
             None => false,
@@ -143,18 +140,14 @@ impl ServerProcess {
 
     /// Sends `message` if the process reads; else nothing is sent.
     pub(super) fn try_send(&self, message: &WireMessage) {
-        let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        let stdin = lock(&self.stdin);
         if let Some(stdin) = stdin.as_ref() {
             let _ = stdin.try_send(message.line());
         }
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        let is_asked_to_end = self
-            .stdin
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none();
+        let is_asked_to_end = lock(&self.stdin).is_none();
         !is_asked_to_end && self.ended.borrow().is_none()
     }
 
@@ -185,12 +178,7 @@ impl ServerProcess {
     /// Asks the process to end, and makes it end if it does not (MCP, "Lifecycle",
     /// shutdown over stdio).
     pub(super) async fn end(&self) {
-        drop(
-            self.stdin
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(lock(&self.stdin).take());
         let mut ended = self.ended.clone();
         for signal in [Signal::TERM, Signal::KILL] {
             let end = ended.wait_for(Option::is_some);
@@ -258,15 +246,7 @@ async fn read(
 ) {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut stdout)
-            .take(MAX_MESSAGE)
-            .read_until(b'\n', &mut line)
-            .await;
-        if !read.is_ok_and(|bytes| bytes > 0) {
-            return;
-        }
+    while read_line(&mut stdout, MAX_MESSAGE, &mut line).await {
         if line.len() >= usize::try_from(MAX_MESSAGE).unwrap_or(usize::MAX) {
             log.line(&name, "(a message of the process is longer than 64 MiB)");
             return;
@@ -324,21 +304,25 @@ async fn log_lines(
 ) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut stream)
-            .take(MAX_LOG_LINE)
-            .read_until(b'\n', &mut line)
-            .await;
-        if !read.is_ok_and(|bytes| bytes > 0) {
-            return;
-        }
+    while read_line(&mut stream, MAX_LOG_LINE, &mut line).await {
         let text = shortened(&String::from_utf8_lossy(&line));
         log.line(&name, &text);
         if text.chars().any(char::is_alphanumeric) {
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            *lock(&last) = text;
         }
     }
+}
+
+/// Reads the next line, or as much of it as `limit` allows, into `line`. `false` at the end
+/// of `stream`.
+async fn read_line(
+    stream: &mut (impl AsyncBufRead + Unpin),
+    limit: u64,
+    line: &mut Vec<u8>,
+) -> bool {
+    line.clear();
+    let read = stream.take(limit).read_until(b'\n', line).await;
+    read.is_ok_and(|bytes| bytes > 0)
 }
 
 /// The text without line feeds and other control characters.

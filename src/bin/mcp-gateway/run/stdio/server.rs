@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mcp_gateway::mcp::version;
@@ -11,6 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout};
 
 use super::exchange::{Clients, Exchange};
+use super::lock;
 use super::message::WireMessage;
 use super::process::ServerProcess;
 use super::restarts::Restarts;
@@ -370,8 +371,4 @@ pub(super) async fn ask(
         }
     }
     Err(process.why_ended())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,13 +2,14 @@
 //! a process has one client (MCP 2025-11-25, "Lifecycle").
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
+use super::lock;
 use super::message::WireMessage;
 use super::process::ServerProcess;
 use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ServerEra, ask};
@@ -59,10 +60,7 @@ impl BridgeSession {
         self: &Arc<Self>,
         server: &Arc<BridgedServer>,
     ) -> Result<Arc<ServerProcess>, String> {
-        *self
-            .last_used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.last_used) = Instant::now();
         let (session, server) = (Arc::clone(self), Arc::clone(server));
         // A client that does not wait so long stops nothing.
         let task = tokio::spawn(async move { session.living_process(&server).await });
@@ -113,10 +111,7 @@ impl BridgeSession {
     }
 
     pub(super) fn last_used(&self) -> Instant {
-        *self
-            .last_used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.last_used)
     }
 
     /// Ends the process. The session can be used again.
