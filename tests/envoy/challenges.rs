@@ -343,3 +343,59 @@ async fn a_request_without_a_token_gets_its_challenge_here() {
         assert_eq!(metadata.status, 200, "{metadata:?}");
     }
 }
+
+/// `jwt_authn` as Istio configures it: who has no token passes.
+const ALLOW_MISSING: &str = "requires: { requires_any: { requirements: [{ provider_name: login }, { allow_missing: {} }] } }";
+
+#[tokio::test]
+async fn what_authentication_takes_for_no_token_is_none_here() {
+    let server = server().await;
+    let lax = |oauth: &str| {
+        let filter = format!(r#"{{"paths": ["/mcp"], "oauth": {oauth}}}"#);
+        chain(&server, &filter)
+            .replace("requires: { provider_name: login }", ALLOW_MISSING)
+            // Nobody but authentication is to say no.
+            .replace("regex: \"authorizer|server\"", "regex: \"jwt_authn\"")
+            .replace_block(
+                "          - name: envoy.filters.http.ext_authz",
+                "          - name: envoy.filters.http.router",
+                "",
+            )
+    };
+    let without = Envoy::start("challenges_anonymous", &lax("{}"));
+    let with = Envoy::start("challenges_token", &lax(r#"{"requireToken": true}"#));
+    let request = |values: &[&str]| {
+        values.iter().fold(from("jwt_authn"), |request, value| {
+            request.header("authorization", value)
+        })
+    };
+    // What is sent, and whether authentication lets it pass as nobody's.
+    for (values, is_anonymous) in [
+        (&[][..], true),
+        (&["Bearer"], true),
+        (&["Bearer "], true),
+        (&["bearer a.b.c"], true),
+        (&["BEARER a.b.c"], true),
+        (&["Bearer\ta.b.c"], true),
+        (&["Basic YTpi"], true),
+        (&["Basic YTpi", "bearer a.b.c"], true),
+        (&["Bearer x"], false),
+        (&["Bearer ,"], false),
+        (&["Bearer \u{e9}"], false),
+        (&["Basic Bearer a.b.c"], false),
+        (&["Bearer a.b.c", "Bearer a.b.c"], false),
+        (&["bearer a.b.c", "Bearer a.b.c"], false),
+    ] {
+        let request = request(values);
+        let answer = request.send(without.address).await;
+        assert_eq!(answer.status == 200, is_anonymous, "{values:?}: {answer:?}");
+        assert_eq!(server.take().len(), usize::from(is_anonymous), "{values:?}");
+        let answer = request.send(with.address).await;
+        let (params, _) = challenge(&answer);
+        let resource = params.iter().find(|(name, _)| name == OURS[2]);
+        assert!(resource.is_some(), "{values:?}: {answer:?}");
+        assert_eq!(server.take().len(), 0, "{values:?}");
+    }
+    let in_query = from("jwt_authn").target("/mcp?access_token=a.b.c");
+    assert_eq!(in_query.send(with.address).await.status, 401);
+}

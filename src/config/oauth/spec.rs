@@ -102,10 +102,11 @@ pub(in crate::config) struct OauthResourceSpec {
     /// The metadata as a signed JWT (RFC 9728, section 2.2).
     pub(super) signed_metadata: Option<String>,
     /// Whether the filter itself answers 401, with the challenge, to a request to an
-    /// endpoint that has no `Authorization: Bearer …`. This is for control planes whose
-    /// authentication lets requests without a token pass, such as Istio's. Whether a
-    /// token is good is for authentication to say. `bearerMethodsSupported` must be
-    /// `["header"]` with it.
+    /// endpoint that has not exactly one header `Authorization: Bearer …`, written so,
+    /// with a token. This is for control planes whose authentication lets requests
+    /// without a token pass, such as Istio's: Envoy's `jwt_authn` finds no token behind
+    /// `bearer`. Whether a token is good is for authentication to say.
+    /// `bearerMethodsSupported` must be `["header"]` with it.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub(super) require_token: bool,
 }

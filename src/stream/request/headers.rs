@@ -18,6 +18,7 @@ use crate::stream::request::authorization;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::classify::classify;
 
+/// What stands before a token, in this case: Envoy's `jwt_authn` looks for it so.
 const BEARER: &[u8] = b"Bearer ";
 
 /// The headers of the request arrived; `end` when it has no body.
@@ -95,16 +96,19 @@ fn described_resource<'p>(config: &Config, path: &'p [u8]) -> Option<&'p [u8]> {
 }
 
 /// Whether the request has no access token, although `oauth.requireToken` demands one
-/// (RFC 6750 section 2.1).
+/// (RFC 6750 section 2.1). Only what `jwt_authn` takes for a token is one: a request
+/// in which it finds none may pass it.
 fn lacks_token(config: &Config, headers: &Headers) -> bool {
     let is_required = config.oauth.as_ref().is_some_and(|it| it.requires_token);
     let has_token = |value: &[u8]| {
-        let scheme = value.split_at_checked(BEARER.len());
-        scheme.is_some_and(|(scheme, token)| {
-            scheme.eq_ignore_ascii_case(BEARER) && !token.trim_ascii().is_empty()
-        })
+        let token = value.strip_prefix(BEARER);
+        token.is_some_and(|token| !token.trim_ascii().is_empty())
     };
-    is_required && !headers.all("authorization").any(has_token)
+    let has_one = |headers: &Headers| {
+        let value = headers.single("authorization");
+        value.is_ok_and(|value| value.is_some_and(has_token))
+    };
+    is_required && !has_one(headers)
 }
 
 /// The answer that CORS demands, if the request must not go on.
