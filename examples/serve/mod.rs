@@ -21,7 +21,8 @@ use tokio::{
 
 /// Serves `server` at `/mcp` until ctrl-c or SIGTERM, on 127.0.0.1 only; with
 /// `--stdio` over stdin and stdout instead, until stdin ends.
-/// It decides itself which hosts `config` allows.
+/// It decides itself which hosts `config` allows: this machine, its own name, and
+/// each `--host`.
 pub(crate) async fn serve<S>(
     name: &str,
     default_port: u16,
@@ -62,12 +63,13 @@ where
             .map(drop)
             .map_err(|error| failed(&error));
     }
-    let port = port(args).map_err(|error| format!("{error}; usage: [--stdio | --port N]"))?;
-    let port = port.unwrap_or(default_port);
+    let options = Options::read(args).map_err(|error| format!("{error}; usage: {USAGE}"))?;
+    let port = options.port.unwrap_or(default_port);
 
     // Behind a gateway the Host is the gateway's own, or the name of this server.
     // Any other one may be a web page that rebound its domain to us.
-    let config = config.with_allowed_hosts(["localhost", "127.0.0.1", "::1", name]);
+    let own = ["localhost", "127.0.0.1", "::1", name].map(String::from);
+    let config = config.with_allowed_hosts(own.into_iter().chain(options.hosts));
     let stop = config.cancellation_token.clone();
     let service = StreamableHttpService::new(
         move || Ok(server.clone()),
@@ -109,16 +111,31 @@ where
         .map_err(|error| error.to_string())
 }
 
-/// The port of `--port N`, if it is given.
-fn port(mut args: impl Iterator<Item = String>) -> Result<Option<u16>, String> {
-    let mut port = None;
-    while let Some(arg) = args.next() {
-        if arg != "--port" {
-            return Err(format!("unknown argument `{arg}`"));
+const USAGE: &str = "[--stdio | [--port N] [--host NAME]...]";
+
+/// What the command line says; `hosts` are names that clients reach the server by.
+#[derive(Default)]
+struct Options {
+    port: Option<u16>,
+    hosts: Vec<String>,
+}
+
+impl Options {
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(arg) = args.next() {
+            let mut value = |what| args.next().ok_or(format!("`{arg}` needs {what}"));
+            match arg.as_str() {
+                "--port" => {
+                    let value = value("a number")?;
+                    let number = value.parse();
+                    let number = number.map_err(|_| format!("`{value}` is not a port"))?;
+                    options.port = Some(number);
+                }
+                "--host" => options.hosts.push(value("a name")?),
+                _ => return Err(format!("unknown argument `{arg}`")),
+            }
         }
-        let value = args.next().ok_or("`--port` needs a number")?;
-        let number = value.parse();
-        port = Some(number.map_err(|_| format!("`{value}` is not a port"))?);
+        Ok(options)
     }
-    Ok(port)
 }

@@ -94,6 +94,17 @@ class Processes:
         self._start(name, *command)
         return self._wait_for(name, lambda: re.search(pattern, self.log(name).read_text()))
 
+    def until(self, name, ready, *command):
+        """Starts a program and waits until `ready` gives something; gives that."""
+        self._start(name, *command)
+        return self._wait_for(name, ready)
+
+    def stop(self, name):
+        """Ends one, whatever it is still doing."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
     def program(self, name, envoy, file, *options):
         """Starts `mcp-gateway run` with a file of servers and gives its endpoint's URL."""
         command = (PROGRAM, "run", file, "--port", "0", "--envoy", envoy, "--wasm", WASM, *options)

@@ -1,0 +1,191 @@
+"""etcd, an API server and its controllers, and kubectl."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from lib.envoy import Failure, Processes
+
+from . import certificates
+from .pods import MACHINE
+
+URL = f"https://{MACHINE}:6443"
+# Users by token; who has no group has no rights, but those that a manifest gives.
+USERS = {"admin": "system:masters", "nobody": ""}
+CONTROLLERS = (
+    "namespace-controller,garbage-collector-controller,serviceaccount-controller,"
+    "endpointslice-controller,root-ca-certificate-publisher-controller"
+)
+KUBECTL = Path(sys.executable).parent / "kubectl"
+
+
+class Refused(Failure):
+    """kubectl failed; the text is what it said."""
+
+
+class Cluster:
+    """A running API server; `kubeconfig` is an administrator's."""
+
+    def __init__(self, processes: Processes, programs: dict[str, Path], authority: certificates.Authority, work: Path):
+        self.processes, self.programs, self.authority = processes, programs, authority
+        self.work = work / "api"
+        self.work.mkdir()
+        self.kubeconfig = [self.configuration(user) for user in USERS][0]
+
+    def start(self):
+        data, etcd = self.work / "etcd", "http://127.0.0.1:2379"
+        self.processes.until(
+            "etcd",
+            lambda: _answers(f"{etcd}/health"),
+            self.programs["etcd"] / "etcd",
+            *("--data-dir", data, "--unsafe-no-fsync", "--log-level", "warn"),
+            *("--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", "http://127.0.0.1:2380"),
+        )
+        key = rsa.generate_private_key(65537, 2048)
+        private, public = self.work / "accounts.key", self.work / "accounts.pub"
+        private.write_bytes(certificates.private(key))
+        public.write_bytes(certificates.public(key))
+        tokens = self.work / "tokens.csv"
+        tokens.write_text("".join(f'{name},{name},{i},"{group}"\n' for i, (name, group) in enumerate(USERS.items())))
+        certificate, server_key = self.authority.issue("apiserver", MACHINE, "kubernetes.default.svc")
+        kubernetes = self.programs["kubernetes"]
+        self.processes.until(
+            "kube-apiserver",
+            lambda: self._ready(),
+            kubernetes / "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--bind-address={MACHINE}",
+            f"--advertise-address={MACHINE}",
+            "--secure-port=6443",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={server_key}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={tokens}",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={public}",
+            f"--service-account-signing-key-file={private}",
+            # Nothing makes pods here, so nothing needs the tokens that it would put into them.
+            "--disable-admission-plugins=ServiceAccount",
+            "--allow-privileged=true",
+            f"--audit-log-path={self.work / 'audit.log'}",
+            f"--audit-policy-file={self._audit()}",
+        )
+        self.processes.until(
+            "kube-controller-manager",
+            lambda: "default" in self.kubectl("get", "serviceaccounts", "-n", "default", "-o", "name"),
+            kubernetes / "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--controllers={CONTROLLERS}",
+            f"--service-account-private-key-file={private}",
+            f"--root-ca-file={self.authority.file}",
+            "--leader-elect=false",
+            "--secure-port=0",
+        )
+        for folder in self.programs.values():
+            for crds in sorted(folder.glob("crds/*")):
+                self.apply(crds)
+
+    def configuration(self, user: str) -> Path:
+        """A kubeconfig of one of `USERS`."""
+        to = self.work / f"{user}.kubeconfig"
+        to.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [
+                        {"name": "tests", "cluster": {"server": URL, "certificate-authority": str(self.authority.file)}}
+                    ],
+                    "users": [{"name": user, "user": {"token": user}}],
+                    "contexts": [{"name": user, "context": {"cluster": "tests", "user": user}}],
+                    "current-context": user,
+                }
+            )
+        )
+        return to
+
+    def _audit(self) -> Path:
+        """Who wrote what: writes only, without their content."""
+        to = self.work / "audit.yaml"
+        rules = [
+            {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
+            {"level": "None"},
+        ]
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
+        to.write_text(yaml.safe_dump(policy))
+        return to
+
+    def _ready(self) -> bool:
+        try:
+            return self.kubectl("get", "--raw", "/readyz", within=5) == "ok"
+        except Refused:
+            return False
+
+    def kubectl(self, *arguments: str | Path, text: str | None = None, within: int = 60) -> str:
+        """What it prints, warnings aside."""
+        return self._kubectl(*arguments, text=text, within=within).stdout
+
+    def warned(self, *arguments: str | Path, text: str | None = None) -> list[str]:
+        """The warnings of the API server."""
+        said = self._kubectl(*arguments, text=text).stderr
+        return [line.removeprefix("Warning: ") for line in said.splitlines() if line.startswith("Warning: ")]
+
+    def _kubectl(self, *arguments, text=None, within=60):
+        command = (KUBECTL, f"--kubeconfig={self.kubeconfig}", f"--request-timeout={within}s", *arguments)
+        done = subprocess.run(command, input=text, text=True, capture_output=True, timeout=within + 30)
+        if done.returncode:
+            raise Refused(f"kubectl {' '.join(map(str, arguments))}:\n{done.stderr}{done.stdout}")
+        return done
+
+    def apply(self, manifests: list[dict] | str | Path, *options: str):
+        """Applies a list, a text, or a folder for kustomize or a file."""
+        options = ("--server-side", *options)
+        if isinstance(manifests, Path):
+            return self.kubectl("apply", *options, "-k" if (manifests / "kustomization.yaml").exists() else "-f", manifests)
+        return self.kubectl("apply", *options, "-f", "-", text=manifests if isinstance(manifests, str) else dump(manifests))
+
+    def create_namespace(self, name: str, **labels: str):
+        labels = {key.replace("__", "/"): value for key, value in labels.items()}
+        self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> dict | None:
+        where = ("-n", namespace) if namespace else ()
+        try:
+            return json.loads(self.kubectl("get", kind, name, *where, "-o", "json"))
+        except Refused as refused:
+            if "NotFound" in str(refused):
+                return None
+            raise
+
+    def items(self, kind: str, *options: str) -> list[dict]:
+        return json.loads(self.kubectl("get", kind, "-o", "json", *(options or ("-A",))))["items"]
+
+
+def dump(manifests: list[dict]) -> str:
+    return yaml.safe_dump_all(manifests)
+
+
+def until(what: str, ready: Callable, within: float = 60):
+    """What `ready` gives as soon as it gives anything."""
+    deadline = time.monotonic() + within
+    while not (found := ready()):
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {within:.0f} s")
+        time.sleep(0.1)
+    return found
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

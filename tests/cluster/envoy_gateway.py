@@ -1,0 +1,91 @@
+"""Envoy Gateway with the API server as its source, and Envoy as a process of this machine."""
+
+import base64
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import yaml
+
+from lib.envoy import Failure, Processes
+
+from .api import Cluster, until
+
+NAMESPACE = "envoy-gateway-system"
+# Its Envoy is the one that Envoy Gateway 1.9.1 names where an EnvoyProxy names none; ours is put in its place.
+ENVOY_VERSION = "1.39.1"
+SESSION_KEYS = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+class EnvoyGateway:
+    def __init__(self, cluster: Cluster, envoy: str, work: Path):
+        self.cluster, self.processes = cluster, cluster.processes
+        self.program = cluster.programs["envoy-gateway"] / "envoy-gateway"
+        self.work = work / "envoy-gateway"
+        self.envoy = envoy
+
+    def start(self):
+        """Waits until its class is accepted, so that what is applied next is seen."""
+        self.cluster.create_namespace(NAMESPACE)
+        binary = self.work / "data" / "envoy-versions" / ENVOY_VERSION / "bin" / "envoy"
+        binary.parent.mkdir(parents=True)
+        binary.symlink_to(self.envoy)
+        environment = ("env", f"KUBECONFIG={self.cluster.kubeconfig}", f"MCP_SESSION_KEYS={SESSION_KEYS}")
+        self._certificates(environment)
+        configuration = self.work / "envoy-gateway.yaml"
+        configuration.write_text(yaml.safe_dump(self.configuration()))
+        self.processes.until(
+            "envoy-gateway",
+            lambda: "started" in self.processes.log("envoy-gateway").read_text(),
+            *(*environment, self.program, "server", "--config-path", configuration),
+        )
+        self.cluster.apply(
+            [
+                {
+                    "apiVersion": "gateway.networking.k8s.io/v1",
+                    "kind": "GatewayClass",
+                    "metadata": {"name": "eg"},
+                    "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
+                }
+            ]
+        )
+        self.cluster.kubectl("wait", "--for=condition=Accepted", "gatewayclass/eg", "--timeout=60s", within=70)
+
+    def configuration(self) -> dict:
+        """As the documentation asks for; `provider` is what a cluster would be."""
+        home = {f"{name}Home": str(self.work / name) for name in ("config", "data", "state")}
+        kubernetes = {"leaderElection": {"disable": True}, "proxyTopologyInjector": {"disabled": True}}
+        return {
+            "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+            "kind": "EnvoyGateway",
+            "gateway": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
+            "provider": {
+                "type": "Custom",
+                "custom": {
+                    "resource": {"type": "Kubernetes", "kubernetes": kubernetes},
+                    "infrastructure": {"type": "Host", "host": home | {"runtimeDir": str(self.work / "run")}},
+                },
+            },
+            "extensionApis": {"enableEnvoyPatchPolicy": True, "enableBackend": True},
+        }
+
+    def _certificates(self, environment: tuple):
+        command = (*environment, self.program, "certgen", "--disable-topology-injector")
+        done = subprocess.run(command, text=True, capture_output=True)
+        if done.returncode:
+            raise Failure(f"envoy-gateway certgen:\n{done.stdout}{done.stderr}")
+        for secret, folder in (("envoy-gateway", Path("/certs")), ("envoy", self.work / "config" / "certs" / "envoy")):
+            folder.mkdir(parents=True, exist_ok=True)
+            data = self.cluster.get("secret", secret, NAMESPACE)["data"]
+            for name in ("ca.crt", "tls.crt", "tls.key"):
+                (folder / name).write_bytes(base64.b64decode(data[name]))
+
+    def admin(self) -> str:
+        """The address of the only Envoy's admin interface."""
+        found = until("Envoy's admin address", lambda: list((self.work / "run").glob("*/admin-address.txt")), 30)
+        newest = max(found, key=lambda path: path.stat().st_mtime)
+        return until("Envoy's admin address", lambda: newest.read_text().strip(), 10)
+
+    def config_dump(self) -> str:
+        with urllib.request.urlopen(f"http://{self.admin()}/config_dump", timeout=10) as answer:
+            return answer.read().decode()

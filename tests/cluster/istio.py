@@ -1,0 +1,72 @@
+"""istiod with the API server as its source; where there would be a pod of a gateway, Istio's agent and Envoy.
+
+Envoy is the stock one. Istio's own proxy has two filters more, for telemetry and for TLS between proxies; istiod is
+told to leave these out of listeners (the two PILOT_ENABLE_… flags below). That is the one difference.
+"""
+
+import base64
+import json
+import os
+import shlex
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lib.envoy import Processes
+
+from .api import Cluster, until
+from .pods import MACHINE, Pod
+
+NAMESPACE = "istio-system"
+DISCOVERY = f"{MACHINE}:15010"
+ENVIRONMENT = {
+    "POD_NAMESPACE": NAMESPACE,
+    "POD_NAME": "istiod",
+    "ENABLE_CA_SERVER": "false",
+    "PILOT_CERT_PROVIDER": "none",
+    "PILOT_ENABLE_METADATA_EXCHANGE": "false",
+    "PILOT_ENABLE_ALPN_FILTER": "false",
+}
+
+
+class Istio:
+    def __init__(self, cluster: Cluster, envoy: str, work: Path):
+        self.cluster, self.processes, self.envoy = cluster, cluster.processes, envoy
+        self.program = cluster.programs["istio"]
+        self.work = work / "istio"
+        self.work.mkdir()
+
+    def start(self):
+        """Waits until istiod serves proxies."""
+        self.cluster.create_namespace(NAMESPACE)
+        self._templates()
+        mesh = self.work / "mesh.yaml"
+        proxies = {"controlPlaneAuthPolicy": "NONE", "discoveryAddress": DISCOVERY}
+        mesh.write_text(yaml.safe_dump({"defaultConfig": proxies}))
+        self.processes.until(
+            "istiod",
+            lambda: _answers("http://127.0.0.1:18080/ready"),
+            *("env", *(f"{name}={value}" for name, value in ENVIRONMENT.items())),
+            *(self.program / "pilot-discovery", "discovery", "--kubeconfig", self.cluster.kubeconfig),
+            *("--meshConfig", mesh, "--httpAddr", "127.0.0.1:18080", "--grpcAddr", DISCOVERY),
+            *("--secureGRPCAddr", "", "--httpsAddr", "", "--monitoringAddr", "127.0.0.1:15014"),
+        )
+
+    def _templates(self):
+        """What istiod makes a Deployment and a Service from, for a Gateway of the Gateway API."""
+        helm = self.cluster.programs["helm"] / "helm"
+        chart = ("template", "istiod", self.program / "chart", "--namespace", NAMESPACE)
+        only = ("--show-only", "templates/istiod-injector-configmap.yaml")
+        done = subprocess.run([helm, *chart, *only], text=True, capture_output=True, check=True)
+        self.cluster.apply(done.stdout)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
