@@ -34,6 +34,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
     let is_in_cors = spec.cors.as_ref().is_some_and(CorsSpec::uses_passthrough);
     let gateway_only = [
         ("prefixMode", spec.prefix_mode.is_some()),
+        ("rewriteAuthority", spec.rewrite_authority.is_some()),
         ("failureMode", spec.failure_mode.is_some()),
         ("failedServerTtl", spec.failed_server_ttl.is_some()),
         (

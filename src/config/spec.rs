@@ -98,6 +98,15 @@ pub(super) struct ConfigSpec {
     /// with `servers`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = PrefixMode::default())))]
     pub(super) prefix_mode: Option<PrefixMode>,
+    /// Whether the filter sets the `:authority` of a call to the `hostname` of its server,
+    /// before Envoy selects the route. With `false` it stays as the client sent it, and
+    /// the route has to rewrite it (`host_rewrite_literal`, or `URLRewrite` in the Gateway
+    /// API). This is for routes in virtual hosts with names, such as those of a listener
+    /// of the Gateway API with a `hostname`: Envoy selects the virtual host by
+    /// `:authority`. The filter's own questions, such as for lists, have the server's
+    /// `hostname` in any case. Only with `servers`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = true)))]
+    pub(super) rewrite_authority: Option<bool>,
     /// What happens to a list when a server fails. Only with `servers`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = FailureMode::default())))]
     pub(super) failure_mode: Option<FailureMode>,
@@ -191,6 +200,7 @@ impl Default for ConfigSpec {
             request_storage_mode: StorageModeSpec::DynamicMetadataAndFilterState,
             servers: Vec::new(),
             prefix_mode: None,
+            rewrite_authority: None,
             failure_mode: None,
             failed_server_ttl: None,
             passthrough_headers: None,
@@ -225,6 +235,7 @@ impl FromValue for ConfigSpec {
             fields.set("requestStorageMode", &mut spec.request_storage_mode)?;
             fields.set("servers", &mut spec.servers)?;
             fields.set("prefixMode", &mut spec.prefix_mode)?;
+            fields.set("rewriteAuthority", &mut spec.rewrite_authority)?;
             fields.set("failureMode", &mut spec.failure_mode)?;
             fields.set("failedServerTtl", &mut spec.failed_server_ttl)?;
             fields.set("passthroughHeaders", &mut spec.passthrough_headers)?;

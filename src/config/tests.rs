@@ -64,6 +64,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             name: "weather".into(),
             cluster: "weather".into(),
             authority: "weather".into(),
+            rewrites_authority: true,
             path: "/mcp".into(),
             tool_prefix: "weather__".into(),
             uri_prefix: "weather+".into(),

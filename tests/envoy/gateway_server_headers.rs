@@ -120,3 +120,46 @@ async fn a_clients_x_mcp_header_reaches_only_the_server_that_it_is_for() {
         assert_eq!(others.count(), 0, "{seen:?}");
     }
 }
+
+#[tokio::test]
+async fn a_virtual_host_with_a_name_gets_the_calls_where_the_route_rewrites_the_authority() {
+    let server = Capture::start(says_much).await;
+    let servers = r#""servers":[{"name":"a","protocol":"MODERN","hostname":"a.internal"}]"#;
+    for (name, rewrite, host, expected) in [
+        // The filter rewrites it: the virtual host no longer matches.
+        ("virtual_host_filter", true, "mcp.example.com", None),
+        (
+            "virtual_host_route",
+            false,
+            "mcp.example.com",
+            Some("a.internal"),
+        ),
+        ("virtual_host_other", false, "other.example.com", None),
+    ] {
+        let config = format!(r#"{{"rewriteAuthority":{rewrite},{servers}}}"#);
+        let bootstrap = Bootstrap::servers(&config, &[("a", server.address)])
+            .replace(r#"domains: ["*"]"#, r#"domains: ["mcp.example.com"]"#)
+            .replace(
+                "route: { cluster_header: x-mcp-cluster,",
+                "route: { host_rewrite_literal: a.internal, cluster_header: x-mcp-cluster,",
+            );
+        let envoy = Envoy::start(name, &bootstrap);
+        let answer = call("1", "a__t", "{}")
+            .with("host", host)
+            .send(envoy.address)
+            .await;
+        assert_eq!(
+            answer.status == 200,
+            expected.is_some(),
+            "{name}: {answer:?}"
+        );
+        let called: Vec<_> = server
+            .take()
+            .into_iter()
+            .filter(|it| it.json()["method"] == "tools/call")
+            .map(|it| it.header("host").map(str::to_owned))
+            .collect();
+        let expected: Vec<_> = expected.map(|it| Some(it.to_owned())).into_iter().collect();
+        assert_eq!(called, expected, "{name}");
+    }
+}

@@ -31,6 +31,9 @@ pub struct Server {
     pub cluster: String,
     /// `:authority` of requests to it.
     pub authority: String,
+    /// Whether a routed request gets this `:authority` before Envoy selects the route.
+    /// Otherwise it keeps the client's, for the route to rewrite.
+    pub rewrites_authority: bool,
     /// `:path` of requests to it.
     pub path: String,
     /// What the names of its tools and prompts start with for clients; empty for
@@ -161,7 +164,11 @@ pub(super) fn check(
         if server.enabled {
             let id = ServerId::from_index(servers.len())
                 .ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
-            servers.push(server.check(id, &at, is_prefixed, headers)?);
+            let server = server.check(id, &at, is_prefixed, headers)?;
+            servers.push(Server {
+                rewrites_authority: spec.rewrite_authority.unwrap_or(true),
+                ..server
+            });
         }
     }
     Ok(servers)
@@ -187,6 +194,7 @@ impl ServerSpec {
             name: self.name.as_str().to_owned(),
             cluster: self.cluster().to_owned(),
             authority: self.authority().to_owned(),
+            rewrites_authority: true,
             path: self.path().to_owned(),
             protocol: self.protocol,
             share_session: self.share_session,

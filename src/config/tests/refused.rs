@@ -234,6 +234,10 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         "prefixMode: has no effect without servers: remove it, or add servers",
     ),
     (
+        r#"{"rewriteAuthority":false}"#,
+        "rewriteAuthority: has no effect without servers: remove it, or add servers",
+    ),
+    (
         r#"{"failureMode":"FAIL"}"#,
         "failureMode: has no effect without servers: remove it, or add servers",
     ),

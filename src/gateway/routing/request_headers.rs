@@ -58,10 +58,10 @@ pub fn headers(
     body: RequestBody,
 ) -> Vec<(&'static str, String)> {
     let encoded = |value: &str| header_value::encode(value).into_owned();
-    let mut headers = vec![
-        (":path", server.path.clone()),
-        (":authority", server.authority.clone()),
-    ];
+    let mut headers = vec![(":path", server.path.clone())];
+    if server.rewrites_authority {
+        headers.push((":authority", server.authority.clone()));
+    }
     match body {
         RequestBody::Nothing => headers.push(("accept", ACCEPT_EVENTS.to_owned())),
         RequestBody::Unchanged | RequestBody::Changed(_) => {
@@ -152,6 +152,21 @@ mod tests {
                 "mcp-session-id: s",
             ]
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_route_rewrites_the_authority_where_the_filter_does_not() {
+        let config = br#"{"rewriteAuthority":false,"servers":[{"name":"w","hostname":"h"}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let values = McpHeaders {
+            method: None,
+            name: None,
+            version: None,
+            session: None,
+        };
+        let set = headers(&gateway.servers[0], &values, RequestBody::Nothing);
+        let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, [":path", "accept"]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
