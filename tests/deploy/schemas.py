@@ -16,6 +16,21 @@ ENVOY_GATEWAY = {
     "BackendTrafficPolicy": {
         "targetRefs": [TARGET_REF],
         "retry": {"numRetries": int, "retryOn": {"triggers": [str]}},
+        "responseOverride": [
+            {
+                "match": {
+                    "statusCodes": [{"type": str, "value": int}],
+                    "responseHeaders": [{"name": str, "value": {"type": str, "value": str}}],
+                },
+                "source": str,
+                "response": {
+                    "statusCode": int,
+                    "contentType": str,
+                    "body": {"type": str, "inline": str},
+                    "header": {"set": [{"name": str, "value": str}]},
+                },
+            }
+        ],
     },
     "ClientTrafficPolicy": {"targetRefs": [TARGET_REF], "connection": {"bufferLimit": str}},
     "EnvoyExtensionPolicy": {
@@ -27,9 +42,8 @@ ENVOY_GATEWAY = {
                 "failOpen": bool,
                 "code": {
                     "type": str,
-                    "image": {"url": str, "pullSecretRef": {"name": str}},
-                    "http": {"url": str},
-                    "sha256": str,
+                    "image": {"url": str, "sha256": str, "pullSecretRef": {"name": str}},
+                    "http": {"url": str, "sha256": str},
                 },
                 "config": None,
                 "env": {"hostKeys": [str]},
@@ -77,6 +91,9 @@ ENVOY_GATEWAY = {
     },
 }
 
+# Kinds of Kubernetes itself; the layer `cluster` asks a real API server about them.
+KUBERNETES = ("v1", "apps")
+
 
 def wrong(manifests, node):
     """What is wrong with them, a line each; `node` is where the npm packages are."""
@@ -85,7 +102,7 @@ def wrong(manifests, node):
         group, kind = manifest["apiVersion"].split("/")[0], manifest["kind"]
         if group == "gateway.envoyproxy.io":
             lines += _fits(kind, manifest["spec"], ENVOY_GATEWAY[kind])
-        elif group != "v1":
+        elif group not in KUBERNETES:
             published.append(manifest)
     return lines + _types(published, node) + _values(published, node)
 

@@ -29,6 +29,7 @@ const PROGRAMS: &[&str] = &[
     "gemini",
     "curl",
     "docker",
+    "helm",
     "kubectl",
     "mcp-gateway",
     "npm",
@@ -137,9 +138,10 @@ fn commands_for_other_programs_are_commands_and_name_files_that_are_there() {
             let program = words.first().copied().unwrap_or_default();
             assert!(PROGRAMS.contains(&program), "{}: {line}", block.place);
             for word in words {
-                let kustomization = word.starts_with("deploy/");
-                let there = repository().join(word).join("kustomization.yaml").is_file();
-                assert!(!kustomization || there, "{}: no {word}", block.place);
+                let manifests = word.starts_with("deploy/");
+                let path = repository().join(word);
+                let there = path.is_file() || path.join("kustomization.yaml").is_file();
+                assert!(!manifests || there, "{}: no {word}", block.place);
                 let local = word.starts_with("http://127.0.0.1:10000");
                 assert!(!local || word == ENDPOINT, "{}: {word}", block.place);
                 let version = env!("CARGO_PKG_VERSION");
