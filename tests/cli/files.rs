@@ -92,7 +92,7 @@ const FILES: &[FileCase] = &[
         "valid: 1 server (github)",
         &[
             "1: warning: MCPServerRegistration github: \"github\" has no prefix: its tools are called github__…",
-            "12: warning: MCPServerRegistration github: spec.credentialRef: is ignored",
+            "12: warning: MCPServerRegistration github: spec.credentialRef: is left out: older gateways ask for lists with it",
         ],
     ),
     (
@@ -103,6 +103,7 @@ const FILES: &[FileCase] = &[
             "fix: headers: [{ name: authorization, valueFromEnv: … }]",
             "warning: servers[0].caCert: is left out: ",
             "warning: servers[0].tokenURLElicitation: is left out: ",
+            "warning: servers[0].userSpecificList: is left out: the server does not see who asks for the list",
             "warning: servers[0].guardrailsConfigIDs: is left out: ",
             "warning: servers[1].auth: is left out: ",
             "warning: guardrails: is left out: ",

@@ -20,6 +20,7 @@ mod failing;
 mod files;
 mod install;
 mod load;
+mod migrate;
 mod program;
 mod reload;
 mod reload_sessions;

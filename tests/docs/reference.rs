@@ -23,6 +23,7 @@ fn the_command_line_is_described_as_it_is() {
         &["--help"][..],
         &["check", "--help"],
         &["render", "--help"],
+        &["migrate", "--help"],
         &["run", "--help"],
         &["tools", "--help"],
         &["call", "--help"],
@@ -61,6 +62,7 @@ fn the_command_line_has_no_commands_but_those() {
     let expected = [
         "check",
         "render",
+        "migrate",
         "run",
         "tools",
         "call",

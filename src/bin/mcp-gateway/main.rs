@@ -20,6 +20,7 @@ mod client_entry;
 mod completions;
 mod config_file;
 mod mcp_client;
+mod migrate;
 mod output;
 mod problem;
 mod render;
@@ -46,6 +47,7 @@ use crate::client_entry::ClientArguments;
 use crate::config_file::servers_file::UnprefixedTools;
 use crate::config_file::stdio_server;
 use crate::config_file::{ConfigFile, ReadOptions};
+use crate::migrate::MigrateArguments;
 use crate::output::{eprintln, println};
 use crate::problem::Severity;
 use crate::render::envoy::EnvoyOptions;
@@ -77,6 +79,9 @@ enum Command {
     },
     /// Writes the configuration that a target needs for the servers of FILE
     Render(RenderArguments),
+    /// Rewrites the file or the Kubernetes objects of an older MCP gateway for this one, and says
+    /// what does not carry over
+    Migrate(MigrateArguments),
     /// Runs Envoy with the servers of FILE, and reloads FILE when it changes
     Run(RunArguments),
     /// Lists the tools of an MCP endpoint
@@ -251,6 +256,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check { file, naming } => check(&file, &naming),
         Command::Render(arguments) => render(&arguments),
+        Command::Migrate(arguments) => arguments.run(),
         Command::Run(arguments) => run(arguments),
         Command::Tools(arguments) => arguments.run(),
         Command::Call(arguments) => arguments.run(),

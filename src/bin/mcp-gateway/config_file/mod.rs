@@ -4,7 +4,8 @@ mod advice;
 pub(crate) mod check;
 mod client_file;
 mod foreign_file;
-mod kubernetes;
+pub(crate) mod kubernetes;
+pub(crate) mod older_gateway;
 mod server_names;
 mod server_values;
 pub(crate) mod servers_file;
@@ -141,9 +142,28 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
 /// # Errors
 /// Everything that is wrong in `text`.
 pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<Problem>> {
+    read_documents(documents(text)?, options)
+}
+
+/// The documents in `text` that are not empty.
+///
+/// # Errors
+/// `text` is not YAML, JSON or TOML.
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Vec<Problem>> {
     let mut documents =
         tree::documents(text).map_err(|error| vec![Problem::new(error.line, "", error.reason)])?;
     documents.retain(|document| !matches!(document.kind, NodeKind::Scalar(Value::Null)));
+    Ok(documents)
+}
+
+/// Reads the `documents` of a file as [`read`] does.
+///
+/// # Errors
+/// Everything that is wrong in them.
+pub(crate) fn read_documents(
+    documents: Vec<Node>,
+    options: &ReadOptions,
+) -> Result<ConfigFile, Vec<Problem>> {
     let mut findings = Findings::default();
     let (mut tree, inputs) = configuration(documents, options, &mut findings)?;
     let workspace = options.workspace();
@@ -177,7 +197,7 @@ fn configuration(
     findings: &mut Findings,
 ) -> Result<(Node, Inputs), Vec<Problem>> {
     if kubernetes::is_kubernetes(&documents) {
-        let mut tree = kubernetes::read(&without_lists(documents), findings);
+        let mut tree = kubernetes::read(&kubernetes::without_lists(documents), findings);
         let origin = ConfigOrigin::OlderGateway;
         servers_file::translate(&mut tree, origin, options.unprefixed, findings);
         return Ok((tree, Inputs::default()));
@@ -207,13 +227,4 @@ fn only(mut documents: Vec<Node>) -> Result<Node, Vec<Problem>> {
     };
     let first = documents.pop();
     first.filter(|_| documents.is_empty()).ok_or(vec![problem])
-}
-
-/// Puts the items of a Kubernetes list (`kubectl get -o yaml`) in place of the list.
-fn without_lists(documents: Vec<Node>) -> Vec<Node> {
-    let items = |document: Node| match document.get("items") {
-        Some(items) => items.items().to_vec(),
-        None => vec![document],
-    };
-    documents.into_iter().flat_map(items).collect()
 }

@@ -4,6 +4,7 @@
 use mcp_gateway::config::camel;
 use serde_json::Value;
 
+use crate::config_file::older_gateway::OlderField;
 use crate::config_file::server_names;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
@@ -16,6 +17,8 @@ pub(crate) enum UnprefixedTools {
     ServerName,
     /// By their own name alone, as older gateways do.
     Compatible,
+    /// The same, and each server says so for itself.
+    Explicit,
 }
 
 /// Who may have written a configuration.
@@ -27,40 +30,6 @@ pub(crate) enum ConfigOrigin {
     Unknown,
 }
 
-/// What only older gateways have for a server, and what to tell of it; `None` for what
-/// has no effect here.
-const LEFT_OUT: [(&str, Option<&str>); 11] = [
-    (
-        "auth",
-        Some("the gateway sends no credential of its own unless `headers` say so"),
-    ),
-    (
-        "credential",
-        Some("the gateway sends no credential of its own unless `headers` say so"),
-    ),
-    (
-        "credentialEnvVar",
-        Some("the gateway sends no credential of its own unless `headers` say so"),
-    ),
-    ("acl", Some("write rules in `authorization`")),
-    (
-        "tokenURLElicitation",
-        Some("the gateway asks clients for no tokens"),
-    ),
-    (
-        "caCert",
-        Some("Envoy trusts the authorities of its own file, see --ca-file"),
-    ),
-    (
-        "guardrailsConfigIDs",
-        Some("the gateway asks no guardrails; put a filter before it"),
-    ),
-    ("userSpecificList", None),
-    ("category", None),
-    ("hint", None),
-    ("tags", None),
-];
-
 /// Gives the servers of `config` the fields of the filter.
 pub(crate) fn translate(
     config: &mut Node,
@@ -69,48 +38,37 @@ pub(crate) fn translate(
     findings: &mut Findings,
 ) {
     let mut is_of_older = origin == ConfigOrigin::OlderGateway;
-    for (field, reason, fix) in [
-        (
-            "virtualServers",
-            "is left out: the gateway has no virtual servers",
-            "tools: { include: […] } of each server",
-        ),
-        (
-            "guardrails",
-            "is left out: the gateway asks no guardrails",
-            "put a filter before the gateway",
-        ),
-    ] {
-        let Some(node) = config.get(field) else {
-            continue;
-        };
-        is_of_older = true;
-        let warning = Problem::new(node.line, &node.path, reason);
-        findings.warnings.push(warning.fix(fix));
-        config.remove(field);
+    for field in OlderField::of_files() {
+        is_of_older |= leave_out(config, field, findings);
     }
+    is_of_older |= rename(config, "maxBodyBytes", "maxRequestBodySize", findings);
     for server in config.items_mut("servers") {
-        is_of_older |= is_complete(server);
-        for field in ["prefix", "state"]
-            .into_iter()
-            .chain(LEFT_OUT.map(|it| it.0))
-        {
-            is_of_older |= server.get(field).is_some();
-        }
-        rename_prefix(server, findings);
+        is_of_older |= is_complete(server) || server.get("state").is_some();
+        is_of_older |= rename(server, "prefix", "toolPrefix", findings);
         remove_type(server);
         state(server, findings);
-        for (field, reason) in LEFT_OUT {
-            leave_out(server, field, reason, findings);
+        for field in OlderField::of_servers() {
+            is_of_older |= leave_out(server, field, findings);
         }
     }
-    let says_nothing = config.get("prefixMode").is_none();
-    if says_nothing && unprefixed == UnprefixedTools::Compatible {
-        config.set_text("prefixMode", "NEVER");
-    } else if says_nothing && is_of_older {
-        for server in config.get("servers").map_or(&[][..], Node::items) {
-            tell_of_prefix(server, findings);
+    if config.get("prefixMode").is_some() {
+        return;
+    }
+    match unprefixed {
+        UnprefixedTools::Compatible => config.set_text("prefixMode", "NEVER"),
+        UnprefixedTools::Explicit => {
+            for server in config.items_mut("servers") {
+                if server.get("toolPrefix").is_none() {
+                    server.set_text("toolPrefix", "");
+                }
+            }
         }
+        UnprefixedTools::ServerName if is_of_older => {
+            for server in config.get("servers").map_or(&[][..], Node::items) {
+                tell_of_prefix(server, findings);
+            }
+        }
+        UnprefixedTools::ServerName => {}
     }
 }
 
@@ -122,17 +80,23 @@ fn is_complete(server: &Node) -> bool {
         .all(|field| server.get(field).is_some())
 }
 
-fn rename_prefix(server: &mut Node, findings: &mut Findings) {
-    if let (Some(prefix), Some(_)) = (server.get("prefix"), server.get("toolPrefix")) {
-        let problem = Problem::new(prefix.line, &prefix.path, "is the same as toolPrefix");
-        findings.errors.push(problem.fix("remove prefix"));
-        server.remove("prefix");
+/// Gives the member `older` of `object` the name that the filter has for it. Returns
+/// whether it exists.
+fn rename(object: &mut Node, older: &str, name: &str, findings: &mut Findings) -> bool {
+    if let (Some(node), Some(_)) = (object.get(older), object.get(name)) {
+        let reason = format!("is the same as {name}");
+        let problem = Problem::new(node.line, &node.path, reason);
+        findings.errors.push(problem.fix(format!("remove {older}")));
+        return object.remove(older);
     }
-    if let NodeKind::Object(members) = &mut server.kind {
-        for (name, _) in members.iter_mut().filter(|(name, _)| name == "prefix") {
-            "toolPrefix".clone_into(name);
-        }
-    }
+    let NodeKind::Object(members) = &mut object.kind else {
+        return false;
+    };
+    let member = members.iter_mut().find(|(key, _)| camel(key) == older);
+    member.is_some_and(|(key, _)| {
+        name.clone_into(key);
+        true
+    })
 }
 
 /// The type of a server that is reached by HTTP, as clients write it, says nothing here.
@@ -171,24 +135,19 @@ fn state(server: &mut Node, findings: &mut Findings) {
     }
 }
 
-fn leave_out(server: &mut Node, field: &str, reason: Option<&str>, findings: &mut Findings) {
-    let NodeKind::Object(members) = &mut server.kind else {
-        return;
+/// Removes `field` of `object`, and tells what the user misses by that. Returns whether
+/// it exists.
+fn leave_out(object: &mut Node, field: &OlderField, findings: &mut Findings) -> bool {
+    let Some(node) = object.get(field.name) else {
+        return false;
     };
-    let is_field = |name: &str| name == field || camel(name) == field;
-    if let Some((_, node)) = members.iter().find(|(name, _)| is_field(name))
-        && let Some(reason) = reason
-    {
-        let reason = format!("is left out: {reason}");
-        let warning = Problem::new(node.line, &node.path, reason);
-        let is_credential = ["auth", "credential", "credentialEnvVar"].contains(&field);
-        findings.warnings.push(if is_credential {
-            warning.fix("headers: [{ name: authorization, valueFromEnv: … }]")
-        } else {
-            warning
-        });
+    if field.is_missed(node) {
+        let reason = format!("is left out: {}", field.reason);
+        let mut warning = Problem::new(node.line, &node.path, reason);
+        warning.fix = field.instead.map(str::to_owned);
+        findings.warnings.push(warning);
     }
-    members.retain(|(name, _)| !is_field(name));
+    object.remove(field.name)
 }
 
 fn tell_of_prefix(server: &Node, findings: &mut Findings) {

@@ -1,0 +1,146 @@
+//! What only older MCP gateways have for a server, in their files and in their Kubernetes
+//! objects, and what to do instead.
+
+use serde_json::Value;
+
+use crate::syntax::tree::{Node, NodeKind};
+
+/// A field of older gateways without a counterpart.
+#[derive(Debug)]
+pub(crate) struct OlderField {
+    pub(crate) name: &'static str,
+    /// Why it is left out.
+    pub(crate) reason: &'static str,
+    /// What to do instead; `None` if nothing has to be done.
+    pub(crate) instead: Option<&'static str>,
+    effect: OlderEffect,
+}
+
+/// When a field does something in an older gateway that is missed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OlderEffect {
+    Always,
+    /// Only if its value is `true` or `Enabled`.
+    IfEnabled,
+    Never,
+}
+
+const CREDENTIAL: &str =
+    "older gateways ask for lists with it; here every call of every client would have it";
+const HEADER: &str = "headers: [{ name: authorization, valueFromEnv: … }]";
+const GUARDRAILS: &str = "the gateway asks no guardrails";
+const FILTER: &str = "put a filter that asks them before the gateway";
+const AUTHORITIES: &str = "Envoy trusts the authorities of its own file, see --ca-file";
+const AUTHORITY_FILE: &str = "add the certificate to that file";
+const SEARCH: &str = "the gateway has no tools that search by it";
+
+/// The fields of a server in a file.
+static OF_SERVERS: [OlderField; 11] = [
+    always("auth", CREDENTIAL, HEADER),
+    always("credential", CREDENTIAL, HEADER),
+    always("credentialEnvVar", CREDENTIAL, HEADER),
+    always(
+        "acl",
+        "the gateway decides by rules",
+        "write rules in `authorization`",
+    ),
+    always(
+        "tokenURLElicitation",
+        "the gateway asks clients for no tokens",
+        "clients send their token in a header that `passthroughHeaders` of the server names",
+    ),
+    OlderField {
+        name: "userSpecificList",
+        reason: "the server does not see who asks for the list unless it gets a header of the client",
+        instead: Some("name the header in `passthroughHeaders` of the server"),
+        effect: OlderEffect::IfEnabled,
+    },
+    always("caCert", AUTHORITIES, AUTHORITY_FILE),
+    always("guardrailsConfigIDs", GUARDRAILS, FILTER),
+    never("category"),
+    never("hint"),
+    never("tags"),
+];
+
+/// The fields that only Kubernetes objects have.
+static OF_OBJECTS: [OlderField; 3] = [
+    always(
+        "credentialRef",
+        CREDENTIAL,
+        "mcp-gateway migrate --share-credentials, if every client may use it",
+    ),
+    always("caCertSecretRef", AUTHORITIES, AUTHORITY_FILE),
+    always(
+        "timeouts",
+        "the gateway gives calls no limit of time",
+        "let the server or the client limit the time of a call",
+    ),
+];
+
+/// The fields beside `servers`.
+static OF_FILES: [OlderField; 4] = [
+    always(
+        "virtualServers",
+        "the gateway has no virtual servers",
+        "tools: { include: […] } of each server",
+    ),
+    always("guardrails", GUARDRAILS, FILTER),
+    always("globalGuardrails", GUARDRAILS, FILTER),
+    always("gatewayCACertPEM", AUTHORITIES, AUTHORITY_FILE),
+];
+
+const fn always(name: &'static str, reason: &'static str, instead: &'static str) -> OlderField {
+    OlderField {
+        name,
+        reason,
+        instead: Some(instead),
+        effect: OlderEffect::Always,
+    }
+}
+
+const fn never(name: &'static str) -> OlderField {
+    OlderField {
+        name,
+        reason: SEARCH,
+        instead: None,
+        effect: OlderEffect::Never,
+    }
+}
+
+impl OlderField {
+    /// The fields that servers have in files.
+    pub(crate) fn of_servers() -> &'static [Self] {
+        &OF_SERVERS
+    }
+
+    /// The field `name` of the `spec` of an object.
+    pub(crate) fn of_object(name: &str) -> Option<&'static Self> {
+        let mut all = OF_OBJECTS.iter().chain(&OF_SERVERS);
+        all.find(|field| field.name == name)
+    }
+
+    /// The fields that files have beside `servers`.
+    pub(crate) fn of_files() -> &'static [Self] {
+        &OF_FILES
+    }
+
+    /// Why nobody misses the field.
+    pub(crate) fn why_not_missed(&self) -> &'static str {
+        match self.effect {
+            OlderEffect::IfEnabled => "is off",
+            OlderEffect::Always | OlderEffect::Never => self.reason,
+        }
+    }
+
+    /// Whether the user misses something where the field has this value.
+    pub(crate) fn is_missed(&self, value: &Node) -> bool {
+        match self.effect {
+            OlderEffect::Always => true,
+            OlderEffect::IfEnabled => match &value.kind {
+                NodeKind::Scalar(Value::Bool(is_enabled)) => *is_enabled,
+                _ => value.text(&[]) == Some("Enabled"),
+            },
+            OlderEffect::Never => false,
+        }
+    }
+}
