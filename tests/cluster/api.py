@@ -23,6 +23,8 @@ CONTROLLERS = (
     "namespace-controller,garbage-collector-controller,serviceaccount-controller,"
     "endpointslice-controller,root-ca-certificate-publisher-controller"
 )
+# Where all pods are: an EndpointSlice has none that are nowhere.
+NODE = "here"
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
@@ -139,8 +141,11 @@ class Cluster:
         return [line.removeprefix("Warning: ") for line in said.splitlines() if line.startswith("Warning: ")]
 
     def _kubectl(self, *arguments, text=None, within=60):
-        command = (KUBECTL, f"--kubeconfig={self.kubeconfig}", f"--request-timeout={within}s", *arguments)
-        done = subprocess.run(command, input=text, text=True, capture_output=True, timeout=within + 30)
+        command = (KUBECTL, f"--kubeconfig={self.kubeconfig}", *arguments)
+        try:
+            done = subprocess.run(command, input=text, text=True, capture_output=True, timeout=within)
+        except subprocess.TimeoutExpired as late:
+            raise Refused(f"kubectl {' '.join(map(str, arguments))}: not within {within} s") from late
         if done.returncode:
             raise Refused(f"kubectl {' '.join(map(str, arguments))}:\n{done.stderr}{done.stdout}")
         return done
@@ -153,8 +158,22 @@ class Cluster:
         return self.kubectl("apply", *options, "-f", "-", text=manifests if isinstance(manifests, str) else dump(manifests))
 
     def create_namespace(self, name: str, **labels: str):
-        labels = {key.replace("__", "/"): value for key, value in labels.items()}
         self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
+
+    def create_pod(self, namespace: str, name: str, labels: dict[str, str], address: str):
+        """The object of a pod that runs, so that Services find it by its labels."""
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+        metadata = {"name": name, "namespace": namespace, "labels": labels}
+        # Without grace it is gone when it is deleted: no kubelet has to say that it has ended.
+        spec = {"containers": [{"name": "process", "image": "none"}], "nodeName": NODE, "terminationGracePeriodSeconds": 0}
+        self.apply([node, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
+        conditions = [{"type": "Ready", "status": "True"}]
+        status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": conditions}
+        where = ("-n", namespace, "--subresource=status", "--type=merge")
+        self.kubectl("patch", "pod", name, *where, "-p", json.dumps({"status": status}))
+
+    def delete_pod(self, namespace: str, name: str):
+        self.kubectl("delete", "pod", name, "-n", namespace, "--ignore-not-found")
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> dict | None:
         where = ("-n", namespace) if namespace else ()
@@ -173,12 +192,12 @@ def dump(manifests: list[dict]) -> str:
     return yaml.safe_dump_all(manifests)
 
 
-def until(what: str, ready: Callable, within: float = 60):
-    """What `ready` gives as soon as it gives anything."""
+def until(what: str, ready: Callable, within: float = 60, last: Callable = lambda: ""):
+    """What `ready` gives as soon as it gives anything; `last` says what there was instead."""
     deadline = time.monotonic() + within
     while not (found := ready()):
         if time.monotonic() > deadline:
-            raise Failure(f"{what}: not within {within:.0f} s")
+            raise Failure(f"{what}: not within {within:.0f} s {last()}".rstrip())
         time.sleep(0.1)
     return found
 

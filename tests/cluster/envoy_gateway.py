@@ -12,14 +12,14 @@ from lib.envoy import Failure, Processes
 from .api import Cluster, until
 
 NAMESPACE = "envoy-gateway-system"
-# Its Envoy is the one that Envoy Gateway 1.9.1 names where an EnvoyProxy names none; ours is put in its place.
-ENVOY_VERSION = "1.39.1"
-SESSION_KEYS = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+# By this name it finds our Envoy, in place of a download: a version of three numbers.
+ENVOY_VERSION = "1.0.0"
 
 
 class EnvoyGateway:
-    def __init__(self, cluster: Cluster, envoy: str, work: Path):
-        self.cluster, self.processes = cluster, cluster.processes
+    def __init__(self, cluster: Cluster, envoy: str, work: Path, environment: dict[str, str]):
+        """`environment` is Envoy's."""
+        self.cluster, self.processes, self.given = cluster, cluster.processes, environment
         self.program = cluster.programs["envoy-gateway"] / "envoy-gateway"
         self.work = work / "envoy-gateway"
         self.envoy = envoy
@@ -30,7 +30,9 @@ class EnvoyGateway:
         binary = self.work / "data" / "envoy-versions" / ENVOY_VERSION / "bin" / "envoy"
         binary.parent.mkdir(parents=True)
         binary.symlink_to(self.envoy)
-        environment = ("env", f"KUBECONFIG={self.cluster.kubeconfig}", f"MCP_SESSION_KEYS={SESSION_KEYS}")
+        # Envoy's environment is that of Envoy Gateway: no Deployment gives it one.
+        variables = {"KUBECONFIG": self.cluster.kubeconfig, "ENVOY_VERSION": ENVOY_VERSION} | self.given
+        environment = ("env", *(f"{name}={value}" for name, value in variables.items()))
         self._certificates(environment)
         configuration = self.work / "envoy-gateway.yaml"
         configuration.write_text(yaml.safe_dump(self.configuration()))

@@ -4,24 +4,17 @@ Envoy is the stock one. Istio's own proxy has two filters more, for telemetry an
 told to leave these out of listeners (the two PILOT_ENABLE_… flags below). That is the one difference.
 """
 
-import base64
-import json
-import os
-import shlex
+import itertools
 import subprocess
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from lib.envoy import Processes
-
-from .api import Cluster, until
-from .pods import MACHINE, Pod
+from .api import Cluster
+from .istio_proxy import DISCOVERY, IstioProxy, PodTemplate
 
 NAMESPACE = "istio-system"
-DISCOVERY = f"{MACHINE}:15010"
 ENVIRONMENT = {
     "POD_NAMESPACE": NAMESPACE,
     "POD_NAME": "istiod",
@@ -33,11 +26,13 @@ ENVIRONMENT = {
 
 
 class Istio:
-    def __init__(self, cluster: Cluster, envoy: str, work: Path):
-        self.cluster, self.processes, self.envoy = cluster, cluster.processes, envoy
+    def __init__(self, cluster: Cluster, envoy: str, work: Path, environment: dict[str, str]):
+        """`environment` is that of ingress gateways, whose Deployment is no concern of istiod's."""
+        self.cluster, self.processes, self.envoy, self.environment = cluster, cluster.processes, envoy, environment
         self.program = cluster.programs["istio"]
         self.work = work / "istio"
         self.work.mkdir()
+        self.addresses = (f"10.77.3.{number}" for number in itertools.count(1))
 
     def start(self):
         """Waits until istiod serves proxies."""
@@ -62,6 +57,22 @@ class Istio:
         only = ("--show-only", "templates/istiod-injector-configmap.yaml")
         done = subprocess.run([helm, *chart, *only], text=True, capture_output=True, check=True)
         self.cluster.apply(done.stdout)
+
+    def ingress(self) -> IstioProxy:
+        """A proxy as Istio's chart `gateway` installs it, which the manifests of deploy/istio are for."""
+        self.cluster.create_namespace("istio-ingress")
+        labels = {"istio": "ingressgateway"}
+        return self.proxy(PodTemplate("istio-ingress", "istio-ingressgateway", labels, self.environment), "10.77.2.1")
+
+    def deployed(self, template: PodTemplate) -> IstioProxy:
+        """The proxy of a Deployment that istiod made for a Gateway of the Gateway API."""
+        return self.proxy(template, next(self.addresses))
+
+    def proxy(self, template: PodTemplate, address: str) -> IstioProxy:
+        """Starts the proxy of a gateway, in a pod with this address."""
+        proxy = IstioProxy(self.cluster, self.processes, self.cluster.authority, template, address)
+        proxy.start(self.envoy)
+        return proxy
 
 
 def _answers(url: str) -> bool:

@@ -15,9 +15,12 @@ from .api import KUBECTL, Cluster
 from .certificates import Authority
 from .envoy_gateway import EnvoyGateway
 from .istio import Istio
+from .kubelet import Kubelet
 from .pods import WEB
 from .tokens import Issuer
 
+# 32 bytes, as the manifests' Secret has them.
+SESSION_KEYS = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 # What the manifests call the filter.
 IMAGE, TAG = "example/mcp-gateway", "0.1.0"
 NAMES = {"envoy-gateway.envoy-gateway-system.svc.cluster.local": "127.0.0.1", "envoy-gateway": "127.0.0.1"}
@@ -35,6 +38,7 @@ class Machine:
         self.processes = Processes(self.logs)
         self.envoy = run(ROOT / "scripts" / "envoy", timeout=60)
         self.planes: dict[str, EnvoyGateway | Istio] = {}
+        self.kubelet: Kubelet | None = None
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -56,8 +60,10 @@ class Machine:
         return self
 
     def __exit__(self, *_):
+        if self.kubelet:
+            self.kubelet.stopped = True
         # Nothing is to be saved; what is left goes with the namespaces.
-        for name in list(self.processes.running):
+        for name in reversed(self.processes.running.copy()):
             self.processes.stop(name)
 
     def start(self, *planes: str):
@@ -67,8 +73,9 @@ class Machine:
         for name, kind in (("envoy-gateway", EnvoyGateway), ("istio", Istio)):
             if name in planes:
                 step(f"starting {name}")
-                self.planes[name] = kind(self.cluster, self.envoy, self.work)
+                self.planes[name] = kind(self.cluster, self.envoy, self.work, {"MCP_SESSION_KEYS": SESSION_KEYS})
                 self.planes[name].start()
+        self.kubelet = Kubelet(self.cluster, self.planes.get("istio"))
 
     def environment(self) -> dict[str, str]:
         """For commands beside the control planes."""

@@ -17,6 +17,8 @@ SERVERS = {
     "calendar": ("10.77.1.2", ("calendar.mcp.svc.cluster.local", "calendar.example.com")),
 }
 NAMES = {host: address for address, hosts in SERVERS.values() for host in hosts}
+# In front of one server a gateway sends the Host that its client sent.
+GATEWAY = "mcp.example.com"
 # A request that holds this is taken whole, and then the connection ends without an answer.
 BREAKS = b"the server breaks off"
 
@@ -25,7 +27,7 @@ def start(processes: Processes, examples: Path) -> dict[str, "Relay"]:
     relays = {}
     for name, (address, hosts) in SERVERS.items():
         pod = Pod(address)
-        allowed = [word for host in hosts for word in ("--host", host)]
+        allowed = [word for host in (*hosts, GATEWAY) for word in ("--host", host)]
         url = processes.server(name, *pod.enter, examples / name, *allowed)
         relays[name] = Relay(pod, urlsplit(url).port)
     return relays
@@ -35,7 +37,9 @@ class Relay:
     """Passes connections on, and counts the requests that it breaks off."""
 
     def __init__(self, pod: Pod, to: int):
-        self.address, self.to, self.broken = pod.address, to, 0
+        self.address, self.to = pod.address, to
+        # Requests that it broke off, and pieces of requests that it got.
+        self.broken, self.received = 0, 0
         pod.run(self._accept)
         until("a server", lambda: listens(pod.address, PORT))
 
@@ -52,6 +56,7 @@ class Relay:
             last = b""
             try:
                 while data := client.recv(65536):
+                    self.received += 1
                     if BREAKS in last + data:
                         self.broken += 1
                         client.shutdown(socket.SHUT_RDWR)

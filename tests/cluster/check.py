@@ -1,0 +1,119 @@
+"""Asks every question of every form."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+from lib.envoy import Failure, step
+
+from . import manifests
+from .asking import Answer, modern, send
+from .forms import FORMS, Form
+from .machine import Machine
+from .questions import QUESTIONS, Asked, wrong
+
+# A name beside those of forms: each manifest through the API server.
+MANIFESTS = "manifests"
+ANSWERS = json.loads((Path(__file__).resolve().parent / "answers.json").read_text())
+FAULT = re.compile(r"\b(error|critical|warning|denied|rejected|refused)\b")
+# What a form must be like before it is asked.
+CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs")
+KINDS = {
+    "envoy-gateway": (
+        "gateways.gateway.networking.k8s.io,httproutes,envoyextensionpolicies,envoypatchpolicies,securitypolicies,"
+        "clienttrafficpolicies,backendtrafficpolicies,backends"
+    ),
+    "istio": "gateways.gateway.networking.k8s.io,httproutes",
+}
+
+
+def run(here: Machine, names: list[str]):
+    if unknown := set(names) - {*FORMS, MANIFESTS}:
+        raise Failure(f"no form {', '.join(sorted(unknown))}; --list names them")
+    names = names or [MANIFESTS, *FORMS]
+    forms = {name: FORMS[name] for name in names if name != MANIFESTS}
+    here.start(*{form.plane: None for form in forms.values()})
+    failed = []
+    if MANIFESTS in names:
+        step("sending each manifest to the API server")
+        failed += manifests.check(here.cluster)
+    failed += [fault for name, form in forms.items() for fault in ask(here, name, form)]
+    if failed:
+        raise Failure("\n".join(failed))
+
+
+def ask(here: Machine, name: str, form: Form) -> list[str]:
+    """The faults of one form, each with what helps to find its cause."""
+    started, before = time.monotonic(), {log: log.stat().st_size for log in form.logs(here)}
+    try:
+        url = form.apply(here)
+        asked = Asked(
+            url=url,
+            relays=here.relays,
+            user=here.issuer.token(),
+            admin=here.issuer.token(role="admin"),
+            issuer=here.issuer,
+            prefix="weather__" if form.mode == "gateway" else "",
+        )
+        ready(here, form, asked)
+        faults = []
+        for question, (_title, how) in QUESTIONS.items():
+            answer = how(asked)
+            if fault := wrong(answer, wanted(question, name, form.plane, form.mode)):
+                faults.append(f"  {question}: {fault}\n    {answer}")
+        faults += [] if faults else [f"  {fault}" for fault in form.controls(here, asked)]
+    except Failure as failure:
+        faults = [f"  {failure}"]
+    if faults:
+        faults = [f"{name}:", *faults, *statuses(here, form), *tails(here, form, before)]
+    try:
+        form.remove(here)
+    except Failure as failure:
+        faults.append(f"{name} is not gone: {failure}")
+    step(f"{name}: {'wrong' if faults else 'as wanted'} in {time.monotonic() - started:.0f} s")
+    return faults
+
+
+def wanted(question: str, form: str, plane: str, mode: str) -> dict:
+    """The answer that this form has to give: that of all, unless the form, its plane or its mode has another."""
+    answer = ANSWERS[question]
+    own = answer.get("but", {})
+    return next((own[name] for name in (form, plane, mode) if name in own), answer["all"])
+
+
+def ready(here: Machine, form: Form, asked: Asked, within: float = 90):
+    """Waits until a list is answered, three times in a row."""
+    deadline, good = time.monotonic() + within, 0
+    answer = Answer(0, {}, "")
+    while good < 3:
+        if time.monotonic() > deadline:
+            raise Failure(f"no list within {within:.0f} s; the last answer:\n    {answer}")
+        answer = send(asked.url, modern("tools/list"), asked.admin, within=5)
+        good = good + 1 if answer.status == 200 and "get_weather" in answer.text else 0
+        time.sleep(0.3)
+
+
+def statuses(here: Machine, form: Form) -> list[str]:
+    """What the objects' statuses complain about."""
+    said = []
+    for item in here.cluster.items(KINDS[form.plane]):
+        status = item.get("status", {})
+        parents = [*status.get("ancestors", []), *status.get("parents", []), *status.get("listeners", []), status]
+        for condition in (one for parent in parents for one in parent.get("conditions", [])):
+            # Nothing gives a Gateway of Envoy Gateway's an address here.
+            as_it_is = condition.get("reason") == "AddressNotAssigned"
+            if condition["type"] in CONDITIONS and condition["status"] != "True" and not as_it_is:
+                at = f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
+                said.append(f"  {at}: {condition['type']} is {condition['status']}: {condition.get('message')}")
+    return said
+
+
+def tails(here: Machine, form: Form, before: dict[Path, int]) -> list[str]:
+    """What the logs have said since then, as far as it may be about a fault."""
+    lines = []
+    for log in form.logs(here):
+        said = log.read_bytes()[before.get(log, 0) :].decode(errors="replace").splitlines()
+        kept = [line[:400] for line in said if FAULT.search(line)]
+        lines += [f"  of {log}:", *(f"    {line}" for line in kept[-8:])]
+    return lines

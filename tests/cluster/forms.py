@@ -1,0 +1,184 @@
+"""The forms in which a gateway is set up, each as a user does it."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import yaml
+
+from lib.envoy import ROOT, Failure
+
+from .api import dump, until
+from .asking import Answer, Request, modern
+from .istio_proxy import IstioProxy
+from .machine import SESSION_KEYS, Machine
+from .pods import MACHINE
+from .questions import LONG, Asked
+
+DEPLOY = ROOT / "deploy"
+NAMESPACE = "mcp"
+# What only a published image has.
+UNKNOWN_DIGEST = "0" * 64
+
+
+class Form(ABC):
+    """`title` is its column in the documentation; `mode` says whether tools have a prefix."""
+
+    plane: str
+
+    def __init__(self, title: str, mode: str):
+        self.title, self.mode = title, mode
+
+    @abstractmethod
+    def apply(self, here: Machine) -> str:
+        """Sets it up and gives the endpoint's URL."""
+
+    @abstractmethod
+    def remove(self, here: Machine):
+        """Takes all of it away."""
+
+    def controls(self, here: Machine, asked: Asked) -> list[str]:
+        """Without one of its objects it does what the manifests warn of; the faults."""
+        return []
+
+    @abstractmethod
+    def logs(self, here: Machine) -> list[Path]:
+        """What the proxy and its control plane say."""
+
+
+class EnvoyGatewayForm(Form):
+    plane = "envoy-gateway"
+
+    def logs(self, here):
+        return [here.processes.log("envoy-gateway")]
+
+
+class IstioForm(Form):
+    plane = "istio"
+    proxy: IstioProxy | None = None
+
+    def logs(self, here):
+        return [here.processes.log("istiod"), *([here.processes.log(self.proxy.name)] if self.proxy else [])]
+
+    def _end_proxy(self):
+        if self.proxy:
+            self.proxy.end()
+        self.proxy = None
+
+
+class EnvoyGatewayFolder(EnvoyGatewayForm):
+    """A kustomization of deploy/."""
+
+    def __init__(self, title: str, mode: str, folder: str):
+        super().__init__(title, mode)
+        self.folder = folder
+
+    def apply(self, here):
+        here.cluster.apply(_kustomized(here, self.folder))
+        return f"http://{MACHINE}:10080/mcp"
+
+    def remove(self, here):
+        _delete(here, _kustomized(here, self.folder))
+
+
+class EnvoyGatewayMany(EnvoyGatewayFolder):
+    def controls(self, here, asked):
+        call = modern("tools/call", asked.tool("get_weather"), padding="x" * LONG)
+        hint = "Envoy does not hold requests for this filter: set allow_on_headers_stop_iteration"
+        faults = [
+            self._without(here, asked, "ClientTrafficPolicy", call, 413, ""),
+            self._without(here, asked, "EnvoyPatchPolicy", modern("tools/list"), 503, hint),
+        ]
+        return [fault for fault in faults if fault]
+
+    def _without(self, here: Machine, asked: Asked, kind: str, request: Request, status: int, text: str) -> str | None:
+        """Sets it up anew without an object, and waits for the answer that then comes."""
+        self.remove(here)
+        manifests = list(yaml.safe_load_all(_kustomized(here, self.folder)))
+        here.cluster.apply([one for one in manifests if one["kind"] != kind])
+        answers = [Answer(0, {}, "")]
+
+        def answered() -> bool:
+            answers.append(asked.as_user(request))
+            return answers[-1].status == status and text in answers[-1].text
+
+        try:
+            until(f"{status} without {kind}", answered, 60, lambda: answers[-1])
+        except Failure as failure:
+            return str(failure)
+        return None
+
+
+class IstioFolder(IstioForm):
+    """A kustomization of deploy/, for the ingress gateway that Istio's chart `gateway` installs."""
+
+    def __init__(self, title: str, mode: str, folder: str):
+        super().__init__(title, mode)
+        self.folder = folder
+
+    def apply(self, here):
+        self.proxy = here.planes["istio"].ingress()
+        here.cluster.apply(_kustomized(here, self.folder))
+        return f"http://{self.proxy.pod.address}:8080/mcp"
+
+    def remove(self, here):
+        self._end_proxy()
+        _delete(here, _kustomized(here, self.folder))
+
+
+class IstioDeployed(IstioForm):
+    """A Gateway of the Gateway API, for which Istio makes a Deployment and a Service."""
+
+    def __init__(self, title: str, mode: str, folder: str):
+        super().__init__(title, mode)
+        self.folder = folder
+
+    def apply(self, here):
+        here.cluster.apply(_kustomized(here, "example/servers"))
+        here.cluster.apply([session_keys(NAMESPACE)])
+        here.cluster.apply(_kustomized(here, self.folder))
+        return f"http://{_address(here)}:8080/mcp"
+
+    def remove(self, here):
+        _delete(here, _kustomized(here, self.folder))
+
+    def logs(self, here):
+        return [*super().logs(here), *(here.processes.log(proxy.name) for proxy in here.kubelet.proxies())]
+
+
+def session_keys(namespace: str) -> dict:
+    """What the documentation tells users to make."""
+    metadata = {"name": "mcp-session-keys", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"keys": SESSION_KEYS}}
+
+
+def _address(here: Machine) -> str:
+    """That of the Gateway `mcp`, as its status says."""
+
+    def address():
+        gateway = here.cluster.get("gateways.gateway.networking.k8s.io", "mcp", NAMESPACE) or {}
+        found = [one["value"] for one in gateway.get("status", {}).get("addresses", []) if one["type"] == "IPAddress"]
+        return found[0] if found else None
+
+    return until("the Gateway's address", address, 60)
+
+
+def _kustomized(here: Machine, folder: str) -> str:
+    """What `kubectl apply -k` applies, with the digests of what was just built."""
+    text = here.cluster.kubectl("kustomize", DEPLOY / folder)
+    text = text.replace(f"sha256:{UNKNOWN_DIGEST}", here.digest)
+    return text.replace(UNKNOWN_DIGEST, here.sha256)
+
+
+def _delete(here: Machine, manifests: str):
+    here.cluster.kubectl("delete", "--ignore-not-found", "--wait", "-f", "-", text=manifests, within=120)
+
+
+FORMS: dict[str, Form] = {
+    "envoy-gateway-policy": EnvoyGatewayFolder("Envoy Gateway, `policy`", "policy", "envoy-gateway/policy"),
+    "envoy-gateway-gateway": EnvoyGatewayMany("Envoy Gateway, `gateway`", "gateway", "envoy-gateway/gateway"),
+    "envoy-gateway-overlay": EnvoyGatewayFolder("Envoy Gateway, the overlay", "gateway", "example/envoy-gateway"),
+    "istio-policy": IstioFolder("Istio, `policy`", "policy", "istio/policy"),
+    "istio-gateway": IstioFolder("Istio, `gateway`", "gateway", "istio/gateway"),
+    "istio-gateway-api": IstioDeployed("Istio, `gateway-api`", "gateway", "istio/gateway-api"),
+    "istio-overlay": IstioFolder("Istio, the overlay", "policy", "example/istio"),
+}

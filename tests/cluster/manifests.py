@@ -1,0 +1,119 @@
+"""Every manifest of deploy/ and every Kubernetes object in the documentation, as the API server takes them.
+
+Strictly: an unknown field is an error, and so is a warning, such as the one of Pod Security in a namespace that
+asks for `restricted`.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from lib.envoy import ROOT, Failure
+
+from .api import Cluster, Refused, dump
+
+DEPLOY = ROOT / "deploy"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^([ ]*)```yaml\b[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+# Of other projects, or of ours but not installed: they stand in pages about migration.
+FOREIGN = ("mcp.kuadrant.io", "mcp.kagenti.com")
+
+
+def check(cluster: Cluster) -> list[str]:
+    """The faults, a text each."""
+    for crds in sorted((DEPLOY / "crds").glob("*.yaml")):
+        cluster.apply(crds)
+    served = {line.split("/")[0] for line in cluster.kubectl("api-versions").splitlines()}
+    faults, count = [], 0
+    for where, objects in [*_kustomized(cluster), *_charts(cluster), *_files(), *_blocks()]:
+        objects = [one for one in objects if group(one) in served or group(one) not in FOREIGN]
+        count += len(objects)
+        if fault := refused(cluster, objects):
+            faults.append(f"{where}: {fault}")
+    _can_say_no(cluster)
+    print(f"  {count} objects")
+    return faults
+
+
+def group(manifest: dict) -> str:
+    return manifest["apiVersion"].split("/")[0]
+
+
+def refused(cluster: Cluster, objects: list[dict]) -> str | None:
+    """Why the API server does not take these."""
+    for namespace in sorted({one["metadata"].get("namespace", "default") for one in objects}):
+        cluster.create_namespace(namespace, **RESTRICTED)
+    try:
+        warnings = cluster.warned(
+            "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", text=dump(objects)
+        )
+    except Refused as refusal:
+        return str(refusal)
+    return "\n".join(warnings) or None
+
+
+def _kustomized(cluster: Cluster) -> Iterator[tuple[str, list[dict]]]:
+    for file in sorted(DEPLOY.rglob("kustomization.yaml")):
+        if "kind: Component" not in file.read_text():
+            yield _name(file.parent), _objects(cluster.kubectl("kustomize", file.parent))
+
+
+def _charts(cluster: Cluster) -> Iterator[tuple[str, list[dict]]]:
+    for file in sorted(DEPLOY.glob("charts/*/Chart.yaml")):
+        helm = cluster.programs["helm"] / "helm"
+        command = (helm, "template", "test", file.parent, "--namespace", "mcp-system", "--include-crds")
+        done = subprocess.run(command, text=True, capture_output=True)
+        if done.returncode:
+            raise Failure(f"helm template {_name(file.parent)}: {done.stderr}")
+        yield _name(file.parent), _objects(done.stdout)
+
+
+def _files() -> Iterator[tuple[str, list[dict]]]:
+    """Those that no kustomization need name."""
+    for file in sorted(DEPLOY.rglob("*.yaml")):
+        if "charts" not in file.parts and (objects := _objects(file.read_text())):
+            yield _name(file), objects
+
+
+def _blocks() -> Iterator[tuple[str, list[dict]]]:
+    for page in PAGES:
+        text = page.read_text()
+        for block in BLOCK.finditer(text):
+            content = re.sub(f"^{block[1]}", "", block[2], flags=re.MULTILINE)
+            if objects := _objects(content):
+                yield f"{_name(page)}:{text.count(chr(10), 0, block.start()) + 1}", objects
+
+
+def _objects(text: str) -> list[dict]:
+    """The Kubernetes objects of a text, in which other YAML may stand, too."""
+    try:
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError:
+        return []
+    return [one for one in documents if isinstance(one, dict) and {"apiVersion", "kind", "metadata"} <= set(one)]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _can_say_no(cluster: Cluster):
+    """Without this, a check that lets everything pass would not be noticed."""
+    metadata = {"name": "wrong", "namespace": "mcp"}
+    pod = {"containers": [{"name": "a", "image": "a"}]}
+    for what, one in {
+        "an unknown field": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "dato": {}},
+        "a pod with all rights": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
+        "a route to nothing": {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": metadata,
+            "spec": {"rules": [{"backendRefs": [{"name": "weather"}]}]},
+        },
+    }.items():
+        if not refused(cluster, [one]):
+            raise Failure(f"{what} is accepted")
