@@ -54,7 +54,7 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
             user=here.issuer.token(),
             admin=here.issuer.token(role="admin"),
             issuer=here.issuer,
-            prefix="weather__" if form.mode == "gateway" else "",
+            prefix="" if form.mode == "policy" else "weather__",
         )
         ready(here, form, asked)
         faults = []
@@ -90,7 +90,7 @@ def ready(here: Machine, form: Form, asked: Asked, within: float = 90):
         if time.monotonic() > deadline:
             raise Failure(f"no list within {within:.0f} s; the last answer:\n    {answer}")
         answer = send(asked.url, modern("tools/list"), asked.admin, within=5)
-        good = good + 1 if answer.status == 200 and "get_weather" in answer.text else 0
+        good = good + 1 if answer.status == 200 and asked.tool("get_weather") in answer.text else 0
         time.sleep(0.3)
 
 

@@ -1,18 +1,21 @@
 """The forms in which a gateway is set up, each as a user does it."""
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import yaml
 
-from lib.envoy import ROOT, Failure
+from lib.envoy import PROGRAM, ROOT, Failure, run
 
 from .api import dump, until
 from .asking import Answer, Request, modern
 from .istio_proxy import IstioProxy
 from .machine import SESSION_KEYS, Machine
 from .pods import MACHINE
-from .questions import LONG, Asked
+from .questions import ALLOWED, LONG, Asked
+from .servers import PORT, SERVERS
+from .tokens import AUDIENCE, ISSUER
 
 DEPLOY = ROOT / "deploy"
 NAMESPACE = "mcp"
@@ -145,6 +148,59 @@ class IstioDeployed(IstioForm):
         return [*super().logs(here), *(here.processes.log(proxy.name) for proxy in here.kubelet.proxies())]
 
 
+class Rendered(Form):
+    """What `mcp-gateway render` writes: the same servers, origins and rules as the manifests of deploy/ have."""
+
+    # Where the claims of the token are, for rules.
+    claims: str
+
+    def render(self, here: Machine) -> str:
+        """The manifests; the Services that they route to are there."""
+        here.cluster.apply(_kustomized(here, "example/servers"))
+        file = here.work / "servers.yaml"
+        file.write_text(json.dumps(self._configuration()))
+        options = ("--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE, "--jwks-uri", f"{ISSUER}/.well-known/jwks.json")
+        return run(PROGRAM, "render", file, "--target", self.plane, *options, timeout=30)
+
+    def _configuration(self) -> dict:
+        """JSON is YAML, too."""
+        rules = [
+            {"name": "admins", "action": "ALLOW", "when": f"{self.claims}['role'] == 'admin'"},
+            {"name": "safe-tools", "action": "ALLOW", "tools": ["weather__get_weather", "weather__list_cities"]},
+            {"name": "lists", "action": "ALLOW", "methods": ["tools/list"]},
+        ]
+        return {
+            "servers": [
+                {"name": name, "url": f"http://{hosts[0]}:{PORT}/mcp"} for name, (_address, hosts) in SERVERS.items()
+            ],
+            "cors": {"allowOrigins": [ALLOWED]},
+            "oauth": {"resource": AUDIENCE, "authorizationServers": [ISSUER]},
+            "authorization": {"rules": rules},
+        }
+
+    def remove(self, here):
+        here.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--ignore-not-found", within=120)
+
+
+class EnvoyGatewayRendered(Rendered, EnvoyGatewayForm):
+    claims = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['login']"
+
+    def apply(self, here):
+        here.cluster.apply(self.render(here))
+        return f"http://{MACHINE}:10000/mcp"
+
+
+class IstioRendered(Rendered, IstioForm):
+    claims = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload']"
+
+    def apply(self, here):
+        here.cluster.apply(self.render(here))
+        return f"http://{_address(here)}:10000/mcp"
+
+    def logs(self, here):
+        return [*super().logs(here), *(here.processes.log(proxy.name) for proxy in here.kubelet.proxies())]
+
+
 def session_keys(namespace: str) -> dict:
     """What the documentation tells users to make."""
     metadata = {"name": "mcp-session-keys", "namespace": namespace}
@@ -181,4 +237,6 @@ FORMS: dict[str, Form] = {
     "istio-gateway": IstioFolder("Istio, `gateway`", "gateway", "istio/gateway"),
     "istio-gateway-api": IstioDeployed("Istio, `gateway-api`", "gateway", "istio/gateway-api"),
     "istio-overlay": IstioFolder("Istio, the overlay", "policy", "example/istio"),
+    "envoy-gateway-render": EnvoyGatewayRendered("Envoy Gateway, `render`", "render"),
+    "istio-render": IstioRendered("Istio, `render`", "render"),
 }

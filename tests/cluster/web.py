@@ -13,6 +13,11 @@ from pathlib import Path
 NAMES = ("ghcr.io", "login.example.com", "downloads.example.com")
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that ends its connection early is no fault."""
+
+
 class Web:
     """`files` gives the content of each path, with its media type."""
 
@@ -38,7 +43,7 @@ class Web:
     def serve(self, address: str, certificate: Path, key: Path):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        server = ThreadingHTTPServer((address, 443), self._handler())
+        server = _Server((address, 443), self._handler())
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
