@@ -159,7 +159,7 @@ fn older_names_of_tools_can_be_kept() {
 
 #[test]
 fn a_stdio_server_is_not_rendered_and_a_bridge_is_told() {
-    for target in ["envoy", "envoy-gateway", "istio", "kustomize"] {
+    for target in ["envoy", "envoy-gateway", "istio", "standalone"] {
         let (said, is_rendered) = said(
             &["render", "--target", target, "-o", "target/never"],
             &sample("claude-code.mcp.json"),

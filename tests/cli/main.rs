@@ -12,6 +12,10 @@
 #[allow(dead_code, reason = "the tests in tests/envoy need more of it")]
 mod harness;
 
+#[path = "../examples/token.rs"]
+#[allow(dead_code, reason = "the tests in tests/examples need more of it")]
+mod token;
+
 mod ask;
 mod check;
 mod client;
@@ -25,6 +29,7 @@ mod program;
 mod reload;
 mod reload_sessions;
 mod render;
+mod render_cluster;
 mod run;
 mod safety;
 mod session_edits;

@@ -22,6 +22,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
 ];
 /// Programs that a `console` block may start: the tests do not have them.
 const PROGRAMS: &[&str] = &[
+    "./scripts/cluster",
     "cargo",
     "claude",
     "code",

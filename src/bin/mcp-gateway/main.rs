@@ -19,6 +19,8 @@ mod ask;
 mod client_entry;
 mod completions;
 mod config_file;
+mod envoy_config;
+mod kubernetes;
 mod mcp_client;
 mod migrate;
 mod output;
@@ -45,13 +47,11 @@ use mcp_gateway::http::cors::Origin;
 use crate::ask::{CallArguments, PromptsArguments, ResourcesArguments, ToolsArguments};
 use crate::client_entry::ClientArguments;
 use crate::config_file::servers_file::UnprefixedTools;
-use crate::config_file::stdio_server;
 use crate::config_file::{ConfigFile, ReadOptions};
 use crate::migrate::MigrateArguments;
 use crate::output::{eprintln, println};
 use crate::problem::Severity;
-use crate::render::envoy::EnvoyOptions;
-use crate::render::{ManifestOptions, RenderTarget};
+use crate::render::RenderArguments;
 use crate::run::RunOptions;
 use crate::variables::placeholder::Placeholders;
 
@@ -114,42 +114,6 @@ enum Command {
     /// Writes the man pages of the program and of its commands into a directory
     #[command(hide = true)]
     Man { directory: PathBuf },
-}
-
-#[derive(clap::Args)]
-struct RenderArguments {
-    /// The file with the servers, or - for stdin
-    file: PathBuf,
-    /// What will run the configuration
-    #[arg(long, value_enum)]
-    target: RenderTarget,
-    #[command(flatten)]
-    naming: NamingArguments,
-    /// The folder for the files, or - for stdout
-    #[arg(short, long, value_name = "DIR", default_value = "-")]
-    output: PathBuf,
-    #[command(flatten)]
-    listen: ListenArguments,
-    /// The path of the filter, where Envoy runs
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "target/wasm32-wasip1/release/mcp_gateway.wasm"
-    )]
-    wasm: String,
-    /// The image with the filter, for Kubernetes
-    #[arg(long, default_value = "ghcr.io/example/mcp-gateway:0.1.0")]
-    image: String,
-    /// The Kubernetes namespace; for Istio, the one of its ingress gateway
-    #[arg(long, default_value = "mcp")]
-    namespace: String,
-    /// The certificates of the authorities that Envoy trusts for https:// servers
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/ssl/certs/ca-certificates.crt"
-    )]
-    ca_file: String,
 }
 
 #[derive(clap::Args)]
@@ -255,7 +219,7 @@ impl From<String> for ExitError {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check { file, naming } => check(&file, &naming),
-        Command::Render(arguments) => render(&arguments),
+        Command::Render(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run(),
         Command::Run(arguments) => run(arguments),
         Command::Tools(arguments) => arguments.run(),
@@ -306,53 +270,6 @@ fn check(file: &Path, naming: &NamingArguments) -> Result<(), ExitError> {
     }
     println!("{name}: valid: {}", config.summary());
     Ok(())
-}
-
-fn render(arguments: &RenderArguments) -> Result<(), ExitError> {
-    let file = read(&arguments.file, &arguments.naming)?;
-    if !file.stdio.is_empty() {
-        let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
-        problem::print(&arguments.file, &problems, Severity::Error);
-        return Err(ExitError::InvalidFile);
-    }
-    let upstreams = upstream::all(&file).map_err(|problems| {
-        problem::print(&arguments.file, &problems, Severity::Error);
-        ExitError::InvalidFile
-    })?;
-    let envoy_options = EnvoyOptions {
-        address: arguments.listen.address.to_string(),
-        is_on_own_machine: true,
-        allow_origins: Vec::new(),
-        port: arguments.listen.port,
-        admin_port: 9901,
-        wasm: arguments.wasm.clone(),
-        ca_file: arguments.ca_file.clone(),
-    };
-    let manifest_options = ManifestOptions {
-        namespace: arguments.namespace.clone(),
-        image: arguments.image.clone(),
-        port: arguments.listen.port,
-    };
-    let files = render::files(
-        arguments.target,
-        &file,
-        &upstreams,
-        &envoy_options,
-        &manifest_options,
-    )?;
-    if arguments.output.as_os_str() != "-" {
-        return Ok(write(&arguments.output, &files)?);
-    }
-    if arguments.target == RenderTarget::Kustomize {
-        let reason = "the target kustomize needs several files: name a folder with -o DIR";
-        return Err(ExitError::Other(reason.to_owned()));
-    }
-    // A kustomization.yaml names other files, so it has no use on stdout.
-    let manifests = files
-        .iter()
-        .filter(|(name, _)| *name != "kustomization.yaml");
-    let texts: Vec<&str> = manifests.map(|(_, text)| &**text).collect();
-    Ok(print(&texts.join("---\n"))?)
 }
 
 /// Writes `files` into `directory`, and prints their paths.

@@ -1,7 +1,5 @@
 //! Where the servers are. The filter leaves this to Envoy's clusters.
 
-use std::net::IpAddr;
-
 use hyper::Uri;
 use serde_json::Value;
 
@@ -24,11 +22,6 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// The IP address; `None` if `host` is a name.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.host.parse().ok()
-    }
-
     fn is_at_same_place(&self, other: &Self) -> bool {
         (&self.host, self.port, self.tls) == (&other.host, other.port, other.tls)
     }
@@ -117,7 +110,7 @@ fn cluster_conflict(server: &Node, upstream: &Upstream, others: &[Upstream]) -> 
 }
 
 /// The host and the port of `url`, and whether it needs TLS.
-fn parse(url: &str) -> Option<(String, u16, bool)> {
+pub(crate) fn parse(url: &str) -> Option<(String, u16, bool)> {
     let uri: Uri = url.parse().ok()?;
     let tls = uri.scheme_str()? == "https";
     let authority = uri.authority()?;

@@ -1,16 +1,11 @@
-//! Renders a complete Envoy configuration: the shipped one with other servers.
+//! Renders a complete Envoy configuration for the servers of a file.
 
-use serde::Serialize;
-
-use super::context::{ServerContext, buffer_limit};
-use super::template;
 use crate::config_file::ConfigFile;
+use crate::envoy_config::{self, Cluster, EnvoySettings};
+use crate::kubernetes::buffer_limit;
 use crate::syntax::yaml;
 use crate::upstream::Upstream;
 use crate::variables::environment;
-
-const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
-const CLUSTERS: &str = include_str!("templates/clusters.yaml.j2");
 
 /// What is said where a file has no `cors`. Without a list of origins, every web page that
 /// somebody visits can call the tools of a gateway on that machine (MCP 2026-07-28,
@@ -24,8 +19,6 @@ const OWN_MACHINE: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "htt
 pub(crate) struct EnvoyOptions {
     /// The address and the port of the endpoint.
     pub(crate) address: String,
-    /// Whether Envoy runs on the machine of the person who uses it.
-    pub(crate) is_on_own_machine: bool,
     /// The origins whose pages may call, beside those of the own machine, where a file has
     /// no `cors`.
     pub(crate) allow_origins: Vec<String>,
@@ -46,128 +39,41 @@ pub(crate) fn render(
     upstreams: &[Upstream],
     options: &EnvoyOptions,
 ) -> Result<String, String> {
-    let address = flow(&options.address)?;
     let mut config = yaml::block(&file.tree).map_err(|error| error.to_string())?;
-    if options.is_on_own_machine && file.config.cors.is_none() {
+    if file.config.cors.is_none() {
         let own = OWN_MACHINE.iter().copied();
         let origins: Vec<&str> = own
             .chain(options.allow_origins.iter().map(|it| &**it))
             .collect();
-        let origins = flow(&origins)?;
+        let origins = yaml::flow(&origins).map_err(|error| error.to_string())?;
         config.push_str(&format!(
             "{ONLY_OWN_MACHINE}\ncors: {{ allowOrigins: {origins} }}\n"
         ));
     }
-    let mut text = ConfigText::shipped()?;
-    text.replace(
-        "port_value: 9901",
-        &format!("port_value: {}", options.admin_port),
-    )?;
-    text.replace(
-        "address: 127.0.0.1, port_value: 10000",
-        &format!("address: {address}, port_value: {}", options.port),
-    )?;
-    text.replace(
-        "per_connection_buffer_limit_bytes: 4194304",
-        &format!("per_connection_buffer_limit_bytes: {}", buffer_limit(file)),
-    )?;
-    text.replace(
-        "target/wasm32-wasip1/release/mcp_gateway.wasm",
-        &flow(&options.wasm)?,
-    )?;
     let variables = environment::variables(&file.tree).into_iter();
-    let names: Vec<&str> = variables.map(|variable| variable.name).collect();
-    if !names.is_empty() {
-        let runtime = "                  runtime: envoy.wasm.runtime.v8\n";
-        let names = flow(&names)?;
-        text.replace(
-            runtime,
-            &format!(
-                "{runtime}                  environment_variables: {{ host_env_keys: {names} }}\n"
-            ),
-        )?;
-    }
-    text.replace_block("  clusters:\n", &clusters(upstreams, &options.ca_file)?)?;
-    // Last, since the user's own fields may be called like those above.
-    text.replace_block("                  value:\n", &indented(&config, 20))?;
-    Ok(text.0)
+    envoy_config::text(&EnvoySettings {
+        address: options.address.clone(),
+        port: options.port,
+        admin_port: options.admin_port,
+        wasm: options.wasm.clone(),
+        buffer_limit: buffer_limit(&file.config),
+        variables: variables.map(|it| it.name.to_owned()).collect(),
+        before: Vec::new(),
+        local_replies: Vec::new(),
+        config,
+        clusters: upstreams
+            .iter()
+            .map(|it| cluster(it, &options.ca_file))
+            .collect(),
+    })
 }
 
-fn flow(value: &impl Serialize) -> Result<String, String> {
-    yaml::flow(value).map_err(|error| error.to_string())
-}
-
-/// Each cluster once, in the order of the servers.
-fn clusters(upstreams: &[Upstream], ca_file: &str) -> Result<String, String> {
-    #[derive(Serialize)]
-    struct Clusters<'a> {
-        servers: Vec<ServerContext<'a>>,
-        ca_file: &'a str,
-    }
-
-    let is_first = |at: usize, upstream: &Upstream| {
-        let mut before = upstreams.iter().take(at);
-        before.all(|other| other.cluster != upstream.cluster)
-    };
-    let servers = upstreams.iter().enumerate();
-    let servers = servers.filter(|(at, upstream)| is_first(*at, upstream));
-    let servers = servers.map(|(_, upstream)| ServerContext::new(upstream));
-    let context = Clusters {
-        servers: servers.collect(),
-        ca_file,
-    };
-    template::render(CLUSTERS, &context)
-}
-
-fn indented(text: &str, spaces: usize) -> String {
-    let lines = text.lines();
-    lines
-        .map(|line| format!("{:spaces$}{line}\n", ""))
-        .collect()
-}
-
-/// The text of a configuration. Each part that is replaced must exist once.
-struct ConfigText(String);
-
-impl ConfigText {
-    /// The shipped configuration with another heading.
-    fn shipped() -> Result<Self, String> {
-        let mut text = Self(SHIPPED.to_owned());
-        let (_, after) = text.split("\nadmin:")?;
-        let heading = "# Made by `mcp-gateway render`: MCP servers behind one endpoint.";
-        text.0 = format!("{heading}\nadmin:{after}");
-        Ok(text)
-    }
-
-    fn replace(&mut self, from: &str, to: &str) -> Result<(), String> {
-        let (before, after) = self.split(from)?;
-        self.0 = format!("{before}{to}{after}");
-        Ok(())
-    }
-
-    /// Replaces the lines that belong to the line `key`: those after it that are more
-    /// indented, and the items of its list.
-    fn replace_block(&mut self, key: &str, to: &str) -> Result<(), String> {
-        let indent = |line: &str| line.len() - line.trim_start().len();
-        let belongs = |line: &&str| {
-            indent(line) > indent(key)
-                || indent(line) == indent(key) && line.trim_start().starts_with("- ")
-        };
-        let (before, after) = self.split(key)?;
-        let lines = after.split_inclusive('\n');
-        let after: String = lines.skip_while(belongs).collect();
-        self.0 = format!("{before}{key}{to}{after}");
-        Ok(())
-    }
-
-    /// The text before and after `part`.
-    fn split(&self, part: &str) -> Result<(&str, &str), String> {
-        match self.0.split_once(part) {
-            Some((before, after)) if !after.contains(part) => Ok((before, after)),
-            _ => Err(format!(
-                "a bug: {part:?} must be in envoy/gateway.yaml exactly once"
-            )),
-        }
+fn cluster(upstream: &Upstream, ca_file: &str) -> Cluster {
+    let cluster = Cluster::new(&upstream.cluster, &upstream.host, upstream.port);
+    if upstream.tls {
+        cluster.with_tls(&upstream.host, ca_file)
+    } else {
+        cluster
     }
 }
 
@@ -182,10 +88,11 @@ mod tests {
     use serde_json::{Value, json};
     use std::path::Path;
 
+    const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
+
     fn options() -> EnvoyOptions {
         EnvoyOptions {
             address: "127.0.0.1".into(),
-            is_on_own_machine: true,
             allow_origins: Vec::new(),
             port: 10000,
             admin_port: 9901,
@@ -244,9 +151,8 @@ mod tests {
 
     #[test]
     fn only_pages_of_the_own_machine_may_call_where_the_file_has_no_cors() {
-        let origins = |cors: &str, is_on_own_machine| {
+        let origins = |cors: &str| {
             let options = EnvoyOptions {
-                is_on_own_machine,
                 allow_origins: vec!["https://a.example".to_owned()],
                 ..options()
             };
@@ -254,9 +160,8 @@ mod tests {
             filter(&mut rendered(&servers, &options))["configuration"]["value"]["cors"].clone()
         };
         let own = [&OWN_MACHINE[..], &["https://a.example"]].concat();
-        assert_eq!(origins("", true), json!({"allowOrigins": own}));
-        assert_eq!(origins("", false), Value::Null);
-        assert_eq!(origins("cors: {}\n", true), json!({}));
+        assert_eq!(origins(""), json!({"allowOrigins": own}));
+        assert_eq!(origins("cors: {}\n"), json!({}));
     }
 
     #[test]
@@ -268,7 +173,6 @@ mod tests {
         );
         let options = EnvoyOptions {
             address: "::".into(),
-            is_on_own_machine: false,
             allow_origins: Vec::new(),
             port: 8080,
             admin_port: 1,

@@ -239,7 +239,6 @@ fn preparation(
             .with_unprefixed(options.unprefixed),
         envoy_options: EnvoyOptions {
             address: options.address.to_string(),
-            is_on_own_machine: true,
             allow_origins: options.allow_origins.clone(),
             port: options.port,
             // The admin interface gets a socket in the work directory instead.

@@ -11,7 +11,8 @@ use serde_saphyr::{FlowSeq, ser_error::Error, ser_options};
 /// # Errors
 /// `value` cannot be serialized.
 pub(crate) fn block(value: &impl Serialize) -> Result<String, Error> {
-    let options = ser_options! { prefer_block_scalars: false };
+    // A text of several lines is written as such, and one line is never broken.
+    let options = ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(value, options)
 }
 

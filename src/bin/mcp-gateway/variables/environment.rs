@@ -2,8 +2,6 @@
 
 use std::env;
 
-use serde::Serialize;
-
 use crate::problem::Problem;
 use crate::syntax::tree::Node;
 
@@ -57,30 +55,7 @@ pub(crate) fn missing(config: &Node) -> Vec<Problem> {
     missing.map(|variable| variable.problem()).collect()
 }
 
-/// A variable that a Kubernetes Secret gives to Envoy.
-#[derive(Debug, Serialize)]
-pub(crate) struct SecretVariable<'f> {
-    name: &'f str,
-    /// The name of the Secret.
-    secret: &'static str,
-    /// The key in the Secret.
-    key: &'f str,
-}
-
-impl<'f> Variable<'f> {
-    /// The same in Kubernetes.
-    pub(crate) fn secret(&self) -> SecretVariable<'f> {
-        let (secret, key) = match self.kind {
-            VariableKind::SessionKeys => ("mcp-session-keys", "keys"),
-            VariableKind::HeaderValue => ("mcp-server-headers", self.name),
-        };
-        SecretVariable {
-            name: self.name,
-            secret,
-            key,
-        }
-    }
-
+impl Variable<'_> {
     fn problem(&self) -> Problem {
         let Self { name, kind, node } = self;
         let reason =

@@ -1,0 +1,103 @@
+//! The objects for Envoy Gateway.
+
+mod patch;
+mod policies;
+
+use serde_json::{Value, json};
+
+use super::address::{self, NOWHERE};
+use super::filter::{FilterConfig, is_enabled};
+use super::model::{Authentication, Backend, WantedGateway, WantedServer};
+use super::object::Object;
+use super::{backend_tls, names, routes};
+
+const API: &str = "gateway.envoyproxy.io/v1alpha1";
+const GROUP: &str = "gateway.envoyproxy.io";
+
+/// The objects for `gateway`.
+///
+/// # Errors
+/// What the filter refuses in its configuration.
+pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
+    let endpoint = names::role(gateway, "endpoint");
+    let filter = FilterConfig::new(
+        gateway,
+        |server| cluster(gateway, &names::server(gateway, server)),
+        &cluster(gateway, &endpoint),
+    )?;
+    let nowhere = json!({
+        "group": GROUP,
+        "kind": "Backend",
+        "name": names::role(gateway, "nowhere"),
+    });
+    let metadata = routes::metadata(gateway, &filter, &nowhere);
+    // What closes comes before what opens.
+    let mut objects = policies::security(gateway, &filter);
+    objects.push(policies::client_traffic(gateway, &filter));
+    objects.push(policies::backend_traffic(gateway));
+    objects.extend(policies::proxy(gateway));
+    objects.push(policies::extension(gateway, &filter));
+    objects.push(patch::hold(gateway, &filter));
+    objects.push(nowhere_backend(gateway));
+    objects.extend(routes::endpoint(gateway, &filter, &nowhere));
+    if matches!(gateway.authentication, Authentication::Jwt(_)) && !metadata.is_empty() {
+        objects.push(policies::open(gateway, &metadata));
+    }
+    objects.extend(metadata);
+    for server in gateway.servers.iter().filter(|it| is_enabled(it)) {
+        objects.extend(of_server(gateway, &filter, server));
+    }
+    Ok(objects)
+}
+
+/// The name of the Envoy cluster of the only rule of `route`.
+fn cluster(gateway: &WantedGateway, route: &str) -> String {
+    format!("httproute/{}/{route}/rule/0", gateway.namespace)
+}
+
+fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServer) -> Vec<Object> {
+    let mut objects = Vec::new();
+    let name = names::server(gateway, server);
+    let references = match &server.backend {
+        Some(Backend::References(references)) => {
+            objects.extend(backend_tls::of_references(gateway, server, references));
+            objects.extend(routes::grants(gateway, server, references));
+            let references = references.iter();
+            references
+                .map(|it| routes::backend_reference(gateway, it))
+                .collect()
+        }
+        Some(Backend::Host { host, port }) => {
+            objects.push(backend(gateway, &name, host, *port).of_server(&server.name));
+            let target = json!({"group": GROUP, "kind": "Backend", "name": name});
+            objects.extend(backend_tls::of_host(gateway, server, &target));
+            vec![target]
+        }
+        None => return objects,
+    };
+    objects.push(routes::server(gateway, filter, server, &references));
+    objects
+}
+
+fn nowhere_backend(gateway: &WantedGateway) -> Object {
+    let (host, port) = NOWHERE;
+    let name = names::role(gateway, "nowhere");
+    backend(gateway, &name, host, port).with_comment(
+        "Nobody is at this address. It is no direct response, since Envoy's CORS filter leaves\n\
+         those alone, preflights too.",
+    )
+}
+
+fn backend(gateway: &WantedGateway, name: &str, host: &str, port: u16) -> Object {
+    let endpoint: Value = if address::is_ip(host) {
+        json!({"ip": {"address": host, "port": port}})
+    } else {
+        json!({"fqdn": {"hostname": host.to_ascii_lowercase(), "port": port}})
+    };
+    Object::new(json!({
+        "apiVersion": API,
+        "kind": "Backend",
+        "metadata": names::metadata(gateway, &gateway.namespace, name),
+        "spec": {"endpoints": [endpoint]},
+    }))
+}

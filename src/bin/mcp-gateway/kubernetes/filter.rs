@@ -1,0 +1,169 @@
+//! What the filter is told.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mcp_gateway::config::{Config, Endpoints, Server, camel};
+use serde_json::{Map, Value, json};
+
+use super::address;
+use super::model::{Authentication, WantedGateway, WantedServer};
+
+/// What a gateway without a server has in its place: without any, the filter would be in
+/// policy mode, and pass what it does not know.
+const NO_SERVER: &str = "no-server-yet";
+
+/// The configuration of the filter, and what the filter reads in it.
+pub(super) struct FilterConfig {
+    pub(super) config: Map<String, Value>,
+    pub(super) parsed: Config,
+}
+
+impl FilterConfig {
+    /// For `gateway`, whose servers have these clusters of Envoy; `nowhere` is the cluster of
+    /// an endpoint that nobody serves.
+    ///
+    /// # Errors
+    /// What the filter refuses.
+    pub(super) fn new(
+        gateway: &WantedGateway,
+        cluster: impl Fn(&WantedServer) -> String,
+        nowhere: &str,
+    ) -> Result<Self, String> {
+        let mut config = gateway.config.clone();
+        config.retain(|name, _| !["servers", "rewriteAuthority"].contains(&&*camel(name)));
+        if let Authentication::Jwt(jwt) = &gateway.authentication
+            && member(&config, "oauth").is_none()
+        {
+            let oauth = json!({"authorizationServers": [jwt.issuer], "scopesSupported": []});
+            config.insert("oauth".to_owned(), oauth);
+        }
+        if gateway.attachment.has_hostname() {
+            config.insert("rewriteAuthority".to_owned(), Value::Bool(false));
+        }
+        let servers = gateway.servers.iter();
+        let mut servers: Vec<Value> = servers.map(|it| section(it, cluster(it))).collect();
+        if !gateway.servers.iter().any(is_enabled) {
+            servers.push(json!({"name": NO_SERVER, "cluster": nowhere, "timeout": "100ms"}));
+        }
+        config.insert("servers".to_owned(), Value::Array(servers));
+        let parsed = parse(gateway, &config)?;
+        Ok(Self { config, parsed })
+    }
+
+    /// The paths of the endpoint as they may be in a request; `None` for every path.
+    pub(super) fn paths(&self) -> Option<Vec<String>> {
+        match &self.parsed.endpoints {
+            Endpoints::All => None,
+            Endpoints::Listed(paths) => Some(paths.iter().flat_map(|it| spellings(it)).collect()),
+        }
+    }
+
+    /// What the filter reads of the server `name`.
+    pub(super) fn server(&self, name: &str) -> Option<&Server> {
+        let mut servers = self.parsed.gateway.as_ref()?.servers.iter();
+        servers.find(|server| *server.name == *name)
+    }
+
+    /// What the filter is told where it stands in front of authentication: it answers
+    /// browsers, who asks for the metadata, and who has no token.
+    pub(super) fn front(&self) -> Map<String, Value> {
+        let mut front = Map::new();
+        front.insert("trafficMode".to_owned(), json!("NOOP"));
+        front.insert("paths".to_owned(), json!(["/mcp"]));
+        for name in ["paths", "cors"] {
+            if let Some(value) = member(&self.config, name) {
+                front.insert(name.to_owned(), value.clone());
+            }
+        }
+        if let Some(Value::Object(oauth)) = member(&self.config, "oauth") {
+            let mut oauth = oauth.clone();
+            oauth.retain(|name, _| camel(name) != "requireToken");
+            oauth.insert("requireToken".to_owned(), Value::Bool(true));
+            front.insert("oauth".to_owned(), Value::Object(oauth));
+        }
+        front
+    }
+
+    /// What the filter is told where it stands behind authentication, with [`Self::front`] in
+    /// front of it.
+    pub(super) fn behind(&self) -> Map<String, Value> {
+        let mut behind = self.config.clone();
+        behind.retain(|name, _| camel(name) != "cors");
+        behind
+    }
+
+    /// How many bytes Envoy buffers for one connection. This is more than the longest body
+    /// that the filter accepts, so that the filter answers a body that is too long, not
+    /// Envoy.
+    pub(super) fn buffer_limit(&self) -> usize {
+        buffer_limit(&self.parsed)
+    }
+}
+
+/// How many bytes Envoy buffers for one connection of a filter with `config`.
+pub(crate) fn buffer_limit(config: &Config) -> usize {
+    const MIN: usize = 4_194_304;
+    const MAX: usize = 1 << 31;
+    // Without a limit in the filter, Envoy's applies.
+    let body = config.max_request_body_size.unwrap_or(16 * MIN);
+    body.saturating_mul(2).clamp(MIN, MAX)
+}
+
+/// `path`, and the same with a slash at its end, which the filter tolerates.
+pub(super) fn spellings(path: &str) -> Vec<String> {
+    if path.is_empty() {
+        vec!["/".to_owned()]
+    } else {
+        vec![path.to_owned(), format!("{path}/")]
+    }
+}
+
+/// The member `name` of `config`, in any of its spellings.
+pub(super) fn member<'a>(config: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let mut members = config.iter();
+    let found = members.find(|(spelled, _)| camel(spelled) == name);
+    found.map(|(_, value)| value)
+}
+
+/// Whether `server` is on.
+pub(super) fn is_enabled(server: &WantedServer) -> bool {
+    server.backend.is_some() && member(&server.config, "enabled") != Some(&Value::Bool(false))
+}
+
+/// The section of `server`.
+fn section(server: &WantedServer, cluster: String) -> Value {
+    let mut section = Map::new();
+    section.insert("name".to_owned(), Value::from(&*server.name));
+    if is_enabled(server) {
+        section.insert("cluster".to_owned(), Value::from(cluster));
+    } else {
+        section.insert("enabled".to_owned(), Value::Bool(false));
+    }
+    let has_host = ["hostname", "url"].map(|name| member(&server.config, name).is_some());
+    if let Some(backend) = &server.backend
+        && has_host == [false, false]
+    {
+        let host = address::authority(backend, server.tls.is_some());
+        section.insert("hostname".to_owned(), Value::from(host));
+    }
+    let own = server.config.iter();
+    let own = own.filter(|(name, _)| !["name", "cluster", "enabled"].contains(&&*camel(name)));
+    section.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    Value::Object(section)
+}
+
+/// Parses `config` as the filter does. The variables have any value: the Secrets that hold
+/// them are not read here.
+fn parse(gateway: &WantedGateway, config: &Map<String, Value>) -> Result<Config, String> {
+    let session = member(config, "session").and_then(Value::as_object);
+    let keys = session.and_then(|session| member(session, "keysFromEnv"));
+    let variable = |name: &str| {
+        if keys.and_then(Value::as_str) == Some(name) {
+            return Some(BASE64.encode([1; 32]));
+        }
+        let mut known = gateway.variables.iter();
+        known.any(|it| it.name == name).then(|| "value".to_owned())
+    };
+    let text = Value::Object(config.clone()).to_string();
+    Config::parse_with(text.as_bytes(), &variable).map_err(|error| error.to_string())
+}

@@ -1,0 +1,82 @@
+//! The objects for Istio, with a Gateway of the Gateway API.
+
+mod authentication;
+mod hosts;
+mod proxy;
+mod wasm;
+
+use serde_json::{Value, json};
+
+use super::address::{self, NOWHERE};
+use super::filter::{FilterConfig, is_enabled};
+use super::model::{Authentication, Backend, WantedGateway, WantedServer};
+use super::object::Object;
+use super::{backend_tls, routes};
+
+/// The label of the pods of a Gateway.
+const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// The objects for `gateway`.
+///
+/// # Errors
+/// What the filter refuses in its configuration.
+pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
+    let filter = FilterConfig::new(
+        gateway,
+        |server| cluster(gateway, server.backend.as_ref()),
+        &cluster(gateway, Some(&hosts::nowhere())),
+    )?;
+    let (host, port) = NOWHERE;
+    let nowhere = hosts::reference(gateway, host, port);
+    // What closes comes before what opens.
+    let mut objects = Vec::new();
+    if let Authentication::Jwt(jwt) = &gateway.authentication {
+        objects.extend(authentication::objects(gateway, jwt, &filter));
+    }
+    objects.extend(proxy::overlay(gateway)?);
+    objects.push(wasm::envoy_filter(gateway, &filter)?);
+    objects.extend(hosts::objects(gateway));
+    objects.extend(routes::endpoint(gateway, &filter, &nowhere));
+    objects.extend(routes::metadata(gateway, &filter, &nowhere));
+    for server in gateway.servers.iter().filter(|it| is_enabled(it)) {
+        objects.extend(of_server(gateway, &filter, server));
+    }
+    Ok(objects)
+}
+
+/// The name of the Envoy cluster of `backend`.
+fn cluster(gateway: &WantedGateway, backend: Option<&Backend>) -> String {
+    let (host, port) = match backend {
+        Some(Backend::Host { host, port }) => (hosts::mesh_name(gateway, host), Some(*port)),
+        Some(backend) => address::host_and_port(backend),
+        None => return String::new(),
+    };
+    format!("outbound|{}||{host}", port.unwrap_or_default())
+}
+
+fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServer) -> Vec<Object> {
+    let mut objects = Vec::new();
+    let references: Vec<Value> = match &server.backend {
+        Some(Backend::References(references)) => {
+            objects.extend(backend_tls::of_references(gateway, server, references));
+            objects.extend(routes::grants(gateway, server, references));
+            let references = references.iter();
+            references
+                .map(|it| routes::backend_reference(gateway, it))
+                .collect()
+        }
+        Some(Backend::Host { host, port }) => vec![hosts::reference(gateway, host, *port)],
+        None => return objects,
+    };
+    objects.push(routes::server(gateway, filter, server, &references));
+    objects
+}
+
+/// The Gateway.
+fn target(gateway: &WantedGateway) -> Value {
+    json!({
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": gateway.attachment.gateway,
+    })
+}

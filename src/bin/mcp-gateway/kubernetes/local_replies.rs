@@ -1,0 +1,91 @@
+//! What Envoy itself answers, as clients of MCP read it.
+
+use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
+use serde_json::{Value, json};
+
+use super::filter::FilterConfig;
+use super::model::{Authentication, WantedGateway};
+
+const CEL_FILTER: &str =
+    "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
+
+/// How a server fails while its answer is under way: what Envoy then says passes no filter.
+const BROKEN_OFF: [&str; 9] = ["DT", "LR", "SI", "UC", "UF", "UMSDR", "UPE", "UR", "UT"];
+
+/// The `local_reply_config` of Envoy's HTTP connection manager: errors in JSON-RPC where a
+/// server breaks off, and where jwt_authn refuses a token, if there is one.
+pub(super) fn config(gateway: &WantedGateway, filter: &FilterConfig) -> Value {
+    let mut mappers = challenges(gateway, filter);
+    let flags = json!({"response_flag_filter": {"flags": BROKEN_OFF}});
+    let is_known = cel("'wasm.mcp.id' in filter_state");
+    let id = "%FILTER_STATE(wasm.mcp.id:PLAIN)%";
+    let message = "server %FILTER_STATE(wasm.mcp.server:PLAIN)% did not finish its answer";
+    mappers.push(json!({
+        "filter": {"and_filter": {"filters": [flags, is_known]}},
+        "body_format_override": json_rpc(id, -32603, message),
+    }));
+    json!({"mappers": mappers})
+}
+
+/// The mappers of what jwt_authn answers; none where it is not there.
+pub(super) fn challenges(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Value> {
+    match gateway.authentication {
+        Authentication::Jwt(_) => challenge(filter).into_iter().collect(),
+        Authentication::Anonymous => Vec::new(),
+    }
+}
+
+/// What a client without a good token gets from jwt_authn: where to read who gives tokens.
+/// `None` where the filter knows no such place.
+fn challenge(filter: &FilterConfig) -> Option<Value> {
+    let resource = &filter.parsed.oauth.as_ref()?.resource;
+    let location = match &resource.identifier {
+        ResourceIdentifier::Absolute { metadata_url, .. } => metadata_url.replace('%', "%%"),
+        ResourceIdentifier::Relative(_) => {
+            format!("%REQ(X-FORWARDED-PROTO)%://%REQ(:AUTHORITY)%{WELL_KNOWN}%PATH(NQ)%")
+        }
+    };
+    let mut value = format!(
+        "Bearer error=\"invalid_token\", error_description=\"a valid access token is required\", \
+         resource_metadata=\"{location}\""
+    );
+    if !resource.scope.is_empty() {
+        let scope = resource.scope.replace('%', "%%");
+        value.push_str(&format!(", scope=\"{scope}\""));
+    }
+    let mut is_challenge = "response.code_details.startsWith('jwt_authn_access_denied')".to_owned();
+    if let Some(paths) = filter.paths() {
+        let paths: Vec<String> = paths
+            .iter()
+            .map(|path| format!("'{}'", path.replace('\'', "\\'")))
+            .collect();
+        is_challenge.push_str(&format!(" && request.url_path in [{}]", paths.join(", ")));
+    }
+    Some(json!({
+        "filter": cel(&is_challenge),
+        // Envoy answers 403 to a token for another audience.
+        "status_code": 401,
+        "headers_to_add": [{
+            "header": {"key": "www-authenticate", "value": value},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }],
+        "body_format_override": json_rpc("null", 401, "Unauthorized"),
+    }))
+}
+
+fn cel(expression: &str) -> Value {
+    json!({"extension_filter": {
+        "name": "cel",
+        "typed_config": {"@type": CEL_FILTER, "expression": expression},
+    }})
+}
+
+/// A JSON-RPC error. `id` is JSON, `message` has no character that JSON escapes.
+fn json_rpc(id: &str, code: i32, message: &str) -> Value {
+    let text =
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#);
+    json!({
+        "content_type": "application/json",
+        "text_format_source": {"inline_string": text},
+    })
+}

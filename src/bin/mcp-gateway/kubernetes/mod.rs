@@ -1,0 +1,38 @@
+//! The objects that serve a gateway in Kubernetes: one function of what is wanted, for
+//! `render` and for the controller.
+
+mod address;
+mod backend_tls;
+mod envoy_gateway;
+mod filter;
+mod istio;
+mod local_replies;
+pub(crate) mod model;
+pub(crate) mod names;
+pub(crate) mod object;
+mod routes;
+mod standalone;
+mod variables;
+
+pub(crate) use self::filter::buffer_limit;
+use self::model::{Platform, WantedGateway};
+use self::object::Object;
+
+/// The objects that serve `gateway`, in the order in which they are applied: those of the
+/// whole gateway first, what closes before what opens, then server by server. The same input
+/// gives the same objects.
+///
+/// The Gateway itself, and Secrets, are not among them.
+///
+/// # Errors
+/// What the filter refuses in the configuration, with the path of the field; or a bug.
+pub(crate) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
+    match gateway.platform {
+        Platform::EnvoyGateway => envoy_gateway::objects(gateway),
+        Platform::Istio => istio::objects(gateway),
+        Platform::Standalone => standalone::objects(gateway),
+    }
+}
+
+#[cfg(test)]
+mod tests;

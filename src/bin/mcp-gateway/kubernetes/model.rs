@@ -1,0 +1,167 @@
+//! What is wanted in a cluster: one gateway with its servers. `render` fills it from a
+//! file, the controller from what it watches.
+
+use serde_json::{Map, Value};
+
+/// One gateway and its servers.
+#[derive(Debug, Clone)]
+pub(crate) struct WantedGateway {
+    /// The namespace of every object that belongs to the gateway, and of `attachment`.
+    pub(crate) namespace: String,
+    /// The name that the names of its objects begin with.
+    pub(crate) name: String,
+    pub(crate) platform: Platform,
+    pub(crate) attachment: Attachment,
+    /// The host names of the endpoint; empty for any.
+    pub(crate) hostnames: Vec<String>,
+    /// The image with the filter, such as `ghcr.io/example/mcp-gateway:0.1.0`. With
+    /// `@sha256:…` the control plane checks it.
+    pub(crate) image: String,
+    /// The filter's configuration without `servers`. Its `paths` or `endpoints` are the
+    /// paths of the endpoint, `/mcp` where it has none.
+    pub(crate) config: Map<String, Value>,
+    pub(crate) authentication: Authentication,
+    /// The servers, each with another name. A faulty one is here as one that is off, so that
+    /// what names it in `config` stays valid.
+    pub(crate) servers: Vec<WantedServer>,
+    /// The environment variables of the proxy that `config` and `servers` name.
+    pub(crate) variables: Vec<ProxyVariable>,
+    /// Changes with the values of `variables`, so that the proxy starts anew with them;
+    /// may be empty.
+    pub(crate) variables_version: String,
+}
+
+/// Who serves the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Platform {
+    /// Envoy Gateway.
+    EnvoyGateway,
+    /// Istio, with a Gateway of the class `istio`.
+    Istio,
+    /// Envoy by itself: a Deployment, a ConfigMap and a Service.
+    Standalone,
+}
+
+/// The Gateway that the endpoint is at. [`Platform::Standalone`] has none, and uses the
+/// port of the first listener only.
+#[derive(Debug, Clone)]
+pub(crate) struct Attachment {
+    /// The name of the Gateway, in the namespace of the [`WantedGateway`].
+    pub(crate) gateway: String,
+    /// The one listener that is meant; `None` for all.
+    pub(crate) section: Option<String>,
+    /// All listeners of the Gateway for HTTP, HTTPS and TLS, in its order, those that are
+    /// not meant too.
+    pub(crate) listeners: Vec<Listener>,
+}
+
+/// A listener of the Gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// The host name that it is for; `None` for any.
+    pub(crate) hostname: Option<String>,
+}
+
+impl Attachment {
+    /// The listeners that are meant.
+    pub(super) fn meant(&self) -> impl Iterator<Item = &Listener> {
+        let is_meant = |listener: &&Listener| {
+            let section = self.section.as_ref();
+            section.is_none_or(|section| listener.name == *section)
+        };
+        self.listeners.iter().filter(is_meant)
+    }
+
+    /// Whether a listener is for one host name. It then has no route for a request that has
+    /// the host name of a server, so the route gives it that name.
+    pub(super) fn has_hostname(&self) -> bool {
+        self.meant().any(|listener| listener.hostname.is_some())
+    }
+}
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub(crate) enum Authentication {
+    /// Everyone.
+    Anonymous,
+    /// Who has a token.
+    Jwt(JwtAuthentication),
+}
+
+/// The tokens that are good.
+#[derive(Debug, Clone)]
+pub(crate) struct JwtAuthentication {
+    pub(crate) issuer: String,
+    /// A token must be for one of them; never empty.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) keys: JwtKeys,
+}
+
+/// Where the keys are that tokens are signed with.
+#[derive(Debug, Clone)]
+pub(crate) enum JwtKeys {
+    /// The address of a JSON Web Key Set.
+    Uri(String),
+    /// A JSON Web Key Set.
+    Inline(String),
+}
+
+/// One MCP server.
+#[derive(Debug, Clone)]
+pub(crate) struct WantedServer {
+    /// The namespace of the object that asks for it.
+    pub(crate) namespace: String,
+    /// Its name in the filter's configuration: unique in the gateway, `[A-Za-z0-9_.-]{1,64}`.
+    pub(crate) name: String,
+    /// Where it is; `None` for a server that is off (`enabled: false` in `config`).
+    pub(crate) backend: Option<Backend>,
+    /// How it is reached over TLS; `None` for plain HTTP.
+    pub(crate) tls: Option<ServerTls>,
+    /// Its section of `servers[]`, without `name` and `cluster`: `path`, `hostname`,
+    /// `toolPrefix`, `headers`, … Without `hostname` and `url`, the address of `backend` is
+    /// the host name that it is asked by.
+    pub(crate) config: Map<String, Value>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone)]
+pub(crate) enum Backend {
+    /// Objects, as in the `backendRefs` of an HTTPRoute; never empty.
+    References(Vec<BackendReference>),
+    /// A host name, or an IP address without brackets.
+    Host { host: String, port: u16 },
+}
+
+/// One of the objects that requests are sent to.
+#[derive(Debug, Clone)]
+pub(crate) struct BackendReference {
+    /// `""` for a Service, `gateway.envoyproxy.io` for a Backend.
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// A Service needs one, a Backend has none.
+    pub(crate) port: Option<u16>,
+    pub(crate) weight: Option<u32>,
+}
+
+/// The TLS of a server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerTls {
+    /// The name in its certificate.
+    pub(crate) hostname: String,
+    /// The ConfigMap that holds the certificates of its authorities, under `ca.crt`, in the
+    /// namespace of the server's backend; for a [`Backend::Host`] in that of the gateway.
+    /// `None` for the authorities of the system.
+    pub(crate) authorities: Option<String>,
+}
+
+/// An environment variable of the proxy, whose value is in a Secret of its namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct ProxyVariable {
+    pub(crate) name: String,
+    pub(crate) secret: String,
+    pub(crate) key: String,
+}

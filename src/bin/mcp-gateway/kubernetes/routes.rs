@@ -1,0 +1,220 @@
+//! What Envoy Gateway and Istio have in common: the HTTPRoutes of the Gateway API.
+
+use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
+use serde_json::{Value, json};
+
+use super::filter::{FilterConfig, spellings};
+use super::model::{BackendReference, WantedGateway, WantedServer};
+use super::names;
+use super::object::{Object, present};
+
+const API: &str = "gateway.networking.k8s.io/v1";
+
+/// Headers that are not for the servers: what the filter shows to other filters, and what
+/// Envoy needs until it has found the route.
+const NOT_FOR_SERVERS: [&str; 8] = [
+    "x-mcp-method",
+    "x-mcp-toolname",
+    "x-mcp-promptname",
+    "x-mcp-resourceuri",
+    "x-mcp-params",
+    "x-mcp-servername",
+    "x-mcp-cluster",
+    "x-forwarded-proto",
+];
+
+/// How many matches a rule has. A route may have 128 in all.
+const LONGEST_RULE: usize = 64;
+
+/// The routes of the endpoint, which begin here until the filter has read the body. The
+/// filter itself answers lists; what is for a server it sends to that server's route.
+pub(super) fn endpoint(
+    gateway: &WantedGateway,
+    filter: &FilterConfig,
+    nowhere: &Value,
+) -> Vec<Object> {
+    let matches: Vec<Value> = match filter.paths() {
+        Some(paths) => paths.iter().map(|path| exact(path)).collect(),
+        None => vec![json!({"path": {"type": "PathPrefix", "value": "/"}})],
+    };
+    let comment = "Where a request is until the filter has read it. The filter answers lists, and finds\n\
+                   the route of the server for a call, so nothing is sent to this backend.";
+    let routes = of_matches(gateway, "endpoint", &matches, nowhere);
+    routes.map(|route| route.with_comment(comment)).collect()
+}
+
+/// Routes to nowhere for `matches`, as many as it needs.
+fn of_matches(
+    gateway: &WantedGateway,
+    role: &str,
+    matches: &[Value],
+    nowhere: &Value,
+) -> impl Iterator<Item = Object> {
+    let routes = matches.chunks(LONGEST_RULE).enumerate();
+    routes.map(move |(at, matches)| {
+        let name = match at {
+            0 => names::role(gateway, role),
+            at => names::role(gateway, &format!("{role}-{}", at.saturating_add(1))),
+        };
+        let rule = json!({
+            "matches": matches,
+            "timeouts": {"request": "0s"},
+            "backendRefs": [nowhere],
+        });
+        route(gateway, &name, &gateway.hostnames, &rule)
+    })
+}
+
+/// The routes of the metadata of the endpoint as an OAuth protected resource; none where
+/// there is no metadata.
+pub(super) fn metadata(
+    gateway: &WantedGateway,
+    filter: &FilterConfig,
+    nowhere: &Value,
+) -> Vec<Object> {
+    let Some(oauth) = &filter.parsed.oauth else {
+        return Vec::new();
+    };
+    let mut paths = vec![String::new()];
+    paths.extend(filter.paths().unwrap_or_default());
+    if let ResourceIdentifier::Absolute { path, .. } = &oauth.resource.identifier {
+        paths.extend(spellings(path));
+    }
+    let mut paths: Vec<String> = paths
+        .iter()
+        .map(|path| format!("{WELL_KNOWN}{}", path.trim_end_matches('/')))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    let matches: Vec<Value> = paths.iter().map(|path| exact(path)).collect();
+    let comment = "Where clients read who gives tokens. The filter answers, to everyone.";
+    let routes = of_matches(gateway, "metadata", &matches, nowhere);
+    routes.map(|route| route.with_comment(comment)).collect()
+}
+
+/// The route of `server`. The filter has set the path of the server when this route is
+/// chosen, and the host, so it has no host names of its own; where the listener has one, the
+/// route sets the host. An exact path goes before a prefix,
+/// and the endpoint has an exact path.
+pub(super) fn server(
+    gateway: &WantedGateway,
+    filter: &FilterConfig,
+    server: &WantedServer,
+    references: &[Value],
+) -> Object {
+    let read = filter.server(&server.name);
+    let path = read.and_then(|read| read.path.split('?').next());
+    let path = path.filter(|path| is_path_of_route(path));
+    let path = path.map_or_else(
+        || json!({"type": "PathPrefix", "value": "/"}),
+        |path| json!({"type": "Exact", "value": path}),
+    );
+    let mut filters = vec![json!({
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {"remove": NOT_FOR_SERVERS},
+    })];
+    let mut hostnames = &[][..];
+    if gateway.attachment.has_hostname() {
+        hostnames = &gateway.hostnames;
+        let host = read.map(|read| json!({"hostname": without_port(&read.authority)}));
+        let rewrite = host.map(|host| json!({"type": "URLRewrite", "urlRewrite": host}));
+        filters.extend(rewrite);
+    }
+    let rule = json!({
+        "matches": [{
+            "path": path,
+            "headers": [{"name": "x-mcp-servername", "value": server.name}],
+        }],
+        "filters": filters,
+        // Answers may stream for as long as they have something to say.
+        "timeouts": {"request": "0s"},
+        "backendRefs": references,
+    });
+    let name = names::server(gateway, server);
+    route(gateway, &name, hostnames, &rule)
+        .of_server(&server.name)
+        .with_comment("Only the filter sets x-mcp-servername: it removes what clients send.")
+}
+
+/// A reference of an HTTPRoute.
+pub(super) fn backend_reference(gateway: &WantedGateway, to: &BackendReference) -> Value {
+    let is_elsewhere = to.namespace != gateway.namespace && to.kind != "Hostname";
+    present(json!({
+        "group": to.group,
+        "kind": to.kind,
+        "name": to.name,
+        "namespace": is_elsewhere.then_some(&to.namespace),
+        "port": to.port,
+        "weight": to.weight,
+    }))
+}
+
+/// What lets the route of `server` send to references of its own namespace, where that is
+/// not the namespace of the gateway: its author has asked for it.
+pub(super) fn grants(
+    gateway: &WantedGateway,
+    server: &WantedServer,
+    references: &[BackendReference],
+) -> Option<Object> {
+    let own = references
+        .iter()
+        .filter(|it| it.namespace == server.namespace);
+    let to: Vec<Value> = own
+        .map(|it| json!({"group": it.group, "kind": it.kind, "name": it.name}))
+        .collect();
+    if server.namespace == gateway.namespace || to.is_empty() {
+        return None;
+    }
+    let name = names::server_elsewhere(gateway, server);
+    let group = "gateway.networking.k8s.io";
+    let from = json!({"group": group, "kind": "HTTPRoute", "namespace": gateway.namespace});
+    let grant = Object::new(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": names::metadata(gateway, &server.namespace, &name),
+        "spec": {"from": [from], "to": to},
+    }));
+    Some(grant.of_server(&server.name))
+}
+
+fn route(gateway: &WantedGateway, name: &str, hostnames: &[String], rule: &Value) -> Object {
+    let parent = present(json!({
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": gateway.attachment.gateway,
+        "sectionName": gateway.attachment.section,
+    }));
+    Object::new(json!({
+        "apiVersion": API,
+        "kind": "HTTPRoute",
+        "metadata": names::metadata(gateway, &gateway.namespace, name),
+        "spec": present(json!({
+            "parentRefs": [parent],
+            "hostnames": Some(hostnames).filter(|it| !it.is_empty()),
+            "rules": [rule],
+        })),
+    }))
+}
+
+/// The host of `authority`, in lower case. A route takes no port.
+fn without_port(authority: &str) -> String {
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let has_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = if has_port { host } else { authority };
+    host.to_ascii_lowercase()
+}
+
+/// Whether an HTTPRoute may have `path` as an exact path.
+fn is_path_of_route(path: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-/._~!$&'()*+,;=:@%".contains(c);
+    let refused = ["//", "/./", "/../", "%2f", "%2F"];
+    path.starts_with('/')
+        && path.chars().all(is_fit)
+        && refused.iter().all(|part| !path.contains(part))
+        && !path.ends_with("/.")
+        && !path.ends_with("/..")
+}
+
+fn exact(path: &str) -> Value {
+    json!({"path": {"type": "Exact", "value": path}})
+}

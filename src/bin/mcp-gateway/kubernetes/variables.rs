@@ -1,0 +1,30 @@
+//! The environment variables of the proxy, in its pods.
+
+use serde_json::{Value, json};
+
+use super::model::WantedGateway;
+
+/// The annotation of the pods that changes with the values of the variables.
+const VERSION: &str = "mcp.kagenti.com/variables-version";
+
+/// The variables in a container; `None` where there are none.
+pub(super) fn env(gateway: &WantedGateway) -> Option<Vec<Value>> {
+    let variables = gateway.variables.iter().map(|variable| {
+        let key = json!({"name": variable.secret, "key": variable.key});
+        json!({"name": variable.name, "valueFrom": {"secretKeyRef": key}})
+    });
+    let variables: Vec<Value> = variables.collect();
+    (!variables.is_empty()).then_some(variables)
+}
+
+/// The names of the variables; `None` where there are none.
+pub(super) fn names(gateway: &WantedGateway) -> Option<Vec<&str>> {
+    let names: Vec<&str> = gateway.variables.iter().map(|it| &*it.name).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// The annotations of the pods; `None` where there are none.
+pub(super) fn annotations(gateway: &WantedGateway) -> Option<Value> {
+    let version = &gateway.variables_version;
+    (!version.is_empty()).then(|| json!({VERSION: version}))
+}

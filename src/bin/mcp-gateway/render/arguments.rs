@@ -1,0 +1,206 @@
+//! The command `render`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::envoy::{self, EnvoyOptions};
+use super::manifests::{self, KUSTOMIZATION};
+use super::wanted::{self, ManifestOptions};
+use super::{RenderTarget, RenderedFile};
+use crate::config_file::{ConfigFile, stdio_server};
+use crate::kubernetes::model::{Authentication, JwtAuthentication, JwtKeys, Platform};
+use crate::problem::{self, Severity};
+use crate::upstream::{self, Upstream};
+use crate::{ExitError, ListenArguments, NamingArguments, print, read, write};
+
+/// The options of `render`.
+#[derive(clap::Args)]
+pub(crate) struct RenderArguments {
+    /// The file with the servers, or - for stdin
+    file: PathBuf,
+    /// What will run the configuration
+    #[arg(long, value_enum)]
+    target: RenderTarget,
+    #[command(flatten)]
+    naming: NamingArguments,
+    /// The folder for the files, or - for stdout
+    #[arg(short, long, value_name = "DIR", default_value = "-")]
+    output: PathBuf,
+    #[command(flatten)]
+    listen: ListenArguments,
+    /// The path of the filter, where Envoy runs
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "target/wasm32-wasip1/release/mcp_gateway.wasm"
+    )]
+    wasm: String,
+    /// The certificates of the authorities that Envoy trusts for https:// servers
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
+    ca_file: String,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+/// The options that are for Kubernetes.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Options for Kubernetes")]
+struct ClusterArguments {
+    /// The image with the filter
+    #[arg(long, default_value = "ghcr.io/example/mcp-gateway:0.1.0")]
+    image: String,
+    /// The namespace of the gateway
+    #[arg(long, default_value = "mcp")]
+    namespace: String,
+    /// The class of the Gateway [default: eg for Envoy Gateway, istio for Istio]
+    #[arg(long, value_name = "CLASS")]
+    gateway_class: Option<String>,
+    /// The ConfigMap with the authorities (ca.crt) that are trusted for https:// servers, in
+    /// the namespace of the gateway or of the Service [default: those of the system]
+    #[arg(long, value_name = "NAME")]
+    ca_config_map: Option<String>,
+    #[command(flatten)]
+    authentication: AuthenticationArguments,
+}
+
+/// Who may call.
+#[derive(clap::Args)]
+struct AuthenticationArguments {
+    /// Everyone who reaches the endpoint may call, without a token
+    #[arg(long, conflicts_with = "jwt_issuer")]
+    anonymous: bool,
+    /// Only who has a JSON Web Token of this issuer may call
+    #[arg(long, value_name = "URL", requires_all = ["jwt_audience", "jwt_keys"])]
+    jwt_issuer: Option<String>,
+    /// Whom the tokens must be for, such as the URL of the endpoint; can be repeated
+    #[arg(long, value_name = "AUDIENCE", requires = "jwt_issuer")]
+    jwt_audience: Vec<String>,
+    /// Where the issuer shows the keys of its tokens
+    #[arg(long, value_name = "URL", requires = "jwt_issuer", group = "jwt_keys")]
+    jwks_uri: Option<String>,
+    /// The file with the keys, in place of --jwks-uri
+    #[arg(long, value_name = "FILE", requires = "jwt_issuer", group = "jwt_keys")]
+    jwks: Option<PathBuf>,
+}
+
+impl AuthenticationArguments {
+    /// Who may call.
+    ///
+    /// # Errors
+    /// Nothing says it, or the file with the keys cannot be used.
+    fn read(&self) -> Result<Authentication, String> {
+        let Some(issuer) = &self.jwt_issuer else {
+            if self.anonymous {
+                return Ok(Authentication::Anonymous);
+            }
+            let reason = "nothing says who may call the tools: add --jwt-issuer URL, \
+                          --jwt-audience AUDIENCE and --jwks-uri URL, so that only who has a \
+                          token may; or --anonymous, if everyone who reaches the endpoint may";
+            return Err(reason.to_owned());
+        };
+        let keys = match (&self.jwks_uri, &self.jwks) {
+            (Some(uri), _) => {
+                upstream::parse(uri).ok_or_else(|| {
+                    format!("--jwks-uri {uri:?}: must be a URL with http:// or https://")
+                })?;
+                JwtKeys::Uri(uri.clone())
+            }
+            (None, Some(file)) => JwtKeys::Inline(key_set(file)?),
+            (None, None) => return Err("--jwt-issuer needs --jwks-uri or --jwks".to_owned()),
+        };
+        Ok(Authentication::Jwt(JwtAuthentication {
+            issuer: issuer.clone(),
+            audiences: self.jwt_audience.clone(),
+            keys,
+        }))
+    }
+}
+
+/// The JSON Web Key Set in `file`, on one line.
+fn key_set(file: &Path) -> Result<String, String> {
+    let failed = |reason: &str| format!("--jwks {}: {reason}", file.display());
+    let text = fs::read_to_string(file).map_err(|error| failed(&error.to_string()))?;
+    let keys: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| failed(&format!("is no JSON: {error}")))?;
+    match keys.get("keys") {
+        Some(serde_json::Value::Array(_)) => Ok(keys.to_string()),
+        _ => Err(failed("has no list `keys`, so it is no JSON Web Key Set")),
+    }
+}
+
+impl RenderArguments {
+    /// Renders the file, and prints or writes what comes out.
+    ///
+    /// # Errors
+    /// The file is wrong, which the user has been shown, or the files cannot be written.
+    pub(crate) fn run(&self) -> Result<(), ExitError> {
+        let file = read(&self.file, &self.naming)?;
+        if !file.stdio.is_empty() {
+            let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
+            problem::print(&self.file, &problems, Severity::Error);
+            return Err(ExitError::InvalidFile);
+        }
+        let upstreams = upstream::all(&file).map_err(|problems| {
+            problem::print(&self.file, &problems, Severity::Error);
+            ExitError::InvalidFile
+        })?;
+        let files = self.files(&file, &upstreams)?;
+        if self.output.as_os_str() != "-" {
+            return Ok(write(&self.output, &files)?);
+        }
+        // A kustomization.yaml names other files, so it has no use on stdout.
+        let shown = files.iter().filter(|(name, _)| *name != KUSTOMIZATION);
+        let texts: Vec<&str> = shown.map(|(_, text)| &**text).collect();
+        Ok(print(&texts.join("---\n"))?)
+    }
+
+    /// The files for the target, in the order in which a user reads them.
+    fn files(
+        &self,
+        file: &ConfigFile,
+        upstreams: &[Upstream],
+    ) -> Result<Vec<RenderedFile>, String> {
+        let platform = match self.target {
+            RenderTarget::Envoy => return self.envoy(file, upstreams),
+            RenderTarget::EnvoyGateway => Platform::EnvoyGateway,
+            RenderTarget::Istio => Platform::Istio,
+            RenderTarget::Standalone => Platform::Standalone,
+        };
+        let options = ManifestOptions {
+            platform,
+            namespace: self.cluster.namespace.clone(),
+            image: self.cluster.image.clone(),
+            port: self.listen.port,
+            authentication: self.cluster.authentication.read()?,
+            authorities: self.cluster.ca_config_map.clone(),
+        };
+        let gateway = wanted::gateway(file, upstreams, options)?;
+        manifests::files(&gateway, self.cluster.gateway_class.as_deref())
+    }
+
+    fn envoy(
+        &self,
+        file: &ConfigFile,
+        upstreams: &[Upstream],
+    ) -> Result<Vec<RenderedFile>, String> {
+        if self.cluster.authentication.jwt_issuer.is_some() {
+            let reason = "--jwt-issuer is for Kubernetes: for Envoy, add jwt_authn to its \
+                          configuration, before the filter";
+            return Err(reason.to_owned());
+        }
+        let options = EnvoyOptions {
+            address: self.listen.address.to_string(),
+            allow_origins: Vec::new(),
+            port: self.listen.port,
+            admin_port: 9901,
+            wasm: self.wasm.clone(),
+            ca_file: self.ca_file.clone(),
+        };
+        let text = envoy::render(file, upstreams, &options)?;
+        Ok(vec![("envoy.yaml", text)])
+    }
+}
