@@ -19,6 +19,8 @@ mod ask;
 mod client_entry;
 mod completions;
 mod config_file;
+#[cfg(feature = "controller")]
+mod controller;
 mod envoy_config;
 mod kubernetes;
 mod mcp_client;
@@ -102,6 +104,16 @@ enum Command {
     Client(ClientArguments),
     /// Prints the JSON Schema of the filter's configuration
     Schema {
+        /// Prints a reference in Markdown instead
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Keeps gateways in Kubernetes as the objects MCPGateway and MCPServer say
+    #[cfg(feature = "controller")]
+    Controller(controller::ControllerArguments),
+    /// Prints the definitions of the kinds MCPServer and MCPGateway, for Kubernetes
+    #[cfg(feature = "controller")]
+    Crds {
         /// Prints a reference in Markdown instead
         #[arg(long)]
         reference: bool,
@@ -233,6 +245,17 @@ fn main() -> ExitCode {
         Command::Client(arguments) => client_entry::client(arguments).map_err(ExitError::from),
         Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
         Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
+        #[cfg(feature = "controller")]
+        Command::Controller(arguments) => arguments.run().map_err(ExitError::from),
+        #[cfg(feature = "controller")]
+        Command::Crds { reference } => {
+            let text = if reference {
+                controller::reference()
+            } else {
+                controller::crds()
+            };
+            text.and_then(|text| print(&text)).map_err(ExitError::from)
+        }
         Command::Completions { shell } => {
             let script = completions::script(Arguments::command(), shell);
             print(&script).map_err(ExitError::from)

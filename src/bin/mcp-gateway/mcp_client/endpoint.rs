@@ -71,6 +71,38 @@ impl McpEndpoint {
         Self::build(builder, url, headers, time_limit)
     }
 
+    /// The server at `url`, whose host is at `address` where that is given. `authorities` has
+    /// certificates in PEM of those to trust; without, they are those of the system.
+    ///
+    /// # Errors
+    /// `url` is not one of HTTP, or `authorities` has something else.
+    #[cfg(feature = "controller")]
+    pub(crate) fn at_address(
+        url: &str,
+        address: Option<std::net::SocketAddr>,
+        headers: HeaderMap,
+        authorities: &[Vec<u8>],
+        time_limit: Duration,
+    ) -> Result<Self, String> {
+        let url = Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+        // The proxies of the gateway use none either.
+        let mut builder = builder().no_proxy();
+        if let Some((address, host)) = address.zip(url.host_str()) {
+            builder = builder.resolve(host, address);
+        }
+        if url.scheme() != "https" {
+            builder = builder.tls_certs_only([]);
+        } else if !authorities.is_empty() {
+            let mut trusted = Vec::new();
+            for pem in authorities {
+                let found = Certificate::from_pem_bundle(pem);
+                trusted.extend(found.map_err(|_| "ca.crt has no certificates in PEM".to_owned())?);
+            }
+            builder = builder.tls_certs_only(trusted);
+        }
+        Self::build(builder, url, headers, time_limit)
+    }
+
     fn build(
         builder: ClientBuilder,
         url: Url,

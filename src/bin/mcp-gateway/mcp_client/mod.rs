@@ -7,8 +7,9 @@ mod error;
 mod param_headers;
 mod requests;
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use mcp_gateway::config::Protocol;
 use mcp_gateway::mcp::list::ListKind;
@@ -30,9 +31,9 @@ pub(crate) struct McpClient {
     /// What the server declares that it can do.
     capabilities: Value,
     /// The id of the last JSON-RPC request.
-    last_id: Cell<u64>,
+    last_id: AtomicU64,
     /// What the server asked of this client, and did not get.
-    refused: RefCell<BTreeSet<String>>,
+    refused: Mutex<BTreeSet<String>>,
 }
 
 /// The version of MCP that both sides speak.
@@ -64,8 +65,8 @@ impl McpClient {
             endpoint,
             spoken: SpokenVersion::Modern(version::NEWEST_MODERN),
             capabilities: Value::Null,
-            last_id: Cell::new(0),
-            refused: RefCell::default(),
+            last_id: AtomicU64::new(0),
+            refused: Mutex::default(),
         };
         if protocol != Protocol::Legacy {
             match client.discover().await {
@@ -127,9 +128,21 @@ impl McpClient {
         }
     }
 
+    /// The version of MCP that both sides speak.
+    #[cfg(feature = "controller")]
+    pub(crate) fn version(&self) -> &str {
+        match &self.spoken {
+            SpokenVersion::Modern(version) => version,
+            SpokenVersion::Initializing => "",
+            SpokenVersion::Legacy(session) => &session.version,
+        }
+    }
+
     /// What the server asked of this client, which declares no capabilities.
     pub(crate) fn refused(&self) -> Vec<String> {
-        self.refused.borrow().iter().cloned().collect()
+        let refused = self.refused.lock();
+        let refused = refused.unwrap_or_else(PoisonError::into_inner);
+        refused.iter().cloned().collect()
     }
 
     /// All pages of a list. A server that does not know the method has an empty list,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mcp_gateway::mcp::{
@@ -51,8 +53,10 @@ impl McpClient {
         params: Value,
         mut headers: HeaderMap,
     ) -> Result<(Value, HeaderMap), ClientError> {
-        let id = self.last_id.get().saturating_add(1);
-        self.last_id.set(id);
+        let id = self
+            .last_id
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
         headers.extend(self.headers());
         let params = match self.spoken {
             SpokenVersion::Modern(version) => {
@@ -166,7 +170,9 @@ impl McpClient {
             json!({"jsonrpc": "2.0", "id": id, "result": {}})
         } else {
             let asked = asked.unwrap_or_default().to_owned();
-            self.refused.borrow_mut().insert(asked);
+            let refused = self.refused.lock();
+            let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+            refused.insert(asked);
             let error = json!({"code": jsonrpc::METHOD_NOT_FOUND, "message": "Method not found"});
             json!({"jsonrpc": "2.0", "id": id, "error": error})
         };

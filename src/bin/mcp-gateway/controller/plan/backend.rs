@@ -1,0 +1,261 @@
+//! Where a server is: what its `targetRef` leads to.
+
+use serde_json::Value;
+
+use super::ObjectFault;
+use super::grants::{self, BACKEND, GroupKind, HTTP_ROUTE, MCP_SERVER, SERVICE};
+use crate::controller::kinds::{TargetKind, TargetRef};
+use crate::controller::name::{ObjectName, items, text};
+use crate::controller::snapshot::Snapshot;
+use crate::kubernetes::model::{Backend, BackendReference, Platform};
+
+/// Where a server is, for the gateway and for the controller.
+#[derive(Debug, Clone)]
+pub(super) struct FoundBackend {
+    pub(super) backend: Backend,
+    /// The host that the controller asks: a name, or an IP address without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Whether it speaks TLS, as far as the object says.
+    pub(super) is_tls: bool,
+    /// The `:authority` that it expects, where an HTTPRoute says it.
+    pub(super) hostname: Option<String>,
+}
+
+/// Who refers to a backend.
+struct Referrer<'a> {
+    snapshot: &'a Snapshot,
+    platform: Platform,
+    /// The namespace of the gateway, whose routes will refer to the backend.
+    gateway: &'a str,
+    kind: GroupKind,
+    namespace: &'a str,
+}
+
+/// Finds the backend of `target`, of a server in `namespace` at a gateway in the namespace
+/// `gateway`.
+///
+/// # Errors
+/// Something on the way is not there, is of another kind, or may not be referred to.
+pub(super) fn find(
+    snapshot: &Snapshot,
+    platform: Platform,
+    gateway: &str,
+    namespace: &str,
+    target: &TargetRef,
+) -> Result<FoundBackend, ObjectFault> {
+    let within = target.namespace.as_deref().unwrap_or(namespace);
+    let name = ObjectName::new(within, &target.name);
+    let server = Referrer {
+        snapshot,
+        platform,
+        gateway,
+        kind: MCP_SERVER,
+        namespace,
+    };
+    match target.kind {
+        TargetKind::Service => server.service(&name, target.port, None),
+        TargetKind::Backend => server.envoy_backend(&name, None),
+        TargetKind::HTTPRoute => {
+            grants::check(snapshot, MCP_SERVER, namespace, HTTP_ROUTE, &name)?;
+            let route = snapshot
+                .get("HTTPRoute", &name)
+                .ok_or_else(|| not_found("RouteNotFound", "HTTPRoute", &name))?;
+            let referrer = Referrer {
+                kind: HTTP_ROUTE,
+                namespace: within,
+                ..server
+            };
+            let mut found = referrer.first_backend(route, &name)?;
+            found.hostname = hostname(route);
+            Ok(found)
+        }
+    }
+}
+
+fn not_found(reason: &'static str, kind: &str, name: &ObjectName) -> ObjectFault {
+    let message = format!(
+        "spec.targetRef: there is no {kind} {:?} in namespace {:?}; create it, or name another",
+        name.name, name.namespace
+    );
+    ObjectFault::references(reason, message)
+}
+
+impl Referrer<'_> {
+    /// The backend of the first rule of `route`.
+    fn first_backend(&self, route: &Value, name: &ObjectName) -> Result<FoundBackend, ObjectFault> {
+        let references = items(route, "/spec/rules")
+            .iter()
+            .flat_map(|rule| items(rule, "/backendRefs"));
+        let mut references = references.filter(|it| it.get("weight") != Some(&Value::from(0)));
+        let Some(reference) = references.next() else {
+            let message = format!(
+                "spec.targetRef: HTTPRoute {name} has no backendRefs; its first one is the server"
+            );
+            return Err(ObjectFault::references("BackendNotFound", message));
+        };
+        let within = match text(reference, "/namespace") {
+            "" => &name.namespace,
+            namespace => namespace,
+        };
+        let wanted = ObjectName::new(within, text(reference, "/name"));
+        let port = reference.get("port").and_then(Value::as_u64);
+        let port = port.and_then(|port| u16::try_from(port).ok());
+        let through = Some(name);
+        match (text(reference, "/group"), text(reference, "/kind")) {
+            ("", "" | "Service") => self.service(&wanted, port, through),
+            ("gateway.envoyproxy.io", "Backend") => self.envoy_backend(&wanted, through),
+            // Istio's kind, for the host of a ServiceEntry.
+            ("networking.istio.io", "Hostname") => Ok(external(&wanted.name, port.unwrap_or(443))),
+            (_, kind) => {
+                let message = format!(
+                    "spec.targetRef: HTTPRoute {name} has a backend of kind {kind:?}, which is not supported; use a Service, or a Backend of Envoy Gateway"
+                );
+                Err(ObjectFault::references("UnsupportedBackend", message))
+            }
+        }
+    }
+
+    fn service(
+        &self,
+        name: &ObjectName,
+        port: Option<u16>,
+        route: Option<&ObjectName>,
+    ) -> Result<FoundBackend, ObjectFault> {
+        self.check_grants(SERVICE, name)?;
+        let service = self.snapshot.get("Service", name);
+        let service = service.ok_or_else(|| not_found("ServiceNotFound", "Service", name))?;
+        let place = || match route {
+            Some(route) => format!("backendRefs of HTTPRoute {route}"),
+            None => "spec.targetRef.port".to_owned(),
+        };
+        let Some(port) = port else {
+            let message = format!(
+                "{}: port is missing; Service {name} has: {}",
+                place(),
+                ports(service)
+            );
+            return Err(ObjectFault::references("PortMissing", message));
+        };
+        if text(service, "/spec/type") == "ExternalName" {
+            return Ok(external(text(service, "/spec/externalName"), port));
+        }
+        let wanted = Value::from(port);
+        if !items(service, "/spec/ports")
+            .iter()
+            .any(|it| it.get("port") == Some(&wanted))
+        {
+            let message = format!(
+                "{}: Service {name} has no port {port}; it has: {}",
+                place(),
+                ports(service)
+            );
+            return Err(ObjectFault::references("PortNotFound", message));
+        }
+        // A headless Service has the address `None`.
+        let host = match text(service, "/spec/clusterIP") {
+            "" | "None" => format!("{}.{}.svc", name.name, name.namespace),
+            address => address.to_owned(),
+        };
+        Ok(FoundBackend {
+            backend: self.reference(SERVICE, name, Some(port)),
+            host,
+            port,
+            is_tls: false,
+            hostname: None,
+        })
+    }
+
+    fn envoy_backend(
+        &self,
+        name: &ObjectName,
+        _route: Option<&ObjectName>,
+    ) -> Result<FoundBackend, ObjectFault> {
+        self.check_grants(BACKEND, name)?;
+        let object = self.snapshot.get("Backend", name);
+        let object = object.ok_or_else(|| not_found("BackendNotFound", "Backend", name))?;
+        let endpoint = items(object, "/spec/endpoints").first();
+        let place = endpoint.and_then(|it| it.get("fqdn").or_else(|| it.get("ip")));
+        let found = place.and_then(|it| {
+            let host = match text(it, "/hostname") {
+                "" => text(it, "/address"),
+                host => host,
+            };
+            let port = u16::try_from(it.get("port")?.as_u64()?).ok()?;
+            Some((host, port))
+        });
+        let Some((host, port)) = found else {
+            let message = format!(
+                "spec.targetRef: Backend {name} has no endpoint with fqdn or ip; only these can be MCP servers"
+            );
+            return Err(ObjectFault::references("UnsupportedBackend", message));
+        };
+        let mut found = external(host, port);
+        found.is_tls |= object.pointer("/spec/tls").is_some();
+        if self.platform == Platform::EnvoyGateway {
+            found.backend = self.reference(BACKEND, name, None);
+        }
+        Ok(found)
+    }
+
+    fn reference(&self, kind: GroupKind, name: &ObjectName, port: Option<u16>) -> Backend {
+        Backend::References(vec![BackendReference {
+            group: kind.group.to_owned(),
+            kind: kind.kind.to_owned(),
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            port,
+            weight: None,
+        }])
+    }
+
+    /// The author of the server needs the consent of the backend's namespace, and so does
+    /// the gateway, whose route refers to it in the end. Whoever writes an MCPServer has
+    /// given that of its own namespace.
+    fn check_grants(&self, to: GroupKind, name: &ObjectName) -> Result<(), ObjectFault> {
+        grants::check(self.snapshot, self.kind, self.namespace, to, name)?;
+        if self.namespace == name.namespace {
+            return Ok(());
+        }
+        grants::check(self.snapshot, HTTP_ROUTE, self.gateway, to, name)
+    }
+}
+
+/// A host outside of the cluster. At port 443 it speaks TLS.
+fn external(host: &str, port: u16) -> FoundBackend {
+    FoundBackend {
+        backend: Backend::Host {
+            host: host.to_owned(),
+            port,
+        },
+        host: host.to_owned(),
+        port,
+        is_tls: port == 443,
+        hostname: None,
+    }
+}
+
+fn ports(service: &Value) -> String {
+    let ports = items(service, "/spec/ports").iter();
+    let ports: Vec<String> = ports
+        .filter_map(|it| Some(it.get("port")?.to_string()))
+        .collect();
+    if ports.is_empty() {
+        "no ports".to_owned()
+    } else {
+        ports.join(", ")
+    }
+}
+
+/// The host name that requests have when `route` has sent them to the server.
+fn hostname(route: &Value) -> Option<String> {
+    let filters = items(route, "/spec/rules")
+        .iter()
+        .flat_map(|rule| items(rule, "/filters"));
+    let mut rewritten = filters.map(|it| text(it, "/urlRewrite/hostname"));
+    let first = rewritten.find(|it| !it.is_empty());
+    let first = first.or_else(|| items(route, "/spec/hostnames").first()?.as_str());
+    first
+        .filter(|host| !host.starts_with('*'))
+        .map(str::to_owned)
+}

@@ -1,0 +1,191 @@
+//! A gateway with its servers: its objects and its status.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::Value;
+
+use super::assembled::Fitting;
+use super::conditions::ConditionVerdict;
+use super::gateway::GatewayBase;
+use super::server::PreparedServer;
+use super::source::ServerSource;
+use super::status::{self, ServerState};
+use super::variables::{self, SecretVariable};
+use super::{FINALIZER, ObjectFault, Plan, PlanSettings, owner, platform, programmed, service_url};
+use crate::controller::kinds::MCPGateway;
+use crate::controller::name::{ObjectName, text};
+use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
+use crate::kubernetes;
+use crate::kubernetes::model::{WantedGateway, WantedServer};
+use crate::kubernetes::object::Object;
+
+/// A gateway with the servers that nothing is wrong with.
+pub(super) struct CompleteGateway<'a> {
+    pub(super) name: &'a ObjectName,
+    pub(super) gateway: &'a MCPGateway,
+    pub(super) base: GatewayBase<'a>,
+    pub(super) servers: Fitting<'a>,
+    /// Those that are left out.
+    pub(super) faulty: Vec<WantedServer>,
+}
+
+impl CompleteGateway<'_> {
+    /// Adds the objects and the statuses to `plan`.
+    pub(super) fn say(
+        &self,
+        snapshot: &Snapshot,
+        settings: &PlanSettings,
+        now: &Time,
+        plan: &mut Plan,
+        reads: &mut Vec<Readable>,
+    ) {
+        let objects = match self.objects(snapshot, settings, plan, reads) {
+            Ok(objects) => objects,
+            Err(reason) => {
+                let fault = ObjectFault::object("InvalidConfig", format!("spec.config: {reason}"));
+                let status = status::of_refused_gateway(self.gateway, &fault, now);
+                plan.gateways.insert(self.name.clone(), status);
+                plan.kept.insert(owner::label(self.name));
+                let verdict = ConditionVerdict::no("GatewayNotAccepted", fault.message);
+                self.say_servers(snapshot, settings, now, plan, |_| verdict.clone());
+                return;
+            }
+        };
+        let values = |server: Option<&str>| {
+            let own = objects.iter().filter(move |it| it.server() == server);
+            own.map(Object::value).collect::<Vec<_>>()
+        };
+        let mut programmed = programmed::verdict(snapshot, &values(None));
+        if let Some(gateway) = self.base.place.gateway {
+            programmed = programmed::of_gateway(gateway).and(programmed);
+        }
+        let of_server = |server: &PreparedServer| {
+            let own = values(Some(&server.wanted.name));
+            programmed::verdict(snapshot, &own).and(programmed.clone())
+        };
+        let (is_any_ready, tools) = self.say_servers(snapshot, settings, now, plan, of_server);
+        let own = objects
+            .iter()
+            .map(|it| owner::owned(it.value().clone(), self.owner(it)));
+        let mut owned: Vec<Value> = own.collect();
+        // Policies come before the routes that they protect.
+        owned.sort_by_key(|it| text(it, "/kind") == "HTTPRoute");
+        let url = match self.base.place.gateway {
+            Some(_) => platform::url(
+                &self.base.place,
+                &self.base.wanted.hostnames,
+                &self.base.path,
+            ),
+            None => service_url(&owned, &self.base.path),
+        };
+        plan.objects.extend(owned);
+        let hint = (!self.base.variables_reach).then(|| {
+            format!(
+                "sessions use a key of each proxy's own, and end with it; to keep them, {}",
+                self.base.variables_fix
+            )
+        });
+        let facts = status::GatewayFacts {
+            programmed,
+            is_any_ready,
+            hint,
+            url,
+            servers: u32::try_from(self.servers.len()).unwrap_or(u32::MAX),
+            tools,
+        };
+        let status = status::of_gateway(self.gateway, &facts, now);
+        plan.gateways.insert(self.name.clone(), status);
+    }
+
+    /// Adds the statuses of the servers to `plan`. Gives whether one is ready, and how many
+    /// tools they have.
+    fn say_servers(
+        &self,
+        snapshot: &Snapshot,
+        settings: &PlanSettings,
+        now: &Time,
+        plan: &mut Plan,
+        programmed: impl Fn(&PreparedServer) -> ConditionVerdict,
+    ) -> (bool, u32) {
+        let mut tools = 0u32;
+        let mut is_any_ready = false;
+        for (source, prepared) in &self.servers {
+            let answer = snapshot.answers.get(&source.name);
+            let verdict = programmed(prepared);
+            let state = ServerState::served(source, self.name, verdict, answer, settings.asks)
+                .with_prefix(plan.questions.get(&source.name), &prepared.wanted.config);
+            let (is_ready, count) = state.say(plan, now);
+            is_any_ready |= is_ready;
+            tools = tools.saturating_add(count);
+        }
+        (is_any_ready, tools)
+    }
+
+    /// The owner of `object`: the gateway in its own namespace, a server in others.
+    fn owner(&self, object: &Object) -> Value {
+        let namespace = text(object.value(), "/metadata/namespace");
+        if namespace == self.name.namespace {
+            return owner::gateway(self.name, self.gateway);
+        }
+        let of_server = |it: &&(&ServerSource<'_>, PreparedServer)| {
+            object.server() == Some(&it.1.wanted.name) && it.0.name.namespace == namespace
+        };
+        match self.servers.iter().find(of_server) {
+            Some((source, _)) => owner::server(source),
+            None => Value::Array(Vec::new()),
+        }
+    }
+
+    /// The objects that serve the gateway, without owners. The Secret goes to `plan`.
+    ///
+    /// # Errors
+    /// The filter refuses the configuration.
+    fn objects(
+        &self,
+        snapshot: &Snapshot,
+        settings: &PlanSettings,
+        plan: &mut Plan,
+        reads: &mut Vec<Readable>,
+    ) -> Result<Vec<Object>, String> {
+        let secret = variables::secret_name(settings, self.base.wanted.platform, self.name);
+        reads.push(Readable::Secret(secret.clone()));
+        let read = snapshot.read(&Readable::Secret(secret.clone()));
+        if let Some(ReadObject::Present {
+            is_written: false, ..
+        }) = read
+        {
+            return Err(format!(
+                "the Secret {secret} is not the controller's; rename it, the controller needs the name"
+            ));
+        }
+        let own = std::iter::once(&self.base.session_keys);
+        let of_servers = self.servers.iter().flat_map(|(_, it)| &it.variables);
+        let variables: Vec<SecretVariable> = own.chain(of_servers).cloned().collect();
+        let mut servers: Vec<WantedServer> = Vec::new();
+        servers.extend(
+            self.servers
+                .iter()
+                .map(|(_, prepared)| prepared.wanted.clone()),
+        );
+        servers.extend(self.faulty.iter().cloned());
+        let wanted = WantedGateway {
+            servers,
+            variables: variables::references(&secret, &variables),
+            variables_version: variables::version(&variables),
+            ..self.base.wanted.clone()
+        };
+        let objects = kubernetes::objects(&wanted)?;
+        let object = variables::secret(&secret, &owner::labels(self.name), &variables);
+        if secret.namespace == self.name.namespace {
+            let owner = owner::gateway(self.name, self.gateway);
+            plan.objects.push(owner::owned(object, owner));
+        } else {
+            // No owner is in another namespace.
+            plan.objects.push(object);
+            let finalizers = self.gateway.metadata.finalizers.iter().flatten();
+            if !finalizers.into_iter().any(|it| it == FINALIZER) {
+                plan.held.push(self.name.clone());
+            }
+        }
+        Ok(objects)
+    }
+}

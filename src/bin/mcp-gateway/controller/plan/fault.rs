@@ -1,0 +1,40 @@
+//! What is wrong with an object, for its own status.
+
+/// Why an object cannot be used, in words for its author.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObjectFault {
+    pub(crate) about: FaultyPart,
+    /// One word in CamelCase, for programs.
+    pub(crate) reason: &'static str,
+    /// The field and the fix, for people.
+    pub(crate) message: String,
+}
+
+/// The condition that a fault makes false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultyPart {
+    /// `Accepted`: what the object itself says.
+    Object,
+    /// `ResolvedRefs`: what the object refers to.
+    References,
+}
+
+impl ObjectFault {
+    /// The object itself is wrong.
+    pub(crate) fn object(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            about: FaultyPart::Object,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// What the object refers to is wrong, or is not there.
+    pub(crate) fn references(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            about: FaultyPart::References,
+            reason,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the filter itself says of a configuration, before a proxy gets it.
+
+use std::collections::BTreeMap;
+
+use mcp_gateway::config::{Config, ConfigError, Server};
+use serde_json::{Map, Value, json};
+
+/// A key that stands for the keys of sessions, whose values do not matter here.
+const SOME_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+/// A server for the check of a configuration that has none yet.
+const NO_SERVER: &str = "server";
+
+/// A server's section of the configuration.
+pub(super) struct ServerSection<'a> {
+    pub(super) name: &'a str,
+    /// Where it is, as an URL without a path.
+    pub(super) origin: &'a str,
+    pub(super) section: &'a Map<String, Value>,
+}
+
+/// Reads `config` with `servers` as the filter does, and gives its servers. `variables` are
+/// those of the proxy; others have some value.
+///
+/// # Errors
+/// The filter would refuse the configuration. Paths are those of the filter.
+pub(super) fn servers(
+    config: &Map<String, Value>,
+    servers: &[ServerSection<'_>],
+    variables: &BTreeMap<&str, &str>,
+) -> Result<Vec<Server>, ConfigError> {
+    let mut config = config.clone();
+    let sections: Vec<Value> = if servers.is_empty() {
+        vec![json!({"name": NO_SERVER})]
+    } else {
+        servers.iter().map(section).collect()
+    };
+    config.insert("servers".to_owned(), Value::Array(sections));
+    let text = Value::Object(config).to_string();
+    let variable = |name: &str| match variables.get(name) {
+        Some(value) => Some((*value).to_owned()),
+        None if name.starts_with("OAUTH_") => None,
+        None => Some(SOME_KEY.to_owned()),
+    };
+    let config = Config::parse_with(text.as_bytes(), &variable)?;
+    let all = config.gateway.map(|gateway| gateway.servers);
+    Ok(all.unwrap_or_default().to_vec())
+}
+
+fn section(server: &ServerSection<'_>) -> Value {
+    let mut section = server.section.clone();
+    section.insert("name".to_owned(), Value::from(server.name));
+    let path = section.get("path").and_then(Value::as_str);
+    let url = format!("{}{}", server.origin, path.unwrap_or("/mcp"));
+    section.insert("url".to_owned(), Value::from(url));
+    Value::Object(section)
+}

@@ -1,0 +1,81 @@
+//! Who owns what the controller writes.
+
+use serde_json::{Value, json};
+
+use super::source::{REGISTRATION, ServerSource};
+use crate::controller::kinds::{GROUP, MCPGateway};
+use crate::controller::name::ObjectName;
+use crate::kubernetes::names::{self, GATEWAY_LABEL, NAMESPACE_LABEL};
+
+/// The label that names the program that has written an object.
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub(crate) const MANAGER: &str = "mcp-gateway";
+
+/// The labels of Secrets for the gateway `name`.
+pub(super) fn labels(name: &ObjectName) -> Value {
+    json!({
+        (MANAGED_BY): MANAGER,
+        (GATEWAY_LABEL): names::gateway(&name.name),
+        (NAMESPACE_LABEL): name.namespace,
+    })
+}
+
+/// The gateway `name` as labels name it.
+pub(super) fn label(name: &ObjectName) -> ObjectName {
+    ObjectName::new(&name.namespace, &names::gateway(&name.name))
+}
+
+/// The gateway that `object` was written for, as its labels name it.
+pub(crate) fn gateway_of(object: &Value) -> Option<ObjectName> {
+    let labels = object.pointer("/metadata/labels")?;
+    let name = labels.get(GATEWAY_LABEL)?.as_str()?;
+    let namespace = labels.get(NAMESPACE_LABEL)?.as_str()?;
+    Some(ObjectName::new(namespace, name))
+}
+
+/// Whether this controller has written `object`: it owns it for one of its kinds. What
+/// `render` wrote has no owner.
+pub(crate) fn is_owned(object: &Value) -> bool {
+    let owners = crate::controller::name::items(object, "/metadata/ownerReferences");
+    owners.iter().any(|owner| {
+        let version = owner.get("apiVersion").and_then(Value::as_str);
+        let group = version.and_then(|it| it.split('/').next());
+        group.is_some_and(|group| [GROUP, "mcp.kuadrant.io"].contains(&group))
+    })
+}
+
+/// A reference to `gateway` as an owner.
+pub(super) fn gateway(name: &ObjectName, gateway: &MCPGateway) -> Value {
+    json!([{
+        "apiVersion": format!("{GROUP}/v1alpha1"),
+        "kind": "MCPGateway",
+        "name": name.name,
+        "uid": gateway.metadata.uid,
+        "controller": true,
+    }])
+}
+
+/// A reference to `source` as an owner.
+pub(super) fn server(source: &ServerSource<'_>) -> Value {
+    let version = if source.kind == REGISTRATION {
+        source.api_version.to_owned()
+    } else {
+        format!("{GROUP}/v1alpha1")
+    };
+    json!([{
+        "apiVersion": version,
+        "kind": source.kind,
+        "name": source.name.name,
+        "uid": source.uid,
+        "controller": true,
+    }])
+}
+
+/// `object` with `owner`.
+pub(super) fn owned(mut object: Value, owner: Value) -> Value {
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.insert("ownerReferences".to_owned(), owner);
+    }
+    object
+}

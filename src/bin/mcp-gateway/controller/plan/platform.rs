@@ -1,0 +1,151 @@
+//! The Gateway of an endpoint: who serves it, at which listeners.
+
+use serde_json::Value;
+
+use super::ObjectFault;
+use crate::controller::kinds::GatewayTarget;
+use crate::controller::name::{ObjectName, items, text};
+use crate::controller::snapshot::Snapshot;
+use crate::kubernetes::model::{Attachment, Listener, Platform};
+
+/// The controllers of classes that are known.
+const CONTROLLERS: &[(&str, Platform)] = &[
+    (
+        "gateway.envoyproxy.io/gatewayclass-controller",
+        Platform::EnvoyGateway,
+    ),
+    ("istio.io/gateway-controller", Platform::Istio),
+];
+
+/// A Gateway that an endpoint can be at.
+pub(super) struct EndpointPlace<'a> {
+    pub(super) platform: Platform,
+    pub(super) attachment: Attachment,
+    /// `None` where Envoy serves by itself.
+    pub(super) gateway: Option<&'a Value>,
+}
+
+/// Finds the Gateway of `target` in `namespace`.
+///
+/// # Errors
+/// It is not there, nobody serves its class, or it has no such listener.
+pub(super) fn place<'a>(
+    snapshot: &'a Snapshot,
+    namespace: &str,
+    target: Option<&GatewayTarget>,
+) -> Result<EndpointPlace<'a>, ObjectFault> {
+    let Some(target) = target else {
+        let message = "spec.targetRef: is missing; name a Gateway of this namespace";
+        return Err(ObjectFault::object("TargetMissing", message));
+    };
+    let name = ObjectName::new(namespace, &target.name);
+    let gateway = snapshot.get("Gateway", &name).ok_or_else(|| {
+        let message = format!(
+            "spec.targetRef.name: there is no Gateway {:?} in namespace {namespace:?}; create it, or name another",
+            target.name
+        );
+        ObjectFault::references("TargetNotFound", message)
+    })?;
+    let platform = platform(snapshot, gateway)?;
+    let listeners = listeners(gateway, target)?;
+    Ok(EndpointPlace {
+        platform,
+        attachment: Attachment {
+            gateway: target.name.clone(),
+            section: target.section_name.clone(),
+            listeners,
+        },
+        gateway: Some(gateway),
+    })
+}
+
+fn platform(snapshot: &Snapshot, gateway: &Value) -> Result<Platform, ObjectFault> {
+    let class = text(gateway, "/spec/gatewayClassName");
+    let name = text(gateway, "/metadata/name");
+    let Some(object) = snapshot.get("GatewayClass", &ObjectName::new("", class)) else {
+        let message = format!(
+            "spec.targetRef: Gateway {name:?} has the class {class:?}, which is not there; set its gatewayClassName to a class of Envoy Gateway or Istio"
+        );
+        return Err(ObjectFault::references("ClassNotFound", message));
+    };
+    let controller = text(object, "/spec/controllerName");
+    let known = CONTROLLERS.iter().find(|(it, _)| *it == controller);
+    known.map(|(_, platform)| *platform).ok_or_else(|| {
+        let message = format!(
+            "spec.targetRef: Gateway {name:?} has the class {class:?} of {controller:?}; only Gateways of Envoy Gateway (gateway.envoyproxy.io/gatewayclass-controller) and Istio (istio.io/gateway-controller) can serve MCP"
+        );
+        ObjectFault::references("UnsupportedClass", message)
+    })
+}
+
+/// The listeners of the Gateway, if `target` means one of them.
+fn listeners(gateway: &Value, target: &GatewayTarget) -> Result<Vec<Listener>, ObjectFault> {
+    let all: Vec<(Listener, &str)> = items(gateway, "/spec/listeners")
+        .iter()
+        .filter_map(|it| {
+            let port = it.get("port")?.as_u64()?;
+            let listener = Listener {
+                name: text(it, "/name").to_owned(),
+                port: u16::try_from(port).ok()?,
+                hostname: it
+                    .get("hostname")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+            };
+            Some((listener, text(it, "/protocol")))
+        })
+        .collect();
+    let is_meant = |listener: &Listener| {
+        let section = target.section_name.as_ref();
+        section.is_none_or(|section| *section == listener.name)
+    };
+    let is_http = |protocol: &&str| ["HTTP", "HTTPS"].contains(protocol);
+    let mut meant = all.iter().filter(|(listener, _)| is_meant(listener));
+    if meant.any(|(_, protocol)| is_http(protocol)) {
+        let web = all
+            .into_iter()
+            .filter(|(_, it)| is_http(it) || *it == "TLS");
+        return Ok(web.map(|(listener, _)| listener).collect());
+    }
+    let names: Vec<&str> = all.iter().map(|(listener, _)| &*listener.name).collect();
+    let names = names.join(", ");
+    let gateway = &target.name;
+    let message = match &target.section_name {
+        Some(section) => format!(
+            "spec.targetRef.sectionName: Gateway {gateway:?} has no HTTP or HTTPS listener {section:?}; it has: {names}"
+        ),
+        None => format!(
+            "spec.targetRef: Gateway {gateway:?} has no HTTP or HTTPS listener; it has: {names}"
+        ),
+    };
+    Err(ObjectFault::references("ListenerNotFound", message))
+}
+
+/// The URL of the endpoint at `path`, if its host is known.
+pub(super) fn url(place: &EndpointPlace<'_>, hostnames: &[String], path: &str) -> Option<String> {
+    let gateway = place.gateway?;
+    let section = place.attachment.section.as_deref();
+    let own = items(gateway, "/spec/listeners").iter().find(|it| {
+        let is_web = ["HTTP", "HTTPS"].contains(&text(it, "/protocol"));
+        is_web && section.is_none_or(|section| section == text(it, "/name"))
+    })?;
+    let port = own.get("port")?.as_u64()?;
+    let is_tls = text(own, "/protocol") == "HTTPS";
+    let exact = |host: &&str| !host.is_empty() && !host.contains('*');
+    let host = hostnames.iter().map(String::as_str).find(exact);
+    let host = host.or_else(|| Some(text(own, "/hostname")).filter(exact));
+    let address = text(gateway, "/status/addresses/0/value");
+    let host = host.or_else(|| Some(address).filter(exact))?;
+    // An IPv6 address stands in brackets.
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    let scheme = if is_tls { "https" } else { "http" };
+    let port = match (is_tls, port) {
+        (false, 80) | (true, 443) => String::new(),
+        (_, port) => format!(":{port}"),
+    };
+    Some(format!("{scheme}://{host}{port}{path}"))
+}

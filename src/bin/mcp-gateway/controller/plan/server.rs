@@ -1,0 +1,310 @@
+//! A server, from what its author wrote to what the gateway needs.
+
+use std::collections::BTreeMap;
+
+use mcp_gateway::config::ConfigError;
+use serde_json::{Map, Value};
+
+use super::backend::{self, FoundBackend};
+use super::filter::{self, ServerSection};
+use super::gateway::GatewayBase;
+use super::headers;
+use super::source::ServerSource;
+use super::variables::SecretVariable;
+use super::{ObjectFault, selector};
+use crate::controller::kinds::{MCPGateway, MCPServerSpec};
+use crate::controller::name::{ObjectName, items, text};
+use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
+use crate::kubernetes::model::{Backend, ServerTls, WantedServer};
+
+/// A server that nothing is wrong with.
+pub(super) struct PreparedServer {
+    pub(super) wanted: WantedServer,
+    pub(super) variables: Vec<SecretVariable>,
+    /// Where it is, as an URL without a path.
+    pub(super) origin: String,
+    /// The certificates of the authorities that the controller trusts for it.
+    pub(super) authorities: Vec<Vec<u8>>,
+}
+
+/// The MCPGateway of `source`, among `gateways`.
+///
+/// # Errors
+/// There is none, there are several, or it does not allow the server's namespace.
+pub(super) fn gateway_of<'g>(
+    snapshot: &Snapshot,
+    gateways: &'g BTreeMap<ObjectName, MCPGateway>,
+    source: &ServerSource<'_>,
+    spec: &MCPServerSpec,
+) -> Result<&'g ObjectName, ObjectFault> {
+    let namespace = &source.name.namespace;
+    let allows = |name: &ObjectName, gateway: &MCPGateway| {
+        let allowed = &gateway.spec.allowed_servers.namespaces;
+        selector::has_namespace(snapshot, allowed, &name.namespace, namespace)
+    };
+    let chosen = match &spec.gateway_ref {
+        Some(reference) => {
+            let within = reference.namespace.as_ref().unwrap_or(namespace);
+            let name = ObjectName::new(within, &reference.name);
+            let found = gateways.get_key_value(&name).ok_or_else(|| {
+                let message = format!(
+                    "spec.gatewayRef: there is no MCPGateway {:?} in namespace {within:?}; create it, or name another",
+                    reference.name
+                );
+                ObjectFault::object("GatewayNotFound", message)
+            })?;
+            Some(found)
+        }
+        None => of_route(snapshot, gateways, source, spec),
+    };
+    if let Some((name, gateway)) = chosen {
+        if allows(name, gateway) {
+            return Ok(name);
+        }
+        let message = format!(
+            "MCPGateway {name} does not allow servers of namespace {namespace:?}; allow it in its spec.allowedServers.namespaces"
+        );
+        return Err(ObjectFault::object("NotAllowed", message));
+    }
+    let allowing: Vec<&ObjectName> = gateways
+        .iter()
+        .filter(|(name, gateway)| allows(name, gateway))
+        .map(|(name, _)| name)
+        .collect();
+    match allowing.as_slice() {
+        [name] => Ok(name),
+        [] => {
+            let message = format!(
+                "no MCPGateway allows servers of namespace {namespace:?}; create one, or allow the namespace in its spec.allowedServers.namespaces"
+            );
+            Err(ObjectFault::object("NoGateway", message))
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "spec.gatewayRef: is missing, and several MCPGateways allow namespace {namespace:?}: {}; name one",
+                names.join(", ")
+            );
+            Err(ObjectFault::object("AmbiguousGateway", message))
+        }
+    }
+}
+
+/// The one MCPGateway at a Gateway that the server's HTTPRoute has as a parent.
+fn of_route<'g>(
+    snapshot: &Snapshot,
+    gateways: &'g BTreeMap<ObjectName, MCPGateway>,
+    source: &ServerSource<'_>,
+    spec: &MCPServerSpec,
+) -> Option<(&'g ObjectName, &'g MCPGateway)> {
+    let target = &spec.target_ref;
+    let within = target.namespace.as_ref().unwrap_or(&source.name.namespace);
+    let route = snapshot.get("HTTPRoute", &ObjectName::new(within, &target.name))?;
+    let parents = items(route, "/spec/parentRefs");
+    let is_at = |name: &ObjectName, gateway: &MCPGateway, parent: &Value| {
+        let namespace = match text(parent, "/namespace") {
+            "" => within,
+            namespace => namespace,
+        };
+        let section = text(parent, "/sectionName");
+        gateway.spec.target_ref.as_ref().is_some_and(|at| {
+            let own = at.section_name.as_deref().unwrap_or_default();
+            let is_section = section.is_empty() || own.is_empty() || section == own;
+            name.namespace == namespace && text(parent, "/name") == at.name && is_section
+        })
+    };
+    let mut found = gateways
+        .iter()
+        .filter(|(name, gateway)| parents.iter().any(|it| is_at(name, gateway, it)));
+    match (found.next(), found.next()) {
+        (only, None) => only,
+        _ => None,
+    }
+}
+
+/// What `base` needs for the server of `source`.
+///
+/// # Errors
+/// The filter would refuse it, or something that it refers to is not there.
+pub(super) fn prepare(
+    snapshot: &Snapshot,
+    base: &GatewayBase<'_>,
+    source: &ServerSource<'_>,
+    spec: &MCPServerSpec,
+    reads: &mut Vec<Readable>,
+) -> Result<PreparedServer, ObjectFault> {
+    let name = &source.name;
+    let mut section = spec.settings.clone();
+    section.remove("enabled");
+    // The values of headers do not matter for this check, and may be missing.
+    check(base, name, &with_headers(&section, some_headers(spec)))?;
+    let platform = base.wanted.platform;
+    let namespace = &base.wanted.namespace;
+    let found = backend::find(
+        snapshot,
+        platform,
+        namespace,
+        &name.namespace,
+        &spec.target_ref,
+    );
+    let headers = headers::resolve(snapshot, name, &spec.headers, reads);
+    let found = found?;
+    let (entries, variables) = headers?;
+    if !variables.is_empty() && !base.variables_reach {
+        let message = format!(
+            "spec.headers: values of Secrets cannot reach the proxy; {}",
+            base.variables_fix
+        );
+        return Err(ObjectFault::references("ProxyNotConfigured", message));
+    }
+    let mut section = with_headers(&section, entries);
+    if let Some(hostname) = &found.hostname {
+        let hostname = Value::from(hostname.clone());
+        section.entry("hostname").or_insert(hostname);
+    }
+    let tls = tls(spec, &found, &section);
+    let authorities = authorities(snapshot, base, name, spec, &found, reads)?;
+    Ok(PreparedServer {
+        origin: origin(&found, tls.is_some()),
+        wanted: WantedServer {
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            backend: Some(found.backend),
+            tls,
+            config: section,
+        },
+        variables,
+        authorities,
+    })
+}
+
+fn some_headers(spec: &MCPServerSpec) -> Vec<Value> {
+    let headers = spec.headers.iter();
+    let headers = headers.map(|it| match &it.value {
+        Some(value) => serde_json::json!({"name": it.name, "value": value}),
+        None => serde_json::json!({"name": it.name, "valueFromEnv": "HEADER"}),
+    });
+    headers.collect()
+}
+
+fn with_headers(section: &Map<String, Value>, headers: Vec<Value>) -> Map<String, Value> {
+    let mut section = section.clone();
+    if !headers.is_empty() {
+        section.insert("headers".to_owned(), Value::Array(headers));
+    }
+    section
+}
+
+/// Lets the filter check the server `name` alone with the configuration of its gateway.
+fn check(
+    base: &GatewayBase<'_>,
+    name: &ObjectName,
+    section: &Map<String, Value>,
+) -> Result<(), ObjectFault> {
+    let server = ServerSection {
+        name: &name.name,
+        origin: "http://server",
+        section,
+    };
+    let checked = filter::servers(&base.wanted.config, &[server], &BTreeMap::new());
+    checked.map(drop).map_err(|error| invalid(&error))
+}
+
+/// What the filter says of a server, with the path that its author knows.
+pub(super) fn invalid(error: &ConfigError) -> ObjectFault {
+    let path = error.path();
+    let own = path
+        .split_once("].")
+        .filter(|_| path.starts_with("servers["));
+    let message = match own {
+        Some((_, "name")) => format!("metadata.name: {}", error.reason()),
+        Some((_, field)) => format!("spec.{field}: {}", error.reason()),
+        None => format!("does not fit the configuration of its MCPGateway: {error}"),
+    };
+    ObjectFault::object("Invalid", message)
+}
+
+/// How the proxy speaks TLS with the server, if it does.
+fn tls(
+    spec: &MCPServerSpec,
+    found: &FoundBackend,
+    section: &Map<String, Value>,
+) -> Option<ServerTls> {
+    if spec.tls.is_none() && !found.is_tls {
+        return None;
+    }
+    let own = spec.tls.as_ref().and_then(|tls| tls.hostname.clone());
+    let authority = section.get("hostname").and_then(Value::as_str);
+    // Without the port.
+    let authority = authority.and_then(|it| it.split(':').next());
+    let hostname = own.or_else(|| authority.map(str::to_owned));
+    let mut references = spec.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
+    Some(ServerTls {
+        hostname: hostname.unwrap_or_else(|| found.host.clone()),
+        authorities: references.next().map(|it| it.name.clone()),
+    })
+}
+
+/// The certificates of the authorities of a server.
+fn authorities(
+    snapshot: &Snapshot,
+    base: &GatewayBase<'_>,
+    name: &ObjectName,
+    spec: &MCPServerSpec,
+    found: &FoundBackend,
+    reads: &mut Vec<Readable>,
+) -> Result<Vec<Vec<u8>>, ObjectFault> {
+    let references = spec.tls.as_ref().map(|tls| &tls.ca_certificate_refs);
+    // The control planes look for them beside the backend.
+    let beside = match &found.backend {
+        Backend::References(references) => references.first().map(|it| &it.namespace),
+        Backend::Host { .. } => Some(&base.wanted.namespace),
+    };
+    let mut certificates = Vec::new();
+    for (at, reference) in references.into_iter().flatten().enumerate() {
+        let path = format!("spec.tls.caCertificateRefs[{at}]");
+        if beside.is_some_and(|it| *it != name.namespace) {
+            let message = format!(
+                "{path}: certificates of authorities must be in the namespace of the server, which is not that of the MCPServer; create the MCPServer there"
+            );
+            return Err(ObjectFault::references("RefNotPermitted", message));
+        }
+        let map = Readable::ConfigMap(ObjectName::new(&name.namespace, &reference.name));
+        reads.push(map.clone());
+        match snapshot.read(&map) {
+            Some(ReadObject::Present { data, .. }) => match data.get("ca.crt") {
+                Some(certificate) => certificates.push(certificate.clone()),
+                None => {
+                    let message = format!(
+                        "{path}: ConfigMap {:?} has no key ca.crt; add it",
+                        reference.name
+                    );
+                    return Err(ObjectFault::references("CertificateNotFound", message));
+                }
+            },
+            Some(ReadObject::Missing) => {
+                let message = format!(
+                    "{path}.name: there is no ConfigMap {:?} in the namespace of the MCPServer; create it",
+                    reference.name
+                );
+                return Err(ObjectFault::references("CertificateNotFound", message));
+            }
+            None => {
+                let message = format!("{path}: has not been read yet");
+                return Err(ObjectFault::references("Pending", message));
+            }
+        }
+    }
+    Ok(certificates)
+}
+
+fn origin(found: &FoundBackend, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    let host = &found.host;
+    // An IPv6 address stands in brackets.
+    if host.contains(':') {
+        format!("{scheme}://[{host}]:{}", found.port)
+    } else {
+        format!("{scheme}://{host}:{}", found.port)
+    }
+}

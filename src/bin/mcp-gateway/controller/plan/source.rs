@@ -1,0 +1,107 @@
+//! What asks for a server: an `MCPServer`, or an `MCPServerRegistration` of Kuadrant's.
+
+use serde_json::{Map, Value, json};
+
+use super::ObjectFault;
+use crate::controller::kinds::{MCPServerSpec, MCPServerStatus};
+use crate::controller::name::{ObjectName, text};
+use crate::controller::snapshot::Snapshot;
+
+/// The kind of the other project that is read.
+pub(super) const REGISTRATION: &str = "MCPServerRegistration";
+
+/// The fields of a registration that a server has too, with their names there.
+const CARRIED: &[(&str, &str)] = &[
+    ("targetRef", "targetRef"),
+    ("toolPrefix", "toolPrefix"),
+    ("prefix", "toolPrefix"),
+    ("path", "path"),
+];
+
+/// An object that asks for a server.
+pub(super) struct ServerSource<'a> {
+    pub(super) kind: &'static str,
+    pub(super) name: ObjectName,
+    pub(super) generation: i64,
+    pub(super) uid: &'a str,
+    pub(super) api_version: &'a str,
+    /// When it was made. The older one of two that exclude each other wins.
+    created: &'a str,
+    pub(super) spec: Result<MCPServerSpec, ObjectFault>,
+    /// What the controller said of it before.
+    pub(super) status: MCPServerStatus,
+    /// The fields that have no counterpart.
+    pub(super) ignored: Vec<String>,
+}
+
+/// All objects that ask for a server, the oldest first.
+pub(super) fn all(snapshot: &Snapshot) -> Vec<ServerSource<'_>> {
+    let servers = snapshot.all("MCPServer");
+    let registrations = snapshot.all(REGISTRATION);
+    let mut sources: Vec<ServerSource<'_>> = servers
+        .map(|(name, object)| ServerSource::of_server(name, object))
+        .chain(registrations.map(|(name, object)| ServerSource::of_registration(name, object)))
+        .collect();
+    // Of the same age, an MCPServer comes before a registration with its name.
+    sources.sort_by(|a, b| (a.created, &a.name, a.kind).cmp(&(b.created, &b.name, b.kind)));
+    sources
+}
+
+impl<'a> ServerSource<'a> {
+    fn of_server(name: &ObjectName, object: &'a Value) -> Self {
+        let spec = object.get("spec").cloned().unwrap_or_default();
+        let status = object.get("status").cloned().unwrap_or_default();
+        Self::new("MCPServer", name, object, spec, status, Vec::new())
+    }
+
+    fn of_registration(name: &ObjectName, object: &'a Value) -> Self {
+        let mut spec = Map::new();
+        let mut ignored = Vec::new();
+        let fields = object.get("spec").and_then(Value::as_object);
+        for (field, value) in fields.into_iter().flatten() {
+            if let Some((_, own)) = CARRIED.iter().find(|(it, _)| it == field) {
+                spec.insert((*own).to_owned(), value.clone());
+            } else if field == "state" {
+                spec.insert("enabled".to_owned(), json!(value != "Disabled"));
+            } else {
+                ignored.push(format!("spec.{field}"));
+            }
+        }
+        ignored.sort_unstable();
+        // Older gateways showed tools without a prefix where none was written.
+        spec.entry("toolPrefix").or_insert_with(|| json!(""));
+        Self::new(
+            REGISTRATION,
+            name,
+            object,
+            Value::Object(spec),
+            Value::Null,
+            ignored,
+        )
+    }
+
+    fn new(
+        kind: &'static str,
+        name: &ObjectName,
+        object: &'a Value,
+        spec: Value,
+        status: Value,
+        ignored: Vec<String>,
+    ) -> Self {
+        let invalid = |error: serde_json::Error| {
+            ObjectFault::object("Invalid", format!("spec: cannot be read: {error}"))
+        };
+        let generation = object.pointer("/metadata/generation");
+        Self {
+            kind,
+            name: name.clone(),
+            generation: generation.and_then(Value::as_i64).unwrap_or_default(),
+            uid: text(object, "/metadata/uid"),
+            api_version: text(object, "/apiVersion"),
+            created: text(object, "/metadata/creationTimestamp"),
+            spec: serde_json::from_value(spec).map_err(invalid),
+            status: serde_json::from_value(status).unwrap_or_default(),
+            ignored,
+        }
+    }
+}

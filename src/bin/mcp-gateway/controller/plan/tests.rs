@@ -1,0 +1,421 @@
+//! Clusters as YAML documents, and what the controller wants and says of them.
+
+mod cluster;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use self::cluster::ClusterDocuments;
+use super::*;
+use crate::controller::snapshot::{ReadObject, ServerAnswer};
+
+const SERVERS: &str = include_str!("tests/servers.yaml");
+const GATEWAYS: &str = include_str!("tests/gateways.yaml");
+
+/// The cases of a file.
+fn cases(text: &str) -> Vec<Value> {
+    let documents = crate::syntax::tree::documents(text).unwrap();
+    documents[0].value().as_array().unwrap().clone()
+}
+
+/// The cluster of `case`, whose `member` has the spec of the object `name` of `kind`.
+fn changed(case: &Value, member: &str, kind: &'static str, name: &ObjectName) -> ClusterDocuments {
+    let mut cluster = ClusterDocuments::base();
+    for removed in case["remove"].as_array().into_iter().flatten() {
+        cluster.remove(removed.as_str().unwrap());
+    }
+    cluster.add(case["change"].as_str().unwrap_or_default());
+    if let Some(spec) = case[member].as_str() {
+        let spec = crate::syntax::tree::documents(spec).unwrap()[0].value();
+        let mut object = cluster.snapshot.get(kind, name).unwrap().clone();
+        object["spec"] = spec;
+        if let Some(created) = case["created"].as_str() {
+            object["metadata"]["creationTimestamp"] = json!(created);
+        }
+        cluster.snapshot.insert(kind, object);
+    }
+    cluster
+}
+
+#[test]
+fn all_is_well_with_the_base() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.answer(
+        "team/weather",
+        ServerAnswer::Up {
+            version: "2026-07-28".into(),
+            tools: 3,
+        },
+    );
+    cluster.answer(
+        "team/calendar",
+        ServerAnswer::Down("connection refused".into()),
+    );
+    let planned = cluster.settled();
+    assert_eq!(
+        planned.server("team/weather"),
+        "Accepted=True ResolvedRefs=True Programmed=True Ready=True"
+    );
+    assert_eq!(
+        planned.server("team/calendar"),
+        "Accepted=True ResolvedRefs=True Programmed=True Ready=False"
+    );
+    assert_eq!(
+        planned.gateway("infra/mcp"),
+        "Accepted=True ResolvedRefs=True Programmed=True Ready=True"
+    );
+    let weather = &planned.plan.servers[&ObjectName::new("team", "weather")];
+    assert_eq!(
+        (
+            weather.tools,
+            weather.protocol_version.as_deref(),
+            weather.tool_prefix.as_deref(),
+            weather.gateway.as_deref()
+        ),
+        (
+            Some(3),
+            Some("2026-07-28"),
+            Some("weather__"),
+            Some("infra/mcp")
+        )
+    );
+    assert_eq!(weather.conditions[0].observed_generation, Some(2));
+    let calendar = &planned.plan.servers[&ObjectName::new("team", "calendar")];
+    assert_eq!(calendar.last_error.as_deref(), Some("connection refused"));
+    let gateway = &planned.plan.gateways[&ObjectName::new("infra", "mcp")];
+    assert_eq!(
+        (gateway.url.as_deref(), gateway.servers, gateway.tools),
+        (Some("http://192.0.2.10/mcp"), 2, 3)
+    );
+    assert!(planned.plan.session_keys.is_empty(), "the keys are there");
+    let asked = &planned.plan.questions[&ObjectName::new("team", "weather")];
+    assert_eq!(asked.origin, "http://10.96.0.7:8080");
+    assert_eq!(asked.server.headers[0].1.expose(), "s3cr3t-of-the-weather");
+    let asked = &planned.plan.questions[&ObjectName::new("team", "calendar")];
+    assert_eq!(asked.origin, "http://calendar.team.svc:9090");
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_in_its_own_status_and_takes_nothing_else_down() {
+    let name = ObjectName::new("team", "weather");
+    for case in cases(SERVERS) {
+        let what = case["what"].as_str().unwrap();
+        let planned = changed(&case, "server", "MCPServer", &name).settled();
+        let says = &case["says"];
+        let condition = planned.condition_of_server(&name, says[0].as_str().unwrap());
+        assert_eq!(
+            (&*condition.status, Some(&*condition.reason)),
+            ("False", says[1].as_str()),
+            "{what}: {condition:?}"
+        );
+        assert!(
+            condition.message.contains(says[2].as_str().unwrap()),
+            "{what}: {}",
+            condition.message
+        );
+        assert!(
+            planned
+                .server("team/weather")
+                .ends_with("Programmed=False Ready=False"),
+            "{what}"
+        );
+        let other = planned.server("team/calendar");
+        assert!(
+            other.starts_with("Accepted=True ResolvedRefs=True Programmed=True"),
+            "{what}: {other}"
+        );
+        assert_eq!(planned.served(), ["calendar"], "{what}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_gateway_is_in_its_own_status_and_what_was_written_stays() {
+    let name = ObjectName::new("infra", "mcp");
+    for case in cases(GATEWAYS) {
+        let what = case["what"].as_str().unwrap();
+        let planned = changed(&case, "gateway", "MCPGateway", &name).settled();
+        let says = &case["says"];
+        let condition = planned.condition_of_gateway(&name, says[0].as_str().unwrap());
+        assert_eq!(
+            (&*condition.status, Some(&*condition.reason)),
+            ("False", says[1].as_str()),
+            "{what}: {condition:?}"
+        );
+        assert!(
+            condition.message.contains(says[2].as_str().unwrap()),
+            "{what}: {}",
+            condition.message
+        );
+        assert!(planned.plan.kept.contains(&name), "{what}");
+        assert_eq!(planned.served(), [""; 0], "{what}");
+    }
+}
+
+#[test]
+fn no_value_of_a_secret_is_anywhere_but_in_secrets_and_questions() {
+    let planned = ClusterDocuments::base().settled();
+    let (secrets, others): (Vec<&Value>, Vec<&Value>) = planned
+        .plan
+        .objects
+        .iter()
+        .partition(|it| it["kind"] == "Secret");
+    // The proxies of Envoy Gateway are in a namespace of their own, where nothing of the
+    // gateway can be an owner: so the gateway waits for the controller when it is deleted.
+    assert_eq!(secrets.len(), 1);
+    assert_eq!(text(secrets[0], "/metadata/namespace"), "proxies");
+    assert_eq!(planned.plan.held, [ObjectName::new("infra", "mcp")]);
+    assert_eq!(
+        secrets[0]["data"]["MCP_SESSION_KEYS"],
+        "QVFJREJBVUdCd2dKQ2dzTURRNFBFQkVTRXhRVkZoY1lHUm9iSEIwZUh5QT0="
+    );
+    let texts = [
+        json!(others).to_string(),
+        json!(planned.plan.servers.values().collect::<Vec<_>>()).to_string(),
+        json!(planned.plan.gateways.values().collect::<Vec<_>>()).to_string(),
+        format!("{:?}", planned.snapshot),
+    ];
+    for text in texts {
+        for value in [
+            "s3cr3t-of-the-weather",
+            "czNjcjN0LW9mLXRoZS13ZWF0aGVy",
+            "AQIDBAUG",
+        ] {
+            assert!(!text.contains(value), "{text}");
+        }
+    }
+}
+
+#[test]
+fn another_value_has_another_version_so_that_pods_are_replaced() {
+    let version = |cluster: ClusterDocuments| {
+        let planned = cluster.settled();
+        let proxy = planned
+            .plan
+            .objects
+            .iter()
+            .find(|it| it["kind"] == "EnvoyProxy");
+        let pod = "/spec/provider/kubernetes/envoyDeployment/pod/annotations";
+        let annotations = proxy.unwrap().pointer(pod).unwrap();
+        text(annotations, "/mcp.kagenti.com~1variables-version").to_owned()
+    };
+    let first = version(ClusterDocuments::base());
+    assert_eq!(first, version(ClusterDocuments::base()));
+    let mut cluster = ClusterDocuments::base();
+    cluster.add("kind: Secret\nmetadata: { name: weather-key, namespace: team, resourceVersion: \"9\" }\nstringData: { token: other }\n");
+    let second = version(cluster);
+    assert_ne!(first, second);
+    assert!(!first.is_empty());
+}
+
+#[test]
+fn keys_of_sessions_are_made_once_and_only_where_they_are_missing() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.remove("Secret infra/mcp-session-keys");
+    let planned = cluster.settled();
+    let made = &planned.plan.session_keys;
+    assert_eq!(made.len(), 1);
+    assert_eq!(
+        ObjectName::of(&made[0]),
+        ObjectName::new("infra", "mcp-session-keys")
+    );
+    assert_eq!(made[0].get("data"), None);
+}
+
+#[test]
+fn a_route_leads_to_the_gateway_and_the_backend() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.add("kind: MCPGateway\nmetadata: { name: second, namespace: infra, creationTimestamp: \"2026-11-05T00:00:00Z\" }\nspec: { targetRef: { name: inner }, authentication: { anonymous: true }, allowedServers: { namespaces: { from: All } } }\n---\nkind: Gateway\nmetadata: { name: inner, namespace: infra }\nspec: { gatewayClassName: eg, listeners: [{ name: http, port: 81, protocol: HTTP }] }\n---\nkind: HTTPRoute\nmetadata: { name: files, namespace: team }\nspec: { parentRefs: [{ name: inner, namespace: infra }], hostnames: [files.example.com], rules: [{ backendRefs: [{ name: calendar, port: 8080 }] }] }\n---\nkind: MCPServer\nmetadata: { name: files, namespace: team, creationTimestamp: \"2026-11-06T00:00:00Z\" }\nspec: { targetRef: { name: files } }\n---\nkind: Secret\nmetadata: { name: second-session-keys, namespace: infra }\nstringData: { keys: AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA= }\n");
+    let planned = cluster.settled();
+    let files = &planned.plan.servers[&ObjectName::new("team", "files")];
+    assert_eq!(
+        files.gateway.as_deref(),
+        Some("infra/second"),
+        "{:?}",
+        files.conditions
+    );
+    let question = &planned.plan.questions[&ObjectName::new("team", "files")];
+    assert_eq!(
+        (&*question.origin, &*question.server.authority),
+        ("http://calendar.team.svc:8080", "files.example.com")
+    );
+    // Without a route and a reference, two gateways are one too many.
+    let weather = planned.condition_of_server(&ObjectName::new("team", "weather"), "Accepted");
+    assert_eq!(weather.reason, "AmbiguousGateway");
+    assert!(
+        weather.message.contains("infra/mcp, infra/second"),
+        "{}",
+        weather.message
+    );
+}
+
+#[test]
+fn the_older_of_two_servers_with_one_name_is_served() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.add("kind: Namespace\nmetadata: { name: b }\n---\nkind: Service\nmetadata: { name: s, namespace: b }\nspec: { ports: [{ port: 80 }] }\n---\nkind: MCPServer\nmetadata: { name: weather, namespace: b, creationTimestamp: \"2026-11-09T00:00:00Z\" }\nspec: { targetRef: { kind: Service, name: s, port: 80 } }\n");
+    let planned = cluster.settled();
+    let condition = planned.condition_of_server(&ObjectName::new("b", "weather"), "Accepted");
+    assert_eq!(condition.reason, "NameConflict");
+    assert!(
+        condition
+            .message
+            .contains("MCPServer team/weather has the same name"),
+        "{}",
+        condition.message
+    );
+    assert_eq!(planned.served(), ["weather", "calendar"]);
+}
+
+#[test]
+fn a_registration_is_read_and_not_written_to() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.add("apiVersion: mcp.kuadrant.io/v1\nkind: MCPServerRegistration\nmetadata: { name: old, namespace: team, uid: u-old, creationTimestamp: \"2026-11-09T00:00:00Z\" }\nspec:\n  targetRef: { group: gateway.networking.k8s.io, kind: HTTPRoute, name: old }\n  prefix: old_\n  credentialRef: { name: secret, key: token }\n  category: tools\n---\nkind: HTTPRoute\nmetadata: { name: old, namespace: team }\nspec: { hostnames: [old.example.com], rules: [{ backendRefs: [{ name: calendar, port: 8080 }] }] }\n");
+    let planned = cluster.settled();
+    assert_eq!(planned.served(), ["weather", "calendar", "old"]);
+    assert!(
+        !planned
+            .plan
+            .servers
+            .contains_key(&ObjectName::new("team", "old"))
+    );
+    let question = &planned.plan.questions[&ObjectName::new("team", "old")];
+    assert_eq!(
+        (&*question.server.tool_prefix, question.server.headers.len()),
+        ("old_", 0)
+    );
+    let notice = &planned.plan.notices[0];
+    assert_eq!((&*notice.reason, &*notice.uid), ("FieldsIgnored", "u-old"));
+    assert!(
+        notice
+            .message
+            .ends_with("spec.category, spec.credentialRef"),
+        "{}",
+        notice.message
+    );
+}
+
+#[test]
+fn what_a_server_said_before_holds_until_it_has_been_asked() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.answer(
+        "team/weather",
+        ServerAnswer::Up {
+            version: "2025-11-25".into(),
+            tools: 2,
+        },
+    );
+    let planned = cluster.settled();
+    // The controller starts anew.
+    let mut cluster = ClusterDocuments::base();
+    cluster.snapshot = planned.snapshot.clone();
+    cluster.snapshot.answers.clear();
+    cluster.keep_statuses(&planned.plan);
+    let again = cluster.plan_at("2026-11-28T00:00:00Z");
+    assert_eq!(again.plan.servers, planned.plan.servers);
+    assert_eq!(again.plan.gateways, planned.plan.gateways);
+}
+
+#[test]
+fn a_policy_that_is_off_is_told_where_it_can_be_mended() {
+    let mut cluster = ClusterDocuments::base();
+    let Some(object) = cluster
+        .settle()
+        .iter()
+        .find(|it| it["kind"] == "EnvoyPatchPolicy")
+        .cloned()
+    else {
+        panic!("Envoy Gateway needs a patch");
+    };
+    let mut object = object;
+    object["status"] = json!({"ancestors": [{"conditions": [{"type": "Accepted", "status": "False", "reason": "Disabled", "message": "EnvoyPatchPolicy is disabled", "observedGeneration": 1}]}]});
+    cluster.snapshot.insert("EnvoyPatchPolicy", object);
+    let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+    let condition = planned.condition_of_gateway(&ObjectName::new("infra", "mcp"), "Programmed");
+    assert_eq!(
+        (&*condition.status, &*condition.reason),
+        ("False", "NotProgrammed")
+    );
+    assert!(
+        condition.message.contains("enableEnvoyPatchPolicy: true"),
+        "{}",
+        condition.message
+    );
+}
+
+#[test]
+fn each_object_has_an_owner_in_its_own_namespace_and_a_kind_that_is_watched() {
+    let planned = ClusterDocuments::base().settled();
+    let kinds: BTreeSet<&str> = planned
+        .plan
+        .objects
+        .iter()
+        .map(|it| text(it, "/kind"))
+        .collect();
+    for kind in kinds {
+        assert!(
+            kind == "Secret" || crate::controller::watched::of_kind(kind).is_some(),
+            "{kind}"
+        );
+    }
+    let in_reach = |it: &&Value| text(it, "/metadata/namespace") != "proxies";
+    for object in planned.plan.objects.iter().filter(in_reach) {
+        let owner = &object["metadata"]["ownerReferences"][0];
+        let namespace = text(object, "/metadata/namespace");
+        let expected = if namespace == "infra" {
+            "MCPGateway"
+        } else {
+            "MCPServer"
+        };
+        assert_eq!(owner["kind"], expected, "{object}");
+        assert!(is_owned(object) && gateway_of(object).is_some(), "{object}");
+    }
+}
+
+#[test]
+fn a_gateway_without_servers_has_an_endpoint_and_no_server() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.remove("MCPServer team/weather");
+    cluster.remove("MCPServer team/calendar");
+    let planned = cluster.settled();
+    let name = ObjectName::new("infra", "mcp");
+    assert_eq!(
+        planned.condition_of_gateway(&name, "Programmed").status,
+        "True"
+    );
+    assert_eq!(
+        planned.condition_of_gateway(&name, "Ready").reason,
+        "NoServerReady"
+    );
+    assert_eq!(planned.plan.gateways[&name].servers, 0);
+}
+
+#[test]
+fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
+    let mut cluster = ClusterDocuments::base();
+    let name = ObjectName::new("infra", "mcp");
+    let secret = {
+        let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+        let secret = planned
+            .plan
+            .objects
+            .iter()
+            .find(|it| it["kind"] == "Secret");
+        ObjectName::of(secret.unwrap())
+    };
+    let mut gateway = cluster.snapshot.get("MCPGateway", &name).unwrap().clone();
+    gateway["metadata"]["deletionTimestamp"] = json!("2026-11-27T00:00:00Z");
+    gateway["metadata"]["finalizers"] = json!([FINALIZER]);
+    cluster.snapshot.insert("MCPGateway", gateway);
+    let present = ReadObject::Present {
+        resource_version: "1".into(),
+        is_written: true,
+        data: BTreeMap::new(),
+    };
+    cluster.read(&format!("Secret {secret}"), present);
+    let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+    assert_eq!(planned.plan.objects, [Value::Null; 0]);
+    assert_eq!(planned.plan.unwanted_secrets, [secret]);
+    assert_eq!(planned.plan.going, [name]);
+    let weather = planned.condition_of_server(&ObjectName::new("team", "weather"), "Accepted");
+    assert_eq!(weather.reason, "NoGateway");
+}

@@ -1,0 +1,204 @@
+//! A cluster of documents.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::{Value, json};
+
+use crate::controller::name::{ObjectName, text};
+use crate::controller::plan::{Plan, PlanSettings, plan};
+use crate::controller::snapshot::{ReadObject, Readable, ServerAnswer, Snapshot};
+use crate::controller::watched;
+use crate::syntax::tree;
+
+const BASE: &str = include_str!("base.yaml");
+
+/// A cluster, and what can be read in it by name.
+pub(super) struct ClusterDocuments {
+    pub(super) snapshot: Snapshot,
+    readable: BTreeMap<Readable, ReadObject>,
+}
+
+/// What is planned for a cluster.
+pub(super) struct Planned {
+    pub(super) snapshot: Snapshot,
+    pub(super) plan: Plan,
+}
+
+fn name(text: &str) -> (&str, ObjectName) {
+    let (kind, name) = text.split_once(' ').unwrap_or(("", text));
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    (kind, ObjectName::new(namespace, name))
+}
+
+impl ClusterDocuments {
+    pub(super) fn base() -> Self {
+        let mut cluster = Self {
+            snapshot: Snapshot::default(),
+            readable: BTreeMap::new(),
+        };
+        cluster.add(BASE);
+        cluster
+    }
+
+    /// Adds documents, or replaces those with their names.
+    pub(super) fn add(&mut self, documents: &str) {
+        if documents.is_empty() {
+            return;
+        }
+        for document in tree::documents(documents).unwrap() {
+            let object = document.value();
+            if object["kind"] == "Secret" {
+                let data = object["stringData"].as_object().unwrap().iter();
+                let present = ReadObject::Present {
+                    resource_version: text(&object, "/metadata/resourceVersion").to_owned(),
+                    is_written: false,
+                    data: data
+                        .map(|(key, value)| {
+                            (key.clone(), value.as_str().unwrap().as_bytes().to_vec())
+                        })
+                        .collect(),
+                };
+                self.readable
+                    .insert(Readable::Secret(ObjectName::of(&object)), present);
+            } else {
+                let kind = watched::of_kind(text(&object, "/kind")).unwrap();
+                self.snapshot.insert(kind.kind, object);
+            }
+        }
+    }
+
+    /// Removes an object, as `Service team/weather`.
+    pub(super) fn remove(&mut self, object: &str) {
+        let (kind, name) = name(object);
+        if kind == "Secret" {
+            self.readable.remove(&Readable::Secret(name)).unwrap();
+        } else {
+            assert!(self.snapshot.get(kind, &name).is_some(), "{object}");
+            self.snapshot.remove(kind, &name);
+        }
+    }
+
+    pub(super) fn read(&mut self, object: &str, read: ReadObject) {
+        self.readable.insert(Readable::Secret(name(object).1), read);
+    }
+
+    pub(super) fn answer(&mut self, server: &str, answer: ServerAnswer) {
+        self.snapshot.answers.insert(name(server).1, answer);
+    }
+
+    /// Writes the statuses of `plan`.
+    pub(super) fn keep_statuses(&mut self, plan: &Plan) {
+        let servers = plan
+            .servers
+            .iter()
+            .map(|(name, it)| ("MCPServer", name, json!(it)));
+        let gateways = plan
+            .gateways
+            .iter()
+            .map(|(name, it)| ("MCPGateway", name, json!(it)));
+        for (kind, name, status) in servers.chain(gateways) {
+            let mut object = self.snapshot.get(kind, name).unwrap().clone();
+            object["status"] = status;
+            self.snapshot.insert(kind, object);
+        }
+    }
+
+    /// What is planned at the time `now`, after all that it depends on has been read.
+    pub(super) fn plan_at(&mut self, now: &str) -> Planned {
+        let settings = PlanSettings {
+            is_standalone: false,
+            image: "example.com/filter:1".into(),
+            proxy_namespace: "proxies".into(),
+            asks: true,
+        };
+        let now = Time(now.parse().unwrap());
+        for _ in 0..2 {
+            let wanted = plan(&self.snapshot, &settings, &now);
+            let read = wanted.reads.iter().map(|it| {
+                let read = self.readable.get(it).cloned();
+                (it.clone(), read.unwrap_or(ReadObject::Missing))
+            });
+            self.snapshot.set_read(read.collect());
+        }
+        let wanted = plan(&self.snapshot, &settings, &now);
+        assert!(wanted.is_complete(&self.snapshot));
+        Planned {
+            snapshot: self.snapshot.clone(),
+            plan: wanted,
+        }
+    }
+
+    /// Writes what is planned, as the control plane would accept it, and gives it.
+    pub(super) fn settle(&mut self) -> Vec<Value> {
+        let planned = self.plan_at("2026-11-27T00:00:00Z");
+        let mut written = Vec::new();
+        for object in planned
+            .plan
+            .objects
+            .iter()
+            .filter(|it| it["kind"] != "Secret")
+        {
+            let mut object = object.clone();
+            let condition = json!({"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1});
+            let said = json!([{"conditions": [condition]}]);
+            object["metadata"]["generation"] = json!(1);
+            object["status"] = json!({"ancestors": said, "parents": said});
+            let kind = watched::of_kind(text(&object, "/kind")).unwrap();
+            self.snapshot.insert(kind.kind, object.clone());
+            written.push(object);
+        }
+        written
+    }
+
+    /// What is planned when all has been written and accepted.
+    pub(super) fn settled(mut self) -> Planned {
+        self.settle();
+        self.plan_at("2026-11-27T00:00:00Z")
+    }
+}
+
+impl Planned {
+    /// The conditions of a server in one line.
+    pub(super) fn server(&self, server: &str) -> String {
+        line(&self.plan.servers[&name(server).1].conditions)
+    }
+
+    /// The conditions of a gateway in one line.
+    pub(super) fn gateway(&self, gateway: &str) -> String {
+        line(&self.plan.gateways[&name(gateway).1].conditions)
+    }
+
+    pub(super) fn condition_of_server(&self, name: &ObjectName, kind: &str) -> Condition {
+        let conditions = &self.plan.servers[name].conditions;
+        conditions
+            .iter()
+            .find(|it| it.type_ == kind)
+            .unwrap()
+            .clone()
+    }
+
+    pub(super) fn condition_of_gateway(&self, name: &ObjectName, kind: &str) -> Condition {
+        let conditions = &self.plan.gateways[name].conditions;
+        conditions
+            .iter()
+            .find(|it| it.type_ == kind)
+            .unwrap()
+            .clone()
+    }
+
+    /// The servers that are asked, which are those that are served, the oldest first.
+    pub(super) fn served(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.plan.questions.iter().collect();
+        all.sort_by_key(|(_, question)| question.server.id.index());
+        all.into_iter().map(|(name, _)| &*name.name).collect()
+    }
+}
+
+fn line(conditions: &[Condition]) -> String {
+    let parts: Vec<String> = conditions
+        .iter()
+        .map(|it| format!("{}={}", it.type_, it.status))
+        .collect();
+    parts.join(" ")
+}

@@ -1,0 +1,66 @@
+//! Reads the objects that others refer to, by their names. The controller can list no
+//! Secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as ClusterSecret};
+use kube::Client;
+use kube::api::{Api, ObjectMeta};
+
+use super::plan::{MANAGED_BY, MANAGER};
+use super::snapshot::{ReadObject, Readable};
+
+/// How many are read at a time.
+const AT_A_TIME: usize = 16;
+
+/// What is at `names` now.
+///
+/// # Errors
+/// The API server does not say. What is not there is no error.
+pub(super) async fn read_all(
+    client: &Client,
+    names: &BTreeSet<Readable>,
+) -> Result<BTreeMap<Readable, ReadObject>, kube::Error> {
+    let reads = names.iter().map(async |name| {
+        let object = read(client, name).await?;
+        Ok::<_, kube::Error>((name.clone(), object))
+    });
+    stream::iter(reads)
+        .buffer_unordered(AT_A_TIME)
+        .try_collect()
+        .await
+}
+
+async fn read(client: &Client, name: &Readable) -> Result<ReadObject, kube::Error> {
+    match name {
+        Readable::Secret(name) => {
+            let api: Api<ClusterSecret> = Api::namespaced(client.clone(), &name.namespace);
+            let secret = api.get_opt(&name.name).await?;
+            Ok(secret.map_or(ReadObject::Missing, |secret| {
+                let data = secret.data.unwrap_or_default().into_iter();
+                present(secret.metadata, data.map(|(key, value)| (key, value.0)))
+            }))
+        }
+        Readable::ConfigMap(name) => {
+            let api: Api<ConfigMap> = Api::namespaced(client.clone(), &name.namespace);
+            let map = api.get_opt(&name.name).await?;
+            Ok(map.map_or(ReadObject::Missing, |map| {
+                let data = map.data.unwrap_or_default().into_iter();
+                present(
+                    map.metadata,
+                    data.map(|(key, value)| (key, value.into_bytes())),
+                )
+            }))
+        }
+    }
+}
+
+fn present(metadata: ObjectMeta, data: impl Iterator<Item = (String, Vec<u8>)>) -> ReadObject {
+    let labels = metadata.labels.unwrap_or_default();
+    ReadObject::Present {
+        resource_version: metadata.resource_version.unwrap_or_default(),
+        is_written: labels.get(MANAGED_BY).is_some_and(|it| it == MANAGER),
+        data: data.collect(),
+    }
+}

@@ -1,0 +1,161 @@
+//! Compares what is with what is wanted, and writes the difference: after each change, and
+//! from time to time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{error, info};
+
+use super::asking::Asking;
+use super::events::Events;
+use super::lease::Leadership;
+use super::metrics::ControllerMetrics;
+use super::plan::{Plan, PlanSettings, plan};
+use super::reader;
+use super::snapshot::Snapshot;
+use super::store::KnownCluster;
+use super::writer::Writer;
+
+/// How long to wait for more changes.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often to read again what is not watched.
+const READ_EVERY: Duration = Duration::from_secs(10);
+/// The first wait after an error; each further one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest wait after an error.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// How often what was read leads to another read: a Secret names nothing further.
+const MAX_READS: usize = 3;
+
+/// Keeps the cluster as its objects say.
+pub(super) struct Reconciler {
+    pub(super) client: Client,
+    pub(super) settings: PlanSettings,
+    pub(super) store: Arc<KnownCluster>,
+    pub(super) metrics: Arc<ControllerMetrics>,
+    pub(super) writer: Writer,
+    pub(super) events: Events,
+    pub(super) asking: Asking,
+    /// When all that is not watched was read last; `None` if it may be another now.
+    pub(super) read_at: Option<Instant>,
+}
+
+impl Reconciler {
+    /// Runs until `stopped`, while this replica is the leader.
+    pub(super) async fn run(
+        &mut self,
+        leadership: &mut Leadership,
+        stopped: impl Future<Output = ()>,
+    ) {
+        let mut stopped = pin!(stopped);
+        let mut retry = FIRST_RETRY;
+        let mut due = Instant::now() + READ_EVERY;
+        loop {
+            let is_leader = *leadership.is_leader.borrow_and_update();
+            self.metrics.set_leader(is_leader);
+            if !is_leader {
+                self.asking.stop();
+            } else if self.store.missing().is_empty() {
+                let is_done = self.reconcile_once().await;
+                let wait = if is_done { READ_EVERY } else { retry };
+                retry = if is_done {
+                    FIRST_RETRY
+                } else {
+                    LAST_RETRY.min(retry * 2)
+                };
+                due = Instant::now() + wait;
+            }
+            tokio::select! {
+                () = &mut stopped => break,
+                () = self.store.changed() => sleep(PAUSE).await,
+                () = sleep_until(due), if is_leader => {}
+                changed = leadership.is_leader.changed() => {
+                    if changed.is_err() {
+                        error!("the task that holds the Lease has ended");
+                        break;
+                    }
+                    info!(leader = *leadership.is_leader.borrow(), "leadership has changed");
+                }
+            }
+        }
+        self.asking.stop();
+    }
+
+    /// Compares and writes once. Gives whether nothing is left to do.
+    async fn reconcile_once(&mut self) -> bool {
+        let started = Instant::now();
+        let is_done = match self.read_and_plan().await {
+            Ok((snapshot, plan)) => self.write(&snapshot, &plan).await,
+            Err(error) => {
+                error!(%error, "an object cannot be read");
+                false
+            }
+        };
+        self.metrics.reconciled(started.elapsed(), is_done);
+        is_done
+    }
+
+    /// Reads what the plan depends on, until it is complete.
+    async fn read_and_plan(&mut self) -> Result<(Snapshot, Plan), kube::Error> {
+        let now = Time(Timestamp::now());
+        let mut snapshot = self.store.snapshot();
+        let mut wanted = plan(&snapshot, &self.settings, &now);
+        for _ in 0..MAX_READS {
+            let is_recent = self.read_at.is_some_and(|it| it.elapsed() < READ_EVERY);
+            if is_recent && wanted.is_complete(&snapshot) {
+                break;
+            }
+            self.read_at = Some(Instant::now());
+            let read = reader::read_all(&self.client, &wanted.reads).await?;
+            self.store.change(|known| {
+                known.set_read(read);
+                false
+            });
+            snapshot = self.store.snapshot();
+            wanted = plan(&snapshot, &self.settings, &now);
+        }
+        Ok((snapshot, wanted))
+    }
+
+    async fn write(&mut self, snapshot: &Snapshot, wanted: &Plan) -> bool {
+        self.metrics.count(wanted);
+        self.asking.ask(&wanted.questions);
+        if !wanted.session_keys.is_empty() {
+            let refusals = self.writer.make_session_keys(wanted).await;
+            if refusals.is_empty() {
+                // They are read before anything else is written.
+                self.read_at = None;
+                self.store.change(|_| true);
+                return true;
+            }
+            self.store.change(|known| {
+                known.refused.extend(refusals);
+                false
+            });
+        }
+        if !self.writer.write_finalizers(&wanted.held, &[]).await {
+            return false;
+        }
+        if self.writer.changes_secrets(snapshot, wanted) {
+            self.read_at = None;
+        }
+        let refusals = self.writer.write(snapshot, wanted).await;
+        let is_written = refusals.is_empty();
+        if is_written {
+            self.writer.write_finalizers(&[], &wanted.going).await;
+        }
+        self.events.tell(snapshot, wanted).await;
+        let has_statuses = self.writer.write_statuses(snapshot, wanted).await;
+        self.store.change(|known| {
+            let is_new = known.refused != refusals;
+            known.refused = refusals;
+            is_new
+        });
+        is_written && has_statuses
+    }
+}

@@ -1,0 +1,76 @@
+//! The one place of what is known: watches write into it, the loop reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::kinds::GROUP;
+use super::snapshot::Snapshot;
+use super::watched::{KINDS, WatchedKind};
+
+/// What is known, and whether that is all.
+#[derive(Default)]
+pub(super) struct KnownCluster {
+    known: Mutex<Known>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    snapshot: Snapshot,
+    /// The kinds whose objects are known, or whose kind is not there.
+    listed: BTreeSet<&'static str>,
+}
+
+impl KnownCluster {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // A panic in another task leaves the values as they are.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.lock().snapshot.clone()
+    }
+
+    /// Changes what is known; if `change` says so, the loop runs.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Snapshot) -> bool) {
+        if change(&mut self.lock().snapshot) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// All objects of `kind` are known now.
+    pub(super) fn set_listed(&self, kind: &'static WatchedKind) {
+        if self.lock().listed.insert(kind.kind) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// There is no such kind. Without its own kinds the controller knows nothing: it waits for
+    /// them, and changes nothing.
+    pub(super) fn set_absent(&self, kind: &'static WatchedKind) {
+        let mut known = self.lock();
+        if kind.group == GROUP {
+            known.listed.remove(kind.kind);
+            return;
+        }
+        let had_some = known.snapshot.all(kind.kind).next().is_some();
+        known.snapshot.replace(kind.kind, BTreeMap::new());
+        if known.listed.insert(kind.kind) || had_some {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The kinds whose objects are not known yet.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let known = self.lock();
+        let kinds = KINDS.iter().map(|it| it.kind);
+        kinds.filter(|it| !known.listed.contains(it)).collect()
+    }
+
+    /// Waits for a change since the last time.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}

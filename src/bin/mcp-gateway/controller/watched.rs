@@ -1,0 +1,167 @@
+//! Which kinds the controller watches.
+
+/// A kind that the controller watches.
+#[derive(Debug)]
+pub(crate) struct WatchedKind {
+    pub(crate) group: &'static str,
+    /// The versions in which it may be served, the best one first.
+    pub(crate) versions: &'static [&'static str],
+    pub(crate) kind: &'static str,
+    pub(crate) plural: &'static str,
+    /// Which of its objects.
+    pub(crate) scope: WatchScope,
+}
+
+/// Which objects of a kind are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WatchScope {
+    All,
+    /// Those that this program has written.
+    Written,
+}
+
+impl WatchedKind {
+    const fn all(
+        group: &'static str,
+        versions: &'static [&'static str],
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        let scope = WatchScope::All;
+        Self {
+            group,
+            versions,
+            kind,
+            plural,
+            scope,
+        }
+    }
+
+    const fn written(
+        group: &'static str,
+        versions: &'static [&'static str],
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        let scope = WatchScope::Written;
+        Self {
+            group,
+            versions,
+            kind,
+            plural,
+            scope,
+        }
+    }
+
+    /// `group/version`, or the version alone for the group without a name.
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{}/{version}", self.group)
+        }
+    }
+}
+
+/// The group of the Gateway API.
+pub(crate) const GATEWAY_API: &str = "gateway.networking.k8s.io";
+/// The group of Envoy Gateway.
+pub(crate) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
+
+const ALPHA: &[&str] = &["v1alpha1"];
+const V1ALPHA3: &[&str] = &["v1alpha3"];
+const V1: &[&str] = &["v1"];
+
+/// All kinds. An object of any other kind is neither read nor written.
+pub(crate) const KINDS: &[WatchedKind] = &[
+    WatchedKind::all(super::kinds::GROUP, ALPHA, "MCPServer", "mcpservers"),
+    WatchedKind::all(super::kinds::GROUP, ALPHA, "MCPGateway", "mcpgateways"),
+    WatchedKind::all(
+        "mcp.kuadrant.io",
+        &["v1", "v1alpha1"],
+        "MCPServerRegistration",
+        "mcpserverregistrations",
+    ),
+    WatchedKind::all("", V1, "Namespace", "namespaces"),
+    WatchedKind::all("", V1, "Service", "services"),
+    WatchedKind::all(GATEWAY_API, V1, "GatewayClass", "gatewayclasses"),
+    WatchedKind::all(GATEWAY_API, V1, "Gateway", "gateways"),
+    WatchedKind::all(GATEWAY_API, V1, "HTTPRoute", "httproutes"),
+    WatchedKind::all(
+        GATEWAY_API,
+        &["v1", "v1beta1"],
+        "ReferenceGrant",
+        "referencegrants",
+    ),
+    WatchedKind::written(
+        GATEWAY_API,
+        &["v1", "v1alpha3"],
+        "BackendTLSPolicy",
+        "backendtlspolicies",
+    ),
+    WatchedKind::all(ENVOY_GATEWAY, ALPHA, "Backend", "backends"),
+    WatchedKind::written(
+        ENVOY_GATEWAY,
+        ALPHA,
+        "BackendTrafficPolicy",
+        "backendtrafficpolicies",
+    ),
+    WatchedKind::written(
+        ENVOY_GATEWAY,
+        ALPHA,
+        "ClientTrafficPolicy",
+        "clienttrafficpolicies",
+    ),
+    WatchedKind::written(
+        ENVOY_GATEWAY,
+        ALPHA,
+        "EnvoyExtensionPolicy",
+        "envoyextensionpolicies",
+    ),
+    WatchedKind::written(
+        ENVOY_GATEWAY,
+        ALPHA,
+        "EnvoyPatchPolicy",
+        "envoypatchpolicies",
+    ),
+    WatchedKind::written(ENVOY_GATEWAY, ALPHA, "EnvoyProxy", "envoyproxies"),
+    WatchedKind::written(ENVOY_GATEWAY, ALPHA, "SecurityPolicy", "securitypolicies"),
+    WatchedKind::written(
+        "networking.istio.io",
+        V1ALPHA3,
+        "EnvoyFilter",
+        "envoyfilters",
+    ),
+    WatchedKind::written("networking.istio.io", V1, "ServiceEntry", "serviceentries"),
+    WatchedKind::written(
+        "security.istio.io",
+        V1,
+        "RequestAuthentication",
+        "requestauthentications",
+    ),
+    WatchedKind::written(
+        "security.istio.io",
+        V1,
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+    ),
+    WatchedKind::written("", V1, "ConfigMap", "configmaps"),
+    WatchedKind::written("apps", V1, "Deployment", "deployments"),
+];
+
+/// The kind with the name `kind`.
+pub(crate) fn of_kind(kind: &str) -> Option<&'static WatchedKind> {
+    KINDS.iter().find(|it| it.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_is_there_once() {
+        let kinds: BTreeSet<&str> = KINDS.iter().map(|it| it.kind).collect();
+        assert_eq!(kinds.len(), KINDS.len());
+    }
+}

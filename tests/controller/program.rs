@@ -1,0 +1,112 @@
+//! A controller under test.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::cluster::{beside, until};
+
+/// A running controller. It is ended as a cluster ends it when it is dropped.
+pub(crate) struct Controller {
+    child: Child,
+    log: PathBuf,
+    health: u16,
+    metrics: u16,
+}
+
+impl Controller {
+    pub(crate) fn start() -> Self {
+        Self::with(&["--no-leader-election"], None)
+    }
+
+    /// Starts a controller with more options, perhaps as the user of another configuration.
+    pub(crate) fn with(options: &[&str], kubeconfig: Option<&str>) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let log = beside(&format!("controller-{number:02}.log"));
+        let (health, metrics) = (free_port(), free_port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+        command
+            .arg("controller")
+            .arg(format!("--health-address=127.0.0.1:{health}"))
+            .arg(format!("--metrics-address=127.0.0.1:{metrics}"))
+            .arg("--envoy-gateway-namespace=proxies")
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap());
+        if let Some(name) = kubeconfig {
+            command.env("KUBECONFIG", beside(name));
+        }
+        let mut controller = Self {
+            child: command.spawn().unwrap(),
+            log,
+            health,
+            metrics,
+        };
+        until("the controller is ready", || {
+            let ended = controller.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it has ended: {}", controller.log());
+            controller.page(controller.health, "/readyz")
+        });
+        controller
+    }
+
+    fn page(&self, port: u16, path: &str) -> Option<String> {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let output = Command::new("curl")
+            .args(["-sf", "--max-time", "5", &url])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        output.status.success().then_some(text)
+    }
+
+    /// The value of the first metric whose line starts with `name`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.page(self.metrics, "/metrics").expect("metrics");
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The most memory that it has used, in MiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes / 1024
+    }
+
+    /// Ends it at once, as a node that fails.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

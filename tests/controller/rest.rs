@@ -1,0 +1,51 @@
+//! Where nothing changes, nothing is written.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cluster::{Cluster, text, until};
+use crate::program::Controller;
+use crate::server::McpServer;
+
+/// Longer than the controller waits before it reads Secrets again, and asks servers again.
+const AT_REST: Duration = Duration::from_secs(25);
+
+/// The writes of the audit log after the first `known`, those of the cluster itself aside.
+fn writes_after(cluster: &Cluster, known: usize) -> Vec<String> {
+    let is_own = |it: &&Value| {
+        let agent = text(it, "/userAgent");
+        !["kube-", "kubectl"]
+            .iter()
+            .any(|other| agent.starts_with(other))
+    };
+    let all = cluster.writes();
+    let line = |it: &Value| format!("{} {}", text(it, "/verb"), text(it, "/requestURI"));
+    all.iter().skip(known).filter(is_own).map(line).collect()
+}
+
+#[test]
+fn nothing_is_written_at_rest_or_by_a_restart() {
+    let cluster = Cluster::new();
+    let server = McpServer::start();
+    cluster.apply(&[server.manifest("a", ""), server.manifest("b", "")].join("---\n"));
+    let controller = Controller::start();
+    until("both servers have answered", || {
+        let servers = cluster.items("mcpservers");
+        servers
+            .iter()
+            .all(|it| it["status"]["tools"] == 2)
+            .then_some(())
+    });
+    sleep(Duration::from_secs(3));
+    let known = cluster.writes().len();
+    assert!(controller.metric("mcp_gateway_controller_writes_total") > 0.0);
+    sleep(AT_REST);
+    assert_eq!(writes_after(&cluster, known), [""; 0]);
+    drop(controller);
+    let controller = Controller::start();
+    sleep(AT_REST);
+    assert_eq!(writes_after(&cluster, known), [""; 0]);
+    assert!(controller.metric("mcp_gateway_controller_reconciles_total") > 0.0);
+}
