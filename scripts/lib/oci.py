@@ -1,4 +1,4 @@
-"""OCI images of one .wasm, the same bytes whenever and wherever they are made.
+"""OCI images of the filter, of the program and of the chart, the same bytes whenever and wherever they are made.
 
 An image layout (OCI image-spec 1.1) is a folder that skopeo, oras and crane read.
 """
@@ -8,8 +8,10 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 # Of the "Wasm Image Specification" that Istio and Envoy Gateway read beside plain images.
@@ -17,18 +19,34 @@ WASM_CONFIG = "application/vnd.module.wasm.config.v1+json"
 WASM_LAYER = "application/vnd.module.wasm.content.layer.v1+wasm"
 # What both take out of a plain image.
 FILE = "plugin.wasm"
+# Of Helm.
+CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+
+class File(NamedTuple):
+    """A file of a layer."""
+
+    content: bytes
+    mode: int = 0o644
 
 
 def image(folder: Path, wasm: bytes, annotations: dict) -> str:
     """A plain image, FROM scratch and one file; gives its digest."""
-    tar = _tar(FILE, wasm)
-    config = {
-        "architecture": "wasm",
-        "os": "wasip1",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
-    }
-    return _layout(folder, (CONFIG, _json(config)), [(LAYER, _gzip(tar))], annotations)
+    return _layout(folder, _image(folder, {FILE: File(wasm)}, ("wasm", "wasip1"), {}, annotations))
+
+
+def images(folder: Path, platforms: dict[str, dict[str, File]], runs: dict, annotations: dict) -> str:
+    """An image for Linux on several architectures, FROM scratch; gives the digest of their index.
+
+    `runs` says how: it is the `config` of each image.
+    """
+    manifests = []
+    for architecture, files in platforms.items():
+        made = _image(folder, files, (architecture, "linux"), runs | {"Labels": annotations}, annotations)
+        manifests.append(made | {"platform": {"architecture": architecture, "os": "linux"}})
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests, "annotations": annotations}
+    return _layout(folder, _blob(folder, INDEX, _json(index)))
 
 
 def artifact(folder: Path, wasm: bytes, annotations: dict) -> str:
@@ -38,26 +56,53 @@ def artifact(folder: Path, wasm: bytes, annotations: dict) -> str:
     """
     runtime = _json({"type": "envoy_proxy", "abiVersions": ["v0-2-100"], "config": {"rootIds": [""]}})
     layers = [(WASM_CONFIG, runtime), (WASM_LAYER, wasm)]
-    return _layout(folder, (WASM_CONFIG, runtime), layers, annotations)
+    return _layout(folder, _manifest(folder, (WASM_CONFIG, runtime), layers, annotations))
 
 
-def _layout(folder: Path, config, layers, annotations: dict) -> str:
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
+def chart(folder: Path, about: dict, archive: bytes, annotations: dict) -> str:
+    """A chart as helm pulls it, `about` is its Chart.yaml; gives its digest."""
+    return _layout(folder, _manifest(folder, (CHART_CONFIG, _json(about)), [(CHART_LAYER, archive)], annotations))
 
-    def blob(kind, content):
-        name = hashlib.sha256(content).hexdigest()
-        (blobs / name).write_bytes(content)
-        return {"mediaType": kind, "digest": f"sha256:{name}", "size": len(content)}
 
+def archive(files: dict[str, File]) -> bytes:
+    """These files as .tar.gz."""
+    return _gzip(_tar(files))
+
+
+def _image(folder: Path, files: dict[str, File], platform: tuple[str, str], runs: dict, annotations: dict) -> dict:
+    """The manifest of an image with one layer."""
+    tar = _tar(files)
+    architecture, system = platform
+    config = {
+        "architecture": architecture,
+        "os": system,
+        "config": runs,
+        "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
+    }
+    return _manifest(folder, (CONFIG, _json(config)), [(LAYER, _gzip(tar))], annotations)
+
+
+def _manifest(folder: Path, config, layers, annotations: dict) -> dict:
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": blob(*config),
-        "layers": [blob(*layer) for layer in layers],
+        "config": _blob(folder, *config),
+        "layers": [_blob(folder, *layer) for layer in layers],
         "annotations": annotations,
     }
-    described = blob(MANIFEST, _json(manifest))
+    return _blob(folder, MANIFEST, _json(manifest))
+
+
+def _blob(folder: Path, kind: str, content: bytes) -> dict:
+    """Writes it, and gives its descriptor."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    digest = _digest(content)
+    (blobs / digest.removeprefix("sha256:")).write_bytes(content)
+    return {"mediaType": kind, "digest": digest, "size": len(content)}
+
+
+def _layout(folder: Path, described: dict) -> str:
     (folder / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
     (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [described]}))
     return described["digest"]
@@ -71,15 +116,17 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _tar(name: str, content: bytes) -> bytes:
-    """One file of nobody's in particular, from 1970 (POSIX.1-1988 ustar)."""
-    fields = [(name, 100), ("0000644", 8), ("0000000", 8), ("0000000", 8)]
-    fields += [(f"{len(content):011o}", 12), ("0" * 11, 12), (" " * 8, 8), ("0", 1)]
-    fields += [("", 100), ("ustar", 6), ("00", 2)]
-    header = b"".join(text.encode().ljust(size, b"\0") for text, size in fields).ljust(512, b"\0")
-    header = header[:148] + f"{sum(header):06o}\0 ".encode() + header[156:]
-    padded = header + content + b"\0" * (-len(content) % 512)
-    return padded + b"\0" * 1024
+def _tar(files: dict[str, File]) -> bytes:
+    """Files of nobody's in particular, from 1970 (POSIX.1-1988 ustar)."""
+    out = []
+    for name, (content, mode) in files.items():
+        fields = [(name, 100), (f"{mode:07o}", 8), ("0000000", 8), ("0000000", 8)]
+        fields += [(f"{len(content):011o}", 12), ("0" * 11, 12), (" " * 8, 8), ("0", 1)]
+        fields += [("", 100), ("ustar", 6), ("00", 2)]
+        header = b"".join(text.encode().ljust(size, b"\0") for text, size in fields).ljust(512, b"\0")
+        header = header[:148] + f"{sum(header):06o}\0 ".encode() + header[156:]
+        out += [header, content, b"\0" * (-len(content) % 512)]
+    return b"".join(out) + b"\0" * 1024
 
 
 def _gzip(content: bytes) -> bytes:

@@ -27,6 +27,7 @@ const PROGRAMS: &[&str] = &[
     "claude",
     "code",
     "codex",
+    "cosign",
     "gemini",
     "curl",
     "docker",
@@ -146,7 +147,11 @@ fn commands_for_other_programs_are_commands_and_name_files_that_are_there() {
                 let local = word.starts_with("http://127.0.0.1:10000");
                 assert!(!local || word == ENDPOINT, "{}: {word}", block.place);
                 let version = env!("CARGO_PKG_VERSION");
-                for image in ["mcp-gateway:", "mcp-gateway-run:"] {
+                for image in [
+                    "mcp-gateway:",
+                    "mcp-gateway-controller:",
+                    "mcp-gateway-run:",
+                ] {
                     let tagged = word.rsplit_once(image);
                     let newest = tagged.is_none_or(|(_, tag)| tag == version);
                     assert!(newest, "{}: {word} is not {version}", block.place);
