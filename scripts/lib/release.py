@@ -1,14 +1,19 @@
-"""The archive of a release: what is in it, and the bytes of it."""
+"""What a release has: the program as it is built for it, its archive, and the bytes of that."""
 
 import gzip
 import hashlib
 import io
+import os
+import platform
 import re
+import shutil
 import tarfile
 from pathlib import Path
 
-from .envoy import ROOT
+from .envoy import ROOT, TARGET, WASM, run, step
 
+# One build for the archives and for the image of the controller.
+FEATURES = "embed-filter"
 README = """# mcp-gateway {version}
 
 Puts MCP servers behind one endpoint, with stock Envoy. Copy `mcp-gateway` into a directory of your `PATH`, and run
@@ -30,6 +35,31 @@ The first time it downloads Envoy, which needs Linux with glibc 2.31 or newer, o
 def version():
     text = (ROOT / "Cargo.toml").read_text()
     return re.search(r'^version = "(.*)"$', text, re.MULTILINE).group(1)
+
+
+def this_machine() -> str:
+    """The target of a release that runs here. On Linux the program is static, with musl."""
+    arch = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    system = {"Linux": "unknown-linux-musl", "Darwin": "apple-darwin"}.get(platform.system(), platform.system())
+    return f"{arch}-{system}"
+
+
+def build_filter():
+    if shutil.which("rustup"):
+        run("rustup", "--quiet", "target", "add", "wasm32-wasip1", timeout=300)
+    step("building the filter")
+    run("cargo", "build", "--quiet", "--locked", "--release", "--lib", "--target", "wasm32-wasip1", timeout=1200)
+
+
+def build_program(target: str) -> Path:
+    """Builds the program with the filter inside, which must be there, and gives its path."""
+    if shutil.which("rustup"):
+        run("rustup", "--quiet", "target", "add", target, timeout=600)
+    os.environ["MCP_GATEWAY_EMBED"] = str(WASM)
+    step(f"building the program for {target}")
+    options = ("--locked", "--profile", "dist", "--features", FEATURES, "--bin", "mcp-gateway", "--target", target)
+    run("cargo", "build", "--quiet", *options, timeout=2400)
+    return TARGET / target / "dist" / "mcp-gateway"
 
 
 def name(target):
