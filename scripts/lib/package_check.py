@@ -129,6 +129,10 @@ def of_the_controller(manifest: str, program: Path, architecture: str):
     said = run(*alone, *command, "--version", timeout=30)
     if said != f"mcp-gateway {release.version()}":
         raise Failure(f"the image of the controller says {said}")
+    run(*alone, *command, *config["config"]["Cmd"], "--help", timeout=30)
+    crds = "---\n".join(file.read_text() for file in sorted((ROOT / "deploy" / "crds").glob("mcp*.yaml")))
+    if run(*alone, *command, "crds", timeout=30) != crds.strip():
+        raise Failure("the image of the controller has other CRDs than the chart")
 
 
 def of_the_chart(digests: dict[str, str]):

@@ -13,7 +13,7 @@ from pathlib import Path
 from .envoy import ROOT, TARGET, WASM, run, step
 
 # One build for the archives and for the image of the controller.
-FEATURES = "embed-filter"
+FEATURES = "embed-filter,controller"
 README = """# mcp-gateway {version}
 
 Puts MCP servers behind one endpoint, with stock Envoy. Copy `mcp-gateway` into a directory of your `PATH`, and run
