@@ -17,7 +17,7 @@ from .questions import QUESTIONS, Asked, wrong
 MANIFESTS = "manifests"
 ANSWERS = json.loads((Path(__file__).resolve().parent / "answers.json").read_text())
 FAULT = re.compile(r"\b(error|critical|warning|denied|rejected|refused)\b")
-# What a form must be like before it is asked.
+# What each object's status has to say, as far as it says it.
 CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs")
 KINDS = {
     "envoy-gateway": (
@@ -62,11 +62,12 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
             answer = how(asked)
             if fault := wrong(answer, wanted(question, name, form.plane, form.mode)):
                 faults.append(f"  {question}: {fault}\n    {answer}")
+        faults += [*statuses(here, form), *(f"  {ended}" for ended in here.processes.ended())]
         faults += [] if faults else [f"  {fault}" for fault in form.controls(here, asked)]
     except Failure as failure:
-        faults = [f"  {failure}"]
+        faults = [f"  {failure}", *statuses(here, form)]
     if faults:
-        faults = [f"{name}:", *faults, *statuses(here, form), *tails(here, form, before)]
+        faults = [f"{name}:", *faults, *tails(here, form, before)]
     try:
         form.remove(here)
     except Failure as failure:

@@ -2,14 +2,13 @@
 
 import base64
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import yaml
 
-from lib.envoy import Failure, Processes
+from lib.envoy import Failure
 
-from .api import Cluster, until
+from .api import Cluster
 
 NAMESPACE = "envoy-gateway-system"
 # By this name it finds our Envoy, in place of a download: a version of three numbers.
@@ -81,13 +80,3 @@ class EnvoyGateway:
             data = self.cluster.get("secret", secret, NAMESPACE)["data"]
             for name in ("ca.crt", "tls.crt", "tls.key"):
                 (folder / name).write_bytes(base64.b64decode(data[name]))
-
-    def admin(self) -> str:
-        """The address of the only Envoy's admin interface."""
-        found = until("Envoy's admin address", lambda: list((self.work / "run").glob("*/admin-address.txt")), 30)
-        newest = max(found, key=lambda path: path.stat().st_mtime)
-        return until("Envoy's admin address", lambda: newest.read_text().strip(), 10)
-
-    def config_dump(self) -> str:
-        with urllib.request.urlopen(f"http://{self.admin()}/config_dump", timeout=10) as answer:
-            return answer.read().decode()

@@ -8,7 +8,7 @@ import yaml
 
 from lib.envoy import PROGRAM, ROOT, Failure, run
 
-from .api import dump, until
+from .api import until
 from .asking import Answer, Request, modern
 from .istio_proxy import IstioProxy
 from .machine import SESSION_KEYS, Machine

@@ -34,7 +34,13 @@ class Kubelet:
         self.cluster, self.istio, self.stopped = cluster, istio, False
         # By namespace and name of a Deployment: its template, and the pod that runs for it.
         self.running: dict[tuple[str, str], tuple[dict, IstioProxy | ServerPod]] = {}
-        threading.Thread(target=self._run, daemon=True).start()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        """Ends no pod, and starts none any more."""
+        self.stopped = True
+        self.thread.join()
 
     def proxies(self) -> list[IstioProxy]:
         return [pod for _template, pod in self.running.values() if isinstance(pod, IstioProxy)]

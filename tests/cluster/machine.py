@@ -61,7 +61,7 @@ class Machine:
 
     def __exit__(self, *_):
         if self.kubelet:
-            self.kubelet.stopped = True
+            self.kubelet.stop()
         # Nothing is to be saved; what is left goes with the namespaces.
         for name in reversed(self.processes.running.copy()):
             self.processes.stop(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from lib.envoy import ROOT, Failure
+from lib.envoy import PROGRAM, ROOT, Failure, run
 
 from .api import Cluster, Refused, dump
 
@@ -29,7 +29,7 @@ def check(cluster: Cluster) -> list[str]:
         cluster.apply(crds)
     served = {line.split("/")[0] for line in cluster.kubectl("api-versions").splitlines()}
     faults, count = [], 0
-    for where, objects in [*_kustomized(cluster), *_charts(cluster), *_files(), *_blocks()]:
+    for where, objects in [*_kustomized(cluster), *_charts(cluster), *_rendered(), *_files(), *_blocks()]:
         objects = [one for one in objects if group(one) in served or group(one) not in FOREIGN]
         count += len(objects)
         if fault := refused(cluster, objects):
@@ -70,6 +70,13 @@ def _charts(cluster: Cluster) -> Iterator[tuple[str, list[dict]]]:
         if done.returncode:
             raise Failure(f"helm template {_name(file.parent)}: {done.stderr}")
         yield _name(file.parent), _objects(done.stdout)
+
+
+def _rendered() -> Iterator[tuple[str, list[dict]]]:
+    file = DEPLOY / "example" / "servers.yaml"
+    for target in ("envoy-gateway", "istio", "standalone"):
+        command = (PROGRAM, "render", file, "--target", target, "--anonymous")
+        yield f"render --target {target}", _objects(run(*command, timeout=30))
 
 
 def _files() -> Iterator[tuple[str, list[dict]]]:
