@@ -236,6 +236,9 @@ FORMS: dict[str, Form] = {
     "istio-policy": IstioFolder("Istio, `policy`", "policy", "istio/policy"),
     "istio-gateway": IstioFolder("Istio, `gateway`", "gateway", "istio/gateway"),
     "istio-gateway-api": IstioDeployed("Istio, `gateway-api`", "gateway", "istio/gateway-api"),
+    "istio-gateway-api-overlay": IstioDeployed(
+        "Istio, the overlay of `gateway-api`", "gateway", "example/istio-gateway-api"
+    ),
     "istio-overlay": IstioFolder("Istio, the overlay", "policy", "example/istio"),
     "envoy-gateway-render": EnvoyGatewayRendered("Envoy Gateway, `render`", "render"),
     "istio-render": IstioRendered("Istio, `render`", "render"),
