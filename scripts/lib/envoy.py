@@ -50,9 +50,9 @@ def build(*examples):
         run("cargo", "build", "--quiet", *(word for name in examples for word in ("--example", name)), timeout=1200)
 
 
-def build_program():
+def build_program(feature: str = "cli"):
     step("building the program")
-    run("cargo", "build", "--quiet", "--features", "cli", "--bin", "mcp-gateway", timeout=1200)
+    run("cargo", "build", "--quiet", "--features", feature, "--bin", "mcp-gateway", timeout=1200)
 
 
 class Processes:

@@ -1,14 +1,17 @@
 """Asks every question of every form."""
 
 import json
+import os
 import re
+import subprocess
 import time
 from pathlib import Path
 
-from lib.envoy import Failure, step
+from lib.envoy import ROOT, Failure, step
 
 from . import manifests
 from .asking import Answer, modern, send
+from .chart import Chart
 from .forms import FORMS, Form
 from .machine import Machine
 from .questions import QUESTIONS, Asked, wrong
@@ -28,11 +31,29 @@ KINDS = {
 }
 
 
+def controller(here: Machine):
+    """`cargo test --test controller`, which `scripts/cluster` has built; there is no internet here."""
+    step("the controller")
+    command = ("cargo", "test", "--offline", "--features", "controller", "--test", "controller")
+    if subprocess.run(command, cwd=ROOT, env=os.environ | here.environment()).returncode:
+        raise Failure(f"{' '.join(command)} failed")
+    here.cluster.kubectl("delete", "mcpservers,mcpgateways", "--all-namespaces", "--all")
+    here.cluster.kubectl("delete", "namespace", "--ignore-not-found", "infra", "team", "proxies", "mcp-system")
+
+
+# What needs an API server and no control plane, so that nothing else writes.
+ALONE = {"chart": lambda here: Chart(here).run(), "controller": controller}
+
+
 def run(here: Machine, names: list[str]):
-    if unknown := set(names) - {*FORMS, MANIFESTS}:
+    if unknown := set(names) - {*FORMS, MANIFESTS, *ALONE}:
         raise Failure(f"no form {', '.join(sorted(unknown))}; --list names them")
-    names = names or [MANIFESTS, *FORMS]
-    forms = {name: FORMS[name] for name in names if name != MANIFESTS}
+    names = names or [*ALONE, MANIFESTS, *FORMS]
+    here.start("api")
+    for name in ALONE:
+        if name in names:
+            ALONE[name](here)
+    forms = {name: FORMS[name] for name in names if name in FORMS}
     here.start(*{form.plane: None for form in forms.values()})
     failed = []
     if MANIFESTS in names:

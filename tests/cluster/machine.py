@@ -67,9 +67,12 @@ class Machine:
             self.processes.stop(name)
 
     def start(self, *planes: str):
-        """Starts the API server and these control planes."""
-        step("starting the API server")
-        self.cluster.start()
+        """Starts the API server, unless it is there, and these control planes."""
+        if self.kubelet:
+            self.kubelet.stop()
+        else:
+            step("starting the API server")
+            self.cluster.start()
         for name, kind in (("envoy-gateway", EnvoyGateway), ("istio", Istio)):
             if name in planes:
                 step(f"starting {name}")
