@@ -342,6 +342,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "propagateBaggage: has no effect with servers",
     "propagateBaggage: needs holdRequestHeaders",
     "propagateTraceContext: has no effect with servers",
+    "rewriteAuthority: has no effect without servers",
     "serverInfo: has no effect without servers",
     "servers: must have at least one with enabled",
     "servers[0].shareSession: has no effect with protocol: MODERN",
@@ -404,6 +405,10 @@ fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
+        // The templates of a chart are no YAML.
+        if path.ends_with("templates") {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path, extension));
         } else if path.extension().is_some_and(|it| it == extension) {

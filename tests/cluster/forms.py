@@ -19,6 +19,8 @@ from .tokens import AUDIENCE, ISSUER
 
 DEPLOY = ROOT / "deploy"
 NAMESPACE = "mcp"
+# The kinds that the controller serves.
+CONTROLLED = ("mcpgateways.mcp.kagenti.com", "mcpservers.mcp.kagenti.com")
 # What only a published image has.
 UNKNOWN_DIGEST = "0" * 64
 
@@ -201,6 +203,84 @@ class IstioRendered(Rendered, IstioForm):
         return [*super().logs(here), *(here.processes.log(proxy.name) for proxy in here.kubelet.proxies())]
 
 
+class Controlled(Rendered):
+    """What `mcp-gateway controller` makes of an MCPGateway and MCPServers that say the same as the file of `render`."""
+
+    PORT = 10000
+
+    def control(self, here: Machine):
+        """Starts the controller, and waits until the servers are served."""
+        here.cluster.apply(_kustomized(here, "example/servers"))
+        for crd in sorted((DEPLOY / "crds").glob("mcp*.yaml")):
+            here.cluster.apply(crd)
+        here.cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{kind}" for kind in CONTROLLED))
+        here.cluster.apply(self._objects())
+        # No address of a Service leads anywhere here, so the controller cannot ask the servers itself.
+        options = ("--no-probe", "--health-address", "127.0.0.1:28081", "--metrics-address", "127.0.0.1:28082")
+        command = ("env", f"KUBECONFIG={here.cluster.kubeconfig}", PROGRAM, "controller", *options)
+        here.processes.until(self._controller(), lambda: self._ready(here), *command)
+
+    def _objects(self) -> list[dict]:
+        configuration = self._configuration()
+        listener = {"name": "http", "port": self.PORT, "protocol": "HTTP"}
+        gateway_class = "eg" if self.plane == "envoy-gateway" else "istio"
+        keys = {"issuer": ISSUER, "audiences": [AUDIENCE], "jwksURI": f"{ISSUER}/.well-known/jwks.json"}
+        endpoint = {
+            "targetRef": {"name": "mcp"},
+            "authentication": {"jwt": keys},
+            "config": {name: value for name, value in configuration.items() if name != "servers"},
+        }
+        servers = {name: {"targetRef": {"kind": "Service", "name": name, "port": PORT}} for name in SERVERS}
+        own = "mcp.kagenti.com/v1alpha1"
+        return [
+            _object(
+                "gateway.networking.k8s.io/v1",
+                "Gateway",
+                "mcp",
+                {"gatewayClassName": gateway_class, "listeners": [listener]},
+            ),
+            _object(own, "MCPGateway", "mcp", endpoint),
+            *(_object(own, "MCPServer", name, spec) for name, spec in servers.items()),
+        ]
+
+    def _ready(self, here: Machine) -> bool:
+        """All of them, as `kubectl get mcps,mcpgw` shows it."""
+        found = here.cluster.items(",".join(CONTROLLED))
+        conditions = [one.get("status", {}).get("conditions", []) for one in found]
+        ready = [(one["type"], one["status"]) for of_one in conditions for one in of_one]
+        return len(found) == 1 + len(SERVERS) == ready.count(("Ready", "True"))
+
+    def remove(self, here):
+        here.cluster.kubectl("delete", f"{CONTROLLED[0]},{CONTROLLED[1]}", "--all", "-n", NAMESPACE, within=60)
+        made = "-l", "app.kubernetes.io/managed-by=mcp-gateway"
+        until("nothing of the controller is left", lambda: not here.cluster.items("httproutes,secrets", "-A", *made), 60)
+        super().remove(here)
+        here.processes.stop(self._controller())
+
+    def _controller(self) -> str:
+        return f"controller-{self.plane}"
+
+    def logs(self, here):
+        log = here.processes.log(self._controller())
+        return [*super().logs(here), *([log] if log.exists() else [])]
+
+
+class EnvoyGatewayControlled(Controlled, EnvoyGatewayRendered):
+    def apply(self, here):
+        self.control(here)
+        return f"http://{MACHINE}:{self.PORT}/mcp"
+
+
+class IstioControlled(Controlled, IstioRendered):
+    def apply(self, here):
+        self.control(here)
+        return f"http://{_address(here)}:{self.PORT}/mcp"
+
+
+def _object(version: str, kind: str, name: str, spec: dict) -> dict:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
 def session_keys(namespace: str) -> dict:
     """What the documentation tells users to make."""
     metadata = {"name": "mcp-session-keys", "namespace": namespace}
@@ -242,4 +322,6 @@ FORMS: dict[str, Form] = {
     "istio-overlay": IstioFolder("Istio, the overlay", "policy", "example/istio"),
     "envoy-gateway-render": EnvoyGatewayRendered("Envoy Gateway, `render`", "render"),
     "istio-render": IstioRendered("Istio, `render`", "render"),
+    "envoy-gateway-controller": EnvoyGatewayControlled("Envoy Gateway, the controller", "render"),
+    "istio-controller": IstioControlled("Istio, the controller", "render"),
 }
