@@ -16,6 +16,7 @@
 )]
 
 mod ask;
+mod authentication;
 mod client_entry;
 mod completions;
 mod config_file;

@@ -1,7 +1,6 @@
 //! `migrate`: what an older MCP gateway has, as this one takes it, and what does not carry
 //! over.
 
-mod callers;
 mod gateway;
 mod input;
 mod objects;
@@ -11,10 +10,10 @@ mod servers_file;
 
 use std::path::PathBuf;
 
-use self::callers::CallerArguments;
 use self::input::MigrationInput;
 use self::report::MigrationReport;
 use crate::ExitError;
+use crate::authentication::AuthenticationArguments;
 use crate::output::eprintln;
 
 #[derive(clap::Args)]
@@ -38,7 +37,7 @@ pub(crate) struct MigrateArguments {
     #[arg(long, value_name = "NAME", requires = "gateway")]
     listener: Option<String>,
     #[command(flatten)]
-    callers: CallerArguments,
+    authentication: AuthenticationArguments,
 }
 
 /// A Gateway of Kubernetes.
@@ -79,7 +78,7 @@ impl MigrateArguments {
     }
 
     fn refuse_options_of_objects(&self) -> Result<(), ExitError> {
-        if self.gateway.is_some() || self.callers.is_given() {
+        if self.gateway.is_some() || self.authentication.is_given() {
             let reason = "--gateway, --anonymous and --jwt-… are for Kubernetes objects, and this is a `servers:` file";
             return Err(ExitError::Other(reason.to_owned()));
         }

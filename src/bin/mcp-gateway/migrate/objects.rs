@@ -14,6 +14,7 @@ use crate::config_file::check;
 use crate::config_file::kubernetes::objects::{group, kind, name, namespace};
 use crate::config_file::kubernetes::registration::ServerRegistration;
 use crate::config_file::kubernetes::{Documents, no_servers};
+use crate::kubernetes::model::{Authentication, JwtKeys};
 use crate::problem::Problem;
 use crate::syntax::tree::{self, Node};
 use crate::syntax::yaml;
@@ -108,6 +109,18 @@ fn is_ours(object: &Node) -> bool {
         }
 }
 
+/// The `authentication` of an `MCPGateway`.
+fn authentication_spec(authentication: Authentication) -> Value {
+    let Authentication::Jwt(jwt) = authentication else {
+        return json!({"anonymous": true});
+    };
+    let (name, keys) = match jwt.keys {
+        JwtKeys::Uri(uri) => ("jwksURI", uri),
+        JwtKeys::Inline(set) => ("jwks", set),
+    };
+    json!({"jwt": {"issuer": jwt.issuer, "audiences": jwt.audiences, name: keys}})
+}
+
 /// The `MCPGateway` for the extension in `source`, or for the option `--gateway`.
 fn migrated_gateway<'a>(
     source: &'a SourceObjects,
@@ -124,7 +137,7 @@ fn migrated_gateway<'a>(
         let fix = "migrate its file with its servers in another call";
         problems.push((other, Problem::new(other.line, path, reason).fix(fix)));
     }
-    let authentication = arguments.callers.authentication();
+    let authentication = arguments.authentication.read()?.map(authentication_spec);
     let Some(extension) = extension else {
         let Some(gateway) = &arguments.gateway else {
             return Ok(None);

@@ -1,17 +1,21 @@
 //! The command `render`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::envoy::{self, EnvoyOptions};
 use super::manifests::{self, KUSTOMIZATION};
 use super::wanted::{self, ManifestOptions};
 use super::{RenderTarget, RenderedFile};
+use crate::authentication::AuthenticationArguments;
 use crate::config_file::{ConfigFile, stdio_server};
-use crate::kubernetes::model::{Authentication, JwtAuthentication, JwtKeys, Platform};
+use crate::kubernetes::model::{Authentication, Platform};
 use crate::problem::{self, Severity};
 use crate::upstream::{self, Upstream};
 use crate::{ExitError, ListenArguments, NamingArguments, print, read, write};
+
+const NO_CALLERS: &str = "nothing says who may call the tools: add --jwt-issuer URL, \
+     --jwt-audience AUDIENCE and --jwks-uri URL, so that only who has a token may; or \
+     --anonymous, if everyone who reaches the endpoint may";
 
 /// The options of `render`.
 #[derive(clap::Args)]
@@ -67,71 +71,6 @@ struct ClusterArguments {
     authentication: AuthenticationArguments,
 }
 
-/// Who may call.
-#[derive(clap::Args)]
-struct AuthenticationArguments {
-    /// Everyone who reaches the endpoint may call, without a token
-    #[arg(long, conflicts_with = "jwt_issuer")]
-    anonymous: bool,
-    /// Only who has a JSON Web Token of this issuer may call
-    #[arg(long, value_name = "URL", requires_all = ["jwt_audience", "jwt_keys"])]
-    jwt_issuer: Option<String>,
-    /// Whom the tokens must be for, such as the URL of the endpoint; can be repeated
-    #[arg(long, value_name = "AUDIENCE", requires = "jwt_issuer")]
-    jwt_audience: Vec<String>,
-    /// Where the issuer shows the keys of its tokens
-    #[arg(long, value_name = "URL", requires = "jwt_issuer", group = "jwt_keys")]
-    jwks_uri: Option<String>,
-    /// The file with the keys, in place of --jwks-uri
-    #[arg(long, value_name = "FILE", requires = "jwt_issuer", group = "jwt_keys")]
-    jwks: Option<PathBuf>,
-}
-
-impl AuthenticationArguments {
-    /// Who may call.
-    ///
-    /// # Errors
-    /// Nothing says it, or the file with the keys cannot be used.
-    fn read(&self) -> Result<Authentication, String> {
-        let Some(issuer) = &self.jwt_issuer else {
-            if self.anonymous {
-                return Ok(Authentication::Anonymous);
-            }
-            let reason = "nothing says who may call the tools: add --jwt-issuer URL, \
-                          --jwt-audience AUDIENCE and --jwks-uri URL, so that only who has a \
-                          token may; or --anonymous, if everyone who reaches the endpoint may";
-            return Err(reason.to_owned());
-        };
-        let keys = match (&self.jwks_uri, &self.jwks) {
-            (Some(uri), _) => {
-                upstream::parse(uri).ok_or_else(|| {
-                    format!("--jwks-uri {uri:?}: must be a URL with http:// or https://")
-                })?;
-                JwtKeys::Uri(uri.clone())
-            }
-            (None, Some(file)) => JwtKeys::Inline(key_set(file)?),
-            (None, None) => return Err("--jwt-issuer needs --jwks-uri or --jwks".to_owned()),
-        };
-        Ok(Authentication::Jwt(JwtAuthentication {
-            issuer: issuer.clone(),
-            audiences: self.jwt_audience.clone(),
-            keys,
-        }))
-    }
-}
-
-/// The JSON Web Key Set in `file`, on one line.
-fn key_set(file: &Path) -> Result<String, String> {
-    let failed = |reason: &str| format!("--jwks {}: {reason}", file.display());
-    let text = fs::read_to_string(file).map_err(|error| failed(&error.to_string()))?;
-    let keys: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| failed(&format!("is no JSON: {error}")))?;
-    match keys.get("keys") {
-        Some(serde_json::Value::Array(_)) => Ok(keys.to_string()),
-        _ => Err(failed("has no list `keys`, so it is no JSON Web Key Set")),
-    }
-}
-
 impl RenderArguments {
     /// Renders the file, and prints or writes what comes out.
     ///
@@ -175,7 +114,7 @@ impl RenderArguments {
             namespace: self.cluster.namespace.clone(),
             image: self.cluster.image.clone(),
             port: self.listen.port,
-            authentication: self.cluster.authentication.read()?,
+            authentication: self.cluster.authentication.read()?.ok_or(NO_CALLERS)?,
             authorities: self.cluster.ca_config_map.clone(),
         };
         let gateway = wanted::gateway(file, upstreams, options)?;
@@ -187,7 +126,8 @@ impl RenderArguments {
         file: &ConfigFile,
         upstreams: &[Upstream],
     ) -> Result<Vec<RenderedFile>, String> {
-        if self.cluster.authentication.jwt_issuer.is_some() {
+        let authentication = self.cluster.authentication.read()?;
+        if matches!(authentication, Some(Authentication::Jwt(_))) {
             let reason = "--jwt-issuer is for Kubernetes: for Envoy, add jwt_authn to its \
                           configuration, before the filter";
             return Err(reason.to_owned());
