@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lib.envoy import Failure, Processes
+from lib.envoy import ROOT, Failure, Processes
 
 from . import certificates
 from .pods import MACHINE
@@ -45,7 +45,7 @@ class Cluster:
         data, etcd = self.work / "etcd", "http://127.0.0.1:2379"
         self.processes.until(
             "etcd",
-            lambda: _answers(f"{etcd}/health"),
+            lambda: answers(f"{etcd}/health"),
             self.programs["etcd"] / "etcd",
             *("--data-dir", data, "--unsafe-no-fsync", "--log-level", "warn"),
             *("--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", "http://127.0.0.1:2380"),
@@ -157,6 +157,11 @@ class Cluster:
             return self.kubectl("apply", *options, "-k" if (manifests / "kustomization.yaml").exists() else "-f", manifests)
         return self.kubectl("apply", *options, "-f", "-", text=manifests if isinstance(manifests, str) else dump(manifests))
 
+    def apply_definitions(self):
+        """The kinds that the controller serves."""
+        for crd in sorted((ROOT / "deploy" / "crds").glob("mcp*.yaml")):
+            self.apply(crd)
+
     def create_namespace(self, name: str, **labels: str):
         self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
 
@@ -202,7 +207,8 @@ def until(what: str, ready: Callable, within: float = 60, last: Callable = lambd
     return found
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether it is up."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return answer.status == 200

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import yaml
@@ -16,7 +15,7 @@ import yaml
 from lib import chart, oci
 from lib.envoy import PROGRAM, ROOT, Failure, step
 
-from .api import URL, Cluster, Refused, dump, until
+from .api import URL, Cluster, Refused, answers, dump, until
 from .chart_values import ACCOUNT, DIGEST, MAY, MAY_NOT, NAMESPACE, REFUSED, VALUES
 from .machine import Machine
 
@@ -48,14 +47,6 @@ OBJECTS = [
 def blocks() -> list[str]:
     """The commands of the page."""
     return re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 class Chart:

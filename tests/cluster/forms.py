@@ -211,8 +211,7 @@ class Controlled(Rendered):
     def control(self, here: Machine):
         """Starts the controller, and waits until the servers are served."""
         here.cluster.apply(_kustomized(here, "example/servers"))
-        for crd in sorted((DEPLOY / "crds").glob("mcp*.yaml")):
-            here.cluster.apply(crd)
+        here.cluster.apply_definitions()
         here.cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{kind}" for kind in CONTROLLED))
         here.cluster.apply(self._objects())
         # No address of a Service leads anywhere here, so the controller cannot ask the servers itself.

@@ -6,12 +6,11 @@ told to leave these out of listeners (the two PILOT_ENABLE_… flags below). Tha
 
 import itertools
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import yaml
 
-from .api import Cluster
+from .api import Cluster, answers
 from .istio_proxy import DISCOVERY, IstioProxy, PodTemplate
 
 NAMESPACE = "istio-system"
@@ -43,7 +42,7 @@ class Istio:
         mesh.write_text(yaml.safe_dump({"defaultConfig": proxies}))
         self.processes.until(
             "istiod",
-            lambda: _answers("http://127.0.0.1:18080/ready"),
+            lambda: answers("http://127.0.0.1:18080/ready"),
             *("env", *(f"{name}={value}" for name, value in ENVIRONMENT.items())),
             *(self.program / "pilot-discovery", "discovery", "--kubeconfig", self.cluster.kubeconfig),
             *("--meshConfig", mesh, "--httpAddr", "127.0.0.1:18080", "--grpcAddr", DISCOVERY),
@@ -73,11 +72,3 @@ class Istio:
         proxy = IstioProxy(self.cluster, self.processes, self.cluster.authority, template, address)
         proxy.start(self.envoy)
         return proxy
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False

@@ -25,8 +25,7 @@ FOREIGN = ("mcp.kuadrant.io", "mcp.kagenti.com")
 
 def check(cluster: Cluster) -> list[str]:
     """The faults, a text each."""
-    for crds in sorted((DEPLOY / "crds").glob("mcp*.yaml")):
-        cluster.apply(crds)
+    cluster.apply_definitions()
     served = {line.split("/")[0] for line in cluster.kubectl("api-versions").splitlines()}
     faults, count = [], 0
     for where, objects in [*_kustomized(cluster), *_charts(cluster), *_rendered(), *_files(), *_blocks()]:

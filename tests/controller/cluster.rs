@@ -70,6 +70,21 @@ impl Cluster {
         cluster
     }
 
+    /// Deletes the MCPGateway of the tests, and waits until nothing is left of it.
+    pub(crate) fn delete_gateway(&self) {
+        self.ok(&[
+            "delete",
+            "mcpgateway",
+            "mcp",
+            "-n",
+            "infra",
+            "--timeout=30s",
+        ]);
+        until("nothing is left", || {
+            self.written().is_empty().then_some(())
+        });
+    }
+
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = Command::new("kubectl")
             .args(arguments)

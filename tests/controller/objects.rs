@@ -63,17 +63,7 @@ fn a_gateway_and_a_server_become_objects_and_leave_nothing_behind() {
         (!written.iter().any(|it| it.contains("weather"))).then_some(())
     });
     assert!(!cluster.written().is_empty(), "the gateway is still there");
-    cluster.ok(&[
-        "delete",
-        "mcpgateway",
-        "mcp",
-        "-n",
-        "infra",
-        "--timeout=30s",
-    ]);
-    until("nothing is left", || {
-        cluster.written().is_empty().then_some(())
-    });
+    cluster.delete_gateway();
 }
 
 #[test]

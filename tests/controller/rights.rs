@@ -39,17 +39,7 @@ fn the_rights_that_are_written_down_are_enough_and_few() {
         (weather["status"]["tools"] == 2).then_some(())
     });
     cluster.ok(&["delete", "mcpserver", "weather", "-n", "team"]);
-    cluster.ok(&[
-        "delete",
-        "mcpgateway",
-        "mcp",
-        "-n",
-        "infra",
-        "--timeout=30s",
-    ]);
-    until("nothing is left", || {
-        cluster.written().is_empty().then_some(())
-    });
+    cluster.delete_gateway();
     let log = controller.log();
     assert!(!log.contains("orbidden"), "{log}");
     for (verb, resource) in [

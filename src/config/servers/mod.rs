@@ -164,11 +164,7 @@ pub(super) fn check(
         if server.enabled {
             let id = ServerId::from_index(servers.len())
                 .ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
-            let server = server.check(id, &at, is_prefixed, headers)?;
-            servers.push(Server {
-                rewrites_authority: spec.rewrite_authority.unwrap_or(true),
-                ..server
-            });
+            servers.push(server.check(spec, id, &at, is_prefixed, headers)?);
         }
     }
     Ok(servers)
@@ -178,6 +174,7 @@ impl ServerSpec {
     /// The server, with the defaults that depend on other fields.
     fn check(
         &self,
+        spec: &ConfigSpec,
         id: ServerId,
         at: &str,
         is_prefixed: bool,
@@ -194,7 +191,7 @@ impl ServerSpec {
             name: self.name.as_str().to_owned(),
             cluster: self.cluster().to_owned(),
             authority: self.authority().to_owned(),
-            rewrites_authority: true,
+            rewrites_authority: spec.rewrite_authority.unwrap_or(true),
             path: self.path().to_owned(),
             protocol: self.protocol,
             share_session: self.share_session,

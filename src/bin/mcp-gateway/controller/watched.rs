@@ -27,13 +27,12 @@ impl WatchedKind {
         kind: &'static str,
         plural: &'static str,
     ) -> Self {
-        let scope = WatchScope::All;
         Self {
             group,
             versions,
             kind,
             plural,
-            scope,
+            scope: WatchScope::All,
         }
     }
 
@@ -43,13 +42,9 @@ impl WatchedKind {
         kind: &'static str,
         plural: &'static str,
     ) -> Self {
-        let scope = WatchScope::Written;
         Self {
-            group,
-            versions,
-            kind,
-            plural,
-            scope,
+            scope: WatchScope::Written,
+            ..Self::all(group, versions, kind, plural)
         }
     }
 

@@ -132,24 +132,24 @@ impl Writer {
     }
 
     async fn write_status(&self, kind: &'static str, name: &ObjectName, status: Value) -> bool {
+        let resource = if kind == "MCPServer" {
+            ApiResource::erase::<MCPServer>(&())
+        } else {
+            ApiResource::erase::<MCPGateway>(&())
+        };
         let object = json!({
-            "apiVersion": format!("{}/v1alpha1", super::kinds::GROUP),
+            "apiVersion": resource.api_version,
             "kind": kind,
             "status": status,
         });
-        let parameters = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&object);
-        let written = if kind == "MCPServer" {
-            let api: Api<MCPServer> = Api::namespaced(self.client.clone(), &name.namespace);
-            api.patch_status(&name.name, &parameters, &patch)
-                .await
-                .map(drop)
-        } else {
-            let api: Api<MCPGateway> = Api::namespaced(self.client.clone(), &name.namespace);
-            api.patch_status(&name.name, &parameters, &patch)
-                .await
-                .map(drop)
-        };
+        let written = self
+            .api(&resource, &name.namespace)
+            .patch_status(
+                &name.name,
+                &PatchParams::apply(MANAGER).force(),
+                &Patch::Apply(&object),
+            )
+            .await;
         self.metrics.wrote(kind, "status");
         match written {
             // It was deleted meanwhile.
@@ -158,7 +158,7 @@ impl Writer {
                 error!(kind, name = %name, %error, "the status cannot be written");
                 false
             }
-            Ok(()) => true,
+            Ok(_) => true,
         }
     }
 

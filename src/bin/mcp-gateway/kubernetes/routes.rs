@@ -3,6 +3,7 @@
 use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
 use serde_json::{Value, json};
 
+use super::backend_tls;
 use super::filter::{FilterConfig, spellings};
 use super::model::{BackendReference, WantedGateway, WantedServer};
 use super::names;
@@ -137,7 +138,7 @@ pub(super) fn server(
 }
 
 /// A reference of an HTTPRoute.
-pub(super) fn backend_reference(gateway: &WantedGateway, to: &BackendReference) -> Value {
+fn backend_reference(gateway: &WantedGateway, to: &BackendReference) -> Value {
     let is_elsewhere = to.namespace != gateway.namespace && to.kind != "Hostname";
     present(json!({
         "group": to.group,
@@ -149,9 +150,25 @@ pub(super) fn backend_reference(gateway: &WantedGateway, to: &BackendReference) 
     }))
 }
 
+/// The `backendRefs` of the route to `server`, whose backend is `references`; and what they
+/// need, added to `objects`.
+pub(super) fn to_references(
+    gateway: &WantedGateway,
+    server: &WantedServer,
+    references: &[BackendReference],
+    objects: &mut Vec<Object>,
+) -> Vec<Value> {
+    objects.extend(backend_tls::of_references(gateway, server, references));
+    objects.extend(grants(gateway, server, references));
+    let references = references.iter();
+    references
+        .map(|it| backend_reference(gateway, it))
+        .collect()
+}
+
 /// What lets the route of `server` send to references of its own namespace, where that is
 /// not the namespace of the gateway: its author has asked for it.
-pub(super) fn grants(
+fn grants(
     gateway: &WantedGateway,
     server: &WantedServer,
     references: &[BackendReference],
@@ -177,13 +194,18 @@ pub(super) fn grants(
     Some(grant.of_server(&server.name))
 }
 
-fn route(gateway: &WantedGateway, name: &str, hostnames: &[String], rule: &Value) -> Object {
-    let parent = present(json!({
+/// A reference to the Gateway, or to its one listener that is meant.
+pub(super) fn listener(gateway: &WantedGateway) -> Value {
+    present(json!({
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
         "name": gateway.attachment.gateway,
         "sectionName": gateway.attachment.section,
-    }));
+    }))
+}
+
+fn route(gateway: &WantedGateway, name: &str, hostnames: &[String], rule: &Value) -> Object {
+    let parent = listener(gateway);
     Object::new(json!({
         "apiVersion": API,
         "kind": "HTTPRoute",

@@ -60,12 +60,7 @@ fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServ
     let name = names::server(gateway, server);
     let references = match &server.backend {
         Some(Backend::References(references)) => {
-            objects.extend(backend_tls::of_references(gateway, server, references));
-            objects.extend(routes::grants(gateway, server, references));
-            let references = references.iter();
-            references
-                .map(|it| routes::backend_reference(gateway, it))
-                .collect()
+            routes::to_references(gateway, server, references, &mut objects)
         }
         Some(Backend::Host { host, port }) => {
             objects.push(backend(gateway, &name, host, *port).of_server(&server.name));

@@ -7,7 +7,7 @@ use super::API;
 use crate::kubernetes::filter::FilterConfig;
 use crate::kubernetes::model::{Authentication, JwtAuthentication, JwtKeys, WantedGateway};
 use crate::kubernetes::object::{Object, present};
-use crate::kubernetes::{names, variables};
+use crate::kubernetes::{names, routes, variables};
 
 /// The name of the provider of tokens, under which Envoy's metadata shows their claims.
 const PROVIDER: &str = "login";
@@ -19,7 +19,7 @@ pub(super) fn security(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Ob
         return Vec::new();
     };
     let spec = present(json!({
-        "targetRefs": [target(gateway)],
+        "targetRefs": [routes::listener(gateway)],
         "cors": filter.parsed.cors.as_ref().map(cors),
         "jwt": {"providers": [provider(jwt)]},
     }));
@@ -100,7 +100,7 @@ fn origins(origins: &Origins) -> Vec<String> {
 
 pub(super) fn client_traffic(gateway: &WantedGateway, filter: &FilterConfig) -> Object {
     let spec = json!({
-        "targetRefs": [target(gateway)],
+        "targetRefs": [routes::listener(gateway)],
         "connection": {"bufferLimit": filter.buffer_limit().to_string()},
     });
     let name = names::gateway(&gateway.name);
@@ -112,7 +112,7 @@ pub(super) fn client_traffic(gateway: &WantedGateway, filter: &FilterConfig) -> 
 
 pub(super) fn backend_traffic(gateway: &WantedGateway) -> Object {
     let spec = json!({
-        "targetRefs": [target(gateway)],
+        "targetRefs": [routes::listener(gateway)],
         "retry": {
             "numRetries": 1,
             "retryOn": {"triggers": ["connect-failure", "refused-stream"]},
@@ -149,18 +149,8 @@ pub(super) fn extension(gateway: &WantedGateway, filter: &FilterConfig) -> Objec
         "env": variables::names(gateway).map(|names| json!({"hostKeys": names})),
         "config": filter.config,
     }));
-    let spec = json!({"targetRefs": [target(gateway)], "wasm": [wasm]});
+    let spec = json!({"targetRefs": [routes::listener(gateway)], "wasm": [wasm]});
     object(gateway, "EnvoyExtensionPolicy", &name, &spec)
-}
-
-/// The Gateway, or its listener.
-fn target(gateway: &WantedGateway) -> Value {
-    present(json!({
-        "group": "gateway.networking.k8s.io",
-        "kind": "Gateway",
-        "name": gateway.attachment.gateway,
-        "sectionName": gateway.attachment.section,
-    }))
 }
 
 fn object(gateway: &WantedGateway, kind: &str, name: &str, spec: &Value) -> Object {

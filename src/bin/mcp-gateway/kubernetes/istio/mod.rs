@@ -11,7 +11,7 @@ use super::address::{self, NOWHERE};
 use super::filter::{FilterConfig, is_enabled};
 use super::model::{Authentication, Backend, WantedGateway, WantedServer};
 use super::object::Object;
-use super::{backend_tls, routes};
+use super::routes;
 
 /// The label of the pods of a Gateway.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
@@ -58,12 +58,7 @@ fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServ
     let mut objects = Vec::new();
     let references: Vec<Value> = match &server.backend {
         Some(Backend::References(references)) => {
-            objects.extend(backend_tls::of_references(gateway, server, references));
-            objects.extend(routes::grants(gateway, server, references));
-            let references = references.iter();
-            references
-                .map(|it| routes::backend_reference(gateway, it))
-                .collect()
+            routes::to_references(gateway, server, references, &mut objects)
         }
         Some(Backend::Host { host, port }) => vec![hosts::reference(gateway, host, *port)],
         None => return objects,
