@@ -21,7 +21,7 @@ MANIFESTS = "manifests"
 ANSWERS = json.loads((Path(__file__).resolve().parent / "answers.json").read_text())
 FAULT = re.compile(r"\b(error|critical|warning|denied|rejected|refused)\b")
 # What each object's status has to say, as far as it says it.
-CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs")
+CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs", "BackendsAvailable")
 KINDS = {
     "envoy-gateway": (
         "gateways.gateway.networking.k8s.io,httproutes,envoyextensionpolicies,envoypatchpolicies,securitypolicies,"

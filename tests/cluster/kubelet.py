@@ -17,6 +17,15 @@ from .servers import SERVERS
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 
+@dataclass(frozen=True)
+class DeploymentKey:
+    """With the `uid`, since one that is deleted and made again between two rounds has none of its pods any more."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
 @dataclass
 class ServerPod:
     """The object of a pod whose server runs all the time."""
@@ -32,8 +41,8 @@ class ServerPod:
 class Kubelet:
     def __init__(self, cluster: Cluster, istio: Istio | None):
         self.cluster, self.istio, self.stopped = cluster, istio, False
-        # By namespace and name of a Deployment: its template, and the pod that runs for it.
-        self.running: dict[tuple[str, str], tuple[dict, IstioProxy | ServerPod]] = {}
+        # By Deployment: its template, and the pod that runs for it.
+        self.running: dict[DeploymentKey, tuple[dict, IstioProxy | ServerPod]] = {}
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -60,14 +69,14 @@ class Kubelet:
         labels = deployment["spec"]["template"]["metadata"].get("labels", {})
         return deployment["metadata"]["name"] in SERVERS or (self.istio is not None and GATEWAY_NAME in labels)
 
-    def _reconcile(self, wanted: dict[tuple[str, str], dict]):
+    def _reconcile(self, wanted: dict[DeploymentKey, dict]):
         for key, (template, pod) in list(self.running.items()):
             if key not in wanted or wanted[key]["spec"]["template"] != template:
                 del self.running[key]
                 pod.end()
         for key in wanted.keys() - self.running.keys():
             template = wanted[key]["spec"]["template"]
-            self.running[key] = template, self._start(*key, wanted[key])
+            self.running[key] = template, self._start(key.namespace, key.name, wanted[key])
 
     def _start(self, namespace: str, name: str, deployment: dict) -> IstioProxy | ServerPod:
         template = PodTemplate.of(deployment, self.cluster)
@@ -82,5 +91,6 @@ class Kubelet:
         return proxy
 
 
-def _key(manifest: dict) -> tuple[str, str]:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def _key(manifest: dict) -> DeploymentKey:
+    metadata = manifest["metadata"]
+    return DeploymentKey(metadata["namespace"], metadata["name"], metadata["uid"])

@@ -6,8 +6,14 @@ use super::conditions::ConditionVerdict;
 use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::Snapshot;
 
-/// Which conditions of an object must not be false.
-const CONDITIONS: &[&str] = &["Accepted", "ResolvedRefs", "Programmed"];
+/// Which conditions of an object must not be false. `BackendsAvailable` is Envoy Gateway's: without an
+/// endpoint that is ready it makes no cluster, and the filter finds none.
+const CONDITIONS: &[&str] = &[
+    "Accepted",
+    "ResolvedRefs",
+    "Programmed",
+    "BackendsAvailable",
+];
 
 /// Kinds that say in their status whether they are in use.
 const WITH_STATUS: &[&str] = &[

@@ -342,6 +342,32 @@ fn a_policy_that_is_off_is_told_where_it_can_be_mended() {
     );
 }
 
+/// Envoy Gateway makes no cluster then, and the filter says that there is none.
+#[test]
+fn a_server_without_an_endpoint_that_is_ready_is_not_programmed() {
+    let mut cluster = ClusterDocuments::base();
+    let route = cluster.settle().into_iter().find(|it| {
+        it["kind"] == "HTTPRoute"
+            && it["metadata"]["name"]
+                .as_str()
+                .is_some_and(|name| name.contains("weather"))
+    });
+    let mut route = route.expect("a route to the server");
+    route["status"] = json!({"parents": [{"conditions": [{"type": "BackendsAvailable", "status": "False", "reason": "EndpointsNotFound", "message": "no ready endpoints", "observedGeneration": 1}]}]});
+    cluster.snapshot.insert("HTTPRoute", route);
+    let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+    let condition = planned.condition_of_server(&ObjectName::new("team", "weather"), "Programmed");
+    assert_eq!(
+        (&*condition.status, &*condition.reason),
+        ("False", "NotProgrammed")
+    );
+    assert!(
+        condition.message.contains("EndpointsNotFound"),
+        "{}",
+        condition.message
+    );
+}
+
 #[test]
 fn each_object_has_an_owner_in_its_own_namespace_and_a_kind_that_is_watched() {
     let planned = ClusterDocuments::base().settled();
