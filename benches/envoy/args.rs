@@ -14,6 +14,7 @@ pub(crate) const BENCHMARKS: &[(&str, &str)] = &[
 
 const MAX_REQUESTS: usize = 1_000_000;
 const MAX_ROUNDS: usize = 100;
+const MAX_BATCHES: usize = 20;
 const MAX_CONNECTIONS: usize = 256;
 
 pub(crate) enum Command {
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     /// Requests per round; without it each size gets a count of its own.
     pub(crate) requests: Option<usize>,
     pub(crate) rounds: usize,
+    /// How often the Envoys are started anew.
+    pub(crate) batches: usize,
     /// Names of cases of the gateway; without one all of them.
     pub(crate) cases: Vec<String>,
     pub(crate) sizes: Vec<usize>,
@@ -41,6 +44,7 @@ impl Default for Options {
             benchmarks: Vec::new(),
             requests: None,
             rounds: 5,
+            batches: 3,
             cases: Vec::new(),
             sizes: vec![200, 2048, 10_240, 102_400, 1_048_576],
             shapes: Shape::ALL.to_vec(),
@@ -68,6 +72,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             "--help" | "-h" => return Ok(Command::Help),
             "--requests" => options.requests = Some(number(&flag, &value()?, 1, MAX_REQUESTS)?),
             "--rounds" => options.rounds = number(&flag, &value()?, 1, MAX_ROUNDS)?,
+            "--batches" => options.batches = number(&flag, &value()?, 1, MAX_BATCHES)?,
             "--connections" => {
                 options.connections = Some(number(&flag, &value()?, 1, MAX_CONNECTIONS)?);
             }
@@ -106,6 +111,8 @@ Benchmarks (all without a name):
 Options:
   --requests N        requests per round and variant, 1 to {MAX_REQUESTS} (default: by case)
   --rounds N          1 to {MAX_ROUNDS} (default 5)
+  --batches N         policy: how often the Envoys are started anew, with as many rounds
+                      each, 1 to {MAX_BATCHES} (default 3)
   --connections N     1 to {MAX_CONNECTIONS} (default: policy 16, gateway 1)
   --cases NAME,…      gateway: list-1, list-5, list-10, list-50, list-long, list-slow,
                       cached-5, cached-long, call, legacy-call, call-to-legacy,

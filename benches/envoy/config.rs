@@ -10,6 +10,10 @@ use crate::Result;
 /// Two MiB, for both filters.
 pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
+/// Values of `requestStorageMode`, which both filters have.
+pub(crate) const METADATA: &str = "DYNAMIC_METADATA";
+pub(crate) const BOTH: &str = "DYNAMIC_METADATA_AND_FILTER_STATE";
+
 /// Above the largest body: buffering the whole of it is what is measured.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
@@ -68,14 +72,15 @@ fn cluster((name, address): &(String, SocketAddr)) -> Value {
     })
 }
 
-/// Envoy's own MCP filter.
-pub(crate) fn native_filters() -> Vec<Value> {
+/// Envoy's own MCP filter, which shows what it found in this `requestStorageMode`.
+pub(crate) fn native_filters(storage: &str) -> Vec<Value> {
     vec![json!({
         "name": "envoy.filters.http.mcp",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp",
             "traffic_mode": "REJECT_NO_MCP",
             "max_request_body_size": MAX_BODY_BYTES,
+            "request_storage_mode": storage,
         },
     })]
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub(crate) struct Envoy {
     files: TempDir,
     pid: u32,
     listener: SocketAddr,
+    started_in: Duration,
 }
 
 impl Envoy {
@@ -41,6 +42,7 @@ impl Envoy {
         let config = files.path().join("envoy.json");
         fs::write(&config, serde_json::to_vec(bootstrap)?)?;
         let log = File::create(files.path().join("log"))?;
+        let start = Instant::now();
         let child = Command::new(binary)
             .arg("-c")
             .arg(&config)
@@ -61,6 +63,7 @@ impl Envoy {
             files,
             pid,
             listener: unknown,
+            started_in: Duration::ZERO,
         };
         envoy.listener = match timeout(READY_WITHIN, envoy.ready()).await {
             Ok(listener) => listener?,
@@ -69,11 +72,25 @@ impl Envoy {
                 return Err(envoy.failure(&format!("was not ready within {waited} s")));
             }
         };
+        envoy.started_in = start.elapsed();
         Ok(envoy)
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// How long it took until it was ready.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// The memory of the process that is in RAM, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        Ok(kilobytes.ok_or("no VmRSS in /proc/PID/status")? * 1024)
     }
 
     /// Where the (only) listener accepts connections.

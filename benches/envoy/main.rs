@@ -15,6 +15,7 @@ mod gateway;
 mod load;
 mod message;
 mod policy;
+mod process;
 mod report;
 mod rounds;
 mod setup;

@@ -5,9 +5,12 @@ use std::io::{IsTerminal, stdout};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value, json};
 
+use crate::args::Options;
+use crate::client::Message;
 use crate::message::Shape;
+use crate::policy;
 use crate::rounds::{self, Round, Variant};
-use crate::stats::{Spread, spread};
+use crate::stats::{Spread, spread, standard_error};
 
 /// One body: for each round the turns of all variants.
 pub(crate) struct Case {
@@ -18,6 +21,18 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// Nothing is measured yet.
+    pub(crate) fn new(options: &Options, (size, shape, _): &(usize, Shape, Message)) -> Self {
+        Self {
+            size: *size,
+            shape: *shape,
+            requests: options
+                .requests
+                .unwrap_or_else(|| policy::requests_for(*size)),
+            rounds: Vec::new(),
+        }
+    }
+
     fn values(&self, variant: Variant, value: impl Fn(&Round) -> f64) -> Vec<f64> {
         rounds::values(&self.rounds, variant, value)
     }
@@ -33,16 +48,30 @@ impl Case {
             .collect()
     }
 
-    /// Our added CPU time over Envoy's filter's, per round. No ratio where
-    /// that filter's disappears in the noise.
-    fn ratios(&self) -> Vec<Option<f64>> {
-        let native = self.added(Variant::Native);
-        let ours = self.added(Variant::Ours);
+    /// The added CPU time of `variant` over that of the filter of Envoy's that does the
+    /// same; `None` for a variant that is not our filter.
+    fn ratio(&self, variant: Variant) -> Option<Ratio> {
+        let (ours, native) = (self.added(variant), self.added(variant.native()?));
         let pairs = ours.iter().zip(&native);
-        pairs
-            .map(|(ours, native)| (*native > 0.0).then(|| ours / native))
-            .collect()
+        // No ratio where the cost of that filter disappears in the noise.
+        let rounds: Vec<f64> = pairs
+            .filter(|(_, native)| **native > 0.0)
+            .map(|(ours, native)| ours / native)
+            .collect();
+        Some(Ratio {
+            value: spread(&ours)?.lower_quartile / spread(&native)?.lower_quartile,
+            standard_error: standard_error(&rounds),
+            rounds,
+        })
     }
+}
+
+struct Ratio {
+    /// Of the lower quartiles.
+    value: f64,
+    /// Of the rounds' ratios.
+    standard_error: Option<f64>,
+    rounds: Vec<f64>,
 }
 
 pub(crate) fn empty_table() -> Table {
@@ -76,18 +105,14 @@ pub(crate) fn table(cases: &[Case]) -> Table {
             };
             let added = match variant {
                 Variant::Plain => String::new(),
-                Variant::Native | Variant::Ours => median(spread(&case.added(variant))),
+                _ => lower_quartile(spread(&case.added(variant))),
             };
-            let ratio = if variant == Variant::Ours {
-                ratio(&case.ratios())
-            } else {
-                String::new()
-            };
+            let ratio = case.ratio(variant).as_ref().map(shown).unwrap_or_default();
             table.add_row([
                 bytes(case.size),
                 case.shape.name().to_owned(),
                 variant.name().to_owned(),
-                median(Some(cpu)),
+                lower_quartile(Some(cpu)),
                 added,
                 ratio,
                 median(spread(&case.values(variant, |turn| turn.p50_us as f64))),
@@ -123,14 +148,23 @@ pub(crate) fn json(case: &Case) -> Value {
         }
         variants.insert(variant.name().to_owned(), result);
     }
-    let ratios = case.ratios();
-    let known: Vec<f64> = ratios.iter().copied().flatten().collect();
+    let mut ratios = Map::new();
+    for variant in Variant::ALL {
+        if let Some(ratio) = case.ratio(variant) {
+            let summary = json!({
+                "of_lower_quartiles": ratio.value,
+                "standard_error": ratio.standard_error,
+                "rounds": ratio.rounds,
+            });
+            ratios.insert(variant.name().to_owned(), summary);
+        }
+    }
     json!({
         "body_bytes": case.size,
         "shape": case.shape.name(),
         "requests_per_round": case.requests,
         "variants": variants,
-        "ours_over_native_added_cpu": { "spread": spread(&known), "rounds": ratios },
+        "added_cpu_over_native": ratios,
     })
 }
 
@@ -152,22 +186,24 @@ pub(crate) fn bytes(size: usize) -> String {
 }
 
 pub(crate) fn median(spread: Option<Spread>) -> String {
-    match spread {
-        Some(spread) if spread.median.abs() < 100.0 => format!("{:.1}", spread.median),
-        Some(spread) => format!("{:.0}", spread.median),
+    number(spread.map(|spread| spread.median))
+}
+
+fn lower_quartile(spread: Option<Spread>) -> String {
+    number(spread.map(|spread| spread.lower_quartile))
+}
+
+fn number(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.abs() < 100.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
         None => "–".to_owned(),
     }
 }
 
-fn ratio(rounds: &[Option<f64>]) -> String {
-    let known: Vec<f64> = rounds.iter().copied().flatten().collect();
-    let Some(Spread { median, min, max }) = spread(&known) else {
-        return "–".to_owned();
-    };
-    let ratio = format!("{median:.2} ({min:.2}–{max:.2})");
-    if known.len() < rounds.len() {
-        // The other rounds saw native cost less than plain: noise.
-        return format!("{ratio}, {} of {} rounds", known.len(), rounds.len());
+fn shown(ratio: &Ratio) -> String {
+    match ratio.standard_error {
+        Some(error) => format!("{:.2} ± {error:.2}", ratio.value),
+        None => format!("{:.2}", ratio.value),
     }
-    ratio
 }

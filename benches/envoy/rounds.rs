@@ -1,6 +1,6 @@
 //! The same requests to several Envoys, in turns, and what each of them used.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use tokio::time::sleep;
@@ -18,22 +18,45 @@ const TURNS: usize = 10;
 /// After the last response Envoy still frees what the requests held.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// What stands between the client and the upstream.
+/// What stands between the client and the upstream. The filters of the first three show
+/// what they found as metadata only, those of the last two as filter state, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Variant {
     Plain,
     Native,
     Ours,
+    NativeBoth,
+    OursBoth,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Native, Self::Ours];
+    /// Those of a benchmark that does not compare ways to show.
+    pub(crate) const THREE: [Self; 3] = [Self::Plain, Self::Native, Self::Ours];
+
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Plain,
+        Self::Native,
+        Self::Ours,
+        Self::NativeBoth,
+        Self::OursBoth,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Native => "native",
             Self::Ours => "ours",
+            Self::NativeBoth => "native, both",
+            Self::OursBoth => "ours, both",
+        }
+    }
+
+    /// Envoy's own filter that does the same; `None` where this is not our filter.
+    pub(crate) fn native(self) -> Option<Self> {
+        match self {
+            Self::Ours => Some(Self::Native),
+            Self::OursBoth => Some(Self::NativeBoth),
+            Self::Plain | Self::Native | Self::NativeBoth => None,
         }
     }
 }
@@ -91,6 +114,24 @@ impl Target {
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.envoy.stop().await
+    }
+
+    pub(crate) fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    pub(crate) fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// Sends the message for this long, so that V8 has compiled all that runs often.
+    pub(crate) async fn warm_up(&mut self, message: &Message, time: Duration) -> Result<()> {
+        const AT_ONCE: usize = 200;
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.send(message, AT_ONCE).await?;
+        }
+        Ok(())
     }
 
     async fn turn(

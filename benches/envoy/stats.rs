@@ -4,6 +4,9 @@ use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Spread {
+    /// A quarter of the values are lower. What else runs on the machine only makes a round
+    /// dearer, so this is closer to the truth than the median.
+    pub(crate) lower_quartile: f64,
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
@@ -14,11 +17,28 @@ pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (min, max) = (*sorted.first()?, *sorted.last()?);
-    let upper = sorted.len() / 2;
-    let median = if sorted.len() % 2 == 1 {
-        sorted[upper]
-    } else {
-        f64::midpoint(sorted[upper - 1], sorted[upper])
-    };
-    Some(Spread { median, min, max })
+    Some(Spread {
+        lower_quartile: quantile(&sorted, 0.25),
+        median: quantile(&sorted, 0.5),
+        min,
+        max,
+    })
+}
+
+/// Between the values around it, where it falls between two.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let place = part * (sorted.len() - 1) as f64;
+    let (below, above) = (place.floor() as usize, place.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
+}
+
+/// How far the mean of such values may be off; `None` with fewer than two values.
+pub(crate) fn standard_error(values: &[f64]) -> Option<f64> {
+    let count = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((squares / (count - 1.0) / count).sqrt())
 }

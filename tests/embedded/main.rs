@@ -2,11 +2,13 @@
 //!
 //! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`;
 //! `MCP_GATEWAY_WASM` names another file. `host` is the Envoy, `host_rules` its
-//! own tests, and each `scenarios_*` a part of what the filter promises.
+//! own tests, each `scenarios_*` a part of what the filter promises, and `crossings`
+//! how often filter and Envoy call each other.
 
 // The filter's own target has no process to run in and no files to read.
 #![cfg(not(target_family = "wasm"))]
 
+mod crossings;
 mod host;
 mod host_rules;
 mod scenarios_body_wait;

@@ -16,7 +16,7 @@ pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
         .iter()
         .map(|(name, _)| json!({ "name": name, "mcp_cluster": { "cluster": name } }))
         .collect();
-    let mut filters = config::native_filters();
+    let mut filters = config::native_filters(config::METADATA);
     filters.push(json!({
         "name": "envoy.filters.http.mcp_router",
         "typed_config": {

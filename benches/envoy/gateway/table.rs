@@ -87,7 +87,7 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
         "ours/this: p50",
     ]);
     for measured in all {
-        for variant in Variant::ALL {
+        for variant in Variant::THREE {
             let cpu = spread(&measured.values(variant, Measure::Cpu));
             let Some(cpu) = cpu else { continue };
             let p99 = rounds::values(&measured.rounds, variant, |turn| turn.p99_us as f64);
@@ -95,8 +95,8 @@ pub(super) fn table(all: &[Measured<'_>]) -> Table {
             let added = (variant != Variant::Plain).then(|| spread(&measured.added(variant)));
             let (per_server, ratios) = match variant {
                 Variant::Plain => (String::new(), true),
-                Variant::Native => (each(cpu.median, servers), true),
-                Variant::Ours => (each(cpu.median, servers), false),
+                Variant::Native | Variant::NativeBoth => (each(cpu.median, servers), true),
+                Variant::Ours | Variant::OursBoth => (each(cpu.median, servers), false),
             };
             let ratio = |measure| {
                 let shown = ratios.then(|| measured.ratio(variant, measure));
@@ -132,7 +132,7 @@ fn each(total: f64, servers: usize) -> String {
 /// Everything measured in this case, round by round, and its summary.
 pub(super) fn json(measured: &Measured<'_>) -> Value {
     let mut variants = Map::new();
-    for variant in Variant::ALL {
+    for variant in Variant::THREE {
         let cpu = measured.values(variant, Measure::Cpu);
         if cpu.is_empty() {
             continue;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use super::clock;
 use super::http_stream::HttpStream;
 use super::plugin::Plugin;
 use crate::stream::Flow;
@@ -34,6 +35,7 @@ impl StreamHandle {
     /// Runs `callback`, and pauses the stream if it is in use: that would be a
     /// callback inside another one of the same stream.
     fn run(&self, callback: impl FnOnce(&mut HttpStream) -> Flow) -> Action {
+        clock::begin_callback();
         match self.stream.try_borrow_mut() {
             Ok(mut stream) => action(callback(&mut stream)),
             Err(_) => Action::Pause,

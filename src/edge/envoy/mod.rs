@@ -6,6 +6,7 @@
 
 mod body_wait;
 mod callback_queue;
+mod clock;
 mod host;
 mod host_facts;
 mod http_context;

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -14,7 +13,7 @@ use super::http_context::StreamHandle;
 use super::memory_gauge::MemoryGauge;
 use super::plugin::Plugin;
 use super::shared_data::SharedData;
-use super::{metric, property, reload};
+use super::{clock, metric, property, reload};
 use crate::config::Config;
 use crate::gateway::worker::Worker;
 use crate::metrics::MetricKind;
@@ -32,8 +31,7 @@ pub(super) struct Root {
 
 impl Root {
     pub(super) fn new(id: u32) -> Self {
-        let clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
-        let worker = Worker::new(clock, host::random, Box::new(SharedData));
+        let worker = Worker::new(clock::now, host::random, Box::new(SharedData));
         Self {
             id,
             plugin: None,
@@ -60,6 +58,7 @@ struct DeclarePropertyArguments {
 
 impl Context for Root {
     fn on_done(&mut self) -> bool {
+        clock::begin_callback();
         if let Some(plugin) = &self.plugin {
             reload::close(self.id, plugin);
         }
@@ -67,6 +66,7 @@ impl Context for Root {
     }
 
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+        clock::begin_callback();
         if let Some(plugin) = &self.plugin {
             plugin.deliver(token, headers, body_size);
         }
@@ -75,6 +75,7 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
+        clock::begin_callback();
         let config = host::buffer(Buffer::PluginConfiguration, size)
             .map_err(|error| format!("cannot be read: host status {}", error.0))
             .and_then(|bytes| {
@@ -117,6 +118,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        clock::begin_callback();
         if let Some(plugin) = &self.plugin {
             plugin.on_tick();
         }
@@ -125,7 +127,10 @@ impl RootContext for Root {
     fn on_queue_ready(&mut self, queue: u32) {
         match &self.plugin {
             Some(plugin) if queue == host::CALL_ROOT => plugin.send_callout(),
-            Some(plugin) => plugin.work_later(),
+            Some(plugin) => {
+                clock::begin_callback();
+                plugin.work_later();
+            }
             None => {}
         }
     }

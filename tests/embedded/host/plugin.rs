@@ -180,6 +180,12 @@ impl Plugin {
         self.vm.borrow().state().metrics.samples(name)
     }
 
+    /// How often the filter and the host called each other since this was last asked, by
+    /// the names of the functions.
+    pub(crate) fn take_crossings(&self) -> BTreeMap<String, u32> {
+        std::mem::take(&mut self.vm.borrow_mut().state_mut().crossings)
+    }
+
     /// The arguments of each `declare_property`, as they came.
     pub(crate) fn declared_properties(&self) -> Vec<Vec<u8>> {
         self.vm.borrow().state().declared.clone()

@@ -75,6 +75,8 @@ pub(super) struct HostState {
     pub(super) configuring: bool,
     pub(super) log: Vec<LogLine>,
     pub(super) metrics: Metrics,
+    /// How often the VM and the host called each other, by the names of the functions.
+    pub(super) crossings: BTreeMap<String, u32>,
     /// Shared queues by name, in the order of their numbers.
     pub(super) queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
     pub(super) declared: Vec<Vec<u8>>,
@@ -100,6 +102,11 @@ pub(super) struct HostState {
 }
 
 impl HostState {
+    /// Counts a call of the function `name`, in either direction.
+    pub(super) fn cross(&mut self, name: &str) {
+        *self.crossings.entry(name.to_owned()).or_default() += 1;
+    }
+
     pub(super) fn new(settings: Settings, plugin_configuration: Vec<u8>) -> Self {
         Self {
             settings,
@@ -107,6 +114,7 @@ impl HostState {
             configuring: false,
             log: Vec::new(),
             metrics: Metrics::default(),
+            crossings: BTreeMap::new(),
             queues: Vec::new(),
             declared: Vec::new(),
             expressions: Vec::new(),

@@ -121,6 +121,7 @@ impl Vm {
             return None;
         }
         let function = self.instance.get_func(&self.store, export)?;
+        self.state_mut().cross(export);
         let arguments: Vec<Val> = arguments
             .iter()
             .map(|number| Val::I32(number.cast_signed()))

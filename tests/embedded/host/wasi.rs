@@ -44,6 +44,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<()
         MODULE,
         "random_get",
         |mut caller: Caller<'_, HostState>, data: u32, size: u32| {
+            caller.data_mut().cross("random_get");
             errno(random_get(&mut caller, data, size))
         },
     )?;
@@ -55,6 +56,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<()
             if clock > 1 {
                 return Ok(ENOTSUP);
             }
+            caller.data_mut().cross("clock_time_get");
             let now = caller.data().clock;
             errno(guest::write(&mut caller, return_time, &now.to_le_bytes()))
         },

@@ -24,7 +24,7 @@ macro_rules! host_calls {
                 "env",
                 $name,
                 |mut caller: wasmi::Caller<'_, $crate::host::state::HostState>, $($argument: $type),*| {
-                    $crate::host::env::enter(&caller, $name)?;
+                    $crate::host::env::enter(&mut caller, $name)?;
                     let answer = $function(&mut caller, $($argument),*);
                     $crate::host::env::leave(answer)
                 },
@@ -73,7 +73,8 @@ fn refuse_unplayed(linker: &mut Linker<HostState>, module: &Module) -> Result<()
 
 /// Envoy lets the guest's allocator log and read the clock, nothing else
 /// (`setRestrictedCallback`).
-fn enter(caller: &Caller<'_, HostState>, name: &str) -> Result<(), Error> {
+fn enter(caller: &mut Caller<'_, HostState>, name: &str) -> Result<(), Error> {
+    caller.data_mut().cross(name);
     if caller.data().allocating && name != "proxy_log" {
         return Err(Error::new(format!(
             "{name} called inside proxy_on_memory_allocate"

@@ -1,0 +1,23 @@
+//! The time. Reading it is a host call, so one callback reads it once at most, and only
+//! if it needs it. A callback takes far less than the times that the core measures.
+
+use std::cell::Cell;
+use std::time::{Duration, SystemTime};
+
+thread_local! {
+    static NOW: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// The host has begun a callback: what was read before is over.
+pub(super) fn begin_callback() {
+    NOW.set(None);
+}
+
+/// The time since 1970 at which this callback first asked for it.
+pub(super) fn now() -> Duration {
+    NOW.get().unwrap_or_else(|| {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
+        NOW.set(Some(now));
+        now
+    })
+}
