@@ -24,7 +24,7 @@ pub(super) fn with_digest(mut object: Value) -> Value {
 
 /// Whether `live` has all that is `wanted`. It may have more: defaults, and what others
 /// wrote. It may be read in another version than it was written in.
-pub(super) fn is_as_wanted(live: &Value, wanted: &Value) -> bool {
+pub(crate) fn is_as_wanted(live: &Value, wanted: &Value) -> bool {
     let members = wanted.as_object().into_iter().flatten();
     let mut others = members.filter(|(name, _)| *name != "apiVersion");
     others.all(|(name, wanted)| match live.get(name) {

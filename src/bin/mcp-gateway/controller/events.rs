@@ -10,7 +10,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::name::{ObjectName, text};
-use super::plan::{Notice, Plan};
+use super::plan::{Notice, Plan, WAITING_FOR_PROXIES};
 use super::snapshot::Snapshot;
 
 /// How long the note of an event may be.
@@ -116,7 +116,8 @@ fn changes(object: &Value, name: &ObjectName, conditions: &[Condition]) -> Vec<N
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             uid: text(object, "/metadata/uid").to_owned(),
-            is_warning: it.status == "False",
+            // Pods are replaced, as they have to be.
+            is_warning: it.status == "False" && it.reason != WAITING_FOR_PROXIES,
             reason: if it.status == "True" {
                 it.type_.clone()
             } else {

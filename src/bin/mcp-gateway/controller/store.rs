@@ -42,7 +42,7 @@ impl KnownCluster {
 
     /// All objects of `kind` are known now.
     pub(super) fn set_listed(&self, kind: &'static WatchedKind) {
-        if self.lock().listed.insert(kind.kind) {
+        if self.lock().listed.insert(kind.key) {
             self.changed.notify_one();
         }
     }
@@ -52,12 +52,12 @@ impl KnownCluster {
     pub(super) fn set_absent(&self, kind: &'static WatchedKind) {
         let mut known = self.lock();
         if kind.group == GROUP {
-            known.listed.remove(kind.kind);
+            known.listed.remove(kind.key);
             return;
         }
-        let had_some = known.snapshot.all(kind.kind).next().is_some();
-        known.snapshot.replace(kind.kind, BTreeMap::new());
-        if known.listed.insert(kind.kind) || had_some {
+        let had_some = known.snapshot.all(kind.key).next().is_some();
+        known.snapshot.replace(kind.key, BTreeMap::new());
+        if known.listed.insert(kind.key) || had_some {
             self.changed.notify_one();
         }
     }
@@ -65,7 +65,7 @@ impl KnownCluster {
     /// The kinds whose objects are not known yet.
     pub(super) fn missing(&self) -> Vec<&'static str> {
         let known = self.lock();
-        let kinds = KINDS.iter().map(|it| it.kind);
+        let kinds = KINDS.iter().map(|it| it.key);
         kinds.filter(|it| !known.listed.contains(it)).collect()
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn follow(
         // In no version is it there.
         absences = absences.saturating_add(1);
         if absences > ABSENCES {
-            debug!(kind = kind.kind, "the cluster does not have this kind");
+            debug!(kind = kind.key, "the cluster does not have this kind");
             store.set_absent(kind);
         }
         sleep(LOOK_AGAIN).await;
@@ -79,6 +79,7 @@ async fn follow_version(
         WatchScope::Written => {
             watcher::Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"))
         }
+        WatchScope::Labelled(label) => watcher::Config::default().labels(label),
     };
     let mut events = pin!(watcher(api, config).default_backoff().into_stream());
     let mut listed = BTreeMap::new();
@@ -92,9 +93,9 @@ async fn follow_version(
             }
             Ok(Event::InitDone) => {
                 let objects = std::mem::take(&mut listed);
-                info!(kind = kind.kind, objects = objects.len(), "listed");
+                info!(kind = kind.key, objects = objects.len(), "listed");
                 store.change(|snapshot| {
-                    snapshot.replace(kind.kind, objects);
+                    snapshot.replace(kind.key, objects);
                     true
                 });
                 store.set_listed(kind);
@@ -103,7 +104,7 @@ async fn follow_version(
             Ok(Event::Apply(object)) => {
                 if let Some((_, object)) = kept(object, resource) {
                     store.change(|snapshot| {
-                        snapshot.insert(kind.kind, object);
+                        snapshot.insert(kind.key, object);
                         true
                     });
                 }
@@ -112,14 +113,14 @@ async fn follow_version(
                 let name =
                     ObjectName::new(&object.namespace().unwrap_or_default(), &object.name_any());
                 store.change(|snapshot| {
-                    snapshot.remove(kind.kind, &name);
+                    snapshot.remove(kind.key, &name);
                     true
                 });
             }
             Err(error) if is_absent(&error) => break,
             Err(error) => {
-                metrics.watch_failed(kind.kind);
-                warn!(kind = kind.kind, %error, "cannot be watched; trying again");
+                metrics.watch_failed(kind.key);
+                warn!(kind = kind.key, %error, "cannot be watched; trying again");
             }
         }
     }

@@ -7,6 +7,9 @@ pub(crate) struct WatchedKind {
     /// The versions in which it may be served, the best one first.
     pub(crate) versions: &'static [&'static str],
     pub(crate) kind: &'static str,
+    /// What its objects are called in a snapshot: as the kind, but where only some objects of
+    /// a kind are meant.
+    pub(crate) key: &'static str,
     pub(crate) plural: &'static str,
     /// Which of its objects.
     pub(crate) scope: WatchScope,
@@ -18,6 +21,8 @@ pub(crate) enum WatchScope {
     All,
     /// Those that this program has written.
     Written,
+    /// Those that have a label with this name.
+    Labelled(&'static str),
 }
 
 impl WatchedKind {
@@ -31,6 +36,7 @@ impl WatchedKind {
             group,
             versions,
             kind,
+            key: kind,
             plural,
             scope: WatchScope::All,
         }
@@ -48,6 +54,15 @@ impl WatchedKind {
         }
     }
 
+    /// The Deployments of proxies, which have the label `label`.
+    const fn proxies(key: &'static str, label: &'static str) -> Self {
+        Self {
+            key,
+            scope: WatchScope::Labelled(label),
+            ..Self::all("apps", V1, "Deployment", "deployments")
+        }
+    }
+
     /// `group/version`, or the version alone for the group without a name.
     pub(crate) fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() {
@@ -62,6 +77,13 @@ impl WatchedKind {
 pub(crate) const GATEWAY_API: &str = "gateway.networking.k8s.io";
 /// The group of Envoy Gateway.
 pub(crate) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
+
+/// The Deployments of proxies in a snapshot, for Envoy Gateway and Istio, with the label by
+/// which each has the name of its Gateway.
+pub(crate) const ENVOY_GATEWAY_PROXIES: &str = "Deployment of Envoy Gateway";
+pub(crate) const ENVOY_GATEWAY_OWNER: &str = "gateway.envoyproxy.io/owning-gateway-name";
+pub(crate) const ISTIO_PROXIES: &str = "Deployment of Istio";
+pub(crate) const ISTIO_OWNER: &str = "gateway.networking.k8s.io/gateway-name";
 
 const ALPHA: &[&str] = &["v1alpha1"];
 const V1ALPHA3: &[&str] = &["v1alpha3"];
@@ -142,11 +164,13 @@ pub(crate) const KINDS: &[WatchedKind] = &[
     ),
     WatchedKind::written("", V1, "ConfigMap", "configmaps"),
     WatchedKind::written("apps", V1, "Deployment", "deployments"),
+    WatchedKind::proxies(ENVOY_GATEWAY_PROXIES, ENVOY_GATEWAY_OWNER),
+    WatchedKind::proxies(ISTIO_PROXIES, ISTIO_OWNER),
 ];
 
 /// The kind with the name `kind`.
 pub(crate) fn of_kind(kind: &str) -> Option<&'static WatchedKind> {
-    KINDS.iter().find(|it| it.kind == kind)
+    KINDS.iter().find(|it| it.key == kind)
 }
 
 #[cfg(test)]
@@ -156,7 +180,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_there_once() {
-        let kinds: BTreeSet<&str> = KINDS.iter().map(|it| it.kind).collect();
+        let kinds: BTreeSet<&str> = KINDS.iter().map(|it| it.key).collect();
         assert_eq!(kinds.len(), KINDS.len());
     }
 }

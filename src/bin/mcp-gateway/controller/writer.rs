@@ -19,7 +19,7 @@ use super::name::{ObjectName, text};
 use super::plan::{FINALIZER, MANAGER, Plan, SESSION_KEYS_KEY, gateway_of, is_owned};
 use super::snapshot::{ReadObject, Readable, Snapshot};
 use super::watch::resource;
-use super::watched::{self, KINDS};
+use super::watched::{self, KINDS, WatchScope};
 
 /// The kinds that protect a route.
 const PROTECTING: &[&str] = &[
@@ -285,9 +285,13 @@ impl Writer {
             .collect();
         let mut refusals = Refusals::new();
         for kind in KINDS.iter().filter(|it| (it.kind == "HTTPRoute") == routes) {
+            if matches!(kind.scope, WatchScope::Labelled(_)) {
+                continue;
+            }
             for (name, object) in snapshot.all(kind.kind) {
                 let gateway = gateway_of(object).filter(|_| is_owned(object));
                 let is_unwanted = gateway.is_some_and(|it| !plan.kept.contains(&it))
+                    && !plan.kept_objects.contains(&(kind.kind, name.clone()))
                     && !wanted.contains(&(kind.kind, name.clone()));
                 let is_going = object.pointer("/metadata/deletionTimestamp").is_some();
                 if is_unwanted && !is_going {

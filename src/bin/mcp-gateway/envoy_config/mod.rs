@@ -111,7 +111,7 @@ impl ConfigText {
     fn shipped() -> Result<Self, String> {
         let mut text = Self(SHIPPED.to_owned());
         let (_, after) = text.split("\nadmin:")?;
-        let heading = "# Made by `mcp-gateway render`: MCP servers behind one endpoint.";
+        let heading = "# Made by `mcp-gateway`: MCP servers behind one endpoint.";
         text.0 = format!("{heading}\nadmin:{after}");
         Ok(text)
     }

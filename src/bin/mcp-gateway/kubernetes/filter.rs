@@ -132,6 +132,9 @@ pub(super) fn is_enabled(server: &WantedServer) -> bool {
 
 /// The section of `server`.
 fn section(server: &WantedServer, cluster: String) -> Value {
+    if let Some(written) = &server.written {
+        return Value::Object(written.clone());
+    }
     let mut section = Map::new();
     section.insert("name".to_owned(), Value::from(&*server.name));
     if is_enabled(server) {

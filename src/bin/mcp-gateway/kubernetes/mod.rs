@@ -12,7 +12,7 @@ pub(crate) mod names;
 pub(crate) mod object;
 mod routes;
 mod standalone;
-mod variables;
+pub(crate) mod variables;
 
 pub(crate) use self::filter::buffer_limit;
 use self::model::{Platform, WantedGateway};

@@ -123,6 +123,9 @@ pub(crate) struct WantedServer {
     /// `toolPrefix`, `headers`, … Without `hostname` and `url`, the address of `backend` is
     /// the host name that it is asked by.
     pub(crate) config: Map<String, Value>,
+    /// Its whole section as it is written already, where that has to stay; `config` and the
+    /// address of `backend` are then not in the filter's configuration.
+    pub(crate) written: Option<Map<String, Value>>,
 }
 
 /// Where a server is.
@@ -164,4 +167,6 @@ pub(crate) struct ProxyVariable {
     pub(crate) name: String,
     pub(crate) secret: String,
     pub(crate) key: String,
+    /// Whether the filter may see it. Where not, only the pods have it.
+    pub(crate) is_told: bool,
 }

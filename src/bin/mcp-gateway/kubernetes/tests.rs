@@ -45,6 +45,7 @@ fn server(name: &str, backend: Backend) -> WantedServer {
         backend: Some(backend),
         tls: None,
         config: Map::new(),
+        written: None,
     }
 }
 
@@ -511,6 +512,7 @@ fn istio_has_the_filter_on_both_sides_of_authentication() {
         name: "KEY".into(),
         secret: "s".into(),
         key: "k".into(),
+        is_told: true,
     }];
     let objects = made(&wanted);
     let patches = kinds(&objects, "EnvoyFilter")[0]["spec"]["configPatches"]
@@ -585,6 +587,7 @@ fn variables_come_from_secrets() {
             name: "MCP_SESSION_KEYS".into(),
             secret: "keys".into(),
             key: "k".into(),
+            is_told: true,
         }];
         wanted.variables_version = "7".into();
         let objects = made(&wanted);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::model::WantedGateway;
 
 /// The annotation of the pods that changes with the values of the variables.
-const VERSION: &str = "mcp.kagenti.com/variables-version";
+pub(crate) const VERSION: &str = "mcp.kagenti.com/variables-version";
 
 /// The variables in a container; `None` where there are none.
 pub(super) fn env(gateway: &WantedGateway) -> Option<Vec<Value>> {
@@ -17,9 +17,10 @@ pub(super) fn env(gateway: &WantedGateway) -> Option<Vec<Value>> {
     (!variables.is_empty()).then_some(variables)
 }
 
-/// The names of the variables; `None` where there are none.
+/// The names of the variables that the filter may see; `None` where there are none.
 pub(super) fn names(gateway: &WantedGateway) -> Option<Vec<&str>> {
-    let names: Vec<&str> = gateway.variables.iter().map(|it| &*it.name).collect();
+    let told = gateway.variables.iter().filter(|it| it.is_told);
+    let names: Vec<&str> = told.map(|it| &*it.name).collect();
     (!names.is_empty()).then_some(names)
 }
 

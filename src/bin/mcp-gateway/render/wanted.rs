@@ -105,6 +105,7 @@ fn server(
                 })
             }),
         config,
+        written: None,
     }
 }
 
@@ -133,5 +134,6 @@ fn variable(variable: &Variable<'_>) -> ProxyVariable {
         name: variable.name.to_owned(),
         secret: secret.to_owned(),
         key: key.to_owned(),
+        is_told: true,
     }
 }

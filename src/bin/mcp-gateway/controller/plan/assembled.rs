@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::complete::CompleteGateway;
 use super::filter::{self, ServerSection};
@@ -113,11 +113,11 @@ impl<'a> AssembledGateway<'a> {
             );
             return Err(ObjectFault::object("NameConflict", message));
         }
-        let prefix = prefix(spec, name);
+        let prefix = prefix(&spec.settings, name);
         let same = known().find(|it| {
             let other = it.spec.as_ref();
             !prefix.is_empty()
-                && other.is_ok_and(|spec| super::assembled::prefix(spec, &it.name.name) == prefix)
+                && other.is_ok_and(|spec| self::prefix(&spec.settings, &it.name.name) == prefix)
         });
         if let Some(other) = same {
             let message = format!(
@@ -242,12 +242,13 @@ fn in_config((source, fault): (&ServerSource<'_>, ObjectFault)) -> Option<Wanted
         backend: None,
         tls: None,
         config: config.as_object().cloned().unwrap_or_default(),
+        written: None,
     })
 }
 
-/// The prefix of the tools of a server.
-fn prefix(spec: &MCPServerSpec, name: &str) -> String {
-    let own = spec.settings.get("toolPrefix").and_then(Value::as_str);
+/// The prefix of the tools of a server with these settings.
+pub(super) fn prefix(settings: &Map<String, Value>, name: &str) -> String {
+    let own = settings.get("toolPrefix").and_then(Value::as_str);
     own.map_or_else(|| format!("{name}__"), str::to_owned)
 }
 

@@ -9,13 +9,15 @@ use super::gateway::GatewayBase;
 use super::server::PreparedServer;
 use super::source::ServerSource;
 use super::status::{self, ServerState};
-use super::variables::{self, SecretVariable};
-use super::{FINALIZER, ObjectFault, Plan, PlanSettings, owner, platform, programmed, service_url};
+use super::waiting;
+use super::waiting_parts::WaitingParts;
+use super::{
+    FINALIZER, ObjectFault, Plan, PlanSettings, owner, platform, programmed, service_url, variables,
+};
 use crate::controller::kinds::MCPGateway;
 use crate::controller::name::{ObjectName, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
-use crate::kubernetes;
-use crate::kubernetes::model::{WantedGateway, WantedServer};
+use crate::kubernetes::model::WantedServer;
 use crate::kubernetes::object::Object;
 
 /// A gateway with the servers that nothing is wrong with.
@@ -38,8 +40,8 @@ impl CompleteGateway<'_> {
         plan: &mut Plan,
         reads: &mut Vec<Readable>,
     ) {
-        let objects = match self.objects(snapshot, settings, plan, reads) {
-            Ok(objects) => objects,
+        let (objects, waiting) = match self.objects(snapshot, settings, plan, reads) {
+            Ok(found) => found,
             Err(reason) => {
                 let fault = ObjectFault::object("InvalidConfig", format!("spec.config: {reason}"));
                 let status = status::of_refused_gateway(self.gateway, &fault, now);
@@ -59,13 +61,15 @@ impl CompleteGateway<'_> {
             programmed = programmed::of_gateway(gateway).and(programmed);
         }
         let of_server = |server: &PreparedServer| {
-            let own = values(Some(&server.wanted.name));
-            programmed::verdict(snapshot, &own).and(programmed.clone())
+            let name = &server.wanted.name;
+            let own = values(Some(name));
+            let verdict = programmed::verdict(snapshot, &own).and(programmed.clone());
+            verdict.after(waiting.of_server(name))
         };
         let (is_any_ready, tools) = self.say_servers(snapshot, settings, now, plan, of_server);
         let own = objects
             .iter()
-            .map(|it| owner::owned(it.value().clone(), self.owner(it)));
+            .map(|it| owner::owned(self.annotated(it), self.owner(it)));
         let mut owned: Vec<Value> = own.collect();
         // Policies come before the routes that they protect.
         owned.sort_by_key(|it| text(it, "/kind") == "HTTPRoute");
@@ -85,7 +89,7 @@ impl CompleteGateway<'_> {
             )
         });
         let facts = status::GatewayFacts {
-            programmed,
+            programmed: programmed.after(waiting.of_gateway()),
             is_any_ready,
             hint,
             url,
@@ -120,6 +124,19 @@ impl CompleteGateway<'_> {
         (is_any_ready, tools)
     }
 
+    /// `object`, with the object that asks for it where it is for a server.
+    fn annotated(&self, object: &Object) -> Value {
+        let server = object.server().and_then(|name| {
+            let mut servers = self.servers.iter();
+            servers.find(|(_, it)| it.wanted.name == name)
+        });
+        let value = object.value().clone();
+        match server {
+            Some((source, _)) => owner::for_server(value, &source.title()),
+            None => value,
+        }
+    }
+
     /// The owner of `object`: the gateway in its own namespace, a server in others.
     fn owner(&self, object: &Object) -> Value {
         let namespace = text(object.value(), "/metadata/namespace");
@@ -135,7 +152,8 @@ impl CompleteGateway<'_> {
         }
     }
 
-    /// The objects that serve the gateway, without owners. The Secret goes to `plan`.
+    /// The objects that serve the gateway, without owners. The Secret goes to `plan`, and so
+    /// does what stays as it is.
     ///
     /// # Errors
     /// The filter refuses the configuration.
@@ -145,7 +163,7 @@ impl CompleteGateway<'_> {
         settings: &PlanSettings,
         plan: &mut Plan,
         reads: &mut Vec<Readable>,
-    ) -> Result<Vec<Object>, String> {
+    ) -> Result<(Vec<Object>, WaitingParts), String> {
         let secret = variables::secret_name(settings, self.base.wanted.platform, self.name);
         reads.push(Readable::Secret(secret.clone()));
         let read = snapshot.read(&Readable::Secret(secret.clone()));
@@ -157,35 +175,23 @@ impl CompleteGateway<'_> {
                 "the Secret {secret} is not the controller's; rename it, the controller needs the name"
             ));
         }
-        let own = std::iter::once(&self.base.session_keys);
-        let of_servers = self.servers.iter().flat_map(|(_, it)| &it.variables);
-        let variables: Vec<SecretVariable> = own.chain(of_servers).cloned().collect();
-        let mut servers: Vec<WantedServer> = Vec::new();
-        servers.extend(
-            self.servers
-                .iter()
-                .map(|(_, prepared)| prepared.wanted.clone()),
-        );
-        servers.extend(self.faulty.iter().cloned());
-        let wanted = WantedGateway {
-            servers,
-            variables: variables::references(&secret, &variables),
-            variables_version: variables::version(&variables),
-            ..self.base.wanted.clone()
-        };
-        let objects = kubernetes::objects(&wanted)?;
-        let object = variables::secret(&secret, &owner::labels(self.name), &variables);
-        if secret.namespace == self.name.namespace {
-            let owner = owner::gateway(self.name, self.gateway);
-            plan.objects.push(owner::owned(object, owner));
-        } else {
-            // No owner is in another namespace.
+        let ready = waiting::ready_objects(self, snapshot, &secret)?;
+        plan.kept_objects.extend(ready.kept);
+        let is_elsewhere = secret.namespace != self.name.namespace;
+        if let Some(variables) = ready.variables {
+            let object = variables::secret(&secret, &owner::labels(self.name), &variables);
+            let object = if is_elsewhere {
+                // No owner is in another namespace.
+                object
+            } else {
+                owner::owned(object, owner::gateway(self.name, self.gateway))
+            };
             plan.objects.push(object);
-            let finalizers = self.gateway.metadata.finalizers.iter().flatten();
-            if !finalizers.into_iter().any(|it| it == FINALIZER) {
-                plan.held.push(self.name.clone());
-            }
         }
-        Ok(objects)
+        let finalizers = self.gateway.metadata.finalizers.iter().flatten();
+        if is_elsewhere && !finalizers.into_iter().any(|it| it == FINALIZER) {
+            plan.held.push(self.name.clone());
+        }
+        Ok((ready.objects, ready.waiting))
     }
 }

@@ -49,6 +49,15 @@ impl ConditionVerdict {
         self.status == "True"
     }
 
+    /// This, unless `wait` says why it is still to come. What is refused needs somebody, and
+    /// so it is said before what only takes its time.
+    pub(super) fn after(self, wait: Option<Self>) -> Self {
+        match wait {
+            Some(wait) if self.status != "False" => wait,
+            _ => self,
+        }
+    }
+
     /// This, or `other` if this holds.
     pub(super) fn and(self, other: Self) -> Self {
         if self.holds() { other } else { self }

@@ -16,7 +16,7 @@ use crate::kubernetes::model::{
 use crate::kubernetes::names;
 
 /// The environment variable of the proxy with the keys of sessions.
-const SESSION_KEYS: &str = "MCP_SESSION_KEYS";
+pub(super) const SESSION_KEYS: &str = "MCP_SESSION_KEYS";
 /// The key with them in their Secret.
 pub(crate) const SESSION_KEYS_KEY: &str = "keys";
 /// Where Envoy listens that serves by itself.

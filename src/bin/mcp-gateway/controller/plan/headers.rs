@@ -93,7 +93,7 @@ fn value(
 }
 
 /// The same for a header of a server whatever else changes, and no other's.
-fn variable_name(server: &ObjectName, header: &str) -> String {
+pub(super) fn variable_name(server: &ObjectName, header: &str) -> String {
     let header = header.to_ascii_lowercase();
     format!(
         "MCP_HEADER_{}",

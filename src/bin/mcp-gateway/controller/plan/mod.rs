@@ -4,6 +4,7 @@ mod assembled;
 mod backend;
 mod complete;
 mod conditions;
+mod deployment;
 mod fault;
 mod filter;
 mod gateway;
@@ -20,6 +21,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod waiting;
+mod waiting_parts;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +41,9 @@ use super::kinds::{MCPGateway, MCPGatewayStatus, MCPServerStatus};
 use super::name::{ObjectName, text};
 use super::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::Platform;
+
+/// Why something is not programmed that the pods of the proxy are not ready for.
+pub(crate) const WAITING_FOR_PROXIES: &str = "WaitingForProxies";
 
 /// What a gateway waits for when it is deleted.
 pub(crate) const FINALIZER: &str = "mcp.kagenti.com/variables";
@@ -61,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) objects: Vec<Value>,
     /// The gateways whose objects are to stay as they are, as labels name them.
     pub(crate) kept: BTreeSet<ObjectName>,
+    /// Other objects that are to stay as they are, by their kinds and names.
+    pub(crate) kept_objects: BTreeSet<(&'static str, ObjectName)>,
     /// The gateways that are to wait, when they are deleted, until the controller has
     /// removed what is in other namespaces.
     pub(crate) held: Vec<ObjectName>,

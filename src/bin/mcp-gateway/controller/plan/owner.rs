@@ -12,6 +12,9 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub(crate) const MANAGER: &str = "mcp-gateway";
 
+/// The annotation of the objects for one server: the object that asks for it.
+const SERVER: &str = "mcp.kagenti.com/server";
+
 /// The labels of Secrets for the gateway `name`.
 pub(super) fn labels(name: &ObjectName) -> Value {
     json!({
@@ -32,6 +35,23 @@ pub(crate) fn gateway_of(object: &Value) -> Option<ObjectName> {
     let name = labels.get(GATEWAY_LABEL)?.as_str()?;
     let namespace = labels.get(NAMESPACE_LABEL)?.as_str()?;
     Some(ObjectName::new(namespace, name))
+}
+
+/// `object`, which is for the server of the object `title`.
+pub(super) fn for_server(mut object: Value, title: &str) -> Value {
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Value::Object(annotations) = annotations {
+            annotations.insert(SERVER.to_owned(), Value::from(title));
+        }
+    }
+    object
+}
+
+/// The object that asks for the server that `object` was written for.
+pub(super) fn server_of(object: &Value) -> Option<&str> {
+    let annotations = object.pointer("/metadata/annotations")?;
+    annotations.get(SERVER)?.as_str()
 }
 
 /// Whether this controller has written `object`: it owns it for one of its kinds. What

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::conditions::ConditionVerdict;
+use super::deployment::{self, DeploymentPods};
+use crate::controller::difference::is_as_wanted;
 use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::Snapshot;
 
@@ -72,6 +74,9 @@ fn of(snapshot: &Snapshot, object: &Value) -> State {
     let Some(live) = snapshot.get(kind, &name) else {
         return State::Pending(format!("{kind} {name} is not there yet"));
     };
+    if kind == "Deployment" {
+        return of_deployment(live, object);
+    }
     if !WITH_STATUS.contains(&kind) {
         return State::Programmed;
     }
@@ -100,6 +105,19 @@ fn of(snapshot: &Snapshot, object: &Value) -> State {
             State::Refused(format!("{kind} {name}: {message}"))
         }
     }
+}
+
+/// What became of the pods of `live`, which is to be as `wanted`.
+fn of_deployment(live: &Value, wanted: &Value) -> State {
+    let pods = DeploymentPods::of(live);
+    let title = deployment::title(live);
+    if let Some(failure) = deployment::failure(live) {
+        return State::Refused(format!("{title}: {failure}"));
+    }
+    if is_as_wanted(live, wanted) && pods.are_up() {
+        return State::Programmed;
+    }
+    State::Pending(format!("{title}: {}", pods.availability()))
 }
 
 /// How to switch on what is off.

@@ -172,6 +172,7 @@ pub(super) fn prepare(
             backend: Some(found.backend),
             tls,
             config: section,
+            written: None,
         },
         variables,
         authorities,

@@ -48,6 +48,11 @@ pub(super) fn all(snapshot: &Snapshot) -> Vec<ServerSource<'_>> {
 }
 
 impl<'a> ServerSource<'a> {
+    /// Its kind and name.
+    pub(super) fn title(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+
     fn of_server(name: &ObjectName, object: &'a Value) -> Self {
         let spec = object.get("spec").cloned().unwrap_or_default();
         let status = object.get("status").cloned().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Clusters as YAML documents, and what the controller wants and says of them.
 
 mod cluster;
+mod proxies;
 
 use std::collections::BTreeSet;
 

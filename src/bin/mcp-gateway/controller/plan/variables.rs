@@ -58,11 +58,18 @@ pub(super) fn secret(name: &ObjectName, labels: &Value, variables: &[SecretVaria
 }
 
 /// `variables` by reference to the Secret `secret`.
-pub(super) fn references(secret: &ObjectName, variables: &[SecretVariable]) -> Vec<ProxyVariable> {
+///
+/// `is_told` says which of them the filter may see.
+pub(super) fn references(
+    secret: &ObjectName,
+    variables: &[SecretVariable],
+    is_told: impl Fn(&str) -> bool,
+) -> Vec<ProxyVariable> {
     let reference = |it: &SecretVariable| ProxyVariable {
         name: it.name.clone(),
         secret: secret.name.clone(),
         key: it.name.clone(),
+        is_told: is_told(&it.name),
     };
     variables.iter().map(reference).collect()
 }

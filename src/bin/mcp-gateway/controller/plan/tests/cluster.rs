@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
 
 use crate::controller::name::{ObjectName, text};
-use crate::controller::plan::{Plan, PlanSettings, plan};
+use crate::controller::plan::{Plan, PlanSettings, is_owned, plan};
 use crate::controller::snapshot::{ReadObject, Readable, ServerAnswer, Snapshot};
 use crate::controller::watched;
 use crate::syntax::tree;
@@ -17,6 +19,8 @@ const BASE: &str = include_str!("base.yaml");
 pub(super) struct ClusterDocuments {
     pub(super) snapshot: Snapshot,
     readable: BTreeMap<Readable, ReadObject>,
+    /// Whether Envoy serves by itself.
+    pub(super) is_standalone: bool,
 }
 
 /// What is planned for a cluster.
@@ -36,6 +40,7 @@ impl ClusterDocuments {
         let mut cluster = Self {
             snapshot: Snapshot::default(),
             readable: BTreeMap::new(),
+            is_standalone: false,
         };
         cluster.add(BASE);
         cluster
@@ -66,6 +71,44 @@ impl ClusterDocuments {
                 self.snapshot.insert(kind.kind, object);
             }
         }
+    }
+
+    /// Writes `plan` as the controller does, and lets the control plane accept it.
+    pub(super) fn write(&mut self, plan: &Plan) {
+        let key = |it: &Value| (text(it, "/kind").to_owned(), ObjectName::of(it));
+        let wanted: Vec<_> = plan.objects.iter().map(key).collect();
+        for kind in watched::KINDS.iter().filter(|it| it.key == it.kind) {
+            let all = self.snapshot.all(kind.kind);
+            let unwanted = all.filter(|(name, object)| {
+                let is_wanted = wanted.contains(&(kind.kind.to_owned(), (*name).clone()));
+                let is_kept = plan.kept_objects.contains(&(kind.kind, (*name).clone()));
+                is_owned(object) && !is_wanted && !is_kept
+            });
+            let unwanted: Vec<ObjectName> = unwanted.map(|(name, _)| name.clone()).collect();
+            for name in unwanted {
+                self.snapshot.remove(kind.kind, &name);
+            }
+        }
+        for object in &plan.objects {
+            if object["kind"] == "Secret" {
+                let data = object["data"].as_object().unwrap().iter();
+                let data = data.map(|(key, value)| {
+                    let value = STANDARD.decode(value.as_str().unwrap()).unwrap();
+                    (key.clone(), value)
+                });
+                let present = ReadObject::Present {
+                    resource_version: "1".into(),
+                    is_written: true,
+                    data: data.collect(),
+                };
+                self.readable
+                    .insert(Readable::Secret(ObjectName::of(object)), present);
+            } else {
+                let kind = watched::of_kind(text(object, "/kind")).unwrap();
+                self.snapshot.insert(kind.kind, accepted(object.clone()));
+            }
+        }
+        self.keep_statuses(plan);
     }
 
     /// Removes an object, as `Service team/weather`.
@@ -107,7 +150,7 @@ impl ClusterDocuments {
     /// What is planned at the time `now`, after all that it depends on has been read.
     pub(super) fn plan_at(&mut self, now: &str) -> Planned {
         let settings = PlanSettings {
-            is_standalone: false,
+            is_standalone: self.is_standalone,
             image: "example.com/filter:1".into(),
             proxy_namespace: "proxies".into(),
             asks: true,
@@ -139,11 +182,7 @@ impl ClusterDocuments {
             .iter()
             .filter(|it| it["kind"] != "Secret")
         {
-            let mut object = object.clone();
-            let condition = json!({"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1});
-            let said = json!([{"conditions": [condition]}]);
-            object["metadata"]["generation"] = json!(1);
-            object["status"] = json!({"ancestors": said, "parents": said});
+            let object = accepted(object.clone());
             let kind = watched::of_kind(text(&object, "/kind")).unwrap();
             self.snapshot.insert(kind.kind, object.clone());
             written.push(object);
@@ -193,6 +232,15 @@ impl Planned {
         all.sort_by_key(|(_, question)| question.server.id.index());
         all.into_iter().map(|(name, _)| &*name.name).collect()
     }
+}
+
+/// `object` as the control plane accepts it.
+fn accepted(mut object: Value) -> Value {
+    let condition = json!({"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1});
+    let said = json!([{"conditions": [condition]}]);
+    object["metadata"]["generation"] = json!(1);
+    object["status"] = json!({"ancestors": said, "parents": said});
+    object
 }
 
 fn line(conditions: &[Condition]) -> String {
