@@ -2,7 +2,7 @@
 //! What else a server declares (`listChanged`, `subscribe`, extensions) holds only
 //! between that server and its client.
 
-use crate::mcp::json::{self, Shape, edit};
+use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;
 
 /// A set of capabilities.
@@ -83,11 +83,10 @@ impl ServerCapabilities {
         all.contains(Self(bits)).then_some(Self(bits))
     }
 
-    /// The set as `ServerCapabilities`, JSON text.
-    pub fn json(self) -> String {
+    /// The members of the set as `ServerCapabilities`: names, and values as JSON texts.
+    pub fn members(self) -> Vec<(&'static str, &'static str)> {
         let members = ALL.iter().filter(|(_, offer)| self.contains(*offer));
-        let members: Vec<_> = members.map(|(name, _)| (*name, "{}")).collect();
-        edit::object(&members)
+        members.map(|(name, _)| (*name, "{}")).collect()
     }
 }
 
@@ -98,18 +97,19 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn every_set_survives_its_bits_and_its_json() {
+        let text = |offers: ServerCapabilities| json::edit::object(&offers.members());
         for bits in 0..=u8::MAX {
             match ServerCapabilities::from_bits(bits) {
                 Some(offers) => {
                     assert!(bits < 32);
                     assert_eq!(offers.to_bits(), bits);
-                    assert_eq!(ServerCapabilities::read(&offers.json()), Some(offers));
+                    assert_eq!(ServerCapabilities::read(&text(offers)), Some(offers));
                 }
                 None => assert!(bits >= 32, "{bits}"),
             }
         }
         let both = ServerCapabilities::LOGGING.union(ServerCapabilities::TOOLS);
-        assert_eq!(both.json(), r#"{"tools":{},"logging":{}}"#);
+        assert_eq!(text(both), r#"{"tools":{},"logging":{}}"#);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

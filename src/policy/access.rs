@@ -106,7 +106,7 @@ fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal>
 /// The resources that a client subscribes to.
 fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let place = ("notifications", "params.notifications");
-    let [list] = below(params, place, ["resourceSubscriptions"])?;
+    let [list, _] = below(params, place, ["resourceSubscriptions", "taskIds"])?;
     let (mut uris, mut count) = (Vec::new(), 0_usize);
     if let Some(list) = list
         && json::elements(list, |uri| {
@@ -306,6 +306,11 @@ mod tests {
             (
                 "subscriptions/listen",
                 r#"{"notifications":{"resourceSubscriptions":[],"ResourceSubscriptions":["x"]}}"#,
+                differs("params.notifications"),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"TaskIds":["x"]}}"#,
                 differs("params.notifications"),
             ),
             (

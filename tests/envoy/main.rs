@@ -36,6 +36,7 @@ mod gateway_requests;
 mod gateway_server_headers;
 mod gateway_sole;
 mod gateway_streams;
+mod gateway_tasks;
 mod growing;
 mod harness;
 mod harness_tests;

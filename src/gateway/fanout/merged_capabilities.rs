@@ -4,10 +4,13 @@
 
 use std::rc::Rc;
 
+use crate::gateway::fanout::task_capability;
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::era::Era;
 use crate::mcp::json;
+use crate::mcp::json::edit;
 use crate::mcp::json::object::{ObjectWriter, push_object};
 use crate::mcp::{SERVER_INFO_KEY, version};
 
@@ -50,7 +53,7 @@ pub fn push_discover_result(
     push_object(out, |result| {
         result.string("resultType", "complete");
         json::push_strings(result.member("supportedVersions"), version::MODERN);
-        write_common(result, servers, sole);
+        write_common(result, servers, sole, Era::Modern);
         hints.write(result);
         write_server_info(result, server_info);
     });
@@ -67,7 +70,7 @@ pub fn push_initialize_result(
 ) {
     push_object(out, |result| {
         result.string("protocolVersion", version);
-        write_common(result, servers, sole);
+        write_common(result, servers, sole, Era::Legacy);
         result.json("serverInfo", server_info);
     });
 }
@@ -77,8 +80,13 @@ pub(super) fn write_server_info(result: &mut ObjectWriter<'_>, server_info: &str
     result.object("_meta", |meta| meta.json(SERVER_INFO_KEY, server_info));
 }
 
-/// Adds the members `capabilities` and `instructions`.
-fn write_common(result: &mut ObjectWriter<'_>, servers: &[DiscoveredServer<'_>], sole: bool) {
+/// Adds the members `capabilities` and `instructions`, for a client of this `era`.
+fn write_common(
+    result: &mut ObjectWriter<'_>,
+    servers: &[DiscoveredServer<'_>],
+    sole: bool,
+    era: Era,
+) {
     match servers {
         [server] if sole && !server.is_bridged => {
             result.json("capabilities", &server.description.capabilities_json);
@@ -86,7 +94,10 @@ fn write_common(result: &mut ObjectWriter<'_>, servers: &[DiscoveredServer<'_>],
         _ => {
             let all = servers.iter().map(DiscoveredServer::capabilities);
             let united = all.fold(ServerCapabilities::NONE, ServerCapabilities::union);
-            result.json("capabilities", united.json());
+            let tasks = task_capability::merged(servers, era);
+            let mut members = united.members();
+            members.extend(tasks.iter().map(|(name, value)| (*name, value.as_str())));
+            result.json("capabilities", edit::object(&members));
         }
     }
     let instructions = instructions(servers);

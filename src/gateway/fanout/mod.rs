@@ -11,6 +11,7 @@ pub mod merged_capabilities;
 pub mod merged_list;
 pub mod operation;
 pub mod outcome;
+mod task_capability;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

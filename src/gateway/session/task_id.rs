@@ -1,16 +1,17 @@
 //! The ids of tasks (MCP 2025-11-25, "Tasks"; MCP 2026-07-28, the tasks extension).
 //!
 //! Who has the id of a task can read its result. So a client gets another id than the
-//! server's: it contains the tool that made the task, the server's own id and when it
-//! expires, and a tag that authenticates these for one server, one endpoint and one
-//! caller. Nothing is stored, and every replica with the same keys accepts it.
+//! server's: it contains the mark of the server, the tool that made the task, the
+//! server's own id and when it expires, and a tag that authenticates these for one
+//! endpoint and one caller. Nothing is stored, and every replica with the same keys
+//! accepts it.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::config::{Server, ServerId};
+use super::server_mark::ServerMark;
 use crate::seal::{Keys, TAG};
 
 /// What the id of a task is bound to, and does not contain.
@@ -27,8 +28,8 @@ pub struct TaskOwner {
 /// A task of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// The server that has it.
-    pub server: ServerId,
+    /// What stands for the server that has it.
+    pub server: ServerMark,
     /// The tool that made it, as clients call it; `None` where nobody needs to know.
     pub tool: Option<String>,
     /// The server's own id of it.
@@ -36,12 +37,12 @@ pub struct Task {
 }
 
 impl TaskOwner {
-    /// The id that the owner gets for the task `upstream_id` of the server named
-    /// `server`, which `tool` made. It is valid until `until` (since 1970). Gives
+    /// The id that the owner gets for the task `upstream_id` of the server that `server`
+    /// stands for, which `tool` made. It is valid until `until` (since 1970). Gives
     /// `None` where the name of the tool is longer than 65,535 bytes.
     pub fn make(
         &self,
-        server: &str,
+        server: ServerMark,
         tool: Option<&str>,
         upstream_id: &str,
         until: Duration,
@@ -50,28 +51,27 @@ impl TaskOwner {
             .ok()?
             .to_be_bytes()
             .to_vec();
+        bytes.extend_from_slice(server.bytes());
         // No tool has an empty name.
         let tool = tool.unwrap_or_default();
         bytes.extend_from_slice(&u16::try_from(tool.len()).ok()?.to_be_bytes());
         bytes.extend_from_slice(tool.as_bytes());
         bytes.extend_from_slice(upstream_id.as_bytes());
-        let tag = self.keys.tag(&self.tagged_parts(server, &bytes));
+        let tag = self.keys.tag(&self.tagged_parts(&bytes));
         bytes.extend_from_slice(&tag);
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// The task that the owner knows by `id`. Gives `None` when [`make`](Self::make) did
-    /// not make `id` for this owner and one of these servers, or when it has expired
-    /// `now`.
-    pub fn resolve(&self, servers: &[Server], id: &str, now: Duration) -> Option<Task> {
+    /// not make `id` for this owner, or when it has expired `now`.
+    pub fn resolve(&self, id: &str, now: Duration) -> Option<Task> {
         let bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
         let (content, tag) = bytes.split_last_chunk::<TAG>()?;
-        let is_of = |server: &&Server| {
-            let parts = self.tagged_parts(&server.name, content);
-            self.keys.verifies(&parts, tag)
-        };
-        let server = servers.iter().find(is_of)?;
+        if !self.keys.verifies(&self.tagged_parts(content), tag) {
+            return None;
+        }
         let (until, rest) = content.split_first_chunk()?;
+        let (server, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let (tool, upstream_id) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         if Duration::from_millis(u64::from_be_bytes(*until)) <= now {
@@ -79,24 +79,22 @@ impl TaskOwner {
         }
         let text = |bytes| std::str::from_utf8(bytes).ok().map(str::to_owned);
         Some(Task {
-            server: server.id,
+            server: ServerMark::from_bytes(*server),
             tool: text(tool).filter(|tool| !tool.is_empty()),
             upstream_id: text(upstream_id)?,
         })
     }
 
-    fn tagged_parts<'a>(&'a self, server: &'a str, content: &'a [u8]) -> [&'a [u8]; 6] {
+    fn tagged_parts<'a>(&'a self, content: &'a [u8]) -> [&'a [u8]; 5] {
         let (has_identity, identity): (&[u8], _) = match &self.identity {
             Some(identity) => (b"identity", identity.as_str()),
             None => (b"anyone", ""),
         };
-        let identity = identity.as_bytes();
         [
             b"task",
             &self.endpoint,
             has_identity,
-            identity,
-            server.as_bytes(),
+            identity.as_bytes(),
             content,
         ]
     }
@@ -105,7 +103,6 @@ impl TaskOwner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::seal::tests::{keys, mutations};
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -120,19 +117,16 @@ mod tests {
         }
     }
 
-    fn servers(config: &str) -> Vec<Server> {
-        let config = format!(r#"{{"servers":[{config}]}}"#);
-        let config = Config::parse(config.as_bytes()).unwrap();
-        config.gateway.unwrap().servers
+    fn mark(letter: u8) -> ServerMark {
+        ServerMark::from_bytes([letter; ServerMark::LENGTH])
     }
 
     fn made(owner: &TaskOwner, tool: Option<&str>, id: &str) -> String {
-        owner.make("a", tool, id, UNTIL).unwrap()
+        owner.make(mark(b'a'), tool, id, UNTIL).unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn every_task_comes_back_exactly() {
-        let servers = servers(r#"{"name":"b"},{"name":"a"}"#);
         for identity in [None, Some(""), Some("alice")] {
             for tool in [None, Some("a__x"), Some("ü")] {
                 for id in [
@@ -143,9 +137,9 @@ mod tests {
                     &"x".repeat(999),
                 ] {
                     let owner = owner(identity);
-                    let task = owner.resolve(&servers, &made(&owner, tool, id), BEFORE);
+                    let task = owner.resolve(&made(&owner, tool, id), BEFORE);
                     let expected = Task {
-                        server: servers[1].id,
+                        server: mark(b'a'),
                         tool: tool.map(str::to_owned),
                         upstream_id: id.to_owned(),
                     };
@@ -156,16 +150,16 @@ mod tests {
         let owner = owner(None);
         // The client recognizes the task by its id.
         assert_eq!(made(&owner, Some("x"), "1"), made(&owner, Some("x"), "1"));
+        let other = owner.make(mark(b'b'), Some("x"), "1", UNTIL);
+        assert_ne!(other, Some(made(&owner, Some("x"), "1")));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_task_is_its_owners_until_it_expires() {
-        let servers = servers(r#"{"name":"a"},{"name":"b"}"#);
         let alice = owner(Some("alice"));
         let id = made(&alice, Some("x"), "1");
-        assert!(alice.resolve(&servers, &id, BEFORE).is_some());
-        assert_eq!(alice.resolve(&servers, &id, UNTIL), None);
-        assert_eq!(alice.resolve(&servers[1..], &id, BEFORE), None);
+        assert!(alice.resolve(&id, BEFORE).is_some());
+        assert_eq!(alice.resolve(&id, UNTIL), None);
         let elsewhere = TaskOwner {
             endpoint: b"/other".to_vec(),
             ..alice.clone()
@@ -181,22 +175,21 @@ mod tests {
             elsewhere,
             otherwise,
         ] {
-            assert_eq!(other.resolve(&servers, &id, BEFORE), None, "{other:?}");
+            assert_eq!(other.resolve(&id, BEFORE), None, "{other:?}");
         }
         let rotated = TaskOwner {
             keys: keys(&[2, 1]),
             ..alice
         };
-        assert!(rotated.resolve(&servers, &id, BEFORE).is_some());
+        assert!(rotated.resolve(&id, BEFORE).is_some());
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn nobody_else_makes_an_id() {
-        let servers = servers(r#"{"name":"a"},{"name":"b"}"#);
         let owner = owner(Some("alice"));
         let valid = [made(&owner, Some("x"), "1"), made(&owner, None, "xx")];
         for id in mutations(&valid).chain(["".into(), "1".into(), "AAAA".into()]) {
-            assert_eq!(owner.resolve(&servers, &id, BEFORE), None, "{id}");
+            assert_eq!(owner.resolve(&id, BEFORE), None, "{id}");
         }
     }
 }

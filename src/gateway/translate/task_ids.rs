@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::gateway::session::server_mark::ServerMark;
 use crate::gateway::session::task_id::TaskOwner;
 use crate::gateway::translate::ids::values;
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
@@ -25,8 +26,8 @@ const MOST_BYTES: usize = 8_388_608;
 pub struct TaskAliases {
     /// Who sent the request.
     pub owner: TaskOwner,
-    /// The server's name.
-    pub server_name: String,
+    /// What stands for the server.
+    pub server: ServerMark,
     /// The tool that the request calls: tasks that the client does not know yet are
     /// this tool's.
     pub tool: Option<String>,
@@ -53,7 +54,7 @@ impl TaskAliases {
             return None;
         }
         let owner = &self.owner;
-        owner.make(&self.server_name, tool, upstream_id, self.until)
+        owner.make(self.server, tool, upstream_id, self.until)
     }
 
     /// The edits that give the tasks in a server's `message` the client's ids. `None`
@@ -128,6 +129,22 @@ pub fn related_task<'a>(message: &Message<'a>) -> Option<&'a str> {
     values(&related, TASK_ID).pop()
 }
 
+/// Whether a client's `subscriptions/listen` is about tasks and nothing else.
+pub fn is_about_tasks_only(message: &Message<'_>) -> bool {
+    let params = message.params();
+    let filter = params.and_then(|params| params.get("notifications"));
+    let (mut has_tasks, mut has_others) = (false, false);
+    let shape = filter.map(|filter| {
+        json::members(filter, |name, value| match name.as_ref() {
+            "taskIds" => has_tasks = value != "null",
+            // It is not asked for.
+            _ if matches!(value, "false" | "null" | "[]") => {}
+            _ => has_others = true,
+        })
+    });
+    matches!(shape, Some(Ok(json::Shape::Object { unique: true }))) && has_tasks && !has_others
+}
+
 /// The JSON texts of the ids of the tasks that a client's `subscriptions/listen` names.
 pub fn listened_tasks<'a>(message: &Message<'a>) -> Vec<&'a str> {
     let mut ids = Vec::new();
@@ -155,7 +172,7 @@ mod tests {
                 endpoint: b"/mcp".to_vec(),
                 identity: None,
             },
-            server_name: "a".to_owned(),
+            server: ServerMark::from_bytes([0; ServerMark::LENGTH]),
             tool: Some("t".repeat(8000)),
             needs_tool: true,
             until: Duration::from_secs(1),

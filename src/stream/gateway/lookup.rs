@@ -39,9 +39,10 @@ pub(super) fn find_server(
 ) -> Result<Transition, Refusal> {
     let Some(target) = target_of(&request)? else {
         // The method is about nothing that servers list. A single server may know
-        // it.
-        let Some(server) = cx.gateway.single_server() else {
-            return Err(unknown_method(&request));
+        // it, and of several the one whose task it is about.
+        let server = match cx.gateway.single_server() {
+            Some(server) => server,
+            None => tasks::server_of(cx, &request)?,
         };
         tasks::check(cx, &request, server)?;
         return route_to_server(cx, request, server, None);

@@ -104,7 +104,7 @@ pub(in crate::stream) fn on_message(
     };
     // Before any name is looked up: a caller must not learn whether what it may
     // not use exists.
-    if !tasks::decides_right(cx, message) {
+    if !tasks::decides_right(message) {
         authorization::authorize(cx.config, message, &request.facts)?;
     }
     match era {

@@ -12,6 +12,7 @@ use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::legacy::original_id;
+use crate::stream::gateway::tasks;
 
 /// The servers that get a notification.
 #[derive(Clone, Copy)]
@@ -49,11 +50,14 @@ pub(super) fn forward_notification(
             // It is about a request of one server, which chose the token.
             let token = ids::reference(message);
             let original = token.and_then(|token| original_id(cx, session, token));
-            if let Some((server, token)) = original
+            if let Some((id, token)) = original
+                && let Some(server) = cx.gateway.server(id)
                 && let Some(edit) = ids::reference_edit(message, &token)
             {
-                let body = edit::apply(message.text, vec![edit]);
-                let to = Recipients::One(server);
+                let mut edits = tasks::of_request(cx, request, server)?.edits;
+                edits.push(edit);
+                let body = edit::apply(message.text, edits);
+                let to = Recipients::One(id);
                 return notify_servers(cx, session, to, &body, request.headers);
             }
             Ok(())

@@ -1,9 +1,9 @@
-//! Tasks behind a sole server: a client knows them by ids of the gateway's, and needs the
-//! right to call the tool that made a task for all that it does with the task.
+//! Tasks: a client knows them by ids of the gateway's, which say whose they are, and needs
+//! the right to call the tool that made a task for all that it does with the task.
 
 use std::borrow::Cow;
 
-use crate::config::{Endpoints, Server};
+use crate::config::{Endpoints, Server, ServerId};
 use crate::gateway::session::SessionPart;
 use crate::gateway::session::task_id::{Task, TaskOwner};
 use crate::gateway::translate::task_ids::{self, TaskAliases};
@@ -22,6 +22,8 @@ use crate::stream::gateway::session::required_identity;
 use crate::stream::gateway::{Client, IncomingMessage};
 
 const GET: &str = "tasks/get";
+const UPDATE: &str = "tasks/update";
+const CANCEL: &str = "tasks/cancel";
 const LIST: &str = "tasks/list";
 
 /// The refusal of a request that listens to more tasks than a client may.
@@ -41,12 +43,49 @@ pub(super) struct TaskReferences {
 
 /// Whether the right to send `message` depends on a task that it names: then [`check`]
 /// decides.
-pub(super) fn decides_right(cx: &GatewayContext<'_>, message: &Message<'_>) -> bool {
-    cx.gateway.single_server().is_some() && message.method().starts_with(method::TASKS)
+pub(super) fn decides_right(message: &Message<'_>) -> bool {
+    message.method().starts_with(method::TASKS)
 }
 
-/// Checks that the tasks that a request to the sole server `server` names are the
-/// caller's, and that it may call the tools that made them.
+/// The server of several that has the tasks which a request is about.
+///
+/// # Errors
+/// The request is about no task, about tasks of more than one server, or about a task
+/// that is not the caller's.
+pub(super) fn server_of<'c>(
+    cx: &GatewayContext<'c>,
+    request: &IncomingMessage<'_>,
+) -> Result<&'c Server, Refusal> {
+    let message = request.message;
+    let named = match message.method() {
+        GET | UPDATE | CANCEL | method::TASKS_RESULT => vec![task_id(message)?],
+        method::LISTEN if task_ids::is_about_tasks_only(message) => {
+            task_ids::listened_tasks(message)
+        }
+        _ => return Err(unknown_method(request)),
+    };
+    if named.len() > MOST_SUBSCRIPTIONS {
+        return Err(TOO_MANY_TASKS);
+    }
+    let owner = owner(cx, request.headers, request.facts)?;
+    let mut found = None;
+    for text in named {
+        let task = resolve(cx, &owner, text).ok_or_else(|| unknown_task(request))?;
+        let server = server_id(cx, &task).and_then(|id| cx.gateway.server(id));
+        let server = server.ok_or_else(|| unknown_task(request))?;
+        if found
+            .replace(server)
+            .is_some_and(|other| other.id != server.id)
+        {
+            // The streams of two servers do not become one.
+            return Err(unknown_method(request));
+        }
+    }
+    found.ok_or_else(|| unknown_method(request))
+}
+
+/// Checks that the tasks that a request to `server` names are the caller's, and that it
+/// may call the tools that made them.
 ///
 /// # Errors
 /// They are not, or it may not; or the client's version has no such method.
@@ -73,7 +112,7 @@ pub(super) fn check(
     of_request(cx, request, server).map(drop)
 }
 
-/// What a message to `server` says of tasks. Tasks of several servers are not supported.
+/// What a message to `server` says of tasks.
 ///
 /// # Errors
 /// It names a task that is not the caller's, or the caller may not call the tool that
@@ -83,9 +122,6 @@ pub(super) fn of_request(
     request: &IncomingMessage<'_>,
     server: &Server,
 ) -> Result<TaskReferences, Refusal> {
-    if cx.gateway.single_server().is_none() {
-        return Ok(TaskReferences::default());
-    }
     let message = request.message;
     let method = message.method();
     let is_about_task = method.starts_with(method::TASKS);
@@ -112,13 +148,16 @@ pub(super) fn of_request(
     }
     let mut found = TaskReferences::default();
     for text in named {
-        let task = resolve(cx, &aliases, text).ok_or_else(|| unknown_task(request))?;
+        let task = resolve(cx, &aliases.owner, text);
+        let task = task.filter(|task| server_id(cx, task) == Some(server.id));
+        let task = task.ok_or_else(|| unknown_task(request))?;
         permit(cx, request, Some(&task))?;
         found.rename(&mut aliases, message, text, &task);
         found.upstream_id = is_about_task.then_some(task.upstream_id);
     }
     if let Some(text) = task_ids::related_task(message)
-        && let Some(task) = resolve(cx, &aliases, text)
+        && let Some(task) = resolve(cx, &aliases.owner, text)
+        && server_id(cx, &task) == Some(server.id)
     {
         found.rename(&mut aliases, message, text, &task);
     }
@@ -167,10 +206,13 @@ impl TaskReferences {
 }
 
 /// The task that the sender knows by the id with the JSON text `text`.
-fn resolve(cx: &GatewayContext<'_>, aliases: &TaskAliases, text: &str) -> Option<Task> {
-    let id = json::string(text)?;
-    let servers = &cx.gateway.servers;
-    aliases.owner.resolve(servers, &id, cx.worker.now())
+fn resolve(cx: &GatewayContext<'_>, owner: &TaskOwner, text: &str) -> Option<Task> {
+    owner.resolve(&json::string(text)?, cx.worker.now())
+}
+
+/// The server that has `task`; `None` where it is of another configuration.
+fn server_id(cx: &GatewayContext<'_>, task: &Task) -> Option<ServerId> {
+    cx.worker.sealing.as_ref()?.server(task.server)
 }
 
 /// Checks that the caller may do this with `task`, and call the tool that made it. A list
@@ -227,19 +269,32 @@ pub(super) fn aliases(
     server: &Server,
 ) -> Result<TaskAliases, Refusal> {
     let sealing = cx.worker.sealing.as_ref().ok_or(Refusal::Internal)?;
-    let path = headers.get(":path").unwrap_or_default();
     let ttl = cx.gateway.sessions.ttl;
     Ok(TaskAliases {
-        owner: TaskOwner {
-            keys: sealing.keys().clone(),
-            endpoint: Endpoints::path(path).to_vec(),
-            identity: required_identity(cx.gateway, headers, facts)?,
-        },
-        server_name: server.name.clone(),
+        owner: owner(cx, headers, facts)?,
+        server: sealing.mark(server.id).ok_or(Refusal::Internal)?,
         tool: None,
         needs_tool: cx.config.authorization.is_some(),
         until: cx.worker.now().saturating_add(ttl),
         named: Vec::new(),
         is_about_task: false,
+    })
+}
+
+/// What the ids of the tasks of a request's sender are bound to.
+///
+/// # Errors
+/// See [`aliases`].
+fn owner(
+    cx: &GatewayContext<'_>,
+    headers: &Headers,
+    facts: &HostFacts,
+) -> Result<TaskOwner, Refusal> {
+    let sealing = cx.worker.sealing.as_ref().ok_or(Refusal::Internal)?;
+    let path = headers.get(":path").unwrap_or_default();
+    Ok(TaskOwner {
+        keys: sealing.keys().clone(),
+        endpoint: Endpoints::path(path).to_vec(),
+        identity: required_identity(cx.gateway, headers, facts)?,
     })
 }
