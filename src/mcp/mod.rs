@@ -35,6 +35,9 @@ pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 pub const PROGRESS_TOKEN: &str = "progressToken";
 /// `_meta` member of a result with the server's name and version.
 pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+/// `_meta` member of a merged list, of this gateway's own: the names of the servers that
+/// the list lacks because they failed, in the order of the configuration.
+pub const MISSING_SERVERS_KEY: &str = "io.github.mcp-gateway/missingServers";
 
 /// Request header with the protocol version.
 pub const PROTOCOL_VERSION_HEADER: &str = "mcp-protocol-version";

@@ -526,6 +526,37 @@ fn the_servers_of_a_file_that_are_down_are_named() {
     }
 }
 
+#[rustfmt::skip]
+const WITHOUT_TWO: Answers = &[
+    ("tools/list", r#"{"tools":[{"name":"a__x"}],"_meta":{"io.github.mcp-gateway/missingServers":["b","c\u001b[2J"]}}"#),
+    ("prompts/list", r#"{"prompts":[]}"#),
+    ("tools/call", r#"{"content":[{"type":"text","text":"done"}]}"#),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_that_a_list_lacks_are_named() {
+    let gateway = fake::start(r#"{"tools":{},"prompts":{}}"#, WITHOUT_TWO).await;
+    let url = url(gateway.address);
+    let line = "mcp-gateway: the gateway got no answer of these servers: b, c\u{fffd}[2J\n";
+    for (arguments, status, said) in [
+        (vec!["tools", &url], 0, line.to_owned()),
+        (vec!["tools", &url, "--output", "json"], 0, line.to_owned()),
+        (vec!["prompts", &url], 0, String::new()),
+        (vec!["call", &url, "a__x"], 0, String::new()),
+        (
+            vec!["call", &url, "b__y"],
+            2,
+            format!(
+                "{line}mcp-gateway: there is no tool \"b__y\"; `mcp-gateway tools` lists them\n"
+            ),
+        ),
+    ] {
+        let output = ask(&arguments);
+        assert_eq!(text(&output.stderr), said, "{arguments:?}");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+    }
+}
+
 #[test]
 fn ctrl_c_ends_the_gateway_of_a_question() {
     let (_listener, silent) = failing::silent();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::collision::Collision;
-use crate::gateway::fanout::merged_capabilities::write_server_info;
+use crate::gateway::fanout::missing_servers;
 use crate::gateway::upstream::list_page::ListPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
@@ -20,9 +20,24 @@ use crate::policy::authorization::{Authorization, Principal};
 pub struct ServerList {
     pages: Vec<Rc<ListPage>>,
     cache_hints: Option<CacheHints>,
+    /// The server failed, so nobody knows its entries.
+    is_missing: bool,
 }
 
 impl ServerList {
+    /// The list of a server that failed: a merged list says that it lacks it.
+    pub fn missing() -> Self {
+        Self {
+            is_missing: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the server failed, see [`ServerList::missing`].
+    pub fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
     /// Adds a page that may be kept as `cache_hints` say.
     pub fn add(&mut self, page: Rc<ListPage>, cache_hints: CacheHints) {
         self.cache_hints = Some(self.cache_hints().and(cache_hints));
@@ -108,8 +123,8 @@ pub fn push_merged(
         collisions = push_entries(entries, kind, lists, rights);
         if era == Era::Modern {
             hints.write(result);
-            write_server_info(result, &gateway.server_info);
         }
+        missing_servers::write_meta(result, era, lists, gateway);
     });
     collisions
 }

@@ -9,6 +9,7 @@ mod context;
 mod memory_tests;
 pub mod merged_capabilities;
 pub mod merged_list;
+mod missing_servers;
 pub mod operation;
 pub mod outcome;
 mod task_capability;

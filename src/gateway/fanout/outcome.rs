@@ -102,11 +102,11 @@ impl Fanout {
             }
             Operation::List(kind) => {
                 let start = self.cache_hints();
-                let kind = (kind, self.requester.caller.era);
-                let lists = self.lists();
+                let shown = (kind, self.requester.caller.era);
+                let lists = self.lists(kind);
                 jsonrpc::result(id, merged_list::size(&lists), |out| {
                     let sources = (gateway, rights);
-                    collisions = merged_list::push_merged(out, kind, &lists, start, sources);
+                    collisions = merged_list::push_merged(out, shown, &lists, start, sources);
                 })
             }
             Operation::Open | Operation::SetLevel(_) | Operation::End => {
@@ -138,9 +138,10 @@ impl Fanout {
         }
     }
 
-    fn lists(self) -> Vec<(ServerId, ServerList)> {
-        let branches = self.branches.into_iter().filter(Branch::is_done);
-        branches.map(Branch::into_list).collect()
+    fn lists(self, kind: ListKind) -> Vec<(ServerId, ServerList)> {
+        let branches = self.branches.into_iter();
+        let lists = branches.filter_map(|branch| branch.into_list(kind));
+        lists.collect()
     }
 
     /// Writes the `result` of the client's `server/discover` or `initialize`.

@@ -92,6 +92,16 @@ impl KnownServers {
         (age < DESCRIPTION_TTL).then(|| Rc::clone(&known.description))
     }
 
+    /// The last description under `key`, however old it is. It is for what a server said
+    /// that does not answer now.
+    pub fn last_description(
+        &self,
+        (server, scope): DescriptionKey<'_>,
+    ) -> Option<&ServerDescription> {
+        let known = self.descriptions.get(&(server.to_owned(), scope))?;
+        Some(&known.description)
+    }
+
     /// Remembers the description under `key`, which the server gave at `now`.
     pub fn remember_description(
         &mut self,

@@ -1,47 +1,59 @@
-//! Says which servers of a file are missing in an answer, since they are down.
+//! Says which servers are missing in an answer, since they are away.
 
 use mcp_gateway::config::Server;
 use mcp_gateway::mcp::list::ListKind;
-use serde_json::Value;
 
-use super::Question;
+use super::place::AskedEndpoint;
+use super::{Question, text};
 use crate::output::eprintln;
-use crate::run::QuietGateway;
 
-/// Says to stderr which servers of `gateway` are down that `question` is about. `answer` is
-/// what there is of it: servers that it is from are up.
-pub(super) fn tell(gateway: &QuietGateway, question: &Question, answer: Option<&Value>) {
-    for reason in gateway.reasons(|server| is_missing(server, question, answer)) {
+/// Says to stderr which servers `question` is about that are away: those of `missing`,
+/// which the lists name that were read, and those that a question without an answer is
+/// for. Where `place` is a gateway that was started for the question, with the reason.
+pub(super) fn tell(
+    place: &AskedEndpoint,
+    question: &Question,
+    is_answered: bool,
+    missing: &[String],
+) {
+    if is_answered && !matches!(question, Question::List(_) | Question::Resources) {
+        // The server has answered.
+        return;
+    }
+    let reasons = match place {
+        AskedEndpoint::Url(_) => Vec::new(),
+        AskedEndpoint::Started(gateway) => {
+            gateway.reasons(|server| is_missing(server, question, is_answered, missing))
+        }
+    };
+    for reason in &reasons {
         eprintln!("mcp-gateway: {reason}");
+    }
+    let is_list = is_answered || matches!(place, AskedEndpoint::Url(_));
+    let has_reason = |name: &str| {
+        let mut reasons = reasons.iter().filter_map(|it| it.strip_prefix(name));
+        reasons.any(|rest| rest.starts_with(" is down"))
+    };
+    let others = missing.iter().filter(|name| is_list && !has_reason(name));
+    let others: Vec<String> = others.map(|name| text::first_line(name)).collect();
+    if !others.is_empty() {
+        let names = others.join(", ");
+        eprintln!("mcp-gateway: the gateway got no answer of these servers: {names}");
     }
 }
 
-/// Whether `server` should have a part in the answer and may have none.
-fn is_missing(server: &Server, question: &Question, answer: Option<&Value>) -> bool {
-    let (kind, name) = match (question, answer) {
-        (Question::List(kind), answer) => {
-            return !is_in_list(server, *kind, answer.unwrap_or(&Value::Null));
+/// Whether `server` should have a part in the answer and has none.
+fn is_missing(server: &Server, question: &Question, is_answered: bool, missing: &[String]) -> bool {
+    let (kind, name) = match question {
+        // Without a list, no server has answered.
+        Question::List(_) | Question::Resources => {
+            return !is_answered || missing.contains(&server.name);
         }
-        (Question::Resources, answer) => {
-            let list = |member| answer.and_then(|it| it.get(member)).unwrap_or(&Value::Null);
-            return !is_in_list(server, ListKind::Resources, list("resources"))
-                && !is_in_list(server, ListKind::Templates, list("resourceTemplates"));
-        }
-        // The server has answered.
-        (_, Some(_)) => return false,
-        (Question::Read(uri), None) => (ListKind::Resources, uri),
-        (Question::Call { name, .. }, None) => (ListKind::Tools, name),
-        (Question::Prompt { name, .. }, None) => (ListKind::Prompts, name),
+        Question::Read(uri) => (ListKind::Resources, uri),
+        Question::Call { name, .. } => (ListKind::Tools, name),
+        Question::Prompt { name, .. } => (ListKind::Prompts, name),
     };
     name.starts_with(&*prefix(server, kind))
-}
-
-fn is_in_list(server: &Server, kind: ListKind, list: &Value) -> bool {
-    let prefix = prefix(server, kind);
-    let names = list.as_array().into_iter().flatten();
-    let mut names = names.filter_map(|entry| entry.get(kind.key())?.as_str());
-    // Without a prefix, nobody knows whose a name is.
-    !prefix.is_empty() && names.any(|name| name.starts_with(&*prefix))
 }
 
 /// What names of this server's entries begin with.

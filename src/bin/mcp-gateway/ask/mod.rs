@@ -125,8 +125,9 @@ pub(crate) fn ask(
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
+    let mut missing = Vec::new();
     let answer = runtime.block_on(async {
-        let asked = ask_endpoint(url, endpoint, question);
+        let asked = ask_endpoint(url, endpoint, question, &mut missing);
         match &place {
             AskedEndpoint::Url(_) => asked.await,
             AskedEndpoint::Started(gateway) => tokio::select! {
@@ -135,18 +136,15 @@ pub(crate) fn ask(
             },
         }
     });
-    let AskedEndpoint::Started(gateway) = &place else {
-        return show(&answer?, options.output);
-    };
     match answer {
         Ok(answer) => {
             let shown = show(&answer, options.output);
-            missing::tell(gateway, question, Some(&answer.raw));
+            missing::tell(&place, question, true, &missing);
             shown
         }
         Err(ExitError::Stopped) => Err(ExitError::Stopped),
         Err(error) => {
-            missing::tell(gateway, question, None);
+            missing::tell(&place, question, false, &missing);
             Err(error)
         }
     }
@@ -156,6 +154,7 @@ async fn ask_endpoint(
     url: &str,
     endpoint: McpEndpoint,
     question: &Question,
+    missing: &mut Vec<String>,
 ) -> Result<Answer, ExitError> {
     let has_credentials = endpoint.has_credentials();
     let explained = |error| advice::explained(url, &error, has_credentials);
@@ -164,6 +163,7 @@ async fn ask_endpoint(
         .map_err(explained)?;
     let answer = answer(&client, question).await;
     let refused = client.refused();
+    *missing = client.missing();
     client.close().await;
     if !refused.is_empty() {
         crate::output::eprintln!(

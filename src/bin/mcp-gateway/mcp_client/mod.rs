@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use mcp_gateway::config::Protocol;
 use mcp_gateway::mcp::list::ListKind;
-use mcp_gateway::mcp::{SESSION_HEADER, jsonrpc, method, version};
+use mcp_gateway::mcp::{MISSING_SERVERS_KEY, SESSION_HEADER, jsonrpc, method, version};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
@@ -34,6 +34,8 @@ pub(crate) struct McpClient {
     last_id: AtomicU64,
     /// What the server asked of this client, and did not get.
     refused: Mutex<BTreeSet<String>>,
+    /// The servers that a gateway says its lists lack.
+    missing: Mutex<Vec<String>>,
 }
 
 /// The version of MCP that both sides speak.
@@ -67,6 +69,7 @@ impl McpClient {
             capabilities: Value::Null,
             last_id: AtomicU64::new(0),
             refused: Mutex::default(),
+            missing: Mutex::default(),
         };
         if protocol != Protocol::Legacy {
             match client.discover().await {
@@ -145,6 +148,24 @@ impl McpClient {
         refused.iter().cloned().collect()
     }
 
+    /// The servers that the lists which were read lack, as the gateway that was asked says
+    /// in them: it got no answer of these servers.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let missing = self.missing.lock();
+        missing.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_missing(&self, list: &Value) {
+        let names = list.get("_meta").and_then(|it| it.get(MISSING_SERVERS_KEY));
+        let missing = self.missing.lock();
+        let mut missing = missing.unwrap_or_else(PoisonError::into_inner);
+        for name in strings(names) {
+            if !missing.contains(&name) {
+                missing.push(name);
+            }
+        }
+    }
+
     /// All pages of a list. A server that does not know the method has an empty list,
     /// unless it declares that it has one.
     ///
@@ -162,6 +183,7 @@ impl McpClient {
                 }
                 result => result?,
             };
+            self.note_missing(&result);
             match result.get_mut(kind.member()).map(Value::take) {
                 Some(Value::Array(page)) => entries.extend(page),
                 _ => {

@@ -215,5 +215,8 @@ impl Branch {
                 worker.pool.doubt(&lease);
             }
         }
+        if self.failure().is_some() {
+            self.recall_capabilities(context);
+        }
     }
 }

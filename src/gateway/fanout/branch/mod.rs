@@ -4,6 +4,7 @@
 mod answers;
 mod calls;
 mod joining;
+mod missing;
 mod session;
 
 use std::rc::Rc;
@@ -156,6 +157,7 @@ impl Branch {
     /// beside the traffic, when it is time.
     pub(super) fn leave_out(&mut self, failure: Failure, context: &mut Context<'_>) {
         self.progress = Progress::LeftOut(failure);
+        self.recall_capabilities(context);
         if let Some(server) = context.gateway.server(self.server) {
             let headers = &context.requester.caller.headers;
             let passed = headers.passthrough_headers(server.id);
@@ -287,11 +289,6 @@ impl Branch {
     /// The entries that the server listed.
     pub(super) fn list(&self) -> &ServerList {
         &self.list
-    }
-
-    /// The server and the entries that it listed.
-    pub(super) fn into_list(self) -> (ServerId, ServerList) {
-        (self.server, self.list)
     }
 
     /// What the server said of itself for this request.
