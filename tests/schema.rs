@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 #[path = "../src/config/tests/refused.rs"]
 mod refused;
+#[path = "../src/config/tests/refused_tools.rs"]
+mod refused_tools;
 
 fn schema() -> Value {
     let text = committed("docs/reference/config.schema.json");
@@ -346,6 +348,10 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "serverInfo: has no effect without servers",
     "servers: must have at least one with enabled",
     "servers[0].shareSession: has no effect with protocol: MODERN",
+    "servers[0].tools.override.x.hide[1]: \"P\" is hidden or set already",
+    "servers[0].tools.override.x.name: \"y\" is the name of the tool",
+    "servers[0].tools.override.x.name: \"z\" is the name of the tool",
+    "servers[0].tools.override.x.set.p: \"p\" is hidden or set already",
     "servers[1].listTtl: has no effect with listCache: OFF",
     "servers[1].name: \"My_Server\" starts the URIs",
     "servers[1].name: \"a\" is used twice",
@@ -360,7 +366,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
 fn the_schema_refuses_what_the_filter_refuses() {
     let validator = validator();
     let mut beyond = BTreeSet::new();
-    for (text, expected) in refused::CONFIGURATIONS {
+    for (text, expected) in [refused::CONFIGURATIONS, refused_tools::CONFIGURATIONS].concat() {
         let config: Value = serde_json::from_str(text).expect(text);
         let error = refusal(&config);
         assert!(error.starts_with(expected), "{text}: {error}");

@@ -6,7 +6,7 @@ use std::fmt;
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as Protobuf};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::ConfigError;
@@ -16,7 +16,8 @@ use super::ConfigError;
 /// these forms. Empty input is an empty object.
 ///
 /// Members are renamed to lowerCamelCase, whole floats become integers, and
-/// members that are null are removed. These are the rules of protobuf's JSON.
+/// members that are null are removed. These are the rules of protobuf's JSON. Below the
+/// members [`AS_WRITTEN`] names and nulls stay.
 ///
 /// # Errors
 /// The input is neither of the two, or an object has the same member twice.
@@ -24,14 +25,14 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    match serde_json::from_slice::<Tree>(bytes) {
-        Ok(tree) => Ok(tree.0),
+    match read(bytes) {
+        Ok(tree) => Ok(tree),
         // A Struct starts with the tag of its first field, 0x0a. JSON text may
         // start with that byte too, a line feed. But a Struct also has the tag of
         // a value, 0x12, which no JSON text has.
         Err(error) => match Struct::decode(bytes) {
             Ok(message) if bytes.first() == Some(&0x0a) && bytes.contains(&0x12) => {
-                from_struct(message)
+                from_struct(message, Names::Fields)
             }
             _ => Err(ConfigError::new(
                 "",
@@ -41,23 +42,55 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     }
 }
 
-fn from_struct(message: Struct) -> Result<Value, ConfigError> {
+/// The members below which names are not those of fields: tools of servers, and their
+/// parameters.
+const AS_WRITTEN: &[&str] = &["override"];
+
+/// What the names of an object's members are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Fields of the configuration.
+    Fields,
+    /// Anything else: they stay as they are, as do members that are null.
+    AsWritten,
+}
+
+impl Names {
+    /// The name that the tree has for the member `name`.
+    fn of(self, name: String) -> String {
+        match self {
+            Self::Fields => camel(&name),
+            Self::AsWritten => name,
+        }
+    }
+
+    /// What the names in the value of the member `name` are.
+    fn below(self, name: &str) -> Self {
+        match self {
+            Self::Fields if !AS_WRITTEN.contains(&name) => Self::Fields,
+            _ => Self::AsWritten,
+        }
+    }
+
+    /// Whether a member with this value stays.
+    fn keeps(self, value: &Value) -> bool {
+        self == Self::AsWritten || !value.is_null()
+    }
+}
+
+fn from_struct(message: Struct, names: Names) -> Result<Value, ConfigError> {
     let mut object = Map::new();
     for (name, value) in message.fields {
-        let name = camel(&name);
-        match from_protobuf(value)? {
-            Value::Null => {}
-            value => {
-                if object.insert(name.clone(), value).is_some() {
-                    return Err(ConfigError::new(name, "is given twice, in two spellings"));
-                }
-            }
+        let name = names.of(name);
+        let value = from_protobuf(value, names.below(&name))?;
+        if names.keeps(&value) && object.insert(name.clone(), value).is_some() {
+            return Err(ConfigError::new(name, "is given twice, in two spellings"));
         }
     }
     Ok(Value::Object(object))
 }
 
-fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
+fn from_protobuf(value: Protobuf, names: Names) -> Result<Value, ConfigError> {
     Ok(match value.kind {
         None => return Err(ConfigError::new("", "has a protobuf value without a kind")),
         Some(Kind::NullValue(_)) => Value::Null,
@@ -67,10 +100,10 @@ fn from_protobuf(value: Protobuf) -> Result<Value, ConfigError> {
         Some(Kind::ListValue(list)) => Value::Array(
             list.values
                 .into_iter()
-                .map(from_protobuf)
+                .map(|value| from_protobuf(value, names))
                 .collect::<Result<_, _>>()?,
         ),
-        Some(Kind::StructValue(value)) => from_struct(value)?,
+        Some(Kind::StructValue(value)) => from_struct(value, names)?,
     })
 }
 
@@ -101,17 +134,25 @@ pub fn camel(name: &str) -> String {
 }
 
 /// JSON text as a tree, normalized while it is read.
-struct Tree(Value);
+fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let tree = Tree(Names::Fields).deserialize(&mut text)?;
+    text.end().map(|()| tree)
+}
 
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor).map(Tree)
+/// Reads a value in which names are these.
+#[derive(Clone, Copy)]
+struct Tree(Names);
+
+impl<'de> DeserializeSeed<'de> for Tree {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de> Visitor<'de> for Tree {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,22 +178,24 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(element) = seq.next_element::<Tree>()? {
-            array.push(element.0);
+        while let Some(element) = seq.next_element_seed(self)? {
+            array.push(element);
         }
         Ok(Value::Array(array))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let Self(names) = self;
         let mut object = Map::new();
-        while let Some((name, value)) = map.next_entry::<String, Tree>()? {
-            if value.0.is_null() {
+        while let Some(name) = map.next_key::<String>()? {
+            let name = names.of(name);
+            let value = map.next_value_seed(Self(names.below(&name)))?;
+            if !names.keeps(&value) {
                 continue;
             }
-            let name = camel(&name);
             if object.contains_key(&name) {
                 return Err(de::Error::custom(format_args!("{name} is given twice")));
             }
-            object.insert(name, value.0);
+            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }
@@ -237,6 +280,25 @@ mod tests {
             let error = tree(text.as_bytes()).expect_err(text).to_string();
             assert!(error.contains("is given twice"), "{error}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_that_are_no_fields_stay_as_they_are() {
+        let text = r#"{"a_b":1,"override":{"get_it":{"set":{"x_y":null,"n":1.0,"override":{"u_v":null}}}},"c_d":null}"#;
+        let set = json!({"x_y": null, "n": 1, "override": {"u_v": null}});
+        let expected = json!({"aB": 1, "override": {"get_it": {"set": set}}});
+        assert_eq!(tree(text.as_bytes()), Ok(expected));
+        let twice = r#"{"override":{"get_it":{},"get_it":{}}}"#;
+        assert!(tree(twice.as_bytes()).is_err());
+        let both = r#"{"override":{"get_it":{},"getIt":{}}}"#;
+        assert!(tree(both.as_bytes()).is_ok());
+        let object = |name: &str, kind: Kind| Struct {
+            fields: [(name.to_owned(), Protobuf { kind: Some(kind) })].into(),
+        };
+        let inner = object("x_y", Kind::NullValue(0));
+        let message = object("override", Kind::StructValue(inner));
+        let expected = json!({"override": {"x_y": null}});
+        assert_eq!(tree(&message.encode_to_vec()), Ok(expected));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 mod refused;
+mod refused_tools;
 
 fn parse(text: &str) -> Config {
     Config::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -73,6 +74,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             timeout: Duration::from_secs(5),
             list_ttl: None,
             tools: Filter::default(),
+            views: Vec::new(),
             prompts: Filter::default(),
             resources: Filter::default(),
             fingerprint: gateway.servers[0].fingerprint,
@@ -266,7 +268,7 @@ fn cors_has_its_defaults() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn an_error_names_the_path_and_the_reason() {
-    for (text, error) in refused::CONFIGURATIONS {
+    for (text, error) in [refused::CONFIGURATIONS, refused_tools::CONFIGURATIONS].concat() {
         let said = refused(text);
         assert!(
             said.starts_with(error),

@@ -103,6 +103,8 @@ pub enum Refusal {
     Cursor,
     /// `params` has no string in the member that names the subject of the method.
     NameMissing(&'static str),
+    /// Where the configuration changes the arguments of a call, this is no object.
+    NotAnObject(&'static str),
     /// No server takes the level of `logging/setLevel`: a sentence for each.
     Level(Vec<String>),
     /// Servers failed: a sentence for each.
@@ -182,7 +184,7 @@ impl Refusal {
             Self::UnknownName(..) | Self::UnknownTask | Self::NameMissing(_) | Self::Cursor => {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
-            Self::Level(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
+            Self::Level(_) | Self::NotAnObject(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
             Self::Denied { .. } => (403, FORBIDDEN, Status::Denied),
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
             Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
@@ -265,6 +267,7 @@ impl Refusal {
             .into(),
             Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
+            Self::NotAnObject(member) => format!("{member} must be an object").into(),
             Self::Denied { what, scopes: None } => format!("Denied: {}", excerpt(what)).into(),
             Self::Denied {
                 what,
@@ -393,6 +396,7 @@ mod tests {
                 -32602,
             ),
             (Refusal::NameMissing("name"), 200, -32602),
+            (Refusal::NotAnObject("params.arguments"), 200, -32602),
             (Refusal::Cursor, 200, -32602),
             (Refusal::Level(vec!["x".into()]), 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),

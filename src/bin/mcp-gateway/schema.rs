@@ -75,7 +75,8 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     properties.into_iter().flat_map(Map::iter)
 }
 
-/// The objects that `field` holds, each with `[]` where it is in a list.
+/// The objects that `field` holds, each with `[]` where it is in a list, and with `.NAME`
+/// where any name stands for it.
 fn references(field: &Value) -> Vec<(&str, &'static str)> {
     if let Some(reference) = field.get("$ref").and_then(Value::as_str) {
         return vec![(reference, "")];
@@ -83,6 +84,10 @@ fn references(field: &Value) -> Vec<(&str, &'static str)> {
     if let Some(items) = field.get("items") {
         let inner = references(items).into_iter();
         return inner.map(|(reference, _)| (reference, "[]")).collect();
+    }
+    if let Some(values) = field.get("additionalProperties") {
+        let inner = references(values).into_iter();
+        return inner.map(|(reference, _)| (reference, ".NAME")).collect();
     }
     alternatives(field, "anyOf").flat_map(references).collect()
 }
@@ -183,6 +188,11 @@ fn kind(field: &Value, sections: &[Section<'_>]) -> String {
             ("array", Some(items)) => {
                 let non_empty = field.get("minItems").map_or("", |_| "non-empty ");
                 format!("{non_empty}list of {}", kind(items, sections))
+            }
+            ("object", _) if !references(field).is_empty() => {
+                let values = field.get("additionalProperties");
+                let values = values.map_or(String::new(), |it| kind(it, sections));
+                format!("{values} for each name")
             }
             ("integer", _) => match field.get("minimum") {
                 Some(minimum) => format!("whole number, {minimum} or more"),

@@ -60,16 +60,21 @@ impl FilterSpec {
     }
 
     pub(super) fn filter(&self) -> Filter {
-        let globs = |texts: &[NonEmptyText]| -> Vec<Glob> {
-            texts.iter().map(|text| Glob::new(text.as_str())).collect()
-        };
-        Filter {
-            include: self
-                .include
-                .as_ref()
-                .map_or_else(Vec::new, |list| globs(list.as_slice())),
-            exclude: globs(&self.exclude),
-        }
+        filter_of(self.include.as_ref(), &self.exclude)
+    }
+}
+
+/// The filter of these patterns.
+pub(super) fn filter_of(
+    include: Option<&NonEmptyVec<NonEmptyText>>,
+    exclude: &[NonEmptyText],
+) -> Filter {
+    let globs = |texts: &[NonEmptyText]| -> Vec<Glob> {
+        texts.iter().map(|text| Glob::new(text.as_str())).collect()
+    };
+    Filter {
+        include: include.map_or_else(Vec::new, |list| globs(list.as_slice())),
+        exclude: globs(exclude),
     }
 }
 

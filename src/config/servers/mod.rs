@@ -2,6 +2,7 @@
 
 pub(super) mod filter;
 mod spec;
+mod tool_view;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub(super) use self::spec::ServerSpec;
+pub use self::tool_view::{RemovedParameter, ToolView};
 use super::duration::DurationSpec;
 use super::fields::{FromValue, one_of};
 use super::forwarding::{Forwarding, ServerHeaders};
@@ -52,6 +54,8 @@ pub struct Server {
     pub list_ttl: Option<Duration>,
     /// Which of its tools there are, by its own names.
     pub tools: Filter,
+    /// How clients see some of its tools; each tool once.
+    pub views: Vec<ToolView>,
     /// Which of its prompts there are.
     pub prompts: Filter,
     /// Which of its resources and templates there are, by URI.
@@ -121,13 +125,15 @@ impl FromValue for Protocol {
     }
 }
 
-/// Warnings about patterns for resources that no resource has.
+/// Warnings about patterns for resources that no resource has, and about views of tools
+/// that there are not.
 pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     let servers = spec.servers.iter().enumerate();
     let warnings = servers.flat_map(|(n, server)| {
-        server
-            .resources
-            .unmatched(&format!("servers[{n}].resources"))
+        let resources = format!("servers[{n}].resources");
+        let mut warnings = server.resources.unmatched(&resources);
+        warnings.extend(server.tools.hidden_views(&format!("servers[{n}].tools")));
+        warnings
     });
     warnings.collect()
 }
@@ -198,6 +204,7 @@ impl ServerSpec {
             timeout: self.timeout.get(),
             list_ttl: self.list_ttl.map(DurationSpec::get),
             tools: self.tools.filter(),
+            views: self.tools.views(&format!("{at}.tools"))?,
             prompts: self.prompts.filter(),
             resources: self.resources.filter(),
         })

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Protocol;
 use super::filter::FilterSpec;
+use super::tool_view::ToolsSpec;
 use crate::config::ConfigError;
 use crate::config::duration::DurationSpec;
 use crate::config::fields::{Fields, FromValue};
@@ -76,11 +77,11 @@ pub(in crate::config) struct ServerSpec {
     /// Default: what the server allows (`cacheScope: public` and `ttlMs`).
     pub(in crate::config) list_ttl: Option<DurationSpec>,
     /// Which tools of the server clients see and may call, by the server's own names
-    /// (without prefix).
+    /// (without prefix), and how clients see them.
     ///
-    /// Default: all tools.
+    /// Default: all tools, as the server describes them.
     #[cfg_attr(feature = "schema", schemars(default))]
-    pub(super) tools: FilterSpec,
+    pub(super) tools: ToolsSpec,
     /// Which prompts of the server clients see and may get, by the server's own names
     /// (without prefix).
     ///
@@ -132,7 +133,7 @@ impl FromValue for ServerSpec {
                 share_session: false,
                 timeout: timeout(),
                 list_ttl: None,
-                tools: FilterSpec::default(),
+                tools: ToolsSpec::default(),
                 prompts: FilterSpec::default(),
                 resources: FilterSpec::default(),
                 headers: Vec::new(),

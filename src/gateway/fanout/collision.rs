@@ -15,6 +15,8 @@ pub struct Collision {
     pub server: ServerId,
     /// The server of the earlier entry: another one, or the same.
     pub owner: ServerId,
+    /// The configuration gives the name to another tool of the server.
+    pub is_shadowed: bool,
 }
 
 impl Collision {
@@ -26,7 +28,11 @@ impl Collision {
         let (server, owner) = (named(self.server), named(self.owner));
         let noun = self.kind.noun();
         let name: String = self.name.chars().take(LONGEST_NAME).collect();
-        if self.server == self.owner {
+        if self.is_shadowed {
+            format!(
+                "the {noun} {name:?} of server {server} is left out: tools.override gives this name to another tool"
+            )
+        } else if self.server == self.owner {
             format!("server {server} lists the {noun} {name:?} twice: the first entry stays")
         } else {
             format!(

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::missing_servers;
-use crate::gateway::upstream::list_page::ListPage;
+use crate::gateway::upstream::list_page::{ListEntry, ListPage};
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
 use crate::mcp::json::object::push_object;
@@ -66,6 +66,11 @@ impl ServerList {
         bytes.fold(0, usize::saturating_add)
     }
 
+    /// All entries, also those that the merged list leaves out.
+    pub fn entries(&self) -> impl Iterator<Item = &ListEntry> {
+        self.pages.iter().flat_map(|page| &page.entries)
+    }
+
     /// How many entries were left out because they have no readable name.
     pub fn malformed(&self) -> usize {
         let malformed = self.pages.iter().map(|page| page.malformed);
@@ -74,8 +79,8 @@ impl ServerList {
 
     /// Whether it has what clients call `name`.
     pub fn has(&self, name: &str) -> bool {
-        let mut entries = self.pages.iter().flat_map(|page| &page.entries);
-        entries.any(|entry| entry.name == name)
+        let mut entries = self.entries();
+        entries.any(|entry| entry.name == name && !entry.is_shadowed)
     }
 
     /// The length of the text before the first variable of a template (RFC 6570) that
@@ -140,20 +145,26 @@ fn push_entries(
     };
     let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::new();
     let (mut collisions, mut is_first) = (Vec::new(), true);
+    let collision = |entry: &ListEntry, server, owner| Collision {
+        kind,
+        name: entry.name.clone(),
+        server,
+        owner,
+        is_shadowed: entry.is_shadowed,
+    };
     out.push(b'[');
     for (server, list) in lists {
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
+            if entry.is_shadowed {
+                collisions.push(collision(entry, *server, *server));
+                continue;
+            }
             match seen.entry(&entry.name) {
                 // A server that repeats a page says nothing new.
                 Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
                 Entry::Occupied(first) => {
                     let (owner, _) = *first.get();
-                    collisions.push(Collision {
-                        kind,
-                        name: entry.name.clone(),
-                        server: *server,
-                        owner,
-                    });
+                    collisions.push(collision(entry, *server, owner));
                     continue;
                 }
                 Entry::Vacant(new) => new.insert((*server, &entry.json)),

@@ -21,6 +21,7 @@ mod version_tests;
 use crate::config::{FailureMode, Gateway, ServerId};
 use crate::gateway::fanout::branch::Branch;
 use crate::gateway::fanout::context::{Context, Counters};
+use crate::gateway::fanout::merged_list::ServerList;
 use crate::gateway::fanout::operation::{Operation, Requester};
 use crate::gateway::upstream::call::{Call, CallId};
 use crate::gateway::upstream::call_result::CallResult;
@@ -121,6 +122,15 @@ impl Fanout {
         let malformed = branches.map(|branch| (branch.server(), branch.list().malformed()));
         let malformed: Vec<_> = malformed.filter(|(_, entries)| *entries > 0).collect();
         (!malformed.is_empty()).then_some((kind, malformed))
+    }
+
+    /// The whole lists of tools that servers have answered with; none where the operation
+    /// asks for something else.
+    pub fn tool_lists(&self) -> impl Iterator<Item = (ServerId, &ServerList)> {
+        let are_tools = self.operation == Operation::List(ListKind::Tools);
+        let branches = self.branches.iter();
+        let branches = branches.filter(move |branch| are_tools && branch.is_done());
+        branches.map(|branch| (branch.server(), branch.list()))
     }
 
     /// The servers that were not asked, since they failed a moment ago.

@@ -7,3 +7,4 @@ pub mod passthrough;
 pub mod request_headers;
 pub mod subscriptions;
 pub mod target;
+pub mod tool_view;

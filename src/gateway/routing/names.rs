@@ -2,9 +2,12 @@
 //! Clients see the name of a tool, prompt or resource with its server's prefix. Where
 //! a name starts with the prefix of one server only, it can belong to no other server.
 //! Where it starts with several prefixes (`""`, `git_` and `git_hub_`), the lists of
-//! these servers decide.
+//! these servers decide. Where the configuration gives a tool another name
+//! (`tools.override`), clients know it by that name only.
 
-use crate::config::Server;
+use std::borrow::Cow;
+
+use crate::config::{Server, ToolView};
 use crate::mcp::list::ListKind;
 
 /// The servers that the client's `name` of this kind may belong to, in the order of
@@ -18,9 +21,44 @@ pub fn possible_owners<'s>(servers: &'s [Server], kind: ListKind, name: &str) ->
 }
 
 /// What `server` calls the client's `name` of this kind: the name without the server's
-/// prefix. `None` where the name does not start with that.
-pub fn upstream_name<'n>(server: &Server, kind: ListKind, name: &'n str) -> Option<&'n str> {
-    name.strip_prefix(server.prefix(kind))
+/// prefix, or the own name of the tool that clients see by this name. `None` where the
+/// name does not start with the prefix, or is that of a tool that has another one for
+/// clients. [`client_name`] is the way back.
+pub fn upstream_name<'n>(server: &'n Server, kind: ListKind, name: &'n str) -> Option<&'n str> {
+    let name = name.strip_prefix(server.prefix(kind))?;
+    match tool_view(server, kind, |view| view.shown() == name) {
+        Some(view) => Some(&view.own),
+        None if tool_view(server, kind, |view| view.own == name).is_some() => None,
+        None => Some(name),
+    }
+}
+
+/// What clients call what `server` calls `own`: the other name that the configuration
+/// gives the tool, or `own`, behind the server's prefix.
+pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n, str> {
+    let view = tool_view(server, kind, |view| view.own == own);
+    let renamed = view.and_then(|view| view.name.as_deref());
+    match (server.prefix(kind), renamed) {
+        ("", None) => Cow::Borrowed(own),
+        (prefix, renamed) => Cow::Owned(format!("{prefix}{}", renamed.unwrap_or(own))),
+    }
+}
+
+/// How clients see the tool that `server` calls `own`, and the place of that in the
+/// configuration; `None` where they see it as the server describes it.
+pub fn view_of<'s>(server: &'s Server, kind: ListKind, own: &str) -> Option<(usize, &'s ToolView)> {
+    let mut views = server.views.iter().enumerate();
+    views.find(|(_, view)| kind == ListKind::Tools && view.own == own)
+}
+
+/// The first view of a tool of `server` that `fits`.
+fn tool_view(
+    server: &Server,
+    kind: ListKind,
+    fits: impl Fn(&ToolView) -> bool,
+) -> Option<&ToolView> {
+    let mut views = server.views.iter();
+    views.find(|view| kind == ListKind::Tools && fits(view))
 }
 
 /// Whether no other server has a longer prefix with which `name` starts. Where one has,
@@ -30,7 +68,7 @@ pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, n
     let mut others = servers.iter();
     !others.any(|other| {
         let is_longer = other.prefix(kind).len() > server.prefix(kind).len();
-        is_longer && upstream_name(other, kind, name).is_some()
+        is_longer && name.starts_with(other.prefix(kind))
     })
 }
 
@@ -119,6 +157,43 @@ mod tests {
         ] {
             assert_eq!(owners(servers, kind, name), expected, "{name}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_tool_with_another_name_is_known_by_that_name_only() {
+        let servers = r#"{"name":"a","tools":{"exclude":["gone"],"override":{"x":{"name":"y"},"y":{"name":"x"},"old":{"name":"new"},"same":{"title":"T"},"gone":{"name":"back"}}}},{"name":"b","toolPrefix":""}"#;
+        for (kind, name, expected) in [
+            (ListKind::Tools, "a__x", "a:y b:a__x"),
+            (ListKind::Tools, "a__y", "a:x b:a__y"),
+            (ListKind::Tools, "a__new", "a:old b:a__new"),
+            (ListKind::Tools, "a__old", "b:a__old"),
+            (ListKind::Tools, "a__same", "a:same b:a__same"),
+            (ListKind::Tools, "a__other", "a:other b:a__other"),
+            (ListKind::Tools, "new", "b:new"),
+            // Its filter is over its own names.
+            (ListKind::Tools, "a__back", "b:a__back"),
+            (ListKind::Tools, "a__gone", "b:a__gone"),
+            (ListKind::Prompts, "a__x", "a:x b:a__x"),
+            (ListKind::Prompts, "a__new", "a:new b:a__new"),
+        ] {
+            assert_eq!(owners(servers, kind, name), expected, "{name}");
+        }
+        let config = format!(r#"{{"servers":[{servers}]}}"#);
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let servers = config.gateway.unwrap().servers;
+        for (own, name) in [("x", "a__y"), ("old", "a__new"), ("other", "a__other")] {
+            let kind = ListKind::Tools;
+            assert_eq!(client_name(&servers[0], kind, own), name);
+            assert_eq!(upstream_name(&servers[0], kind, name), Some(own));
+            assert_eq!(client_name(&servers[1], kind, own), own);
+        }
+        // The other server has it only by chance: its list must say so.
+        assert!(!has_longest_prefix(
+            &servers,
+            &servers[1],
+            ListKind::Tools,
+            "a__old"
+        ));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

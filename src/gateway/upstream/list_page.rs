@@ -2,6 +2,8 @@
 //! names that clients see.
 
 use crate::config::Server;
+use crate::gateway::routing::names;
+use crate::gateway::routing::tool_view::{self, ParamHeader};
 use crate::gateway::upstream::failure::Failure;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
@@ -38,6 +40,29 @@ pub struct ListEntry {
     pub name: String,
     /// The JSON text of the entry, with that name.
     pub json: Vec<u8>,
+    /// Set where the configuration says how clients see this tool (`tools.override`).
+    pub view: Option<ViewedTool>,
+    /// The configuration gives its name to another tool of the server: no list shows it.
+    pub is_shadowed: bool,
+}
+
+/// What a list says of a tool that clients see otherwise than the server describes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ViewedTool {
+    /// The place of its view among those of the server.
+    pub view: usize,
+    /// The headers that repeat removed parameters.
+    pub headers: Vec<ParamHeader>,
+}
+
+impl ListEntry {
+    /// The memory that it takes up, its JSON text aside.
+    fn size(&self) -> usize {
+        let headers = self.view.iter().flat_map(|viewed| &viewed.headers);
+        let headers = headers.map(ParamHeader::size);
+        let own = self.name.len().saturating_add(OVERHEAD);
+        headers.fold(own, usize::saturating_add)
+    }
 }
 
 impl ListPage {
@@ -83,9 +108,7 @@ impl ListPage {
             }
             Some(cursor) => Some(json::string(cursor).ok_or_else(nonsense)?.into_owned()),
         };
-        let names = entries
-            .iter()
-            .map(|entry| entry.name.len().saturating_add(OVERHEAD));
+        let names = entries.iter().map(ListEntry::size);
         let names = names.fold(OVERHEAD, usize::saturating_add);
         let held = cursor.as_ref().map_or(0, String::len);
         let held = held.saturating_add(names).saturating_add(bytes);
@@ -104,7 +127,7 @@ impl ListPage {
 /// so long that no call can have it.
 struct MalformedEntry;
 
-/// The entry with the server's prefix before its name, and the rest unchanged;
+/// The entry with the name that clients see, and as they see it, and the rest unchanged;
 /// `Ok(None)` where the configuration hides it.
 ///
 /// # Errors
@@ -125,17 +148,30 @@ fn renamed(
     if !server.allows(kind, &own) {
         return Ok(None);
     }
-    let prefix = server.prefix(kind);
-    if prefix.is_empty() {
-        return Ok(Some(ListEntry {
-            name: own.into_owned(),
-            json: entry.as_bytes().to_vec(),
-        }));
+    let name = names::client_name(server, kind, &own);
+    let view = names::view_of(server, kind, &own);
+    let is_shadowed =
+        !server.views.is_empty() && names::upstream_name(server, kind, &name) != Some(&own);
+    let mut edits = match view {
+        Some((_, view)) => tool_view::definition_edits(view, entry).ok_or(MalformedEntry)?,
+        None => Vec::new(),
+    };
+    if name != own {
+        edits.push(Edit::replace(entry, value, json::quoted(&name)).ok_or(MalformedEntry)?);
     }
-    let name = format!("{prefix}{own}");
-    let edit = Edit::replace(entry, value, json::quoted(&name)).ok_or(MalformedEntry)?;
-    let json = edit::apply(entry, vec![edit]);
-    Ok(Some(ListEntry { name, json }))
+    let view = view.map(|(at, view)| ViewedTool {
+        view: at,
+        headers: tool_view::param_headers(view, entry),
+    });
+    Ok(Some(ListEntry {
+        name: name.into_owned(),
+        json: match edits.is_empty() {
+            true => entry.as_bytes().to_vec(),
+            false => edit::apply(entry, edits),
+        },
+        view,
+        is_shadowed,
+    }))
 }
 
 #[cfg(test)]

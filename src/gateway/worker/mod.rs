@@ -11,6 +11,7 @@ mod probe;
 pub mod remembered;
 pub mod request_servers;
 pub mod session_pool;
+pub mod tool_views;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -34,6 +35,7 @@ use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::PageCache;
 use crate::gateway::worker::request_servers::RequestServers;
 use crate::gateway::worker::session_pool::{SessionLease, SessionPool};
+use crate::gateway::worker::tool_views::LearntViews;
 use crate::mcp::list::ListKind;
 use crate::memory;
 use crate::seal::{self, Keys};
@@ -74,6 +76,8 @@ pub struct Worker {
     pub notices: Vec<(log::Level, String)>,
     /// The collisions of names that were logged.
     pub collisions: LoggedCollisions,
+    /// What lists say of tools with a `tools.override`.
+    pub views: LearntViews,
     /// The pages that are kept.
     pub pages: PageCache,
     /// The gateway's own sessions.
@@ -111,6 +115,7 @@ impl Worker {
             failed: FailedServers::default(),
             notices: Vec::new(),
             collisions: LoggedCollisions::default(),
+            views: LearntViews::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
             joined: JoinedServers::new(Rc::clone(&store)),

@@ -18,7 +18,7 @@ use crate::stream::gateway::initialize::Initialization;
 use crate::stream::gateway::lookup::NameLookup;
 use crate::stream::gateway::route::route_to_opened;
 use crate::stream::gateway::session::session_ended;
-use crate::stream::gateway::{Client, IncomingMessage};
+use crate::stream::gateway::{Client, IncomingMessage, views};
 use crate::stream::phase::Transition;
 use crate::stream::request::refused::refuse_message;
 
@@ -38,6 +38,9 @@ pub(super) enum Continuation {
     FindServer(Box<SuspendedRequest>, NameLookup),
     /// The request goes to this server, now that its protocol is known.
     RouteTo(Box<SuspendedRequest>, ServerId),
+    /// The request goes to this server, now that its list has said what headers the tool
+    /// has.
+    CallViewed(Box<SuspendedRequest>, ServerId),
 }
 
 /// A request that goes on when it is known where to.
@@ -57,7 +60,9 @@ impl Continuation {
             Self::AnswerClient { id, .. } => id.len(),
             Self::StartSession(initialization) => initialization.size(),
             Self::EndSession => 0,
-            Self::FindServer(request, _) | Self::RouteTo(request, _) => request.size(),
+            Self::FindServer(request, _)
+            | Self::RouteTo(request, _)
+            | Self::CallViewed(request, _) => request.size(),
         }
     }
 
@@ -72,6 +77,10 @@ impl Continuation {
             }
             Self::RouteTo(request, server) => request.resume(cx, Some(server), |cx, request| {
                 route_to_opened(cx, &fanout, request, server)
+            }),
+            Self::CallViewed(request, server) => request.resume(cx, Some(server), |cx, request| {
+                let server = cx.gateway.server(server).ok_or(Refusal::Internal)?;
+                views::call_listed(cx, &fanout, request, server)
             }),
         }
     }

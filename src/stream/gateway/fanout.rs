@@ -17,6 +17,7 @@ use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::Continuation;
 use crate::stream::gateway::session::requester_for;
+use crate::stream::gateway::views;
 use crate::stream::phase::{Phase, Transition};
 
 /// A request that waits for calls to servers.
@@ -124,6 +125,7 @@ impl FanoutRequest {
         let mut effects = log_changes(cx, &self.fanout);
         effects.extend(self.count_results(cx));
         effects.extend(report_malformed(cx, &self.fanout));
+        effects.extend(views::learn(cx, &self.fanout));
         self.continuation.resume(cx, self.fanout).after(effects)
     }
 

@@ -27,7 +27,7 @@ use crate::stream::effects::{
 use crate::stream::event::Effect;
 use crate::stream::gateway::lookup::unknown_method;
 use crate::stream::gateway::route::{Destination, NamedTarget};
-use crate::stream::gateway::{Client, IncomingMessage, tasks};
+use crate::stream::gateway::{Client, IncomingMessage, tasks, views};
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::response::routed::RoutedRequest;
 
@@ -41,6 +41,9 @@ pub(super) fn forward_request(
     destination: Destination<'_>,
     target: Option<NamedTarget<'_>>,
 ) -> Result<Transition, Refusal> {
+    if let Some(waits) = views::ask_first(cx, &request, &destination, target)? {
+        return Ok(waits);
+    }
     let message = request.message;
     let Destination {
         server,
@@ -80,6 +83,7 @@ pub(super) fn forward_request(
         }
     };
     edits.extend(rename_edits(server, message, target)?);
+    edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
     let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| target.upstream_name);
@@ -96,7 +100,11 @@ pub(super) fn forward_request(
         version: version.map(str::to_owned),
         session: session.and_then(|session| session.id.as_deref()),
     };
-    let effects = change_request(cx, request, server, upstream_name, &headers, body)?;
+    let arguments = views::change_headers(cx, &request, (server, &protocol), target);
+    let mut effects = change_request(cx, request, server, upstream_name, &headers, body)?;
+    let is_last = |effect: &Effect| matches!(effect, Effect::ClearRouteCache);
+    let last = effects.iter().position(is_last).unwrap_or(effects.len());
+    effects.splice(last..last, arguments);
     Ok(Transition {
         effects,
         next: Phase::Routed(RoutedRequest::to_server(server, translation)),

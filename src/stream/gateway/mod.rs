@@ -13,6 +13,7 @@ mod notification;
 mod route;
 mod session;
 mod tasks;
+mod views;
 
 use std::rc::Rc;
 

@@ -45,7 +45,7 @@ impl<'a> NamedTarget<'a> {
     ///
     /// # Errors
     /// The server has no such name: it is not one of the possible owners.
-    pub(super) fn of(server: &Server, target: &'a Target<'a>) -> Result<Self, Refusal> {
+    pub(super) fn of(server: &'a Server, target: &'a Target<'a>) -> Result<Self, Refusal> {
         let upstream_name = names::upstream_name(server, target.kind, &target.name);
         Ok(Self {
             target,

@@ -71,6 +71,18 @@ fn structural(root: &Value, schema: &Value) -> Value {
     if let Some(values @ Value::Object(_)) = all.get("additionalProperties") {
         out.insert("additionalProperties".to_owned(), structural(root, values));
     }
+    let is_object = out.get("type").is_some_and(|it| it == "object");
+    if is_object
+        && !["properties", "additionalProperties"]
+            .iter()
+            .any(|it| out.contains_key(*it))
+    {
+        // The API server removes members that no schema names.
+        out.insert(
+            "x-kubernetes-preserve-unknown-fields".to_owned(),
+            json!(true),
+        );
+    }
     Value::Object(out)
 }
 
@@ -95,4 +107,27 @@ fn description(schema: &Map<String, Value>) -> String {
         Some(default) => paragraphs.push(format!("Default: `{default}`.")),
     }
     paragraphs.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_any_members_keeps_them() {
+        let keeps = |schema: Value| {
+            let made = structural(&Value::Null, &schema);
+            made.get("x-kubernetes-preserve-unknown-fields").is_some()
+        };
+        assert!(keeps(json!({"type": "object"})));
+        assert!(keeps(
+            json!({"type": "object", "additionalProperties": true})
+        ));
+        assert!(keeps(json!({"type": ["string", "object"]})));
+        let named = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        assert!(!keeps(named));
+        let values = json!({"type": "object", "additionalProperties": {"type": "string"}});
+        assert!(!keeps(values));
+        assert!(!keeps(json!({"type": "string"})));
+    }
 }

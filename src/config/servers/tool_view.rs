@@ -1,0 +1,333 @@
+//! `tools` of a server: which of them there are, and how clients see them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::filter::filter_of;
+use crate::config::ConfigError;
+use crate::config::fields::{Fields, FromValue, NonEmptyVec};
+use crate::config::text::{NonEmptyText, text};
+use crate::mcp::lookalike::{fold, is_lookalike};
+use crate::policy::glob::Filter;
+
+/// How clients see one tool of a server: what its definition says in place of what the
+/// server says, and the parameters that only the gateway sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolView {
+    /// The server's own name of the tool.
+    pub own: String,
+    /// The name that clients see in its place, without the server's prefix.
+    pub name: Option<String>,
+    /// Members of the definition: names, and values as JSON texts.
+    pub members: Vec<(&'static str, String)>,
+    /// The parameters that clients neither see nor set.
+    pub removed: Vec<RemovedParameter>,
+}
+
+/// A parameter that clients neither see nor set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedParameter {
+    /// Its name.
+    pub name: String,
+    /// The JSON text that calls get as its value; `None` where they have no such
+    /// argument.
+    pub value: Option<String>,
+}
+
+impl ToolView {
+    /// The name that clients see, without the server's prefix.
+    pub fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.own)
+    }
+
+    /// Whether `parameter` is removed: some servers take a name in other case for the
+    /// same.
+    pub fn removes(&self, parameter: &str) -> bool {
+        let mut removed = self.removed.iter();
+        removed.any(|it| it.name == parameter || is_lookalike(parameter, &[&it.name]))
+    }
+}
+
+/// Which tools of a server there are, and how clients see them. In a pattern `*` stands
+/// for any text.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "camelCase", deny_unknown_fields, default)
+)]
+pub(super) struct ToolsSpec {
+    /// Patterns of the names that there are.
+    ///
+    /// Default: all names.
+    include: Option<NonEmptyVec<NonEmptyText>>,
+    /// Patterns of the names that there are not, also if `include` has them.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
+    exclude: Vec<NonEmptyText>,
+    /// Tools that clients see otherwise than the server describes them, by the server's
+    /// own names.
+    #[cfg_attr(feature = "schema", schemars(rename = "override", extend("default" = {})))]
+    overrides: ToolOverridesSpec,
+}
+
+/// Tools by the server's own names.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(inline, extend("propertyNames" = {"minLength": 1}))
+)]
+struct ToolOverridesSpec(BTreeMap<String, ToolOverrideSpec>);
+
+/// How clients see a tool. What is absent stays as the server has it.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        rename_all = "camelCase",
+        deny_unknown_fields,
+        default,
+        extend("minProperties" = 1)
+    )
+)]
+struct ToolOverrideSpec {
+    /// The name in place of the server's own: 1 to 128 letters, digits, `_`, `.` and `-`.
+    /// The prefix of the server still goes before it. The tool is then unknown by its own
+    /// name.
+    name: Option<ToolName>,
+    /// The title for people, in place of the server's.
+    title: Option<NonEmptyText>,
+    /// The description for models, in place of the server's.
+    description: Option<String>,
+    /// The annotations, in place of all of the server's.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Map<String, Value>>"))]
+    annotations: Option<FreeObject>,
+    /// Names of parameters that clients do not see, and that no call has, whatever a
+    /// client sends. The filter compares them without regard to case, as some servers do.
+    hide: Option<NonEmptyVec<NonEmptyText>>,
+    /// Parameters that clients do not see, and their values, any JSON, in every call.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "Option<Map<String, Value>>",
+            extend("propertyNames" = {"minLength": 1}, "minProperties" = 1)
+        )
+    )]
+    set: Option<FreeObject>,
+}
+
+text! {
+    /// 1 to 128 letters, digits, `_`, `.` and `-`, which MCP recommends for the names
+    /// of tools.
+    ToolName,
+    [regex(pattern = r"^[A-Za-z0-9_.-]{1,128}$")],
+    |text| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        (1..=128).contains(&text.len()) && text.bytes().all(fits)
+    },
+    "must be at most 128 letters, digits, \"_\", \".\" or \"-\""
+}
+
+/// An object with any members.
+#[derive(Debug)]
+struct FreeObject(Map<String, Value>);
+
+impl FromValue for FreeObject {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        match value {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(ConfigError::new(path, "must be an object")),
+        }
+    }
+}
+
+impl FromValue for ToolsSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        Fields::read(path, value, |fields| {
+            let mut spec = Self::default();
+            fields.set("include", &mut spec.include)?;
+            fields.set("exclude", &mut spec.exclude)?;
+            fields.set("override", &mut spec.overrides)?;
+            Ok(spec)
+        })
+    }
+}
+
+impl FromValue for ToolOverridesSpec {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let FreeObject(tools) = FreeObject::from_value(path, value)?;
+        let mut read = BTreeMap::new();
+        for (own, value) in tools {
+            if own.is_empty() {
+                return Err(ConfigError::new(path, "the name of a tool is empty"));
+            }
+            // A member that is null counts as absent.
+            if !value.is_null() {
+                let spec = ToolOverrideSpec::from_value(&format!("{path}.{own}"), value)?;
+                read.insert(own, spec);
+            }
+        }
+        Ok(Self(read))
+    }
+}
+
+impl FromValue for ToolOverrideSpec {
+    fn from_value(path: &str, mut value: Value) -> Result<Self, ConfigError> {
+        if let Value::Object(members) = &mut value {
+            members.retain(|_, value| !value.is_null());
+            if members.is_empty() {
+                let reason = "has no effect: set one of name, title, description, annotations, hide, set; or remove it";
+                return Err(ConfigError::new(path, reason));
+            }
+        }
+        Fields::read(path, value, |fields| {
+            let mut spec = Self::default();
+            fields.set("name", &mut spec.name)?;
+            fields.set("title", &mut spec.title)?;
+            fields.set("description", &mut spec.description)?;
+            fields.set("annotations", &mut spec.annotations)?;
+            fields.set("hide", &mut spec.hide)?;
+            fields.set("set", &mut spec.set)?;
+            if spec.set.as_ref().is_some_and(|set| set.0.is_empty()) {
+                let at = format!("{path}.set");
+                return Err(ConfigError::new(at, "must have at least one member"));
+            }
+            Ok(spec)
+        })
+    }
+}
+
+impl ToolsSpec {
+    pub(super) fn filter(&self) -> Filter {
+        filter_of(self.include.as_ref(), &self.exclude)
+    }
+
+    /// How clients see the tools of `override`, which is at `path`.
+    ///
+    /// # Errors
+    /// Two tools get one name, or a parameter is there twice.
+    pub(super) fn views(&self, path: &str) -> Result<Vec<ToolView>, ConfigError> {
+        let mut views: Vec<ToolView> = Vec::new();
+        for (own, spec) in &self.overrides.0 {
+            let at = format!("{path}.override.{own}");
+            views.push(spec.view(own, &at)?);
+        }
+        for (at, view) in views.iter().enumerate() {
+            let mut others = views.iter().enumerate();
+            let other = others.find(|(n, it)| *n != at && it.shown() == view.shown());
+            if let (Some(name), Some((_, other))) = (&view.name, other) {
+                return Err(ConfigError::new(
+                    format!("{path}.override.{}.name", view.own),
+                    format!(
+                        "{name:?} is the name of the tool {:?}, too: give each another name",
+                        other.own
+                    ),
+                ));
+            }
+        }
+        Ok(views)
+    }
+
+    /// Warnings about views at `path` of tools that there are not.
+    pub(super) fn hidden_views(&self, path: &str) -> Vec<String> {
+        let filter = self.filter();
+        let hidden = self.overrides.0.keys().filter(|own| !filter.allows(own));
+        let warning = |own: &String| {
+            format!(
+                "{path}.override.{own}: has no effect, since include or exclude hides this tool"
+            )
+        };
+        hidden.map(warning).collect()
+    }
+}
+
+impl ToolOverrideSpec {
+    fn view(&self, own: &str, path: &str) -> Result<ToolView, ConfigError> {
+        let mut members = Vec::new();
+        if let Some(title) = &self.title {
+            members.push(("title", Value::from(title.as_str()).to_string()));
+        }
+        if let Some(description) = &self.description {
+            members.push(("description", Value::from(description.as_str()).to_string()));
+        }
+        if let Some(FreeObject(annotations)) = &self.annotations {
+            members.push((
+                "annotations",
+                Value::Object(annotations.clone()).to_string(),
+            ));
+        }
+        let hidden = self.hide.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
+        let hidden = hidden.iter().enumerate();
+        let hidden = hidden.map(|(n, name)| (format!("hide[{n}]"), name.as_str(), None));
+        let set = self.set.iter().flat_map(|FreeObject(set)| set);
+        let set = set.map(|(name, value)| (format!("set.{name}"), &**name, Some(value)));
+        let mut removed: Vec<RemovedParameter> = Vec::new();
+        for (field, name, value) in hidden.chain(set) {
+            let why = if name.is_empty() {
+                "the name of a parameter is empty".to_owned()
+            } else if removed.iter().any(|it| fold(&it.name).eq(fold(name))) {
+                // Servers that read names without case would take one of the two.
+                format!("{name:?} is hidden or set already, perhaps in other case")
+            } else {
+                let (name, value) = (name.to_owned(), value.map(Value::to_string));
+                removed.push(RemovedParameter { name, value });
+                continue;
+            };
+            return Err(ConfigError::new(format!("{path}.{field}"), why));
+        }
+        Ok(ToolView {
+            own: own.to_owned(),
+            name: self.name.as_ref().map(|name| name.as_str().to_owned()),
+            members,
+            removed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_and_values_are_as_they_are_written() {
+        let text = r#"{"servers":[{"name":"a","tools":{"exclude":["no_*"],"override":{
+            "get_it":{"name":"take_it","title":null,"annotations":{"my_hint":null},"set":{"b_c":{"d_e":1.0}},"hide":["x_y"]},
+            "left":{"name":"get_it"},"no_one":{"description":""},"nothing":null}}}]}"#;
+        let config = Config::parse(text.as_bytes()).unwrap();
+        let removed = |name: &str, value: Option<&str>| RemovedParameter {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let view = |own: &str, name: Option<&str>| ToolView {
+            own: own.to_owned(),
+            name: name.map(str::to_owned),
+            members: Vec::new(),
+            removed: Vec::new(),
+        };
+        let views = [
+            ToolView {
+                members: vec![("annotations", r#"{"my_hint":null}"#.to_owned())],
+                removed: vec![removed("x_y", None), removed("b_c", Some(r#"{"d_e":1}"#))],
+                ..view("get_it", Some("take_it"))
+            },
+            view("left", Some("get_it")),
+            ToolView {
+                members: vec![("description", r#""""#.to_owned())],
+                ..view("no_one", None)
+            },
+        ];
+        assert_eq!(config.gateway.unwrap().servers[0].views, views);
+        let warning = "servers[0].tools.override.no_one: has no effect, since include or exclude hides this tool";
+        assert_eq!(config.warnings, [warning]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_may_be_exchanged() {
+        let text = r#"{"servers":[{"name":"a","tools":{"override":{"x":{"name":"y"},"y":{"name":"x"}}}}]}"#;
+        assert!(Config::parse(text.as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,160 @@
+//! Tools that clients see otherwise than their servers describe them (`tools.override`):
+//! what lists teach of them, and what becomes of a call.
+
+use crate::config::{Server, ToolView};
+use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::operation::Operation;
+use crate::gateway::routing::names;
+use crate::gateway::routing::tool_view::{self, PARAM_HEADER, UnusableArguments};
+use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::mcp::json::edit::Edit;
+use crate::mcp::list::ListKind;
+use crate::mcp::{Invalid, Message};
+use crate::policy::Refusal;
+use crate::stream::context::GatewayContext;
+use crate::stream::event::Effect;
+use crate::stream::gateway::IncomingMessage;
+use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
+use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::lookup::target_of;
+use crate::stream::gateway::route::{Destination, NamedTarget, route_to_server};
+use crate::stream::gateway::session::requester_for;
+use crate::stream::phase::Transition;
+
+/// Takes what the lists of a fan-out say of such tools; a line in the log for each that no
+/// list has.
+pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (id, list) in fanout.tool_lists() {
+        let Some(server) = cx.gateway.server(id).filter(|it| !it.views.is_empty()) else {
+            continue;
+        };
+        let mut is_listed = vec![false; server.views.len()];
+        // Of two entries with the same name the first one is shown.
+        let viewed = list.entries().filter_map(|entry| entry.view.as_ref());
+        for viewed in viewed {
+            if let Some(is_listed) = is_listed.get_mut(viewed.view)
+                && !std::mem::replace(is_listed, true)
+            {
+                cx.worker
+                    .views
+                    .is_listed((id, viewed.view), &viewed.headers);
+            }
+        }
+        for ((at, view), is_listed) in server.views.iter().enumerate().zip(is_listed) {
+            let is_missing = !is_listed && server.allows(ListKind::Tools, &view.own);
+            if is_missing && cx.worker.views.is_unlisted((id, at)) {
+                let line = format!(
+                    "server {}: tools.override has the tool {:?}, which is not in the server's list",
+                    server.name, view.own
+                );
+                effects.push(Effect::Log(log::Level::Warn, line));
+            }
+        }
+    }
+    effects
+}
+
+/// The view of the tool that a call to `server` names, where it removes parameters.
+fn removing<'s>(
+    server: &'s Server,
+    target: Option<NamedTarget<'_>>,
+) -> Option<(usize, &'s ToolView)> {
+    let target = target?;
+    let view = names::view_of(server, target.target.kind, target.upstream_name);
+    view.filter(|(_, view)| !view.removed.is_empty())
+}
+
+/// Where a modern server may expect headers that repeat removed parameters, and no list
+/// has said yet which: asks for its list first. `None` where the call can go.
+///
+/// # Errors
+/// The request lacks what a server must get.
+pub(super) fn ask_first(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    destination: &Destination<'_>,
+    target: Option<NamedTarget<'_>>,
+) -> Result<Option<Transition>, Refusal> {
+    let server = destination.server;
+    let Some((at, _)) = removing(server, target) else {
+        return Ok(None);
+    };
+    let is_modern = matches!(destination.protocol, UpstreamProtocol::Modern(_));
+    if !is_modern || cx.worker.views.headers((server.id, at)).is_some() {
+        return Ok(None);
+    }
+    let servers = [server.id];
+    let requester = requester_for(cx, request, &servers)?;
+    let continuation = Continuation::CallViewed(SuspendedRequest::of(request), server.id);
+    let operation = Operation::List(ListKind::Tools);
+    let started = start_fanout(cx, operation, &servers, requester, continuation);
+    Ok(Some(started))
+}
+
+/// The list of the server is read: the call goes on.
+///
+/// # Errors
+/// The server failed.
+pub(super) fn call_listed(
+    cx: &mut GatewayContext<'_>,
+    fanout: &Fanout,
+    request: IncomingMessage<'_>,
+    server: &Server,
+) -> Result<Transition, Refusal> {
+    if let Some(refusal) = fanout.refused(cx.gateway) {
+        return Err(refusal);
+    }
+    let target = target_of(&request)?.ok_or(Refusal::NameMissing("name"))?;
+    let named = NamedTarget::of(server, &target)?;
+    let view = removing(server, Some(named)).map(|(at, _)| (server.id, at));
+    if view.is_some_and(|view| cx.worker.views.headers(view).is_none()) {
+        // Otherwise the list would be asked for again.
+        return Err(Refusal::Internal);
+    }
+    route_to_server(cx, request, server, Some(named))
+}
+
+/// The edits that change the arguments of a call as the view of its tool says.
+///
+/// # Errors
+/// They cannot be changed.
+pub(super) fn argument_edits(
+    server: &Server,
+    message: &Message<'_>,
+    target: Option<NamedTarget<'_>>,
+) -> Result<Vec<Edit>, Refusal> {
+    let (Some((_, view)), Some(params)) = (removing(server, target), message.params()) else {
+        return Ok(Vec::new());
+    };
+    tool_view::argument_edits(view, message.text, params).map_err(|why| match why {
+        UnusableArguments::NoObject => Refusal::NotAnObject("params.arguments"),
+        UnusableArguments::Ambiguous => Refusal::Body(Invalid::DuplicateKey("params")),
+    })
+}
+
+/// Makes the headers that repeat arguments say what the arguments then say. A legacy server
+/// reads none.
+pub(super) fn change_headers(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    (server, protocol): (&Server, &UpstreamProtocol),
+    target: Option<NamedTarget<'_>>,
+) -> Vec<Effect> {
+    let Some((at, _)) = removing(server, target) else {
+        return Vec::new();
+    };
+    let mut effects = Vec::new();
+    if !matches!(protocol, UpstreamProtocol::Modern(_)) {
+        let names = request.headers.names();
+        let names = names.filter(|name| name.starts_with(PARAM_HEADER));
+        effects.extend(names.map(|name| Effect::RemoveRequestHeader(name.to_owned())));
+        return effects;
+    }
+    for header in cx.worker.views.headers((server.id, at)).unwrap_or_default() {
+        effects.push(Effect::RemoveRequestHeader(header.name.clone()));
+        let value = header.value.clone();
+        effects.extend(value.map(|it| Effect::AddRequestHeader(header.name.clone(), it)));
+    }
+    effects
+}
