@@ -10,6 +10,7 @@ from lib.envoy import PROGRAM, ROOT, Failure, run
 
 from .api import until
 from .asking import Answer, Request, modern
+from .changes import Changes
 from .istio_proxy import IstioProxy
 from .machine import SESSION_KEYS, Machine
 from .pods import MACHINE
@@ -223,6 +224,10 @@ class Controlled(Rendered):
         configuration = self._configuration()
         listener = {"name": "http", "port": self.PORT, "protocol": "HTTP"}
         gateway_class = "eg" if self.plane == "envoy-gateway" else "istio"
+        # What brings variables to the proxy; an Envoy on the host has no Deployment that it could change.
+        variables = {"group": "", "kind": "ConfigMap", "name": "mcp-proxy"}
+        proxy = {"infrastructure": {"parametersRef": variables}} if self.plane == "istio" else {}
+        spec = proxy | {"gatewayClassName": gateway_class, "listeners": [listener]}
         keys = {"issuer": ISSUER, "audiences": [AUDIENCE], "jwksURI": f"{ISSUER}/.well-known/jwks.json"}
         endpoint = {
             "targetRef": {"name": "mcp"},
@@ -232,12 +237,7 @@ class Controlled(Rendered):
         servers = {name: {"targetRef": {"kind": "Service", "name": name, "port": PORT}} for name in SERVERS}
         own = "mcp.kagenti.com/v1alpha1"
         return [
-            _object(
-                "gateway.networking.k8s.io/v1",
-                "Gateway",
-                "mcp",
-                {"gatewayClassName": gateway_class, "listeners": [listener]},
-            ),
+            _object("gateway.networking.k8s.io/v1", "Gateway", "mcp", spec),
             _object(own, "MCPGateway", "mcp", endpoint),
             *(_object(own, "MCPServer", name, spec) for name, spec in servers.items()),
         ]
@@ -248,6 +248,13 @@ class Controlled(Rendered):
         conditions = [one.get("status", {}).get("conditions", []) for one in found]
         ready = [(one["type"], one["status"]) for of_one in conditions for one in of_one]
         return len(found) == 1 + len(SERVERS) == ready.count(("Ready", "True"))
+
+    def controls(self, here, asked):
+        return Changes(here, asked, lambda: self._now(here, asked.url), self.plane == "istio").run()
+
+    def _now(self, here: Machine, url: str) -> str:
+        """The endpoint's URL, also after its pod was replaced."""
+        return url
 
     def remove(self, here):
         here.cluster.kubectl("delete", f"{CONTROLLED[0]},{CONTROLLED[1]}", "--all", "-n", NAMESPACE, within=60)
@@ -274,6 +281,10 @@ class IstioControlled(Controlled, IstioRendered):
     def apply(self, here):
         self.control(here)
         return f"http://{_address(here)}:{self.PORT}/mcp"
+
+    def _now(self, here, url):
+        [proxy] = here.kubelet.proxies()
+        return f"http://{proxy.pod.address}:{self.PORT}/mcp"
 
 
 def _object(version: str, kind: str, name: str, spec: dict) -> dict:

@@ -9,21 +9,16 @@ from dataclasses import dataclass
 
 from lib.envoy import Failure
 
-from .api import Cluster
+from .api import Cluster, answers, until
 from .istio import Istio
-from .istio_proxy import IstioProxy, PodTemplate
+from .istio_proxy import HEALTH, IstioProxy, PodTemplate
 from .servers import SERVERS
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 
-@dataclass(frozen=True)
-class DeploymentKey:
-    """With the `uid`, since one that is deleted and made again between two rounds has none of its pods any more."""
-
-    namespace: str
-    name: str
-    uid: str
+# How long a pod that is replaced goes on, so that requests that it has got come to their end.
+GRACE = 3
 
 
 @dataclass
@@ -38,11 +33,20 @@ class ServerPod:
         self.cluster.delete_pod(self.namespace, self.name)
 
 
+@dataclass
+class Running:
+    """The pod of a Deployment, and what that said when the pod was made."""
+
+    uid: str
+    template: dict
+    pod: IstioProxy | ServerPod
+
+
 class Kubelet:
     def __init__(self, cluster: Cluster, istio: Istio | None):
         self.cluster, self.istio, self.stopped = cluster, istio, False
-        # By Deployment: its template, and the pod that runs for it.
-        self.running: dict[DeploymentKey, tuple[dict, IstioProxy | ServerPod]] = {}
+        # By namespace and name of a Deployment.
+        self.running: dict[tuple[str, str], Running] = {}
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -52,7 +56,7 @@ class Kubelet:
         self.thread.join()
 
     def proxies(self) -> list[IstioProxy]:
-        return [pod for _template, pod in self.running.values() if isinstance(pod, IstioProxy)]
+        return [one.pod for one in list(self.running.values()) if isinstance(one.pod, IstioProxy)]
 
     def _run(self):
         while not self.stopped:
@@ -69,14 +73,35 @@ class Kubelet:
         labels = deployment["spec"]["template"]["metadata"].get("labels", {})
         return deployment["metadata"]["name"] in SERVERS or (self.istio is not None and GATEWAY_NAME in labels)
 
-    def _reconcile(self, wanted: dict[DeploymentKey, dict]):
-        for key, (template, pod) in list(self.running.items()):
-            if key not in wanted or wanted[key]["spec"]["template"] != template:
+    def _reconcile(self, wanted: dict[tuple[str, str], dict]):
+        for key, one in list(self.running.items()):
+            # Another Deployment may have the name by now: the pod of the one before went with its namespace.
+            if key not in wanted or wanted[key]["metadata"]["uid"] != one.uid:
                 del self.running[key]
-                pod.end()
-        for key in wanted.keys() - self.running.keys():
-            template = wanted[key]["spec"]["template"]
-            self.running[key] = template, self._start(key.namespace, key.name, wanted[key])
+                one.pod.end()
+        for key, deployment in wanted.items():
+            before = self.running.get(key)
+            if before is None or before.template != deployment["spec"]["template"]:
+                self._replace(key, deployment, before)
+
+    def _replace(self, key: tuple[str, str], deployment: dict, before: Running | None):
+        """As a rolling update does it: the new pod takes requests, then the old one ends."""
+        if before and isinstance(before.pod, ServerPod):
+            before.pod.end()
+            before = None
+        pod = self._start(*key, deployment)
+        self.running[key] = Running(deployment["metadata"]["uid"], deployment["spec"]["template"], pod)
+        if before:
+            self._say(deployment, pods=2)
+            time.sleep(GRACE)
+            before.pod.end()
+        self._say(deployment, pods=1)
+
+    def _say(self, deployment: dict, pods: int):
+        """How many pods there are, of which one is new."""
+        counts = {"replicas": pods, "updatedReplicas": 1, "readyReplicas": pods, "availableReplicas": pods}
+        status = {"observedGeneration": deployment["metadata"]["generation"], "terminatingReplicas": 0} | counts
+        self._patch("deployment", *_key(deployment), status)
 
     def _start(self, namespace: str, name: str, deployment: dict) -> IstioProxy | ServerPod:
         template = PodTemplate.of(deployment, self.cluster)
@@ -85,12 +110,16 @@ class Kubelet:
             self.cluster.create_pod(namespace, f"{name}-0", template.labels, address)
             return ServerPod(self.cluster, namespace, f"{name}-0")
         proxy = self.istio.deployed(template)
-        status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": proxy.pod.address}]}}})
-        where = ("-n", namespace, "--subresource=status", "--type=merge")
-        self.cluster.kubectl("patch", "service", name, *where, "-p", status)
+        if (namespace, name) in self.running:
+            ready = f"http://{proxy.pod.address}:{HEALTH}/healthz/ready"
+            until(f"the new pod of {name}", lambda: answers(ready))
+        self._patch("service", namespace, name, {"loadBalancer": {"ingress": [{"ip": proxy.pod.address}]}})
         return proxy
 
+    def _patch(self, kind: str, namespace: str, name: str, status: dict):
+        where = ("-n", namespace, "--subresource=status", "--type=merge")
+        self.cluster.kubectl("patch", kind, name, *where, "-p", json.dumps({"status": status}))
 
-def _key(manifest: dict) -> DeploymentKey:
-    metadata = manifest["metadata"]
-    return DeploymentKey(metadata["namespace"], metadata["name"], metadata["uid"])
+
+def _key(manifest: dict) -> tuple[str, str]:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]

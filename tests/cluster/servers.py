@@ -40,6 +40,8 @@ class Relay:
         self.address, self.to = pod.address, to
         # Requests that it broke off, and pieces of requests that it got.
         self.broken, self.received = 0, 0
+        # What requests are looked through for, and how many pieces of requests had it.
+        self.marks: dict[bytes, int] = {}
         pod.run(self._accept)
         until("a server", lambda: listens(pod.address, PORT))
 
@@ -57,6 +59,8 @@ class Relay:
             try:
                 while data := client.recv(65536):
                     self.received += 1
+                    for mark in [mark for mark in self.marks if mark in data]:
+                        self.marks[mark] += 1
                     if BREAKS in last + data:
                         self.broken += 1
                         client.shutdown(socket.SHUT_RDWR)
