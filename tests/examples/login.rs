@@ -1,5 +1,6 @@
 //! An authorization server whose clients get tokens by their secret (RFC 6749
-//! section 4.4) for the resource that they name (RFC 8707).
+//! section 4.4), or for another token (RFC 8693), for the resource that they name
+//! (RFC 8707).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,11 +18,16 @@ use tokio::net::TcpListener;
 use crate::token::{Key, access};
 
 /// Each client, and what it may be granted.
-const CLIENTS: [(&str, &[&str]); 3] = [
+const CLIENTS: [(&str, &[&str]); 4] = [
     ("guest", &[]),
     ("reader", &["weather:read"]),
     ("admin", &["weather:read", "weather:admin"]),
+    ("mcp-gateway", &["weather:read"]),
 ];
+/// The one for whom no token is exchanged.
+pub(crate) const STRANGER: &str = "stranger";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(crate) const SECRET: &str = "s3cret";
 
 /// The server, for as long as the test runs.
@@ -72,24 +78,49 @@ impl Login {
 impl Issuer {
     /// The answer to a request for a token (RFC 6749 sections 5.1 and 5.2).
     fn token(&self, headers: &HeaderMap, form: &str) -> Result<Value, (u16, &'static str)> {
-        let allowed = client(headers).ok_or((401, "invalid_client"))?;
         let form = Url::parse(&format!("http://form/?{form}")).expect("a form");
         let field = |wanted: &str| {
             let mut fields = form.query_pairs();
             fields.find_map(|(name, value)| (name == wanted).then_some(value))
         };
-        if field("grant_type").as_deref() != Some("client_credentials") {
-            return Err((400, "unsupported_grant_type"));
-        }
+        let sent = headers.get("authorization").and_then(|it| it.to_str().ok());
+        // Both ways of RFC 6749 section 2.3.1.
+        let credentials = match sent {
+            Some(basic) => basic.to_owned(),
+            None => credentials(
+                &field("client_id").unwrap_or_default(),
+                &field("client_secret").unwrap_or_default(),
+            ),
+        };
+        let allowed = client(&credentials).ok_or((401, "invalid_client"))?;
         let resource = field("resource").ok_or((400, "invalid_target"))?;
-        let asked = field("scope").unwrap_or_default();
-        let granted: Vec<&str> = asked
-            .split(' ')
-            .filter(|scope| allowed.contains(scope))
-            .collect();
-        let scope = granted.join(" ");
+        let (claims, scope) = match field("grant_type").as_deref() {
+            Some("client_credentials") => {
+                let asked = field("scope").unwrap_or_default();
+                let granted: Vec<&str> = asked
+                    .split(' ')
+                    .filter(|scope| allowed.contains(scope))
+                    .collect();
+                let scope = granted.join(" ");
+                (access(&self.name, &resource, &scope), scope)
+            }
+            Some(TOKEN_EXCHANGE) => {
+                if field("subject_token_type").as_deref() != Some(ACCESS_TOKEN) {
+                    return Err((400, "invalid_request"));
+                }
+                let subject = field("subject_token").unwrap_or_default();
+                let subject = self.key.read(&subject).ok_or((400, "invalid_grant"))?;
+                if subject["sub"] == STRANGER {
+                    return Err((400, "invalid_target"));
+                }
+                let scope = subject["scope"].as_str().unwrap_or_default().to_owned();
+                (exchanged(&self.name, &resource, &subject), scope)
+            }
+            _ => return Err((400, "unsupported_grant_type")),
+        };
         Ok(json!({
-            "access_token": self.key.sign(&access(&self.name, &resource, &scope)),
+            "access_token": self.key.sign(&claims),
+            "issued_token_type": ACCESS_TOKEN,
             "token_type": "Bearer",
             "expires_in": 3600,
             "scope": scope,
@@ -97,16 +128,28 @@ impl Issuer {
     }
 }
 
+/// What a token says that stands for the one of `subject` at this resource.
+pub(crate) fn exchanged(issuer: &str, resource: &str, subject: &Value) -> Value {
+    let mut claims = subject.clone();
+    claims["iss"] = issuer.into();
+    claims["aud"] = resource.into();
+    claims["act"] = json!({ "sub": "mcp-gateway" });
+    claims
+}
+
 /// What the client with these credentials may be granted.
-fn client(headers: &HeaderMap) -> Option<&'static [&'static str]> {
-    let sent = headers.get("authorization")?.to_str().ok()?;
+fn client(sent: &str) -> Option<&'static [&'static str]> {
     let (_, scopes) = CLIENTS.iter().find(|(name, _)| basic(name) == sent)?;
     Some(scopes)
 }
 
 /// The credentials of the client `name` (RFC 7617).
 pub(crate) fn basic(name: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{name}:{SECRET}")))
+    credentials(name, SECRET)
+}
+
+fn credentials(name: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")))
 }
 
 fn says(status: u16, json: &Value) -> Response {

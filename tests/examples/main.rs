@@ -21,5 +21,6 @@ mod login;
 mod oauth;
 mod observability;
 mod rate_limit;
+mod recipes;
 mod token;
 mod validate;

@@ -1,7 +1,9 @@
 //! The example servers as processes.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -27,8 +29,12 @@ impl Server {
     /// Starts the example `name` on this port.
     pub(crate) fn start_on(name: &str, port: u16) -> Self {
         let args = ["--port".to_owned(), port.to_string()];
-        let program = setup::example(name);
-        let mut process = Process::start(&program, &args, Stdio::piped(), Stdio::inherit());
+        Self::program(name, &setup::example(name), &args)
+    }
+
+    /// Starts a program whose first line says where it listens.
+    pub(crate) fn program<A: AsRef<OsStr>>(name: &str, program: &Path, args: &[A]) -> Self {
+        let mut process = Process::start(program, args, Stdio::piped(), Stdio::inherit());
         let line = first_line(process.stdout());
         let address = line.split_once("http://").and_then(|(_, url)| {
             let (address, _) = url.split_once('/')?;
