@@ -1,6 +1,7 @@
 //! The configurations of `envoy/recipes`, each with filters of Envoy beside this one.
 
 mod client_credentials;
+mod guardrails;
 mod token_exchange;
 
 use std::net::SocketAddr;
