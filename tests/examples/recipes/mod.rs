@@ -1,6 +1,7 @@
 //! The configurations of `envoy/recipes`, each with filters of Envoy beside this one.
 
 mod client_credentials;
+mod forward_proxy;
 mod guardrails;
 mod token_exchange;
 
