@@ -4,6 +4,7 @@ mod client_credentials;
 mod forward_proxy;
 mod guardrails;
 mod token_exchange;
+mod token_limits;
 
 use std::net::SocketAddr;
 use std::process::Command;
