@@ -3,6 +3,7 @@
 mod client_credentials;
 mod forward_proxy;
 mod guardrails;
+mod rest_as_tools;
 mod token_exchange;
 mod token_limits;
 
@@ -23,6 +24,7 @@ const SAID_WITHIN: Duration = Duration::from_secs(20);
 /// that the filter runs in.
 const SINCE: &[(&str, [u32; 2])] = &[
     ("client_credentials.yaml", [1, 37]),
+    ("rest_as_tools.yaml", [1, 40]),
 ];
 
 /// What the server `weather` of the recipes says.
