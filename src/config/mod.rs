@@ -40,7 +40,7 @@ pub use oauth::Oauth;
 pub use schema::schema;
 pub use secret::Secret;
 pub use server_id::ServerId;
-pub use servers::{Protocol, RemovedParameter, Server, ToolView};
+pub use servers::{APP, Protocol, RemovedParameter, Server, ToolView, UriPrefix};
 pub use session::{Identity, LONGEST_SESSION_ID, Sessions};
 pub use source::camel;
 

@@ -68,7 +68,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             rewrites_authority: true,
             path: "/mcp".into(),
             tool_prefix: "weather__".into(),
-            uri_prefix: "weather+".into(),
+            uri_prefix: UriPrefix::of("weather"),
             protocol: Protocol::Auto,
             share_session: false,
             timeout: Duration::from_secs(5),
@@ -186,7 +186,7 @@ fn servers_may_share_a_prefix_and_only_those_with_one_need_a_name_that_starts_ur
     let config = r#"{"servers":[{"name":"a","toolPrefix":"x"},{"name":"b","toolPrefix":"x"}]}"#;
     let servers = parse(config).gateway.unwrap().servers;
     assert_eq!(
-        [&*servers[0].uri_prefix, &*servers[1].uri_prefix],
+        [0, 1].map(|at| servers[at].uri_prefix.as_str()),
         ["a+", "b+"]
     );
 }

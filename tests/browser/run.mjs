@@ -2,6 +2,7 @@
 //
 //   node run.mjs '{"chromium": …, "page": …, "envoy": {"url": …, "admin": …}, …}'
 
+import { appsOfServers } from './apps.mjs';
 import { start } from './chromium.mjs';
 import { inspector } from './inspector.mjs';
 import { originList } from './origins.mjs';
@@ -20,6 +21,7 @@ try {
         await withLogin(check, browser, client, setting);
     }
     await originList(browser, setting);
+    await appsOfServers(browser, setting);
 } finally {
     await browser.close();
 }

@@ -3,6 +3,7 @@
 pub(super) mod filter;
 mod spec;
 mod tool_view;
+mod uri_prefix;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 pub(super) use self::spec::ServerSpec;
 pub use self::tool_view::{RemovedParameter, ToolView};
+pub use self::uri_prefix::{APP, UriPrefix};
 use super::duration::DurationSpec;
 use super::fields::{FromValue, one_of};
 use super::forwarding::{Forwarding, ServerHeaders};
@@ -41,9 +43,8 @@ pub struct Server {
     /// What the names of its tools and prompts start with for clients; empty for
     /// none.
     pub tool_prefix: String,
-    /// What the URIs of its resources start with for clients, `<name>+`; empty for
-    /// none.
-    pub uri_prefix: String,
+    /// How clients know the URIs of its resources.
+    pub uri_prefix: UriPrefix,
     /// Which era it is of.
     pub protocol: Protocol,
     /// Whether modern clients without an identity may share a session with it.
@@ -70,11 +71,11 @@ pub struct Server {
 
 impl Server {
     /// The prefix that clients see before this server's names of `kind`: the tool
-    /// prefix, or the URI prefix of resources. Empty where there is none.
+    /// prefix, or the URI prefix of resources other than apps. Empty where there is none.
     pub fn prefix(&self, kind: ListKind) -> &str {
         match kind {
             ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
-            ListKind::Resources | ListKind::Templates => &self.uri_prefix,
+            ListKind::Resources | ListKind::Templates => self.uri_prefix.as_str(),
         }
     }
 
@@ -237,18 +238,18 @@ impl ServerSpec {
         }
     }
 
-    /// What the URIs of resources start with if there is a `prefix`. The name must
+    /// How clients know the URIs of resources if there is a `prefix`. The name must
     /// be a URI scheme then (RFC 3986 section 3.1).
-    fn uri_prefix(&self, at: &str, prefix: &str) -> Result<String, ConfigError> {
+    fn uri_prefix(&self, at: &str, prefix: &str) -> Result<UriPrefix, ConfigError> {
         let name = self.name.as_str();
         if prefix.is_empty() {
-            return Ok(String::new());
+            return Ok(UriPrefix::NONE);
         }
         let fits =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
         let starts_with_letter = name.starts_with(|first: char| first.is_ascii_lowercase());
         if starts_with_letter && name.bytes().all(fits) {
-            return Ok(format!("{name}+"));
+            return Ok(UriPrefix::of(name));
         }
         Err(ConfigError::new(
             format!("{at}.name"),

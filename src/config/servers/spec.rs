@@ -53,8 +53,8 @@ pub(in crate::config) struct ServerSpec {
     pub(in crate::config) enabled: bool,
     /// What the names of the server's tools and prompts start with for clients: up
     /// to 64 letters, digits, `_`, `.` and `-`. With a prefix, the URIs of its
-    /// resources start with `<name>+`. The empty text means no prefix. Servers may
-    /// share a prefix.
+    /// resources start with `<name>+`, and the `ui://X` of an app becomes
+    /// `ui://<name>/X`. The empty text means no prefix. Servers may share a prefix.
     ///
     /// Default: `<name>__`, or none, as `prefixMode` says.
     pub(super) tool_prefix: Option<ToolPrefix>,

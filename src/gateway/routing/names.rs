@@ -1,5 +1,6 @@
 //! Which server a name belongs to: the first one of the configuration that lists it.
-//! Clients see the name of a tool, prompt or resource with its server's prefix. Where
+//! Clients see the name of a tool, prompt or resource with its server's prefix, or with
+//! the server's name in it ([`UriPrefix`](crate::config::UriPrefix)). Where
 //! a name starts with the prefix of one server only, it can belong to no other server.
 //! Where it starts with several prefixes (`""`, `git_` and `git_hub_`), the lists of
 //! these servers decide. Where the configuration gives a tool another name
@@ -15,32 +16,43 @@ use crate::mcp::list::ListKind;
 /// filters allow it.
 pub fn possible_owners<'s>(servers: &'s [Server], kind: ListKind, name: &str) -> Vec<&'s Server> {
     let may_own = |server: &&Server| {
-        upstream_name(server, kind, name).is_some_and(|own| server.allows(kind, own))
+        upstream_name(server, kind, name).is_some_and(|own| server.allows(kind, &own))
     };
     servers.iter().filter(may_own).collect()
 }
 
 /// What `server` calls the client's `name` of this kind: the name without the server's
 /// prefix, or the own name of the tool that clients see by this name. `None` where the
-/// name does not start with the prefix, or is that of a tool that has another one for
-/// clients. [`client_name`] is the way back.
-pub fn upstream_name<'n>(server: &'n Server, kind: ListKind, name: &'n str) -> Option<&'n str> {
-    let name = name.strip_prefix(server.prefix(kind))?;
+/// server has no such name, or it is that of a tool that has another one for clients.
+/// [`client_name`] is the way back.
+pub fn upstream_name<'n>(
+    server: &'n Server,
+    kind: ListKind,
+    name: &'n str,
+) -> Option<Cow<'n, str>> {
+    let name = match kind {
+        ListKind::Tools | ListKind::Prompts => name.strip_prefix(&server.tool_prefix)?,
+        ListKind::Resources | ListKind::Templates => return server.uri_prefix.to_server(name),
+    };
     match tool_view(server, kind, |view| view.shown() == name) {
-        Some(view) => Some(&view.own),
+        Some(view) => Some(Cow::Borrowed(&view.own)),
         None if tool_view(server, kind, |view| view.own == name).is_some() => None,
-        None => Some(name),
+        None => Some(Cow::Borrowed(name)),
     }
 }
 
 /// What clients call what `server` calls `own`: the other name that the configuration
-/// gives the tool, or `own`, behind the server's prefix.
+/// gives the tool, or `own`, behind the server's prefix; or the URI with the server's name
+/// in it.
 pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n, str> {
+    if matches!(kind, ListKind::Resources | ListKind::Templates) {
+        return server.uri_prefix.to_client(own);
+    }
     let view = tool_view(server, kind, |view| view.own == own);
     let renamed = view.and_then(|view| view.name.as_deref());
-    match (server.prefix(kind), renamed) {
+    match (server.tool_prefix.as_str(), renamed) {
         ("", None) => Cow::Borrowed(own),
-        (prefix, renamed) => Cow::Owned(format!("{prefix}{}", renamed.unwrap_or(own))),
+        (prefix, renamed) => Cow::Owned([prefix, renamed.unwrap_or(own)].concat()),
     }
 }
 
@@ -68,7 +80,12 @@ pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, n
     let mut others = servers.iter();
     !others.any(|other| {
         let is_longer = other.prefix(kind).len() > server.prefix(kind).len();
-        is_longer && name.starts_with(other.prefix(kind))
+        // A tool is another one's even by a name that the configuration has replaced.
+        let has_prefix = match kind {
+            ListKind::Tools | ListKind::Prompts => name.starts_with(&other.tool_prefix),
+            ListKind::Resources | ListKind::Templates => upstream_name(other, kind, name).is_some(),
+        };
+        is_longer && has_prefix
     })
 }
 
@@ -142,6 +159,29 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn an_app_is_known_by_the_name_of_its_server_in_its_uri() {
+        let servers = r#"{"name":"a","resources":{"exclude":["ui://hidden/*"]}},{"name":"a.b","toolPrefix":"x_"},{"name":"c","toolPrefix":""}"#;
+        for (uri, expected) in [
+            ("ui://a/app/x", "a:ui://app/x c:ui://a/app/x"),
+            ("ui://a.b/app", "a.b:ui://app c:ui://a.b/app"),
+            ("ui://a/hidden/x", "c:ui://a/hidden/x"),
+            ("ui://app/x", "c:ui://app/x"),
+            ("a+ui://app/x", "c:a+ui://app/x"),
+        ] {
+            for kind in [ListKind::Resources, ListKind::Templates] {
+                assert_eq!(owners(servers, kind, uri), expected, "{uri}");
+            }
+        }
+        let config = format!(r#"{{"servers":[{servers}]}}"#);
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let servers = config.gateway.unwrap().servers;
+        let longest =
+            |at: usize, uri| has_longest_prefix(&servers, &servers[at], ListKind::Resources, uri);
+        assert!(longest(0, "ui://a/app") && !longest(2, "ui://a/app"));
+        assert!(longest(2, "ui://app") && longest(2, "a+ui://app"));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn what_is_excluded_belongs_to_no_server_that_excludes_it() {
         let servers = r#"{"name":"a","tools":{"include":["get_*"]},"resources":{"exclude":["file:///etc/*"]}},{"name":"b","toolPrefix":"","tools":{"exclude":["secret*"]}},{"name":"c","toolPrefix":""}"#;
         for (kind, name, expected) in [
@@ -184,7 +224,7 @@ mod tests {
         for (own, name) in [("x", "a__y"), ("old", "a__new"), ("other", "a__other")] {
             let kind = ListKind::Tools;
             assert_eq!(client_name(&servers[0], kind, own), name);
-            assert_eq!(upstream_name(&servers[0], kind, name), Some(own));
+            assert_eq!(upstream_name(&servers[0], kind, name).as_deref(), Some(own));
             assert_eq!(client_name(&servers[1], kind, own), own);
         }
         // The other server has it only by chance: its list must say so.

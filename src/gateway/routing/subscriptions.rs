@@ -78,9 +78,9 @@ pub fn edits(message: &Message<'_>, server: &Server) -> Result<Vec<Edit>, Unusab
 /// The server's own URI for the client's `uri`. Both are JSON strings.
 fn upstream_uri(uri: &str, server: &Server) -> Result<String, UnusableSubscriptions> {
     let uri = json::string(uri).ok_or(UnusableSubscriptions::Malformed)?;
-    let upstream = uri.strip_prefix(server.uri_prefix.as_str());
+    let upstream = server.uri_prefix.to_server(&uri);
     match upstream.filter(|upstream| server.resources.allows(upstream)) {
-        Some(upstream) => Ok(json::quoted(upstream)),
+        Some(upstream) => Ok(json::quoted(&upstream)),
         None => Err(UnusableSubscriptions::Foreign(uri.into_owned())),
     }
 }

@@ -95,11 +95,12 @@ pub(super) fn values<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UriPrefix;
     use crate::gateway::translate::resource_uris::ResultShape;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn read(text: &str) -> ServerMessage<'_> {
-        ServerMessage::read(text, ResultShape::Other, "")
+        ServerMessage::read(text, ResultShape::Other, &UriPrefix::NONE)
             .unwrap_or_else(|why| panic!("{why}: {text}"))
     }
 

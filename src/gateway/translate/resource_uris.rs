@@ -1,8 +1,6 @@
-//! Where a server's message contains URIs of resources, and the edits that put the
-//! server's prefix before them, as clients know them. Only the prefix is inserted,
-//! at the start of each string: all else stays byte for byte.
+//! Where a server's message contains URIs of resources.
 
-use crate::mcp::json::edit::Edit;
+use crate::gateway::upstream::app_uris::{find_in_meta, visit_object};
 use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::method;
 
@@ -10,7 +8,8 @@ const RESOURCES_UPDATED: &str = "notifications/resources/updated";
 const SUBSCRIPTIONS_ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const TASKS: &str = "notifications/tasks";
 
-/// The shape of a result: it says where URIs of resources are.
+/// The shape of a result: it says where URIs of resources are. Those of apps are also in
+/// the `_meta` of all results but [`Other`](Self::Other).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultShape {
     /// Of `tools/call`: in `content`.
@@ -42,15 +41,6 @@ impl ResultShape {
     }
 }
 
-/// The edits that insert `prefix` into the JSON strings that start at the bytes
-/// `starts`.
-pub(super) fn prefix_edits(starts: Vec<usize>, prefix: &str) -> Vec<Edit> {
-    let quoted = json::quoted(prefix);
-    let inner = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-    let insert = |at: usize| Edit::insert(at.saturating_add(1), inner.unwrap_or_default());
-    starts.into_iter().map(insert).collect()
-}
-
 /// Reads a result, and adds to `starts` the bytes at which its URIs start.
 pub(super) fn find_in_result(
     reader: &mut Reader<'_>,
@@ -68,6 +58,8 @@ pub(super) fn find_in_result(
         (ResultShape::Resource | ResultShape::Unknown, "contents") => {
             visit_array(reader, |reader| find_in_resource(reader, starts))
         }
+        (ResultShape::Task | ResultShape::Other, "_meta") => skip(reader),
+        (_, "_meta") => find_in_meta(reader, starts),
         (ResultShape::Task, "result") => find_in_result(reader, ResultShape::Unknown, starts),
         _ => skip(reader),
     })
@@ -149,18 +141,6 @@ fn skip(reader: &mut Reader<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Visits the members of an object. Skips a value of another type.
-fn visit_object<'a>(
-    reader: &mut Reader<'a>,
-    mut visit: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if reader.peek() != Some(b'{') {
-        return skip(reader);
-    }
-    reader.object(|reader, name| visit(reader, &name))?;
-    Ok(())
-}
-
 /// Visits the elements of an array. Skips a value of another type.
 fn visit_array<'a>(
     reader: &mut Reader<'a>,
@@ -175,13 +155,15 @@ fn visit_array<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UriPrefix;
     use crate::gateway::translate::server_message::ServerMessage;
+    use crate::mcp::json::edit::Edit;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// The message as a client gets it; `None` where it is the server's.
     fn renamed(text: &str, asked: ResultShape) -> Option<String> {
-        let read =
-            ServerMessage::read(text, asked, "w+").unwrap_or_else(|why| panic!("{why}: {text}"));
+        let read = ServerMessage::read(text, asked, &UriPrefix::of("w"))
+            .unwrap_or_else(|why| panic!("{why}: {text}"));
         let renamed = read.edited(Vec::new());
         renamed.map(|bytes| String::from_utf8(bytes).unwrap())
     }
@@ -295,16 +277,72 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_prefix_is_written_as_json() {
-        let text = r#"{"id":1,"result":{"contents":[{"uri":"a"}]}}"#;
+    fn without_a_prefix_nothing_changes() {
+        let text = r#"{"id":1,"result":{"contents":[{"uri":"a"},{"uri":"ui:\/\/a"}],"_meta":{"ui/resourceUri":"ui://a"}}}"#;
+        let (none, prefix) = (UriPrefix::NONE, UriPrefix::of("w"));
         let read = |prefix| ServerMessage::read(text, ResultShape::Resource, prefix).unwrap();
-        let renamed = |prefix| read(prefix).edited(Vec::new());
-        let expected = r#"{"id":1,"result":{"contents":[{"uri":"\"\\\na"}]}}"#;
-        assert_eq!(renamed("\"\\\n"), Some(expected.as_bytes().to_vec()));
-        assert_eq!(renamed(""), None);
-        let more = vec![Edit::replace(text, read("").id.unwrap(), "2").unwrap()];
-        let expected = r#"{"id":2,"result":{"contents":[{"uri":"x:a"}]}}"#;
-        assert_eq!(read("x:").edited(more), Some(expected.as_bytes().to_vec()));
+        assert_eq!(read(&none).edited(Vec::new()), None);
+        let read = read(&prefix);
+        let more = vec![Edit::replace(text, read.id.unwrap(), "2").unwrap()];
+        let expected = r#"{"id":2,"result":{"contents":[{"uri":"w+a"},{"uri":"ui://w/a"}],"_meta":{"ui/resourceUri":"ui://w/a"}}}"#;
+        assert_eq!(read.edited(more), Some(expected.as_bytes().to_vec()));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_uri_of_an_app_stays_one() {
+        let blocks = |uri: &str| {
+            format!(
+                r#"[{{"type":"resource_link","uri":"{uri}"}},{{"type":"resource","resource":{{"uri":"{uri}","_meta":{{"ui":{{"domain":"a"}}}}}}}}]"#
+            )
+        };
+        let meta = |uri: &str| {
+            format!(
+                r#"{{"ui":{{"resourceUri":"{uri}"}},"ui/resourceUri":"{uri}","openai/outputTemplate":"ui://a/b","x":"file:///x"}}"#
+            )
+        };
+        for (asked, result) in [
+            (
+                ResultShape::Tool,
+                r#"{"content":BLOCKS,"_meta":META,"structuredContent":{"_meta":OWN}}"#,
+            ),
+            (
+                ResultShape::Prompt,
+                r#"{"messages":[{"content":BLOCKS}],"_meta":META}"#,
+            ),
+            (
+                ResultShape::Resource,
+                r#"{"contents":[{"uri":"URI","_meta":OWN}],"_meta":META}"#,
+            ),
+            (ResultShape::Unknown, r#"{"content":BLOCKS,"_meta":META}"#),
+            (
+                ResultShape::Task,
+                r#"{"result":{"content":BLOCKS,"_meta":META},"_meta":OWN}"#,
+            ),
+        ] {
+            let put = |uri: &str| {
+                let result = result
+                    .replace("BLOCKS", &blocks(uri))
+                    .replace("META", &meta(uri));
+                response(&result.replace("OWN", &meta("ui://a/b")).replace("URI", uri))
+            };
+            assert_eq!(renamed(&put("ui://a/b"), asked), Some(put("ui://w/a/b")));
+        }
+        for (message, expected) in [
+            (
+                r#"{"method":"notifications/resources/updated","params":{"uri":"ui://a"}}"#,
+                Some(r#"{"method":"notifications/resources/updated","params":{"uri":"ui://w/a"}}"#),
+            ),
+            (
+                r#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"resourceSubscriptions":["ui://a","f:x"]}}}"#,
+                Some(
+                    r#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"resourceSubscriptions":["ui://w/a","w+f:x"]}}}"#,
+                ),
+            ),
+            (r#"{"method":"x","params":{"uri":"ui://a"}}"#, None),
+        ] {
+            let text = renamed(message, ResultShape::Unknown);
+            assert_eq!(text.as_deref(), expected);
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -96,6 +96,7 @@ fn results<'r, 'a>(message: &'r ServerMessage<'a>) -> &'r [&'a str] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UriPrefix;
     use crate::gateway::translate::resource_uris::ResultShape;
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -103,7 +104,7 @@ mod tests {
         text: &str,
         edits: impl FnOnce(&ServerMessage<'_>) -> Result<Vec<Edit>, UntranslatableResult>,
     ) -> Result<String, UntranslatableResult> {
-        let read = ServerMessage::read(text, ResultShape::Resource, "w+").unwrap();
+        let read = ServerMessage::read(text, ResultShape::Resource, &UriPrefix::of("w")).unwrap();
         let edits = edits(&read)?;
         let edited = read.edited(edits).unwrap_or_else(|| text.into());
         Ok(String::from_utf8(edited).unwrap())

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::config::UriPrefix;
 use crate::gateway::translate::resource_uris::{self, ResultShape};
+use crate::gateway::upstream::app_uris;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::lookalike::is_lookalike;
@@ -22,7 +24,7 @@ pub struct ServerMessage<'a> {
     /// or notification. There are several where the server wrote the member several
     /// times, since clients differ in which one they read.
     pub contents: Vec<&'a str>,
-    /// The edits that put the server's prefix before its URIs.
+    /// The edits that make of the server's URIs those that clients know.
     pub uri_edits: Vec<Edit>,
 }
 
@@ -56,16 +58,16 @@ pub enum UnreadableMessage {
 }
 
 impl<'a> ServerMessage<'a> {
-    /// Reads `text`, a message of a server. `prefix` is what clients see before the
-    /// server's URIs, and `shape` the shape of a result, which says where URIs are.
-    /// When a member is there twice, both get the prefix: a client may read either.
+    /// Reads `text`, a message of a server. `prefix` says how clients know the server's
+    /// URIs, and `shape` is the shape of a result, which says where URIs are. When a
+    /// member is there twice, both are renamed: a client may read either.
     ///
     /// # Errors
     /// `text` is not one message.
     pub fn read(
         text: &'a str,
         shape: ResultShape,
-        prefix: &str,
+        prefix: &UriPrefix,
     ) -> Result<Self, UnreadableMessage> {
         let shape = if prefix.is_empty() {
             ResultShape::Other
@@ -95,7 +97,7 @@ impl<'a> ServerMessage<'a> {
             kind,
             id,
             contents,
-            uri_edits: resource_uris::prefix_edits(uris, prefix),
+            uri_edits: app_uris::rename_edits(text, uris, prefix),
         })
     }
 
@@ -128,7 +130,7 @@ fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
         if !element.starts_with('{') {
             return;
         }
-        match ServerMessage::read(element, ResultShape::Other, "") {
+        match ServerMessage::read(element, ResultShape::Other, &UriPrefix::NONE) {
             Ok(ServerMessage {
                 kind: MessageKind::Response | MessageKind::Error,
                 ..
@@ -300,7 +302,7 @@ mod tests {
                 &[],
             ),
         ] {
-            let read = ServerMessage::read(text, ResultShape::Tool, "w+").unwrap();
+            let read = ServerMessage::read(text, ResultShape::Tool, &UriPrefix::of("w")).unwrap();
             assert_eq!((read.kind, read.id), (kind, id), "{text}");
             assert_eq!((read.text, read.contents.as_slice()), (text, contents));
         }
@@ -347,11 +349,11 @@ mod tests {
             ),
             (r#"{"id":1,"Result":{}}"#, UnreadableMessage::NotOneMessage),
         ] {
-            let read = ServerMessage::read(text, ResultShape::Tool, "w+");
+            let read = ServerMessage::read(text, ResultShape::Tool, &UriPrefix::of("w"));
             assert_eq!(read, Err(expected), "{text}");
         }
         for text in ["", "{", "[", "{}{}", r#"{"id":1,"result":{"content":[}}"#] {
-            let read = ServerMessage::read(text, ResultShape::Tool, "w+");
+            let read = ServerMessage::read(text, ResultShape::Tool, &UriPrefix::of("w"));
             assert!(matches!(read, Err(UnreadableMessage::NotJson(_))), "{text}");
         }
     }
@@ -368,18 +370,22 @@ mod tests {
             ("null", "1", false),
         ] {
             let text = format!(r#"{{"id":{own},"result":{{}}}}"#);
-            let read = ServerMessage::read(&text, ResultShape::Other, "").unwrap();
+            let read = ServerMessage::read(&text, ResultShape::Other, &UriPrefix::NONE).unwrap();
             assert_eq!(read.answers(id), expected, "{own} for {id}");
         }
-        let request =
-            ServerMessage::read(r#"{"id":1,"method":"ping"}"#, ResultShape::Other, "").unwrap();
+        let request = ServerMessage::read(
+            r#"{"id":1,"method":"ping"}"#,
+            ResultShape::Other,
+            &UriPrefix::NONE,
+        )
+        .unwrap();
         assert!(!request.answers("1"));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn deep_nesting_does_not_exhaust_the_stack() {
         let arrays = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let read = ServerMessage::read(&arrays, ResultShape::Task, "w+");
+        let read = ServerMessage::read(&arrays, ResultShape::Task, &UriPrefix::of("w"));
         assert_eq!(read, Err(UnreadableMessage::NotAMessage));
         let deep = format!(
             "{}1{}",
@@ -388,7 +394,7 @@ mod tests {
         );
         let text = format!(r#"{{"id":1,"result":{deep}}}"#);
         assert_eq!(
-            ServerMessage::read(&text, ResultShape::Task, "w+")
+            ServerMessage::read(&text, ResultShape::Task, &UriPrefix::of("w"))
                 .unwrap()
                 .uri_edits,
             []

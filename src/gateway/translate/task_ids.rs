@@ -160,6 +160,7 @@ pub fn listened_tasks<'a>(message: &Message<'a>) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UriPrefix;
     use crate::gateway::translate::resource_uris::ResultShape;
     use crate::seal::Keys;
     use wasm_bindgen_test::wasm_bindgen_test;
@@ -181,7 +182,7 @@ mod tests {
         };
         let tasks = vec![r#"{"taskId":""}"#; 10_000].join(",");
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tasks":[{tasks}]}}}}"#);
-        let message = ServerMessage::read(&text, ResultShape::Other, "").unwrap();
+        let message = ServerMessage::read(&text, ResultShape::Other, &UriPrefix::NONE).unwrap();
         let edits = aliases.edits(&message).unwrap();
         let changed = message.edited(edits).unwrap();
         assert!(changed.len() < 9_000_000, "{}", changed.len());

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{Config, Gateway, Server};
+use crate::config::{Config, Gateway, Server, UriPrefix};
 use crate::gateway::routing::forwarding;
 use crate::gateway::session::alias::AliasKind;
 use crate::gateway::translate::filtered_list::FilteredList;
@@ -33,9 +33,8 @@ pub struct Translation {
     pub id: Option<String>,
     /// The shape of the result that answers the request.
     pub(super) shape: ResultShape,
-    /// What clients see before the server's URIs; empty where the configuration has no
-    /// prefix.
-    pub(super) uri_prefix: String,
+    /// How clients know the server's URIs.
+    pub(super) uri_prefix: UriPrefix,
     /// Whether the server gets credentials of the caller.
     pub has_credentials: bool,
     pub(super) kind: TranslationKind,
@@ -148,7 +147,7 @@ impl Translation {
         Self {
             id,
             shape: ResultShape::Other,
-            uri_prefix: String::new(),
+            uri_prefix: UriPrefix::NONE,
             has_credentials: false,
             kind: TranslationKind::PolicyMode(filtered),
             tasks: None,

@@ -4,6 +4,7 @@
 use crate::config::Server;
 use crate::gateway::routing::names;
 use crate::gateway::routing::tool_view::{self, ParamHeader};
+use crate::gateway::upstream::app_uris;
 use crate::gateway::upstream::failure::Failure;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
@@ -127,8 +128,8 @@ impl ListPage {
 /// so long that no call can have it.
 struct MalformedEntry;
 
-/// The entry with the name that clients see, and as they see it, and the rest unchanged;
-/// `Ok(None)` where the configuration hides it.
+/// The entry with the name that clients see, as they see it, and with the URI of its app as
+/// they know that; the rest is unchanged. `Ok(None)` where the configuration hides it.
 ///
 /// # Errors
 /// [`MalformedEntry`].
@@ -150,14 +151,17 @@ fn renamed(
     }
     let name = names::client_name(server, kind, &own);
     let view = names::view_of(server, kind, &own);
-    let is_shadowed =
-        !server.views.is_empty() && names::upstream_name(server, kind, &name) != Some(&own);
+    let found = || names::upstream_name(server, kind, &name);
+    let is_shadowed = !server.views.is_empty() && found().as_deref() != Some(&*own);
     let mut edits = match view {
         Some((_, view)) => tool_view::definition_edits(view, entry).ok_or(MalformedEntry)?,
         None => Vec::new(),
     };
     if name != own {
         edits.push(Edit::replace(entry, value, json::quoted(&name)).ok_or(MalformedEntry)?);
+    }
+    if kind == ListKind::Tools && !server.uri_prefix.is_empty() {
+        edits.extend(app_uris::edits(entry, &server.uri_prefix));
     }
     let view = view.map(|(at, view)| ViewedTool {
         view: at,

@@ -1,5 +1,6 @@
 //! One server: what the gateway asks it, and what it answers.
 
+pub mod app_uris;
 pub mod call;
 pub mod call_result;
 pub mod call_writer;

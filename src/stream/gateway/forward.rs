@@ -39,7 +39,7 @@ pub(super) fn forward_request(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
     destination: Destination<'_>,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Result<Transition, Refusal> {
     if let Some(waits) = views::ask_first(cx, &request, &destination, target)? {
         return Ok(waits);
@@ -86,7 +86,7 @@ pub(super) fn forward_request(
     edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
     let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
-    let upstream_name = target.map(|target| target.upstream_name);
+    let upstream_name = target.map(|target| &*target.upstream_name);
     let name = upstream_name.or(tasks.upstream_id.as_deref());
     let name = name.map(Cow::Borrowed).or(message.name());
     let session = protocol.session();
@@ -246,13 +246,13 @@ pub(super) fn session_aliases(
 fn rename_edits(
     server: &Server,
     message: &Message<'_>,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Result<Vec<Edit>, Refusal> {
     match target {
         Some(NamedTarget {
             target,
             upstream_name,
-        }) if target.name != upstream_name => Ok(vec![target.rename(upstream_name)]),
+        }) if target.name != *upstream_name => Ok(vec![target.rename(upstream_name)]),
         None if message.method() == method::LISTEN => subscriptions::edits(message, server)
             .map_err(|why| match why {
                 UnusableSubscriptions::Malformed => Refusal::NameMissing("notifications"),

@@ -53,7 +53,7 @@ pub(super) fn find_server(
         [] => Err(unknown_name(&target)),
         [server] if names::has_longest_prefix(servers, server, target.kind, &target.name) => {
             let named = NamedTarget::of(server, &target)?;
-            route_to_server(cx, request, server, Some(named))
+            route_to_server(cx, request, server, Some(&named))
         }
         _ => NameLookup::new(target.kind, &owners).start(cx, &request),
     }
@@ -124,7 +124,7 @@ impl NameLookup {
         };
         let server = server.ok_or_else(|| unknown_name(&target))?;
         let target = NamedTarget::of(server, &target)?;
-        route_to_server(cx, request, server, Some(target))
+        route_to_server(cx, request, server, Some(&target))
     }
 }
 

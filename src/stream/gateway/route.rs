@@ -1,6 +1,7 @@
 //! A request whose server is known: in which protocol version, and in which
 //! session, it goes there.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::{Server, ServerId};
@@ -32,12 +33,11 @@ pub(super) struct Destination<'s> {
 }
 
 /// What a request names.
-#[derive(Clone, Copy)]
 pub(super) struct NamedTarget<'a> {
     /// As the client names it.
     pub(super) target: &'a Target<'a>,
     /// As the server names it.
-    pub(super) upstream_name: &'a str,
+    pub(super) upstream_name: Cow<'a, str>,
 }
 
 impl<'a> NamedTarget<'a> {
@@ -63,7 +63,7 @@ pub(super) fn route_to_server(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
     server: &Server,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Result<Transition, Refusal> {
     let era = cx.worker.servers.era(server);
     let protocol = match &request.client {
@@ -157,5 +157,5 @@ fn forward_to_opened(
     let target = target.as_ref();
     let target = target.map(|target| NamedTarget::of(destination.server, target));
     let target = target.transpose()?;
-    forward_request(cx, request, destination, target)
+    forward_request(cx, request, destination, target.as_ref())
 }

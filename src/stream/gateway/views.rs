@@ -58,10 +58,10 @@ pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect>
 /// The view of the tool that a call to `server` names, where it removes parameters.
 fn removing<'s>(
     server: &'s Server,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Option<(usize, &'s ToolView)> {
     let target = target?;
-    let view = names::view_of(server, target.target.kind, target.upstream_name);
+    let view = names::view_of(server, target.target.kind, &target.upstream_name);
     view.filter(|(_, view)| !view.removed.is_empty())
 }
 
@@ -74,7 +74,7 @@ pub(super) fn ask_first(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
     destination: &Destination<'_>,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Result<Option<Transition>, Refusal> {
     let server = destination.server;
     let Some((at, _)) = removing(server, target) else {
@@ -107,12 +107,12 @@ pub(super) fn call_listed(
     }
     let target = target_of(&request)?.ok_or(Refusal::NameMissing("name"))?;
     let named = NamedTarget::of(server, &target)?;
-    let view = removing(server, Some(named)).map(|(at, _)| (server.id, at));
+    let view = removing(server, Some(&named)).map(|(at, _)| (server.id, at));
     if view.is_some_and(|view| cx.worker.views.headers(view).is_none()) {
         // Otherwise the list would be asked for again.
         return Err(Refusal::Internal);
     }
-    route_to_server(cx, request, server, Some(named))
+    route_to_server(cx, request, server, Some(&named))
 }
 
 /// The edits that change the arguments of a call as the view of its tool says.
@@ -122,7 +122,7 @@ pub(super) fn call_listed(
 pub(super) fn argument_edits(
     server: &Server,
     message: &Message<'_>,
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Result<Vec<Edit>, Refusal> {
     let (Some((_, view)), Some(params)) = (removing(server, target), message.params()) else {
         return Ok(Vec::new());
@@ -139,7 +139,7 @@ pub(super) fn change_headers(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
     (server, protocol): (&Server, &UpstreamProtocol),
-    target: Option<NamedTarget<'_>>,
+    target: Option<&NamedTarget<'_>>,
 ) -> Vec<Effect> {
     let Some((at, _)) = removing(server, target) else {
         return Vec::new();

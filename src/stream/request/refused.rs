@@ -39,7 +39,7 @@ pub(in crate::stream) fn refuse_message(
             let name = target
                 .as_ref()
                 .and_then(|target| upstream_name(server, target.kind, &target.name));
-            attributes.route(Chosen::of(&server.name, &server.cluster), name);
+            attributes.route(Chosen::of(&server.name, &server.cluster), name.as_deref());
         }
     }
     let request = match era {

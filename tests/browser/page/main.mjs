@@ -3,6 +3,7 @@
 // looks at a picture of it.
 
 import { clients } from './clients.mjs';
+import { showApp } from './host.mjs';
 import { login } from './login.mjs';
 
 let kind, url, client, transport;
@@ -45,6 +46,7 @@ const steps = {
     },
     end: () => transport.terminateSession(),
     answers: () => answers,
+    app: name => showApp(client, name),
 
     // Without a client.
     fetch: async init => (await fetch(url, init)).status,

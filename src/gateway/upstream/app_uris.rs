@@ -1,0 +1,137 @@
+//! The URIs of MCP Apps (SEP-1865) in the `_meta` of a server's tools and results: a host
+//! shows the app whose resource they name. Also the edits that make of a server's URIs
+//! those that clients know.
+
+use crate::config::{APP, UriPrefix};
+use crate::mcp::json::edit::Edit;
+use crate::mcp::json::{self, Error, Reader};
+
+/// The member of `_meta` about apps, and its member with the URI.
+const UI: &str = "ui";
+const RESOURCE_URI: &str = "resourceUri";
+/// The member of `_meta` with the URI, of older servers.
+const FLAT: &str = "ui/resourceUri";
+
+/// The edits that make of the URIs of apps in `tool`, an entry of a list, those that
+/// clients know. Other members of `_meta` stay as they are, whatever they contain.
+pub fn edits(tool: &str, prefix: &UriPrefix) -> Vec<Edit> {
+    let mut starts = Vec::new();
+    let mut reader = Reader::new(tool);
+    let read = visit_object(&mut reader, |reader, name| match name {
+        "_meta" => find_in_meta(reader, &mut starts),
+        _ => skip(reader),
+    });
+    match read {
+        Ok(()) => rename_edits(tool, starts, prefix),
+        // The list is read already, so this does not happen.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Reads a `_meta`, and adds to `starts` the bytes at which the URIs of apps start.
+pub fn find_in_meta(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
+    visit_object(reader, |reader, name| match name {
+        UI => visit_object(reader, |reader, name| match name {
+            RESOURCE_URI => note_app(reader, starts),
+            _ => skip(reader),
+        }),
+        FLAT => note_app(reader, starts),
+        _ => skip(reader),
+    })
+}
+
+/// A host takes no other URI for an app's.
+fn note_app(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
+    let start = reader.mark();
+    if is_app(reader.skip()?) {
+        starts.push(start);
+    }
+    Ok(())
+}
+
+/// The edits that make of the URIs of a server those that clients know. They are the JSON
+/// strings that start at the bytes `starts` of `text`. Only what tells whose they are is
+/// inserted, and all else stays byte for byte; but an app's URI is written anew.
+pub fn rename_edits(text: &str, starts: Vec<usize>, prefix: &UriPrefix) -> Vec<Edit> {
+    let edit = |start: usize| {
+        let string = Reader::new(text.get(start..)?).skip().ok()?;
+        if is_app(string) {
+            let own = json::string(string)?;
+            return Edit::replace(text, string, json::quoted(&prefix.to_client(&own)));
+        }
+        Some(Edit::insert(start.saturating_add(1), prefix.as_str()))
+    };
+    starts.into_iter().filter_map(edit).collect()
+}
+
+/// Whether a JSON text is the URI of an app.
+fn is_app(text: &str) -> bool {
+    json::string(text).is_some_and(|uri| uri.starts_with(APP))
+}
+
+fn skip(reader: &mut Reader<'_>) -> Result<(), Error> {
+    reader.skip()?;
+    Ok(())
+}
+
+/// Visits the members of an object. Skips a value of another type.
+pub fn visit_object<'a>(
+    reader: &mut Reader<'a>,
+    mut visit: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if reader.peek() != Some(b'{') {
+        return skip(reader);
+    }
+    reader.object(|reader, name| visit(reader, &name))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::json::edit;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn renamed(tool: &str, prefix: &UriPrefix) -> String {
+        String::from_utf8(edit::apply(tool, edits(tool, prefix))).unwrap()
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_uri_of_an_app_is_renamed_in_both_places_and_nothing_else() {
+        let prefix = UriPrefix::of("w");
+        let tool = |uri: &str| {
+            format!(
+                r#"{{"name":"ui://a","ui":{{"resourceUri":"ui://a"}},"_meta":{{"ui":{{ "resourceUri" : {uri},"visibility":["app"],"x":{{"resourceUri":"ui://a"}}}},"ui/resourceUri":{uri},"openai/outputTemplate":"ui://a","resourceUri":"ui://a","n":1.10}},"inputSchema":{{"_meta":{{"ui":{{"resourceUri":"ui://a"}}}}}}}}"#
+            )
+        };
+        for (own, client) in [
+            (r#""ui://a/b.html""#, r#""ui://w/a/b.html""#),
+            (r#""ui:\/\/a\/b""#, r#""ui://w/a/b""#),
+            (r#""\u0075i://a""#, r#""ui://w/a""#),
+            (r#""ui://a b""#, r#""w+ui://a b""#),
+        ] {
+            assert_eq!(renamed(&tool(own), &prefix), tool(client));
+        }
+        for own in [
+            r#""https://a/b""#,
+            r#""a""#,
+            "1",
+            "null",
+            r#"["ui://a"]"#,
+            r#"{"uri":"ui://a"}"#,
+        ] {
+            assert_eq!(renamed(&tool(own), &prefix), tool(own));
+        }
+        let twice = r#"{"_meta":{"ui":{"resourceUri":"ui://a","resourceUri":"ui://b"}},"_meta":{"ui/resourceUri":"ui://c"}}"#;
+        let expected = twice.replace("ui://", "ui://w/");
+        assert_eq!(renamed(twice, &prefix), expected);
+        for tool in [
+            "1",
+            "{}",
+            r#"{"_meta":null}"#,
+            r#"{"_meta":{"ui":"ui://a"}}"#,
+        ] {
+            assert_eq!(renamed(tool, &prefix), tool);
+        }
+    }
+}
