@@ -17,6 +17,9 @@ mod refused;
 #[path = "../src/config/tests/refused_tools.rs"]
 mod refused_tools;
 
+#[path = "../src/config/tests/refused_endpoints.rs"]
+mod refused_endpoints;
+
 fn schema() -> Value {
     let text = committed("docs/reference/config.schema.json");
     serde_json::from_str(&text).expect("JSON")
@@ -158,6 +161,7 @@ fn least(schema: &Value) -> Value {
         let value = match (name, schema["properties"][name]["type"].as_str()) {
             ("action", _) => json!("ALLOW"),
             (_, Some("array")) => json!(["a"]),
+            ("path", _) if schema["properties"]["hosts"].is_object() => json!("/a"),
             ("path", _) => json!("params.a"),
             _ => json!("a"),
         };
@@ -329,10 +333,21 @@ fn each_name_may_be_in_snake_case() {
 /// What one value or two together mean, which the schema does not know.
 const BEYOND_THE_SCHEMA: &[&str] = &[
     "attributeSource: HEADERS reads no body",
+    "authorization.rules[0].endpoints[0]: \"/x\" is no endpoint",
     "cors.allowCredentials: true needs a list",
     "cors.allowOrigins[0]: \"https://*.*.example\" may have one",
     "cors.allowOrigins[0]: \"https://a*.example\" may have one",
     "cors.allowOrigins[0]: \"https://a.example:443\" must not",
+    "endpoints: cannot go with paths",
+    "endpoints: has no effect without servers",
+    "endpoints[0].hosts[1]: \"h\" is there twice",
+    "endpoints[0].servers: must have at least one with enabled",
+    "endpoints[0].servers[1]: \"a\" is there twice",
+    "endpoints[0].servers[1]: \"c\" is no server",
+    "endpoints[1].hosts[0]: endpoints[0] has the path",
+    "endpoints[1].name: \"/a\" is the name",
+    "endpoints[1].name: \"/b\" is the name",
+    "endpoints[1].path: endpoints[0] has the path",
     "failedServerTtl: has no effect without servers",
     "failureMode: has no effect without servers",
     "holdRequestHeaders: false cannot go with servers",
@@ -353,6 +368,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "servers[0].tools.override.x.name: \"z\" is the name of the tool",
     "servers[0].tools.override.x.set.p: \"p\" is hidden or set already",
     "servers[1].listTtl: has no effect with listCache: OFF",
+    "servers[1].name: \"B\" starts the URIs",
     "servers[1].name: \"My_Server\" starts the URIs",
     "servers[1].name: \"a\" is used twice",
     "session.identity.header: \"",
@@ -366,7 +382,12 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
 fn the_schema_refuses_what_the_filter_refuses() {
     let validator = validator();
     let mut beyond = BTreeSet::new();
-    for (text, expected) in [refused::CONFIGURATIONS, refused_tools::CONFIGURATIONS].concat() {
+    let configurations = [
+        refused::CONFIGURATIONS,
+        refused_endpoints::CONFIGURATIONS,
+        refused_tools::CONFIGURATIONS,
+    ];
+    for (text, expected) in configurations.concat() {
         let config: Value = serde_json::from_str(text).expect(text);
         let error = refusal(&config);
         assert!(error.starts_with(expected), "{text}: {error}");

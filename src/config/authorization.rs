@@ -9,7 +9,7 @@ use super::metadata_key::MetadataKeySpec;
 use super::oauth::Scope;
 use super::servers::filter::unmatched;
 use super::text::NonEmptyText;
-use super::{ConfigError, expression};
+use super::{ConfigError, Endpoints, expression};
 use crate::mcp::method::{self, Subject};
 use crate::policy::authorization::{
     Action, Authorization, AuthorizationRule, Expression, RequiredScopes, ScopesSource,
@@ -63,6 +63,11 @@ struct AuthorizationRuleSpec {
     name: Option<NonEmptyText>,
     /// What the rule does with a message that it matches.
     action: Action,
+    /// The endpoints, by their names in `endpoints`, or by their paths in `paths`. A rule
+    /// never matches at another endpoint.
+    ///
+    /// Default: the rule is about every endpoint.
+    endpoints: Option<NonEmptyVec<NonEmptyText>>,
     /// The JSON-RPC methods; `*` in a pattern stands for any text.
     ///
     /// Default: the methods that are about the names of this rule (`tools`:
@@ -124,6 +129,7 @@ impl FromValue for AuthorizationRuleSpec {
             let mut spec = Self {
                 name: None,
                 action: fields.required("action")?,
+                endpoints: None,
                 methods: None,
                 tools: None,
                 prompts: None,
@@ -133,6 +139,7 @@ impl FromValue for AuthorizationRuleSpec {
                 scopes_from: None,
             };
             fields.set("name", &mut spec.name)?;
+            fields.set("endpoints", &mut spec.endpoints)?;
             fields.set("methods", &mut spec.methods)?;
             fields.set("tools", &mut spec.tools)?;
             fields.set("prompts", &mut spec.prompts)?;
@@ -156,8 +163,13 @@ impl AuthorizationSpec {
     /// `warnings`.
     ///
     /// # Errors
-    /// A rule that cannot mean anything, or two with the same name.
-    pub(super) fn check(&self, warnings: &mut Vec<String>) -> Result<Authorization, ConfigError> {
+    /// A rule that cannot mean anything, one for an endpoint that there is not, or two
+    /// with the same name.
+    pub(super) fn check(
+        &self,
+        endpoints: &Endpoints,
+        warnings: &mut Vec<String>,
+    ) -> Result<Authorization, ConfigError> {
         let mut made = Authorization {
             default: self.default_action,
             rules: Vec::with_capacity(self.rules.len()),
@@ -175,7 +187,7 @@ impl AuthorizationSpec {
                     format!("{name:?} is used twice"),
                 ));
             }
-            let compiled = rule.compile(&at, self.scopes_from.as_ref(), &mut made)?;
+            let compiled = rule.compile(&at, endpoints, self.scopes_from.as_ref(), &mut made)?;
             warnings.extend(rule.without_effect(&at, &compiled));
             warnings.extend(rule.never_matches(&at, &compiled, &made.rules));
             made.rules.push(compiled);
@@ -190,11 +202,16 @@ impl AuthorizationRuleSpec {
     fn compile(
         &self,
         at: &str,
+        endpoints: &Endpoints,
         scopes_from: Option<&MetadataKeySpec>,
         made: &mut Authorization,
     ) -> Result<AuthorizationRule, ConfigError> {
+        let named = self.endpoints.as_ref();
+        let named = named.map_or(&[][..], NonEmptyVec::as_slice).iter();
         Ok(AuthorizationRule {
             action: self.action,
+            endpoints: endpoints
+                .named(&format!("{at}.endpoints"), named.map(NonEmptyText::as_str))?,
             methods: globs(self.methods.as_ref()),
             tools: globs(self.tools.as_ref()),
             prompts: globs(self.prompts.as_ref()),
@@ -302,8 +319,11 @@ impl AuthorizationRuleSpec {
                 .methods()
                 .any(|method| method.starts_with("notifications/"));
         let hides = |earlier: &AuthorizationRule| {
-            let is_unconditional =
-                earlier.when.is_none() && earlier.required.is_none() && !earlier.has_names();
+            let is_everywhere = earlier.endpoints.is_empty() || earlier.endpoints == rule.endpoints;
+            let is_unconditional = is_everywhere
+                && earlier.when.is_none()
+                && earlier.required.is_none()
+                && !earlier.has_names();
             // A DENY rule without methods leaves the open methods to later rules
             // that name them.
             let covers_all = earlier.methods.is_empty()
@@ -402,6 +422,7 @@ mod tests {
         let globs = |text: &str| vec![Glob::new(text)];
         let expected = AuthorizationRule {
             action: Action::Allow,
+            endpoints: Vec::new(),
             methods: globs("tools/call"),
             tools: globs("x*"),
             prompts: globs("p"),

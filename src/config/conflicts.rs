@@ -11,6 +11,12 @@ use super::{ConfigError, ConfigSpec};
 /// # Errors
 /// Two do.
 pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
+    if spec.paths.is_some() && spec.endpoints.is_some() {
+        return refused(
+            "endpoints",
+            "cannot go with paths: give each path an entry of endpoints, and remove paths",
+        );
+    }
     without_hold(spec)?;
     without_body(spec)
 }
@@ -33,6 +39,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
     // Browsers may send these headers, which an instance before authentication says.
     let is_in_cors = spec.cors.as_ref().is_some_and(CorsSpec::uses_passthrough);
     let gateway_only = [
+        ("endpoints", spec.endpoints.is_some()),
         ("prefixMode", spec.prefix_mode.is_some()),
         ("rewriteAuthority", spec.rewrite_authority.is_some()),
         ("failureMode", spec.failure_mode.is_some()),

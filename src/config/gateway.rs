@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::duration::DurationOrZeroSpec;
+use super::endpoints::{EndpointId, Endpoints};
 use super::fields::{Fields, FromValue, one_of};
 use super::session::SessionSpec;
 use super::spec::{EIGHT_MEBIBYTES, MAX_LIST_PAGES};
@@ -12,11 +13,20 @@ use super::text::NonEmptyText;
 use super::{ConfigError, ConfigSpec, Server, ServerId, Sessions};
 use crate::mcp::json::object::push_object;
 
-/// Gateway mode.
+/// Gateway mode. With `endpoints`, each endpoint has a gateway of its own, with its own
+/// servers; the whole one is for what has nothing to do with clients.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// The enabled servers, in the order of the configuration.
     pub servers: Vec<Server>,
+    /// How many enabled servers the whole configuration has.
+    pub all_servers: usize,
+    /// The name of the endpoint that this is the gateway of; `None` without `endpoints`,
+    /// and of the whole gateway.
+    pub endpoint: Option<String>,
+    /// The gateways of the `endpoints`, in their order; empty without `endpoints`, and of
+    /// an endpoint.
+    pub views: Vec<Self>,
     /// What a server that fails does to a list.
     pub failure_mode: FailureMode,
     /// How long a server that failed is left out of lists; zero: it is always asked.
@@ -29,16 +39,43 @@ pub struct Gateway {
     pub max_list_bytes: usize,
     /// Bytes of one answer that the gateway must read.
     pub max_response_bytes: usize,
-    /// What the gateway calls itself: the JSON of an MCP `Implementation`.
+    /// What the gateway calls itself towards clients: the JSON of an MCP
+    /// `Implementation`.
     pub server_info: String,
+    /// What it calls itself towards servers.
+    pub client_info: String,
     /// The sessions of legacy clients.
     pub sessions: Sessions,
 }
 
 impl Gateway {
-    /// The server with this id; `None` where it is of another configuration.
+    /// The server with this id; `None` where it is of another configuration, or of another
+    /// endpoint.
     pub fn server(&self, id: ServerId) -> Option<&Server> {
-        self.servers.get(id.index())
+        let servers = &self.servers;
+        let at = servers.binary_search_by_key(&id, |server| server.id).ok()?;
+        servers.get(at)
+    }
+
+    /// The gateway of this endpoint.
+    pub fn at(&self, endpoint: EndpointId) -> Option<&Self> {
+        if self.views.is_empty() {
+            Some(self)
+        } else {
+            self.views.get(endpoint.index())
+        }
+    }
+
+    /// The gateway whose clients have this [view](Server::view) of a server.
+    pub fn with_view(&self, view: Option<EndpointId>) -> Option<&Self> {
+        view.map_or(Some(self), |endpoint| self.views.get(endpoint.index()))
+    }
+
+    /// What sessions and the ids of tasks are bound to: the name of the endpoint, or else
+    /// the path of the request target `target`.
+    pub fn binding<'a>(&'a self, target: &'a [u8]) -> &'a [u8] {
+        let name = self.endpoint.as_ref().map(String::as_bytes);
+        name.unwrap_or_else(|| Endpoints::path(target))
     }
 
     /// The ids of all enabled servers, in the order of the configuration.
@@ -54,7 +91,7 @@ impl Gateway {
         }
     }
 
-    /// The gateway in front of `servers`.
+    /// The gateway in front of `servers`, without the views of endpoints.
     ///
     /// # Errors
     /// Keys of sessions that cannot be used.
@@ -66,8 +103,12 @@ impl Gateway {
         let absent = SessionSpec::default();
         let session = spec.session.as_ref().unwrap_or(&absent);
         let server_info = spec.server_info.as_ref();
+        let server_info = server_info.unwrap_or(&ServerInfoSpec::default()).json()?;
         Ok(Self {
+            all_servers: servers.len(),
             servers,
+            endpoint: None,
+            views: Vec::new(),
             caches: spec.list_cache.unwrap_or_default() == ListCache::Hints,
             failure_mode: spec.failure_mode.unwrap_or_default(),
             failed_server_ttl: spec
@@ -77,7 +118,8 @@ impl Gateway {
             max_list_pages: spec.max_list_pages.unwrap_or(MAX_LIST_PAGES).get(),
             max_list_bytes: spec.max_list_bytes.unwrap_or(EIGHT_MEBIBYTES).get(),
             max_response_bytes: spec.max_response_bytes.get(),
-            server_info: server_info.unwrap_or(&ServerInfoSpec::default()).json()?,
+            client_info: server_info.clone(),
+            server_info,
             sessions: session.check(variable)?,
         })
     }
@@ -193,7 +235,7 @@ impl FromValue for ServerInfoSpec {
 
 impl ServerInfoSpec {
     /// The JSON of an MCP `Implementation`.
-    fn json(&self) -> Result<String, ConfigError> {
+    pub(super) fn json(&self) -> Result<String, ConfigError> {
         let name = self.name.as_ref().map_or(NAME, NonEmptyText::as_str);
         let version = self.version.as_deref().unwrap_or(VERSION);
         let mut out = Vec::new();

@@ -30,7 +30,7 @@ mod source;
 mod spec;
 mod text;
 
-pub use endpoints::Endpoints;
+pub use endpoints::{EndpointId, Endpoints, NamedEndpoint};
 pub use error::ConfigError;
 pub use forwarding::Forwarded;
 pub use gateway::{FailureMode, Gateway};
@@ -40,7 +40,7 @@ pub use oauth::Oauth;
 pub use schema::schema;
 pub use secret::Secret;
 pub use server_id::ServerId;
-pub use servers::{APP, Protocol, RemovedParameter, Server, ToolView, UriPrefix};
+pub use servers::{APP, NameFilters, Protocol, RemovedParameter, Server, ToolView, UriPrefix};
 pub use session::{Identity, LONGEST_SESSION_ID, Sessions};
 pub use source::camel;
 
@@ -125,23 +125,31 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         conflicts::check(spec)?;
         let is_gateway = !spec.servers.is_empty();
-        let endpoints = Endpoints::new(spec.paths.as_ref(), is_gateway);
+        let endpoints = Endpoints::new(spec.paths.as_ref(), spec.endpoints.as_ref(), is_gateway);
+        endpoints::check(&endpoints)?;
         let oauth = oauth::check(spec.oauth.as_ref(), variable, &endpoints)?;
         let forwarding = Forwarding::new(spec, oauth.is_some(), variable)?;
-        let servers = servers::check(spec, &forwarding)?;
+        let servers = servers::check(spec, &forwarding, None)?;
         let forwarded = forwarding.names(&servers);
         let mut warnings = forwarding::warnings(&servers);
         warnings.extend(servers::warnings(spec));
+        warnings.extend(endpoints::warnings(spec));
         let authorization = spec.authorization.as_ref();
         let authorization = authorization
-            .map(|authorization| authorization.check(&mut warnings))
+            .map(|authorization| authorization.check(&endpoints, &mut warnings))
             .transpose()?;
         let rules = spec.parser_config.rules();
         let names = servers.iter().map(|server| &*server.name);
         let metrics = Metrics::new(rules.groups(), names);
-        let gateway = is_gateway
+        let mut gateway = is_gateway
             .then(|| Gateway::new(spec, servers, variable))
             .transpose()?;
+        if let Some(whole) = &mut gateway {
+            whole.views = endpoints::views(spec, whole.all_servers, &|endpoint| {
+                let servers = servers::check(spec, &forwarding, Some(endpoint))?;
+                Gateway::new(spec, servers, variable)
+            })?;
+        }
         warnings.extend(gateway.as_ref().and_then(session::warning));
         let cors = spec.cors.as_ref();
         let cors = cors.map(|cors| cors.check(&forwarded)).transpose()?;

@@ -45,9 +45,14 @@ const ENOUGH: usize = 32;
 /// get. Only with keys: without, the gateway keeps what does not fit.
 pub(super) fn warning(gateway: &Gateway) -> Option<String> {
     gateway.sessions.keys.as_ref()?;
-    let servers = gateway.servers.iter();
-    let legacy = servers.filter(|server| server.protocol != Protocol::Modern);
-    let count = legacy.count();
+    let legacy = |gateway: &Gateway| {
+        let servers = gateway.servers.iter();
+        let legacy = servers.filter(|server| server.protocol != Protocol::Modern);
+        legacy.count()
+    };
+    // A session has the servers of one endpoint.
+    let most = gateway.views.iter().map(legacy).max();
+    let count = most.unwrap_or_else(|| legacy(gateway));
     // Base64 makes four bytes of three.
     let bytes = (LONGEST_SESSION_ID / 4 * 3).saturating_sub(CLIENTS_SHARE);
     let room = bytes.checked_div(count)?.saturating_sub(PART);

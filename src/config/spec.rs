@@ -10,7 +10,7 @@ use super::ConfigError;
 use super::authorization::AuthorizationSpec;
 use super::cors::CorsSpec;
 use super::duration::DurationOrZeroSpec;
-use super::endpoints::EndpointSpec;
+use super::endpoints::{EndpointSpec, NamedEndpointSpec};
 use super::fields::{Fields, FromValue, NonEmptyVec};
 use super::forwarding::PassthroughHeaderSpec;
 use super::gateway::{FailureMode, ListCache, PrefixMode, ServerInfoSpec};
@@ -47,6 +47,12 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: `["*"]`, or `["/mcp"]` with `servers`.
     pub(super) paths: Option<NonEmptyVec<EndpointSpec>>,
+    /// Several endpoints, in place of `paths`: each is an MCP server of its own, with
+    /// its servers and their tools, prompts and resources. The servers stand in `servers`
+    /// once. Only with `servers`.
+    ///
+    /// Default: off: the endpoints of `paths` are one MCP server.
+    pub(super) endpoints: Option<NonEmptyVec<NamedEndpointSpec>>,
     /// What happens to requests that are not MCP. With `servers` or `authorization`
     /// they are always refused: there it must be `REJECT_NO_MCP` or absent.
     ///
@@ -188,6 +194,7 @@ impl Default for ConfigSpec {
         const MEBIBYTE: usize = 1_048_576;
         Self {
             paths: None,
+            endpoints: None,
             traffic_mode: None,
             max_request_body_size: MEBIBYTE,
             hold_request_headers: true,
@@ -223,6 +230,7 @@ impl FromValue for ConfigSpec {
         Fields::read(path, value, |fields| {
             let mut spec = Self::default();
             fields.set("paths", &mut spec.paths)?;
+            fields.set("endpoints", &mut spec.endpoints)?;
             fields.set("trafficMode", &mut spec.traffic_mode)?;
             fields.set("maxRequestBodySize", &mut spec.max_request_body_size)?;
             fields.set("holdRequestHeaders", &mut spec.hold_request_headers)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 mod refused;
+mod refused_endpoints;
 mod refused_tools;
 
 fn parse(text: &str) -> Config {
@@ -77,6 +78,8 @@ fn servers_make_a_gateway_with_its_defaults() {
             views: Vec::new(),
             prompts: Filter::default(),
             resources: Filter::default(),
+            at_endpoint: NameFilters::default(),
+            view: None,
             fingerprint: gateway.servers[0].fingerprint,
             passthrough: Vec::new(),
             headers: Vec::new(),
@@ -268,7 +271,12 @@ fn cors_has_its_defaults() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn an_error_names_the_path_and_the_reason() {
-    for (text, error) in [refused::CONFIGURATIONS, refused_tools::CONFIGURATIONS].concat() {
+    let configurations = [
+        refused::CONFIGURATIONS,
+        refused_endpoints::CONFIGURATIONS,
+        refused_tools::CONFIGURATIONS,
+    ];
+    for (text, error) in configurations.concat() {
         let said = refused(text);
         assert!(
             said.starts_with(error),

@@ -21,11 +21,18 @@ pub(in crate::stream) struct StreamContext<'c> {
 pub(in crate::stream) struct GatewayContext<'c> {
     pub(in crate::stream) id: StreamId,
     pub(in crate::stream) config: &'c Config,
+    /// The gateway of the request's endpoint.
     pub(in crate::stream) gateway: &'c Gateway,
     pub(in crate::stream) worker: &'c mut Worker,
 }
 
-impl StreamContext<'_> {
+impl<'c> StreamContext<'c> {
+    /// The gateway of the request's endpoint; `None` in policy mode.
+    pub(in crate::stream) fn gateway(&self) -> Option<&'c Gateway> {
+        let endpoint = self.endpoint.as_ref()?.id?;
+        self.config.gateway.as_ref()?.at(endpoint)
+    }
+
     /// A part of a request's body arrived, or its end.
     pub(in crate::stream) fn note_body(&mut self) {
         if self.config.hold {
@@ -38,7 +45,7 @@ impl StreamContext<'_> {
         Some(GatewayContext {
             id: self.id,
             config: self.config,
-            gateway: self.config.gateway.as_ref()?,
+            gateway: self.gateway()?,
             worker: self.worker,
         })
     }

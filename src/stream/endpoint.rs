@@ -2,7 +2,7 @@
 //! challenges of OAuth.
 
 use super::event::Effect;
-use crate::config::Config;
+use crate::config::{Config, EndpointId};
 use crate::http::cors::Cors;
 use crate::http::protected_resource::RequestedResource;
 use crate::http::{Headers, challenge};
@@ -13,6 +13,8 @@ pub(in crate::stream) const CHALLENGE: &str = "www-authenticate";
 /// A request to an endpoint, or for the metadata of one, as far as the response
 /// depends on it.
 pub(in crate::stream) struct Endpoint {
+    /// Which endpoint; `None` where the request is for metadata only.
+    pub(in crate::stream) id: Option<EndpointId>,
     /// The header `Origin`.
     origin: Option<String>,
     /// The endpoint under the name by which the client knows it; `None` without
@@ -29,9 +31,15 @@ pub(in crate::stream) struct Endpoint {
 
 impl Endpoint {
     /// Of a request with these headers.
-    pub(in crate::stream) fn of(config: &Config, headers: &Headers, is_metadata: bool) -> Self {
+    pub(in crate::stream) fn of(
+        config: &Config,
+        id: Option<EndpointId>,
+        headers: &Headers,
+        is_metadata: bool,
+    ) -> Self {
         let content_type = headers.text("content-type");
         Self {
+            id,
             origin: headers.text("origin").map(str::to_owned),
             resource: (config.oauth.as_ref()).map(|_| RequestedResource::of(headers)),
             request_id: None,

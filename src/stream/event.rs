@@ -294,6 +294,7 @@ mod tests {
         let call = Call {
             id: Some(CallId(1)),
             server: gateway.servers[0].id,
+            view: None,
             cluster: "mcp_a".to_owned(),
             headers: std::iter::once(("authorization".into(), secret())).collect(),
             body: SECRET.into(),

@@ -22,6 +22,7 @@ mod cors;
 mod gateway_behind;
 mod gateway_cache;
 mod gateway_calls;
+mod gateway_endpoints;
 mod gateway_failures;
 mod gateway_faults;
 mod gateway_headers;

@@ -204,6 +204,7 @@ impl Driver<'_> {
                 .iter()
                 .map(|it| value::scopes(metadata(&it.namespace, &it.path).as_deref()))
                 .collect(),
+            endpoint: None,
         });
         HostFacts {
             identity: identity.and_then(|bytes| String::from_utf8(bytes).ok()),

@@ -162,6 +162,8 @@ pub(crate) struct Case {
 #[serde(default, deny_unknown_fields)]
 struct Request {
     method: String,
+    /// `:authority`
+    host: String,
     path: String,
     /// Beside `content-type` and `accept`, which null removes; a list is
     /// several fields.
@@ -174,6 +176,7 @@ impl Default for Request {
     fn default() -> Self {
         Self {
             method: "POST".into(),
+            host: "gateway.test".into(),
             path: "/mcp".into(),
             headers: BTreeMap::new(),
             body: None,
@@ -447,7 +450,7 @@ impl Case {
         let mut headers = vec![
             (":method".to_owned(), request.method.clone()),
             (":path".to_owned(), request.path.clone()),
-            (":authority".to_owned(), "gateway.test".to_owned()),
+            (":authority".to_owned(), request.host.clone()),
             (":scheme".to_owned(), "http".to_owned()),
             ("x-forwarded-proto".to_owned(), "http".to_owned()),
         ];

@@ -82,7 +82,7 @@ pub(super) fn check(
         let reason = "needs bearerMethodsSupported: [\"header\"], since the filter looks for a token nowhere else";
         return Err(ConfigError::new("oauth.requireToken", reason));
     }
-    let per_endpoint = !matches!(endpoints, Endpoints::Listed(paths) if paths.len() == 1);
+    let per_endpoint = endpoints.paths().is_none_or(|paths| paths.len() != 1);
     Ok(Some(Oauth {
         resource: required.resource(spec, per_endpoint),
         requires_token: spec.require_token,
@@ -104,11 +104,9 @@ fn identifier(resource: &str) -> Result<ResourceIdentifier, ConfigError> {
 /// Clients refuse metadata of another resource than the one that they called. The
 /// location without a path is that of `/`, if `/` is an endpoint.
 fn default_resource(endpoints: &Endpoints) -> &str {
-    match endpoints {
-        Endpoints::Listed(paths) if paths.iter().any(String::is_empty) => "/",
-        Endpoints::Listed(paths) if !endpoints.contains(RESOURCE.as_bytes()) => paths
-            .first()
-            .map_or("/", |path| if path.is_empty() { "/" } else { path }),
+    match endpoints.paths() {
+        Some(paths) if paths.contains(&"") => "/",
+        Some(paths) if !paths.contains(&RESOURCE) => paths.first().copied().unwrap_or("/"),
         _ => RESOURCE,
     }
 }

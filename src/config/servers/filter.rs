@@ -15,7 +15,7 @@ use crate::policy::glob::{Filter, Glob};
     derive(schemars::JsonSchema),
     schemars(rename_all = "camelCase", deny_unknown_fields, default)
 )]
-pub(super) struct FilterSpec {
+pub(in crate::config) struct FilterSpec {
     /// Patterns of the names that there are.
     ///
     /// Default: all names.
@@ -52,14 +52,15 @@ pub(in crate::config) fn unmatched(path: &str, patterns: &[NonEmptyText]) -> Vec
 
 impl FilterSpec {
     /// Warnings about these patterns at `path`, which are for resources.
-    pub(super) fn unmatched(&self, path: &str) -> Vec<String> {
+    pub(in crate::config) fn unmatched(&self, path: &str) -> Vec<String> {
         let include = self.include.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
         let mut warnings = unmatched(&format!("{path}.include"), include);
         warnings.extend(unmatched(&format!("{path}.exclude"), &self.exclude));
         warnings
     }
 
-    pub(super) fn filter(&self) -> Filter {
+    /// These patterns, compiled.
+    pub(in crate::config) fn filter(&self) -> Filter {
         filter_of(self.include.as_ref(), &self.exclude)
     }
 }

@@ -13,7 +13,9 @@ use serde_json::Value;
 pub(super) use self::spec::ServerSpec;
 pub use self::tool_view::{RemovedParameter, ToolView};
 pub use self::uri_prefix::{APP, UriPrefix};
+use super::EndpointId;
 use super::duration::DurationSpec;
+use super::endpoints::NamedEndpointSpec;
 use super::fields::{FromValue, one_of};
 use super::forwarding::{Forwarding, ServerHeaders};
 use super::gateway::PrefixMode;
@@ -61,12 +63,29 @@ pub struct Server {
     pub prompts: Filter,
     /// Which of its resources and templates there are, by URI.
     pub resources: Filter,
+    /// Which of all these there are at its endpoint.
+    pub at_endpoint: NameFilters,
+    /// The first endpoint whose clients see the same of the server: its pages, as they
+    /// were read for one of these endpoints, are for the others, too. `None` without
+    /// `endpoints`.
+    pub view: Option<EndpointId>,
     /// What its answers depend on, beside the request: part of a kept page's key.
     pub fingerprint: [u8; 32],
     /// What it gets of a client's headers.
     pub passthrough: Vec<Forwarded>,
     /// What it gets of its own, by names in lower case.
     pub headers: Vec<(String, Secret)>,
+}
+
+/// Which tools, prompts and resources there are, by the servers' own names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NameFilters {
+    /// Which tools.
+    pub tools: Filter,
+    /// Which prompts.
+    pub prompts: Filter,
+    /// Which resources and templates, by URI.
+    pub resources: Filter,
 }
 
 impl Server {
@@ -79,20 +98,23 @@ impl Server {
         }
     }
 
-    /// Whether `include` and `exclude` let clients use what this server calls
-    /// `upstream_name`. Where they say anything, a URI must be in normal form: no
+    /// Whether `include` and `exclude`, of the server and of its endpoint, let clients
+    /// use what this server calls `upstream_name`. Where they say anything, a URI must be in normal form: no
     /// pattern can tell what another stands for.
     pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
-        let filter = match kind {
-            ListKind::Tools => &self.tools,
-            ListKind::Prompts => &self.prompts,
-            ListKind::Resources | ListKind::Templates => &self.resources,
+        let endpoint = &self.at_endpoint;
+        let filters = match kind {
+            ListKind::Tools => [&self.tools, &endpoint.tools],
+            ListKind::Prompts => [&self.prompts, &endpoint.prompts],
+            ListKind::Resources | ListKind::Templates => [&self.resources, &endpoint.resources],
         };
-        *filter == Filter::default()
-            || kind.is_normal(upstream_name)
-                && filter.allows(upstream_name)
-                && (kind != ListKind::Resources
-                    || filter.allows(resource_uri::opened_part(upstream_name)))
+        filters.into_iter().all(|filter| {
+            *filter == Filter::default()
+                || kind.is_normal(upstream_name)
+                    && filter.allows(upstream_name)
+                    && (kind != ListKind::Resources
+                        || filter.allows(resource_uri::opened_part(upstream_name)))
+        })
     }
 }
 
@@ -139,13 +161,18 @@ pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     warnings.collect()
 }
 
-/// Checks all servers, and gives the enabled ones in their order.
+/// Checks all servers, and gives the enabled ones in their order; those of `endpoint`, as
+/// its clients see them, if it is given.
 pub(super) fn check(
     spec: &ConfigSpec,
     forwarding: &Forwarding<'_>,
+    endpoint: Option<&NamedEndpointSpec>,
 ) -> Result<Vec<Server>, ConfigError> {
-    let enabled = spec.servers.iter().filter(|server| server.enabled).count();
-    if enabled == 0 && !spec.servers.is_empty() {
+    let is_here = |server: &&ServerSpec| {
+        server.enabled && endpoint.is_none_or(|endpoint| endpoint.has(server.name()))
+    };
+    let here = spec.servers.iter().filter(is_here).count();
+    if here == 0 && !spec.servers.is_empty() {
         return Err(ConfigError::new(
             "servers",
             "must have at least one with enabled: true",
@@ -153,11 +180,13 @@ pub(super) fn check(
     }
     let is_prefixed = match spec.prefix_mode.unwrap_or_default() {
         PrefixMode::Always => true,
-        PrefixMode::Conditional => enabled > 1,
+        // Each endpoint counts its own servers.
+        PrefixMode::Conditional => here > 1 && spec.endpoints.is_some() == endpoint.is_some(),
         PrefixMode::Never => false,
     };
     let mut names = HashSet::new();
-    let mut servers = Vec::with_capacity(enabled);
+    let mut servers = Vec::with_capacity(here);
+    let mut enabled = 0..;
     for (at, server) in spec.servers.iter().enumerate() {
         let name = server.name.as_str();
         let at = format!("servers[{at}]");
@@ -169,9 +198,15 @@ pub(super) fn check(
             ));
         }
         if server.enabled {
-            let id = ServerId::from_index(servers.len())
-                .ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
-            servers.push(server.check(spec, id, &at, is_prefixed, headers)?);
+            let id = enabled.next().and_then(ServerId::from_index);
+            let id = id.ok_or_else(|| ConfigError::new("servers", "must be fewer than 65536"))?;
+            if is_here(&server) {
+                let mut made = server.check(spec, id, &at, is_prefixed, headers)?;
+                if let Some(endpoint) = endpoint {
+                    made.at_endpoint = endpoint.filters();
+                }
+                servers.push(made);
+            }
         }
     }
     Ok(servers)
@@ -208,7 +243,14 @@ impl ServerSpec {
             views: self.tools.views(&format!("{at}.tools"))?,
             prompts: self.prompts.filter(),
             resources: self.resources.filter(),
+            at_endpoint: NameFilters::default(),
+            view: None,
         })
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str()
     }
 
     fn cluster(&self) -> &str {

@@ -5,7 +5,7 @@
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     (
         r#"{"unknown":1}"#,
-        "unknown: unknown field, expected one of paths, trafficMode,",
+        "unknown: unknown field, expected one of paths, endpoints, trafficMode,",
     ),
     (
         r#"{"servers":[{"name":"a","tool_prefx":"x"}]}"#,

@@ -35,6 +35,7 @@ pub(super) fn of(headers: &Headers, stream: &Stream, plugin: &Plugin) -> HostFac
             scopes: sources
                 .map(|source| value::scopes(metadata(&source.namespace, &source.path).as_deref()))
                 .collect(),
+            endpoint: None,
         }
     });
     HostFacts {

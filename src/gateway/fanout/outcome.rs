@@ -225,7 +225,7 @@ impl Fanout {
         best.map(|(at, _)| at)
     }
 
-    /// The parts of the servers in the client's session, in the order of the
+    /// The parts of all servers in the client's session, in the order of the whole
     /// configuration; after `initialize`, when the fan-out [is done](Fanout::is_done).
     pub fn parts(&self, gateway: &Gateway) -> Vec<SessionPart> {
         let part = |id: ServerId| {
@@ -246,9 +246,10 @@ impl Fanout {
                 }
             })
         };
-        let servers = gateway.servers.iter();
-        servers
-            .map(|server| part(server.id).unwrap_or(SessionPart::Absent))
+        let part = |index| part(ServerId::from_index(index)?);
+        let parts = (0..gateway.all_servers).map(part);
+        parts
+            .map(|part| part.unwrap_or(SessionPart::Absent))
             .collect()
     }
 

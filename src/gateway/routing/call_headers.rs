@@ -67,7 +67,7 @@ impl fmt::Debug for HeaderFields {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CallerHeaders {
     trace: Rc<[(&'static str, String)]>,
-    /// What the configuration passes through to each server, in the order of the
+    /// What the configuration passes through to each server, in the order of the whole
     /// configuration, under the names that the server gets.
     passthrough: Rc<[Vec<(String, String)>]>,
 }
@@ -90,13 +90,15 @@ impl CallerHeaders {
             }
             Ok(fields)
         };
+        let mut all = vec![Vec::new(); gateway.all_servers];
+        for server in &gateway.servers {
+            if let Some(place) = all.get_mut(server.id.index()) {
+                *place = passthrough(server)?;
+            }
+        }
         Ok(Self {
             trace: trace_headers(headers, &connection_headers).collect(),
-            passthrough: gateway
-                .servers
-                .iter()
-                .map(passthrough)
-                .collect::<Result<_, _>>()?,
+            passthrough: all.into(),
         })
     }
 

@@ -58,12 +58,13 @@ impl JoinedServers {
         }
     }
 
-    /// `session` with the parts of the `servers` of the configuration that have joined
-    /// it.
+    /// `session` with the parts of those of its endpoint's `servers` that have joined it.
     pub fn add_to(&self, session: &mut Session, servers: &[Server]) {
-        let absent = session.parts.iter_mut().zip(servers);
-        for (part, server) in absent.filter(|(part, _)| **part == SessionPart::Absent) {
-            if let Some(joined) = self.part(&session.id, server) {
+        for server in servers {
+            if let Some(part) = session.parts.get_mut(server.id.index())
+                && *part == SessionPart::Absent
+                && let Some(joined) = self.part(&session.id, server)
+            {
                 *part = joined;
                 session.joined.push(server.id);
             }

@@ -20,7 +20,7 @@ mod version_codes;
 
 use std::fmt;
 
-use crate::config::ServerId;
+use crate::config::{Gateway, ServerId};
 use crate::gateway::routing::call_headers::CallerHeaders;
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::UpstreamSession;
@@ -41,7 +41,8 @@ pub struct Session {
     pub capabilities: String,
     /// The JSON text of the client's `clientInfo`.
     pub info: Option<String>,
-    /// The part of each server, in the order of the configuration.
+    /// The part of each server, in the order of the whole configuration; those that its
+    /// endpoint does not have are absent.
     pub parts: Vec<SessionPart>,
     /// The servers that joined after the session began ([`joined`]).
     pub joined: Vec<ServerId>,
@@ -51,6 +52,20 @@ impl Session {
     /// The part of `server`.
     pub fn part(&self, server: ServerId) -> Option<&SessionPart> {
         self.parts.get(server.index())
+    }
+
+    /// The same without the parts of servers that the endpoint with this `gateway` does not
+    /// have any more.
+    pub fn at_endpoint(mut self, gateway: &Gateway) -> Self {
+        if gateway.servers.len() < self.parts.len() {
+            for (index, part) in self.parts.iter_mut().enumerate() {
+                let id = ServerId::from_index(index);
+                if id.is_none_or(|id| gateway.server(id).is_none()) {
+                    *part = SessionPart::Absent;
+                }
+            }
+        }
+        self
     }
 
     /// The client of this session, with those `headers` of its request that go on

@@ -19,7 +19,7 @@ use crate::seal::{Keys, TAG};
 pub struct TaskOwner {
     /// The keys that authenticate it.
     pub keys: Keys,
-    /// The path of the endpoint.
+    /// The name of the endpoint, or else its path.
     pub endpoint: Vec<u8>,
     /// The identity of the caller, where one is configured.
     pub identity: Option<String>,

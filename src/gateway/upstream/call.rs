@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::{Server, ServerId};
+use crate::config::{EndpointId, Server, ServerId};
 use crate::gateway::routing::call_headers::{self, HeaderFields};
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
@@ -27,6 +27,8 @@ pub struct Call {
     pub id: Option<CallId>,
     /// The server that it goes to.
     pub server: ServerId,
+    /// The [view](Server::view) of it in which the answer is read.
+    pub view: Option<EndpointId>,
     /// The Envoy cluster.
     pub cluster: String,
     /// Pseudo-headers and headers.

@@ -83,6 +83,7 @@ impl ClientContext {
         Call {
             id: Some(spec.id),
             server: server.id,
+            view: server.view,
             cluster: server.cluster.clone(),
             headers,
             body,
@@ -106,7 +107,7 @@ impl ClientContext {
         let (capabilities, info) = match (request, &shared) {
             // What a server says of itself is remembered for all clients, so nothing of
             // this one may change it.
-            (UpstreamRequest::Discover, _) => ("{}", Some(gateway.server_info.as_str())),
+            (UpstreamRequest::Discover, _) => ("{}", Some(gateway.client_info.as_str())),
             // The answer must not depend on what no key of it has.
             (_, Some(defined)) => (defined.as_str(), None),
             (_, None) => (self.capabilities.json.as_str(), self.info.as_deref()),
@@ -148,7 +149,7 @@ impl ClientContext {
         };
         params.string("protocolVersion", version);
         params.json("capabilities", capabilities);
-        params.json("clientInfo", info.unwrap_or(&gateway.server_info));
+        params.json("clientInfo", info.unwrap_or(&gateway.client_info));
     }
 }
 
@@ -184,6 +185,7 @@ impl Call {
         Self {
             id: None,
             server: server.id,
+            view: server.view,
             cluster: server.cluster.clone(),
             headers,
             body,

@@ -1,13 +1,17 @@
 //! What the content of a list page depends on.
 
-use crate::config::Server;
+use crate::config::{EndpointId, Server};
 use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::list::ListKind;
 use crate::seal;
 
-/// Names a page by everything that its content depends on.
+/// Names a page by everything that its content depends on: a digest of what the server's
+/// text depends on, and the [view](Server::view) for which the text was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PageKey(pub(in crate::gateway) [u8; 32]);
+pub struct PageKey(
+    pub(in crate::gateway) [u8; 32],
+    pub(in crate::gateway) Option<EndpointId>,
+);
 
 impl PageKey {
     /// The key of the page of a list that starts at `cursor`: `plugin` names this
@@ -32,6 +36,6 @@ impl PageKey {
             version.unwrap_or_default().as_bytes(),
             capabilities.as_bytes(),
         ];
-        Self(seal::digest(&parts))
+        Self(seal::digest(&parts), server.view)
     }
 }

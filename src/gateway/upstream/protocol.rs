@@ -14,7 +14,7 @@ pub enum UpstreamProtocol {
 }
 
 /// A session with one server: what came of `initialize`.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UpstreamSession {
     /// The version that server and gateway speak.
     pub version: &'static str,

@@ -254,7 +254,7 @@ mod tests {
             rpc_id: "gw-1".into(),
             content: &CallContent::Mcp(UpstreamRequest::List(ListKind::Tools, None)),
             share: Some(Share {
-                key: PageKey([1; 32]),
+                key: PageKey([1; 32], None),
                 ttl: None,
                 joins: true,
             }),

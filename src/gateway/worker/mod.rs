@@ -34,7 +34,7 @@ use crate::gateway::worker::logged_collisions::LoggedCollisions;
 use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::PageCache;
 use crate::gateway::worker::request_servers::RequestServers;
-use crate::gateway::worker::session_pool::{SessionLease, SessionPool};
+use crate::gateway::worker::session_pool::{ServerSessionId, SessionLease, SessionPool};
 use crate::gateway::worker::tool_views::LearntViews;
 use crate::mcp::list::ListKind;
 use crate::memory;
@@ -82,6 +82,8 @@ pub struct Worker {
     pub pages: PageCache,
     /// The gateway's own sessions.
     pub pool: SessionPool,
+    /// Sessions that are to be ended, of servers that the endpoint of the request had not.
+    left_sessions: Vec<ServerSessionId>,
     /// The servers that have joined sessions of clients.
     pub joined: JoinedServers,
     /// The servers that clients' requests went to.
@@ -118,6 +120,7 @@ impl Worker {
             views: LearntViews::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
+            left_sessions: Vec::new(),
             joined: JoinedServers::new(Rc::clone(&store)),
             requests: RequestServers::new(Rc::clone(&store)),
             sealing: None,
@@ -186,7 +189,8 @@ impl Worker {
         format!("gw-{:016x}-{}", self.id_prefix, self.last_request)
     }
 
-    /// Takes the response to a call: what each stream that waits is told.
+    /// Takes the response to a call: what each stream that waits is told. `gateway` is the
+    /// whole one.
     pub fn done(
         &mut self,
         job: DispatchId,
@@ -202,7 +206,11 @@ impl Worker {
         } else if memory::is_short_for(response.size()) {
             CallResult::Failed(Failure::Memory)
         } else {
-            let (answer, cacheable) = call.answer(response, gateway, self.servers.modern_versions);
+            let spoken = self.servers.modern_versions;
+            let (answer, cacheable) = match gateway.with_view(call.view) {
+                Some(gateway) => call.answer(response, gateway, spoken),
+                None => (CallResult::Failed(Failure::NoCluster), None),
+            };
             if let Some(page) = cacheable {
                 self.pages
                     .keep(page.key, (&page.page, &page.text), now, page.ttl);
@@ -234,7 +242,8 @@ impl Worker {
     }
 
     /// Ends a session with `server`. `passed` are the forwarded headers of the
-    /// client that the session is for.
+    /// client that the session is for. The gateway of an endpoint without this server
+    /// leaves it to [`Worker::end_idle_sessions`].
     pub fn end_session(
         &mut self,
         gateway: &Gateway,
@@ -242,10 +251,15 @@ impl Worker {
         session: &UpstreamSession,
         passed: &[(String, String)],
     ) {
-        if let Some(server) = gateway.server(server)
-            && session.id.is_some()
-        {
-            self.outbox.push(Call::end(server, session, passed));
+        if session.id.is_none() {
+            return;
+        }
+        match gateway.server(server) {
+            Some(server) => self.outbox.push(Call::end(server, session, passed)),
+            None if gateway.endpoint.is_some() => {
+                self.left_sessions.push((server, Rc::new(session.clone())));
+            }
+            None => {}
         }
     }
 
@@ -284,7 +298,9 @@ impl Worker {
     /// end the sessions of the gateway's that no request uses.
     pub fn retire(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
         self.forget_kept();
-        let sessions = self.pool.retire().into_iter();
+        let mut sessions = self.pool.retire();
+        sessions.append(&mut self.left_sessions);
+        let sessions = sessions.into_iter();
         let named = sessions.filter(|(_, session)| session.id.is_some());
         let ends = named.filter_map(|(server, session)| {
             let server = gateway.server(server)?;
@@ -302,8 +318,11 @@ impl Worker {
     }
 
     /// Ends some of the sessions of the gateway's that no request has used for a while,
-    /// and tries again to end those whose servers failed.
+    /// and tries again to end those whose servers failed. `gateway` is the whole one.
     pub fn end_idle_sessions(&mut self, gateway: &Gateway) {
+        for (server, session) in std::mem::take(&mut self.left_sessions) {
+            self.end_session(gateway, server, &session, &[]);
+        }
         let now = self.now();
         let age = now.checked_sub(self.idle_check);
         if age.is_some_and(|age| age < IDLE_CHECK_INTERVAL) {
@@ -384,6 +403,30 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn a_session_with_a_server_of_another_endpoint_is_ended_all_the_same() {
+        let config = br#"{"servers":[{"name":"a"},{"name":"b"}],"endpoints":[{"path":"/1","servers":["a"]}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let [a, b] = [0, 1].map(|at| gateway.servers[at].id);
+        let session = UpstreamSession {
+            version: "2025-06-18",
+            id: Some("s".into()),
+        };
+        let mut worker = worker();
+        for server in [a, b] {
+            worker.end_session(&gateway.views[0], server, &session, &[]);
+        }
+        let ended = |worker: &mut Worker| {
+            let calls = worker.dispatch_outbox().into_iter();
+            calls.map(|(_, call)| call.server).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(&mut worker), [a]);
+        worker.end_idle_sessions(&gateway);
+        assert_eq!(ended(&mut worker), [b]);
+        worker.end_session(&gateway.views[0], b, &session, &[]);
+        assert_eq!(worker.retire(&gateway).len(), 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn a_worker_that_is_replaced_forgets_what_it_can_learn_again() {
         let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
         let gateway = config.gateway.unwrap();
@@ -391,7 +434,7 @@ mod tests {
         let result = r#"{"tools":[{"name":"t"}]}"#;
         let page = ListPage::read(ListKind::Tools, &gateway.servers[0], result).unwrap();
         let (now, ttl) = (worker.now(), Duration::from_secs(60));
-        let key = PageKey([1; 32]);
+        let key = PageKey([1; 32], None);
         worker.pages.keep(key, (&Rc::new(page), result), now, ttl);
         let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
         let said = ServerDescription::read_discover(result, version::MODERN).unwrap();

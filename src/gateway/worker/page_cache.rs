@@ -244,6 +244,27 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn endpoints_share_the_text_of_a_page_and_each_reads_it_for_itself() {
+        let config = br#"{"servers":[{"name":"a"}],"endpoints":[{"path":"/1"},{"path":"/2","tools":{"exclude":["x"]}}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let [one, two] = [0, 1].map(|at| &gateway.views[at].servers[0]);
+        let key = |server| {
+            let (kind, none) = (ListKind::Tools, ClientCapabilities::NONE);
+            PageKey::new("p", server, kind, None, None, none)
+        };
+        assert_ne!(key(one), key(two));
+        assert_eq!(slot(key(one)), slot(key(two)));
+        let read = |server| move |text: &str| ListPage::read(ListKind::Tools, server, text).ok();
+        let mut pages = PageCache::new(Rc::new(MemoryStore::default()));
+        let page = Rc::new(read(one)(RESULT).unwrap());
+        pages.keep(key(one), (&page, RESULT), SECOND, SECOND);
+        for (server, entries) in [(two, 0), (one, 1), (two, 0)] {
+            let (found, _) = pages.get(key(server), SECOND, read(server)).unwrap();
+            assert_eq!(found.entries.len(), entries);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn the_table_does_not_grow_and_a_slot_is_its_last_pages() {
         let shared = MemoryStore::default();
         let mut pages = PageCache::new(Rc::new(shared.clone()));

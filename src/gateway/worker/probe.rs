@@ -64,7 +64,7 @@ impl Worker {
             era: Era::Modern,
             version: version::NEWEST_MODERN.to_owned(),
             capabilities: "{}".into(),
-            info: Some(gateway.server_info.clone()),
+            info: Some(gateway.client_info.clone()),
             headers: CallerHeaders::default(),
         };
         let protocol = match request {

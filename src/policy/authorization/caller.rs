@@ -31,11 +31,14 @@ pub enum Verdict {
     Failed,
 }
 
-/// What is known about a caller. It does not change during a request.
+/// What is known about a caller, and which endpoint it asks. It does not change during
+/// a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Principal {
     /// The result of each of [`Authorization::expressions`](super::Authorization::expressions).
     pub verdicts: Vec<Verdict>,
     /// The scopes at each of [`Authorization::sources`](super::Authorization::sources).
     pub scopes: Vec<Vec<String>>,
+    /// The endpoint, by its position.
+    pub endpoint: Option<usize>,
 }

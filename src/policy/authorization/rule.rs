@@ -10,6 +10,8 @@ use crate::policy::glob::Glob;
 pub struct AuthorizationRule {
     /// What it does.
     pub action: Action,
+    /// The endpoints that it is about, by their positions; empty for all.
+    pub endpoints: Vec<usize>,
     /// The methods that it covers. Empty: every method that names one of the
     /// rule's tools, prompts or resources, or every method if the rule has none.
     pub methods: Vec<Glob>,
@@ -58,7 +60,18 @@ impl AuthorizationRule {
 
     /// Whether the rule is about `access`, and about `caller`.
     pub(super) fn matches(&self, caller: &Principal, access: &Access<'_>) -> bool {
-        self.covers(access) && self.is_for(caller)
+        self.is_at(caller) && self.covers(access) && self.is_for(caller)
+    }
+
+    /// Whether the rule is about the endpoint that `caller` asks. Where nobody says which
+    /// that is, a rule that denies is, and one that allows is not.
+    fn is_at(&self, caller: &Principal) -> bool {
+        self.endpoints.is_empty()
+            || caller
+                .endpoint
+                .map_or(self.action == Action::Deny, |endpoint| {
+                    self.endpoints.contains(&endpoint)
+                })
     }
 
     fn covers(&self, access: &Access<'_>) -> bool {

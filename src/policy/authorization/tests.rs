@@ -26,6 +26,7 @@ fn caller(verdicts: &[Verdict], scopes: &[&str]) -> Principal {
     Principal {
         verdicts: verdicts.to_vec(),
         scopes: vec![scopes.iter().map(|&scope| scope.to_owned()).collect()],
+        endpoint: None,
     }
 }
 

@@ -165,7 +165,8 @@ impl SuspendedRequest {
         resumed.unwrap_or_else(|refusal| {
             let understood = (&message, &self.headers);
             let era = Some(self.client.era());
-            refuse_message(cx.config, &refusal, understood, era, server)
+            let at = (cx.config, Some(cx.gateway));
+            refuse_message(at, &refusal, understood, era, server)
         })
     }
 }

@@ -59,7 +59,9 @@ pub(super) fn start_fanout(
     requester: Requester,
     continuation: Continuation,
 ) -> Transition {
-    cx.worker.end_idle_sessions(cx.gateway);
+    if let Some(whole) = &cx.config.gateway {
+        cx.worker.end_idle_sessions(whole);
+    }
     let memory = requester.size().saturating_add(continuation.size());
     let (fanout, calls) = Fanout::start(operation, servers, requester, cx.gateway, cx.worker);
     let request = FanoutRequest {

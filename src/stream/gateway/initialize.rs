@@ -1,7 +1,7 @@
 //! `initialize`: how the session of a legacy client begins (MCP 2025-11-25,
 //! "Lifecycle").
 
-use crate::config::{Gateway, LONGEST_SESSION_ID};
+use crate::config::{Gateway, LONGEST_SESSION_ID, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{CallerIdentity, Operation, Requester};
 use crate::gateway::routing::call_headers::CallerHeaders;
@@ -26,8 +26,8 @@ use crate::stream::phase::Transition;
 pub(super) struct Initialization {
     /// The JSON text of the request's id.
     id: String,
-    /// The path of the endpoint, which the session is bound to.
-    path: Vec<u8>,
+    /// The name or path of the endpoint, which the session is bound to.
+    endpoint: Vec<u8>,
     /// The identity of the caller, which the session is bound to.
     identity: Option<String>,
 }
@@ -53,9 +53,10 @@ impl Initialization {
             who: CallerIdentity::Anyone,
         };
         let effects = count_and_export(cx.config, &request.attributes)?;
+        let path = headers.get(":path").unwrap_or_default();
         let continuation = Continuation::StartSession(Self {
             id: id.to_owned(),
-            path: headers.get(":path").unwrap_or_default().to_vec(),
+            endpoint: cx.gateway.binding(path).to_vec(),
             identity,
         });
         let fanout = start_fanout(cx, Operation::Discover, &servers, requester, continuation);
@@ -65,7 +66,7 @@ impl Initialization {
     /// About how many bytes of memory it takes up.
     pub(super) fn size(&self) -> usize {
         let identity = self.identity.as_ref().map_or(0, String::len);
-        let id = self.id.len().saturating_add(self.path.len());
+        let id = self.id.len().saturating_add(self.endpoint.len());
         id.saturating_add(identity)
     }
 
@@ -109,7 +110,7 @@ impl Initialization {
         };
         let identity = self.identity.as_deref();
         let sealing = cx.worker.sealing.as_ref().ok_or(SealError::Invalid)?;
-        sealing.seal(&session, nonce, &self.path, identity, cx.worker.now())
+        sealing.seal(&session, nonce, &self.endpoint, identity, cx.worker.now())
     }
 }
 
@@ -133,7 +134,10 @@ fn refuse_session(cx: &mut GatewayContext<'_>, error: SealError, id: &str) -> Tr
 /// this `length` in bytes.
 fn too_long(gateway: &Gateway, server: Option<usize>, length: usize) -> String {
     let longest = LONGEST_SESSION_ID;
-    let Some(server) = server.and_then(|index| gateway.servers.get(index)) else {
+    let Some(server) = server
+        .and_then(ServerId::from_index)
+        .and_then(|id| gateway.server(id))
+    else {
         return format!(
             "the session has more than {longest} bytes: configure fewer servers for this endpoint"
         );

@@ -24,7 +24,7 @@ use crate::stream::phase::Transition;
 /// The session that a request names.
 ///
 /// # Errors
-/// It names none, or one of another client, of another gateway, or that is over.
+/// It names none, or one of another client, endpoint or gateway, or that is over.
 pub(super) fn find_session(
     cx: &GatewayContext<'_>,
     headers: &Headers,
@@ -38,11 +38,13 @@ pub(super) fn find_session(
         (Some(_), Some(_)) => None,
     };
     let path = headers.get(":path").unwrap_or_default();
+    let endpoint = cx.gateway.binding(path);
     let opened = id.and_then(|id| {
         let sealing = cx.worker.sealing.as_ref()?;
-        sealing.open(id, path, identity.as_deref(), cx.worker.now())
+        sealing.open(id, endpoint, identity.as_deref(), cx.worker.now())
     });
-    let mut session = opened.ok_or(Refusal::SessionUnknown)?;
+    let session = opened.ok_or(Refusal::SessionUnknown)?;
+    let mut session = session.at_endpoint(cx.gateway);
     cx.worker.joined.add_to(&mut session, &cx.gateway.servers);
     // Clients of 2025-03-26 send no version. Others know which one was negotiated,
     // so any legacy version is taken.

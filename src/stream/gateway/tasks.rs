@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::{Endpoints, Server, ServerId};
+use crate::config::{Server, ServerId};
 use crate::gateway::session::SessionPart;
 use crate::gateway::session::task_id::{Task, TaskOwner};
 use crate::gateway::translate::task_ids::{self, TaskAliases};
@@ -294,7 +294,7 @@ fn owner(
     let path = headers.get(":path").unwrap_or_default();
     Ok(TaskOwner {
         keys: sealing.keys().clone(),
-        endpoint: Endpoints::path(path).to_vec(),
+        endpoint: cx.gateway.binding(path).to_vec(),
         identity: required_identity(cx.gateway, headers, facts)?,
     })
 }

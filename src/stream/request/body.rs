@@ -176,7 +176,8 @@ impl BufferedRequest {
             return match (Message::parse(body), refusal) {
                 (Ok(message), Refusal::Memory) if message.id().is_none_or(is_bounded) => {
                     let era = era_of(config, &message, &self.headers).ok();
-                    refuse_message(config, refusal, (&message, &self.headers), era, None)
+                    let understood = (&message, &self.headers);
+                    refuse_message((config, cx.gateway()), refusal, understood, era, None)
                 }
                 // Its headers do not say that it is a message.
                 (Ok(message), _) => refuse(message.id()),
@@ -216,7 +217,8 @@ impl BufferedRequest {
         };
         handled.unwrap_or_else(|refusal| {
             let era = era_of(config, &message, &request.headers).ok();
-            refuse_message(config, &refusal, (&message, &request.headers), era, None)
+            let understood = (&message, &request.headers);
+            refuse_message((config, cx.gateway()), &refusal, understood, era, None)
         })
     }
 

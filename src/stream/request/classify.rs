@@ -1,7 +1,7 @@
 //! Whether a request to an endpoint is read, passes unread, or is refused, by
 //! its headers.
 
-use crate::config::{AttributeSource, Config};
+use crate::config::{AttributeSource, Config, Gateway};
 use crate::http::{Headers, media_type};
 use crate::policy::Refusal;
 use crate::policy::claim::Claim;
@@ -10,11 +10,17 @@ use crate::stream::gateway::listening;
 use crate::stream::request::is_strict;
 
 /// The class of a request with these headers.
-pub(in crate::stream) fn classify(config: &Config, headers: &Headers, has_body: bool) -> Class {
+/// `gateway` is that of its endpoint.
+pub(in crate::stream) fn classify(
+    config: &Config,
+    gateway: Option<&Gateway>,
+    headers: &Headers,
+    has_body: bool,
+) -> Class {
     if is_strict(config) && traffic::is_upgrade(headers) {
         return Class::Refused(Refusal::Upgrade);
     }
-    if let Some(gateway) = &config.gateway
+    if let Some(gateway) = gateway
         && let Some(refusal) = listening::refuse_method(config, gateway, headers)
     {
         return Class::Refused(refusal);
@@ -32,7 +38,7 @@ pub(in crate::stream) fn classify(config: &Config, headers: &Headers, has_body: 
             Class::Refused(Refusal::HttpMethod("GET, POST, DELETE, OPTIONS"))
         }
         // In gateway mode GET and DELETE are about a session.
-        Class::Unread if config.gateway.is_some() => Class::Message,
+        Class::Unread if gateway.is_some() => Class::Message,
         class => class,
     }
 }

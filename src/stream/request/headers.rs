@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::config::Config;
+use crate::config::{Config, EndpointId};
 use crate::http::cors::Cors;
 use crate::http::protected_resource::{self, ProtectedResource};
 use crate::http::{Headers, Reply};
@@ -47,15 +47,22 @@ fn remove_forged(headers: &Headers) -> Vec<Effect> {
     effects
 }
 
-fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: bool) -> Transition {
+fn decide(
+    cx: &mut StreamContext<'_>,
+    headers: Headers,
+    mut facts: HostFacts,
+    end: bool,
+) -> Transition {
     let config = cx.config;
     let path = headers.get(":path").unwrap_or_default();
-    let is_endpoint = config.endpoints.contains(path);
-    let described = described_resource(config, path);
-    if !is_endpoint && described.is_none() {
+    let host = headers.get(":authority").unwrap_or_default();
+    let id = config.endpoints.find(path, host);
+    let described = described_resource(config, path, host);
+    if id.is_none() && described.is_none() {
         return Transition::release(Vec::new());
     }
-    let endpoint = Endpoint::of(config, &headers, described.is_some());
+    facts.rights.endpoint = id.map(EndpointId::index);
+    let endpoint = Endpoint::of(config, id, &headers, described.is_some());
     let endpoint = cx.endpoint.insert(endpoint);
     if let Some(cors) = endpoint.cors(config)
         && let Some(answered) = answer_for_cors(config, cors, &headers)
@@ -65,7 +72,7 @@ fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: b
     if let (Some(oauth), Some(described)) = (&config.oauth, described) {
         return send_metadata(config, endpoint, &oauth.resource, &headers, described);
     }
-    if !is_endpoint {
+    if id.is_none() {
         return Transition::release(Vec::new());
     }
     if lacks_token(config, &headers) {
@@ -75,7 +82,7 @@ fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: b
     if config.traffic_mode == TrafficMode::Noop {
         return Transition::release(Vec::new());
     }
-    match classify(config, &headers, !end) {
+    match classify(config, cx.gateway(), &headers, !end) {
         Class::Unread => authorization::pass_unread(config, &headers, &facts),
         Class::Refused(refusal) => {
             BufferedRequest::refuse_with_id(config, headers, Rc::new(facts), refusal, end)
@@ -84,13 +91,13 @@ fn decide(cx: &mut StreamContext<'_>, headers: Headers, facts: HostFacts, end: b
     }
 }
 
-/// The path of the resource whose metadata are at `path` (RFC 9728 section 3.1),
-/// if it is one of this filter's.
-fn described_resource<'p>(config: &Config, path: &'p [u8]) -> Option<&'p [u8]> {
+/// The path of the resource whose metadata are at `path` of `host` (RFC 9728 section
+/// 3.1), if it is one of this filter's.
+fn described_resource<'p>(config: &Config, path: &'p [u8], host: &[u8]) -> Option<&'p [u8]> {
     let oauth = config.oauth.as_ref();
     protected_resource::described(path).filter(|resource| {
         resource.is_empty()
-            || config.endpoints.contains(resource)
+            || config.endpoints.find(resource, host).is_some()
             || oauth.is_some_and(|oauth| oauth.resource.is_at(resource))
     })
 }

@@ -1,6 +1,6 @@
 //! A message that was understood, and is refused all the same.
 
-use crate::config::{Config, ServerId};
+use crate::config::{Config, Gateway, ServerId};
 use crate::gateway::routing::names::{possible_owners, upstream_name};
 use crate::gateway::routing::target::Target;
 use crate::http::Headers;
@@ -16,9 +16,9 @@ use crate::stream::phase::Transition;
 /// Refuses `message`, which came with these `headers` from a client of this `era`
 /// (`None`: it is not clear which). The access log gets all that was understood of it:
 /// who tried what. `server` is the one that it would have gone to, where another than
-/// its name decided that.
+/// its name decided that; `gateway` is that of the endpoint.
 pub(in crate::stream) fn refuse_message(
-    config: &Config,
+    (config, gateway): (&Config, Option<&Gateway>),
     refusal: &Refusal,
     (message, headers): (&Message<'_>, &Headers),
     era: Option<Era>,
@@ -26,7 +26,7 @@ pub(in crate::stream) fn refuse_message(
 ) -> Transition {
     let mut attributes = Attributes::of(message, headers, &config.rules)
         .unwrap_or_else(|_| Attributes::of_method(message, &config.rules));
-    if let Some(gateway) = &config.gateway {
+    if let Some(gateway) = gateway {
         let target = Target::of(message).ok();
         let owners = target.as_ref().map_or_else(Vec::new, |target| {
             possible_owners(&gateway.servers, target.kind, &target.name)

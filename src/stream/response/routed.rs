@@ -100,7 +100,7 @@ impl RoutedRequest {
         &self,
         cx: &StreamContext<'c>,
     ) -> Option<(&'c Gateway, &'c Server)> {
-        let gateway = cx.config.gateway.as_ref()?;
+        let gateway = cx.gateway()?;
         Some((gateway, gateway.server(self.server?)?))
     }
 

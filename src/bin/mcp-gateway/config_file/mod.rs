@@ -15,7 +15,7 @@ use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
 
-use mcp_gateway::config::Config;
+use mcp_gateway::config::{Config, Endpoints};
 use serde_json::Value;
 
 pub(crate) use self::advice::nearest;
@@ -66,8 +66,20 @@ impl ConfigFile {
             count if count == names.len() => ", all of them started by run".to_owned(),
             count => format!(", {count} of them started by run"),
         };
+        let at = match &self.config.endpoints {
+            Endpoints::Named(endpoints) => {
+                let plural = if endpoints.len() == 1 { "" } else { "s" };
+                let names: Vec<&str> = endpoints.iter().map(|it| &*it.name).collect();
+                format!(
+                    " at {} endpoint{plural} ({})",
+                    names.len(),
+                    names.join(", ")
+                )
+            }
+            Endpoints::All | Endpoints::Listed(_) => String::new(),
+        };
         format!(
-            "{} server{plural} ({}){started}",
+            "{} server{plural} ({}){started}{at}",
             names.len(),
             names.join(", ")
         )

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mcp_gateway::config::{Config, Endpoints, Server, camel};
+use mcp_gateway::config::{Config, Server, camel};
 use serde_json::{Map, Value, json};
 
-use super::address;
 use super::model::{Authentication, WantedGateway, WantedServer};
+use super::{address, endpoints};
 
 /// What a gateway without a server has in its place: without any, the filter would be in
 /// policy mode, and pass what it does not know.
@@ -40,9 +40,12 @@ impl FilterConfig {
         if gateway.attachment.has_hostname() {
             config.insert("rewriteAuthority".to_owned(), Value::Bool(false));
         }
+        let enabled = gateway.servers.iter().filter(|it| is_enabled(it));
+        let enabled: Vec<&str> = enabled.map(|it| &*it.name).collect();
+        let (_, is_needed) = endpoints::fit(&mut config, &enabled, NO_SERVER);
         let servers = gateway.servers.iter();
         let mut servers: Vec<Value> = servers.map(|it| section(it, cluster(it))).collect();
-        if !gateway.servers.iter().any(is_enabled) {
+        if enabled.is_empty() || is_needed {
             servers.push(json!({"name": NO_SERVER, "cluster": nowhere, "timeout": "100ms"}));
         }
         config.insert("servers".to_owned(), Value::Array(servers));
@@ -52,10 +55,8 @@ impl FilterConfig {
 
     /// The paths of the endpoint as they may be in a request; `None` for every path.
     pub(super) fn paths(&self) -> Option<Vec<String>> {
-        match &self.parsed.endpoints {
-            Endpoints::All => None,
-            Endpoints::Listed(paths) => Some(paths.iter().flat_map(|it| spellings(it)).collect()),
-        }
+        let paths = self.parsed.endpoints.paths()?;
+        Some(paths.into_iter().flat_map(spellings).collect())
     }
 
     /// What the filter reads of the server `name`.
@@ -69,7 +70,9 @@ impl FilterConfig {
     pub(super) fn front(&self) -> Map<String, Value> {
         let mut front = Map::new();
         front.insert("trafficMode".to_owned(), json!("NOOP"));
-        front.insert("paths".to_owned(), json!(["/mcp"]));
+        let paths = self.parsed.endpoints.paths().into_iter().flatten();
+        let paths = paths.map(|path| if path.is_empty() { "/" } else { path });
+        front.insert("paths".to_owned(), paths.collect());
         for name in ["paths", "cors"] {
             if let Some(value) = member(&self.config, name) {
                 front.insert(name.to_owned(), value.clone());

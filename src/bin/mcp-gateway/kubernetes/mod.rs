@@ -3,6 +3,7 @@
 
 mod address;
 mod backend_tls;
+pub(crate) mod endpoints;
 mod envoy_gateway;
 mod filter;
 mod istio;

@@ -177,11 +177,33 @@ impl LocalGateway {
 
     /// Where the gateway answers.
     pub(super) fn url(&self) -> String {
-        let path = match &self.config.endpoints {
-            Endpoints::Listed(paths) => paths.first().map_or("", String::as_str),
-            Endpoints::All => "/",
-        };
+        let paths = self.config.endpoints.paths();
+        let path = paths.map_or("/", |paths| paths.first().copied().unwrap_or_default());
         format!("http://{}{path}", self.address)
+    }
+
+    /// A line for each of `endpoints`: its name, where it answers, and its servers.
+    pub(super) fn endpoints(&self) -> Vec<String> {
+        let (Endpoints::Named(endpoints), Some(gateway)) =
+            (&self.config.endpoints, &self.config.gateway)
+        else {
+            return Vec::new();
+        };
+        let views = endpoints.iter().zip(&gateway.views);
+        let lines = views.map(|(endpoint, view)| {
+            let servers: Vec<&str> = view.servers.iter().map(|it| &*it.name).collect();
+            let hosts = match endpoint.hosts.as_slice() {
+                [] => String::new(),
+                hosts => format!(", for {}", hosts.join(", ")),
+            };
+            let url = format!("http://{}{}", self.address, endpoint.path);
+            format!(
+                "  {} at {url}{hosts}: {}",
+                endpoint.name,
+                servers.join(", ")
+            )
+        });
+        lines.collect()
     }
 
     pub(super) fn work_dir(&self) -> &WorkDir {

@@ -64,6 +64,9 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     };
     let _watcher = watch::watch(file, sender.clone())?;
     println!("{} is served at {}", file.display(), gateway.url());
+    for endpoint in gateway.endpoints() {
+        println!("{endpoint}");
+    }
     let _registration = running::register(&gateway.url(), file)
         .inspect_err(|error| eprintln!("Other commands do not find this gateway: {error}"));
     if !options.address.is_loopback() {

@@ -6,6 +6,7 @@ use std::iter;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use mcp_gateway::config::{Config, Server};
+use mcp_gateway::mcp::list::ListKind;
 
 use super::probe::ServerStatus;
 use super::reason;
@@ -33,8 +34,55 @@ pub(super) fn table(config: &Config, statuses: &[ServerStatus]) -> String {
     let states = rows.iter().map(|[.., state]| &**state);
     let lines = table.lines().zip(iter::once("").chain(states));
     let lines = lines.map(|(line, state)| coloured(line.trim_end(), state));
-    let notes = collisions(&servers).into_iter().chain(long_names(&servers));
+    let notes = match config
+        .gateway
+        .as_ref()
+        .map(|gateway| gateway.views.as_slice())
+    {
+        Some([_, ..]) => notes_of_endpoints(config, statuses),
+        _ => notes(&servers),
+    };
     lines.chain(notes).collect::<Vec<_>>().join("\n")
+}
+
+/// What is wrong with the names of the tools of `servers`.
+fn notes(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
+    collisions(servers)
+        .into_iter()
+        .chain(long_names(servers))
+        .collect()
+}
+
+/// The same at each endpoint, which has its own servers and hides some of their tools.
+fn notes_of_endpoints(config: &Config, statuses: &[ServerStatus]) -> Vec<String> {
+    let views = config.gateway.iter().flat_map(|gateway| &gateway.views);
+    let lines = views.flat_map(|view| {
+        let servers = view.servers.iter();
+        let seen: Vec<(&Server, ServerStatus)> = servers
+            .filter_map(|server| Some((server, statuses.get(server.id.index())?)))
+            .map(|(server, status)| (server, seen_by(server, status)))
+            .collect();
+        let seen: Vec<(&Server, &ServerStatus)> = seen
+            .iter()
+            .map(|(server, status)| (*server, status))
+            .collect();
+        let endpoint = view.endpoint.as_deref().unwrap_or_default();
+        let endpoint = if endpoint.is_empty() { "/" } else { endpoint };
+        let notes = notes(&seen).into_iter();
+        notes
+            .map(|note| format!("endpoint {endpoint}: {note}"))
+            .collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+/// `status` without the tools that the endpoint of `server` hides.
+fn seen_by(server: &Server, status: &ServerStatus) -> ServerStatus {
+    let mut seen = status.clone();
+    if let ServerStatus::Up { tools, .. } = &mut seen {
+        tools.retain(|tool| server.allows(ListKind::Tools, tool));
+    }
+    seen
 }
 
 fn row(server: &Server, status: &ServerStatus) -> [String; 5] {
@@ -267,6 +315,23 @@ mod tests {
         ] {
             assert_eq!(lines(&servers, &statuses)[3..], *expected);
         }
+    }
+
+    #[test]
+    fn names_are_compared_within_an_endpoint() {
+        let config = r#"{"servers":[{"name":"a"},{"name":"b"}],"prefixMode":"CONDITIONAL","endpoints":[
+            {"name":"x","path":"/x","servers":["a"]},{"path":"/y","servers":["b"]},
+            {"path":"/","tools":{"exclude":["t"]}}]}"#;
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let long = "n".repeat(63);
+        let statuses = [up(&["t", &long], 0), up(&["t"], 0)];
+        let table = table(&config, &statuses);
+        let notes: Vec<&str> = table.lines().skip(3).collect();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(
+            notes[0].starts_with("endpoint /: 1 tool is named too long"),
+            "{notes:?}"
+        );
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use mcp_gateway::config::{Config, ConfigError, Server};
 use serde_json::{Map, Value, json};
 
+use crate::kubernetes::endpoints;
+
 /// A key that stands for the keys of sessions, whose values do not matter here.
 const SOME_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
-/// A server for the check of a configuration that has none yet.
-const NO_SERVER: &str = "server";
+/// A server for the check of a configuration, or of an endpoint, that has none yet.
+const NO_SERVER: &str = "no-server-yet";
 
 /// A server's section of the configuration.
 pub(super) struct ServerSection<'a> {
@@ -30,11 +32,12 @@ pub(super) fn servers(
     variables: &BTreeMap<&str, &str>,
 ) -> Result<Vec<Server>, ConfigError> {
     let mut config = config.clone();
-    let sections: Vec<Value> = if servers.is_empty() {
-        vec![json!({"name": NO_SERVER})]
-    } else {
-        servers.iter().map(section).collect()
-    };
+    let names: Vec<&str> = servers.iter().map(|server| server.name).collect();
+    let (_, is_needed) = endpoints::fit(&mut config, &names, NO_SERVER);
+    let mut sections: Vec<Value> = servers.iter().map(section).collect();
+    if sections.is_empty() || is_needed {
+        sections.push(json!({"name": NO_SERVER}));
+    }
     config.insert("servers".to_owned(), Value::Array(sections));
     let text = Value::Object(config).to_string();
     let variable = |name: &str| match variables.get(name) {
@@ -44,7 +47,9 @@ pub(super) fn servers(
     };
     let config = Config::parse_with(text.as_bytes(), &variable)?;
     let all = config.gateway.map(|gateway| gateway.servers);
-    Ok(all.unwrap_or_default().to_vec())
+    let mut all = all.unwrap_or_default();
+    all.retain(|server| server.name != NO_SERVER || servers.is_empty());
+    Ok(all)
 }
 
 fn section(server: &ServerSection<'_>) -> Value {

@@ -66,14 +66,14 @@ pub(super) fn base<'a>(
             attachment: place.attachment.clone(),
             hostnames: spec.hostnames.clone(),
             image: spec.image.clone().unwrap_or_else(|| settings.image.clone()),
-            config,
+            config: config.clone(),
             authentication,
             servers: Vec::new(),
             variables: Vec::new(),
             variables_version: String::new(),
         },
         place,
-        path: spec.path.clone(),
+        path: first_path(&config).unwrap_or_else(|| spec.path.clone()),
         variables_reach,
         variables_fix,
         session_keys,
@@ -146,6 +146,12 @@ fn variables_reach(place: &EndpointPlace<'_>, name: &ObjectName) -> (bool, Strin
         text(gateway, "/metadata/name")
     );
     (reaches, fix)
+}
+
+/// The path of the first of `endpoints`, where `config` has them.
+fn first_path(config: &Map<String, Value>) -> Option<String> {
+    let path = config.get("endpoints")?.get(0)?.get("path")?.as_str()?;
+    Some(path.to_owned())
 }
 
 /// The filter's configuration, checked by the filter's own code.
