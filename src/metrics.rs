@@ -31,6 +31,8 @@ pub struct Metrics {
     pub collisions: Metric,
     /// Entries that were left out of a list because they have no readable name.
     pub malformed: Metric,
+    /// Names of tools in lists that some clients and models refuse.
+    pub unfit_names: Metric,
     /// Pages of lists that were in the cache.
     pub cache_hits: Metric,
     /// Pages of lists that were not in the cache, although caching is on.
@@ -101,6 +103,7 @@ impl Metrics {
         let preflight = define(MetricKind::Counter, "mcp.preflight".to_owned());
         let collisions = define(MetricKind::Counter, "mcp.list.collisions".to_owned());
         let malformed = define(MetricKind::Counter, "mcp.list.malformed".to_owned());
+        let unfit_names = define(MetricKind::Counter, "mcp.names.unfit".to_owned());
         let cache_hits = define(MetricKind::Counter, "mcp.list.cache_hits".to_owned());
         let cache_misses = define(MetricKind::Counter, "mcp.list.cache_misses".to_owned());
         let fanout = define(MetricKind::Histogram, "mcp.fanout.duration_ms".to_owned());
@@ -116,6 +119,7 @@ impl Metrics {
             preflight,
             collisions,
             malformed,
+            unfit_names,
             cache_hits,
             cache_misses,
             fanout,
@@ -177,6 +181,7 @@ mod tests {
             "mcp.server.a.left_out",
             "mcp.preflight",
             "mcp.list.collisions",
+            "mcp.names.unfit",
             "mcp.list.cache_hits",
             "mcp.list.cache_misses",
             "mcp.fanout.duration_ms",

@@ -131,6 +131,11 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     digest.finalize().into()
 }
 
+/// The SHA-256 of `bytes`, as other programs make it.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Gives the length of each part before the part, so that the bytes of two
 /// different lists are never the same.
 fn with_lengths(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {

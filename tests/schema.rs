@@ -354,6 +354,8 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "listCache: has no effect without servers",
     "maxListBytes: has no effect without servers",
     "maxListPages: has no effect without servers",
+    "names.charset: \"[A-Za-z0-9-]\" must have",
+    "names: has no effect without servers",
     "passthroughHeaders: has no effect without servers",
     "prefixMode: has no effect without servers",
     "propagateBaggage: has no effect with servers",

@@ -18,6 +18,7 @@ mod gateway;
 mod memory;
 mod metadata_key;
 mod modes;
+mod names;
 mod oauth;
 mod rules;
 #[cfg(feature = "schema")]
@@ -35,6 +36,7 @@ pub use error::ConfigError;
 pub use forwarding::Forwarded;
 pub use gateway::{FailureMode, Gateway};
 pub use modes::AttributeSource;
+pub use names::NameRule;
 pub use oauth::Oauth;
 #[cfg(feature = "schema")]
 pub use schema::schema;

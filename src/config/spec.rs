@@ -16,6 +16,7 @@ use super::forwarding::PassthroughHeaderSpec;
 use super::gateway::{FailureMode, ListCache, PrefixMode, ServerInfoSpec};
 use super::memory::MemorySpec;
 use super::modes::{AttributeSource, StorageModeSpec, SwitchSpec, TrafficModeSpec};
+use super::names::NamesSpec;
 use super::oauth::OauthSpec;
 use super::rules::ParserConfigSpec;
 use super::servers::ServerSpec;
@@ -168,6 +169,10 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: the defaults of its fields.
     pub(super) session: Option<SessionSpec>,
+    /// Which names of tools fit clients and models. Only with `servers`.
+    ///
+    /// Default: off: names are neither counted nor shortened.
+    pub(super) names: Option<NamesSpec>,
     /// What browsers on other origins may do (CORS).
     ///
     /// Default: off.
@@ -218,6 +223,7 @@ impl Default for ConfigSpec {
             memory: MemorySpec::default(),
             server_info: None,
             session: None,
+            names: None,
             cors: None,
             oauth: None,
             authorization: None,
@@ -254,6 +260,7 @@ impl FromValue for ConfigSpec {
             fields.set("memory", &mut spec.memory)?;
             fields.set("serverInfo", &mut spec.server_info)?;
             fields.set("session", &mut spec.session)?;
+            fields.set("names", &mut spec.names)?;
             fields.set("cors", &mut spec.cors)?;
             fields.set("oauth", &mut spec.oauth)?;
             fields.set("authorization", &mut spec.authorization)?;

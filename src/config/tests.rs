@@ -76,6 +76,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             list_ttl: None,
             tools: Filter::default(),
             views: Vec::new(),
+            names: None,
             prompts: Filter::default(),
             resources: Filter::default(),
             at_endpoint: NameFilters::default(),

@@ -38,6 +38,7 @@ mod gateway_server_headers;
 mod gateway_sole;
 mod gateway_streams;
 mod gateway_tasks;
+mod gateway_views;
 mod growing;
 mod harness;
 mod harness_tests;

@@ -6,6 +6,7 @@ mod tool_view;
 mod uri_prefix;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,7 +21,7 @@ use super::fields::{FromValue, one_of};
 use super::forwarding::{Forwarding, ServerHeaders};
 use super::gateway::PrefixMode;
 use super::text::VisibleText;
-use super::{ConfigError, ConfigSpec, Forwarded, Secret, ServerId};
+use super::{ConfigError, ConfigSpec, Forwarded, NameRule, Secret, ServerId};
 use crate::mcp::list::ListKind;
 use crate::mcp::resource_uri;
 use crate::policy::glob::Filter;
@@ -59,6 +60,8 @@ pub struct Server {
     pub tools: Filter,
     /// How clients see some of its tools; each tool once.
     pub views: Vec<ToolView>,
+    /// Which names of tools fit, the same at each server; `None` where all do.
+    pub names: Option<Arc<NameRule>>,
     /// Which of its prompts there are.
     pub prompts: Filter,
     /// Which of its resources and templates there are, by URI.
@@ -184,6 +187,8 @@ pub(super) fn check(
         PrefixMode::Conditional => here > 1 && spec.endpoints.is_some() == endpoint.is_some(),
         PrefixMode::Never => false,
     };
+    let rule = spec.names.as_ref().map(|names| names.check().map(Arc::new));
+    let rule = rule.transpose()?;
     let mut names = HashSet::new();
     let mut servers = Vec::with_capacity(here);
     let mut enabled = 0..;
@@ -205,6 +210,7 @@ pub(super) fn check(
                 if let Some(endpoint) = endpoint {
                     made.at_endpoint = endpoint.filters();
                 }
+                made.names.clone_from(&rule);
                 servers.push(made);
             }
         }
@@ -241,6 +247,7 @@ impl ServerSpec {
             list_ttl: self.list_ttl.map(DurationSpec::get),
             tools: self.tools.filter(),
             views: self.tools.views(&format!("{at}.tools"))?,
+            names: None,
             prompts: self.prompts.filter(),
             resources: self.resources.filter(),
             at_endpoint: NameFilters::default(),

@@ -1,4 +1,4 @@
-//! The same for `tools.override`.
+//! The same for `tools.override` and `names`.
 
 /// A configuration, and the start of the error.
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
@@ -53,5 +53,22 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     (
         r#"{"servers":[{"name":"a","tools":{"override":{"x":{"name":"y"},"y":{"title":"Y"}}}}]}"#,
         "servers[0].tools.override.x.name: \"y\" is the name of the tool \"y\", too",
+    ),
+    (r#"{"names":{}}"#, "names: has no effect without servers"),
+    (
+        r#"{"servers":[{"name":"a"}],"names":{"maxLength":15}}"#,
+        "names.maxLength: must be 16 or more",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"names":{"action":"CUT"}}"#,
+        "names.action: \"CUT\" must be one of WARN, SHORTEN",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"names":{"charset":"a-z"}}"#,
+        "names.charset: \"a-z\" must be characters and ranges between",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"names":{"charset":"[A-Za-z0-9-]"}}"#,
+        "names.charset: \"[A-Za-z0-9-]\" must have \"_\", 0 to 9 and a to f",
     ),
 ];

@@ -147,7 +147,7 @@ fn push_entries(
     let (mut collisions, mut is_first) = (Vec::new(), true);
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
-        name: entry.name.clone(),
+        name: entry.shown().to_owned(),
         server,
         owner,
         is_shadowed: entry.is_shadowed,
@@ -159,7 +159,7 @@ fn push_entries(
                 collisions.push(collision(entry, *server, *server));
                 continue;
             }
-            match seen.entry(&entry.name) {
+            match seen.entry(entry.shown()) {
                 // A server that repeats a page says nothing new.
                 Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
                 Entry::Occupied(first) => {

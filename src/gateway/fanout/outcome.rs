@@ -9,6 +9,7 @@ use crate::gateway::fanout::merged_list::{self, Rights, ServerList};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::list_page::ListEntry;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::cache_hints::CacheHints;
@@ -191,6 +192,36 @@ impl Fanout {
             return Err(refusal);
         }
         let listing = self.listing(kind, name);
+        self.certain(kind, listing, gateway, otherwise)
+    }
+
+    /// The whole name of the first tool that lists show as `name`, when the fan-out
+    /// [is done](Fanout::is_done).
+    ///
+    /// # Errors
+    /// As for [`Fanout::owner`].
+    pub fn tool_shown_as(&self, name: &str, gateway: &Gateway) -> Result<Option<String>, Refusal> {
+        if let Some(refusal) = self.refused(gateway) {
+            return Err(refusal);
+        }
+        let is_it = |entry: &&ListEntry| entry.shown() == name && !entry.is_shadowed;
+        let mut lists = self.branches.iter().map(Branch::list);
+        let found = lists.find_map(|list| list.entries().find(is_it));
+        let mut lists = self.branches.iter().map(Branch::list);
+        let at = lists.position(|list| list.entries().any(|entry| is_it(&entry)));
+        self.certain(ListKind::Tools, at, gateway, None)?;
+        Ok(found.map(|entry| entry.name.clone()))
+    }
+
+    /// The server of the branch at `listing`, which lists what is looked for, unless one
+    /// that failed may have it.
+    fn certain(
+        &self,
+        kind: ListKind,
+        listing: Option<usize>,
+        gateway: &Gateway,
+        otherwise: Option<&Server>,
+    ) -> Result<Option<ServerId>, Refusal> {
         let (before, found) = match listing {
             Some(at) => self.branches.split_at_checked(at).unwrap_or_default(),
             None => (self.branches.as_slice(), [].as_slice()),

@@ -56,6 +56,13 @@ pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n,
     }
 }
 
+/// The name that lists show for what clients call `name`, where that does not fit and is
+/// shortened (`names`).
+pub fn short_name(server: &Server, kind: ListKind, name: &str) -> Option<String> {
+    let rule = server.names.as_ref().filter(|_| kind == ListKind::Tools);
+    rule?.shortened(name)
+}
+
 /// How clients see the tool that `server` calls `own`, and the place of that in the
 /// configuration; `None` where they see it as the server describes it.
 pub fn view_of<'s>(server: &'s Server, kind: ListKind, own: &str) -> Option<(usize, &'s ToolView)> {

@@ -37,9 +37,11 @@ pub struct ListPage {
 /// One tool, prompt, resource or template.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListEntry {
-    /// Its name or URI, as clients see it.
+    /// Its name or URI, as clients may always call it.
     pub name: String,
-    /// The JSON text of the entry, with that name.
+    /// The name that lists show in its place, where that does not fit (`names`).
+    pub short: Option<String>,
+    /// The JSON text of the entry, with the name that lists show.
     pub json: Vec<u8>,
     /// Set where the configuration says how clients see this tool (`tools.override`).
     pub view: Option<ViewedTool>,
@@ -57,12 +59,18 @@ pub struct ViewedTool {
 }
 
 impl ListEntry {
+    /// The name that lists show.
+    pub fn shown(&self) -> &str {
+        self.short.as_deref().unwrap_or(&self.name)
+    }
+
     /// The memory that it takes up, its JSON text aside.
     fn size(&self) -> usize {
         let headers = self.view.iter().flat_map(|viewed| &viewed.headers);
         let headers = headers.map(ParamHeader::size);
-        let own = self.name.len().saturating_add(OVERHEAD);
-        headers.fold(own, usize::saturating_add)
+        let short = self.short.as_ref().map_or(0, String::len);
+        let names = self.name.len().saturating_add(short);
+        headers.fold(names.saturating_add(OVERHEAD), usize::saturating_add)
     }
 }
 
@@ -157,8 +165,10 @@ fn renamed(
         Some((_, view)) => tool_view::definition_edits(view, entry).ok_or(MalformedEntry)?,
         None => Vec::new(),
     };
-    if name != own {
-        edits.push(Edit::replace(entry, value, json::quoted(&name)).ok_or(MalformedEntry)?);
+    let short = names::short_name(server, kind, &name);
+    let shown = short.as_deref().unwrap_or(&name);
+    if shown != own {
+        edits.push(Edit::replace(entry, value, json::quoted(shown)).ok_or(MalformedEntry)?);
     }
     if kind == ListKind::Tools && !server.uri_prefix.is_empty() {
         edits.extend(app_uris::edits(entry, &server.uri_prefix));
@@ -169,6 +179,7 @@ fn renamed(
     });
     Ok(Some(ListEntry {
         name: name.into_owned(),
+        short,
         json: match edits.is_empty() {
             true => entry.as_bytes().to_vec(),
             false => edit::apply(entry, edits),

@@ -76,6 +76,8 @@ pub struct Worker {
     pub notices: Vec<(log::Level, String)>,
     /// The collisions of names that were logged.
     pub collisions: LoggedCollisions,
+    /// The names that some clients and models refuse, and that were logged.
+    pub unfit_names: LoggedCollisions,
     /// What lists say of tools with a `tools.override`.
     pub views: LearntViews,
     /// The pages that are kept.
@@ -117,6 +119,7 @@ impl Worker {
             failed: FailedServers::default(),
             notices: Vec::new(),
             collisions: LoggedCollisions::default(),
+            unfit_names: LoggedCollisions::default(),
             views: LearntViews::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),

@@ -18,7 +18,7 @@ use crate::stream::gateway::initialize::Initialization;
 use crate::stream::gateway::lookup::NameLookup;
 use crate::stream::gateway::route::route_to_opened;
 use crate::stream::gateway::session::session_ended;
-use crate::stream::gateway::{Client, IncomingMessage, views};
+use crate::stream::gateway::{Client, IncomingMessage, dispatch, short_names, views};
 use crate::stream::phase::Transition;
 use crate::stream::request::refused::refuse_message;
 
@@ -41,6 +41,8 @@ pub(super) enum Continuation {
     /// The request goes to this server, now that its list has said what headers the tool
     /// has.
     CallViewed(Box<SuspendedRequest>, ServerId),
+    /// The request goes on by the whole name of the tool, which the lists say.
+    ResolveName(Box<SuspendedRequest>),
 }
 
 /// A request that goes on when it is known where to.
@@ -49,6 +51,7 @@ pub(super) struct SuspendedRequest {
     /// The message, as the client sent it.
     text: String,
     has_trailers: bool,
+    has_whole_name: bool,
     client: Client,
     facts: Rc<HostFacts>,
 }
@@ -62,7 +65,8 @@ impl Continuation {
             Self::EndSession => 0,
             Self::FindServer(request, _)
             | Self::RouteTo(request, _)
-            | Self::CallViewed(request, _) => request.size(),
+            | Self::CallViewed(request, _)
+            | Self::ResolveName(request) => request.size(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Continuation {
             Self::RouteTo(request, server) => request.resume(cx, Some(server), |cx, request| {
                 route_to_opened(cx, &fanout, request, server)
             }),
+            Self::ResolveName(request) => request.resume_by_whole_name(cx, &fanout),
             Self::CallViewed(request, server) => request.resume(cx, Some(server), |cx, request| {
                 let server = cx.gateway.server(server).ok_or(Refusal::Internal)?;
                 views::call_listed(cx, &fanout, request, server)
@@ -96,8 +101,8 @@ fn answer_client(
     let era = fanout.caller().era;
     let authorization = cx.config.authorization.as_ref();
     let rights = authorization.map(|authorization| (authorization, &facts.rights));
+    let mut effects = short_names::report(cx, &fanout);
     let outcome = fanout.outcome(id, cx.gateway, rights);
-    let mut effects = Vec::new();
     let collisions = &outcome.collisions;
     if !collisions.is_empty() {
         let left_out = u64::try_from(collisions.len()).unwrap_or(u64::MAX);
@@ -129,6 +134,7 @@ impl SuspendedRequest {
             headers: request.headers.clone(),
             text: request.message.text.to_owned(),
             has_trailers: request.has_trailers,
+            has_whole_name: request.has_whole_name,
             client: request.client.clone(),
             facts: Rc::clone(request.facts),
         })
@@ -136,6 +142,26 @@ impl SuspendedRequest {
 
     fn size(&self) -> usize {
         self.text.len().saturating_add(self.headers.size())
+    }
+
+    /// Goes on with the message by the whole name of its tool, which the lists of `fanout`
+    /// say, as if the client had sent that.
+    fn resume_by_whole_name(mut self, cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Transition {
+        let whole = match Message::read(&self.text) {
+            Ok(message) => short_names::with_whole_name(cx, fanout, &message),
+            Err(_) => Err(Refusal::Internal),
+        };
+        let resolved = whole.map(|text| {
+            if let Some(text) = text {
+                self.text = text;
+                self.has_whole_name = true;
+            }
+        });
+        self.resume(cx, None, |cx, request| {
+            resolved?;
+            let era = request.client.era();
+            dispatch(cx, request, era)
+        })
     }
 
     /// Reads the message again, and goes on with it; to `server`, where that is known.
@@ -159,6 +185,7 @@ impl SuspendedRequest {
                 headers: &self.headers,
                 facts: &self.facts,
                 has_trailers: self.has_trailers,
+                has_whole_name: self.has_whole_name,
             };
             then(cx, request)
         });

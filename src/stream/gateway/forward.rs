@@ -85,7 +85,8 @@ pub(super) fn forward_request(
     edits.extend(rename_edits(server, message, target)?);
     edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
-    let body = (!edits.is_empty()).then(|| edit::apply(message.text, edits));
+    let is_changed = !edits.is_empty() || request.has_whole_name;
+    let body = is_changed.then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| &*target.upstream_name);
     let name = upstream_name.or(tasks.upstream_id.as_deref());
     let name = name.map(Cow::Borrowed).or(message.name());

@@ -12,6 +12,7 @@ mod modern;
 mod notification;
 mod route;
 mod session;
+mod short_names;
 mod tasks;
 mod views;
 
@@ -42,6 +43,9 @@ struct IncomingMessage<'a> {
     facts: &'a Rc<HostFacts>,
     /// The HTTP request has trailers.
     has_trailers: bool,
+    /// The message has the whole name of a tool. The body of the HTTP request still has
+    /// the shortened one that the client sent (`names`).
+    has_whole_name: bool,
 }
 
 /// The client that sent a message.
@@ -95,18 +99,35 @@ pub(in crate::stream) fn on_message(
 ) -> Result<Transition, Refusal> {
     let headers = &request.headers;
     let era = era_of(cx.config, message, headers)?;
-    let incoming = IncomingMessage {
+    let mut incoming = IncomingMessage {
         message,
         attributes: Attributes::of(message, headers, &cx.config.rules)?,
         client: Client::Modern,
         headers,
         facts: &request.facts,
         has_trailers,
+        has_whole_name: false,
     };
+    if let Some(waits) = short_names::ask_first(cx, &mut incoming, era)? {
+        return Ok(waits);
+    }
+    dispatch(cx, incoming, era)
+}
+
+/// A message was read, and has the whole name of what it is about.
+///
+/// # Errors
+/// The message is refused.
+fn dispatch(
+    cx: &mut GatewayContext<'_>,
+    incoming: IncomingMessage<'_>,
+    era: Era,
+) -> Result<Transition, Refusal> {
+    let (message, facts) = (incoming.message, incoming.facts);
     // Before any name is looked up: a caller must not learn whether what it may
     // not use exists.
     if !tasks::decides_right(message) {
-        authorization::authorize(cx.config, message, &request.facts)?;
+        authorization::authorize(cx.config, message, facts)?;
     }
     match era {
         Era::Modern => modern::on_message(cx, incoming),
