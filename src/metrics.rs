@@ -43,8 +43,10 @@ pub struct Metrics {
     pub sessions_created: Metric,
     /// Session ids that were refused.
     pub sessions_rejected: Metric,
-    /// Messages that `authorization` denied.
+    /// Messages that `authorization` or `pins` denied.
     pub denied: Metric,
+    /// Tools that are not as their pins say.
+    pub pins_changed: Metric,
     /// Bytes that the workers hold, see [`memory`](crate::memory).
     pub held_bytes: Metric,
 }
@@ -110,6 +112,7 @@ impl Metrics {
         let sessions_created = define(MetricKind::Counter, "mcp.sessions.created".to_owned());
         let denied = define(MetricKind::Counter, "mcp.denied".to_owned());
         let sessions_rejected = define(MetricKind::Counter, "mcp.sessions.rejected".to_owned());
+        let pins_changed = define(MetricKind::Counter, "mcp.pins.changed".to_owned());
         let held_bytes = define(MetricKind::Gauge, "mcp.memory.held_bytes".to_owned());
         Self {
             names,
@@ -126,6 +129,7 @@ impl Metrics {
             sessions_created,
             sessions_rejected,
             denied,
+            pins_changed,
             held_bytes,
         }
     }

@@ -160,6 +160,8 @@ fn least(schema: &Value) -> Value {
         let name = name.as_str().expect("a name");
         let value = match (name, schema["properties"][name]["type"].as_str()) {
             ("action", _) => json!("ALLOW"),
+            ("policy", _) => json!("WARN"),
+            ("servers", Some("object")) => json!({"a": {"tools": {}}}),
             (_, Some("array")) => json!(["a"]),
             ("path", _) if schema["properties"]["hosts"].is_object() => json!("/a"),
             ("path", _) => json!("params.a"),
@@ -357,6 +359,8 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "names.charset: \"[A-Za-z0-9-]\" must have",
     "names: has no effect without servers",
     "passthroughHeaders: has no effect without servers",
+    "pins.servers.b: no server has this name",
+    "pins: has no effect without servers",
     "prefixMode: has no effect without servers",
     "propagateBaggage: has no effect with servers",
     "propagateBaggage: needs holdRequestHeaders",

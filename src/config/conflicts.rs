@@ -54,6 +54,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
         ("serverInfo", spec.server_info.is_some()),
         ("session", spec.session.is_some()),
         ("names", spec.names.is_some()),
+        ("pins", spec.pins.is_some()),
     ];
     match gateway_only.into_iter().find(|(_, is_given)| *is_given) {
         Some((path, _)) => refused(

@@ -14,12 +14,14 @@ mod error;
 mod expression;
 mod fields;
 mod forwarding;
+mod free_names;
 mod gateway;
 mod memory;
 mod metadata_key;
 mod modes;
 mod names;
 mod oauth;
+mod pins;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
@@ -38,6 +40,7 @@ pub use gateway::{FailureMode, Gateway};
 pub use modes::AttributeSource;
 pub use names::NameRule;
 pub use oauth::Oauth;
+pub use pins::{PinPolicy, ServerPins};
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use secret::Secret;
@@ -126,6 +129,7 @@ impl Config {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         conflicts::check(spec)?;
+        pins::check(spec)?;
         let is_gateway = !spec.servers.is_empty();
         let endpoints = Endpoints::new(spec.paths.as_ref(), spec.endpoints.as_ref(), is_gateway);
         endpoints::check(&endpoints)?;

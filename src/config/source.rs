@@ -10,14 +10,16 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use super::free_names::NamePlace;
 
 /// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized
 /// `google.protobuf.Struct`: Envoy hands over the two kinds of configuration in
 /// these forms. Empty input is an empty object.
 ///
 /// Members are renamed to lowerCamelCase, whole floats become integers, and
-/// members that are null are removed. These are the rules of protobuf's JSON. Below the
-/// members [`AS_WRITTEN`] names and nulls stay.
+/// members that are null are removed. These are the rules of protobuf's JSON. Members
+/// that are named by the user, such as tools, [keep their names](NamePlace::keeps_names),
+/// and values that are JSON of the user's [keep what is null](NamePlace::keeps).
 ///
 /// # Errors
 /// The input is neither of the two, or an object has the same member twice.
@@ -25,14 +27,14 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    match read(bytes) {
+    match from_json(bytes) {
         Ok(tree) => Ok(tree),
         // A Struct starts with the tag of its first field, 0x0a. JSON text may
         // start with that byte too, a line feed. But a Struct also has the tag of
         // a value, 0x12, which no JSON text has.
         Err(error) => match Struct::decode(bytes) {
             Ok(message) if bytes.first() == Some(&0x0a) && bytes.contains(&0x12) => {
-                from_struct(message, Names::Fields)
+                from_struct(message, NamePlace::Root)
             }
             _ => Err(ConfigError::new(
                 "",
@@ -42,55 +44,35 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     }
 }
 
-/// The members below which names are not those of fields: tools of servers, and their
-/// parameters.
-const AS_WRITTEN: &[&str] = &["override"];
-
-/// What the names of an object's members are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    /// Fields of the configuration.
-    Fields,
-    /// Anything else: they stay as they are, as do members that are null.
-    AsWritten,
+fn from_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let tree = TreeVisitor(NamePlace::Root).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(tree)
 }
 
-impl Names {
-    /// The name that the tree has for the member `name`.
-    fn of(self, name: String) -> String {
-        match self {
-            Self::Fields => camel(&name),
-            Self::AsWritten => name,
-        }
-    }
-
-    /// What the names in the value of the member `name` are.
-    fn below(self, name: &str) -> Self {
-        match self {
-            Self::Fields if !AS_WRITTEN.contains(&name) => Self::Fields,
-            _ => Self::AsWritten,
-        }
-    }
-
-    /// Whether a member with this value stays.
-    fn keeps(self, value: &Value) -> bool {
-        self == Self::AsWritten || !value.is_null()
-    }
-}
-
-fn from_struct(message: Struct, names: Names) -> Result<Value, ConfigError> {
+fn from_struct(message: Struct, place: NamePlace) -> Result<Value, ConfigError> {
     let mut object = Map::new();
     for (name, value) in message.fields {
-        let name = names.of(name);
-        let value = from_protobuf(value, names.below(&name))?;
-        if names.keeps(&value) && object.insert(name.clone(), value).is_some() {
+        let name = name_at(place, name);
+        let value = from_protobuf(value, place.below(&name))?;
+        if place.keeps(&value) && object.insert(name.clone(), value).is_some() {
             return Err(ConfigError::new(name, "is given twice, in two spellings"));
         }
     }
     Ok(Value::Object(object))
 }
 
-fn from_protobuf(value: Protobuf, names: Names) -> Result<Value, ConfigError> {
+/// The name of a member of an object at `place`.
+fn name_at(place: NamePlace, name: String) -> String {
+    if place.keeps_names() {
+        name
+    } else {
+        camel(&name)
+    }
+}
+
+fn from_protobuf(value: Protobuf, place: NamePlace) -> Result<Value, ConfigError> {
     Ok(match value.kind {
         None => return Err(ConfigError::new("", "has a protobuf value without a kind")),
         Some(Kind::NullValue(_)) => Value::Null,
@@ -100,10 +82,10 @@ fn from_protobuf(value: Protobuf, names: Names) -> Result<Value, ConfigError> {
         Some(Kind::ListValue(list)) => Value::Array(
             list.values
                 .into_iter()
-                .map(|value| from_protobuf(value, names))
+                .map(|value| from_protobuf(value, place))
                 .collect::<Result<_, _>>()?,
         ),
-        Some(Kind::StructValue(value)) => from_struct(value, names)?,
+        Some(Kind::StructValue(value)) => from_struct(value, place)?,
     })
 }
 
@@ -133,18 +115,11 @@ pub fn camel(name: &str) -> String {
     camel
 }
 
-/// JSON text as a tree, normalized while it is read.
-fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut text = serde_json::Deserializer::from_slice(bytes);
-    let tree = Tree(Names::Fields).deserialize(&mut text)?;
-    text.end().map(|()| tree)
-}
-
-/// Reads a value in which names are these.
+/// JSON text at a place as a tree, normalized while it is read.
 #[derive(Clone, Copy)]
-struct Tree(Names);
+struct TreeVisitor(NamePlace);
 
-impl<'de> DeserializeSeed<'de> for Tree {
+impl<'de> DeserializeSeed<'de> for TreeVisitor {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -152,7 +127,7 @@ impl<'de> DeserializeSeed<'de> for Tree {
     }
 }
 
-impl<'de> Visitor<'de> for Tree {
+impl<'de> Visitor<'de> for TreeVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,12 +159,11 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Value::Array(array))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let Self(names) = self;
         let mut object = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let name = names.of(name);
-            let value = map.next_value_seed(Self(names.below(&name)))?;
-            if !names.keeps(&value) {
+            let name = name_at(self.0, name);
+            let value = map.next_value_seed(Self(self.0.below(&name)))?;
+            if !self.0.keeps(&value) {
                 continue;
             }
             if object.contains_key(&name) {
@@ -219,6 +193,31 @@ mod tests {
         let text = br#"{"tool_prefix":"a_b","maxListPages":64.0,"ratio":1.5,"nothing":null,"a":[{"b_c":1}],"_x":1}"#;
         let expected = json!({"toolPrefix": "a_b", "maxListPages": 64, "ratio": 1.5, "a": [{"bC": 1}], "_x": 1});
         assert_eq!(tree(text), Ok(expected));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_of_tools_and_servers_stay_as_they_are() {
+        let text = br#"{"pins":{"servers":{"my_server":{"tools":{"get_x":"a_b","getX":"c","none":null}}},"other_field":{"get_x":1}},"x":{"servers":{"my_server":1}}}"#;
+        let expected = json!({
+            "pins": {
+                "servers": {"my_server": {"tools": {"get_x": "a_b", "getX": "c"}}},
+                "otherField": {"getX": 1},
+            },
+            "x": {"servers": {"myServer": 1}},
+        });
+        assert_eq!(tree(text), Ok(expected));
+        let value = |kind| Protobuf { kind: Some(kind) };
+        let object = |name: &str, inner: Protobuf| {
+            let fields = [(name.to_owned(), inner)].into();
+            value(Kind::StructValue(Struct { fields }))
+        };
+        let digest = value(Kind::StringValue("d".into()));
+        let servers = object("my_server", object("tools", object("get_x", digest)));
+        let message = Struct {
+            fields: [("pins".to_owned(), object("servers", servers))].into(),
+        };
+        let expected = json!({"pins": {"servers": {"my_server": {"tools": {"get_x": "d"}}}}});
+        assert_eq!(tree(&message.encode_to_vec()), Ok(expected));
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -284,20 +283,35 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn names_that_are_no_fields_stay_as_they_are() {
-        let text = r#"{"a_b":1,"override":{"get_it":{"set":{"x_y":null,"n":1.0,"override":{"u_v":null}}}},"c_d":null}"#;
+        let at = |value: &str| {
+            format!(r#"{{"servers":[{{"tools":{{"override":{value}}}}}],"c_d":null}}"#)
+        };
+        let text = at(r#"{"get_it":{"set":{"x_y":null,"n":1.0,"override":{"u_v":null}}}}"#);
         let set = json!({"x_y": null, "n": 1, "override": {"u_v": null}});
-        let expected = json!({"aB": 1, "override": {"get_it": {"set": set}}});
+        let expected = json!({"servers": [{"tools": {"override": {"get_it": {"set": set}}}}]});
         assert_eq!(tree(text.as_bytes()), Ok(expected));
-        let twice = r#"{"override":{"get_it":{},"get_it":{}}}"#;
-        assert!(tree(twice.as_bytes()).is_err());
-        let both = r#"{"override":{"get_it":{},"getIt":{}}}"#;
-        assert!(tree(both.as_bytes()).is_ok());
+        assert!(tree(at(r#"{"get_it":{},"get_it":{}}"#).as_bytes()).is_err());
+        assert!(tree(at(r#"{"get_it":{},"getIt":{}}"#).as_bytes()).is_ok());
+        // Elsewhere it is a field like others.
+        let elsewhere = br#"{"tools":{"override":{"a_b":null,"c_d":1}}}"#;
+        assert_eq!(
+            tree(elsewhere),
+            Ok(json!({"tools": {"override": {"cD": 1}}}))
+        );
         let object = |name: &str, kind: Kind| Struct {
             fields: [(name.to_owned(), Protobuf { kind: Some(kind) })].into(),
         };
         let inner = object("x_y", Kind::NullValue(0));
-        let message = object("override", Kind::StructValue(inner));
-        let expected = json!({"override": {"x_y": null}});
+        let tools = object("override", Kind::StructValue(inner));
+        let server = object("tools", Kind::StructValue(tools));
+        let server = Protobuf {
+            kind: Some(Kind::StructValue(server)),
+        };
+        let list = prost_types::ListValue {
+            values: vec![server],
+        };
+        let message = object("servers", Kind::ListValue(list));
+        let expected = json!({"servers": [{"tools": {"override": {"x_y": null}}}]});
         assert_eq!(tree(&message.encode_to_vec()), Ok(expected));
     }
 

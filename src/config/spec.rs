@@ -18,6 +18,7 @@ use super::memory::MemorySpec;
 use super::modes::{AttributeSource, StorageModeSpec, SwitchSpec, TrafficModeSpec};
 use super::names::NamesSpec;
 use super::oauth::OauthSpec;
+use super::pins::PinsSpec;
 use super::rules::ParserConfigSpec;
 use super::servers::ServerSpec;
 use super::session::SessionSpec;
@@ -187,6 +188,10 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: off: every caller may send every message.
     pub(super) authorization: Option<AuthorizationSpec>,
+    /// Which definitions the tools of servers must have. Only with `servers`.
+    ///
+    /// Default: off: any definition.
+    pub(super) pins: Option<PinsSpec>,
 }
 
 /// The default of `maxListPages`.
@@ -227,6 +232,7 @@ impl Default for ConfigSpec {
             cors: None,
             oauth: None,
             authorization: None,
+            pins: None,
         }
     }
 }
@@ -264,6 +270,7 @@ impl FromValue for ConfigSpec {
             fields.set("cors", &mut spec.cors)?;
             fields.set("oauth", &mut spec.oauth)?;
             fields.set("authorization", &mut spec.authorization)?;
+            fields.set("pins", &mut spec.pins)?;
             Ok(spec)
         })
     }

@@ -84,6 +84,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             fingerprint: gateway.servers[0].fingerprint,
             passthrough: Vec::new(),
             headers: Vec::new(),
+            pins: None,
         }]
     );
 }

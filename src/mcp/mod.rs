@@ -17,6 +17,7 @@ pub mod resource_uri;
 pub mod response;
 pub mod sse;
 pub mod standard_headers;
+pub mod tool_definition;
 pub mod version;
 
 pub use message::{Invalid, Message};

@@ -65,6 +65,7 @@ impl Refusal {
             Self::Servers(_)
                 | Self::ServerTimeout(_)
                 | Self::Denied { scopes: None, .. }
+                | Self::ToolChanged
                 | Self::HeaderMissing(_)
                 | Self::ResourceUri(_)
                 | Self::Memory
@@ -102,6 +103,7 @@ mod tests {
             (Refusal::Servers(Vec::new()), 200, 502),
             (Refusal::ServerTimeout(String::new()), 200, 504),
             (denied(None), 200, 403),
+            (Refusal::ToolChanged, 200, 403),
             (Refusal::HeaderMissing("x".into()), 200, 400),
             (Refusal::Internal, 200, 500),
             (denied(Some(vec!["s".into()])), 403, 403),

@@ -116,6 +116,8 @@ pub enum Refusal {
         /// All scopes that it needs, if the caller lacks one of them.
         scopes: Option<Vec<String>>,
     },
+    /// The definition of the tool is not as pinned (`pins.policy: DENY`).
+    ToolChanged,
     /// Servers refused the caller's credentials with this status, 401 or 403: a
     /// sentence for each.
     CallerRefused(u16, Vec<String>),
@@ -185,7 +187,7 @@ impl Refusal {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
             Self::Level(_) | Self::NotAnObject(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
-            Self::Denied { .. } => (403, FORBIDDEN, Status::Denied),
+            Self::Denied { .. } | Self::ToolChanged => (403, FORBIDDEN, Status::Denied),
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
             Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
             Self::ServerTimeout(_) => (504, INTERNAL_ERROR, Status::ServerFailed),
@@ -268,6 +270,7 @@ impl Refusal {
             Self::Cursor => "unknown cursor: each list has one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::NotAnObject(member) => format!("{member} must be an object").into(),
+            Self::ToolChanged => "tool definition changed".into(),
             Self::Denied { what, scopes: None } => format!("Denied: {}", excerpt(what)).into(),
             Self::Denied {
                 what,

@@ -25,6 +25,7 @@ mod files;
 mod install;
 mod load;
 mod migrate;
+mod pin;
 mod program;
 mod reload;
 mod reload_sessions;

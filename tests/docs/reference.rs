@@ -29,6 +29,7 @@ fn the_command_line_is_described_as_it_is() {
         &["call", "--help"],
         &["prompts", "--help"],
         &["resources", "--help"],
+        &["pin", "--help"],
         &["client", "--help"],
         &["completions", "--help"],
     ] {
@@ -68,6 +69,7 @@ fn the_command_line_has_no_commands_but_those() {
         "call",
         "prompts",
         "resources",
+        "pin",
         "client",
         "schema",
         "completions",

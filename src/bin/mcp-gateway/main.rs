@@ -27,6 +27,7 @@ mod kubernetes;
 mod mcp_client;
 mod migrate;
 mod output;
+mod pin;
 mod problem;
 mod render;
 mod run;
@@ -53,6 +54,7 @@ use crate::config_file::servers_file::UnprefixedTools;
 use crate::config_file::{ConfigFile, ReadOptions};
 use crate::migrate::MigrateArguments;
 use crate::output::{eprintln, println};
+use crate::pin::PinArguments;
 use crate::problem::Severity;
 use crate::render::RenderArguments;
 use crate::run::RunOptions;
@@ -95,6 +97,8 @@ enum Command {
     Prompts(PromptsArguments),
     /// Lists the resources of an MCP endpoint, or reads one
     Resources(ResourcesArguments),
+    /// Prints the pins for the tools of the servers of FILE, or compares them
+    Pin(PinArguments),
     /// Ends the processes of `run` where `run` itself is killed
     #[command(name = run::watchdog::COMMAND, hide = true)]
     Watchdog {
@@ -218,7 +222,9 @@ enum ExitError {
     InvalidFile,
     /// A tool says that it failed. The user has been shown what it says.
     ToolFailed,
-    /// The user has stopped the program.
+    /// Tools are not as their pins say. The user has been shown which.
+    PinsDiffer,
+    /// The user has stopped the program, or has been shown what failed.
     Stopped,
     Other(String),
 }
@@ -239,6 +245,7 @@ fn main() -> ExitCode {
         Command::Call(arguments) => arguments.run(),
         Command::Prompts(arguments) => arguments.run(),
         Command::Resources(arguments) => arguments.run(),
+        Command::Pin(arguments) => arguments.run(),
         Command::Watchdog { directory } => {
             run::watchdog::run(&directory);
             Ok(())
@@ -265,7 +272,9 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ExitError::InvalidFile | ExitError::ToolFailed) => ExitCode::from(INVALID),
+        Err(ExitError::InvalidFile | ExitError::ToolFailed | ExitError::PinsDiffer) => {
+            ExitCode::from(INVALID)
+        }
         Err(ExitError::Stopped) => ExitCode::from(FAILED),
         Err(ExitError::Other(reason)) => {
             eprintln!("mcp-gateway: {reason}");

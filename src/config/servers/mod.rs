@@ -21,7 +21,7 @@ use super::fields::{FromValue, one_of};
 use super::forwarding::{Forwarding, ServerHeaders};
 use super::gateway::PrefixMode;
 use super::text::VisibleText;
-use super::{ConfigError, ConfigSpec, Forwarded, NameRule, Secret, ServerId};
+use super::{ConfigError, ConfigSpec, Forwarded, NameRule, Secret, ServerId, ServerPins};
 use crate::mcp::list::ListKind;
 use crate::mcp::resource_uri;
 use crate::policy::glob::Filter;
@@ -78,6 +78,8 @@ pub struct Server {
     pub passthrough: Vec<Forwarded>,
     /// What it gets of its own, by names in lower case.
     pub headers: Vec<(String, Secret)>,
+    /// Which definitions its tools must have; `None` for any.
+    pub pins: Option<ServerPins>,
 }
 
 /// Which tools, prompts and resources there are, by the servers' own names.
@@ -252,6 +254,7 @@ impl ServerSpec {
             resources: self.resources.filter(),
             at_endpoint: NameFilters::default(),
             view: None,
+            pins: ServerPins::of(spec, self.name.as_str()),
         })
     }
 

@@ -24,7 +24,7 @@ pub(in crate::config) struct ServerSpec {
     /// servers may have the same. An enabled server with a prefix needs a name of
     /// lower-case letters, digits, `.` and `-` that starts with a letter, since the
     /// URIs of its resources start with it.
-    pub(super) name: ServerName,
+    pub(in crate::config) name: ServerName,
     /// The Envoy cluster that reaches the server.
     ///
     /// Default: the value of `name`.

@@ -9,6 +9,7 @@ use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::missing_servers;
 use crate::gateway::upstream::list_page::{ListEntry, ListPage};
+use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
 use crate::mcp::json::object::push_object;
@@ -75,6 +76,11 @@ impl ServerList {
     pub fn malformed(&self) -> usize {
         let malformed = self.pages.iter().map(|page| page.malformed);
         malformed.fold(0, usize::saturating_add)
+    }
+
+    /// What the pins of the server say of each page.
+    pub fn pins(&self) -> impl Iterator<Item = &PinnedPage> + Clone {
+        self.pages.iter().map(|page| &page.pins)
     }
 
     /// Whether it has what clients call `name`.

@@ -3,6 +3,7 @@
 //! the outcome is that of the configuration, whatever the order of the answers.
 
 mod branch;
+mod checked_pins;
 pub mod collision;
 mod context;
 #[cfg(test)]

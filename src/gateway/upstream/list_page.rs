@@ -6,6 +6,7 @@ use crate::gateway::routing::names;
 use crate::gateway::routing::tool_view::{self, ParamHeader};
 use crate::gateway::upstream::app_uris;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::{self, Shape};
@@ -30,6 +31,8 @@ pub struct ListPage {
     pub bytes: usize,
     /// How many entries were left out because they have no readable name.
     pub malformed: usize,
+    /// What the pins of the server say of its tools.
+    pub pins: PinnedPage,
     /// The memory that the page takes up.
     pub held: HeldBytes,
 }
@@ -100,8 +103,9 @@ impl ListPage {
         }
         let mut entries = Vec::new();
         let mut malformed = 0_usize;
+        let mut pins = PinnedPage::default();
         json::elements(list.ok_or_else(nonsense)?, |entry| {
-            match renamed(kind, server, entry) {
+            match renamed(kind, server, entry, &mut pins) {
                 Ok(entry) => entries.extend(entry),
                 // One bad entry takes away no other one.
                 Err(MalformedEntry) => malformed = malformed.saturating_add(1),
@@ -121,6 +125,7 @@ impl ListPage {
         let names = names.fold(OVERHEAD, usize::saturating_add);
         let held = cursor.as_ref().map_or(0, String::len);
         let held = held.saturating_add(names).saturating_add(bytes);
+        let held = held.saturating_add(pins.bytes());
         Ok(Self {
             held: HeldBytes::new(held),
             entries,
@@ -128,6 +133,7 @@ impl ListPage {
             cache_hints: CacheHints::read(ttl, scope),
             bytes,
             malformed,
+            pins,
         })
     }
 }
@@ -137,7 +143,7 @@ impl ListPage {
 struct MalformedEntry;
 
 /// The entry with the name that clients see, as they see it, and with the URI of its app as
-/// they know that; the rest is unchanged. `Ok(None)` where the configuration hides it.
+/// they know that; the rest is unchanged. `Ok(None)` where the configuration hides it, or the `pins` do.
 ///
 /// # Errors
 /// [`MalformedEntry`].
@@ -145,6 +151,7 @@ fn renamed(
     kind: ListKind,
     server: &Server,
     entry: &str,
+    pins: &mut PinnedPage,
 ) -> Result<Option<ListEntry>, MalformedEntry> {
     let names = json::values(entry, kind.key());
     let [value] = names.as_slice() else {
@@ -154,7 +161,7 @@ fn renamed(
     if own.len() > export::LONGEST {
         return Err(MalformedEntry);
     }
-    if !server.allows(kind, &own) {
+    if pins.hides(kind, server, &own, entry) || !server.allows(kind, &own) {
         return Ok(None);
     }
     let name = names::client_name(server, kind, &own);

@@ -11,3 +11,4 @@ pub mod page_key;
 pub mod protocol;
 pub mod server_description;
 pub mod session_loss;
+pub mod tool_pins;

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod failed_servers;
+pub mod known_pins;
 pub mod known_servers;
 pub mod logged_collisions;
 pub mod outbox;
@@ -18,7 +19,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Gateway, ServerId};
+use crate::config::{Gateway, ServerId, ServerPins};
 use crate::gateway::session::joined::JoinedServers;
 use crate::gateway::session::kept_ids::KeptIds;
 use crate::gateway::session::sealed::SessionSealer;
@@ -29,6 +30,7 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::calls::{Calls, Delivery, DispatchId};
 use crate::gateway::worker::failed_servers::FailedServers;
+use crate::gateway::worker::known_pins::KnownPins;
 use crate::gateway::worker::known_servers::KnownServers;
 use crate::gateway::worker::logged_collisions::LoggedCollisions;
 use crate::gateway::worker::outbox::Outbox;
@@ -68,6 +70,8 @@ pub struct Worker {
     pub outbox: Outbox,
     /// What is known of the servers.
     pub servers: KnownServers,
+    /// What is known of pinned tools.
+    pub pins: KnownPins,
     /// The lists with malformed entries that the log names already.
     pub malformed_lists: HashSet<(ServerId, ListKind)>,
     /// The servers that failed a moment ago.
@@ -115,6 +119,7 @@ impl Worker {
             calls: Calls::default(),
             outbox: Outbox::default(),
             servers: KnownServers::default(),
+            pins: KnownPins::default(),
             malformed_lists: HashSet::new(),
             failed: FailedServers::default(),
             notices: Vec::new(),
@@ -179,6 +184,11 @@ impl Worker {
         let fields = fields.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let parts: Vec<&[u8]> = std::iter::once(&key[..]).chain(fields).collect();
         Some(seal::digest(&parts))
+    }
+
+    /// Whether this is to be reported of a pinned tool, see [`KnownPins::is_new`].
+    pub fn is_pin_news(&mut self, pins: &ServerPins, about: (&str, &str)) -> bool {
+        self.pins.is_new(&*self.store, &self.plugin, pins, about)
     }
 
     /// Time since 1970.
@@ -294,6 +304,7 @@ impl Worker {
     pub fn forget_kept(&mut self) {
         self.pages.clear();
         self.servers.forget_descriptions();
+        self.pins.forget_lists();
     }
 
     /// A newer configuration has replaced the one of this worker, which may live on for

@@ -2,6 +2,7 @@
 //! are slices of the text. So a part that is not understood can be passed on byte
 //! for byte.
 
+pub mod canonical;
 pub mod edit;
 pub mod end;
 mod member_names;

@@ -16,6 +16,7 @@ use crate::stream::context::GatewayContext;
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::gateway::initialize::Initialization;
 use crate::stream::gateway::lookup::NameLookup;
+use crate::stream::gateway::pins::route_to_listed;
 use crate::stream::gateway::route::route_to_opened;
 use crate::stream::gateway::session::session_ended;
 use crate::stream::gateway::{Client, IncomingMessage, dispatch, short_names, views};
@@ -36,6 +37,8 @@ pub(super) enum Continuation {
     EndSession,
     /// The lists of several servers show which of them has what the request names.
     FindServer(Box<SuspendedRequest>, NameLookup),
+    /// The list of this server shows whether the tool that the request calls is as pinned.
+    CheckPins(Box<SuspendedRequest>, ServerId),
     /// The request goes to this server, now that its protocol is known.
     RouteTo(Box<SuspendedRequest>, ServerId),
     /// The request goes to this server, now that its list has said what headers the tool
@@ -64,6 +67,7 @@ impl Continuation {
             Self::StartSession(initialization) => initialization.size(),
             Self::EndSession => 0,
             Self::FindServer(request, _)
+            | Self::CheckPins(request, _)
             | Self::RouteTo(request, _)
             | Self::CallViewed(request, _)
             | Self::ResolveName(request) => request.size(),
@@ -79,6 +83,9 @@ impl Continuation {
             Self::FindServer(request, lookup) => {
                 request.resume(cx, None, |cx, request| lookup.finish(cx, &fanout, request))
             }
+            Self::CheckPins(request, server) => request.resume(cx, Some(server), |cx, request| {
+                route_to_listed(cx, &fanout, request, server)
+            }),
             Self::RouteTo(request, server) => request.resume(cx, Some(server), |cx, request| {
                 route_to_opened(cx, &fanout, request, server)
             }),

@@ -16,6 +16,7 @@ use crate::stream::effects::{count, count_and_export, count_call, count_failure}
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::pins;
 use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::views;
 use crate::stream::phase::{Phase, Transition};
@@ -128,6 +129,7 @@ impl FanoutRequest {
         effects.extend(self.count_results(cx));
         effects.extend(report_malformed(cx, &self.fanout));
         effects.extend(views::learn(cx, &self.fanout));
+        effects.extend(pins::report(cx, &self.fanout));
         self.continuation.resume(cx, self.fanout).after(effects)
     }
 

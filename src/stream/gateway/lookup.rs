@@ -11,6 +11,7 @@ use crate::stream::context::GatewayContext;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
 use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::pins::route_if_pinned;
 use crate::stream::gateway::route::{NamedTarget, route_to_server};
 use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::tasks;
@@ -53,7 +54,7 @@ pub(super) fn find_server(
         [] => Err(unknown_name(&target)),
         [server] if names::has_longest_prefix(servers, server, target.kind, &target.name) => {
             let named = NamedTarget::of(server, &target)?;
-            route_to_server(cx, request, server, Some(&named))
+            route_if_pinned(cx, request, server, &named)
         }
         _ => NameLookup::new(target.kind, &owners).start(cx, &request),
     }
@@ -124,7 +125,7 @@ impl NameLookup {
         };
         let server = server.ok_or_else(|| unknown_name(&target))?;
         let target = NamedTarget::of(server, &target)?;
-        route_to_server(cx, request, server, Some(&target))
+        route_if_pinned(cx, request, server, &target)
     }
 }
 
@@ -145,7 +146,8 @@ pub(super) fn unknown_method(request: &IncomingMessage<'_>) -> Refusal {
     request.client.unknown_method(request.message.method())
 }
 
-fn unknown_name(target: &Target<'_>) -> Refusal {
+/// The error for a name that no server has.
+pub(super) fn unknown_name(target: &Target<'_>) -> Refusal {
     // To clients, what a template stands for is a resource.
     let kind = match target.kind {
         ListKind::Templates => ListKind::Resources,

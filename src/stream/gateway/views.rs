@@ -17,7 +17,8 @@ use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
 use crate::stream::gateway::fanout::start_fanout;
 use crate::stream::gateway::lookup::target_of;
-use crate::stream::gateway::route::{Destination, NamedTarget, route_to_server};
+use crate::stream::gateway::pins::route_if_pinned;
+use crate::stream::gateway::route::{Destination, NamedTarget};
 use crate::stream::gateway::session::requester_for;
 use crate::stream::phase::Transition;
 
@@ -112,7 +113,7 @@ pub(super) fn call_listed(
         // Otherwise the list would be asked for again.
         return Err(Refusal::Internal);
     }
-    route_to_server(cx, request, server, Some(&named))
+    route_if_pinned(cx, request, server, &named)
 }
 
 /// The edits that change the arguments of a call as the view of its tool says.

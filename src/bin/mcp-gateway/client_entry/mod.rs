@@ -8,7 +8,7 @@ mod form;
 mod json;
 mod list;
 mod place;
-mod save;
+pub(crate) mod save;
 mod syntax;
 mod toml;
 

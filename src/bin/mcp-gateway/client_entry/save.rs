@@ -15,7 +15,7 @@ const NEW_FILE: u32 = 0o666;
 ///
 /// # Errors
 /// The file or a folder cannot be written, or `path` is a link to nothing.
-pub(super) fn save(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn save(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     if path.is_symlink() && !path.exists() {
         return Err(format!(

@@ -198,6 +198,20 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// All tools of `server`, as the server lists them.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub(super) async fn tools(socket: &Path, server: &Server) -> Result<Vec<Value>, String> {
+    let explained = |error: ClientError| reason::of(&error, server);
+    let endpoint = endpoint(socket, server)?;
+    let client = McpClient::connect(endpoint, server.protocol);
+    let client = client.await.map_err(explained)?;
+    let tools = client.list(ListKind::Tools).await;
+    client.close().await;
+    tools.map_err(|error| format!("tools/list: {}", explained(error)))
+}
+
 /// `server`, as the gateway reaches it, with the time that the gateway gives it.
 fn endpoint(socket: &Path, server: &Server) -> Result<McpEndpoint, String> {
     let fixed = [

@@ -1,14 +1,17 @@
 //! A gateway for one question: it says nothing, and follows no file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use mcp_gateway::config::Server;
+use serde_json::Value;
 
 use super::RunOptions;
 use super::gateway::LocalGateway;
-use super::probe::{Prober, ServerStatus};
+use super::probe::{self, Prober, ServerStatus};
 use super::stop::StopSignal;
 use crate::ExitError;
 
@@ -46,11 +49,43 @@ impl QuietGateway {
         &self.url
     }
 
+    /// The enabled servers, in the order of the file.
+    pub(crate) fn servers(&self) -> &[Server] {
+        let gateway = self.gateway.config.gateway.as_ref();
+        gateway.map_or(&[][..], |gateway| &gateway.servers)
+    }
+
+    /// The tools of those of the servers that `is_asked` chooses: each as the server itself
+    /// lists them to a client without capabilities, or why it does not.
+    pub(crate) fn tools(
+        &self,
+        is_asked: impl Fn(&Server) -> bool,
+    ) -> Vec<(Server, Result<Vec<Value>, String>)> {
+        let servers = self.servers().iter().filter(|server| is_asked(server));
+        let servers: Vec<Server> = servers.cloned().collect();
+        let socket: PathBuf = self.gateway.work_dir().direct_socket().into();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let listed = match runtime {
+            Ok(runtime) => runtime.block_on(async {
+                let asked = servers.iter().map(|server| probe::tools(&socket, server));
+                tokio::select! {
+                    listed = join_all(asked) => listed,
+                    () = self.stopped() => Vec::new(),
+                }
+            }),
+            Err(_) => Vec::new(),
+        };
+        let not_asked = || Err("was not asked".to_owned());
+        let listed = listed.into_iter().chain(std::iter::repeat_with(not_asked));
+        servers.into_iter().zip(listed).collect()
+    }
+
     /// Why those of the servers are down that `is_asked` chooses: a line for each.
     pub(crate) fn reasons(&self, is_asked: impl Fn(&Server) -> bool) -> Vec<String> {
-        let all = self.gateway.config.gateway.as_ref();
-        let all = all.map_or(&[][..], |gateway| &gateway.servers);
-        let servers: Vec<Server> = all.iter().filter(|it| is_asked(it)).cloned().collect();
+        let all = self.servers().iter();
+        let servers: Vec<Server> = all.filter(|it| is_asked(it)).cloned().collect();
         if servers.is_empty() {
             return Vec::new();
         }

@@ -1,0 +1,286 @@
+//! The tools of a server's list, compared with the pins of the server.
+
+use crate::config::{PinPolicy, Server, ServerPins};
+use crate::mcp::list::ListKind;
+use crate::mcp::tool_definition;
+use crate::memory::OVERHEAD;
+use crate::seal;
+
+/// The digest of the tool whose entry in its server's list is `entry`: the SHA-256 of the
+/// [canonical form](tool_definition::canonical) of its definition. `None` where it has no
+/// such form.
+pub fn digest(entry: &str) -> Option<[u8; 32]> {
+    let canonical = tool_definition::canonical(entry)?;
+    Some(seal::sha256(&canonical))
+}
+
+/// A digest as the configuration has it: `sha256:` and its hexadecimal digits.
+pub fn text(digest: &[u8; 32]) -> String {
+    let digits = digest.map(|byte| format!("{byte:02x}"));
+    format!("sha256:{}", digits.concat())
+}
+
+/// What the pins of a server say of the tools of one page of its list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PinnedPage {
+    tools: Vec<ComparedTool>,
+}
+
+/// A tool of a page.
+#[derive(Debug, PartialEq, Eq)]
+struct ComparedTool {
+    /// The place of its pin; or the server's own name of it, where it has none.
+    pin: Result<usize, String>,
+    /// Its definition is as pinned.
+    is_as_pinned: bool,
+    /// `include` and `exclude` let clients use it.
+    is_offered: bool,
+}
+
+impl PinnedPage {
+    /// Compares an `entry` of a list of this kind, whose name is `own`, with the pins of
+    /// `server`. Gives whether no list may show it.
+    pub fn hides(&mut self, kind: ListKind, server: &Server, own: &str, entry: &str) -> bool {
+        let Some(pins) = server.pins.as_ref().filter(|_| kind == ListKind::Tools) else {
+            return false;
+        };
+        let place = pins.place(own);
+        let pinned = place.and_then(|place| pins.digest(place));
+        let is_as_pinned = pinned.is_some_and(|pinned| digest(entry).as_ref() == Some(pinned));
+        self.tools.push(ComparedTool {
+            pin: place.ok_or_else(|| own.to_owned()),
+            is_as_pinned,
+            is_offered: server.allows(kind, own),
+        });
+        !is_as_pinned && pins.policy == PinPolicy::Hide
+    }
+
+    /// About how many bytes of memory it takes up.
+    pub fn bytes(&self) -> usize {
+        let names = self.tools.iter().filter_map(|tool| tool.pin.as_ref().err());
+        let names = names.map(|name| name.len().saturating_add(OVERHEAD));
+        let tools = self.tools.len().saturating_mul(size_of::<ComparedTool>());
+        names.fold(tools, usize::saturating_add)
+    }
+}
+
+/// What the pins of a server say of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinVerdict {
+    /// Its definition is as pinned.
+    AsPinned,
+    /// It has another definition, or no pin.
+    Changed,
+    /// The list of the server lacks it.
+    Unlisted,
+}
+
+/// What the pins of a server say of its whole list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinVerdicts {
+    /// For each pin what it says of its tool.
+    pinned: Vec<PinVerdict>,
+    /// The first bytes of the digests of the names of all other tools.
+    others: Vec<[u8; 8]>,
+}
+
+impl PinVerdicts {
+    /// From all `pages` of the list of the server that has `pins`. A tool that is listed
+    /// twice is as pinned where both entries are.
+    pub fn of<'p>(pins: &ServerPins, pages: impl Iterator<Item = &'p PinnedPage>) -> Self {
+        let mut verdicts = Self {
+            pinned: vec![PinVerdict::Unlisted; pins.names().len()],
+            others: Vec::new(),
+        };
+        for tool in pages.flat_map(|page| &page.tools) {
+            let place = match &tool.pin {
+                Ok(place) => *place,
+                Err(name) => {
+                    verdicts.others.push(short(name));
+                    continue;
+                }
+            };
+            if let Some(verdict) = verdicts.pinned.get_mut(place) {
+                *verdict = match (*verdict, tool.is_as_pinned) {
+                    (PinVerdict::Changed, _) | (_, false) => PinVerdict::Changed,
+                    (_, true) => PinVerdict::AsPinned,
+                };
+            }
+        }
+        verdicts
+    }
+
+    /// What they say of the tool that the server calls `own`. `pins` are those of
+    /// [`PinVerdicts::of`].
+    pub fn verdict(&self, pins: &ServerPins, own: &str) -> PinVerdict {
+        match pins.place(own) {
+            Some(place) => {
+                let verdict = self.pinned.get(place).copied();
+                verdict.unwrap_or(PinVerdict::Changed)
+            }
+            None if self.others.contains(&short(own)) => PinVerdict::Changed,
+            None => PinVerdict::Unlisted,
+        }
+    }
+
+    /// About how many bytes of memory it takes up.
+    pub fn bytes(&self) -> usize {
+        let others = self.others.len().saturating_mul(size_of::<[u8; 8]>());
+        others.saturating_add(self.pinned.len())
+    }
+}
+
+/// The server's own names of the tools that have changed, and of those with pins that no
+/// page has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PinNews<'a> {
+    /// The tools that have changed.
+    pub changed: Vec<&'a str>,
+    /// The tools that the list lacks.
+    pub unlisted: Vec<&'a str>,
+}
+
+impl<'a> PinNews<'a> {
+    /// From the `pages` that `verdicts` are of. What the configuration hides is no news.
+    pub fn of(
+        pins: &'a ServerPins,
+        verdicts: &PinVerdicts,
+        pages: impl Iterator<Item = &'a PinnedPage>,
+    ) -> Self {
+        let is_news = |tool: &&ComparedTool| !tool.is_as_pinned && tool.is_offered;
+        let changed = pages.flat_map(|page| &page.tools).filter(is_news);
+        let names: Vec<&str> = pins.names().collect();
+        let name = |tool: &'a ComparedTool| match &tool.pin {
+            Ok(place) => names.get(*place).copied(),
+            Err(name) => Some(name.as_str()),
+        };
+        let changed = changed.filter_map(name).collect();
+        let unlisted = names.iter().zip(&verdicts.pinned);
+        let unlisted = unlisted.filter(|(_, verdict)| **verdict == PinVerdict::Unlisted);
+        let unlisted = unlisted.map(|(name, _)| *name).collect();
+        Self { changed, unlisted }
+    }
+}
+
+fn short(name: &str) -> [u8; 8] {
+    let digest = seal::sha256(name.as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::gateway::upstream::list_page::ListPage;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn pin(entry: &str) -> String {
+        text(&digest(entry).unwrap())
+    }
+
+    /// The digest that `printf %s '{"name":"x"}' | sha256sum` gives.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_digest_is_what_other_programs_make() {
+        let expected = "sha256:0229d37e33daae149bf40543a5ce1db4459d10f830d5139279aa2bfd5f6485a1";
+        assert_eq!(pin(r#"{ "name": "\u0078", "_meta": {} }"#), expected);
+        // The example of docs/guides/pins.md.
+        let expected = "sha256:29cee5793cdf159abf71037f12256337f26df459e8f903b75ec46ef25ebb50da";
+        let entry = r#"{"_meta":{"version":2},"description":"Gr\u00fc\u00dft","name":"greet","inputSchema":{"type":"object","properties":{"who":{"type":"string","maxLength":64}}}}"#;
+        assert_eq!(pin(entry), expected);
+    }
+
+    fn server(policy: &str, rest: &str) -> Server {
+        let (x, y) = (pin(r#"{"name":"x"}"#), pin(r#"{"name":"y","title":"Y"}"#));
+        let config = format!(
+            r#"{{"servers":[{{"name":"a"{rest}}}],"pins":{{"policy":"{policy}","servers":{{"a":{{"tools":{{"x":"{x}","y":"{y}"}}}}}}}}}}"#
+        );
+        let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
+        gateway.servers.into_iter().next().unwrap()
+    }
+
+    /// The names that a page with these tools shows, and what the pins say of `x`, `y` and
+    /// `z`.
+    fn page(server: &Server, tools: &str) -> (Vec<String>, [PinVerdict; 3]) {
+        let result = format!(r#"{{"tools":[{tools}]}}"#);
+        let page = ListPage::read(ListKind::Tools, server, &result).unwrap();
+        let pins = server.pins.as_ref().unwrap();
+        let verdicts = PinVerdicts::of(pins, [&page.pins].into_iter());
+        let verdicts = ["x", "y", "z"].map(|name| verdicts.verdict(pins, name));
+        let names = page.entries.into_iter().map(|entry| entry.name);
+        (names.collect(), verdicts)
+    }
+
+    const GOOD: &str = r#"{"name":"x","_meta":{"v":2}},{"title":"Y","name":"y"}"#;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn tools_as_pinned_are_shown() {
+        use PinVerdict::{AsPinned, Unlisted};
+        for policy in ["WARN", "HIDE", "DENY"] {
+            let shown = page(&server(policy, ""), GOOD);
+            let names = ["a__x", "a__y"].map(str::to_owned).to_vec();
+            assert_eq!(shown, (names, [AsPinned, AsPinned, Unlisted]));
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_has_changed_and_what_is_new_is_hidden_on_request_only() {
+        use PinVerdict::{AsPinned, Changed, Unlisted};
+        for (tools, hidden, verdicts) in [
+            (
+                r#"{"name":"x","description":"poisoned"},{"name":"z"}"#,
+                &["a__x", "a__z"][..],
+                [Changed, Unlisted, Changed],
+            ),
+            (
+                r#"{"name":"x"},{"name":"x","title":"2"}"#,
+                &["a__x"],
+                [Changed, Unlisted, Unlisted],
+            ),
+            (
+                r#"{"name":"x","title":"2"},{"name":"x"}"#,
+                &["a__x"],
+                [Changed, Unlisted, Unlisted],
+            ),
+            (
+                r#"{"name":"y","title":"Y","inputSchema":{"a":1,"a":1}}"#,
+                &["a__y"],
+                [Unlisted, Changed, Unlisted],
+            ),
+            (
+                r#"{"name":"x"},{"name":"y","title":"Y","title":"Y"}"#,
+                &["a__y"],
+                [AsPinned, Changed, Unlisted],
+            ),
+        ] {
+            for (policy, is_hidden) in [("WARN", false), ("HIDE", true), ("DENY", false)] {
+                let (names, found) = page(&server(policy, ""), tools);
+                assert_eq!(found, verdicts, "{tools}");
+                let gone = tools.matches("\"name\":").count() - names.len();
+                assert_eq!(gone, if is_hidden { hidden.len() } else { 0 }, "{tools}");
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_the_configuration_hides_is_no_news() {
+        let server = server("DENY", r#","tools":{"exclude":["z","y"]}"#);
+        let tools = r#"{"name":"x"},{"name":"y","title":"2"},{"name":"z"}"#;
+        let result = format!(r#"{{"tools":[{tools}]}}"#);
+        let page = ListPage::read(ListKind::Tools, &server, &result).unwrap();
+        let pins = server.pins.as_ref().unwrap();
+        let pages = || [&page.pins].into_iter();
+        let verdicts = PinVerdicts::of(pins, pages());
+        let news = PinNews::of(pins, &verdicts, pages());
+        assert_eq!(news, PinNews::default());
+        // Another view of the same server may offer it.
+        assert_eq!(verdicts.verdict(pins, "y"), PinVerdict::Changed);
+        assert_eq!(verdicts.verdict(pins, "z"), PinVerdict::Changed);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn other_lists_are_not_compared() {
+        let server = server("HIDE", "");
+        let page = ListPage::read(ListKind::Prompts, &server, r#"{"prompts":[{"name":"z"}]}"#);
+        assert_eq!(page.unwrap().entries.len(), 1);
+    }
+}
