@@ -54,12 +54,20 @@ pub struct Metrics {
 /// The metrics of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerMetrics {
-    /// Calls of the gateway to it.
+    /// Requests that went to it through Envoy's router.
     pub calls: Metric,
-    /// Calls that failed.
+    /// Questions for its lists; one, however many pages the list has.
+    pub lists: Metric,
+    /// Calls and lists that failed.
     pub failures: Metric,
-    /// Calls that failed because the server did not respond in time.
+    /// Calls and lists that failed because the server did not respond in time.
     pub timeouts: Metric,
+    /// JSON-RPC errors with an HTTP status that says of none (2xx).
+    pub errors: Metric,
+    /// Results of tools that say `isError: true`.
+    pub tool_errors: Metric,
+    /// How long its responses to calls took, in milliseconds.
+    pub call_ms: Metric,
     /// Lists and beginnings without it, since it failed a moment ago.
     pub left_out: Metric,
 }
@@ -92,14 +100,16 @@ impl Metrics {
         }
         let mut of_servers = Vec::new();
         for server in servers {
-            let [calls, failures, timeouts, left_out] =
-                ["calls", "failures", "timeouts", "left_out"]
-                    .map(|what| define(MetricKind::Counter, format!("mcp.server.{server}.{what}")));
+            let mut define = |kind, what| define(kind, format!("mcp.server.{server}.{what}"));
             of_servers.push(ServerMetrics {
-                calls,
-                failures,
-                timeouts,
-                left_out,
+                calls: define(MetricKind::Counter, "calls"),
+                lists: define(MetricKind::Counter, "lists"),
+                failures: define(MetricKind::Counter, "failures"),
+                timeouts: define(MetricKind::Counter, "timeouts"),
+                errors: define(MetricKind::Counter, "errors"),
+                tool_errors: define(MetricKind::Counter, "tool_errors"),
+                call_ms: define(MetricKind::Histogram, "call_ms"),
+                left_out: define(MetricKind::Counter, "left_out"),
             });
         }
         let preflight = define(MetricKind::Counter, "mcp.preflight".to_owned());
@@ -180,8 +190,12 @@ mod tests {
             "mcp.rejected.parse_error",
             "mcp.rejected.origin",
             "mcp.server.a.calls",
+            "mcp.server.a.lists",
             "mcp.server.a.failures",
             "mcp.server.a.timeouts",
+            "mcp.server.a.errors",
+            "mcp.server.a.tool_errors",
+            "mcp.server.a.call_ms",
             "mcp.server.a.left_out",
             "mcp.preflight",
             "mcp.list.collisions",

@@ -2,9 +2,11 @@
 //! of the configuration, of policy or of the host.
 
 pub mod cache_hints;
+pub mod call_outcome;
 pub mod capabilities;
 pub mod client_capabilities;
 pub mod era;
+pub mod event_outcome;
 pub mod header_value;
 pub mod json;
 pub mod jsonrpc;

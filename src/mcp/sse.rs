@@ -312,7 +312,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Where the first CR or LF is.
-fn line_end(bytes: &[u8]) -> Option<usize> {
+pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| *byte == b'\n' || *byte == b'\r';
     let mut rest = bytes;
     // JSON is mostly one long line. The compiler makes SIMD of a loop over blocks

@@ -41,9 +41,11 @@ pub const STATE: &[&str] = &[
     "mcp.id",
     "mcp.protocol_version",
     "mcp.group",
+    ERROR,
 ];
 
 const STATUS: &str = "mcp.status";
+const ERROR: &str = "mcp.error";
 
 /// The longest value that can be exported, in bytes. Envoy's `header_to_metadata`
 /// drops longer values without an error, and a policy that denies by them would not
@@ -74,6 +76,15 @@ impl Export {
         let mut export = Self::default();
         if storage.filter_state {
             export.state.push((STATUS, status.as_str().into()));
+        }
+        export
+    }
+
+    /// The export of how a call failed that a server answered.
+    pub fn error(error: &str, storage: Storage) -> Self {
+        let mut export = Self::default();
+        if storage.filter_state {
+            export.state.push((ERROR, error.into()));
         }
         export
     }
@@ -514,6 +525,7 @@ mod tests {
             all.state.extend(export.state);
             all.headers.extend(export.headers);
         }
+        all.state.extend(Export::error("tool_error", BOTH).state);
         let mut state: Vec<_> = all.state.iter().map(|(key, _)| *key).collect();
         let mut headers: Vec<_> = all.headers.iter().map(|(name, _)| *name).collect();
         let sorted = |mut names: Vec<&'static str>| {

@@ -29,6 +29,12 @@ pub(in crate::stream) fn count_call(config: &Config, server: ServerId) -> Option
     count(server.map(|server| server.calls), 1)
 }
 
+/// Counts a question for a list of this server.
+pub(in crate::stream) fn count_list(config: &Config, server: ServerId) -> Option<Effect> {
+    let server = config.metrics.server(server.index());
+    count(server.map(|server| server.lists), 1)
+}
+
 /// Counts that this server failed, where the failure is the server's fault.
 pub(in crate::stream) fn count_failure(
     config: &Config,

@@ -79,7 +79,7 @@ impl Stream {
                     details: details.as_deref(),
                 };
                 match &mut self.phase {
-                    Phase::Routed(request) => request.on_response_headers(&mut cx, head),
+                    Phase::Routed(request) => request.on_head(&mut cx, head),
                     Phase::Answered => {
                         head.complete(&cx, ResponseSource::ThisFilter, Step::default())
                     }
@@ -87,7 +87,7 @@ impl Stream {
                 }
             }
             Event::ResponseBody { part, end } => match &mut self.phase {
-                Phase::Routed(request) => request.on_response_body(&mut cx, part, end),
+                Phase::Routed(request) => request.on_part(&mut cx, part, end),
                 _ => Step::default(),
             },
             Event::ResponseTrailers => match &mut self.phase {
@@ -190,7 +190,7 @@ impl Stream {
                 request.abandon(&mut cx);
                 Vec::new()
             }
-            Phase::Routed(request) => request.on_over(&mut cx, details),
+            Phase::Routed(request) => request.on_end(&mut cx, details),
             _ => Vec::new(),
         };
         // The host may keep the stream for a while; it holds nothing now.

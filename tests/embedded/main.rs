@@ -14,6 +14,7 @@ mod host_rules;
 mod scenarios_body_wait;
 mod scenarios_joined;
 mod scenarios_longer;
+mod scenarios_outcomes;
 mod scenarios_policy;
 mod scenarios_routed;
 mod scenarios_servers;

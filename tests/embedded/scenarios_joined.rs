@@ -85,7 +85,9 @@ fn one_call_answers_all_who_wait_for_it() {
     for (id, stream) in streams.iter().enumerate() {
         assert_eq!(tool(id, stream), "a__t1");
     }
-    assert_eq!(plugin.metric("mcp.server.a.calls"), Some(4));
+    // Each client has asked for a list, the first one included.
+    assert_eq!(plugin.metric("mcp.server.a.lists"), Some(6));
+    assert_eq!(plugin.metric("mcp.server.a.calls").unwrap_or(0), 0);
     drop(streams);
     assert_eq!(plugin.open_streams(), 0);
 }

@@ -33,6 +33,7 @@ mod gateway_lists;
 mod gateway_lookup;
 mod gateway_names;
 mod gateway_nonsense;
+mod gateway_outcomes;
 mod gateway_pins;
 mod gateway_requests;
 mod gateway_server_headers;

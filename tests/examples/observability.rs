@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse;
@@ -29,7 +30,7 @@ const TOOLS: fake::Answers = &[
     ),
     (
         "tools/call",
-        r#"{"resultType":"complete","content":[],"isError":false}"#,
+        r#"{"resultType":"complete","content":[],"isError":true}"#,
     ),
 ];
 
@@ -64,17 +65,36 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         (modern("1", "prompts/list"), 200),
         (call("1", "weather__a", "{}"), 200),
         (call("1", "weather__a", "{}"), 200),
+        (
+            request("1", "prompts/get", r#""name":"weather__a","#).header("mcp-name", "weather__a"),
+            404,
+        ),
         (modern("1", "tools/list").body("{"), 400),
     ] {
         let answer = request.send(envoy.address).await;
         assert_eq!(answer.status, status, "{request:?}: {answer:?}");
     }
-    let metrics = envoy.metrics();
+    // Envoy counts at once, and adds to histograms every five seconds.
+    let recorded = r#"mcp_server_call_ms_count{mcp_server="weather"} 3"#;
+    let deadline = Instant::now() + SPANS_WITHIN;
+    let mut metrics = envoy.metrics();
+    while !metrics.contains(recorded) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        metrics = envoy.metrics();
+    }
     for line in [
         r#"mcp_requests{mcp_group="tools_call"} 2"#,
         r#"mcp_requests{mcp_group="tools_list"} 1"#,
-        r#"mcp_requests{mcp_group="prompt"} 1"#,
+        r#"mcp_requests{mcp_group="prompt"} 2"#,
         r#"mcp_rejected{mcp_status="parse_error"} 1"#,
+        r#"mcp_server_calls{mcp_server="weather"} 3"#,
+        r#"mcp_server_lists{mcp_server="weather"} 1"#,
+        r#"mcp_server_lists{mcp_server="calendar"} 1"#,
+        r#"mcp_server_calls{mcp_server="calendar"} 0"#,
+        r#"mcp_server_tool_errors{mcp_server="weather"} 2"#,
+        r#"mcp_server_errors{mcp_server="weather"} 0"#,
+        recorded,
+        r#"mcp_server_call_ms_bucket{mcp_server="weather",le="300000"} 3"#,
         r#"mcp_server_failures{mcp_server="weather"} 0"#,
         r#"mcp_server_timeouts{mcp_server="calendar"} 0"#,
         r#"mcp_fanout_duration_ms_bucket{le="10000"} "#,
@@ -83,17 +103,10 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         assert!(metrics.contains(line), "no {line} in\n{metrics}");
     }
     // No name is left that holds what is a label now.
-    let names = |text: &str| -> BTreeSet<String> {
-        let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-        let words = text.split(word).filter(|word| word.starts_with("mcp_"));
-        words.map(str::to_owned).collect()
-    };
     let exported = names(&metrics);
     assert!(!exported.iter().any(|name| name.contains("weather")));
 
-    let path = setup::repository().join("deploy/grafana/dashboard.json");
-    let dashboard = fs::read_to_string(path).expect("the dashboard");
-    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let dashboard: Value = serde_json::from_str(&shipped("grafana/dashboard.json")).expect("JSON");
     let mut asked = BTreeSet::new();
     for panel in dashboard["panels"].as_array().expect("panels") {
         for target in panel["targets"].as_array().expect("targets") {
@@ -102,10 +115,11 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
     }
     let unknown: Vec<_> = asked.difference(&exported).collect();
     assert_eq!(unknown, [""; 0], "what Envoy does not export");
-    // Every counter is drawn, and the histogram by its buckets.
+    // Every counter is drawn, and each histogram by its buckets.
+    let histograms = ["mcp_fanout_duration_ms", "mcp_server_call_ms"];
     let whole = |name: &&String| {
         !["_sum", "_count"].iter().any(|end| name.ends_with(end))
-            && name.as_str() != "mcp_fanout_duration_ms"
+            && !histograms.contains(&name.as_str())
     };
     let forgotten: Vec<_> = exported
         .iter()
@@ -113,6 +127,92 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         .filter(|name| !asked.contains(*name))
         .collect();
     assert_eq!(forgotten, [""; 0], "what no panel shows");
+    check_alerts(&exported, &metrics);
+}
+
+/// The file `name` of `deploy/`.
+fn shipped(name: &str) -> String {
+    let path = setup::repository().join("deploy").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of metrics in `text`.
+fn names(text: &str) -> BTreeSet<String> {
+    let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    // The labels have names of their own.
+    let is_label = |name: &&str| ["mcp_server", "mcp_status", "mcp_group"].contains(name);
+    let words = text.split(word).filter(|word| word.starts_with("mcp_"));
+    words
+        .filter(|word| !is_label(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Each expression of the alert rules is about what Envoy exports, and each rule is in the
+/// documentation. `promtool` checks them, too, where there is one.
+fn check_alerts(exported: &BTreeSet<String>, metrics: &str) {
+    let rules = shipped("prometheus/alerts.yaml");
+    let file: Value = serde_saphyr::from_str(&rules).expect("YAML");
+    let page = setup::repository().join("docs/operate/metrics.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let groups = file["groups"].as_array().expect("groups");
+    let rules: Vec<&Value> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().expect("rules"))
+        .collect();
+    assert!(rules.len() > 8, "{} rules", rules.len());
+    for rule in rules {
+        let name = rule["alert"].as_str().expect("a name");
+        let fields: Vec<&str> = rule
+            .as_object()
+            .expect("a rule")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let known = ["alert", "annotations", "expr", "for", "labels"];
+        assert!(
+            fields.iter().all(|field| known.contains(field)),
+            "{name}: {fields:?}"
+        );
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "{name} is in no row"
+        );
+        for text in ["summary", "description"] {
+            assert!(rule["annotations"][text].is_string(), "{name}: no {text}");
+        }
+        let severity = rule["labels"]["severity"].as_str().expect("a severity");
+        assert!(
+            ["info", "warning", "critical"].contains(&severity),
+            "{name}: {severity}"
+        );
+        let expression = rule["expr"].as_str().expect("an expression");
+        let asked = names(expression);
+        assert!(!asked.is_empty(), "{name}: {expression}");
+        let unknown: Vec<_> = asked.difference(exported).collect();
+        assert_eq!(unknown, [""; 0], "{name}: what Envoy does not export");
+        // Values of labels are those of Envoy's.
+        for label in expression
+            .split('{')
+            .skip(1)
+            .filter_map(|it| it.split('}').next())
+        {
+            assert!(metrics.contains(label), "{name}: no series has {label}");
+        }
+        let count = |c: char| expression.matches(c).count();
+        assert_eq!(count('('), count(')'), "{name}: {expression}");
+    }
+    let folder = setup::repository().join("deploy/prometheus");
+    for arguments in [
+        ["check", "rules", "alerts.yaml"],
+        ["test", "rules", "alerts_test.yaml"],
+    ] {
+        let mut promtool = Command::new("promtool");
+        match promtool.args(arguments).current_dir(&folder).output() {
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+            Err(error) => println!("no promtool: {error}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -131,6 +231,7 @@ async fn no_name_forges_a_line_of_the_access_log() {
     assert_eq!(line["mcp_id"], r#""a\n\"b""#, "{line}");
     assert_eq!(line["code"], 200);
     assert_eq!(line["mcp_server"], "weather", "{line}");
+    assert_eq!(line["mcp_error"], "tool_error", "{line}");
 }
 
 #[tokio::test]

@@ -105,6 +105,11 @@ impl Fanout {
         }
     }
 
+    /// What the servers are asked for.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
     /// The servers that have answered, and those that failed, with the reason; without
     /// those that were [left out](Fanout::left_out).
     pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {

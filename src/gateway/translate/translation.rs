@@ -224,7 +224,7 @@ impl Translation {
     }
 
     /// The JSON text of the request's id, as the server knows it.
-    pub(super) fn id_at_server(&self) -> Option<&str> {
+    pub fn id_at_server(&self) -> Option<&str> {
         match &self.kind {
             TranslationKind::ModernToLegacy(pooled) => Some(&pooled.id),
             _ => self.id.as_deref(),

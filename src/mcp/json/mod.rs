@@ -106,6 +106,11 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The part of a string's `text` from its first quote, backslash or control character on.
+pub fn after_plain(text: &[u8]) -> &[u8] {
+    scan::plain(text)
+}
+
 /// Whether the JSON value `text` is not a number beyond the range of a double. JSON has
 /// such numbers, but other forms of the value, such as a protobuf `Value`, do not.
 pub fn is_finite(text: &str) -> bool {

@@ -117,7 +117,7 @@ pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
 
 /// Skips the plain part of a string: no quote, no backslash, no control character.
 #[inline]
-fn plain(mut rest: &[u8]) -> &[u8] {
+pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
     // Most strings are short: two words.
     for _ in 0..2 {
         let Some((word, after)) = rest.split_first_chunk::<8>() else {

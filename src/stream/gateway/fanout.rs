@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::config::ServerId;
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::{Operation, Requester};
-use crate::gateway::upstream::call::{Call, CallId};
+use crate::gateway::upstream::call::{Call, CallContent, CallId, UpstreamRequest};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::memory::HeldBytes;
 use crate::policy::Refusal;
 use crate::stream::context::{GatewayContext, StreamContext};
-use crate::stream::effects::{count, count_and_export, count_call, count_failure};
+use crate::stream::effects::{count, count_and_export, count_call, count_failure, count_list};
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::Continuation;
@@ -25,6 +25,8 @@ use crate::stream::phase::{Phase, Transition};
 pub(in crate::stream) struct FanoutRequest {
     fanout: Fanout,
     continuation: Continuation,
+    /// The servers that were asked for a list.
+    listed: Vec<ServerId>,
     /// When the first call was made.
     since: Duration,
     /// The memory that the request takes up, without the servers' answers.
@@ -65,32 +67,35 @@ pub(super) fn start_fanout(
     }
     let memory = requester.size().saturating_add(continuation.size());
     let (fanout, calls) = Fanout::start(operation, servers, requester, cx.gateway, cx.worker);
-    let request = FanoutRequest {
+    let mut request = FanoutRequest {
         fanout,
         continuation,
+        listed: Vec::new(),
         since: cx.worker.now(),
         _memory: HeldBytes::new(memory),
     };
     let mut effects = Vec::new();
     for call in calls {
-        effects.extend(make_call(cx, call));
+        effects.extend(request.make_call(cx, call));
     }
     request.finish_if_done(cx).after(effects)
 }
 
-/// Makes and counts a call, or waits for the same call of another stream.
-fn make_call(cx: &mut GatewayContext<'_>, call: Call) -> Vec<Effect> {
-    let Some((id, call)) = cx.worker.calls.ask(cx.id, call, cx.worker.now()) else {
-        return Vec::new();
-    };
-    let counted = count_call(cx.config, call.server);
-    counted
-        .into_iter()
-        .chain([Effect::Call(id, call)])
-        .collect()
-}
-
 impl FanoutRequest {
+    /// Makes a call, or waits for the same call of another stream. Counts the first one
+    /// for the list of a server.
+    fn make_call(&mut self, cx: &mut GatewayContext<'_>, call: Call) -> Vec<Effect> {
+        let is_list = matches!(call.content, CallContent::Mcp(UpstreamRequest::List(..)));
+        let mut effects = Vec::new();
+        if is_list && !self.listed.contains(&call.server) {
+            self.listed.push(call.server);
+            effects.extend(count_list(cx.config, call.server));
+        }
+        let posted = cx.worker.calls.ask(cx.id, call, cx.worker.now());
+        effects.extend(posted.map(|(id, call)| Effect::Call(id, call)));
+        effects
+    }
+
     /// A call has a result.
     pub(in crate::stream) fn on_call_done(
         mut self,
@@ -105,7 +110,7 @@ impl FanoutRequest {
         let next = self.fanout.answered(call, result, cx.gateway, cx.worker);
         match next {
             Some(next) => Transition {
-                effects: make_call(&mut cx, next),
+                effects: self.make_call(&mut cx, next),
                 next: Phase::Fanout(self),
             },
             None => self.finish_if_done(&mut cx),
@@ -145,8 +150,19 @@ impl FanoutRequest {
                 effects.push(Effect::Count(metric, value));
             }
         }
+        let operation = self.fanout.operation();
         for (server, failure) in self.fanout.states() {
-            if let Some(failure) = failure {
+            // The next list or call shows that the server fails.
+            if let Some(failure) = failure.filter(|_| *operation != Operation::Discover) {
+                // It failed before the call or the question that counts.
+                let counted = match operation {
+                    Operation::Open => count_call(cx.config, server),
+                    Operation::List(_) if !self.listed.contains(&server) => {
+                        count_list(cx.config, server)
+                    }
+                    _ => None,
+                };
+                effects.extend(counted);
                 effects.extend(count_failure(cx.config, server, failure));
             }
         }

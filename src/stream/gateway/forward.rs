@@ -106,9 +106,10 @@ pub(super) fn forward_request(
     let is_last = |effect: &Effect| matches!(effect, Effect::ClearRouteCache);
     let last = effects.iter().position(is_last).unwrap_or(effects.len());
     effects.splice(last..last, arguments);
+    let routed = RoutedRequest::to_server(server, translation);
     Ok(Transition {
         effects,
-        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+        next: Phase::Routed(routed.watched(message.method(), cx.worker.now())),
     })
 }
 

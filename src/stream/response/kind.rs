@@ -141,13 +141,13 @@ impl ResponseKind {
 
 const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor events");
 
-fn is_events(headers: &Headers) -> bool {
+pub(super) fn is_events(headers: &Headers) -> bool {
     let content_type = headers.text("content-type");
     content_type.is_some_and(media_type::is_event_stream)
 }
 
 /// Whether the response has a message that this filter can read.
-fn is_readable(head: ResponseHead<'_>) -> bool {
+pub(super) fn is_readable(head: ResponseHead<'_>) -> bool {
     !head.end && is_message(head.headers) && !media_type::is_encoded(head.headers)
 }
 

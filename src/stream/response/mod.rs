@@ -7,3 +7,4 @@ mod lease;
 mod message;
 pub(in crate::stream) mod routed;
 mod server_headers;
+mod watch;

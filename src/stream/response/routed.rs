@@ -16,6 +16,7 @@ use crate::stream::response::head::{ResponseHead, ResponseSource};
 use crate::stream::response::kind::{ResponseKind, given_up};
 use crate::stream::response::message::{BufferedMessage, send_reply};
 use crate::stream::response::server_headers::remove_private;
+use crate::stream::response::watch::AnswerWatch;
 
 /// A request that went to a server.
 pub(in crate::stream) struct RoutedRequest {
@@ -30,6 +31,8 @@ pub(in crate::stream) struct RoutedRequest {
     pub(in crate::stream) is_answered: bool,
     /// The server answered with the HTTP status 200.
     pub(super) is_success: bool,
+    /// Looks how the request ends; `None` where nobody asks.
+    pub(super) watch: Option<AnswerWatch>,
     /// The memory that the request takes up, without its response.
     _memory: HeldBytes,
 }
@@ -74,6 +77,7 @@ impl RoutedRequest {
             translation,
             body: ResponseBody::Unread,
             is_success: false,
+            watch: None,
         }
     }
 
@@ -87,12 +91,13 @@ impl RoutedRequest {
             translation,
             body: ResponseBody::Unread,
             is_success: false,
+            watch: None,
         }
     }
 
     /// Whether the body of the response is read or replaced.
     pub(in crate::stream) fn reads_response(&self) -> bool {
-        !matches!(self.body, ResponseBody::Unread)
+        !matches!(self.body, ResponseBody::Unread) || self.watches_body()
     }
 
     /// The server, and the gateway that it belongs to; `None` in policy mode.
@@ -105,7 +110,7 @@ impl RoutedRequest {
     }
 
     /// The headers of the response arrived.
-    pub(in crate::stream) fn on_response_headers(
+    pub(super) fn on_response_headers(
         &mut self,
         cx: &mut StreamContext<'_>,
         head: ResponseHead<'_>,
@@ -215,7 +220,7 @@ impl RoutedRequest {
     }
 
     /// A part of the body of the response arrived; `end` when it is the last one.
-    pub(in crate::stream) fn on_response_body(
+    pub(super) fn on_response_body(
         &mut self,
         cx: &mut StreamContext<'_>,
         part: &[u8],
@@ -277,7 +282,7 @@ impl RoutedRequest {
     }
 
     /// The request is over. `details` is Envoy's `%RESPONSE_CODE_DETAILS%`.
-    pub(in crate::stream) fn on_over(
+    pub(super) fn on_over(
         &mut self,
         cx: &mut StreamContext<'_>,
         details: Option<&str>,

@@ -186,6 +186,13 @@ impl Plugin {
         std::mem::take(&mut self.vm.borrow_mut().state_mut().crossings)
     }
 
+    /// How often the filter made each host call, by their names.
+    pub(crate) fn called(&self) -> BTreeMap<String, u32> {
+        let mut called = self.vm.borrow().state().crossings.clone();
+        called.retain(|name, _| !name.starts_with("proxy_on_"));
+        called
+    }
+
     /// The arguments of each `declare_property`, as they came.
     pub(crate) fn declared_properties(&self) -> Vec<Vec<u8>> {
         self.vm.borrow().state().declared.clone()
