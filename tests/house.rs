@@ -123,6 +123,7 @@ const LAYERS: &[(&str, &[&str])] = &[(
     &[
         "routing",
         "upstream",
+        "search",
         "session",
         "worker",
         "translate",

@@ -380,6 +380,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "session.identity.header: \"",
     "session.keys[0]: is all zeros",
     "session: has no effect without servers",
+    "toolSearch: has no effect without servers",
     "trafficMode: NOOP reads no body",
     "trafficMode: PASS_THROUGH lets requests pass",
 ];

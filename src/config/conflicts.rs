@@ -55,6 +55,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
         ("session", spec.session.is_some()),
         ("names", spec.names.is_some()),
         ("pins", spec.pins.is_some()),
+        ("toolSearch", spec.tool_search.is_some()),
     ];
     match gateway_only.into_iter().find(|(_, is_given)| *is_given) {
         Some((path, _)) => refused(

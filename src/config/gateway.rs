@@ -10,6 +10,7 @@ use super::fields::{Fields, FromValue, one_of};
 use super::session::SessionSpec;
 use super::spec::{EIGHT_MEBIBYTES, MAX_LIST_PAGES};
 use super::text::NonEmptyText;
+use super::tool_search::{ToolSearch, ToolSearchSpec};
 use super::{ConfigError, ConfigSpec, Server, ServerId, Sessions};
 use crate::mcp::json::object::push_object;
 
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub client_info: String,
     /// The sessions of legacy clients.
     pub sessions: Sessions,
+    /// Search over tools; absent when off.
+    pub tool_search: Option<ToolSearch>,
 }
 
 impl Gateway {
@@ -121,6 +124,7 @@ impl Gateway {
             client_info: server_info.clone(),
             server_info,
             sessions: session.check(variable)?,
+            tool_search: spec.tool_search.as_ref().map(ToolSearchSpec::check),
         })
     }
 }

@@ -32,6 +32,7 @@ mod session;
 mod source;
 mod spec;
 mod text;
+mod tool_search;
 
 pub use endpoints::{EndpointId, Endpoints, NamedEndpoint};
 pub use error::ConfigError;
@@ -48,6 +49,7 @@ pub use server_id::ServerId;
 pub use servers::{APP, NameFilters, Protocol, RemovedParameter, Server, ToolView, UriPrefix};
 pub use session::{Identity, LONGEST_SESSION_ID, Sessions};
 pub use source::camel;
+pub use tool_search::{MOST_FOUND, ToolSearch};
 
 use self::fields::FromValue as _;
 use self::forwarding::Forwarding;

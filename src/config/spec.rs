@@ -22,6 +22,7 @@ use super::pins::PinsSpec;
 use super::rules::ParserConfigSpec;
 use super::servers::ServerSpec;
 use super::session::SessionSpec;
+use super::tool_search::ToolSearchSpec;
 
 /// The configuration of the filter, as JSON in the plugin's `configuration`
 /// (`google.protobuf.StringValue` or `google.protobuf.Struct`). An empty
@@ -192,6 +193,10 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: off: any definition.
     pub(super) pins: Option<PinsSpec>,
+    /// Search over tools, for callers who may see many. Only with `servers`.
+    ///
+    /// Default: off: `tools/list` shows all tools.
+    pub(super) tool_search: Option<ToolSearchSpec>,
 }
 
 /// The default of `maxListPages`.
@@ -233,6 +238,7 @@ impl Default for ConfigSpec {
             oauth: None,
             authorization: None,
             pins: None,
+            tool_search: None,
         }
     }
 }
@@ -271,6 +277,7 @@ impl FromValue for ConfigSpec {
             fields.set("oauth", &mut spec.oauth)?;
             fields.set("authorization", &mut spec.authorization)?;
             fields.set("pins", &mut spec.pins)?;
+            fields.set("toolSearch", &mut spec.tool_search)?;
             Ok(spec)
         })
     }

@@ -105,6 +105,8 @@ pub enum Refusal {
     NameMissing(&'static str),
     /// Where the configuration changes the arguments of a call, this is no object.
     NotAnObject(&'static str),
+    /// An argument of a tool of the gateway's own is not what it must be: what it must be.
+    Argument(&'static str),
     /// No server takes the level of `logging/setLevel`: a sentence for each.
     Level(Vec<String>),
     /// Servers failed: a sentence for each.
@@ -186,7 +188,9 @@ impl Refusal {
             Self::UnknownName(..) | Self::UnknownTask | Self::NameMissing(_) | Self::Cursor => {
                 (200, INVALID_PARAMS, Status::Unknown)
             }
-            Self::Level(_) | Self::NotAnObject(_) => (200, INVALID_PARAMS, Status::InvalidRequest),
+            Self::Argument(_) | Self::Level(_) | Self::NotAnObject(_) => {
+                (200, INVALID_PARAMS, Status::InvalidRequest)
+            }
             Self::Denied { .. } | Self::ToolChanged => (403, FORBIDDEN, Status::Denied),
             Self::Servers(_) => (502, INTERNAL_ERROR, Status::ServerFailed),
             Self::CallerRefused(status, _) => (*status, INTERNAL_ERROR, Status::ServerFailed),
@@ -271,6 +275,7 @@ impl Refusal {
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::NotAnObject(member) => format!("{member} must be an object").into(),
             Self::ToolChanged => "tool definition changed".into(),
+            Self::Argument(must) => (*must).into(),
             Self::Denied { what, scopes: None } => format!("Denied: {}", excerpt(what)).into(),
             Self::Denied {
                 what,
@@ -401,6 +406,7 @@ mod tests {
             (Refusal::NameMissing("name"), 200, -32602),
             (Refusal::NotAnObject("params.arguments"), 200, -32602),
             (Refusal::Cursor, 200, -32602),
+            (Refusal::Argument("x must be y"), 200, -32602),
             (Refusal::Level(vec!["x".into()]), 200, -32602),
             (Refusal::Servers(vec!["x".into()]), 502, -32603),
             (Refusal::ServerTimeout("x".into()), 504, -32603),

@@ -65,6 +65,7 @@ mod sources;
 #[path = "../examples/token.rs"]
 #[allow(dead_code, reason = "the tests in tests/examples need more of it")]
 mod token;
+mod tool_search;
 mod trailers;
 mod twice;
 mod upgrade;

@@ -290,50 +290,6 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         "session: has no effect without servers: remove it, or add servers",
     ),
     (
-        r#"{"pins":{"policy":"WARN","servers":{"a":{"tools":{}}}}}"#,
-        "pins: has no effect without servers: remove it, or add servers",
-    ),
-    (
-        r#"{"pins":{"policy":"WARN","servers":{"b":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
-        "pins.servers.b: no server has this name",
-    ),
-    (
-        r#"{"pins":{"policy":"deny","servers":{"a":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
-        "pins.policy: \"deny\" must be one of WARN, HIDE, DENY",
-    ),
-    (
-        r#"{"pins":{"servers":{"a":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
-        "pins: missing field `policy`",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE"},"servers":[{"name":"a"}]}"#,
-        "pins: missing field `servers`",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":{}},"servers":[{"name":"a"}]}"#,
-        "pins.servers: must have at least one entry",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":["a"]},"servers":[{"name":"a"}]}"#,
-        "pins.servers: must be an object",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":{"a":{}}},"servers":[{"name":"a"}]}"#,
-        "pins.servers.a: missing field `tools`",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{"get_x":"sha256:0f"}}}},"servers":[{"name":"a"}]}"#,
-        "pins.servers.a.tools.get_x: \"sha256:0f\" must be \"sha256:\" and 64 hexadecimal digits",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{"get_x":7}}}},"servers":[{"name":"a"}]}"#,
-        "pins.servers.a.tools.get_x: must be a string",
-    ),
-    (
-        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{},"tool":{}}}},"servers":[{"name":"a"}]}"#,
-        "pins.servers.a.tool: unknown field, expected one of tools",
-    ),
-    (
         r#"{"servers":[],"listCache":"OFF"}"#,
         "listCache: has no effect without servers",
     ),

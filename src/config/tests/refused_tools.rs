@@ -71,4 +71,76 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         r#"{"servers":[{"name":"a"}],"names":{"charset":"[A-Za-z0-9-]"}}"#,
         "names.charset: \"[A-Za-z0-9-]\" must have \"_\", 0 to 9 and a to f",
     ),
+    (
+        r#"{"toolSearch":{}}"#,
+        "toolSearch: has no effect without servers",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":true}"#,
+        "toolSearch: must be an object",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":{"threshold":-1}}"#,
+        "toolSearch.threshold: must be a whole number from 0",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":{"limit":0}}"#,
+        "toolSearch.limit: must be a whole number from 1 to 50",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":{"limit":51}}"#,
+        "toolSearch.limit: must be a whole number from 1 to 50",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":{"always":"x"}}"#,
+        "toolSearch.always: must be a list",
+    ),
+    (
+        r#"{"servers":[{"name":"a"}],"toolSearch":{"always":[""]}}"#,
+        "toolSearch.always[0]: must not be empty",
+    ),
+    (
+        r#"{"pins":{"policy":"WARN","servers":{"a":{"tools":{}}}}}"#,
+        "pins: has no effect without servers: remove it, or add servers",
+    ),
+    (
+        r#"{"pins":{"policy":"WARN","servers":{"b":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
+        "pins.servers.b: no server has this name",
+    ),
+    (
+        r#"{"pins":{"policy":"deny","servers":{"a":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
+        "pins.policy: \"deny\" must be one of WARN, HIDE, DENY",
+    ),
+    (
+        r#"{"pins":{"servers":{"a":{"tools":{}}}},"servers":[{"name":"a"}]}"#,
+        "pins: missing field `policy`",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE"},"servers":[{"name":"a"}]}"#,
+        "pins: missing field `servers`",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":{}},"servers":[{"name":"a"}]}"#,
+        "pins.servers: must have at least one entry",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":["a"]},"servers":[{"name":"a"}]}"#,
+        "pins.servers: must be an object",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":{"a":{}}},"servers":[{"name":"a"}]}"#,
+        "pins.servers.a: missing field `tools`",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{"get_x":"sha256:0f"}}}},"servers":[{"name":"a"}]}"#,
+        "pins.servers.a.tools.get_x: \"sha256:0f\" must be \"sha256:\" and 64 hexadecimal digits",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{"get_x":7}}}},"servers":[{"name":"a"}]}"#,
+        "pins.servers.a.tools.get_x: must be a string",
+    ),
+    (
+        r#"{"pins":{"policy":"HIDE","servers":{"a":{"tools":{},"tool":{}}}},"servers":[{"name":"a"}]}"#,
+        "pins.servers.a.tool: unknown field, expected one of tools",
+    ),
 ];

@@ -76,7 +76,7 @@ pub fn push_initialize_result(
 }
 
 /// Adds the member `_meta` with the gateway's `serverInfo`.
-fn write_server_info(result: &mut ObjectWriter<'_>, server_info: &str) {
+pub fn write_server_info(result: &mut ObjectWriter<'_>, server_info: &str) {
     result.object("_meta", |meta| meta.json(SERVER_INFO_KEY, server_info));
 }
 

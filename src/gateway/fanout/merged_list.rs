@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::missing_servers;
+use crate::gateway::search::definitions::VisibleTools;
 use crate::gateway::upstream::list_page::{ListEntry, ListPage};
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
@@ -112,45 +113,75 @@ pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
 
 /// Writes the merged `result` of the list of this kind, for a client of this era, at
 /// the end of `out`. It may be kept as long as all `lists` and `start` allow. `rights`
-/// hide entries. An entry whose name an earlier one has is left out, and returned.
+/// hide entries. An entry whose name an earlier one has is left out, and returned. Where
+/// the caller may see so many tools that they are searched, they are not shown.
 pub fn push_merged(
     out: &mut Vec<u8>,
     (kind, era): (ListKind, Era),
     lists: &[(ServerId, ServerList)],
     start: CacheHints,
     (gateway, rights): (&Gateway, Rights<'_>),
-) -> Vec<Collision> {
+) -> MergedNames {
     let mut hints = lists
         .iter()
         .fold(start, |all, (_, list)| all.and(list.cache_hints()));
     // Another caller may see another list.
     hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
-    let mut collisions = Vec::new();
+    let (visible, collisions) = visible(kind, lists, rights);
+    let search = gateway.tool_search.as_ref();
+    let search = search.filter(|_| kind == ListKind::Tools);
     push_object(out, |result| {
         if era == Era::Modern {
             result.string("resultType", "complete");
         }
         let entries = result.member(kind.member());
-        collisions = push_entries(entries, kind, lists, rights);
+        match search.filter(|search| visible.are_many(search)) {
+            Some(search) => visible.push(entries, search, gateway),
+            None => push_entries(entries, &visible),
+        }
         if era == Era::Modern {
             hints.write(result);
         }
         missing_servers::write_meta(result, era, lists, gateway);
     });
-    collisions
+    MergedNames {
+        collisions,
+        taken: visible.taken.filter(|_| search.is_some()),
+    }
 }
 
-fn push_entries(
-    out: &mut Vec<u8>,
+/// What is to be said of the names of a merged list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct MergedNames {
+    /// The entries that were left out.
+    pub collisions: Vec<Collision>,
+    /// A server's tool that has the name of one that searches: there is no search.
+    pub taken: Option<(ServerId, &'static str)>,
+}
+
+fn push_entries(out: &mut Vec<u8>, visible: &VisibleTools<'_>) {
+    let mut is_first = true;
+    out.push(b'[');
+    for (_, entry) in &visible.tools {
+        if !std::mem::replace(&mut is_first, false) {
+            out.push(b',');
+        }
+        out.extend_from_slice(&entry.json);
+    }
+    out.push(b']');
+}
+
+/// The entries of `lists` that `rights` do not hide, in their order, and those that are
+/// left out since an earlier one has the name.
+pub fn visible<'l>(
     kind: ListKind,
-    lists: &[(ServerId, ServerList)],
+    lists: &'l [(ServerId, ServerList)],
     rights: Rights<'_>,
-) -> Vec<Collision> {
+) -> (VisibleTools<'l>, Vec<Collision>) {
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
     let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::new();
-    let (mut collisions, mut is_first) = (Vec::new(), true);
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
         name: entry.shown().to_owned(),
@@ -158,7 +189,8 @@ fn push_entries(
         owner,
         is_shadowed: entry.is_shadowed,
     };
-    out.push(b'[');
+    let mut collisions = Vec::new();
+    let mut visible = VisibleTools::default();
     for (server, list) in lists {
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
             if entry.is_shadowed {
@@ -175,17 +207,13 @@ fn push_entries(
                 }
                 Entry::Vacant(new) => new.insert((*server, &entry.json)),
             };
-            if !is_shown(&entry.name) {
-                continue;
+            visible.note(*server, entry);
+            if is_shown(&entry.name) {
+                visible.tools.push((*server, entry));
             }
-            if !std::mem::replace(&mut is_first, false) {
-                out.push(b',');
-            }
-            out.extend_from_slice(&entry.json);
         }
     }
-    out.push(b']');
-    collisions
+    (visible, collisions)
 }
 
 #[cfg(test)]
@@ -228,7 +256,10 @@ mod tests {
             CacheHints::ALL,
             (gateway, None),
         );
-        (String::from_utf8(merged).unwrap(), left_out.len())
+        (
+            String::from_utf8(merged).unwrap(),
+            left_out.collisions.len(),
+        )
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -4,8 +4,7 @@ use super::merged_capabilities::{self, DiscoveredServer};
 use crate::config::{FailureMode, Gateway, Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::branch::Branch;
-use crate::gateway::fanout::collision::Collision;
-use crate::gateway::fanout::merged_list::{self, Rights, ServerList};
+use crate::gateway::fanout::merged_list::{self, MergedNames, Rights, ServerList};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::failure::Failure;
@@ -24,8 +23,8 @@ use crate::policy::Refusal;
 pub struct Outcome {
     /// The JSON-RPC response, or why there is none.
     pub response: Result<Vec<u8>, Refusal>,
-    /// The entries that were left out, see [`merged_list::push_merged`].
-    pub collisions: Vec<Collision>,
+    /// See [`merged_list::push_merged`].
+    pub names: MergedNames,
 }
 
 impl Fanout {
@@ -93,10 +92,10 @@ impl Fanout {
         if let Some(refusal) = self.refused(gateway) {
             return Outcome {
                 response: Err(refusal),
-                collisions: Vec::new(),
+                names: MergedNames::default(),
             };
         }
-        let mut collisions = Vec::new();
+        let mut names = MergedNames::default();
         let response = match self.operation {
             Operation::Discover => {
                 jsonrpc::result(id, 0, |out| self.push_capabilities(out, gateway))
@@ -107,7 +106,7 @@ impl Fanout {
                 let lists = self.lists(kind);
                 jsonrpc::result(id, merged_list::size(&lists), |out| {
                     let sources = (gateway, rights);
-                    collisions = merged_list::push_merged(out, shown, &lists, start, sources);
+                    names = merged_list::push_merged(out, shown, &lists, start, sources);
                 })
             }
             Operation::Open | Operation::SetLevel(_) | Operation::End => {
@@ -116,7 +115,7 @@ impl Fanout {
         };
         Outcome {
             response: Ok(response),
-            collisions,
+            names,
         }
     }
 
@@ -124,11 +123,7 @@ impl Fanout {
     fn cache_hints(&self) -> CacheHints {
         // A client that keeps an outcome without a server does not see that the server
         // answers again.
-        if self
-            .branches
-            .iter()
-            .any(|branch| branch.failure().is_some())
-        {
+        if self.lacks_servers() {
             return CacheHints::NONE;
         }
         // Whatever a server says: with other headers of a client's it may answer
@@ -139,7 +134,14 @@ impl Fanout {
         }
     }
 
-    fn lists(self, kind: ListKind) -> Vec<(ServerId, ServerList)> {
+    /// Whether a server failed, or was left out.
+    pub fn lacks_servers(&self) -> bool {
+        let mut branches = self.branches.iter();
+        branches.any(|branch| branch.failure().is_some())
+    }
+
+    /// The lists of this kind of the servers that answered.
+    pub fn lists(self, kind: ListKind) -> Vec<(ServerId, ServerList)> {
         let branches = self.branches.into_iter();
         let lists = branches.filter_map(|branch| branch.into_list(kind));
         lists.collect()

@@ -19,7 +19,8 @@ use crate::stream::gateway::lookup::NameLookup;
 use crate::stream::gateway::pins::route_to_listed;
 use crate::stream::gateway::route::route_to_opened;
 use crate::stream::gateway::session::session_ended;
-use crate::stream::gateway::{Client, IncomingMessage, dispatch, short_names, views};
+use crate::stream::gateway::tool_search::{self, warn_of_name};
+use crate::stream::gateway::{Client, IncomingMessage, Rewritten, dispatch, short_names, views};
 use crate::stream::phase::Transition;
 use crate::stream::request::refused::refuse_message;
 
@@ -46,18 +47,25 @@ pub(super) enum Continuation {
     CallViewed(Box<SuspendedRequest>, ServerId),
     /// The request goes on by the whole name of the tool, which the lists say.
     ResolveName(Box<SuspendedRequest>),
+    /// The lists of tools show what a call of one of the gateway's own tools is.
+    SearchTools(Box<SuspendedRequest>),
 }
 
 /// A request that goes on when it is known where to.
 pub(super) struct SuspendedRequest {
     headers: Headers,
-    /// The message, as the client sent it.
+    /// The message.
     text: String,
     has_trailers: bool,
     has_whole_name: bool,
     client: Client,
     facts: Rc<HostFacts>,
+    rewritten: Option<Rc<Rewritten>>,
 }
+
+/// What comes when a suspended request goes on.
+type Resume<'f, 'c> =
+    dyn FnMut(&mut GatewayContext<'c>, IncomingMessage<'_>) -> Result<Transition, Refusal> + 'f;
 
 impl Continuation {
     /// About how many bytes of memory it takes up.
@@ -70,7 +78,8 @@ impl Continuation {
             | Self::CheckPins(request, _)
             | Self::RouteTo(request, _)
             | Self::CallViewed(request, _)
-            | Self::ResolveName(request) => request.size(),
+            | Self::ResolveName(request)
+            | Self::SearchTools(request) => request.size(),
         }
     }
 
@@ -88,6 +97,9 @@ impl Continuation {
             }),
             Self::RouteTo(request, server) => request.resume(cx, Some(server), |cx, request| {
                 route_to_opened(cx, &fanout, request, server)
+            }),
+            Self::SearchTools(request) => request.resume(cx, None, |cx, request| {
+                tool_search::finish(cx, fanout, request)
             }),
             Self::ResolveName(request) => request.resume_by_whole_name(cx, &fanout),
             Self::CallViewed(request, server) => request.resume(cx, Some(server), |cx, request| {
@@ -110,7 +122,10 @@ fn answer_client(
     let rights = authorization.map(|authorization| (authorization, &facts.rights));
     let mut effects = short_names::report(cx, &fanout);
     let outcome = fanout.outcome(id, cx.gateway, rights);
-    let collisions = &outcome.collisions;
+    if let Some(taken) = outcome.names.taken {
+        warn_of_name(cx, taken);
+    }
+    let collisions = &outcome.names.collisions;
     if !collisions.is_empty() {
         let left_out = u64::try_from(collisions.len()).unwrap_or(u64::MAX);
         effects.push(Effect::Count(cx.config.metrics.collisions, left_out));
@@ -144,7 +159,26 @@ impl SuspendedRequest {
             has_whole_name: request.has_whole_name,
             client: request.client.clone(),
             facts: Rc::clone(request.facts),
+            rewritten: request.rewritten.clone(),
         })
+    }
+
+    /// The same request with the message `text` in place of its own. `param_headers` are
+    /// the headers that repeat arguments of that message: names and values.
+    pub(super) fn rewritten(
+        request: &IncomingMessage<'_>,
+        text: String,
+        param_headers: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            headers: request.headers.clone(),
+            text,
+            has_trailers: request.has_trailers,
+            has_whole_name: false,
+            client: request.client.clone(),
+            facts: Rc::clone(request.facts),
+            rewritten: Some(Rc::new(Rewritten { param_headers })),
+        }
     }
 
     fn size(&self) -> usize {
@@ -172,11 +206,25 @@ impl SuspendedRequest {
     }
 
     /// Reads the message again, and goes on with it; to `server`, where that is known.
-    fn resume<'c>(
+    pub(super) fn resume<'c>(
         &self,
         cx: &mut GatewayContext<'c>,
         server: Option<ServerId>,
         then: impl FnOnce(&mut GatewayContext<'c>, IncomingMessage<'_>) -> Result<Transition, Refusal>,
+    ) -> Transition {
+        let mut then = Some(then);
+        self.resume_once(cx, server, &mut |cx, request| match then.take() {
+            Some(then) => then(cx, request),
+            None => Err(Refusal::Internal),
+        })
+    }
+
+    /// The same for all that may come then, so that the filter has it once.
+    fn resume_once<'c>(
+        &self,
+        cx: &mut GatewayContext<'c>,
+        server: Option<ServerId>,
+        then: &mut Resume<'_, 'c>,
     ) -> Transition {
         let Ok(message) = Message::read(&self.text) else {
             // It was a message before, so this does not happen.
@@ -193,6 +241,7 @@ impl SuspendedRequest {
                 facts: &self.facts,
                 has_trailers: self.has_trailers,
                 has_whole_name: self.has_whole_name,
+                rewritten: self.rewritten.clone(),
             };
             then(cx, request)
         });

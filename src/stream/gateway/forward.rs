@@ -15,7 +15,7 @@ use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::gateway::worker::Worker;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::list::ListKind;
-use crate::mcp::{self, Message, json, method};
+use crate::mcp::{self, Message, json, method, version};
 use crate::policy::Refusal;
 use crate::policy::access::TOO_MANY_SUBSCRIPTIONS;
 use crate::policy::attributes::Chosen;
@@ -85,7 +85,8 @@ pub(super) fn forward_request(
     edits.extend(rename_edits(server, message, target)?);
     edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
-    let is_changed = !edits.is_empty() || request.has_whole_name;
+    // The body of the HTTP request may be another message.
+    let is_changed = !edits.is_empty() || request.has_whole_name || request.rewritten.is_some();
     let body = is_changed.then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| &*target.upstream_name);
     let name = upstream_name.or(tasks.upstream_id.as_deref());
@@ -188,6 +189,10 @@ fn change_request(
     let era = request.client.era();
     let mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
+    if let Some(rewritten) = &request.rewritten {
+        let is_modern = headers.version.as_deref().is_some_and(version::is_modern);
+        effects.extend(rewritten.change_headers(request.headers, is_modern));
+    }
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
     let set = request_headers::headers(server, headers, changed);

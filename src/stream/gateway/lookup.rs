@@ -14,7 +14,7 @@ use crate::stream::gateway::fanout::start_fanout;
 use crate::stream::gateway::pins::route_if_pinned;
 use crate::stream::gateway::route::{NamedTarget, route_to_server};
 use crate::stream::gateway::session::requester_for;
-use crate::stream::gateway::tasks;
+use crate::stream::gateway::{tasks, tool_search};
 use crate::stream::phase::Transition;
 
 /// A search for a name in the lists of several servers.
@@ -29,12 +29,26 @@ pub(super) struct NameLookup {
     unlisted: Option<ServerId>,
 }
 
+/// Routes a request to the server of what it names, or to one of the gateway's own tools.
+///
+/// # Errors
+/// No server has it.
+pub(super) fn find_server(
+    cx: &mut GatewayContext<'_>,
+    request: IncomingMessage<'_>,
+) -> Result<Transition, Refusal> {
+    match tool_search::called(cx, request.message) {
+        Some(_) => tool_search::start(cx, &request),
+        None => look_up(cx, request),
+    }
+}
+
 /// Routes a request to the server of what it names. If the name starts with the
 /// prefixes of several servers, their lists are read first.
 ///
 /// # Errors
 /// No server has it.
-pub(super) fn find_server(
+pub(super) fn look_up(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
 ) -> Result<Transition, Refusal> {

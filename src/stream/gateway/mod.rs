@@ -15,10 +15,12 @@ mod route;
 mod session;
 mod short_names;
 mod tasks;
+mod tool_search;
 mod views;
 
 use std::rc::Rc;
 
+use crate::gateway::search::param_headers::PREFIX;
 use crate::gateway::session::{Session, SessionPart};
 use crate::http::{Headers, Reply};
 use crate::mcp::era::Era;
@@ -28,7 +30,7 @@ use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
 use crate::stream::context::GatewayContext;
 use crate::stream::effects::count_and_export;
-use crate::stream::event::HostFacts;
+use crate::stream::event::{Effect, HostFacts};
 use crate::stream::phase::Transition;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::{authorization, era_of};
@@ -47,6 +49,27 @@ struct IncomingMessage<'a> {
     /// The message has the whole name of a tool. The body of the HTTP request still has
     /// the shortened one that the client sent (`names`).
     has_whole_name: bool,
+    /// The message is not the one that the client sent, see [`Rewritten`].
+    rewritten: Option<Rc<Rewritten>>,
+}
+
+/// A message of the gateway's in place of the one that the client sent, as the body of the
+/// HTTP request still has it.
+struct Rewritten {
+    /// The headers that repeat arguments of the call: names and values.
+    param_headers: Vec<(String, String)>,
+}
+
+impl Rewritten {
+    /// The headers that repeat arguments become those of this message. Only modern servers
+    /// have such headers. `headers` are the client's.
+    fn change_headers(&self, headers: &Headers, to_modern: bool) -> Vec<Effect> {
+        let of_client = headers.names().filter(|name| name.starts_with(PREFIX));
+        let removed = of_client.map(|name| Effect::RemoveRequestHeader(name.to_owned()));
+        let added = self.param_headers.iter().filter(|_| to_modern).cloned();
+        let added = added.map(|(name, value)| Effect::AddRequestHeader(name, value));
+        removed.chain(added).collect()
+    }
 }
 
 /// The client that sent a message.
@@ -108,6 +131,7 @@ pub(in crate::stream) fn on_message(
         facts: &request.facts,
         has_trailers,
         has_whole_name: false,
+        rewritten: None,
     };
     if let Some(waits) = short_names::ask_first(cx, &mut incoming, era)? {
         return Ok(waits);
@@ -127,7 +151,7 @@ fn dispatch(
     let (message, facts) = (incoming.message, incoming.facts);
     // Before any name is looked up: a caller must not learn whether what it may
     // not use exists.
-    if !tasks::decides_right(message) {
+    if !tasks::decides_right(message) && tool_search::called(cx, message).is_none() {
         authorization::authorize(cx.config, message, facts)?;
     }
     match era {

@@ -1,0 +1,79 @@
+//! The definitions of `search_tools` and `call_tool`, and what a list shows with them.
+
+use crate::config::{Gateway, ServerId, ToolSearch};
+use crate::gateway::search::reserved;
+use crate::gateway::upstream::list_page::ListEntry;
+use crate::mcp::json::push_string;
+
+/// The definition of `search_tools` up to its description.
+const SEARCH_START: &str = r#"{"name":"search_tools","title":"Search tools","description":"#;
+/// The rest of it, and the definition of `call_tool`.
+const SEARCH_END: &str = concat!(
+    r#","inputSchema":{"type":"object","properties":{"#,
+    r#""query":{"type":"string","description":"What the tool should do, in a few words, such as: create an issue in a repository"},"#,
+    r#""limit":{"type":"integer","minimum":1,"maximum":50,"description":"The most tools to give"}},"required":["query"]},"#,
+    r#""outputSchema":{"type":"object","properties":{"#,
+    r#""tools":{"type":"array","items":{"type":"object"},"description":"The definitions of the tools that match best, the best first"},"#,
+    r#""total":{"type":"integer","description":"How many tools match"}},"required":["tools","total"]},"#,
+    r#""annotations":{"readOnlyHint":true,"openWorldHint":false}},"#,
+    r#"{"name":"call_tool","title":"Call a tool","#,
+    r#""description":"Calls a tool that search_tools has found. Give the name of the tool, and arguments that match its inputSchema. The result is that of the tool.","#,
+    r#""inputSchema":{"type":"object","properties":{"#,
+    r#""name":{"type":"string","description":"The name of the tool, as search_tools gives it"},"#,
+    r#""arguments":{"type":"object","description":"The arguments of the tool, as its inputSchema describes them","additionalProperties":true}},"required":["name"]}}"#,
+);
+
+/// The tools that a caller may see.
+#[derive(Debug, Default)]
+pub struct VisibleTools<'l> {
+    /// In the order of the list, each with its server.
+    pub tools: Vec<(ServerId, &'l ListEntry)>,
+    /// A tool that has one of the two names, with its server.
+    pub taken: Option<(ServerId, &'static str)>,
+}
+
+impl<'l> VisibleTools<'l> {
+    /// Notes that a list has `entry`, whether the caller may see it or not.
+    pub fn note(&mut self, server: ServerId, entry: &ListEntry) {
+        if let (None, Some(name)) = (self.taken, reserved(entry.shown())) {
+            self.taken = Some((server, name));
+        }
+    }
+
+    /// Whether the caller may see so many tools that they are searched.
+    pub fn are_many(&self, search: &ToolSearch) -> bool {
+        self.taken.is_none() && self.tools.len() > search.threshold
+    }
+
+    /// Writes the two tools and those that are always shown, at the end of `out`: a JSON
+    /// array.
+    pub fn push(&self, out: &mut Vec<u8>, search: &ToolSearch, gateway: &Gateway) {
+        let mut names: Vec<&str> = Vec::new();
+        let mut last = None;
+        // The tools of one server stand together.
+        for (server, _) in &self.tools {
+            if last.replace(*server) != Some(*server) {
+                names.extend(gateway.server(*server).map(|server| server.name.as_str()));
+            }
+        }
+        let description = format!(
+            "Finds tools by words. There are {} tools, of these servers: {}. They are not listed here: search for what you want to do, then use call_tool with the name of a tool that was found.",
+            self.tools.len(),
+            names.join(", ")
+        );
+        out.push(b'[');
+        out.extend_from_slice(SEARCH_START.as_bytes());
+        push_string(out, &description);
+        out.extend_from_slice(SEARCH_END.as_bytes());
+        let is_shown = |name: &str| search.always.iter().any(|glob| glob.matches(name));
+        for (_, entry) in self
+            .tools
+            .iter()
+            .filter(|(_, entry)| is_shown(entry.shown()))
+        {
+            out.push(b',');
+            out.extend_from_slice(&entry.json);
+        }
+        out.push(b']');
+    }
+}

@@ -1,0 +1,90 @@
+//! The headers that repeat arguments of a call (MCP 2026-07-28, "Custom headers from tool
+//! parameters"). A client that calls `call_tool` cannot know them, and servers demand them.
+
+use crate::gateway::search::each_member;
+use crate::http::headers::is_token;
+use crate::mcp::header_value;
+use crate::mcp::json;
+
+/// What the name of each such header starts with.
+pub const PREFIX: &str = "mcp-param-";
+
+/// Parameters that are nested deeper have no header.
+const DEEPEST: usize = 8;
+
+/// The headers of a call with `arguments` of the tool with this `definition`, both JSON
+/// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
+pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    for schema in json::values(definition, "inputSchema") {
+        add(schema, arguments, DEEPEST, &mut headers);
+    }
+    headers
+}
+
+fn add(schema: &str, arguments: &str, depth: usize, headers: &mut Vec<(String, String)>) {
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    for properties in json::values(schema, "properties") {
+        // A schema that is no object has no parameters.
+        let _ = each_member(properties, &mut |name, property| {
+            // Most servers take the last of several.
+            let Some(value) = json::values(arguments, name).pop() else {
+                return;
+            };
+            if let [header] = json::values(property, "x-mcp-header").as_slice()
+                && let Some(header) = json::string(header).filter(|it| is_token(it))
+                && let Some(text) = scalar(value)
+            {
+                let header = format!("{PREFIX}{}", header.to_ascii_lowercase());
+                headers.push((header, header_value::encode(&text).into_owned()));
+            } else if value.starts_with('{') {
+                add(property, value, depth, headers);
+            }
+        });
+    }
+}
+
+/// The text of a string, a number or a boolean; others are in no header.
+fn scalar(value: &str) -> Option<std::borrow::Cow<'_, str>> {
+    match value.as_bytes().first()? {
+        b'"' => json::string(value),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(value.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn arguments_are_repeated_where_the_schema_names_a_header() {
+        let definition = r#"{"name":"t","inputSchema":{"properties":{"r":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"},"o":{"type":"object","properties":{"b":{"type":"boolean","x-mcp-header":"Deep-B"}}},"bad":{"x-mcp-header":"a b"},"none":{"type":"string"},"list":{"items":{"x-mcp-header":"Item"}}}}}"#;
+        for (arguments, expected) in [
+            ("{}", &[][..]),
+            (r#"{"r":"eu"}"#, &[("mcp-param-region", "eu")]),
+            (
+                r#"{"r":"Ä","n":42,"o":{"b":true},"bad":"x","none":"y","list":["z"]}"#,
+                &[
+                    ("mcp-param-region", "=?base64?w4Q=?="),
+                    ("mcp-param-n", "42"),
+                    ("mcp-param-deep-b", "true"),
+                ],
+            ),
+            (r#"{"r":null,"n":[1],"o":{"b":{}}}"#, &[]),
+            (r#"{"r":"a","r":"b"}"#, &[("mcp-param-region", "b")]),
+        ] {
+            let headers = param_headers(definition, arguments);
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (&**name, &**value))
+                .collect();
+            assert_eq!(headers, expected, "{arguments}");
+        }
+        let nested = r#"{"properties":{"a":"#.repeat(100);
+        assert!(param_headers(&nested, r#"{"a":{}}"#).is_empty());
+    }
+}

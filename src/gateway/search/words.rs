@@ -1,0 +1,145 @@
+//! The words of a text: of prose, and of names in camelCase, snake_case and the like.
+
+/// Longer words are cut, in bytes.
+const LONGEST: usize = 32;
+
+/// Calls `each` with the words of `text`, in lower case, each at most 32 bytes long. A
+/// word ends where a capital letter follows a small one or a digit (`listIssues`), and before the last
+/// of several capital letters (`HTTPServer`). Digits belong to the word before them
+/// (`k8s`, `oauth2`). Each character of a script without blanks is a word.
+pub(super) fn each_word(text: &str, each: &mut dyn FnMut(&[u8])) {
+    let mut word = Word::default();
+    let bytes = text.as_bytes();
+    let mut at = 0_usize;
+    while let Some(byte) = bytes.get(at).copied() {
+        at = at.saturating_add(1);
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => word.push(byte, true),
+            b'A'..=b'Z' => {
+                let next_is_small = bytes.get(at).is_some_and(u8::is_ascii_lowercase);
+                if word.after_small || (next_is_small && word.ends_with_capital) {
+                    word.end(each);
+                }
+                word.push(byte.to_ascii_lowercase(), false);
+                word.ends_with_capital = true;
+            }
+            0..=0x7f => word.end(each),
+            _ => {
+                // The first byte of a character of several.
+                let start = at.saturating_sub(1);
+                let rest = text.get(start..).unwrap_or_default();
+                let Some(character) = rest.chars().next() else {
+                    continue;
+                };
+                at = start.saturating_add(character.len_utf8());
+                word.push_other(character, each);
+            }
+        }
+    }
+    word.end(each);
+}
+
+/// The word that is being read.
+#[derive(Default)]
+struct Word {
+    bytes: [u8; LONGEST],
+    length: usize,
+    after_small: bool,
+    ends_with_capital: bool,
+}
+
+impl Word {
+    fn push(&mut self, byte: u8, is_small: bool) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length = self.length.saturating_add(1);
+        }
+        self.after_small = is_small;
+        self.ends_with_capital = false;
+    }
+
+    /// A character outside ASCII.
+    fn push_other(&mut self, character: char, each: &mut dyn FnMut(&[u8])) {
+        let is_ideograph = matches!(character,
+            '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}');
+        let is_mark = matches!(character,
+            '\u{80}'..='\u{bf}' | '×' | '÷' | '\u{2000}'..='\u{2bff}' | '\u{3000}'..='\u{303f}'
+            | '\u{fe00}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff0f}');
+        if is_ideograph || is_mark {
+            self.end(each);
+        }
+        if is_mark {
+            return;
+        }
+        let mut buffer = [0; 4];
+        for byte in small(character).encode_utf8(&mut buffer).bytes() {
+            self.push(byte, false);
+        }
+        if is_ideograph {
+            self.end(each);
+        }
+    }
+
+    fn end(&mut self, each: &mut dyn FnMut(&[u8])) {
+        if let Some(word) = self.bytes.get(..self.length)
+            && !word.is_empty()
+        {
+            each(word);
+        }
+        self.length = 0;
+        self.after_small = false;
+        self.ends_with_capital = false;
+    }
+}
+
+/// The small letter of a capital one of Western European languages, of Greek and of
+/// Cyrillic. The tables for all others would be longer than the search.
+fn small(character: char) -> char {
+    let distance = match character {
+        'À'..='Þ' | 'Α'..='Ω' | 'А'..='Я' => 32,
+        'Ѐ'..='Џ' => 80,
+        _ => 0,
+    };
+    char::from_u32(u32::from(character).saturating_add(distance)).unwrap_or(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn names_and_prose_are_cut_into_words() {
+        for (text, expected) in [
+            ("", ""),
+            (" -_ ", ""),
+            ("listIssues", "list issues"),
+            ("github__create_pull-request", "github create pull request"),
+            (
+                "HTTPServer getURL XMLHttpRequest",
+                "http server get url xml http request",
+            ),
+            (
+                "k8s oauth2 S3 v2beta p95Latency",
+                "k8s oauth2 s3 v2beta p95 latency",
+            ),
+            ("Don't, e.g. (this)!", "don t e g this"),
+            ("Prüfung Ärger ÉCOLE Ωμ ЁЛКА", "prüfung ärger école ωμ ёлка"),
+            ("获取天气 API", "获 取 天 气 api"),
+            ("a—b “c”", "a b c"),
+        ] {
+            let mut words = Vec::new();
+            each_word(text, &mut |word| {
+                words.push(String::from_utf8(word.to_vec()).unwrap());
+            });
+            assert_eq!(words.join(" "), expected, "{text}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn long_words_are_cut() {
+        let mut lengths = Vec::new();
+        each_word(&"x".repeat(1000), &mut |word| lengths.push(word.len()));
+        assert_eq!(lengths, [LONGEST]);
+    }
+}

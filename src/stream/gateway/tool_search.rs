@@ -1,0 +1,225 @@
+//! Calls of `search_tools` and `call_tool`, where `toolSearch` is configured. Whether there
+//! are such tools depends on how many tools the caller may see, so the lists are read first.
+
+use crate::config::{ServerId, ToolSearch};
+use crate::gateway::fanout::Fanout;
+use crate::gateway::fanout::merged_capabilities::write_server_info;
+use crate::gateway::fanout::merged_list;
+use crate::gateway::fanout::operation::Operation;
+use crate::gateway::search::arguments::{SearchArguments, inner_call};
+use crate::gateway::search::definitions::VisibleTools;
+use crate::gateway::search::param_headers::param_headers;
+use crate::gateway::search::ranking::{Ranked, rank};
+use crate::gateway::search::{SEARCH_TOOLS, reserved};
+use crate::http::Reply;
+use crate::mcp::era::Era;
+use crate::mcp::json::object::push_object;
+use crate::mcp::json::push_string;
+use crate::mcp::list::ListKind;
+use crate::mcp::message::Content;
+use crate::mcp::{Message, jsonrpc, method};
+use crate::policy::access::Access;
+use crate::policy::{Refusal, Status};
+use crate::stream::context::GatewayContext;
+use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
+use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::lookup::look_up;
+use crate::stream::gateway::session::requester_for;
+use crate::stream::gateway::{IncomingMessage, answer_here, short_names};
+use crate::stream::phase::Transition;
+use crate::stream::request::authorization::authorize;
+
+/// The one of the two tools that `message` calls, where `toolSearch` is configured.
+pub(super) fn called(cx: &GatewayContext<'_>, message: &Message<'_>) -> Option<&'static str> {
+    cx.gateway.tool_search.as_ref()?;
+    let is_call = matches!(message.content, Content::Request { .. })
+        && message.method() == method::TOOLS_CALL;
+    message
+        .name()
+        .filter(|_| is_call)
+        .and_then(|it| reserved(&it))
+}
+
+/// Reads the lists of tools: then it is known what the call is.
+///
+/// # Errors
+/// The request lacks what a server must get.
+pub(super) fn start(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+) -> Result<Transition, Refusal> {
+    let servers = cx.gateway.server_ids();
+    let requester = requester_for(cx, request, &servers)?;
+    let continuation = Continuation::SearchTools(SuspendedRequest::of(request));
+    let operation = Operation::List(ListKind::Tools);
+    Ok(start_fanout(
+        cx,
+        operation,
+        &servers,
+        requester,
+        continuation,
+    ))
+}
+
+/// The lists are read: the search is answered, or the inner tool called. Where the caller
+/// may see so few tools that there are no such tools, the call is like any other.
+///
+/// # Errors
+/// The call is refused.
+pub(super) fn finish(
+    cx: &mut GatewayContext<'_>,
+    fanout: Fanout,
+    request: IncomingMessage<'_>,
+) -> Result<Transition, Refusal> {
+    let search = cx.gateway.tool_search.as_ref().ok_or(Refusal::Internal)?;
+    let name = called(cx, request.message).ok_or(Refusal::Internal)?;
+    if let Some(refusal) = fanout.refused(cx.gateway) {
+        // What is denied is denied, whatever servers do.
+        return match inner_call(request.message) {
+            Ok(text) if name != SEARCH_TOOLS => Ok(go_on_with(cx, &request, text, Err(refusal))),
+            _ => Err(refusal),
+        };
+    }
+    let is_complete = !fanout.lacks_servers();
+    let lists = fanout.lists(ListKind::Tools);
+    let authorization = cx.config.authorization.as_ref();
+    let rights = authorization.map(|authorization| (authorization, &request.facts.rights));
+    let (visible, _) = merged_list::visible(ListKind::Tools, &lists, rights);
+    if let Some(taken) = visible.taken {
+        warn_of_name(cx, taken);
+        authorize(cx.config, request.message, request.facts)?;
+        return look_up(cx, request);
+    }
+    // A server that does not answer now takes no tools away: what was found stays callable.
+    let is_searched = visible.are_many(search) || !is_complete;
+    if !is_searched || !may_list(cx, &request) {
+        authorize(cx.config, request.message, request.facts)?;
+        return Err(Refusal::UnknownName(ListKind::Tools, name.to_owned()));
+    }
+    if name == SEARCH_TOOLS {
+        return answer(cx, &request, search, &visible);
+    }
+    let text = inner_call(request.message)?;
+    let headers = inner_headers(&text, &visible);
+    Ok(go_on_with(cx, &request, text, Ok(headers)))
+}
+
+/// Logs that a tool of this server has this name, which is that of one of the two. Each
+/// worker says so once.
+pub(super) fn warn_of_name(cx: &mut GatewayContext<'_>, (server, name): (ServerId, &str)) {
+    let known = format!("toolSearch {name}");
+    if cx.worker.collisions.is_new(ListKind::Tools, &known, server)
+        && let Some(server) = cx.gateway.server(server)
+    {
+        let line = format!(
+            "toolSearch is off: server {} has a tool that clients see as {name}; give the server a toolPrefix, or exclude the tool",
+            server.name
+        );
+        cx.worker.notices.push((log::Level::Warn, line));
+    }
+}
+
+/// Whether the caller may ask for the list of tools: a search shows the same.
+fn may_list(cx: &GatewayContext<'_>, request: &IncomingMessage<'_>) -> bool {
+    let access = Access {
+        method: method::TOOLS_LIST,
+        about: None,
+    };
+    let authorization = cx.config.authorization.as_ref();
+    authorization.is_none_or(|it| it.permit(&request.facts.rights, &[access]).is_ok())
+}
+
+/// Answers `search_tools`.
+fn answer(
+    cx: &GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    search: &ToolSearch,
+    visible: &VisibleTools<'_>,
+) -> Result<Transition, Refusal> {
+    let arguments = SearchArguments::of(request.message)?;
+    let id = request.message.id().ok_or(Refusal::Internal)?;
+    let tools = &visible.tools;
+    let definitions = tools.iter().map(|(_, entry)| entry.json.as_slice());
+    let limit = arguments.limit.unwrap_or(search.limit);
+    let found = rank(&arguments.query, definitions, limit);
+    let found = found_json(&found, visible);
+    let size = found.len().saturating_mul(2);
+    let body = jsonrpc::result(id, size, |out| {
+        push_object(out, |result| {
+            if request.client.era() == Era::Modern {
+                result.string("resultType", "complete");
+            }
+            let content = result.member("content");
+            content.extend_from_slice(br#"[{"type":"text","text":"#);
+            push_string(content, &found);
+            content.extend_from_slice(b"}]");
+            result.json("structuredContent", &found);
+            if request.client.era() == Era::Modern {
+                write_server_info(result, &cx.gateway.server_info);
+            }
+        });
+    });
+    let reply = Reply::json(200, body, Status::Ok.as_str());
+    answer_here(cx, &request.attributes, reply)
+}
+
+/// What was found, as JSON: whole definitions.
+fn found_json(found: &Ranked, visible: &VisibleTools<'_>) -> String {
+    let mut out = Vec::new();
+    push_object(&mut out, |result| {
+        let tools = result.member("tools");
+        tools.push(b'[');
+        let best = found.best.iter().filter_map(|at| visible.tools.get(*at));
+        for (at, (_, entry)) in best.enumerate() {
+            if at > 0 {
+                tools.push(b',');
+            }
+            tools.extend_from_slice(&entry.json);
+        }
+        tools.push(b']');
+        result.json("total", found.total.to_string());
+    });
+    // Written from texts.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// The headers that repeat arguments of the call `text`, as the inner tool's definition
+/// demands.
+fn inner_headers(text: &str, visible: &VisibleTools<'_>) -> Vec<(String, String)> {
+    let message = Message::read(text).ok();
+    let headers = message.as_ref().and_then(|message| {
+        let name = message.name()?;
+        let mut tools = visible.tools.iter();
+        let (_, entry) = tools.find(|(_, entry)| entry.name == name || entry.shown() == name)?;
+        let definition = std::str::from_utf8(&entry.json).ok()?;
+        let arguments = message.params()?.get("arguments")?;
+        Some(param_headers(definition, arguments))
+    });
+    headers.unwrap_or_default()
+}
+
+/// Goes on with the message `text` in place of the client's, if the caller may send it:
+/// with these headers that repeat its arguments, or with the refusal.
+fn go_on_with(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    text: String,
+    headers: Result<Vec<(String, String)>, Refusal>,
+) -> Transition {
+    let (headers, refusal) = match headers {
+        Ok(headers) => (headers, None),
+        Err(refusal) => (Vec::new(), Some(refusal)),
+    };
+    let inner = SuspendedRequest::rewritten(request, text, headers);
+    inner.resume(cx, None, |cx, mut inner| {
+        let era = inner.client.era();
+        if refusal.is_none()
+            && let Some(waits) = short_names::ask_first(cx, &mut inner, era)?
+        {
+            return Ok(waits);
+        }
+        // Before the name is looked up: whether the tool exists must make no difference.
+        authorize(cx.config, inner.message, inner.facts)?;
+        refusal.map_or_else(|| look_up(cx, inner), Err)
+    })
+}
