@@ -183,7 +183,8 @@ fn request(case: &Case, names: &Names) -> Request {
             .find(|(n, _)| n == name)
             .map_or("", |(_, value)| value.as_str())
     };
-    let mut request = Request::new(pseudo(":method"), pseudo(":path"));
+    let mut request =
+        Request::new(pseudo(":method"), pseudo(":path")).set(":authority", pseudo(":authority"));
     for (name, value) in sent
         .headers
         .iter()

@@ -8,6 +8,7 @@ use crate::config::fields::{Fields, FromValue, NonEmptyVec};
 use crate::config::gateway::ServerInfoSpec;
 use crate::config::servers::filter::FilterSpec;
 use crate::config::text::{NonEmptyText, is_visible, text};
+use crate::config::tool_search::ToolSearchSpec;
 
 /// An endpoint: an MCP server of its own over the `servers` of the gateway.
 #[derive(Debug)]
@@ -60,6 +61,11 @@ pub(in crate::config) struct NamedEndpointSpec {
     ///
     /// Default: the `serverInfo` for all endpoints.
     pub(super) server_info: Option<ServerInfoSpec>,
+    /// Search over the tools of this endpoint, in place of the `toolSearch` for all
+    /// endpoints.
+    ///
+    /// Default: the `toolSearch` for all endpoints.
+    pub(super) tool_search: Option<ToolSearchSpec>,
 }
 
 impl FromValue for NamedEndpointSpec {
@@ -74,6 +80,7 @@ impl FromValue for NamedEndpointSpec {
                 prompts: FilterSpec::default(),
                 resources: FilterSpec::default(),
                 server_info: None,
+                tool_search: None,
             };
             fields.set("name", &mut spec.name)?;
             fields.set("hosts", &mut spec.hosts)?;
@@ -82,6 +89,7 @@ impl FromValue for NamedEndpointSpec {
             fields.set("prompts", &mut spec.prompts)?;
             fields.set("resources", &mut spec.resources)?;
             fields.set("serverInfo", &mut spec.server_info)?;
+            fields.set("toolSearch", &mut spec.tool_search)?;
             Ok(spec)
         })
     }

@@ -100,6 +100,9 @@ pub(in crate::config) fn views(
         if let Some(info) = &endpoint.server_info {
             view.server_info = info.json()?;
         }
+        if let Some(search) = &endpoint.tool_search {
+            view.tool_search = Some(search.check());
+        }
         views.push(view);
     }
     Ok(views)

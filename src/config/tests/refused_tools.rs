@@ -1,4 +1,4 @@
-//! The same for `tools.override` and `names`.
+//! The same for what is about tools: `tools.override`, `names`, `pins` and `toolSearch`.
 
 /// A configuration, and the start of the error.
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
