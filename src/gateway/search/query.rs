@@ -2,7 +2,7 @@
 
 use super::related::{is_stop_word, related};
 use super::stem::stem;
-use super::words::each_word;
+use super::words::{WordFilter, each_word};
 
 /// More different words of a query are left out.
 pub(super) const MOST_TERMS: usize = 24;
@@ -25,6 +25,8 @@ pub(super) struct Query {
     /// By their first bytes. There those of one word of the query stand together, that
     /// word itself first.
     forms: Vec<Vec<Form>>,
+    /// The words that may match.
+    pub(super) filter: WordFilter,
 }
 
 /// A word of the query, or one that stands for it.
@@ -54,7 +56,9 @@ impl Query {
     /// The words of `text`.
     pub(super) fn new(text: &str) -> Self {
         let mut words: Vec<Vec<u8>> = Vec::new();
-        each_word(text, &mut |word| words.push(word.to_vec()));
+        each_word(text, &WordFilter::ALL, &mut |word| {
+            words.push(word.to_vec())
+        });
         let has_others = words.iter().any(|word| !is_stop_word(word));
         let mut terms: Vec<Form> = Vec::new();
         for word in &words {
@@ -67,6 +71,7 @@ impl Query {
         let mut query = Self {
             terms: terms.len(),
             forms: Vec::new(),
+            filter: WordFilter::NONE,
         };
         query.forms.resize_with(256, Vec::new);
         for form in terms {
@@ -81,6 +86,7 @@ impl Query {
 
     /// Adds a form, unless it is there as one of the same word.
     fn add(&mut self, form: Form) {
+        self.filter.add(&form.stem);
         let first = form.stem.first().copied().unwrap_or_default();
         if let Some(forms) = self.forms.get_mut(usize::from(first))
             && !forms.iter().any(|it| it.term == form.term && it.is(&form))

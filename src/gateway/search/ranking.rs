@@ -92,10 +92,7 @@ impl Found {
         each_text(definition, &mut |place, text| {
             let weight = weight(place);
             let is_name = matches!(place, TextPlace::Name | TextPlace::Title);
-            each_word(text, &mut |word| {
-                if !is_name {
-                    length += weight;
-                }
+            let words = each_word(text, &query.filter, &mut |word| {
                 query.compare(word, &mut |hit| {
                     if let Some(term) = matches.get_mut(hit.term) {
                         has_match = true;
@@ -109,6 +106,9 @@ impl Found {
                     }
                 });
             });
+            if !is_name {
+                length += weight * f32::from(words);
+            }
         });
         self.tools_read = self.tools_read.saturating_add(1);
         self.length += length;

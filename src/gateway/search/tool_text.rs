@@ -1,7 +1,6 @@
 //! The texts of a tool's definition that a search reads.
 
-use super::each_member;
-use crate::mcp::json;
+use crate::mcp::json::{self, Error, Reader};
 
 /// Where a text stands in the definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,30 +14,59 @@ pub(super) enum TextPlace {
     ParameterDescription,
 }
 
-/// Calls `visit` with each text of `definition`, the JSON text of a tool.
+/// Calls `visit` with each text of `definition`, the JSON text of a tool, in one pass.
 pub(super) fn each_text(definition: &str, visit: &mut dyn FnMut(TextPlace, &str)) {
-    let text = |value: &str, place: TextPlace, visit: &mut dyn FnMut(TextPlace, &str)| {
-        if let Some(text) = json::string(value) {
-            visit(place, &text);
-        }
-    };
-    // What is no object has no texts.
-    let _ = each_member(definition, &mut |name, value| match name {
-        "name" => text(value, TextPlace::Name, visit),
-        "title" => text(value, TextPlace::Title, visit),
-        "description" => text(value, TextPlace::Description, visit),
-        "inputSchema" => {
-            for properties in json::values(value, "properties") {
-                let _ = each_member(properties, &mut |name, property| {
-                    visit(TextPlace::Parameter, name);
-                    for description in json::values(property, "description") {
-                        text(description, TextPlace::ParameterDescription, visit);
-                    }
-                });
+    let mut reader = Reader::new(definition);
+    // What is no object has no texts, and what is left of a faulty one is not read.
+    let _ = each_member(&mut reader, &mut |reader, name| match name {
+        "name" => text(reader, TextPlace::Name, visit),
+        "title" => text(reader, TextPlace::Title, visit),
+        "description" => text(reader, TextPlace::Description, visit),
+        "inputSchema" => each_member(reader, &mut |reader, name| match name {
+            "properties" => each_member(reader, &mut |reader, name| {
+                visit(TextPlace::Parameter, name);
+                each_member(reader, &mut |reader, name| match name {
+                    "description" => text(reader, TextPlace::ParameterDescription, visit),
+                    _ => reader.skip().map(drop),
+                })
+            }),
+            _ => reader.skip().map(drop),
+        }),
+        _ => reader.skip().map(drop),
+    });
+}
+
+/// Reads one member of an object, whose name was read.
+type ReadMember<'f, 'a> = dyn FnMut(&mut Reader<'a>, &str) -> Result<(), Error> + 'f;
+
+/// Reads the object that starts here, or skips what is none.
+fn each_member<'a>(reader: &mut Reader<'a>, read: &mut ReadMember<'_, 'a>) -> Result<(), Error> {
+    if reader.peek() == Some(b'{') {
+        reader.object(|reader, name| read(reader, &name)).map(drop)
+    } else {
+        reader.skip().map(drop)
+    }
+}
+
+/// Reads a value; visits it if it is a string.
+fn text(
+    reader: &mut Reader<'_>,
+    place: TextPlace,
+    visit: &mut dyn FnMut(TextPlace, &str),
+) -> Result<(), Error> {
+    let value = reader.skip()?;
+    let inner = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    match inner {
+        // Most texts have no escapes.
+        Some(text) if !text.as_bytes().contains(&b'\\') => visit(place, text),
+        Some(_) => {
+            if let Some(text) = json::string(value) {
+                visit(place, &text);
             }
         }
-        _ => {}
-    });
+        None => {}
+    }
+    Ok(())
 }
 
 #[cfg(test)]

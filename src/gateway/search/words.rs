@@ -3,11 +3,96 @@
 /// Longer words are cut, in bytes.
 const LONGEST: usize = 32;
 
-/// Calls `each` with the words of `text`, in lower case, each at most 32 bytes long. A
-/// word ends where a capital letter follows a small one or a digit (`listIssues`), and before the last
-/// of several capital letters (`HTTPServer`). Digits belong to the word before them
-/// (`k8s`, `oauth2`). Each character of a script without blanks is a word.
-pub(super) fn each_word(text: &str, each: &mut dyn FnMut(&[u8])) {
+/// Which words are looked at: by the first byte, and the last five bits of the second.
+/// Most words are passed over, so that a search is fast.
+pub(super) struct WordFilter([u32; 256]);
+
+impl WordFilter {
+    /// Only words that are added.
+    pub(super) const NONE: Self = Self([0; 256]);
+    /// All words.
+    pub(super) const ALL: Self = Self([u32::MAX; 256]);
+
+    /// Adds the words that start with the first two bytes of `word`.
+    pub(super) fn add(&mut self, word: &[u8]) {
+        if let Some(bits) = self
+            .0
+            .get_mut(usize::from(word.first().copied().unwrap_or(0)))
+        {
+            *bits |= word.get(1).map_or(u32::MAX, |second| bit(*second));
+        }
+    }
+
+    fn has(&self, first: u8, second: u8) -> bool {
+        let bits = self.0.get(usize::from(first.to_ascii_lowercase()));
+        bits.is_some_and(|bits| bits & bit(second) != 0)
+    }
+}
+
+/// Capital and small letters have the same last five bits.
+fn bit(byte: u8) -> u32 {
+    1_u32.wrapping_shl(u32::from(byte & 31))
+}
+
+/// Calls `each` with the words of `text` that `filter` has, in lower case, each at most 32
+/// bytes long; gives the number of all words. A word ends where a capital letter follows a
+/// small one or a digit (`listIssues`), and before the last of several capital letters
+/// (`HTTPServer`). Digits belong to the word before them (`k8s`, `oauth2`). Each character
+/// of a script without blanks is a word.
+pub(super) fn each_word(text: &str, filter: &WordFilter, each: &mut dyn FnMut(&[u8])) -> u16 {
+    let mut words = 0_u16;
+    if text.is_ascii() {
+        each_ascii_word(text.as_bytes(), &mut |word| {
+            words = words.saturating_add(1);
+            let mut bytes = word.iter().copied();
+            let (first, second) = (bytes.next().unwrap_or(0), bytes.next());
+            if filter.has(first, second.unwrap_or(first)) || second.is_none() {
+                let mut buffer = [0; LONGEST];
+                let mut length = 0_usize;
+                for (place, byte) in buffer.iter_mut().zip(word) {
+                    *place = byte.to_ascii_lowercase();
+                    length = length.saturating_add(1);
+                }
+                each(buffer.get(..length).unwrap_or_default());
+            }
+        });
+    } else {
+        each_word_of_any_script(text, &mut |word| {
+            words = words.saturating_add(1);
+            each(word);
+        });
+    }
+    words
+}
+
+/// The words of a text in ASCII, as they stand there.
+#[inline]
+fn each_ascii_word(bytes: &[u8], each: &mut impl FnMut(&[u8])) {
+    let mut rest = bytes;
+    while let Some(start) = rest.iter().position(u8::is_ascii_alphanumeric) {
+        rest = rest.get(start..).unwrap_or_default();
+        let (mut end, mut after_capital) = (0_usize, true);
+        for (at, byte) in rest.iter().enumerate() {
+            if !byte.is_ascii_alphanumeric() {
+                break;
+            }
+            let is_capital = byte.is_ascii_uppercase();
+            if is_capital && at > 0 {
+                let next = rest.get(at.saturating_add(1));
+                if !after_capital || next.is_some_and(u8::is_ascii_lowercase) {
+                    break;
+                }
+            }
+            after_capital = is_capital;
+            end = at.saturating_add(1);
+        }
+        let (word, after) = rest.split_at_checked(end).unwrap_or_default();
+        each(word);
+        rest = after;
+    }
+}
+
+fn each_word_of_any_script(text: &str, each: &mut dyn FnMut(&[u8])) {
     let mut word = Word::default();
     let bytes = text.as_bytes();
     let mut at = 0_usize;
@@ -129,7 +214,13 @@ mod tests {
             ("a—b “c”", "a b c"),
         ] {
             let mut words = Vec::new();
-            each_word(text, &mut |word| {
+            let mut add = |word: &[u8]| words.push(String::from_utf8(word.to_vec()).unwrap());
+            let count = each_word(text, &WordFilter::ALL, &mut add);
+            assert_eq!(words.join(" "), expected, "{text}");
+            assert_eq!(usize::from(count), words.len());
+            // Both ways to find words find the same.
+            words.clear();
+            each_word_of_any_script(text, &mut |word| {
                 words.push(String::from_utf8(word.to_vec()).unwrap());
             });
             assert_eq!(words.join(" "), expected, "{text}");
@@ -139,7 +230,23 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn long_words_are_cut() {
         let mut lengths = Vec::new();
-        each_word(&"x".repeat(1000), &mut |word| lengths.push(word.len()));
-        assert_eq!(lengths, [LONGEST]);
+        each_word(&"x".repeat(1000), &WordFilter::ALL, &mut |word| {
+            lengths.push(word.len())
+        });
+        each_word(&"ä".repeat(1000), &WordFilter::ALL, &mut |word| {
+            lengths.push(word.len())
+        });
+        assert_eq!(lengths, [LONGEST; 2]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_filter_passes_words_over_by_their_first_two_letters() {
+        let mut filter = WordFilter::NONE;
+        filter.add(b"list");
+        let mut words = Vec::new();
+        let count = each_word("Lists a LIne of lost items", &filter, &mut |word| {
+            words.push(String::from_utf8(word.to_vec()).unwrap());
+        });
+        assert_eq!((count, words.join(" ").as_str()), (7, "lists a l"));
     }
 }
