@@ -711,6 +711,49 @@ fn many_paths_are_more_than_one_route() {
     assert_eq!(second["rules"][0]["matches"].as_array().unwrap().len(), 16);
 }
 
+#[test]
+fn each_endpoint_has_a_route_and_the_servers_that_are_there() {
+    for platform in [Platform::EnvoyGateway, Platform::Istio] {
+        let servers = vec![
+            server("a", host("a.example", 80)),
+            server("b", host("b.example", 80)),
+        ];
+        let mut wanted = gateway(platform, servers);
+        wanted.config = members(json!({"endpoints": [
+            {"name": "all", "path": "/mcp"},
+            {"path": "/team/", "hosts": ["team.example.com"], "servers": ["b", "gone"]},
+            {"path": "/later", "servers": ["gone"]},
+        ]}));
+        let objects = made(&wanted);
+        let rule = &of(&objects, "HTTPRoute", "mcp.endpoint")["spec"]["rules"][0];
+        let paths: Vec<&Value> = rule["matches"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| &it["path"]["value"])
+            .collect();
+        assert_eq!(
+            paths,
+            ["/mcp", "/mcp/", "/team", "/team/", "/later", "/later/"]
+        );
+        let config = |at| match platform {
+            Platform::Istio => istio_config(&objects, at),
+            _ => of(&objects, "EnvoyExtensionPolicy", "mcp")["spec"]["wasm"][at]["config"].clone(),
+        };
+        // The filter in front of authentication has no servers.
+        let all: Vec<Value> = (0..2).map(config).collect();
+        let front = all.iter().find(|it| it["trafficMode"] == "NOOP");
+        if let Some(front) = front {
+            assert_eq!(front["paths"], json!(["/mcp", "/team", "/later"]));
+            assert!(front.get("endpoints").is_none());
+        }
+        let whole = all.iter().find(|it| it["endpoints"].is_array()).unwrap();
+        assert_eq!(whole["endpoints"][1]["servers"], json!(["b"]));
+        assert_eq!(whole["endpoints"][2]["servers"], json!(["no-server-yet"]));
+        assert_eq!(whole["servers"].as_array().unwrap().len(), 3);
+    }
+}
+
 /// Envoy chooses the virtual host by `:authority`, and a listener's host name is one.
 #[test]
 fn the_route_sets_the_host_where_the_listener_has_one() {

@@ -88,6 +88,8 @@ impl CompleteGateway<'_> {
                 self.base.variables_fix
             )
         });
+        let hints: Vec<String> = hint.into_iter().chain(self.missing_servers()).collect();
+        let hint = Some(hints.join("; ")).filter(|hint| !hint.is_empty());
         let facts = status::GatewayFacts {
             programmed: programmed.after(waiting.of_gateway()),
             is_any_ready,
@@ -98,6 +100,20 @@ impl CompleteGateway<'_> {
         };
         let status = status::of_gateway(self.gateway, &facts, now);
         plan.gateways.insert(self.name.clone(), status);
+    }
+
+    /// What `endpoints` name that no server is: they go on without it.
+    fn missing_servers(&self) -> Option<String> {
+        let names = self.servers.iter().map(|(_, it)| &*it.wanted.name);
+        let names: Vec<&str> = names.collect();
+        let mut config = self.base.wanted.config.clone();
+        let (missing, _) = kubernetes::endpoints::fit(&mut config, &names, "");
+        (!missing.is_empty()).then(|| {
+            format!(
+                "spec.config.endpoints: left out, since no MCPServer of this gateway has the name: {}",
+                missing.join(", ")
+            )
+        })
     }
 
     /// Adds the statuses of the servers to `plan`. Gives whether one is ready, and how many

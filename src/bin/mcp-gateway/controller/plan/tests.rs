@@ -417,6 +417,29 @@ fn a_gateway_without_servers_has_an_endpoint_and_no_server() {
 }
 
 #[test]
+fn an_endpoint_goes_on_without_a_server_that_is_not_there() {
+    let mut cluster = ClusterDocuments::base();
+    let name = ObjectName::new("infra", "mcp");
+    let mut gateway = cluster.snapshot.get("MCPGateway", &name).unwrap().clone();
+    gateway["spec"]["config"]["endpoints"] = json!([
+        {"name": "all", "path": "/all"},
+        {"name": "team", "path": "/team", "servers": ["weather", "gone"]},
+        {"name": "later", "path": "/later", "servers": ["gone"]},
+    ]);
+    cluster.snapshot.insert("MCPGateway", gateway);
+    let planned = cluster.settled();
+    let resolved = planned.condition_of_gateway(&name, "ResolvedRefs");
+    assert_eq!(resolved.status, "True");
+    let missing = "no MCPServer of this gateway has the name: gone";
+    assert!(resolved.message.contains(missing), "{resolved:?}");
+    let mut served = planned.served();
+    served.sort_unstable();
+    assert_eq!(served, ["calendar", "weather"]);
+    let url = planned.plan.gateways[&name].url.clone();
+    assert!(url.is_some_and(|url| url.ends_with("/all")));
+}
+
+#[test]
 fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     let mut cluster = ClusterDocuments::base();
     let name = ObjectName::new("infra", "mcp");
