@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::setup;
@@ -34,4 +35,12 @@ pub(crate) fn shipped(name: &str) -> String {
     let filter = setup::filter();
     let filter = filter.to_str().expect("a path in UTF-8");
     text.replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
+}
+
+/// Whether Envoy knows tags of spans with a `value` (Envoy 1.37), which
+/// `observability.yaml` needs.
+pub(crate) fn has_tag_values() -> bool {
+    let output = Command::new(setup::envoy()).arg("--version").output();
+    let output = output.expect("Envoy");
+    !String::from_utf8_lossy(&output.stdout).contains("/1.36.")
 }

@@ -13,6 +13,7 @@ mod harness;
 
 mod acl;
 mod authorization;
+mod collector;
 mod example;
 mod ext_authz;
 mod filter_state;

@@ -1,27 +1,26 @@
 //! `envoy/observability.yaml`: labels, access logs and traces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use crate::example::example;
+use crate::collector::{Collector, attributes, text};
+use crate::example::{example, has_tag_values};
 use crate::harness::capture::Capture;
 use crate::harness::envoy::Envoy;
 use crate::harness::fake;
 use crate::harness::http::Request;
-use crate::harness::message::{call, modern, request};
+use crate::harness::message::{call, legacy, modern, request};
 use crate::harness::setup;
 
-/// Text in hexadecimal, so that spans, which hold its bytes, can be searched for it.
 const TRACE: &str = "30313233343536373839616263646566";
-const TRACE_TEXT: &str = "0123456789abcdef";
 const PARENT: &str = "b7ad6b7169203331";
-const SPANS_WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(30);
 
 const TOOLS: fake::Answers = &[
     (
@@ -37,29 +36,43 @@ const TOOLS: fake::Answers = &[
 struct Setup {
     envoy: Envoy,
     servers: [Capture; 2],
-    collector: Capture,
+    collector: Collector,
+    audit: PathBuf,
 }
 
-async fn start(name: &str) -> Setup {
+/// `None` where Envoy is older than the configuration needs.
+async fn start(name: &str) -> Option<Setup> {
+    if !has_tag_values() {
+        return None;
+    }
     let servers = [
         fake::start(r#"{"tools":{}}"#, TOOLS).await,
         fake::start(r#"{"tools":{}}"#, TOOLS).await,
     ];
-    let collector = Capture::start(|_| ().into_response()).await;
+    let collector = Collector::start().await;
+    let audit = setup::files().join(format!("{name}.jsonl"));
+    let _ = fs::remove_file(&audit);
     let port = |address: SocketAddr| format!("port_value: {}", address.port());
     let bootstrap = example("observability.yaml", servers[0].address)
         .replace("port_value: 9002", &port(servers[1].address))
-        .replace("port_value: 4318", &port(collector.address));
-    Setup {
+        .replace("port_value: 4317", &port(collector.address))
+        .replace("target/mcp-audit.jsonl", audit.to_str().expect("UTF-8"));
+    Some(Setup {
         envoy: Envoy::start(name, &bootstrap),
         servers,
         collector,
-    }
+        audit,
+    })
 }
 
 #[tokio::test]
 async fn metrics_have_labels_and_the_dashboard_knows_them() {
-    let Setup { envoy, .. } = start("observability_metrics").await;
+    let Some(Setup {
+        envoy, collector, ..
+    }) = start("observability_metrics").await
+    else {
+        return;
+    };
     for (request, status) in [
         (modern("1", "tools/list"), 200),
         (modern("1", "prompts/list"), 200),
@@ -76,7 +89,7 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
     }
     // Envoy counts at once, and adds to histograms every five seconds.
     let recorded = r#"mcp_server_call_ms_count{mcp_server="weather"} 3"#;
-    let deadline = Instant::now() + SPANS_WITHIN;
+    let deadline = Instant::now() + WITHIN;
     let mut metrics = envoy.metrics();
     while !metrics.contains(recorded) && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -128,6 +141,12 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         .collect();
     assert_eq!(forgotten, [""; 0], "what no panel shows");
     check_alerts(&exported, &metrics);
+    // OpenTelemetry gets the same, under the same names.
+    for name in ["calls", "tool_errors", "call_ms"] {
+        let name = format!("wasmcustom.mcp.server.{name}");
+        let labels = collector.metric(&name, ("mcp_server", "weather")).await;
+        assert_eq!(labels.len(), 1, "{labels:?}");
+    }
 }
 
 /// The file `name` of `deploy/`.
@@ -217,7 +236,9 @@ fn check_alerts(exported: &BTreeSet<String>, metrics: &str) {
 
 #[tokio::test]
 async fn no_name_forges_a_line_of_the_access_log() {
-    let Setup { envoy, .. } = start("observability_log").await;
+    let Some(Setup { envoy, .. }) = start("observability_log").await else {
+        return;
+    };
     let name = "weather__x\n{\"mcp_method\":\"forged\"}\r\n\"";
     let params = format!(r#""name":{},"arguments":{{}},"#, json!(name));
     let encoded = "=?base64?d2VhdGhlcl9feAp7Im1jcF9tZXRob2QiOiJmb3JnZWQifQ0KIg==?=";
@@ -236,11 +257,15 @@ async fn no_name_forges_a_line_of_the_access_log() {
 
 #[tokio::test]
 async fn one_trace_goes_from_the_client_to_every_server() {
-    let Setup {
+    let Some(Setup {
         envoy,
         servers,
         collector,
-    } = start("observability_trace").await;
+        ..
+    }) = start("observability_trace").await
+    else {
+        return;
+    };
     let sent = format!("00-{TRACE}-{PARENT}-01");
     let traced = |request: Request| request.header("traceparent", &sent);
     // What was asked of both, with the trace and the span that each was told.
@@ -301,18 +326,223 @@ async fn one_trace_goes_from_the_client_to_every_server() {
         let line: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(line["trace_id"], *trace, "{line}");
     }
-    let deadline = Instant::now() + SPANS_WITHIN;
-    let mut spans = String::new();
-    while !(spans.contains(TRACE_TEXT) && spans.contains("weather") && spans.contains("tools/call"))
-    {
-        assert!(
-            Instant::now() < deadline,
-            "no span with the trace: {spans:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        for recorded in collector.take() {
-            assert_eq!(recorded.target, "/v1/traces");
-            spans.push_str(&recorded.body);
-        }
+    let span = collector.span("jsonrpc.request.id", "2").await;
+    assert_eq!(hex(&span.trace_id), TRACE);
+    assert_eq!(hex(&span.parent_span_id), PARENT);
+    let span = collector.span("jsonrpc.request.id", "3").await;
+    assert_eq!(hex(&span.trace_id), own);
+    assert!(
+        collector
+            .services()
+            .iter()
+            .all(|name| name == "mcp-gateway")
+    );
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The rows of the table in `page` whose first cell is a word in backquotes: the word and
+/// the second cell.
+fn rows(page: &str) -> BTreeMap<String, String> {
+    let path = setup::repository().join("docs").join(page);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let rows = text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((name.to_owned(), rest.split(" |").next()?.to_owned()))
+    });
+    rows.collect()
+}
+
+/// What a span or a log record says with the names of the conventions, and with the
+/// gateway's own; the other attributes are Envoy's.
+fn said(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let known = rows("operate/traces.md");
+    assert!(known.len() > 8, "{known:?}");
+    let ours = |name: &&String| {
+        ["mcp", "gen_ai.", "jsonrpc.", "rpc.", "error."]
+            .iter()
+            .any(|start| name.starts_with(start))
+    };
+    let ours: BTreeMap<_, _> = attributes
+        .iter()
+        .filter(|(name, _)| ours(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, value) in &ours {
+        assert!(known.contains_key(name), "{name} is in no row of the page");
+        assert!(!value.is_empty() && value != "-", "{name}={value}");
     }
+    ours
+}
+
+#[tokio::test]
+async fn spans_and_log_records_have_the_names_of_the_conventions() {
+    let Some(Setup {
+        envoy, collector, ..
+    }) = start("observability_names").await
+    else {
+        return;
+    };
+    let prompt = request("13", "prompts/get", r#""name":"weather__p","#);
+    for (request, status) in [
+        (modern("11", "tools/list"), 200),
+        (call("\"12\"", "weather__a", "{}"), 200),
+        (prompt.header("mcp-name", "weather__p"), 404),
+        (call("14", "nobody__a", "{}"), 200),
+    ] {
+        let answer = request.send(envoy.address).await;
+        assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+    }
+    for (id, expected) in [
+        (
+            "11",
+            json!({"mcp.method.name": "tools/list", "mcp_gateway.status": "mcp_ok"}),
+        ),
+        (
+            "\"12\"",
+            json!({
+                "mcp.method.name": "tools/call",
+                "gen_ai.operation.name": "execute_tool",
+                "gen_ai.tool.name": "a",
+                "error.type": "tool_error",
+                "mcp_gateway.server": "weather",
+                "mcp_gateway.name": "weather__a",
+                "mcp_gateway.status": "mcp_ok",
+            }),
+        ),
+        (
+            "13",
+            json!({
+                "mcp.method.name": "prompts/get",
+                "gen_ai.prompt.name": "p",
+                "error.type": "-32601",
+                "rpc.response.status_code": "-32601",
+                "mcp_gateway.server": "weather",
+                "mcp_gateway.name": "weather__p",
+                "mcp_gateway.status": "mcp_ok",
+            }),
+        ),
+        (
+            "14",
+            json!({
+                "mcp.method.name": "tools/call",
+                "gen_ai.operation.name": "execute_tool",
+                // Nobody has it, so this is the client's name for it.
+                "gen_ai.tool.name": "nobody__a",
+                "error.type": "mcp_unknown",
+                "mcp_gateway.name": "nobody__a",
+                "mcp_gateway.status": "mcp_unknown",
+            }),
+        ),
+    ] {
+        let mut expected = expected;
+        expected["jsonrpc.request.id"] = json!(id);
+        expected["mcp.protocol.version"] = json!("2026-07-28");
+        let span = collector.span("jsonrpc.request.id", id).await;
+        assert_eq!(json!(said(&attributes(&span.attributes))), expected, "{id}");
+        let log = collector.log("jsonrpc.request.id", id).await;
+        assert_eq!(json!(said(&attributes(&log.attributes))), expected, "{id}");
+        assert_eq!(json!(text(log.body.as_ref())), expected["mcp.method.name"]);
+        assert_eq!(log.trace_id, span.trace_id, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_has_the_fields_that_its_page_says() {
+    let Some(Setup { envoy, audit, .. }) = start("observability_audit").await else {
+        return;
+    };
+    let began = legacy(
+        "1",
+        "initialize",
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#,
+    );
+    let answer = began.send(envoy.address).await;
+    let session = answer
+        .header("mcp-session-id")
+        .expect("a session")
+        .to_owned();
+    for request in [
+        modern("2", "tools/list"),
+        call("3", "weather__a", r#"{"password":"s3cr3t"}"#),
+        call("4", "nobody__x", "{}"),
+        modern("5", "tools/list").body("{"),
+        legacy("6", "tools/list", "{}").header("mcp-session-id", &session),
+        Request::new("GET", "/mcp"),
+    ] {
+        request.send(envoy.address).await;
+    }
+    let deadline = Instant::now() + WITHIN;
+    let mut lines = String::new();
+    while lines.lines().count() < 7 {
+        assert!(Instant::now() < deadline, "only {lines}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        lines = fs::read_to_string(&audit).unwrap_or_default();
+    }
+    for secret in ["s3cr3t", &session] {
+        assert!(!lines.contains(secret), "{lines}");
+    }
+    let known = rows("operate/audit-log.md");
+    let parsed: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for line in &parsed {
+        let fields: BTreeSet<_> = line.as_object().expect("an object").keys().collect();
+        assert_eq!(fields, known.keys().collect(), "{line}");
+        for (field, kind) in &known {
+            let value = &line[field];
+            let is_right = match kind.as_str() {
+                "string" => value.is_string(),
+                "string or null" => value.is_string() || value.is_null(),
+                "number" => value.is_u64(),
+                other => panic!("{field}: {other} is no type"),
+            };
+            assert!(is_right, "{field} is no {kind}: {line}");
+        }
+        assert_eq!(line["format"], "mcp-gateway.audit.v1");
+        let time = line["time"].as_str().expect("a time");
+        assert_eq!(
+            (time.len(), time.find('T'), time.find('Z')),
+            (24, Some(10), Some(23)),
+            "{time}"
+        );
+    }
+    let of = |id: &str| {
+        let mut lines = parsed.iter();
+        lines
+            .find(|line| line["jsonrpc_id"] == id)
+            .unwrap_or_else(|| panic!("{id}: {lines:?}"))
+    };
+    let shown = |line: &Value| {
+        let fields = [
+            "method",
+            "name",
+            "server",
+            "tool",
+            "status",
+            "error",
+            "http_status",
+        ];
+        json!(fields.map(|field| line[field].clone()))
+    };
+    assert_eq!(
+        shown(of("3")),
+        json!([
+            "tools/call",
+            "weather__a",
+            "weather",
+            "a",
+            "mcp_ok",
+            "tool_error",
+            200
+        ])
+    );
+    assert_eq!(
+        shown(of("2")),
+        json!(["tools/list", null, null, null, "mcp_ok", null, 200])
+    );
+    assert_eq!(shown(of("4"))[4], "mcp_unknown");
 }
