@@ -176,8 +176,15 @@ impl Stream {
         matches!(&self.phase, Phase::Routed(request) if request.reads_response())
     }
 
+    /// Whether the response of a server is not complete: if the request is over now, it was
+    /// cut off.
+    pub fn waits_for_answer(&self) -> bool {
+        matches!(&self.phase, Phase::Routed(request) if request.is_incomplete())
+    }
+
     /// The request is over, completed or not. `details` is Envoy's
-    /// `%RESPONSE_CODE_DETAILS%`, for a [routed](Self::is_routed) request.
+    /// `%RESPONSE_CODE_DETAILS%`, where the stream [waits](Self::waits_for_answer) for an
+    /// answer.
     pub fn over(&mut self, details: Option<&str>, worker: &mut Worker) -> Vec<Effect> {
         let mut cx = StreamContext {
             id: self.id,

@@ -23,7 +23,7 @@ pub(in crate::stream) enum Phase {
     /// It goes through Envoy, and this filter does not read the response.
     Released,
     /// It went to a server, and this filter reads the response.
-    Routed(RoutedRequest),
+    Routed(Box<RoutedRequest>),
     /// This filter has answered it.
     Answered,
 }

@@ -312,7 +312,8 @@ impl HttpStream {
 
     pub(super) fn done(&mut self) {
         self.longer = LongerBody::None;
-        let details = self.details();
+        let details = self.stream.waits_for_answer().then(|| self.details());
+        let details = details.flatten();
         let effects = match self.plugin.worker.try_borrow_mut() {
             Ok(mut worker) => self.stream.over(details.as_deref(), &mut worker),
             Err(_) => Vec::new(),

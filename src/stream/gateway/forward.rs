@@ -110,7 +110,7 @@ pub(super) fn forward_request(
     let routed = RoutedRequest::to_server(server, translation);
     Ok(Transition {
         effects,
-        next: Phase::Routed(routed.watched(message.method(), cx.worker.now())),
+        next: Phase::Routed(Box::new(routed.watched(message.method(), cx.worker.now()))),
     })
 }
 
@@ -170,9 +170,11 @@ pub(super) fn forward_response(
     let translation = translation.with_tasks(tasks.take_aliases());
     Ok(Transition {
         effects,
-        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+        next: Phase::Routed(Box::new(RoutedRequest::to_server(server, translation))),
     })
 }
+
+const TRANSFER_ENCODING: &str = "transfer-encoding";
 
 /// Makes the client's HTTP request one to `server`: with these headers of MCP, and
 /// with this body where it changes.
@@ -188,25 +190,34 @@ fn change_request(
     attributes.route(chosen(server), upstream_name);
     let era = request.client.era();
     let mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
+    let length = body.as_ref().map(Vec::len);
+    let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
+    let mut set = request_headers::headers(server, headers, changed);
+    // The client may have sent one that the body does not confirm.
+    let unconfirmed = [mcp::NAME_HEADER, mcp::METHOD_HEADER].into_iter();
+    let unconfirmed = unconfirmed.filter(|name| {
+        !set.iter().any(|(set, _)| set == name) && request.headers.get(name).is_some()
+    });
+    let unconfirmed: Vec<&str> = unconfirmed.collect();
+    // Each header is a call of the host, which the same value does not need.
+    set.retain(|(name, value)| {
+        mutation.removed.iter().any(|removed| removed == name)
+            || request.headers.single(name) != Ok(Some(value.as_bytes()))
+    });
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
     if let Some(rewritten) = &request.rewritten {
         let is_modern = headers.version.as_deref().is_some_and(version::is_modern);
         effects.extend(rewritten.change_headers(request.headers, is_modern));
     }
-    let length = body.as_ref().map(Vec::len);
-    let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
-    let set = request_headers::headers(server, headers, changed);
-    for name in [mcp::NAME_HEADER, mcp::METHOD_HEADER] {
-        if !set.iter().any(|(set, _)| *set == name) {
-            // The client may have sent one that the body does not confirm.
-            effects.push(Effect::RemoveRequestHeader(name.to_owned()));
-        }
-    }
+    let removed = unconfirmed.into_iter().map(str::to_owned);
+    effects.extend(removed.map(Effect::RemoveRequestHeader));
     effects.extend(set_request_headers(set));
     if let Some(body) = body {
         // The request has a content-length now, and must not have both (RFC 9112
         // section 6.2).
-        effects.push(Effect::RemoveRequestHeader("transfer-encoding".to_owned()));
+        if request.headers.get(TRANSFER_ENCODING).is_some() {
+            effects.push(Effect::RemoveRequestHeader(TRANSFER_ENCODING.to_owned()));
+        }
         effects.push(Effect::ReplaceRequestBody(body));
     }
     effects.extend(count_message(cx.config, &attributes));

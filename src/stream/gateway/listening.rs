@@ -117,7 +117,7 @@ fn open_stream(
     let translation = Translation::legacy(server, None, aliases).with_tasks(Some(tasks));
     Ok(Transition {
         effects,
-        next: Phase::Routed(RoutedRequest::to_server(server, translation)),
+        next: Phase::Routed(Box::new(RoutedRequest::to_server(server, translation))),
     })
 }
 

@@ -60,7 +60,7 @@ pub(in crate::stream) fn pass_unread(
     Transition {
         effects: vec![refuse_compression()],
         // Only legacy clients send GET.
-        next: Phase::Routed(filtered(config, facts, Era::Legacy, None)),
+        next: Phase::Routed(Box::new(filtered(config, facts, Era::Legacy, None))),
     }
 }
 

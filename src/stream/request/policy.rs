@@ -41,7 +41,7 @@ pub(in crate::stream) fn on_message(
     let next = match authorization::filter_list(config, message, era, &request.facts) {
         Some(routed) => {
             effects.extend(config.hold.then(authorization::refuse_compression));
-            Phase::Routed(routed)
+            Phase::Routed(Box::new(routed))
         }
         None => Phase::Released,
     };

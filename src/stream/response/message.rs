@@ -207,11 +207,16 @@ impl RoutedRequest {
             self.doubt_session(cx.worker);
         }
         let client_status = self.translation.status(status);
-        let body = changed.unwrap_or(text);
-        let reply = Reply::json(client_status, body, Status::Ok.as_str());
-        let changes = self.status_change(cx, &message);
+        let (mut effects, changes) = self.status_change(cx, &message);
         self.body = ResponseBody::Forwarded;
-        self.finish(cx, room, reply, changes)
+        // While the headers wait, all of the text is where Envoy will send it from.
+        let Some(body) = changed.or_else(|| (!message.headers_wait()).then_some(text)) else {
+            self.is_answered = true;
+            effects.extend(changes);
+            return Step::pass(effects);
+        };
+        let reply = Reply::json(client_status, body, Status::Ok.as_str());
+        self.finish(cx, room, reply, (effects, changes))
     }
 
     /// What changes where the client gets another HTTP status than the server's: what

@@ -292,16 +292,20 @@ impl RoutedRequest {
         effects
     }
 
-    /// Counts that Envoy's router gave up in the middle of the response. No filter
-    /// sees that while it happens, so the client gets no error.
-    fn count_abort(&self, cx: &StreamContext<'_>, details: &str) -> Vec<Effect> {
-        let is_incomplete = match &self.body {
+    /// Whether the filter reads the response, and has not read all that the client needs.
+    pub(in crate::stream) fn is_incomplete(&self) -> bool {
+        match &self.body {
             ResponseBody::Message(_) => true,
             ResponseBody::Events(_) => !self.is_answered,
             _ => false,
-        };
+        }
+    }
+
+    /// Counts that Envoy's router gave up in the middle of the response. No filter
+    /// sees that while it happens, so the client gets no error.
+    fn count_abort(&self, cx: &StreamContext<'_>, details: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if let Some(failure) = given_up(details).filter(|_| is_incomplete) {
+        if let Some(failure) = given_up(details).filter(|_| self.is_incomplete()) {
             self.report_failure(cx, &failure, &mut effects);
         }
         effects.retain(|effect| matches!(effect, Effect::Count(..) | Effect::Log(..)));

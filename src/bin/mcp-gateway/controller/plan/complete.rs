@@ -17,6 +17,7 @@ use super::{
 use crate::controller::kinds::MCPGateway;
 use crate::controller::name::{ObjectName, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
+use crate::kubernetes::endpoints;
 use crate::kubernetes::model::WantedServer;
 use crate::kubernetes::object::Object;
 
@@ -107,7 +108,7 @@ impl CompleteGateway<'_> {
         let names = self.servers.iter().map(|(_, it)| &*it.wanted.name);
         let names: Vec<&str> = names.collect();
         let mut config = self.base.wanted.config.clone();
-        let (missing, _) = kubernetes::endpoints::fit(&mut config, &names, "");
+        let (missing, _) = endpoints::fit(&mut config, &names, "");
         (!missing.is_empty()).then(|| {
             format!(
                 "spec.config.endpoints: left out, since no MCPServer of this gateway has the name: {}",
