@@ -174,7 +174,7 @@ impl Call {
         if is_legacy && !(is_modern && status == Some(421)) {
             as_legacy(server)
         } else {
-            CallResult::Failed(failure)
+            CallResult::Failed(of_caller(failure, server))
         }
     }
 
@@ -227,12 +227,19 @@ fn discovered(
 
 /// The server failed another request.
 fn failed(failure: Failure, server: &Server) -> CallResult {
-    match failure {
-        Failure::Refused(status) if forwarding::passes_credentials(server) => {
-            CallResult::Failed(Failure::RefusedCaller(status))
-        }
+    match of_caller(failure, server) {
         Failure::Error { code, .. } if code == "-32601" => CallResult::NoMethod,
         failure => CallResult::Failed(failure),
+    }
+}
+
+/// The failure as the caller's, where the server refused the caller's credentials.
+fn of_caller(failure: Failure, server: &Server) -> Failure {
+    match failure {
+        Failure::Refused(status) if forwarding::passes_credentials(server) => {
+            Failure::RefusedCaller(status)
+        }
+        failure => failure,
     }
 }
 
