@@ -123,8 +123,10 @@ async fn many_who_ask_the_same_at_once_make_one_call_of_each_server() {
     }
     assert_eq!((a.asked(), b.asked()), (1, 1));
     let count = |name: &str| envoy.stat(&format!("wasmcustom.mcp.server.{name}"));
-    // Discovery and the list.
-    assert_eq!((count("a.calls"), count("b.calls")), (2, 2));
+    // Each client has asked for a list, and none has called anything.
+    assert_eq!((count("a.calls"), count("b.calls")), (0, 0));
+    let clients = u64::try_from(CLIENTS).expect("a number");
+    assert_eq!((count("a.lists"), count("b.lists")), (clients, clients));
     assert_eq!((count("a.failures"), count("b.failures")), (0, 0));
 }
 
