@@ -73,8 +73,8 @@ struct AuthorizationRuleSpec {
     /// Default: the methods that are about the names of this rule (`tools`:
     /// `tools/call` and the `tasks/*` of such a call; `prompts`: `prompts/get`,
     /// `completion/complete`; `resources`: `resources/read`, `resources/subscribe`,
-    /// `resources/unsubscribe`, `completion/complete`, `subscriptions/listen`), or all
-    /// methods if it has no names.
+    /// `resources/unsubscribe`, `skills/get`, `completion/complete`,
+    /// `subscriptions/listen`), or all methods if it has no names.
     methods: Option<NonEmptyVec<NonEmptyText>>,
     /// The tools, by the names that clients see (with prefix); `*` in a pattern
     /// stands for any text.
@@ -366,6 +366,7 @@ const OPEN: &[&str] = &[
     method::PROMPTS_LIST,
     method::RESOURCES_LIST,
     method::TEMPLATES_LIST,
+    method::SKILLS_LIST,
 ];
 
 /// The methods that name things of this kind.
@@ -383,6 +384,7 @@ fn methods_about(kind: Subject) -> &'static [&'static str] {
             method::RESOURCES_READ,
             method::RESOURCES_SUBSCRIBE,
             method::RESOURCES_UNSUBSCRIBE,
+            method::SKILLS_GET,
             method::COMPLETION,
             method::LISTEN,
         ],

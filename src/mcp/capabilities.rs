@@ -1,5 +1,5 @@
 //! The capabilities of a server that the gateway can merge with those of others.
-//! What else a server declares (`listChanged`, `subscribe`, extensions) holds only
+//! What else a server declares (`listChanged`, `subscribe`, most extensions) holds only
 //! between that server and its client.
 
 use crate::mcp::json::{self, Shape};
@@ -9,7 +9,10 @@ use crate::mcp::list::ListKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerCapabilities(u8);
 
-/// Each capability, with its name in `ServerCapabilities`.
+/// The name of the extension for skills (SEP-2640).
+pub const SKILLS_EXTENSION: &str = "io.modelcontextprotocol/skills";
+
+/// Each capability that is no extension, with its name in `ServerCapabilities`.
 const ALL: [(&str, ServerCapabilities); 5] = [
     ("tools", ServerCapabilities::TOOLS),
     ("prompts", ServerCapabilities::PROMPTS),
@@ -31,6 +34,8 @@ impl ServerCapabilities {
     pub const COMPLETIONS: Self = Self(8);
     /// `logging`
     pub const LOGGING: Self = Self(16);
+    /// The extension [`SKILLS_EXTENSION`], without its settings.
+    pub const SKILLS: Self = Self(32);
 
     /// Reads the JSON text of a server's `capabilities`; `None` if it is not an
     /// object. A capability that is `null` is not declared.
@@ -40,6 +45,9 @@ impl ServerCapabilities {
             let known = ALL.iter().find(|(known, _)| name == *known);
             if let (Some((_, offer)), true) = (known, value != "null") {
                 offers = offers.union(*offer);
+            }
+            if name == "extensions" && has_skills(value) {
+                offers = offers.union(Self::SKILLS);
             }
         });
         matches!(shape, Ok(Shape::Object { .. })).then_some(offers)
@@ -56,6 +64,7 @@ impl ServerCapabilities {
             ListKind::Tools => Self::TOOLS,
             ListKind::Prompts => Self::PROMPTS,
             ListKind::Resources | ListKind::Templates => Self::RESOURCES,
+            ListKind::Skills => Self::SKILLS,
         })
     }
 
@@ -79,15 +88,23 @@ impl ServerCapabilities {
     pub fn from_bits(bits: u8) -> Option<Self> {
         let all = ALL
             .iter()
-            .fold(Self::NONE, |all, (_, offer)| all.union(*offer));
+            .fold(Self::SKILLS, |all, (_, offer)| all.union(*offer));
         all.contains(Self(bits)).then_some(Self(bits))
     }
 
-    /// The members of the set as `ServerCapabilities`: names, and values as JSON texts.
+    /// The members of the set as `ServerCapabilities`: names, and values as JSON texts;
+    /// without extensions.
     pub fn members(self) -> Vec<(&'static str, &'static str)> {
         let members = ALL.iter().filter(|(_, offer)| self.contains(*offer));
         members.map(|(name, _)| (*name, "{}")).collect()
     }
+}
+
+/// Whether `extensions`, the JSON text of this member, declares the one for skills. An
+/// extension that is `null` is not declared.
+fn has_skills(extensions: &str) -> bool {
+    let values = json::values(extensions, SKILLS_EXTENSION);
+    values.iter().any(|value| *value != "null")
 }
 
 #[cfg(test)]
@@ -101,15 +118,56 @@ mod tests {
         for bits in 0..=u8::MAX {
             match ServerCapabilities::from_bits(bits) {
                 Some(offers) => {
-                    assert!(bits < 32);
+                    assert!(bits < 64);
                     assert_eq!(offers.to_bits(), bits);
-                    assert_eq!(ServerCapabilities::read(&text(offers)), Some(offers));
+                    let written = offers.without(ServerCapabilities::SKILLS);
+                    assert_eq!(ServerCapabilities::read(&text(offers)), Some(written));
                 }
-                None => assert!(bits >= 32, "{bits}"),
+                None => assert!(bits >= 64, "{bits}"),
             }
         }
         let both = ServerCapabilities::LOGGING.union(ServerCapabilities::TOOLS);
         assert_eq!(text(both), r#"{"tools":{},"logging":{}}"#);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn skills_are_an_extension() {
+        let (name, with) = (SKILLS_EXTENSION, ServerCapabilities::SKILLS);
+        for (text, expected) in [
+            (format!(r#"{{"extensions":{{"{name}":{{}}}}}}"#), with),
+            (
+                format!(r#"{{"extensions":{{"x/y":{{}},"{name}":{{"directoryRead":true}}}}}}"#),
+                with,
+            ),
+            (
+                format!(r#"{{"extensions":{{"{name}":null}}}}"#),
+                ServerCapabilities::NONE,
+            ),
+            (format!(r#"{{"{name}":{{}}}}"#), ServerCapabilities::NONE),
+            (
+                format!(r#"{{"experimental":{{"{name}":{{}}}}}}"#),
+                ServerCapabilities::NONE,
+            ),
+            (
+                r#"{"extensions":{"x/y":{}}}"#.to_owned(),
+                ServerCapabilities::NONE,
+            ),
+            (
+                format!(r#"{{"extensions":["{name}"]}}"#),
+                ServerCapabilities::NONE,
+            ),
+            (
+                r#"{"extensions":null}"#.to_owned(),
+                ServerCapabilities::NONE,
+            ),
+        ] {
+            let offers = ServerCapabilities::read(&text).unwrap();
+            assert_eq!(offers, expected, "{text}");
+            assert_eq!(offers.has(ListKind::Skills), expected == with);
+        }
+        let text = format!(r#"{{"resources":{{}},"extensions":{{"{name}":{{}}}}}}"#);
+        let offers = ServerCapabilities::read(&text).unwrap();
+        assert!(offers.has(ListKind::Resources) && offers.has(ListKind::Skills));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -13,12 +13,19 @@ pub enum ListKind {
     Resources,
     /// `resources/templates/list`
     Templates,
+    /// `skills/list` (SEP-2640). A skill has the URI of a resource, its `SKILL.md`.
+    Skills,
 }
 
 impl ListKind {
     /// All kinds.
-    pub const ALL: &'static [Self] =
-        &[Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+    pub const ALL: &'static [Self] = &[
+        Self::Tools,
+        Self::Prompts,
+        Self::Resources,
+        Self::Templates,
+        Self::Skills,
+    ];
 
     /// The kind that `method` lists.
     pub fn of(method: &str) -> Option<Self> {
@@ -27,6 +34,7 @@ impl ListKind {
             method::PROMPTS_LIST => Some(Self::Prompts),
             method::RESOURCES_LIST => Some(Self::Resources),
             method::TEMPLATES_LIST => Some(Self::Templates),
+            method::SKILLS_LIST => Some(Self::Skills),
             _ => None,
         }
     }
@@ -38,6 +46,7 @@ impl ListKind {
             Self::Prompts => method::PROMPTS_LIST,
             Self::Resources => method::RESOURCES_LIST,
             Self::Templates => method::TEMPLATES_LIST,
+            Self::Skills => method::SKILLS_LIST,
         }
     }
 
@@ -48,6 +57,7 @@ impl ListKind {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
         }
     }
 
@@ -55,7 +65,7 @@ impl ListKind {
     pub fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
-            Self::Resources => "uri",
+            Self::Resources | Self::Skills => "uri",
             Self::Templates => "uriTemplate",
         }
     }
@@ -65,7 +75,7 @@ impl ListKind {
     pub fn is_normal(self, name: &str) -> bool {
         match self {
             Self::Tools | Self::Prompts => true,
-            Self::Resources => resource_uri::check_normal(name).is_ok(),
+            Self::Resources | Self::Skills => resource_uri::check_normal(name).is_ok(),
             Self::Templates => resource_uri::check_normal_template(name).is_ok(),
         }
     }
@@ -77,6 +87,7 @@ impl ListKind {
             Self::Prompts => "prompt",
             Self::Resources => "resource",
             Self::Templates => "resource template",
+            Self::Skills => "skill",
         }
     }
 }

@@ -34,6 +34,10 @@ pub const PROMPTS_LIST: &str = "prompts/list";
 pub const RESOURCES_LIST: &str = "resources/list";
 /// `resources/templates/list`.
 pub const TEMPLATES_LIST: &str = "resources/templates/list";
+/// `skills/list` (SEP-2640).
+pub const SKILLS_LIST: &str = "skills/list";
+/// `skills/get` (SEP-2640).
+pub const SKILLS_GET: &str = "skills/get";
 /// `completion/complete`.
 pub const COMPLETION: &str = "completion/complete";
 /// `subscriptions/listen` (modern).
@@ -64,7 +68,7 @@ pub enum Subject {
     Tool,
     /// `prompts/get`
     Prompt,
-    /// `resources/read`, `resources/subscribe`, `resources/unsubscribe`
+    /// `resources/read`, `resources/subscribe`, `resources/unsubscribe`, `skills/get`
     Resource,
 }
 
@@ -73,7 +77,9 @@ pub fn subject(method: &str) -> Option<Subject> {
     match method {
         TOOLS_CALL => Some(Subject::Tool),
         PROMPTS_GET => Some(Subject::Prompt),
-        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => Some(Subject::Resource),
+        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE | SKILLS_GET => {
+            Some(Subject::Resource)
+        }
         _ => None,
     }
 }
@@ -86,6 +92,15 @@ pub fn name_param(method: &str) -> Option<&'static str> {
         RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => Some("uri"),
         "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
         _ => None,
+    }
+}
+
+/// The parameter that names the thing that `method` is about. `Mcp-Name` does not repeat
+/// that of `skills/get`: SEP-2640 does not ask for it, and clients do not send it.
+pub fn subject_param(method: &str) -> Option<&'static str> {
+    match method {
+        SKILLS_GET => Some("uri"),
+        _ => name_param(method),
     }
 }
 
@@ -131,7 +146,7 @@ pub fn group(method: &str) -> &'static str {
 pub fn extraction(method: &str) -> &'static [&'static [&'static str]] {
     match method {
         TOOLS_CALL | PROMPTS_GET => &[&["name"]],
-        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE => &[&["uri"]],
+        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE | SKILLS_GET => &[&["uri"]],
         "notifications/resources/updated" => &[&["uri"]],
         COMPLETION => &[&["ref"]],
         SET_LEVEL | MESSAGE => &[&["level"]],

@@ -44,7 +44,7 @@ impl<'a> Access<'a> {
             (_, None) => Vec::new(),
             (method::COMPLETION, Some(params)) => references(params)?,
             (method::LISTEN, Some(params)) => subscriptions(params)?,
-            (_, Some(params)) => match method::subject(method).zip(method::name_param(method)) {
+            (_, Some(params)) => match method::subject(method).zip(method::subject_param(method)) {
                 Some((subject, param)) => vec![name(params, param)?.map(|name| (subject, name))],
                 None => Vec::new(),
             },
@@ -203,6 +203,7 @@ mod tests {
             ),
             ("prompts/get", r#"{"name":"p"}"#, &[(Prompt, "p")]),
             ("resources/read", r#"{"uri":"a+f"}"#, &[(Resource, "a+f")]),
+            ("skills/get", r#"{"uri":"a+f"}"#, &[(Resource, "a+f")]),
             ("resources/subscribe", r#"{"uri":"f"}"#, &[(Resource, "f")]),
             (
                 "resources/unsubscribe",

@@ -147,7 +147,7 @@ impl<'a> Attributes<'a> {
 
 /// The name of the thing that `message` is about, if it has one.
 fn name_of<'a>(message: &'a Message<'a>) -> Result<Option<Cow<'a, str>>, Refusal> {
-    match (method::name_param(message.method()), message.params()) {
+    match (method::subject_param(message.method()), message.params()) {
         (Some(param), Some(params)) => name(params, param),
         _ => Ok(None),
     }

@@ -37,6 +37,7 @@ mod gateway_outcomes;
 mod gateway_pins;
 mod gateway_requests;
 mod gateway_server_headers;
+mod gateway_skills;
 mod gateway_sole;
 mod gateway_streams;
 mod gateway_tasks;

@@ -139,9 +139,10 @@ async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
         ("rejected.origin", 2),
         ("requests.tool", 6),
         ("rejected.parse_error", 1),
-        // What it has, the list, and the calls.
-        ("server.weather.calls", 6),
-        ("server.calendar.calls", 3),
+        ("server.weather.calls", 4),
+        ("server.weather.lists", 1),
+        ("server.calendar.calls", 1),
+        ("server.calendar.lists", 1),
     ] {
         assert_eq!(
             envoy.stat(&format!("wasmcustom.mcp.{name}")),

@@ -99,7 +99,9 @@ impl Server {
     pub fn prefix(&self, kind: ListKind) -> &str {
         match kind {
             ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
-            ListKind::Resources | ListKind::Templates => self.uri_prefix.as_str(),
+            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
+                self.uri_prefix.as_str()
+            }
         }
     }
 
@@ -111,13 +113,15 @@ impl Server {
         let filters = match kind {
             ListKind::Tools => [&self.tools, &endpoint.tools],
             ListKind::Prompts => [&self.prompts, &endpoint.prompts],
-            ListKind::Resources | ListKind::Templates => [&self.resources, &endpoint.resources],
+            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
+                [&self.resources, &endpoint.resources]
+            }
         };
         filters.into_iter().all(|filter| {
             *filter == Filter::default()
                 || kind.is_normal(upstream_name)
                     && filter.allows(upstream_name)
-                    && (kind != ListKind::Resources
+                    && (!matches!(kind, ListKind::Resources | ListKind::Skills)
                         || filter.allows(resource_uri::opened_part(upstream_name)))
         })
     }

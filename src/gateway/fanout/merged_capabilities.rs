@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::gateway::fanout::task_capability;
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
-use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::capabilities::{SKILLS_EXTENSION, ServerCapabilities};
 use crate::mcp::era::Era;
 use crate::mcp::json;
 use crate::mcp::json::edit;
@@ -94,9 +94,10 @@ fn write_common(
         _ => {
             let all = servers.iter().map(DiscoveredServer::capabilities);
             let united = all.fold(ServerCapabilities::NONE, ServerCapabilities::union);
-            let tasks = task_capability::merged(servers, era);
+            let more = task_capability::merged(servers, era);
+            let more = with_skills(more, united);
             let mut members = united.members();
-            members.extend(tasks.iter().map(|(name, value)| (*name, value.as_str())));
+            members.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
             result.json("capabilities", edit::object(&members));
         }
     }
@@ -104,6 +105,26 @@ fn write_common(
     if !instructions.is_empty() {
         result.string("instructions", &instructions);
     }
+}
+
+/// `tasks`, the capability for tasks, and the extension for skills where a server has it
+/// (SEP-2640): names, and values as JSON texts. The gateway has no
+/// `resources/directory/read`, so it does not offer `directoryRead`.
+fn with_skills(
+    tasks: Option<(&'static str, String)>,
+    united: ServerCapabilities,
+) -> Vec<(&'static str, String)> {
+    const EXTENSIONS: &str = "extensions";
+    let mut members: Vec<_> = tasks.into_iter().collect();
+    if united.contains(ServerCapabilities::SKILLS) {
+        let skills = format!("{{\"{SKILLS_EXTENSION}\":{{}}");
+        match members.iter_mut().find(|(name, _)| *name == EXTENSIONS) {
+            // That of tasks is there, so there is a member already.
+            Some((_, others)) => *others = others.replacen('{', &format!("{skills},"), 1),
+            None => members.push((EXTENSIONS, format!("{skills}}}"))),
+        }
+    }
+    members
 }
 
 /// The instructions of all servers; where there are several servers, with the name of
@@ -183,6 +204,39 @@ mod tests {
                 "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "g", "version": "1"}},
             })
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn skills_are_offered_beside_tasks_and_without_directories() {
+        const SKILLS: &str = r#""io.modelcontextprotocol/skills":{"directoryRead":true}"#;
+        const TASKS: &str = r#""io.modelcontextprotocol/tasks":{}"#;
+        let skills = || read(&result(&format!(r#"{{"extensions":{{{SKILLS}}}}}"#), ""));
+        let both = || {
+            let text = format!(r#"{{"extensions":{{{TASKS},{SKILLS}}}}}"#);
+            read(&result(&text, ""))
+        };
+        let none = || read(&result(r#"{"extensions":{"x/y":{}}}"#, ""));
+        let offered = |a, b| {
+            let merged = merged(&[("a", a), ("b", b)], false);
+            merged["capabilities"]["extensions"].clone()
+        };
+        let only_skills = json!({"io.modelcontextprotocol/skills": {}});
+        assert_eq!(offered(none(), skills()), only_skills);
+        assert_eq!(
+            offered(skills(), both()),
+            json!({"io.modelcontextprotocol/skills": {}, "io.modelcontextprotocol/tasks": {}})
+        );
+        assert_eq!(offered(none(), none()), Value::Null);
+        // Skills pass between the eras, tasks do not.
+        let bridged = [DiscoveredServer {
+            name: "a",
+            description: both(),
+            is_bridged: true,
+        }];
+        let mut result = Vec::new();
+        push_discover_result(&mut result, &bridged, true, CacheHints::ALL, "{}");
+        let result: Value = serde_json::from_slice(&result).unwrap();
+        assert_eq!(result["capabilities"]["extensions"], only_skills);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -99,6 +99,16 @@ impl ServerList {
         let matching = literals.filter(|literal| uri.starts_with(literal));
         matching.map(str::len).max()
     }
+
+    /// The length of the URI of the directory of a skill (SEP-2640, "Resource Mapping") in
+    /// which `uri` is: the longest one. `None` where it is in none.
+    pub fn skill_path(&self, uri: &str) -> Option<usize> {
+        let directory = |entry: &ListEntry| {
+            let directory = entry.name.strip_suffix("SKILL.md")?;
+            (directory.ends_with('/') && uri.starts_with(directory)).then_some(directory.len())
+        };
+        self.entries().filter_map(directory).max()
+    }
 }
 
 /// The caller and what callers may do, where not everyone may do everything.
@@ -352,6 +362,11 @@ mod tests {
                 r#"{"resourceTemplates":[{"name":"n","uriTemplate":"file:///{x}"}]}"#,
                 r#""resourceTemplates":[{"name":"n","uriTemplate":"a+file:///{x}"},{"name":"n","uriTemplate":"file:///{x}"}]"#,
             ),
+            (
+                ListKind::Skills,
+                r#"{"skills":[{"uri":"skill://s/SKILL.md","frontmatter":{"name":"s"},"resources":[{"uri":"skill://s/SKILL.md","size":1.0}]}]}"#,
+                r#""skills":[{"uri":"a+skill://s/SKILL.md","frontmatter":{"name":"s"},"resources":[{"uri":"a+skill://s/SKILL.md","size":1.0}]},{"uri":"skill://s/SKILL.md","frontmatter":{"name":"s"},"resources":[{"uri":"skill://s/SKILL.md","size":1.0}]}]"#,
+            ),
         ] {
             let (merged, left_out) = merged_of(kind, &two(), &[&[page], &[page]]);
             assert!(merged.contains(expected), "{merged}");
@@ -386,6 +401,26 @@ mod tests {
             "{merged}"
         );
         assert_eq!(left_out, 0);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_file_belongs_to_the_skill_in_whose_directory_it_is() {
+        let gateway = gateway(r#"[{"name":"a","toolPrefix":""}]"#);
+        let page = r#"{"skills":[{"uri":"skill://a/SKILL.md"},{"uri":"skill://a/b/SKILL.md"},{"uri":"skill://cSKILL.md"},{"uri":"SKILL.md"},{"uri":"skill://d"}]}"#;
+        let page = ListPage::read(ListKind::Skills, &gateway.servers[0], page).unwrap();
+        let mut entries = ServerList::default();
+        entries.add(Rc::new(page), CacheHints::NONE);
+        for (uri, directory) in [
+            ("skill://a/SKILL.md", Some("skill://a/")),
+            ("skill://a/x/y.md", Some("skill://a/")),
+            ("skill://a/b/y.md", Some("skill://a/b/")),
+            ("skill://ab", None),
+            ("skill://c/x", None),
+            ("skill://d/x", None),
+            ("x", None),
+        ] {
+            assert_eq!(entries.skill_path(uri), directory.map(str::len), "{uri}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -95,6 +95,19 @@ impl Fanout {
                 names: MergedNames::default(),
             };
         }
+        // An extension that no server has: the gateway does not have it either.
+        if let Operation::List(kind @ ListKind::Skills) = self.operation
+            && !self.branches.iter().any(|branch| branch.may_have(kind))
+        {
+            let refusal = Refusal::UnknownMethod {
+                method: kind.method().to_owned(),
+                modern: self.requester.caller.era == Era::Modern,
+            };
+            return Outcome {
+                response: Err(refusal),
+                names: MergedNames::default(),
+            };
+        }
         let mut names = MergedNames::default();
         let response = match self.operation {
             Operation::Discover => {
@@ -132,6 +145,12 @@ impl Fanout {
             public: !self.branches.iter().any(Branch::has_scope),
             ..CacheHints::ALL
         }
+    }
+
+    /// Whether a server is known to have lists of this kind.
+    pub fn has(&self, kind: ListKind) -> bool {
+        let mut capabilities = self.branches.iter().filter_map(Branch::capabilities);
+        capabilities.any(|it| it.has(kind))
     }
 
     /// Whether a server failed, or was left out.
@@ -243,16 +262,19 @@ impl Fanout {
     }
 
     /// The place of the branch whose list has `name`; or else of the one whose template
-    /// for it has the longest text before its first variable.
+    /// for it has the longest text before its first variable, or whose skill with that file
+    /// has the longest path.
     fn listing(&self, kind: ListKind, name: &str) -> Option<usize> {
         let lists = || self.branches.iter().map(Branch::list).enumerate();
         if let Some((at, _)) = lists().find(|(_, list)| list.has(name)) {
             return Some(at);
         }
-        if kind != ListKind::Templates {
-            return None;
-        }
-        let matches = lists().filter_map(|(at, list)| Some((at, list.template_literal(name)?)));
+        let start = match kind {
+            ListKind::Templates => ServerList::template_literal,
+            ListKind::Skills => ServerList::skill_path,
+            ListKind::Tools | ListKind::Prompts | ListKind::Resources => return None,
+        };
+        let matches = lists().filter_map(|(at, list)| Some((at, start(list, name)?)));
         // Of several with the same length the first one.
         let best = matches.rev().max_by_key(|(_, length)| *length);
         best.map(|(at, _)| at)

@@ -32,7 +32,9 @@ pub fn upstream_name<'n>(
 ) -> Option<Cow<'n, str>> {
     let name = match kind {
         ListKind::Tools | ListKind::Prompts => name.strip_prefix(&server.tool_prefix)?,
-        ListKind::Resources | ListKind::Templates => return server.uri_prefix.to_server(name),
+        ListKind::Resources | ListKind::Templates | ListKind::Skills => {
+            return server.uri_prefix.to_server(name);
+        }
     };
     match tool_view(server, kind, |view| view.shown() == name) {
         Some(view) => Some(Cow::Borrowed(&view.own)),
@@ -45,7 +47,7 @@ pub fn upstream_name<'n>(
 /// gives the tool, or `own`, behind the server's prefix; or the URI with the server's name
 /// in it.
 pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n, str> {
-    if matches!(kind, ListKind::Resources | ListKind::Templates) {
+    if !matches!(kind, ListKind::Tools | ListKind::Prompts) {
         return server.uri_prefix.to_client(own);
     }
     let view = tool_view(server, kind, |view| view.own == own);
@@ -90,7 +92,9 @@ pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, n
         // A tool is another one's even by a name that the configuration has replaced.
         let has_prefix = match kind {
             ListKind::Tools | ListKind::Prompts => name.starts_with(&other.tool_prefix),
-            ListKind::Resources | ListKind::Templates => upstream_name(other, kind, name).is_some(),
+            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
+                upstream_name(other, kind, name).is_some()
+            }
         };
         is_longer && has_prefix
     })
@@ -159,7 +163,7 @@ mod tests {
             ("file:///x", "c:file:///x"),
             ("x_file:///x", "c:x_file:///x"),
         ] {
-            for kind in [ListKind::Resources, ListKind::Templates] {
+            for kind in [ListKind::Resources, ListKind::Templates, ListKind::Skills] {
                 assert_eq!(owners(servers, kind, uri), expected, "{uri}");
             }
         }
@@ -175,7 +179,7 @@ mod tests {
             ("ui://app/x", "c:ui://app/x"),
             ("a+ui://app/x", "c:a+ui://app/x"),
         ] {
-            for kind in [ListKind::Resources, ListKind::Templates] {
+            for kind in [ListKind::Resources, ListKind::Templates, ListKind::Skills] {
                 assert_eq!(owners(servers, kind, uri), expected, "{uri}");
             }
         }

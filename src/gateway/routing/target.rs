@@ -44,6 +44,7 @@ impl<'a> Target<'a> {
             method::RESOURCES_READ
             | method::RESOURCES_SUBSCRIBE
             | method::RESOURCES_UNSUBSCRIBE => (ListKind::Resources, "uri"),
+            method::SKILLS_GET => (ListKind::Skills, "uri"),
             method::COMPLETION => return Self::of_completion(message.text, params),
             _ => return Err(Untargeted::Method),
         };
@@ -136,6 +137,12 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"name":"n","uri":"\"ä"}}"#,
             ),
             (
+                ListKind::Skills,
+                "w+skill://a/SKILL.md",
+                r#"{"jsonrpc":"2.0","id":1,"method":"skills/get","params":{"uri":"w+skill://a/SKILL.md"}}"#,
+                r#"{"jsonrpc":"2.0","id":1,"method":"skills/get","params":{"uri":"\"ä"}}"#,
+            ),
+            (
                 ListKind::Prompts,
                 "w__p",
                 r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"w__p"},"argument":{"name":"w__p","value":""}}}"#,
@@ -166,6 +173,8 @@ mod tests {
                 r#"{"name":"x"}"#,
                 Untargeted::Member("uri"),
             ),
+            ("skills/get", "{}", Untargeted::Member("uri")),
+            ("skills/list", "{}", Untargeted::Method),
             ("completion/complete", "{}", Untargeted::Member("ref")),
             (
                 "completion/complete",

@@ -569,7 +569,7 @@ mod tests {
             (9, 4),
             (12, 0xff),
             (part, 3),
-            (part + 1, 32),
+            (part + 1, 64),
             (part + 2, 9),
             (part + 3, 4),
         ] {

@@ -1,6 +1,7 @@
 //! Where a server's message contains URIs of resources.
 
 use crate::gateway::upstream::app_uris::{find_in_meta, visit_object};
+use crate::gateway::upstream::skill_uris::{find_in_skill, note_uri, visit_array};
 use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::method;
 
@@ -18,6 +19,8 @@ pub enum ResultShape {
     Prompt,
     /// Of `resources/read`: in `contents`.
     Resource,
+    /// Of `skills/get`: in `skill`.
+    Skill,
     /// One of the above, and the message does not say which: the result of
     /// `tasks/result`, or a response that comes on another stream than its request.
     Unknown,
@@ -34,6 +37,7 @@ impl ResultShape {
             method::TOOLS_CALL => Self::Tool,
             method::PROMPTS_GET => Self::Prompt,
             method::RESOURCES_READ => Self::Resource,
+            method::SKILLS_GET => Self::Skill,
             "tasks/result" => Self::Unknown,
             "tasks/get" => Self::Task,
             _ => Self::Other,
@@ -58,6 +62,7 @@ pub(super) fn find_in_result(
         (ResultShape::Resource | ResultShape::Unknown, "contents") => {
             visit_array(reader, |reader| find_in_resource(reader, starts))
         }
+        (ResultShape::Skill | ResultShape::Unknown, "skill") => find_in_skill(reader, starts),
         (ResultShape::Task | ResultShape::Other, "_meta") => skip(reader),
         (_, "_meta") => find_in_meta(reader, starts),
         (ResultShape::Task, "result") => find_in_result(reader, ResultShape::Unknown, starts),
@@ -128,28 +133,9 @@ fn find_in_resource(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<
     })
 }
 
-fn note_uri(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
-    let start = reader.mark();
-    if reader.skip()?.starts_with('"') {
-        starts.push(start);
-    }
-    Ok(())
-}
-
 fn skip(reader: &mut Reader<'_>) -> Result<(), Error> {
     reader.skip()?;
     Ok(())
-}
-
-/// Visits the elements of an array. Skips a value of another type.
-fn visit_array<'a>(
-    reader: &mut Reader<'a>,
-    visit: impl FnMut(&mut Reader<'a>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if reader.peek() != Some(b'[') {
-        return skip(reader);
-    }
-    reader.array(visit)
 }
 
 #[cfg(test)]
@@ -201,6 +187,21 @@ mod tests {
             (
                 ResultShape::Resource,
                 r#"{"contents":[{"uri":"@a","text":"","_meta":{"uri":"a"}},{"blob":"","uri":"@b"},{"uri":1},"a"],"uri":"a","content":[{"type":"resource_link","uri":"a"}]}"#.to_owned(),
+            ),
+            (
+                ResultShape::Skill,
+                format!(
+                    r#"{{"skill":{{"frontmatter":{{"uri":"a"}},"resources":[{{"uri":"@a"}},{{"uri":"@b"}},1],"uri":"@a","_meta":{{"uri":"a"}}}},"uri":"a","resources":[{{"uri":"a"}}],"skills":[{{"uri":"a"}}],"contents":{plain}}}"#
+                ),
+            ),
+            (
+                ResultShape::Skill,
+                r#"{"skill":{"uri":"@a","resources":"dynamic"},"skill":{"uri":"@b","resources":null}}"#.to_owned(),
+            ),
+            (ResultShape::Unknown, r#"{"skill":{"uri":"@a"}}"#.to_owned()),
+            (
+                ResultShape::Tool,
+                r#"{"skill":{"uri":"a","resources":[{"uri":"a"}]}}"#.to_owned(),
             ),
             (
                 ResultShape::Unknown,
@@ -351,6 +352,7 @@ mod tests {
             ("tools/call", ResultShape::Tool),
             ("prompts/get", ResultShape::Prompt),
             ("resources/read", ResultShape::Resource),
+            ("skills/get", ResultShape::Skill),
             ("tasks/result", ResultShape::Unknown),
             ("tasks/get", ResultShape::Task),
             ("completion/complete", ResultShape::Other),

@@ -14,7 +14,7 @@ const CACHE_SCOPE: &str = "cacheScope";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModernFields<'a> {
     /// Whether the result must have `ttlMs` and `cacheScope`. They are required in the
-    /// result of `resources/read`, and say that it must not be cached.
+    /// results of `resources/read` and `skills/get`, and say that it must not be cached.
     pub needs_cache_hints: bool,
     /// The JSON text of `serverInfo`.
     pub server_info: &'a str,

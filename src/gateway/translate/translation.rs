@@ -120,7 +120,10 @@ impl Translation {
             id,
             client_id,
             wants_log_messages: meta.log_level.is_some(),
-            needs_cache_hints: message.method() == method::RESOURCES_READ,
+            needs_cache_hints: matches!(
+                message.method(),
+                method::RESOURCES_READ | method::SKILLS_GET
+            ),
             server_info: gateway.server_info.clone(),
             lease,
         };

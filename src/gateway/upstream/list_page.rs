@@ -6,6 +6,7 @@ use crate::gateway::routing::names;
 use crate::gateway::routing::tool_view::{self, ParamHeader};
 use crate::gateway::upstream::app_uris;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
@@ -37,7 +38,7 @@ pub struct ListPage {
     pub held: HeldBytes,
 }
 
-/// One tool, prompt, resource or template.
+/// One tool, prompt, resource, template or skill.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListEntry {
     /// Its name or URI, as clients may always call it.
@@ -179,6 +180,9 @@ fn renamed(
     }
     if kind == ListKind::Tools && !server.uri_prefix.is_empty() {
         edits.extend(app_uris::edits(entry, &server.uri_prefix));
+    }
+    if kind == ListKind::Skills && !server.uri_prefix.is_empty() {
+        edits.extend(skill_uris::edits(entry, &server.uri_prefix));
     }
     let view = view.map(|(at, view)| ViewedTool {
         view: at,

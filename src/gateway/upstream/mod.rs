@@ -11,4 +11,5 @@ pub mod page_key;
 pub mod protocol;
 pub mod server_description;
 pub mod session_loss;
+pub mod skill_uris;
 pub mod tool_pins;

@@ -119,6 +119,7 @@ impl Authorization {
             ListKind::Resources | ListKind::Templates => {
                 (method::RESOURCES_READ, Subject::Resource)
             }
+            ListKind::Skills => (method::SKILLS_GET, Subject::Resource),
         };
         let about = Some((subject, Cow::Borrowed(name)));
         self.decide(caller, &Access { method, about }) == Decision::Allowed

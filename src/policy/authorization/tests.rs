@@ -379,6 +379,28 @@ fn what_may_not_be_called_is_not_shown() {
             "f:a",
             true,
         ),
+        (r#""resources":["f:*"]"#, ListKind::Skills, "f:a", false),
+        (r#""resources":["f:*"]"#, ListKind::Skills, "f:%61", false),
+        (r#""resources":["g:*"]"#, ListKind::Skills, "f:a", true),
+        (
+            r#""methods":["skills/get"]"#,
+            ListKind::Skills,
+            "f:a",
+            false,
+        ),
+        (
+            r#""methods":["skills/get"]"#,
+            ListKind::Resources,
+            "f:a",
+            true,
+        ),
+        (
+            r#""methods":["resources/read"]"#,
+            ListKind::Skills,
+            "f:a",
+            true,
+        ),
+        (r#""tools":["f:*"]"#, ListKind::Skills, "f:a", true),
         (r#""name":"all""#, ListKind::Tools, "x", false),
     ] {
         let authorization = rules("ALLOW", &format!(r#"{{"action":"DENY",{rule}}}"#));

@@ -23,8 +23,8 @@ pub(super) struct NameLookup {
     kind: ListKind,
     /// The servers with whose prefixes the name starts.
     servers: Vec<ServerId>,
-    /// The lists to read if the name is not in these.
-    otherwise: Option<ListKind>,
+    /// The lists to read, one after the other, if the name is not in these.
+    otherwise: &'static [ListKind],
     /// The server that gets the request if no list has the name.
     unlisted: Option<ServerId>,
 }
@@ -78,13 +78,17 @@ impl NameLookup {
     /// A search for something of this kind in the lists of its possible `owners`.
     fn new(kind: ListKind, owners: &[&Server]) -> Self {
         // Clients read and complete both resources and what templates stand for.
-        let (kind, otherwise) = match kind {
-            ListKind::Resources => (ListKind::Resources, Some(ListKind::Templates)),
-            ListKind::Templates => (ListKind::Templates, Some(ListKind::Resources)),
-            kind => (kind, None),
+        let otherwise: &[ListKind] = match kind {
+            // Servers need not list the files of a skill but in the skill.
+            ListKind::Resources => &[ListKind::Templates, ListKind::Skills],
+            ListKind::Templates => &[ListKind::Resources],
+            ListKind::Tools | ListKind::Prompts | ListKind::Skills => &[],
         };
-        // A server may have resources that it does not list.
-        let unlisted = otherwise.and_then(|_| names::longest_prefix_owner(owners, kind));
+        // A server may have resources and skills that it does not list.
+        let unlisted = match kind {
+            ListKind::Tools | ListKind::Prompts => None,
+            _ => names::longest_prefix_owner(owners, kind),
+        };
         Self {
             kind,
             servers: owners.iter().map(|server| server.id).collect(),
@@ -127,10 +131,11 @@ impl NameLookup {
         let listed = lists.owner(self.kind, &target.name, cx.gateway, unlisted)?;
         let listed = listed.and_then(|id| cx.gateway.server(id));
         let server = match (listed, self.otherwise) {
-            (None, Some(kind)) => {
+            // Where no server has skills, none is asked for them.
+            (None, [kind, rest @ ..]) if *kind != ListKind::Skills || lists.has(*kind) => {
                 let next = Self {
-                    kind,
-                    otherwise: None,
+                    kind: *kind,
+                    otherwise: rest,
                     ..self
                 };
                 return next.start(cx, &request);

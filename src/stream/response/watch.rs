@@ -70,7 +70,11 @@ impl RoutedRequest {
     /// counted, and shown to access logs.
     pub(in crate::stream) fn watched(mut self, method: &str, now: Duration) -> Self {
         let is_tool = method == method::TOOLS_CALL;
-        let is_shown = is_tool || matches!(method, method::PROMPTS_GET | method::RESOURCES_READ);
+        let is_shown = is_tool
+            || matches!(
+                method,
+                method::PROMPTS_GET | method::RESOURCES_READ | method::SKILLS_GET
+            );
         // What listens has no end of its own.
         self.watch = (method != method::LISTEN).then_some(AnswerWatch {
             since: now,

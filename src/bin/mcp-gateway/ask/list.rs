@@ -19,6 +19,7 @@ pub(super) fn table(kind: ListKind, entries: &[Value]) -> String {
         ListKind::Prompts => ["prompt", "needs", "description"],
         ListKind::Resources => ["resource", "type", "description"],
         ListKind::Templates => ["template", "type", "description"],
+        ListKind::Skills => ["skill", "type", "description"],
     };
     table.set_header(headings);
     for entry in entries {
@@ -32,7 +33,7 @@ fn row(kind: ListKind, entry: &Value) -> [String; 3] {
     let second = match kind {
         ListKind::Tools => needs(&Parameters::of_tool(entry)),
         ListKind::Prompts => needs(&Parameters::of_prompt(entry)),
-        ListKind::Resources | ListKind::Templates => text(entry, "mimeType"),
+        ListKind::Resources | ListKind::Templates | ListKind::Skills => text(entry, "mimeType"),
     };
     [text(entry, kind.key()), second, description(entry)]
 }

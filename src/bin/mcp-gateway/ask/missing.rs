@@ -60,6 +60,8 @@ fn is_missing(server: &Server, question: &Question, is_answered: bool, missing: 
 fn prefix(server: &Server, kind: ListKind) -> String {
     match kind {
         ListKind::Tools | ListKind::Prompts => server.tool_prefix.clone(),
-        ListKind::Resources | ListKind::Templates => format!("{}+", server.name),
+        ListKind::Resources | ListKind::Templates | ListKind::Skills => {
+            format!("{}+", server.name)
+        }
     }
 }

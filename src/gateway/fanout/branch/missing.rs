@@ -31,7 +31,12 @@ impl Branch {
         if self.is_done() {
             return Some((self.server, self.list));
         }
-        let may_have = self.capabilities().is_none_or(|it| it.has(kind));
+        let may_have = self.may_have(kind);
         may_have.then(|| (self.server, ServerList::missing()))
+    }
+
+    /// Whether the server has lists of this kind, or nobody knows.
+    pub(in crate::gateway::fanout) fn may_have(&self, kind: ListKind) -> bool {
+        self.capabilities().is_none_or(|it| it.has(kind))
     }
 }
