@@ -5,6 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use mcp_gateway::config::UriPrefix;
 use mcp_gateway::gateway::translate::ids;
 use mcp_gateway::gateway::translate::request::{self, ModernMeta};
 use mcp_gateway::gateway::translate::resource_uris::ResultShape;
@@ -378,7 +379,7 @@ fn client(body: &str, has_info: bool) {
 }
 
 fn server(body: &str, hints: bool) {
-    let Ok(read) = ServerMessage::read(body, ResultShape::Other, "") else {
+    let Ok(read) = ServerMessage::read(body, ResultShape::Other, &UriPrefix::NONE) else {
         return;
     };
     let tree = Tree::of(body).expect("JSON");

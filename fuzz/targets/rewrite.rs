@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcp_gateway::config::{Config, Server};
+use mcp_gateway::config::{APP, Config, Server, UriPrefix};
 use mcp_gateway::gateway::routing::subscriptions::{self, UnusableSubscriptions};
 use mcp_gateway::gateway::translate::resource_uris::ResultShape;
 use mcp_gateway::gateway::translate::server_message::{MessageKind, ServerMessage};
@@ -15,6 +15,7 @@ use mcp_gateway_fuzz::{Members, raw, string, unique};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+const NAME: &str = "a.b-c";
 const PREFIX: &str = "a.b-c+";
 
 thread_local! {
@@ -41,6 +42,7 @@ enum What {
     Resource,
     Unknown,
     Task,
+    Skill,
     Other,
 }
 
@@ -180,11 +182,13 @@ fn server(text: &str, what: What) {
         What::Resource => ResultShape::Resource,
         What::Unknown => ResultShape::Unknown,
         What::Task => ResultShape::Task,
+        What::Skill => ResultShape::Skill,
         What::Other => ResultShape::Other,
     };
-    let read = ServerMessage::read(text, asked, PREFIX);
-    let without =
-        ServerMessage::read(text, asked, "").map(|read| (read.kind, read.id, read.uri_edits));
+    let prefix = UriPrefix::of(NAME);
+    let read = ServerMessage::read(text, asked, &prefix);
+    let without = ServerMessage::read(text, asked, &UriPrefix::NONE)
+        .map(|read| (read.kind, read.id, read.uri_edits));
     let members = raw(text).and_then(Members::of);
     let Some(Members(members)) = members else {
         assert!(read.is_err(), "{text}");
@@ -232,17 +236,23 @@ fn server(text: &str, what: What) {
             of_params(params, method, &mut uris);
         }
     }
-    let mut starts: Vec<usize> = uris
+    let mut starts: Vec<(usize, &RawValue)> = uris
         .iter()
-        .map(|uri| uri.get().as_ptr().addr() - text.as_ptr().addr())
+        .map(|uri| (uri.get().as_ptr().addr() - text.as_ptr().addr(), *uri))
         .collect();
-    starts.sort_unstable();
-    starts.dedup();
+    starts.sort_unstable_by_key(|(start, _)| *start);
+    starts.dedup_by_key(|(start, _)| *start);
     let (mut expected, mut done) = (String::new(), 0);
-    for start in &starts {
-        expected.push_str(&text[done..=*start]);
-        expected.push_str(PREFIX);
-        done = start + 1;
+    for (start, uri) in &starts {
+        if let Some(own) = app(uri) {
+            expected.push_str(&text[done..*start]);
+            expected.push_str(&json!(prefix.to_client(&own)).to_string());
+            done = start + uri.get().len();
+        } else {
+            expected.push_str(&text[done..=*start]);
+            expected.push_str(PREFIX);
+            done = start + 1;
+        }
     }
     expected.push_str(&text[done..]);
     let expected = Some(expected).filter(|_| !starts.is_empty());
@@ -252,7 +262,6 @@ fn server(text: &str, what: What) {
     assert_eq!(renamed, expected, "{text}");
 
     if let Some(renamed) = renamed {
-        assert_eq!(renamed.len(), text.len() + starts.len() * PREFIX.len());
         // A tree cannot have a member twice.
         let whole = raw(text).expect("JSON");
         if let (Ok(mut tree), Some(true)) =
@@ -300,6 +309,22 @@ fn of_result<'a>(result: &'a RawValue, what: What, uris: &mut Vec<&'a RawValue>)
             of_member(content, uris);
         }
     }
+    if matches!(what, What::Skill | What::Unknown) {
+        for skill in get(result, "skill") {
+            of_member(skill, uris);
+            for file in get(skill, "resources").into_iter().flat_map(elements) {
+                of_member(file, uris);
+            }
+        }
+    }
+    if what_has_meta(what) {
+        for meta in get(result, "_meta") {
+            let nested = get(meta, "ui").into_iter();
+            let nested = nested.flat_map(|ui| get(ui, "resourceUri"));
+            let all = nested.chain(get(meta, "ui/resourceUri"));
+            uris.extend(all.filter(|uri| app(uri).is_some()));
+        }
+    }
     if matches!(what, What::Task) {
         for result in get(result, "result") {
             of_result(result, What::Unknown, uris);
@@ -325,6 +350,12 @@ fn of_member<'a>(object: &'a RawValue, uris: &mut Vec<&'a RawValue>) {
     uris.extend(get(object, "uri").into_iter().filter(is_string));
 }
 
+/// The URI of an app, where `raw` is one.
+fn app(raw: &RawValue) -> Option<String> {
+    let uri = string(raw)?.to_string();
+    uri.starts_with(APP).then_some(uri)
+}
+
 fn is_string(raw: &&RawValue) -> bool {
     raw.get().starts_with('"')
 }
@@ -347,8 +378,12 @@ fn of_params<'a>(params: &'a RawValue, method: &str, uris: &mut Vec<&'a RawValue
 fn in_tree(message: &mut Value, what: What) {
     let rename = |uri: Option<&mut Value>| {
         if let Some(Value::String(uri)) = uri {
-            uri.insert_str(0, PREFIX);
+            *uri = UriPrefix::of(NAME).to_client(uri).into_owned();
         }
+    };
+    let rename_app = |uri: Option<&mut Value>| {
+        let is_app = |uri: &&mut Value| uri.as_str().is_some_and(|uri| uri.starts_with(APP));
+        rename(uri.filter(is_app));
     };
     let blocks = |content: Option<&mut Value>| {
         let mut one = match content {
@@ -397,6 +432,22 @@ fn in_tree(message: &mut Value, what: What) {
             rename(content.get_mut("uri"));
         });
     }
+    if matches!(what, What::Skill | What::Unknown)
+        && let Some(skill) = result.get_mut("skill")
+    {
+        rename(skill.get_mut("uri"));
+        each(skill.get_mut("resources"), &|file| {
+            rename(file.get_mut("uri"));
+        });
+    }
+    if what_has_meta(what) {
+        rename_app(member(result, &["_meta", "ui", "resourceUri"]));
+        rename_app(member(result, &["_meta", "ui/resourceUri"]));
+    }
+}
+
+fn what_has_meta(what: What) -> bool {
+    !matches!(what, What::Task | What::Other)
 }
 
 /// The member at the end of `path`, through objects only.
@@ -415,9 +466,12 @@ fn client(uris: &[&str], foreign: Option<&str>) {
         )
     };
     let own: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
-    let mut prefixed: Vec<String> = own.iter().map(|uri| format!("{PREFIX}{uri}")).collect();
+    let prefix = UriPrefix::of(NAME);
+    let client = |uri: &String| prefix.to_client(uri).into_owned();
+    let mut prefixed: Vec<String> = own.iter().map(client).collect();
     let acknowledged = listen(&own, ACKNOWLEDGED, "");
-    let read = ServerMessage::read(&acknowledged, ResultShape::Other, PREFIX).expect("a message");
+    let read = ServerMessage::read(&acknowledged, ResultShape::Other, &prefix);
+    let read = read.expect("a message");
     let renamed = read.edited(Vec::new()).unwrap_or(acknowledged.into_bytes());
     assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
 
@@ -426,7 +480,7 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let message = Message::parse(body.as_bytes()).expect("a message");
     let sent = SERVER.with(|server| subscriptions::edits(&message, server));
     match foreign {
-        Some(uri) if !uri.starts_with(PREFIX) => {
+        Some(uri) if prefix.to_server(uri).is_none() => {
             assert_eq!(sent, Err(UnusableSubscriptions::Foreign(uri.to_owned())));
         }
         Some(_) => {}

@@ -101,6 +101,7 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     assert_eq!(owners.len(), with_prefix.count());
     let server = &gateway.servers[usize::from(input.prefix) % 3];
     let own = names::upstream_name(server, ListKind::Tools, &name).expect("its prefix");
+    let own = &*own;
     assert_eq!(own, input.call.name);
     let target = Target::of(&message).expect("a target");
     let spliced = edit::apply(&body, vec![target.rename(own)]);
@@ -195,7 +196,7 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         (gateway, None),
     );
     let text = std::str::from_utf8(&merged).expect("UTF-8");
-    assert_eq!(omitted.len(), left_out);
+    assert_eq!(omitted.collisions.len(), left_out);
     assert!(raw(text).is_some(), "{text}");
     let tools = format!(
         r#"{{"resultType":"complete","tools":[{}],"#,

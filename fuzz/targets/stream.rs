@@ -240,6 +240,7 @@ fuzz_target!(|run: Run<'_>| {
         config,
         worker,
         body: &body,
+        sent: Headers::default(),
         calls: BTreeMap::new(),
         held: false,
         answer_held: false,
@@ -394,6 +395,8 @@ struct Watch<'a> {
     stream: Stream,
     worker: Worker,
     body: &'a [u8],
+    /// The headers of the request.
+    sent: Headers,
     /// The calls under way, and their messages.
     calls: BTreeMap<u64, Rc<Call>>,
     held: bool,
@@ -404,6 +407,9 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn on(&mut self, event: Event<'_>) {
         let at_headers = matches!(event, Event::RequestHeaders { .. });
+        if let Event::RequestHeaders { headers, .. } = &event {
+            self.sent = headers.clone();
+        }
         let has_trailers = matches!(event, Event::RequestEnd { trailers: true, .. });
         let may_change = at_headers || (self.held && !self.replied);
         let replied_before = self.replied;
@@ -441,10 +447,14 @@ impl Watch<'_> {
                 carried(value);
             }
             Effect::ReplaceRequestBody(body) => {
-                let length = Effect::SetRequestHeader("content-length", body.len().to_string());
-                assert!(step.contains(&length));
+                // What the client sent so already is not written again.
+                let length = body.len().to_string();
+                let is_sent = self.sent.single("content-length") == Ok(Some(length.as_bytes()));
+                let length = Effect::SetRequestHeader("content-length", length);
+                assert!(is_sent || step.contains(&length));
                 let chunked = Effect::RemoveRequestHeader("transfer-encoding".to_owned());
-                assert!(step.contains(&chunked));
+                let is_chunked = self.sent.get("transfer-encoding").is_some();
+                assert!(!is_chunked || step.contains(&chunked));
                 assert!(Message::parse(body).is_ok());
             }
             Effect::RemoveRequestTrailers => assert!(has_trailers),
