@@ -14,6 +14,7 @@ pub mod list;
 pub mod lookalike;
 pub mod message;
 pub mod method;
+pub mod param_header;
 mod params;
 pub mod resource_uri;
 pub mod response;

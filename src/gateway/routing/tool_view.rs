@@ -2,23 +2,19 @@
 //! definition towards clients, and its arguments and headers towards the server.
 
 use crate::config::{RemovedParameter, ToolView};
-use crate::http::headers::is_token;
-use crate::mcp::header_value;
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::json::object::push_object;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::message::Params;
+use crate::mcp::param_header;
 use crate::memory::OVERHEAD;
 
 /// So many headers of removed parameters are known of a tool. No real tool has as many.
 const MOST_HEADERS: usize = 64;
 /// Parameters below more levels have no known header.
 const DEEPEST: usize = 16;
-/// A header with a longer name is not known, in bytes.
-const LONGEST_HEADER: usize = 128;
-
-/// What the name of a header begins with that repeats an argument.
-pub const PARAM_HEADER: &str = "mcp-param-";
+/// A header with a longer name is not known, in bytes: 128 behind the prefix.
+const LONGEST_HEADER: usize = 128 + param_header::PREFIX.len();
 
 /// A header that repeats a removed parameter towards a modern server (MCP 2026-07-28,
 /// "Custom Headers from Tool Parameters").
@@ -147,12 +143,12 @@ pub fn param_headers(view: &ToolView, entry: &str) -> Vec<ParamHeader> {
         }
     }
     while let Some((schema, value, depth)) = schemas.pop() {
-        for name in json::values(schema, "x-mcp-header") {
-            let name = json::string(name).filter(|it| is_token(it) && it.len() <= LONGEST_HEADER);
+        for annotation in json::values(schema, param_header::ANNOTATION) {
+            let name = param_header::name(annotation).filter(|it| it.len() <= LONGEST_HEADER);
             if let Some(name) = name.filter(|_| headers.len() < MOST_HEADERS) {
                 headers.push(ParamHeader {
-                    name: format!("{PARAM_HEADER}{}", name.to_ascii_lowercase()),
-                    value: value.and_then(as_header),
+                    name,
+                    value: value.and_then(param_header::value),
                 });
             }
         }
@@ -166,15 +162,6 @@ pub fn param_headers(view: &ToolView, entry: &str) -> Vec<ParamHeader> {
         }
     }
     headers
-}
-
-/// The JSON text `value` as the value of a header; `None` where no header repeats it.
-fn as_header(value: &str) -> Option<String> {
-    match value.as_bytes().first()? {
-        b'"' => Some(header_value::encode(&json::string(value)?).into_owned()),
-        b'n' | b'{' | b'[' => None,
-        _ => Some(value.to_owned()),
-    }
 }
 
 #[cfg(test)]

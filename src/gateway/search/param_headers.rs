@@ -2,12 +2,7 @@
 //! parameters"). A client that calls `call_tool` cannot know them, and servers demand them.
 
 use crate::gateway::search::each_member;
-use crate::http::headers::is_token;
-use crate::mcp::header_value;
-use crate::mcp::json;
-
-/// What the name of each such header starts with.
-pub const PREFIX: &str = "mcp-param-";
+use crate::mcp::{json, param_header};
 
 /// Parameters that are nested deeper have no header.
 const DEEPEST: usize = 8;
@@ -33,25 +28,15 @@ fn add(schema: &str, arguments: &str, depth: usize, headers: &mut Vec<(String, S
             let Some(value) = json::values(arguments, name).pop() else {
                 return;
             };
-            if let [header] = json::values(property, "x-mcp-header").as_slice()
-                && let Some(header) = json::string(header).filter(|it| is_token(it))
-                && let Some(text) = scalar(value)
+            if let [annotation] = json::values(property, param_header::ANNOTATION).as_slice()
+                && let Some(header) = param_header::name(annotation)
+                && let Some(text) = param_header::value(value)
             {
-                let header = format!("{PREFIX}{}", header.to_ascii_lowercase());
-                headers.push((header, header_value::encode(&text).into_owned()));
+                headers.push((header, text));
             } else if value.starts_with('{') {
                 add(property, value, depth, headers);
             }
         });
-    }
-}
-
-/// The text of a string, a number or a boolean; others are in no header.
-fn scalar(value: &str) -> Option<std::borrow::Cow<'_, str>> {
-    match value.as_bytes().first()? {
-        b'"' => json::string(value),
-        b'{' | b'[' | b'n' => None,
-        _ => Some(value.into()),
     }
 }
 

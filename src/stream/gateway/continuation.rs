@@ -57,7 +57,6 @@ pub(super) struct SuspendedRequest {
     /// The message.
     text: String,
     has_trailers: bool,
-    has_whole_name: bool,
     client: Client,
     facts: Rc<HostFacts>,
     rewritten: Option<Rc<Rewritten>>,
@@ -156,7 +155,6 @@ impl SuspendedRequest {
             headers: request.headers.clone(),
             text: request.message.text.to_owned(),
             has_trailers: request.has_trailers,
-            has_whole_name: request.has_whole_name,
             client: request.client.clone(),
             facts: Rc::clone(request.facts),
             rewritten: request.rewritten.clone(),
@@ -174,10 +172,11 @@ impl SuspendedRequest {
             headers: request.headers.clone(),
             text,
             has_trailers: request.has_trailers,
-            has_whole_name: false,
             client: request.client.clone(),
             facts: Rc::clone(request.facts),
-            rewritten: Some(Rc::new(Rewritten { param_headers })),
+            rewritten: Some(Rc::new(Rewritten {
+                param_headers: Some(param_headers),
+            })),
         }
     }
 
@@ -195,7 +194,12 @@ impl SuspendedRequest {
         let resolved = whole.map(|text| {
             if let Some(text) = text {
                 self.text = text;
-                self.has_whole_name = true;
+                let by_name = || {
+                    Rc::new(Rewritten {
+                        param_headers: None,
+                    })
+                };
+                self.rewritten.get_or_insert_with(by_name);
             }
         });
         self.resume(cx, None, |cx, request| {
@@ -240,7 +244,6 @@ impl SuspendedRequest {
                 headers: &self.headers,
                 facts: &self.facts,
                 has_trailers: self.has_trailers,
-                has_whole_name: self.has_whole_name,
                 rewritten: self.rewritten.clone(),
             };
             then(cx, request)

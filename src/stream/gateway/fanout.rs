@@ -15,7 +15,7 @@ use crate::stream::context::{GatewayContext, StreamContext};
 use crate::stream::effects::{count, count_and_export, count_call, count_failure, count_list};
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
-use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
 use crate::stream::gateway::pins;
 use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::views;
@@ -51,6 +51,29 @@ pub(super) fn start_for_client(
         facts: Rc::clone(request.facts),
     };
     Ok(start_fanout(cx, operation, servers, requester, continuation).after(effects))
+}
+
+/// Makes the calls of `operation` to these servers, on whose results `request` waits;
+/// `then` is what follows for it.
+///
+/// # Errors
+/// The request lacks what a server must get.
+pub(super) fn suspend(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    operation: Operation,
+    servers: &[ServerId],
+    then: impl FnOnce(Box<SuspendedRequest>) -> Continuation,
+) -> Result<Transition, Refusal> {
+    let requester = requester_for(cx, request, servers)?;
+    let continuation = then(SuspendedRequest::of(request));
+    Ok(start_fanout(
+        cx,
+        operation,
+        servers,
+        requester,
+        continuation,
+    ))
 }
 
 /// Makes the calls of `operation` to these servers. `continuation` is what follows

@@ -86,7 +86,7 @@ pub(super) fn forward_request(
     edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
     // The body of the HTTP request may be another message.
-    let is_changed = !edits.is_empty() || request.has_whole_name || request.rewritten.is_some();
+    let is_changed = !edits.is_empty() || request.rewritten.is_some();
     let body = is_changed.then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| &*target.upstream_name);
     let name = upstream_name.or(tasks.upstream_id.as_deref());
@@ -103,10 +103,8 @@ pub(super) fn forward_request(
         session: session.and_then(|session| session.id.as_deref()),
     };
     let arguments = views::change_headers(cx, &request, (server, &protocol), target);
-    let mut effects = change_request(cx, request, server, upstream_name, &headers, body)?;
-    let is_last = |effect: &Effect| matches!(effect, Effect::ClearRouteCache);
-    let last = effects.iter().position(is_last).unwrap_or(effects.len());
-    effects.splice(last..last, arguments);
+    let change = (body, arguments);
+    let effects = change_request(cx, request, server, upstream_name, &headers, change)?;
     let routed = RoutedRequest::to_server(server, translation);
     Ok(Transition {
         effects,
@@ -164,7 +162,8 @@ pub(super) fn forward_response(
     let mut edits = std::mem::take(&mut tasks.edits);
     edits.push(edit);
     let body = edit::apply(message.text, edits);
-    let effects = change_request(cx, request, server, None, &headers, Some(body))?;
+    let change = (Some(body), Vec::new());
+    let effects = change_request(cx, request, server, None, &headers, change)?;
     let aliases = session_aliases(cx.worker, session, server, SentMessage::Response)?;
     let translation = Translation::legacy(server, Some(message), aliases);
     let translation = translation.with_tasks(tasks.take_aliases());
@@ -177,14 +176,15 @@ pub(super) fn forward_response(
 const TRANSFER_ENCODING: &str = "transfer-encoding";
 
 /// Makes the client's HTTP request one to `server`: with these headers of MCP, and
-/// with this body where it changes.
+/// with this body where it changes, and with `arguments`, the effects on the headers that
+/// repeat arguments.
 fn change_request(
     cx: &GatewayContext<'_>,
     request: IncomingMessage<'_>,
     server: &Server,
     upstream_name: Option<&str>,
     headers: &McpHeaders<'_>,
-    body: Option<Vec<u8>>,
+    (body, arguments): (Option<Vec<u8>>, Vec<Effect>),
 ) -> Result<Vec<Effect>, Refusal> {
     let mut attributes = request.attributes;
     attributes.route(chosen(server), upstream_name);
@@ -209,6 +209,7 @@ fn change_request(
         let is_modern = headers.version.as_deref().is_some_and(version::is_modern);
         effects.extend(rewritten.change_headers(request.headers, is_modern));
     }
+    effects.extend(arguments);
     let removed = unconfirmed.into_iter().map(str::to_owned);
     effects.extend(removed.map(Effect::RemoveRequestHeader));
     effects.extend(set_request_headers(set));

@@ -9,11 +9,10 @@ use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::IncomingMessage;
-use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::suspend;
 use crate::stream::gateway::pins::route_if_pinned;
 use crate::stream::gateway::route::{NamedTarget, route_to_server};
-use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::{tasks, tool_search};
 use crate::stream::phase::Transition;
 
@@ -104,16 +103,10 @@ impl NameLookup {
         request: &IncomingMessage<'_>,
     ) -> Result<Transition, Refusal> {
         let servers = self.servers.clone();
-        let requester = requester_for(cx, request, &servers)?;
         let operation = Operation::List(self.kind);
-        let continuation = Continuation::FindServer(SuspendedRequest::of(request), self);
-        Ok(start_fanout(
-            cx,
-            operation,
-            &servers,
-            requester,
-            continuation,
-        ))
+        suspend(cx, request, operation, &servers, |request| {
+            Continuation::FindServer(request, self)
+        })
     }
 
     /// The lists are read: the request goes to the server that has the name.

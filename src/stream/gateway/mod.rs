@@ -20,12 +20,11 @@ mod views;
 
 use std::rc::Rc;
 
-use crate::gateway::search::param_headers::PREFIX;
 use crate::gateway::session::{Session, SessionPart};
 use crate::http::{Headers, Reply};
 use crate::mcp::era::Era;
 use crate::mcp::message::Params;
-use crate::mcp::{Message, jsonrpc};
+use crate::mcp::{Message, jsonrpc, param_header};
 use crate::policy::attributes::Attributes;
 use crate::policy::{Refusal, Status};
 use crate::stream::context::GatewayContext;
@@ -46,9 +45,6 @@ struct IncomingMessage<'a> {
     facts: &'a Rc<HostFacts>,
     /// The HTTP request has trailers.
     has_trailers: bool,
-    /// The message has the whole name of a tool. The body of the HTTP request still has
-    /// the shortened one that the client sent (`names`).
-    has_whole_name: bool,
     /// The message is not the one that the client sent, see [`Rewritten`].
     rewritten: Option<Rc<Rewritten>>,
 }
@@ -56,17 +52,22 @@ struct IncomingMessage<'a> {
 /// A message of the gateway's in place of the one that the client sent, as the body of the
 /// HTTP request still has it.
 struct Rewritten {
-    /// The headers that repeat arguments of the call: names and values.
-    param_headers: Vec<(String, String)>,
+    /// The headers that repeat arguments of the call: names and values. `None` where the
+    /// arguments are the client's, and so are these headers.
+    param_headers: Option<Vec<(String, String)>>,
 }
 
 impl Rewritten {
     /// The headers that repeat arguments become those of this message. Only modern servers
     /// have such headers. `headers` are the client's.
     fn change_headers(&self, headers: &Headers, to_modern: bool) -> Vec<Effect> {
-        let of_client = headers.names().filter(|name| name.starts_with(PREFIX));
+        let Some(param_headers) = &self.param_headers else {
+            return Vec::new();
+        };
+        let names = headers.names();
+        let of_client = names.filter(|name| name.starts_with(param_header::PREFIX));
         let removed = of_client.map(|name| Effect::RemoveRequestHeader(name.to_owned()));
-        let added = self.param_headers.iter().filter(|_| to_modern).cloned();
+        let added = param_headers.iter().filter(|_| to_modern).cloned();
         let added = added.map(|(name, value)| Effect::AddRequestHeader(name, value));
         removed.chain(added).collect()
     }
@@ -130,7 +131,6 @@ pub(in crate::stream) fn on_message(
         headers,
         facts: &request.facts,
         has_trailers,
-        has_whole_name: false,
         rewritten: None,
     };
     if let Some(waits) = short_names::ask_first(cx, &mut incoming, era)? {

@@ -16,11 +16,10 @@ use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::era::Era;
 use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
-use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::suspend;
 use crate::stream::gateway::forward::forward_request;
 use crate::stream::gateway::lookup::{target_of, unknown_method};
-use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::{Client, IncomingMessage};
 use crate::stream::phase::Transition;
 
@@ -87,16 +86,9 @@ pub(super) fn route_to_server(
     if is_modern_client && era == Some(Era::Legacy) && target.is_none() {
         return Err(unknown_method(&request));
     }
-    let servers = [server.id];
-    let requester = requester_for(cx, &request, &servers)?;
-    let continuation = Continuation::RouteTo(SuspendedRequest::of(&request), server.id);
-    Ok(start_fanout(
-        cx,
-        Operation::Open,
-        &servers,
-        requester,
-        continuation,
-    ))
+    suspend(cx, &request, Operation::Open, &[server.id], |request| {
+        Continuation::RouteTo(request, server.id)
+    })
 }
 
 /// The protocol that the server has in a legacy client's session; `None` where the

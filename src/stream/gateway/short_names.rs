@@ -14,9 +14,9 @@ use crate::mcp::{Message, method};
 use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::event::Effect;
-use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::fanout::start_fanout;
-use crate::stream::gateway::session::{find_session, requester_for, required_identity};
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::suspend;
+use crate::stream::gateway::session::{find_session, required_identity};
 use crate::stream::gateway::{Client, IncomingMessage};
 use crate::stream::phase::Transition;
 
@@ -69,11 +69,8 @@ pub(super) fn ask_first(
         return Ok(None);
     };
     request.client = client;
-    let requester = requester_for(cx, request, &servers)?;
     let operation = Operation::List(kind);
-    let continuation = Continuation::ResolveName(SuspendedRequest::of(request));
-    let started = start_fanout(cx, operation, &servers, requester, continuation);
-    Ok(Some(started))
+    suspend(cx, request, operation, &servers, Continuation::ResolveName).map(Some)
 }
 
 /// The lists are read: the text of the request by the whole name of its tool. `None` where

@@ -22,9 +22,8 @@ use crate::policy::access::Access;
 use crate::policy::{Refusal, Status};
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::fanout::suspend;
 use crate::stream::gateway::lookup::look_up;
-use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::{IncomingMessage, answer_here, short_names};
 use crate::stream::phase::Transition;
 use crate::stream::request::authorization::authorize;
@@ -49,16 +48,8 @@ pub(super) fn start(
     request: &IncomingMessage<'_>,
 ) -> Result<Transition, Refusal> {
     let servers = cx.gateway.server_ids();
-    let requester = requester_for(cx, request, &servers)?;
-    let continuation = Continuation::SearchTools(SuspendedRequest::of(request));
     let operation = Operation::List(ListKind::Tools);
-    Ok(start_fanout(
-        cx,
-        operation,
-        &servers,
-        requester,
-        continuation,
-    ))
+    suspend(cx, request, operation, &servers, Continuation::SearchTools)
 }
 
 /// The lists are read: the search is answered, or the inner tool called. Where the caller

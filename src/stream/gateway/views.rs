@@ -5,21 +5,20 @@ use crate::config::{Server, ToolView};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::routing::names;
-use crate::gateway::routing::tool_view::{self, PARAM_HEADER, UnusableArguments};
+use crate::gateway::routing::tool_view::{self, UnusableArguments};
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::mcp::json::edit::Edit;
 use crate::mcp::list::ListKind;
-use crate::mcp::{Invalid, Message};
+use crate::mcp::{Invalid, Message, param_header};
 use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
-use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::fanout::start_fanout;
+use crate::stream::gateway::continuation::Continuation;
+use crate::stream::gateway::fanout::suspend;
 use crate::stream::gateway::lookup::target_of;
 use crate::stream::gateway::pins::route_if_pinned;
 use crate::stream::gateway::route::{Destination, NamedTarget};
-use crate::stream::gateway::session::requester_for;
 use crate::stream::phase::Transition;
 
 /// Takes what the lists of a fan-out say of such tools; a line in the log for each that no
@@ -85,12 +84,11 @@ pub(super) fn ask_first(
     if !is_modern || cx.worker.views.headers((server.id, at)).is_some() {
         return Ok(None);
     }
-    let servers = [server.id];
-    let requester = requester_for(cx, request, &servers)?;
-    let continuation = Continuation::CallViewed(SuspendedRequest::of(request), server.id);
     let operation = Operation::List(ListKind::Tools);
-    let started = start_fanout(cx, operation, &servers, requester, continuation);
-    Ok(Some(started))
+    suspend(cx, request, operation, &[server.id], |request| {
+        Continuation::CallViewed(request, server.id)
+    })
+    .map(Some)
 }
 
 /// The list of the server is read: the call goes on.
@@ -148,7 +146,7 @@ pub(super) fn change_headers(
     let mut effects = Vec::new();
     if !matches!(protocol, UpstreamProtocol::Modern(_)) {
         let names = request.headers.names();
-        let names = names.filter(|name| name.starts_with(PARAM_HEADER));
+        let names = names.filter(|name| name.starts_with(param_header::PREFIX));
         effects.extend(names.map(|name| Effect::RemoveRequestHeader(name.to_owned())));
         return effects;
     }
