@@ -1,8 +1,8 @@
-//! Many servers behind one endpoint: which of them a message goes to, what
-//! they are asked, and how their answers become one.
+//! Many servers behind one endpoint: which server gets a message, what the gateway asks the
+//! servers, and how it merges their answers.
 //!
-//! Each folder names only the folders before it in this list: `routing`,
-//! `upstream`, `search`, `session`, `worker`, `translate`, `fanout`. All may name `store`.
+//! Each folder uses only the folders before it in this list: `routing`, `upstream`, `search`,
+//! `session`, `worker`, `translate`, `fanout`. All of them may use `store`.
 
 pub mod fanout;
 pub mod routing;

@@ -4,9 +4,9 @@
 pub trait Store: std::fmt::Debug {
     /// The value of `key`.
     fn get(&self, key: &str) -> Option<Vec<u8>>;
-    /// Sets the value of `key`. That may fail without notice.
+    /// Sets the value of `key`. If this fails, the caller does not notice it.
     fn set(&self, key: &str, value: &[u8]);
-    /// Adds one to the number at `key`, which starts at 0. Gives the number before.
+    /// Adds one to the number at `key`, which starts at 0. Gives the number before the addition.
     fn increment(&self, key: &str) -> u64 {
         let number = number(self.get(key));
         self.set(key, &number.wrapping_add(1).to_be_bytes());
@@ -20,8 +20,9 @@ pub fn number(value: Option<Vec<u8>>) -> u64 {
     u64::from_be_bytes(bytes.unwrap_or_default())
 }
 
-/// The name of the slot for what has this `digest`, in a table of so many `slots`: the
-/// host's store never deletes, so what is kept in it takes the place of something else.
+/// The name of the slot for the value with this `digest`, in a `table` with this many `slots`. The
+/// number of slots is fixed because the host's store cannot delete: a new value replaces the one
+/// that was in its slot.
 pub fn slot(table: &str, digest: &[u8], slots: u16) -> String {
     let number = digest.first_chunk().copied().map_or(0, u16::from_le_bytes);
     let number = number.checked_rem(slots).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What the pins of servers say of the lists that a fan-out has read.
+//! The result of comparing the lists that a fan-out has read with the servers' pins.
 
 use crate::config::{Gateway, Server, ServerPins};
 use crate::gateway::fanout::Fanout;
@@ -9,22 +9,22 @@ use crate::gateway::worker::known_pins::PinnedListKey;
 use crate::mcp::list::ListKind;
 use crate::seal;
 
-/// What the pins of a server say of its list.
+/// A server's list, compared with the server's pins.
 #[derive(Debug)]
 pub struct CheckedList<'a> {
     /// The server.
     pub server: &'a Server,
     /// Its pins.
     pub pins: &'a ServerPins,
-    /// What they say.
+    /// The result for each tool.
     pub verdicts: PinVerdicts,
-    /// What is to be told of it.
+    /// The changes that the log and the metrics report.
     pub news: PinNews<'a>,
 }
 
 impl Fanout {
-    /// What the pins say of each list of tools that was read to its end; when the fan-out
-    /// [is done](Fanout::is_done).
+    /// Compares each whole list of tools with the pins of its server; when the fan-out [is
+    /// done](Fanout::is_done).
     pub fn checked_pins<'a>(&'a self, gateway: &'a Gateway) -> Vec<CheckedList<'a>> {
         if self.operation != Operation::List(ListKind::Tools) {
             return Vec::new();
@@ -45,15 +45,15 @@ impl Fanout {
         checked.collect()
     }
 
-    /// The key of the list of this server that was asked for.
+    /// The key of the list that this server gives the client of this fan-out.
     pub fn pinned_list_key(&self, server: &Server, worker: &Worker) -> PinnedListKey {
         self.requester.pinned_list_key(server, worker)
     }
 }
 
 impl Requester {
-    /// Names the list that `server` gives this client: by all of the client that the server
-    /// gets.
+    /// The key of the list that `server` gives this client. It is made of everything that the
+    /// server gets of the client.
     pub fn pinned_list_key(&self, server: &Server, worker: &Worker) -> PinnedListKey {
         let caller = &self.caller;
         let scope = worker.scope(caller.headers.passthrough_headers(server.id));

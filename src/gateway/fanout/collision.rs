@@ -4,10 +4,10 @@
 use crate::config::{Gateway, ServerId};
 use crate::mcp::list::ListKind;
 
-/// An entry that a merged list lacks, since an earlier one has its name.
+/// An entry that a merged list leaves out, since an earlier entry has the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collision {
-    /// What it names.
+    /// The kind of entry.
     pub kind: ListKind,
     /// The name, as clients see it.
     pub name: String,
@@ -15,13 +15,13 @@ pub struct Collision {
     pub server: ServerId,
     /// The server of the earlier entry: another one, or the same.
     pub owner: ServerId,
-    /// The configuration gives the name to another tool of the server.
+    /// The configuration gives this name to another tool of the same server.
     pub is_shadowed: bool,
 }
 
 impl Collision {
-    /// A line for the log. The server chose the name and may put anything in it: the
-    /// line has the name with escapes, and the start of a long one.
+    /// A line for the log. The server chose the name and may put anything in it. So the line has
+    /// the name with escapes, and only the start of a long name.
     pub fn for_log(&self, gateway: &Gateway) -> String {
         const LONGEST_NAME: usize = 128;
         let named = |id| gateway.server(id).map_or("?", |server| &server.name);

@@ -6,7 +6,7 @@ use crate::gateway::upstream::call::CallId;
 use crate::gateway::worker::Worker;
 use crate::mcp::version;
 
-/// What a branch needs to go on.
+/// The data that a branch needs for its next step.
 pub(super) struct Context<'a> {
     pub(super) operation: &'a Operation,
     pub(super) requester: &'a Requester,
@@ -15,13 +15,13 @@ pub(super) struct Context<'a> {
     pub(super) worker: &'a mut Worker,
 }
 
-/// What is counted in one fan-out.
+/// The counters of one fan-out.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     calls: u32,
     /// Pages that were in the cache.
     pub(super) hits: u64,
-    /// Pages that may be kept, and were not in the cache.
+    /// Pages that may be kept, but were not in the cache.
     pub(super) misses: u64,
 }
 
@@ -35,8 +35,8 @@ impl Counters {
 }
 
 impl Context<'_> {
-    /// The version in which a server is asked for those that it supports: the
-    /// client's, or else the newest.
+    /// The version of `server/discover`, which asks a server for its versions: the client's
+    /// version, or else the newest one.
     pub(super) fn first_version(&self) -> &'static str {
         let spoken = self.worker.servers.modern_versions;
         let preferred = self.requester.caller.modern_version();

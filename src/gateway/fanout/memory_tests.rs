@@ -14,7 +14,7 @@ use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::memory;
 
-/// Answers as a server of the configuration does.
+/// An answer such as a server of the configuration gives.
 fn response(call: &Call, is_legacy: bool, number: u32) -> CallResponse {
     let result = match &call.content {
         CallContent::Mcp(UpstreamRequest::Discover) => {

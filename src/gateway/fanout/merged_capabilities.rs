@@ -1,6 +1,6 @@
-//! What the servers can do together, as far as the gateway supports it: the results
-//! of `server/discover` (MCP 2026-07-28, "Discovery") and of `initialize` (MCP
-//! 2025-11-25, "Lifecycle").
+//! The capabilities of all servers together, as far as the gateway supports them: the results of
+//! `server/discover` (MCP 2026-07-28, "Discovery") and of `initialize` (MCP 2025-11-25,
+//! "Lifecycle").
 
 use std::rc::Rc;
 
@@ -19,15 +19,15 @@ use crate::mcp::{SERVER_INFO_KEY, version};
 pub struct DiscoveredServer<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What it said.
+    /// Its description of itself.
     pub description: Rc<ServerDescription>,
-    /// It is of another era than the client.
+    /// The server is of another era than the client.
     pub is_bridged: bool,
 }
 
 impl DiscoveredServer<'_> {
-    /// What the client can use of the server. A legacy client sets a log level for its
-    /// session, a modern one for each request, and the gateway does not translate that.
+    /// The capabilities of the server that the client can use. A legacy client sets a log level for
+    /// its session, a modern client for each request. The gateway does not translate between these.
     pub fn capabilities(&self) -> ServerCapabilities {
         let capabilities = self.description.capabilities;
         if self.is_bridged {
@@ -38,9 +38,9 @@ impl DiscoveredServer<'_> {
     }
 }
 
-/// Writes the gateway's own `DiscoverResult` at the end of `out`. It may be kept as
-/// long as all `servers` and `start` allow. The capabilities of a `sole` server are the
-/// gateway's: all of its messages pass.
+/// Writes the gateway's own `DiscoverResult` at the end of `out`. Clients may keep it for as long
+/// as all `servers` and `start` allow. If there is a `sole` server, the gateway offers all
+/// capabilities of that server, since it passes all messages.
 pub fn push_discover_result(
     out: &mut Vec<u8>,
     servers: &[DiscoveredServer<'_>],
@@ -107,9 +107,9 @@ fn write_common(
     }
 }
 
-/// `tasks`, the capability for tasks, and the extension for skills where a server has it
-/// (SEP-2640): names, and values as JSON texts. The gateway has no
-/// `resources/directory/read`, so it does not offer `directoryRead`.
+/// The capabilities for tasks and for skills (SEP-2640): names, and values as JSON texts. `tasks`
+/// is the one for tasks; the one for skills is there if a server has skills. The gateway does not
+/// support `resources/directory/read`, so it does not offer `directoryRead`.
 fn with_skills(
     tasks: Option<(&'static str, String)>,
     united: ServerCapabilities,
@@ -119,7 +119,7 @@ fn with_skills(
     if united.contains(ServerCapabilities::SKILLS) {
         let skills = format!("{{\"{SKILLS_EXTENSION}\":{{}}");
         match members.iter_mut().find(|(name, _)| *name == EXTENSIONS) {
-            // That of tasks is there, so there is a member already.
+            // The extensions have the member for tasks already, so a comma follows the new member.
             Some((_, others)) => *others = others.replacen('{', &format!("{skills},"), 1),
             None => members.push((EXTENSIONS, format!("{skills}}}"))),
         }
@@ -127,8 +127,8 @@ fn with_skills(
     members
 }
 
-/// The instructions of all servers; where there are several servers, with the name of
-/// each.
+/// The instructions of all servers. Where there are several servers, each text has the name of its
+/// server.
 fn instructions(servers: &[DiscoveredServer<'_>]) -> String {
     let given = servers
         .iter()
@@ -227,7 +227,7 @@ mod tests {
             json!({"io.modelcontextprotocol/skills": {}, "io.modelcontextprotocol/tasks": {}})
         );
         assert_eq!(offered(none(), none()), Value::Null);
-        // Skills pass between the eras, tasks do not.
+        // The gateway translates skills between the eras, but not tasks.
         let bridged = [DiscoveredServer {
             name: "a",
             description: both(),

@@ -22,12 +22,13 @@ use crate::policy::authorization::{Authorization, Principal};
 pub struct ServerList {
     pages: Vec<Rc<ListPage>>,
     cache_hints: Option<CacheHints>,
-    /// The server failed, so nobody knows its entries.
+    /// The server failed, so its entries are unknown.
     is_missing: bool,
 }
 
 impl ServerList {
-    /// The list of a server that failed: a merged list says that it lacks it.
+    /// The list of a server that failed. A merged list says that the entries of this server are
+    /// missing.
     pub fn missing() -> Self {
         Self {
             is_missing: true,
@@ -40,13 +41,13 @@ impl ServerList {
         self.is_missing
     }
 
-    /// Adds a page that may be kept as `cache_hints` say.
+    /// Adds a page. `cache_hints` say how long, and by whom, the page may be kept.
     pub fn add(&mut self, page: Rc<ListPage>, cache_hints: CacheHints) {
         self.cache_hints = Some(self.cache_hints().and(cache_hints));
         self.pages.push(page);
     }
 
-    /// What all pages allow.
+    /// The cache hints that all pages allow.
     pub fn cache_hints(&self) -> CacheHints {
         self.cache_hints.unwrap_or(CacheHints::ALL)
     }
@@ -56,7 +57,7 @@ impl ServerList {
         self.pages.len()
     }
 
-    /// Whether a page of this list named `cursor` as that of the next page.
+    /// Whether `cursor` is the cursor of the next page in a page that this list has already.
     pub fn has_cursor(&self, cursor: &str) -> bool {
         let mut cursors = self.pages.iter().map(|page| page.cursor.as_deref());
         cursors.any(|known| known == Some(cursor))
@@ -68,31 +69,30 @@ impl ServerList {
         bytes.fold(0, usize::saturating_add)
     }
 
-    /// All entries, also those that the merged list leaves out.
+    /// All entries, including those that the merged list leaves out.
     pub fn entries(&self) -> impl Iterator<Item = &ListEntry> {
         self.pages.iter().flat_map(|page| &page.entries)
     }
 
-    /// How many entries were left out because they have no readable name.
+    /// How many entries the gateway left out because they have no readable name.
     pub fn malformed(&self) -> usize {
         let malformed = self.pages.iter().map(|page| page.malformed);
         malformed.fold(0, usize::saturating_add)
     }
 
-    /// What the pins of the server say of each page.
+    /// The comparison of each page with the pins of the server.
     pub fn pins(&self) -> impl Iterator<Item = &PinnedPage> + Clone {
         self.pages.iter().map(|page| &page.pins)
     }
 
-    /// Whether it has what clients call `name`.
+    /// Whether it has an entry that clients call `name`.
     pub fn has(&self, name: &str) -> bool {
         let mut entries = self.entries();
         entries.any(|entry| entry.name == name && !entry.is_shadowed)
     }
 
-    /// The length of the text before the first variable of a template (RFC 6570) that
-    /// may make `uri`, since this text is the start of `uri`: the longest one. `None`
-    /// where no template may make it.
+    /// A template (RFC 6570) may make `uri` if the text before its first variable is the start of
+    /// `uri`. Gives the length of the longest such text; `None` where no template may make `uri`.
     pub fn template_literal(&self, uri: &str) -> Option<usize> {
         let entries = self.pages.iter().flat_map(|page| &page.entries);
         let literals = entries.filter_map(|entry| Some(entry.name.split_once('{')?.0));
@@ -100,8 +100,8 @@ impl ServerList {
         matching.map(str::len).max()
     }
 
-    /// The length of the URI of the directory of a skill (SEP-2640, "Resource Mapping") in
-    /// which `uri` is: the longest one. `None` where it is in none.
+    /// The length of the URI of the directory of a skill (SEP-2640, "Resource Mapping") that
+    /// contains `uri`, for the longest such URI. `None` where no skill contains `uri`.
     pub fn skill_path(&self, uri: &str) -> Option<usize> {
         let directory = |entry: &ListEntry| {
             let directory = entry.name.strip_suffix("SKILL.md")?;
@@ -111,7 +111,7 @@ impl ServerList {
     }
 }
 
-/// The caller and what callers may do, where not everyone may do everything.
+/// The caller and the rules about what callers may do; `None` where everyone may do everything.
 pub type Rights<'r> = Option<(&'r Authorization, &'r Principal)>;
 
 /// About how many bytes [`push_merged`] writes.
@@ -121,10 +121,10 @@ pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
     sizes.fold(MEMBERS, usize::saturating_add)
 }
 
-/// Writes the merged `result` of the list of this kind, for a client of this era, at
-/// the end of `out`. It may be kept as long as all `lists` and `start` allow. `rights`
-/// hide entries. An entry whose name an earlier one has is left out, and returned. Where
-/// the caller may see so many tools that they are searched, they are not shown.
+/// Writes the merged `result` of the list of this kind, for a client of this era, at the end of
+/// `out`. Clients may keep it for as long as all `lists` and `start` allow. `rights` hide entries.
+/// If several entries have one name, only the first is written; the others are returned. If the
+/// caller may see many tools (`toolSearch`), the list shows the search tools in their place.
 pub fn push_merged(
     out: &mut Vec<u8>,
     (kind, era): (ListKind, Era),
@@ -135,7 +135,7 @@ pub fn push_merged(
     let mut hints = lists
         .iter()
         .fold(start, |all, (_, list)| all.and(list.cache_hints()));
-    // Another caller may see another list.
+    // The list depends on the caller, so another caller must not get this one.
     hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
     let (visible, collisions) = visible(kind, lists, rights);
     let search = gateway.tool_search.as_ref();
@@ -160,12 +160,12 @@ pub fn push_merged(
     }
 }
 
-/// What is to be said of the names of a merged list.
+/// What the log reports about the names in a merged list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct MergedNames {
     /// The entries that were left out.
     pub collisions: Vec<Collision>,
-    /// A server's tool that has the name of one that searches: there is no search.
+    /// A server has a tool with the name of one of the search tools. Then there is no search.
     pub taken: Option<(ServerId, &'static str)>,
 }
 
@@ -181,8 +181,8 @@ fn push_entries(out: &mut Vec<u8>, visible: &VisibleTools<'_>) {
     out.push(b']');
 }
 
-/// The entries of `lists` that `rights` do not hide, in their order, and those that are
-/// left out since an earlier one has the name.
+/// The entries of `lists` that `rights` do not hide, in their order; and the entries that are left
+/// out since an earlier one has the same name.
 pub fn visible<'l>(
     kind: ListKind,
     lists: &'l [(ServerId, ServerList)],
@@ -208,7 +208,7 @@ pub fn visible<'l>(
                 continue;
             }
             match seen.entry(entry.shown()) {
-                // A server that repeats a page says nothing new.
+                // The server sent the same entry twice. This is no collision to report.
                 Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
                 Entry::Occupied(first) => {
                     let (owner, _) = *first.get();
@@ -242,7 +242,7 @@ mod tests {
         gateway(r#"[{"name":"a"},{"name":"b","toolPrefix":""}]"#)
     }
 
-    /// The merged list of servers with these pages each.
+    /// The merged list of servers, each of which has these pages.
     fn merged(gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
         merged_of(ListKind::Tools, gateway, pages)
     }

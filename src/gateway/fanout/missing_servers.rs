@@ -1,5 +1,5 @@
-//! What the `_meta` of a merged list says: the gateway's name to modern clients, and to all
-//! clients which servers the list lacks because they failed.
+//! The `_meta` of a merged list. It tells modern clients the gateway's name. It tells all clients
+//! which servers the list lacks because they failed.
 
 use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::merged_list::ServerList;
@@ -7,9 +7,9 @@ use crate::mcp::era::Era;
 use crate::mcp::json::object::ObjectWriter;
 use crate::mcp::{MISSING_SERVERS_KEY, SERVER_INFO_KEY, json};
 
-/// Adds the member `_meta` of the merged list of `lists` to `result`, for a client of this
-/// era. Without missing servers it is there for modern clients only, with the `serverInfo`
-/// of the gateway (MCP 2026-07-28, "General fields").
+/// Adds the member `_meta` of the merged list of `lists` to `result`, for a client of this era. If
+/// no server is missing, only modern clients get it, with the `serverInfo` of the gateway (MCP
+/// 2026-07-28, "General fields").
 pub(super) fn write_meta(
     result: &mut ObjectWriter<'_>,
     era: Era,

@@ -1,6 +1,6 @@
-//! A request that several servers are asked for: one branch for each server, with
-//! one call after the other, until all servers have answered or failed. The order of
-//! the outcome is that of the configuration, whatever the order of the answers.
+//! A fan-out: the gateway asks several servers for one request of a client. Each server has a
+//! branch, which makes one call after the other, until all servers have answered or failed. The
+//! outcome has the order of the configuration, whatever the order of the answers.
 
 mod branch;
 mod checked_pins;
@@ -41,9 +41,9 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// Starts `operation` on these `servers`. The calls are to be made at once; where
-    /// none is needed, the fan-out [is done](Fanout::is_done) already. Servers that
-    /// have no part in the client's session are left out.
+    /// Starts `operation` on these `servers`. The caller has to make the calls that are returned.
+    /// If no call is needed, the fan-out [is done](Fanout::is_done) already. Servers that have no
+    /// part in the client's session are left out.
     pub fn start(
         operation: Operation,
         servers: &[ServerId],
@@ -97,29 +97,29 @@ impl Fanout {
         branch.answered(answer, &mut context)
     }
 
-    /// Nobody waits for the outcome any more: sessions that were opened for it are
-    /// kept for other requests, or ended.
+    /// The client does not wait for the outcome any more. The gateway keeps sessions that it opened
+    /// for the fan-out for other requests, or ends them.
     pub fn given_up(&self, gateway: &Gateway, worker: &mut Worker) {
         for branch in &self.branches {
             branch.abandon(&self.operation, &self.requester, gateway, worker);
         }
     }
 
-    /// What the servers are asked for.
+    /// The operation of this fan-out.
     pub fn operation(&self) -> &Operation {
         &self.operation
     }
 
-    /// The servers that have answered, and those that failed, with the reason; without
-    /// those that were [left out](Fanout::left_out).
+    /// The servers that have answered, and the servers that failed, with the reason. Servers that
+    /// were [left out](Fanout::left_out) are not among them.
     pub fn states(&self) -> impl Iterator<Item = (ServerId, Option<&Failure>)> {
         let is_over = |branch: &&Branch| !branch.is_waiting() && !branch.is_left_out();
         let branches = self.branches.iter().filter(is_over);
         branches.map(|branch| (branch.server(), branch.failure()))
     }
 
-    /// The lists with entries that were left out because they have no readable name:
-    /// their kind, and for each server how many such entries there are.
+    /// The kind of the lists, and for each server how many entries were left out because they have
+    /// no readable name; `None` where the operation reads no list.
     pub fn malformed(&self) -> Option<(ListKind, Vec<(ServerId, usize)>)> {
         let Operation::List(kind) = self.operation else {
             return None;
@@ -130,8 +130,8 @@ impl Fanout {
         (!malformed.is_empty()).then_some((kind, malformed))
     }
 
-    /// The whole lists of tools that servers have answered with; none where the operation
-    /// asks for something else.
+    /// The whole lists of tools of the servers that answered. There are none where the operation is
+    /// another one.
     pub fn tool_lists(&self) -> impl Iterator<Item = (ServerId, &ServerList)> {
         let are_tools = self.operation == Operation::List(ListKind::Tools);
         let branches = self.branches.iter();
@@ -139,20 +139,19 @@ impl Fanout {
         branches.map(|branch| (branch.server(), branch.list()))
     }
 
-    /// The servers that were not asked, since they failed a moment ago.
+    /// The servers that the gateway did not ask, since they failed a moment ago.
     pub fn left_out(&self) -> impl Iterator<Item = ServerId> {
         let branches = self.branches.iter().filter(|branch| branch.is_left_out());
         branches.map(Branch::server)
     }
 
-    /// Whether this server, whose era is not known, failed when it was asked for it.
+    /// Whether `server/discover`, sent to learn the era of this server, failed.
     pub fn failed_probing(&self, server: ServerId) -> bool {
         let mut branches = self.branches.iter();
         branches.any(|branch| branch.server() == server && branch.failed_probing())
     }
 
-    /// How many pages were in the cache, and how many were not, though they may be
-    /// kept.
+    /// How many pages were in the cache, and how many pages that may be kept were not.
     pub fn cached(&self) -> (u64, u64) {
         (self.counters.hits, self.counters.misses)
     }
@@ -168,9 +167,9 @@ impl Fanout {
     }
 }
 
-/// Leaves the servers out of a list or of the beginning of a session that failed a moment
-/// ago. Where no server would remain, all are asked; and with `failureMode: FAIL`, where
-/// an answer without one of them is an error.
+/// Leaves out the servers that failed a moment ago, in a list or at the beginning of a session. If
+/// no server would remain, the gateway asks all of them. With `failureMode: FAIL` it asks all of
+/// them, too, since an answer without one of them is an error.
 fn leave_out_failed(branches: &mut [Branch], context: &mut Context<'_>) {
     if !matches!(context.operation, Operation::List(_) | Operation::Discover)
         || context.gateway.failure_mode == FailureMode::Fail

@@ -14,28 +14,29 @@ use crate::mcp::list::ListKind;
 /// What the gateway asks servers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// What they can do: for `server/discover` or `initialize`.
+    /// Their capabilities, for `server/discover` or `initialize`.
     Discover,
-    /// That a request can be sent to them.
+    /// Whether they accept requests: opens a session, or confirms it, before Envoy routes a
+    /// request.
     Open,
-    /// A whole list.
+    /// A whole list, with all pages.
     List(ListKind),
     /// `logging/setLevel`, with the JSON text of the level.
     SetLevel(String),
-    /// The end of the client's session.
+    /// To end the client's session.
     End,
 }
 
-/// What tells callers apart (`session.identity`).
+/// The identity of a caller (`session.identity`).
 #[derive(Clone, PartialEq, Eq)]
 pub enum CallerIdentity {
-    /// The configuration does not tell callers apart.
+    /// The configuration names no identity: all callers count as one.
     Anyone,
     /// The caller has this identity.
     Known(String),
 }
 
-/// Without the identity itself, which may come from a header.
+/// `Debug` does not show the identity, which may come from a header.
 impl fmt::Debug for CallerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -52,7 +53,7 @@ pub struct Requester {
     pub caller: ClientContext,
     /// The client's session; `None` where it has none.
     pub session: Option<Rc<Session>>,
-    /// For whom the gateway opens sessions of its own.
+    /// The caller for whom the gateway opens sessions of its own.
     pub who: CallerIdentity,
 }
 
@@ -65,9 +66,9 @@ impl Requester {
         self.caller.size().saturating_add(parts)
     }
 
-    /// The key of the gateway's own sessions with `server` for this client, of whose
-    /// headers the server gets `scope`. `None` where such a session serves one
-    /// request only, and for legacy clients, which have sessions of their own.
+    /// The key of the gateway's own sessions with `server` for this client. `scope` stands for the
+    /// client's headers that the server gets. `None` where such a session serves one request only,
+    /// and for legacy clients, which have sessions of their own.
     pub(super) fn pool_key(&self, server: &Server, scope: Option<Scope>) -> Option<PoolKey> {
         if self.caller.era == Era::Legacy {
             return None;

@@ -1,4 +1,4 @@
-//! What the answers of all servers come to.
+//! Makes the answer to the client from the answers of all servers.
 
 use super::merged_capabilities::{self, DiscoveredServer};
 use crate::config::{FailureMode, Gateway, Server, ServerId};
@@ -28,9 +28,9 @@ pub struct Outcome {
 }
 
 impl Fanout {
-    /// Lets each server fail with whose entries the merged list would be longer than
-    /// `maxListBytes`: the entries of a server are listed all or not at all. To be
-    /// called once, when the fan-out [is done](Fanout::is_done).
+    /// If the merged list would be longer than `maxListBytes`, marks as failed each server whose
+    /// entries do not fit: a merged list has all entries of a server or none. To be called once,
+    /// when the fan-out [is done](Fanout::is_done).
     pub fn bound(&mut self, gateway: &Gateway) {
         let mut total = 0_usize;
         for branch in self.branches.iter_mut().filter(|it| it.failure().is_none()) {
@@ -58,7 +58,7 @@ impl Fanout {
             let mut failures = self.branches.iter().filter_map(Branch::failure);
             failures.any(|it| it == failure)
         };
-        // A session of the gateway's own does not concern the client.
+        // If the gateway owns the lost session, a modern client is not concerned.
         if self.requester.caller.era == Era::Legacy && has(&Failure::SessionLost) {
             return Some(Refusal::SessionUnknown);
         }
@@ -75,7 +75,7 @@ impl Fanout {
             return Some(Refusal::CallerRefused(*status, failures));
         }
         let all_failed = !failures.is_empty() && failures.len() == self.branches.len();
-        // A level that one server takes is set.
+        // The level counts as set when one server accepts it.
         let is_level = |failure: &Failure| matches!(failure, Failure::Level(_));
         let mut failed = self.branches.iter().filter_map(Branch::failure);
         let is_incomplete = failed.any(|failure| !is_level(failure));
@@ -86,8 +86,8 @@ impl Fanout {
         refused.then_some(Refusal::Servers(failures))
     }
 
-    /// The response to the client's request, whose id is the JSON text `id`; when the
-    /// fan-out [is done](Fanout::is_done). Lists show what `rights` allow.
+    /// The response to the client's request, when the fan-out [is done](Fanout::is_done). `id` is
+    /// the JSON text of the request's id. Lists show what `rights` allow.
     pub fn outcome(self, id: &str, gateway: &Gateway, rights: Rights<'_>) -> Outcome {
         if let Some(refusal) = self.refused(gateway) {
             return Outcome {
@@ -95,7 +95,7 @@ impl Fanout {
                 names: MergedNames::default(),
             };
         }
-        // An extension that no server has: the gateway does not have it either.
+        // No server has this extension, so the gateway does not have it either.
         if let Operation::List(kind @ ListKind::Skills) = self.operation
             && !self.branches.iter().any(|branch| branch.may_have(kind))
         {
@@ -132,22 +132,22 @@ impl Fanout {
         }
     }
 
-    /// Whether the outcome may be kept, before what the servers say of it.
+    /// For how long, and by whom, the outcome may be kept, before the servers' own hints are
+    /// applied.
     fn cache_hints(&self) -> CacheHints {
-        // A client that keeps an outcome without a server does not see that the server
-        // answers again.
+        // A client that keeps a list without a server would not see that the server answers again.
         if self.lacks_servers() {
             return CacheHints::NONE;
         }
-        // Whatever a server says: with other headers of a client's it may answer
-        // something else.
+        // A server that gets headers of a client may answer another client differently, even if it
+        // says that its answer is public.
         CacheHints {
             public: !self.branches.iter().any(Branch::has_scope),
             ..CacheHints::ALL
         }
     }
 
-    /// Whether a server is known to have lists of this kind.
+    /// Whether at least one server is known to have lists of this kind.
     pub fn has(&self, kind: ListKind) -> bool {
         let mut capabilities = self.branches.iter().filter_map(Branch::capabilities);
         capabilities.any(|it| it.has(kind))
@@ -194,14 +194,14 @@ impl Fanout {
         }
     }
 
-    /// The first server that lists what clients call `name`, or has a template for it;
-    /// when the fan-out [is done](Fanout::is_done). Where none does, `otherwise` gets
-    /// what is about the name.
+    /// The first server that lists what clients call `name`, or has a template for it; when the
+    /// fan-out [is done](Fanout::is_done). If no server has it, the client's request goes to
+    /// `otherwise`.
     ///
     /// # Errors
-    /// A server that may have the name failed: one that comes before, and whose prefix
-    /// is as long. A server with a shorter prefix has such a name only by chance, and
-    /// its failure must not end the calls to all others.
+    /// A failed server may have the name: it comes before the one that has it, and its prefix is at
+    /// least as long. A failed server with a shorter prefix is ignored: it could have such a name
+    /// only by chance, and its failure must not end the calls to all other servers.
     pub fn owner(
         &self,
         kind: ListKind,
@@ -216,11 +216,11 @@ impl Fanout {
         self.certain(kind, listing, gateway, otherwise)
     }
 
-    /// The whole name of the first tool that lists show as `name`, when the fan-out
-    /// [is done](Fanout::is_done).
+    /// The full name of the first tool that lists show as `name`, when the fan-out [is
+    /// done](Fanout::is_done).
     ///
     /// # Errors
-    /// As for [`Fanout::owner`].
+    /// The same as of [`Fanout::owner`].
     pub fn tool_shown_as(&self, name: &str, gateway: &Gateway) -> Result<Option<String>, Refusal> {
         if let Some(refusal) = self.refused(gateway) {
             return Err(refusal);
@@ -234,8 +234,8 @@ impl Fanout {
         Ok(found.map(|entry| entry.name.clone()))
     }
 
-    /// The server of the branch at `listing`, which lists what is looked for, unless one
-    /// that failed may have it.
+    /// The server of the branch at the index `listing`. It is an error if an earlier server failed
+    /// and may have the name, too.
     fn certain(
         &self,
         kind: ListKind,
@@ -261,9 +261,9 @@ impl Fanout {
         Ok(found)
     }
 
-    /// The place of the branch whose list has `name`; or else of the one whose template
-    /// for it has the longest text before its first variable, or whose skill with that file
-    /// has the longest path.
+    /// The index of the branch whose list has `name`. If no list has it: the branch whose matching
+    /// template has the longest text before its first variable, or whose skill with that file has
+    /// the longest path.
     fn listing(&self, kind: ListKind, name: &str) -> Option<usize> {
         let lists = || self.branches.iter().map(Branch::list).enumerate();
         if let Some((at, _)) = lists().find(|(_, list)| list.has(name)) {
@@ -275,13 +275,13 @@ impl Fanout {
             ListKind::Tools | ListKind::Prompts | ListKind::Resources => return None,
         };
         let matches = lists().filter_map(|(at, list)| Some((at, start(list, name)?)));
-        // Of several with the same length the first one.
+        // If several have the same length, the first one counts.
         let best = matches.rev().max_by_key(|(_, length)| *length);
         best.map(|(at, _)| at)
     }
 
-    /// The parts of all servers in the client's session, in the order of the whole
-    /// configuration; after `initialize`, when the fan-out [is done](Fanout::is_done).
+    /// The parts of all servers in the client's session, in the order of the whole configuration.
+    /// To be called after `initialize`, when the fan-out [is done](Fanout::is_done).
     pub fn parts(&self, gateway: &Gateway) -> Vec<SessionPart> {
         let part = |id: ServerId| {
             let mut branches = self.branches.iter().filter(|branch| branch.is_done());
@@ -308,8 +308,8 @@ impl Fanout {
             .collect()
     }
 
-    /// The version of the client's session with these `parts`: the newest legacy version
-    /// that a server supports, and that is not newer than what the client asked for.
+    /// The version of the client's session with these `parts`: the newest legacy version that a
+    /// server supports and that is not newer than the client's.
     pub fn version(&self, parts: &[SessionPart]) -> &'static str {
         let asked =
             version::legacy(&self.requester.caller.version).unwrap_or(version::NEWEST_LEGACY);
@@ -320,15 +320,15 @@ impl Fanout {
                 Some(*version).filter(|version| *version <= asked)
             }
         });
-        // Versions are dates, so their order is that of their texts.
+        // Versions are dates, so the order of the texts is the order of the versions.
         spoken.max().unwrap_or(asked)
     }
 
-    /// The protocol to speak with the server that was opened; and the gateway's own
-    /// session, to be given back when the request is over.
+    /// The protocol that the gateway speaks with the server; and the gateway's own session, which
+    /// has to be given back when the request is over.
     ///
     /// # Errors
-    /// How the server failed.
+    /// The server's failure.
     pub fn opened(
         &self,
         gateway: &Gateway,

@@ -1,14 +1,14 @@
-//! Whether a client may have tasks of several servers: what `initialize` (MCP 2025-11-25,
-//! "Tasks", "Capabilities") and `server/discover` (SEP-2663) say of it.
+//! The capability for tasks that the gateway offers a client: what `initialize` (MCP 2025-11-25,
+//! "Tasks", "Capabilities") and `server/discover` (SEP-2663) say of tasks.
 
 use crate::gateway::fanout::merged_capabilities::DiscoveredServer;
 use crate::mcp::client_capabilities::{TASKS_EXTENSION, declares_extension};
 use crate::mcp::era::Era;
 use crate::mcp::json;
 
-/// The capability that a client of this `era` gets: its name and its value, a JSON text.
-/// `None` where no server has tasks for it. Tasks do not cross between the eras. The
-/// gateway does not merge `tasks/list`, so that part is never offered.
+/// The capability that a client of this `era` gets: its name, and its value as a JSON text. `None`
+/// where no server of the same era has tasks: the gateway does not translate tasks between the
+/// eras. It does not merge `tasks/list`, so it never offers that part.
 pub(super) fn merged(servers: &[DiscoveredServer<'_>], era: Era) -> Option<(&'static str, String)> {
     let own = servers.iter().filter(|server| !server.is_bridged);
     let mut offers = own.map(|server| server.description.capabilities_json.as_str());
@@ -46,7 +46,7 @@ mod tests {
     use std::rc::Rc;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// The capability that a client gets of servers with these capabilities.
+    /// The capability that a client gets if the servers have these capabilities.
     fn offered(servers: &[(&str, bool)], era: Era) -> Option<String> {
         let describe = |(capabilities, is_bridged): &(&str, bool)| {
             let result =

@@ -1,4 +1,5 @@
-//! With a second modern version, servers that support only one of the two are served.
+//! If there is a second modern version, the gateway also works with servers that support only one
+//! of the two.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ struct Gate {
     worker: Worker,
 }
 
-/// A gateway that speaks both versions, with one server that is configured like this.
+/// A gateway that supports both versions, with one server that has this configuration.
 fn gate(rest: &str) -> Gate {
     let config = format!(r#"{{"servers":[{{"name":"a"{rest}}}]}}"#);
     let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
@@ -50,7 +51,7 @@ fn modern(version: &str) -> Requester {
     }
 }
 
-/// A legacy client, in whose session the server is a modern one.
+/// A legacy client, whose session has the server as a modern one.
 fn legacy() -> Requester {
     let mut requester = modern("2025-11-25");
     requester.caller.era = Era::Legacy;
@@ -68,8 +69,7 @@ fn legacy() -> Requester {
     requester
 }
 
-/// What a server answers that supports these versions only, as the specification
-/// says.
+/// The answer of a server that supports only these versions, as the specification defines it.
 fn answer(call: &Call, supported: &[&str]) -> CallResponse {
     let supported = serde_json::to_string(supported).unwrap();
     let asked = value(call, mcp::PROTOCOL_VERSION_HEADER).unwrap_or_default();
@@ -104,7 +104,7 @@ fn answer(call: &Call, supported: &[&str]) -> CallResponse {
 }
 
 impl Gate {
-    /// What comes of an operation; and the calls it took: method and version of each.
+    /// The outcome of an operation, and the method and version of each call that it made.
     fn run(
         &mut self,
         operation: Operation,
@@ -131,7 +131,7 @@ impl Gate {
         (fanout, made)
     }
 
-    /// Lists the tools of a server that supports these versions: the calls it took.
+    /// Lists the tools of a server that supports these versions. Gives the calls.
     fn list(&mut self, requester: Requester, supported: &[&str]) -> Vec<(String, String)> {
         let tools = Operation::List(ListKind::Tools);
         let (fanout, made) = self.run(tools, requester, |call| answer(call, supported));

@@ -13,8 +13,8 @@ use crate::http::Headers;
 use crate::memory::OVERHEAD;
 use crate::policy::Refusal;
 
-/// A call whose answer several clients wait for has no longer trace headers, in
-/// bytes: one client's headers must not make it fail. Those of a real trace are
+/// The most bytes of a trace header in a call whose answer several clients share. A longer one is
+/// left out: one client's headers must not make such a call fail. The headers of real traces are
 /// shorter.
 const MAX_SHARED_VALUE: usize = 512;
 
@@ -61,23 +61,22 @@ impl fmt::Debug for HeaderFields {
     }
 }
 
-/// The headers of a client's request that go into the calls made for it. No other
-/// header of the request does. `Debug` shows the names only, since values may be
-/// credentials.
+/// The headers of a client's request that go into the calls that the gateway makes for it. No other
+/// header of the request does. `Debug` shows the names only, since values may be credentials.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CallerHeaders {
     trace: Rc<[(&'static str, String)]>,
-    /// What the configuration passes through to each server, in the order of the whole
-    /// configuration, under the names that the server gets.
+    /// The headers that the configuration passes through to each server, in the order of the whole
+    /// configuration, with the names that the server gets.
     passthrough: Rc<[Vec<(String, String)>]>,
 }
 
 impl CallerHeaders {
-    /// Takes what these `servers` get out of the `headers` of a request.
+    /// Takes the headers that these `servers` get from the `headers` of a request.
     ///
     /// # Errors
-    /// A header that the configuration passes through to one of them is required
-    /// and missing, or its value is not UTF-8 or contains control characters.
+    /// The configuration passes a header through to one of them, and the header is required but
+    /// missing, or its value is not UTF-8 or contains control characters.
     pub fn of(headers: &Headers, gateway: &Gateway, servers: &[ServerId]) -> Result<Self, Refusal> {
         let connection_headers = connection_headers(headers);
         let passthrough = |server: &Server| {
@@ -102,8 +101,8 @@ impl CallerHeaders {
         })
     }
 
-    /// What the configuration passes through to `server`, under the names that the
-    /// server gets: names and values.
+    /// The headers that the configuration passes through to `server`: the names that the server
+    /// gets, and the values.
     pub fn passthrough_headers(&self, server: ServerId) -> &[(String, String)] {
         self.passthrough
             .get(server.index())
@@ -119,8 +118,8 @@ impl CallerHeaders {
         trace.chain(passthrough).fold(0, usize::saturating_add)
     }
 
-    /// All header fields for a call to `server`. When other clients may share the
-    /// answer (`is_shared`), those that describe this client are left out.
+    /// All header fields for a call to `server`. If other clients may share the answer
+    /// (`is_shared`), the headers that describe this client are left out.
     pub fn fields(&self, server: &Server, is_shared: bool) -> HeaderFields {
         let may_be_shared =
             |name: &str, value: &str| name != BAGGAGE && value.len() <= MAX_SHARED_VALUE;

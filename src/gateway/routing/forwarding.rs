@@ -1,5 +1,5 @@
-//! The headers of a request that Envoy routes to a server: they are those of the
-//! client's request, changed in place.
+//! The headers of a request that Envoy routes to a server: the gateway changes the headers of the
+//! client's request.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use crate::http::Headers;
 use crate::mcp::era::Era;
 use crate::policy::Refusal;
 
-/// How the headers of a client's request become those of a request to a server.
+/// The changes that turn the headers of a client's request into those of a request to a server.
 /// `Debug` shows names only, since values may be credentials.
 #[derive(PartialEq, Eq)]
 pub struct HeaderMutation {
-    /// The names of the headers to remove first, with all their fields.
+    /// The names of the headers to remove first. All fields with such a name are removed.
     pub removed: Vec<String>,
-    /// The fields to add then, names and values. Several may have the same name.
+    /// The fields to add afterwards, names and values. Several may have the same name.
     pub added: Vec<(String, String)>,
 }
 
@@ -31,15 +31,14 @@ impl fmt::Debug for HeaderMutation {
     }
 }
 
-/// How the `headers` of a client of this `era` change when its request is routed
-/// to `server`. The MCP headers of a legacy client are removed: the gateway writes
-/// them anew from the body. The header with the identity of the caller
-/// (`session.identity`) is for the gateway: a server gets it only where
-/// `passthroughHeaders` names it.
+/// The changes to the `headers` of a client of this `era` when Envoy routes its request to
+/// `server`. The MCP headers of a legacy client are removed: the gateway writes new ones from the
+/// body. The header with the identity of the caller (`session.identity`) is for the gateway: a
+/// server gets it only where `passthroughHeaders` names it.
 ///
 /// # Errors
-/// A header that the configuration passes through is required and missing, or its
-/// value is not UTF-8 or contains control characters.
+/// A header that the configuration passes through is required but missing, or its value is not
+/// UTF-8 or contains control characters.
 pub fn header_mutation(
     headers: &Headers,
     era: Era,
@@ -78,8 +77,8 @@ pub fn header_mutation(
     })
 }
 
-/// Whether the configuration gives `server` credentials of the caller. A 401 or 403
-/// of the server then refuses the caller, and not the gateway.
+/// Whether the configuration passes credentials of the caller to `server`. Then a 401 or 403 of the
+/// server refuses the caller, and not the gateway.
 pub fn passes_credentials(server: &Server) -> bool {
     let is_credential = |name: &str| matches!(name, "authorization" | "cookie");
     let mut passthrough = server.passthrough.iter();
@@ -114,7 +113,7 @@ mod tests {
         routed.removed
     }
 
-    /// The headers that a server is sent on a routed call.
+    /// The headers that a server gets with a routed request.
     fn sent(pairs: &[(&str, &str)], server: &Server) -> Result<Vec<(String, String)>, Refusal> {
         sent_by(&gateway_of(""), pairs, server)
     }
@@ -133,7 +132,7 @@ mod tests {
         Ok(sent)
     }
 
-    /// The headers of a client's that a call has.
+    /// The client's headers in a call of the gateway.
     fn called(pairs: &[(&str, &str)], server: &Server) -> Result<Vec<(String, String)>, Refusal> {
         let mut gateway = gateway(r#"{"servers":[{"name":"first"},{"name":"a"}]}"#);
         let id = gateway.servers[1].id;
@@ -189,7 +188,7 @@ mod tests {
             ("mcp-session-id", "s"),
         ]);
         let expected = [
-            // The gateway writes its own.
+            // The gateway writes this header itself.
             "accept",
             "authorization",
             "content-type",
@@ -275,7 +274,8 @@ mod tests {
                 r#","passthroughHeaders":[{"name":"x-key","as":"x-other"}]"#,
                 &[("x-other", "one"), ("x-other", "two, three")],
             ),
-            // A name that is given anew is not the client's to give.
+            // The configuration sets the header `x-other`, so the client's own `x-other` is
+            // removed.
             (
                 r#","passthroughHeaders":[{"name":"x-absent","as":"x-other"}]"#,
                 &[],
@@ -394,7 +394,7 @@ mod tests {
                 optional,
                 invalid(),
             ),
-            // Nobody gets it.
+            // No server gets the invalid value.
             (key(b"\xff"), "", Ok(())),
         ] {
             let gateway = gateway(&format!(
@@ -410,7 +410,7 @@ mod tests {
             let to = (&gateway, &gateway.servers[0]);
             let routed = header_mutation(&headers, Era::Modern, to).map(drop);
             assert_eq!(routed, expected, "{rest} {headers:?}");
-            // It is not asked.
+            // The other server is not concerned: it does not get the header.
             assert!(CallerHeaders::of(&headers, &gateway, &[gateway.servers[1].id]).is_ok());
         }
     }

@@ -1,4 +1,4 @@
-//! Which server a message is for, and the request that this server gets.
+//! Which server gets a message, and the request that this server gets.
 
 pub mod call_headers;
 pub mod forwarding;

@@ -1,19 +1,17 @@
-//! Which server a name belongs to: the first one of the configuration that lists it.
-//! Clients see the name of a tool, prompt or resource with its server's prefix, or with
-//! the server's name in it ([`UriPrefix`](crate::config::UriPrefix)). Where
-//! a name starts with the prefix of one server only, it can belong to no other server.
-//! Where it starts with several prefixes (`""`, `git_` and `git_hub_`), the lists of
-//! these servers decide. Where the configuration gives a tool another name
-//! (`tools.override`), clients know it by that name only.
+//! Which server a name belongs to: the first server of the configuration that lists it. Clients see
+//! the name of a tool or prompt with its server's prefix. They see the URI of a resource with the
+//! server's prefix or name in it ([`UriPrefix`](crate::config::UriPrefix)). If a name starts with
+//! the prefix of one server only, it can belong to no other server. If it starts with several
+//! prefixes (`""`, `git_` and `git_hub_`), the lists of these servers decide. If the configuration
+//! gives a tool another name (`tools.override`), clients know the tool by that name only.
 
 use std::borrow::Cow;
 
 use crate::config::{Server, ToolView};
 use crate::mcp::list::ListKind;
 
-/// The servers that the client's `name` of this kind may belong to, in the order of
-/// the configuration: those with whose prefix `name` starts, and whose configured
-/// filters allow it.
+/// The servers that the client's `name` of this kind may belong to, in the order of the
+/// configuration. The `name` starts with their prefix, and their configured filters allow it.
 pub fn possible_owners<'s>(servers: &'s [Server], kind: ListKind, name: &str) -> Vec<&'s Server> {
     let may_own = |server: &&Server| {
         upstream_name(server, kind, name).is_some_and(|own| server.allows(kind, &own))
@@ -21,10 +19,10 @@ pub fn possible_owners<'s>(servers: &'s [Server], kind: ListKind, name: &str) ->
     servers.iter().filter(may_own).collect()
 }
 
-/// What `server` calls the client's `name` of this kind: the name without the server's
-/// prefix, or the own name of the tool that clients see by this name. `None` where the
-/// server has no such name, or it is that of a tool that has another one for clients.
-/// [`client_name`] is the way back.
+/// The name that `server` itself uses for the client's `name` of this kind: the name without the
+/// server's prefix, or the server's own name of a renamed tool. `None` where the server has no such
+/// name, or where clients know that tool by another name. [`client_name`] is the opposite
+/// direction.
 pub fn upstream_name<'n>(
     server: &'n Server,
     kind: ListKind,
@@ -43,9 +41,9 @@ pub fn upstream_name<'n>(
     }
 }
 
-/// What clients call what `server` calls `own`: the other name that the configuration
-/// gives the tool, or `own`, behind the server's prefix; or the URI with the server's name
-/// in it.
+/// The name that clients use for what `server` calls `own`: the server's prefix, and then `own` or
+/// the other name that the configuration gives the tool. For a resource it is the URI with the
+/// server's name in it.
 pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n, str> {
     if !matches!(kind, ListKind::Tools | ListKind::Prompts) {
         return server.uri_prefix.to_client(own);
@@ -58,15 +56,15 @@ pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n,
     }
 }
 
-/// The name that lists show for what clients call `name`, where that does not fit and is
-/// shortened (`names`).
+/// The shortened name that lists show for the client's `name` where it is too long for the
+/// configured limits (`names`); `None` where it fits.
 pub fn short_name(server: &Server, kind: ListKind, name: &str) -> Option<String> {
     let rule = server.names.as_ref().filter(|_| kind == ListKind::Tools);
     rule?.shortened(name)
 }
 
-/// How clients see the tool that `server` calls `own`, and the place of that in the
-/// configuration; `None` where they see it as the server describes it.
+/// The view that the configuration has of the tool `own` of `server`, and the index of that view;
+/// `None` where clients see the tool as the server describes it.
 pub fn view_of<'s>(server: &'s Server, kind: ListKind, own: &str) -> Option<(usize, &'s ToolView)> {
     let mut views = server.views.iter().enumerate();
     views.find(|(_, view)| kind == ListKind::Tools && view.own == own)
@@ -82,14 +80,15 @@ fn tool_view(
     views.find(|view| kind == ListKind::Tools && fits(view))
 }
 
-/// Whether no other server has a longer prefix with which `name` starts. Where one has,
-/// the configuration hides this name of that server, and only a list shows whether
-/// `server` has it.
+/// Whether no other server has a longer prefix with which `name` starts. If one has, the name
+/// probably belongs to that server, and only a list of `server` can show whether `server` has the
+/// name.
 pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, name: &str) -> bool {
     let mut others = servers.iter();
     !others.any(|other| {
         let is_longer = other.prefix(kind).len() > server.prefix(kind).len();
-        // A tool is another one's even by a name that the configuration has replaced.
+        // Only the prefix of a tool counts: `upstream_name` is `None` for the old name of a tool
+        // that the configuration has renamed.
         let has_prefix = match kind {
             ListKind::Tools | ListKind::Prompts => name.starts_with(&other.tool_prefix),
             ListKind::Resources | ListKind::Templates | ListKind::Skills => {
@@ -100,9 +99,9 @@ pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, n
     })
 }
 
-/// The server that alone has the longest prefix with which `name` starts; `None` where
-/// several servers have that prefix, or where it is empty. It gets what no list has to
-/// have: servers may have resources that they do not list.
+/// The server that alone has the longest prefix with which `name` starts; `None` where several
+/// servers have that prefix, or where it is empty. This server gets the request even if it lists no
+/// such name: servers may have resources that they do not list.
 pub fn longest_prefix_owner<'s>(owners: &[&'s Server], kind: ListKind) -> Option<&'s Server> {
     let length = |server: &Server| server.prefix(kind).len();
     let longest = owners.iter().map(|server| length(server)).max()?;
@@ -221,7 +220,7 @@ mod tests {
             (ListKind::Tools, "a__same", "a:same b:a__same"),
             (ListKind::Tools, "a__other", "a:other b:a__other"),
             (ListKind::Tools, "new", "b:new"),
-            // Its filter is over its own names.
+            // The server's filter applies to the server's own names.
             (ListKind::Tools, "a__back", "b:a__back"),
             (ListKind::Tools, "a__gone", "b:a__gone"),
             (ListKind::Prompts, "a__x", "a:x b:a__x"),
@@ -238,7 +237,7 @@ mod tests {
             assert_eq!(upstream_name(&servers[0], kind, name).as_deref(), Some(own));
             assert_eq!(client_name(&servers[1], kind, own), own);
         }
-        // The other server has it only by chance: its list must say so.
+        // The other server could have this name only by chance, so its list must show it.
         assert!(!has_longest_prefix(
             &servers,
             &servers[1],

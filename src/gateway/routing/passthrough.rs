@@ -9,20 +9,19 @@ use crate::http::Headers;
 use crate::mcp;
 use crate::policy::{Refusal, export};
 
-/// The baggage of a trace (W3C Baggage): what a client tells each server on the
-/// way of its request.
+/// The baggage of a trace (W3C Baggage): data that a client gives to each server on the way of its
+/// request.
 pub(super) const BAGGAGE: &str = "baggage";
 
-/// What connects the requests of one trace.
+/// The headers that connect the requests of one trace.
 const TRACE: &[&str] = &["x-request-id", "traceparent", "tracestate", BAGGAGE];
 
-/// What frames a message. Envoy's route matching needs `x-forwarded-proto`. Its
-/// `content-type` and `accept` are the gateway's own.
+/// The headers that frame a message. Envoy's route matching needs `x-forwarded-proto`. The gateway
+/// writes `content-type` and `accept` itself.
 const MESSAGE: &[&str] = &["x-forwarded-proto", "content-length", "transfer-encoding"];
 
-/// Whether a routed request keeps the client's header `name` where the
-/// configuration does not mention it. The headers that this filter exports stay
-/// for later filters; the routes remove them.
+/// Whether a routed request keeps the client's header `name` if the configuration does not mention
+/// it. The headers that this filter sets for later filters stay; Envoy's routes remove them.
 pub(super) fn is_kept_by_default(name: &str) -> bool {
     let is_mcp = name.starts_with("mcp-") && name != mcp::SESSION_HEADER;
     name.starts_with(':')
@@ -82,8 +81,8 @@ pub(super) fn trace_headers<'h>(
         .filter_map(|(name, value)| Some((name, plain_text(value)?.to_owned())))
 }
 
-/// The names in the header `connection`: these headers are for one connection
-/// only (RFC 9110 section 7.6.1).
+/// The names in the header `connection`. The headers with these names are for one connection only
+/// (RFC 9110 section 7.6.1).
 pub(super) fn connection_headers(headers: &Headers) -> Vec<&str> {
     let lists = headers.all("connection");
     lists
@@ -92,8 +91,8 @@ pub(super) fn connection_headers(headers: &Headers) -> Vec<&str> {
         .collect()
 }
 
-/// Whether `name` is among the `connection_headers`. A header that frames the
-/// message never is, whatever `connection` says.
+/// Whether `name` is among the `connection_headers`. A header that frames the message never counts
+/// as one of them, whatever `connection` says.
 pub(super) fn is_connection_header(connection_headers: &[&str], name: &str) -> bool {
     !name.starts_with(':')
         && !MESSAGE.contains(&name)
@@ -102,8 +101,8 @@ pub(super) fn is_connection_header(connection_headers: &[&str], name: &str) -> b
             .any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
-/// A header value as text, where each reader reads it in the same way: UTF-8
-/// without control characters, except tabs.
+/// A header value as text that all software reads in the same way: UTF-8 without control
+/// characters, except tabs.
 fn plain_text(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?;
     let is_plain = |byte: u8| !byte.is_ascii_control() || byte == b'\t';

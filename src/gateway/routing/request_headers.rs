@@ -1,5 +1,5 @@
-//! The headers that the gateway sets on a routed request. Those of MCP repeat what
-//! the body says (MCP 2026-07-28, standard request headers).
+//! The headers that the gateway sets on a routed request. The MCP headers repeat values of the body
+//! (MCP 2026-07-28, standard request headers).
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ pub struct McpHeaders<'a> {
     pub name: Option<&'a str>,
     /// The protocol version.
     pub version: Option<String>,
-    /// The session id that the server gave. Who has it can act in the session, so
-    /// `Debug` does not show it.
+    /// The session id that the server gave. Anyone who has it can act in the session, so `Debug`
+    /// does not show it.
     pub session: Option<&'a str>,
 }
 
@@ -29,29 +29,28 @@ impl fmt::Debug for McpHeaders<'_> {
     }
 }
 
-/// The `content-type` of what the gateway sends, and the `accept` of its requests: the
-/// server may answer with a message or with a stream of events (MCP 2026-07-28,
-/// "Sending messages").
+/// The `content-type` of messages that the gateway sends. With [`ACCEPT`], the server may answer
+/// with a message or with a stream of events (MCP 2026-07-28, "Sending messages").
 pub const CONTENT_TYPE: &str = "application/json";
-/// See [`CONTENT_TYPE`].
+/// The `accept` of requests that the gateway sends.
 pub const ACCEPT: &str = "application/json, text/event-stream";
 /// The `accept` of a request without a message, which opens a stream of events.
 pub const ACCEPT_EVENTS: &str = "text/event-stream";
 
-/// What the body of a request to a server is.
+/// The body of a request to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestBody {
-    /// There is none: the request opens a stream of events.
+    /// There is no body: the request opens a stream of events.
     Nothing,
     /// The client's message, unchanged.
     Unchanged,
-    /// A message that the gateway has changed: its length in bytes.
+    /// The client's message, changed by the gateway, with this length in bytes.
     Changed(usize),
 }
 
-/// The headers to set on a request to `server` with this `body`, names and values.
-/// `content-type` and `accept` are the gateway's own, whatever the client's are: servers
-/// understand fewer forms of them.
+/// The headers to set on a request to `server` with this `body`, names and values. The gateway
+/// writes its own `content-type` and `accept`: clients may send other forms of them that some
+/// servers do not understand.
 pub fn headers(
     server: &Server,
     values: &McpHeaders<'_>,
@@ -70,7 +69,7 @@ pub fn headers(
         }
     }
     headers.extend(values.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
-    // `Mcp-Name` repeats a parameter that only some methods have.
+    // `Mcp-Name` repeats a parameter that not all methods have.
     let has_name = values.method.and_then(method::name_param).is_some();
     let name = values.name.filter(|_| has_name);
     headers.extend(name.map(|it| (mcp::NAME_HEADER, encoded(it))));

@@ -12,7 +12,7 @@ use crate::policy::glob::Filter;
 /// Why a client's subscriptions cannot go to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnusableSubscriptions {
-    /// They are not one list of URIs that each reader reads in the same way.
+    /// The request has no readable list of URIs, or two readers could read different ones.
     Malformed,
     /// This URI does not have the server's prefix, or the configuration excludes it.
     Foreign(String),
@@ -20,9 +20,8 @@ pub enum UnusableSubscriptions {
     TooMany,
 }
 
-/// The edits after which the `subscriptions/listen` request `message` has the URIs
-/// that `server` itself uses. None where there is no prefix to remove and no URI
-/// excluded.
+/// The edits that replace the URIs in the `subscriptions/listen` request `message` with those that
+/// `server` itself uses. There are none where there is no prefix to remove and no URI is excluded.
 ///
 /// # Errors
 /// The request has a URI that does not belong to the server, or no readable list.

@@ -1,5 +1,5 @@
-//! The tool, prompt or resource that a client's request names, and the edit that
-//! puts the server's own name there.
+//! The tool, prompt or resource that a client's request names, and the edit that writes the
+//! server's own name in its place.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::Params;
 use crate::mcp::{json, method};
 
-/// What a request is about: its name says which server the request is for.
+/// The tool, prompt or resource that a request names. The name says which server gets the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The kind of thing that it names.
     pub kind: ListKind,
-    /// The name or URI, as the client has it.
+    /// The name or URI that the client sent.
     pub name: Cow<'a, str>,
     /// The bytes of the body where the JSON string of the name is.
     span: Range<usize>,
@@ -66,7 +66,8 @@ impl<'a> Target<'a> {
                 _ => {}
             }
         });
-        // A server must not be able to read another reference.
+        // If another member looks like `ref`, the server could read a different reference than the
+        // gateway.
         if !matches!(shape, Ok(json::Shape::Object { unique: true })) || has_lookalike {
             return Err(MISSING);
         }

@@ -1,5 +1,5 @@
-//! A tool that clients see otherwise than its server describes it (`tools.override`): its
-//! definition towards clients, and its arguments and headers towards the server.
+//! A tool that clients see differently than its server describes it (`tools.override`): the
+//! definition that clients get, and the arguments and headers that the server gets.
 
 use crate::config::{RemovedParameter, ToolView};
 use crate::mcp::json::edit::{self, Edit};
@@ -9,20 +9,22 @@ use crate::mcp::message::Params;
 use crate::mcp::param_header;
 use crate::memory::OVERHEAD;
 
-/// So many headers of removed parameters are known of a tool. No real tool has as many.
+/// The gateway keeps at most this many headers of removed parameters for each tool. Real tools have
+/// fewer.
 const MOST_HEADERS: usize = 64;
-/// Parameters below more levels have no known header.
+/// The gateway reads headers of parameters only down to this level.
 const DEEPEST: usize = 16;
-/// A header with a longer name is not known, in bytes: 128 behind the prefix.
+/// The longest name of such a header, in bytes: the prefix and 128 bytes. The gateway ignores a
+/// longer one.
 const LONGEST_HEADER: usize = 128 + param_header::PREFIX.len();
 
-/// A header that repeats a removed parameter towards a modern server (MCP 2026-07-28,
-/// "Custom Headers from Tool Parameters").
+/// A header that repeats a removed parameter for a modern server (MCP 2026-07-28, "Custom Headers
+/// from Tool Parameters").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamHeader {
     /// Its name, in lower case.
     pub name: String,
-    /// Its value, where the configuration gives the parameter one.
+    /// Its value, where the configuration sets one for the parameter.
     pub value: Option<String>,
 }
 
@@ -38,14 +40,14 @@ impl ParamHeader {
 /// Why the arguments of a call cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnusableArguments {
-    /// They are no object.
+    /// They are not an object.
     NoObject,
-    /// Two readers could take different members for them.
+    /// Two readers could read different members, for example because a member is there twice.
     Ambiguous,
 }
 
-/// The edits of the definition `entry` after which it is what clients see, the name
-/// aside. `None` where it is no object.
+/// The edits that change the definition `entry` into what clients see, except for the name. `None`
+/// where `entry` is not an object.
 pub fn definition_edits(view: &ToolView, entry: &str) -> Option<Vec<Edit>> {
     let members = view.members.iter();
     let members: Vec<_> = members.map(|(name, json)| (*name, json.as_str())).collect();
@@ -54,7 +56,7 @@ pub fn definition_edits(view: &ToolView, entry: &str) -> Option<Vec<Edit>> {
         return Some(edits);
     }
     for schema in json::values(entry, "inputSchema") {
-        // Whatever is not what a schema has there stays as it is.
+        // Where the schema is not as the specification says, it stays unchanged.
         for properties in json::values(schema, "properties") {
             let removed = edit::remove(entry, properties, |name| view.removes(name));
             edits.extend(removed.unwrap_or_default());
@@ -68,11 +70,11 @@ pub fn definition_edits(view: &ToolView, entry: &str) -> Option<Vec<Edit>> {
     Some(edits)
 }
 
-/// The edits of a call, whose whole text is `text`, after which it has none of the removed
-/// parameters but those that the configuration sets.
+/// The edits of a call, whose whole text is `text`. After them the call has the values that the
+/// configuration sets, and no other removed parameters.
 ///
 /// # Errors
-/// Its arguments cannot be changed.
+/// The gateway cannot change the arguments.
 pub fn argument_edits(
     view: &ToolView,
     text: &str,
@@ -107,8 +109,8 @@ pub fn argument_edits(
     edits.ok_or(UnusableArguments::NoObject)
 }
 
-/// The edits that remove the parameters from `object`, a slice of `text`, and put
-/// `members`, without braces, in.
+/// The edits that remove the parameters from `object`, a part of `text`, and insert `members`,
+/// which have no braces.
 fn replaced(view: &ToolView, text: &str, object: &str, mut members: Vec<u8>) -> Option<Vec<Edit>> {
     let mut is_kept = false;
     let shape = json::members(object, |name, _| is_kept |= !view.removes(&name));
@@ -126,7 +128,7 @@ fn replaced(view: &ToolView, text: &str, object: &str, mut members: Vec<u8>) -> 
     Some(edits)
 }
 
-/// The headers that repeat removed parameters, as the definition `entry` says.
+/// The headers that repeat removed parameters, according to the definition `entry`.
 pub fn param_headers(view: &ToolView, entry: &str) -> Vec<ParamHeader> {
     let mut headers = Vec::new();
     let mut schemas: Vec<(&str, Option<&str>, usize)> = Vec::new();

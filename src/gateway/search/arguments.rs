@@ -16,12 +16,12 @@ const NO_INNER_OBJECT: Refusal = Refusal::Argument("params.arguments.arguments m
 const NO_LIMIT: Refusal =
     Refusal::Argument("params.arguments.limit must be a whole number from 1 to 50");
 
-/// What a client searches for.
+/// The arguments of `search_tools`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SearchArguments<'a> {
-    /// The words.
+    /// The words to search for.
     pub query: Cow<'a, str>,
-    /// The most tools to give, from 1 to [`MOST_FOUND`], if the client says so.
+    /// The most tools to return, from 1 to [`MOST_FOUND`], if the client sets a limit.
     pub limit: Option<usize>,
 }
 
@@ -29,8 +29,8 @@ impl<'a> SearchArguments<'a> {
     /// The arguments of `message`, which calls `search_tools`.
     ///
     /// # Errors
-    /// There is no text to search for, the limit is no number from 1 on, or two readers
-    /// could read them differently.
+    /// There is no text to search for, the limit is not a whole number from 1 on, or two readers
+    /// could read the arguments differently.
     pub fn of(message: &Message<'a>) -> Result<Self, Refusal> {
         let [query, limit] = members(message, ["query", "limit"])?;
         let query = query.and_then(json::string);
@@ -41,15 +41,16 @@ impl<'a> SearchArguments<'a> {
     }
 }
 
-/// `limit`, a JSON text, cut at [`MOST_FOUND`]. JSON has many ways to write a number, such
-/// as `8`, `8.0` and `0.8e1`.
+/// Reads `limit`, a JSON text. A limit above [`MOST_FOUND`] becomes [`MOST_FOUND`]. JSON has many
+/// ways to write a number, such as `8`, `8.0` and `0.8e1`.
 fn read_limit(limit: &str) -> Result<usize, Refusal> {
     let is_number = limit.starts_with(|first: char| first.is_ascii_digit());
     let number = limit.parse::<f64>().ok().filter(|_| is_number);
     let number =
         number.filter(|number| *number >= 1.0 && (number.fract() == 0.0 || number.is_infinite()));
     let number = number.ok_or(NO_LIMIT)?;
-    // A number of JSON is not converted without a table: there are few limits.
+    // This table converts the number: a float has no conversion to an integer without a cast, and
+    // there are few limits.
     let limits = (1..=MOST_FOUND).zip((1..=u8::MAX).map(f64::from));
     let found = limits
         .filter(|(_, limit)| *limit <= number)
@@ -57,12 +58,12 @@ fn read_limit(limit: &str) -> Result<usize, Refusal> {
     found.last().ok_or(NO_LIMIT)
 }
 
-/// The call that `message`, which calls `call_tool`, stands for: the message that calls
-/// the inner tool, as a JSON text. The rest of the message stays byte for byte.
+/// The message that `message`, a call of `call_tool`, stands for: a call of the inner tool, as a
+/// JSON text. The rest of the message stays byte for byte.
 ///
 /// # Errors
-/// It names no tool, or one of the two; its arguments are no object; or two readers could
-/// read it differently.
+/// The message names no tool, or names `search_tools` or `call_tool`. Or its arguments are not an
+/// object, or two readers could read it differently.
 pub fn inner_call(message: &Message<'_>) -> Result<String, Refusal> {
     let [inner, arguments] = members(message, ["name", "arguments"])?;
     let inner = inner.and_then(|text| Some((text, json::string(text)?)));

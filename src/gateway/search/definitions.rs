@@ -1,4 +1,4 @@
-//! The definitions of `search_tools` and `call_tool`, and what a list shows with them.
+//! The definitions of `search_tools` and `call_tool`, and the list that clients get with them.
 
 use crate::config::{Gateway, ServerId, ToolSearch};
 use crate::gateway::search::reserved;
@@ -26,31 +26,33 @@ const SEARCH_END: &str = concat!(
 /// The tools that a caller may see.
 #[derive(Debug, Default)]
 pub struct VisibleTools<'l> {
-    /// In the order of the list, each with its server.
+    /// The tools in the order of the list, each with its server.
     pub tools: Vec<(ServerId, &'l ListEntry)>,
-    /// A tool that has one of the two names, with its server.
+    /// A tool with the name `search_tools` or `call_tool`, and its server.
     pub taken: Option<(ServerId, &'static str)>,
 }
 
 impl<'l> VisibleTools<'l> {
-    /// Notes that a list has `entry`, whether the caller may see it or not.
+    /// Checks whether `entry` has the name of a search tool. To be called for each entry of a list,
+    /// whether the caller may see it or not.
     pub fn note(&mut self, server: ServerId, entry: &ListEntry) {
         if let (None, Some(name)) = (self.taken, reserved(entry.shown())) {
             self.taken = Some((server, name));
         }
     }
 
-    /// Whether the caller may see so many tools that they are searched.
+    /// Whether the caller may see so many tools that the list shows the search tools in their
+    /// place.
     pub fn are_many(&self, search: &ToolSearch) -> bool {
         self.taken.is_none() && self.tools.len() > search.threshold
     }
 
-    /// Writes the two tools and those that are always shown, at the end of `out`: a JSON
-    /// array.
+    /// Writes `search_tools`, `call_tool` and the tools that are always shown, at the end of `out`,
+    /// as a JSON array.
     pub fn push(&self, out: &mut Vec<u8>, search: &ToolSearch, gateway: &Gateway) {
         let mut names: Vec<&str> = Vec::new();
         let mut last = None;
-        // The tools of one server stand together.
+        // All tools of one server are next to each other.
         for (server, _) in &self.tools {
             if last.replace(*server) != Some(*server) {
                 names.extend(gateway.server(*server).map(|server| server.name.as_str()));

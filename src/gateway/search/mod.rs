@@ -1,8 +1,8 @@
-//! Search over the tools that a caller may see: `search_tools` and `call_tool`, which stand
-//! in the list in place of many tools.
+//! Search over the tools that a caller may see. A list shows `search_tools` and `call_tool` in
+//! place of many tools.
 //!
-//! A search reads the definitions of all tools once and compares each of their words with
-//! the few words of the query. Nothing is kept between requests.
+//! A search reads the definitions of all tools once, and compares each of their words with the
+//! words of the query. The gateway keeps nothing of a search between requests.
 
 pub mod arguments;
 pub mod definitions;
@@ -25,12 +25,12 @@ pub const CALL_TOOL: &str = "call_tool";
 /// [`json::members`] does.
 ///
 /// # Errors
-/// `text` is not one JSON value.
+/// `text` is not exactly one JSON value.
 fn each_member<'a>(text: &'a str, visit: &mut dyn FnMut(&str, &'a str)) -> Result<Shape, Error> {
     json::members(text, |name, value| visit(&name, value))
 }
 
-/// The one of the two names that `name` is.
+/// `name` as a constant, if it is `search_tools` or `call_tool`.
 pub fn reserved(name: &str) -> Option<&'static str> {
     [SEARCH_TOOLS, CALL_TOOL]
         .into_iter()

@@ -1,13 +1,13 @@
 //! The headers that repeat arguments of a call (MCP 2026-07-28, "Custom headers from tool
-//! parameters"). A client that calls `call_tool` cannot know them, and servers demand them.
+//! parameters"). Servers require them, and a client that uses `call_tool` cannot know them.
 
 use crate::gateway::search::each_member;
 use crate::mcp::{json, param_header};
 
-/// Parameters that are nested deeper have no header.
+/// The gateway ignores headers of parameters that are nested deeper than this.
 const DEEPEST: usize = 8;
 
-/// The headers of a call with `arguments` of the tool with this `definition`, both JSON
+/// The headers of a call of the tool with this `definition`, with these `arguments`, both JSON
 /// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
 pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
     let mut headers = Vec::new();
@@ -22,9 +22,9 @@ fn add(schema: &str, arguments: &str, depth: usize, headers: &mut Vec<(String, S
         return;
     };
     for properties in json::values(schema, "properties") {
-        // A schema that is no object has no parameters.
+        // A schema that is not an object has no parameters.
         let _ = each_member(properties, &mut |name, property| {
-            // Most servers take the last of several.
+            // If the argument is there several times, most servers use the last one.
             let Some(value) = json::values(arguments, name).pop() else {
                 return;
             };

@@ -1,18 +1,20 @@
-//! The words of a query, prepared to be compared with many others.
+//! The words of a query, prepared for the comparison with many words.
 
 use super::related::{is_stop_word, related};
 use super::stem::stem;
 use super::words::{WordFilter, each_word};
 
-/// More different words of a query are left out.
+/// The most different words of a query. Further words are ignored.
 pub(super) const MOST_TERMS: usize = 24;
 
-/// A word that starts with a word of the query of at least so many bytes matches it.
+/// A longer word matches a word of the query that is its beginning and has at least this many
+/// bytes.
 const SHORTEST_PREFIX: usize = 3;
-/// A word of at least so many bytes with which a word of the query starts matches that.
+/// A shorter word matches a word of the query if it is its beginning and has at least this many
+/// bytes.
 const SHORTEST_START: usize = 4;
 
-/// How well a word matches a word of the query: the same, or another form of it.
+/// How well a word matches a word of the query: the same word, or another form of it.
 const SAME: f32 = 1.0;
 const LONGER: f32 = 0.6;
 const SHORTER: f32 = 0.4;
@@ -22,33 +24,33 @@ const RELATED: f32 = 0.4;
 pub(super) struct Query {
     /// How many different words there are.
     pub(super) terms: usize,
-    /// By their first bytes. There those of one word of the query stand together, that
-    /// word itself first.
+    /// The forms, by their first byte. All forms of one word of the query are next to each other,
+    /// and the word itself is the first of them.
     forms: Vec<Vec<Form>>,
-    /// The words that may match.
+    /// The words that may match. The search skips all others.
     pub(super) filter: WordFilter,
 }
 
-/// A word of the query, or one that stands for it.
+/// A word of the query, or a related word.
 struct Form {
     stem: Vec<u8>,
-    /// A `y` belongs after the stem.
+    /// The word has a `y` after the stem.
     has_y: bool,
-    /// What longer words start with.
+    /// The start of longer words that match.
     start: Vec<u8>,
-    /// The word of the query.
+    /// The index of the word of the query.
     term: usize,
     is_related: bool,
 }
 
-/// A word that matches one of the query.
+/// A match between a word and a word of the query.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
-    /// The word of the query.
+    /// The index of the word of the query.
     pub(super) term: usize,
-    /// How well it matches: at most 1.
+    /// How well the word matches: at most 1.
     pub(super) weight: f32,
-    /// It is the word itself, or begins with it.
+    /// The word is the word of the query itself, or starts with it. It is not a related word.
     pub(super) is_direct: bool,
 }
 
@@ -84,7 +86,7 @@ impl Query {
         query
     }
 
-    /// Adds a form, unless it is there as one of the same word.
+    /// Adds a form, unless the same form of the same word is there already.
     fn add(&mut self, form: Form) {
         self.filter.add(&form.stem);
         let first = form.stem.first().copied().unwrap_or_default();
@@ -95,7 +97,7 @@ impl Query {
         }
     }
 
-    /// Calls `hit` for each word of the query that `word` matches, once.
+    /// Calls `hit` once for each word of the query that `word` matches.
     pub(super) fn compare(&self, word: &[u8], hit: &mut dyn FnMut(Hit)) {
         let first = word.first().copied().unwrap_or_default();
         let Some(forms) = self.forms.get(usize::from(first)) else {
@@ -117,7 +119,7 @@ impl Query {
     }
 }
 
-/// The words that stand for `word`.
+/// The words that are related to `word`.
 fn related_forms(word: &Form) -> Vec<Form> {
     let mut found = Vec::new();
     for line in related() {
@@ -155,7 +157,7 @@ impl Form {
         self.stem == other.stem && self.has_y == other.has_y
     }
 
-    /// How well `word` matches, if it does. Both have the same first byte.
+    /// How well `word` matches this form; `None` where it does not. Both have the same first byte.
     fn weight(&self, word: &[u8]) -> Option<f32> {
         let own = self.stem.as_slice();
         if word.starts_with(own) {

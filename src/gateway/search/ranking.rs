@@ -5,14 +5,14 @@ use super::query::Query;
 use super::tool_text::{TextPlace, each_text};
 use super::words::each_word;
 
-/// How soon more occurrences of a word count for less.
+/// The saturation of BM25 (`k1`): how soon more occurrences of a word add less to the score.
 const SATURATION: f32 = 1.2;
-/// How much the length of a description counts: from 0 to 1.
+/// The length normalization of BM25 (`b`), from 0 to 1: how much long descriptions lower the score.
 const LENGTH: f32 = 0.3;
-/// The part of the score that does not depend on how many words of the query match.
+/// The part of the score that does not depend on how many words of the query match a tool.
 const PARTIAL: f32 = 0.3;
 
-/// The weight of a word in a text at this place.
+/// The weight of a word, by the place of its text in the definition.
 fn weight(place: TextPlace) -> f32 {
     match place {
         TextPlace::Name => 2.5,
@@ -23,18 +23,17 @@ fn weight(place: TextPlace) -> f32 {
     }
 }
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ranked {
-    /// The indices of the tools that match best, the best first. Of equally good ones the
-    /// earlier comes first.
+    /// The indices of the tools that match best, the best first. If two match equally well, the
+    /// earlier tool comes first.
     pub best: Vec<usize>,
     /// How many tools match.
     pub total: usize,
 }
 
-/// The tools that match `query`, of those with these `definitions`, JSON texts: the best
-/// `limit` of them.
+/// The best `limit` tools that match `query`. `definitions` are the JSON texts of all tools.
 pub fn rank<'d>(query: &str, definitions: impl Iterator<Item = &'d [u8]>, limit: usize) -> Ranked {
     let query = Query::new(query);
     if query.terms == 0 {
@@ -42,7 +41,7 @@ pub fn rank<'d>(query: &str, definitions: impl Iterator<Item = &'d [u8]>, limit:
     }
     let mut found = Found::new(query.terms);
     for (at, definition) in definitions.enumerate() {
-        // The entries of a list are parts of a text.
+        // An entry of a list is a part of a text that is UTF-8, so this does not fail.
         if let Ok(definition) = simdutf8::basic::from_utf8(definition) {
             found.read(at, definition, &query);
         }
@@ -53,11 +52,12 @@ pub fn rank<'d>(query: &str, definitions: impl Iterator<Item = &'d [u8]>, limit:
 /// The tools that match, and how.
 struct Found {
     terms: usize,
-    /// Of each tool that matches: its index, and the length of its texts.
+    /// For each tool that matches: its index, and the length of its texts.
     tools: Vec<(usize, f32)>,
-    /// For each of these tools and each word of the query how it matches.
+    /// How each of these tools matches each word of the query.
     matches: Vec<TermMatch>,
-    /// How many tools have each word of the query: itself, or in any form.
+    /// For each word of the query: how many tools have the word itself, and how many have any form
+    /// of it.
     counts: Vec<(usize, usize)>,
     tools_read: usize,
     length: f32,
@@ -66,7 +66,7 @@ struct Found {
 /// How a tool matches one word of the query.
 #[derive(Debug, Clone, Copy, Default)]
 struct TermMatch {
-    /// In names and titles, whose length says nothing.
+    /// The weight in names and titles. Their length has no effect on the score.
     in_names: f32,
     in_texts: f32,
     is_direct: bool,
@@ -144,8 +144,8 @@ impl Found {
     }
 }
 
-/// The tools with the best `limit` scores, the best first. There are few, so they are
-/// found one after the other.
+/// The tools with the best `limit` scores, the best first. The limit is small, so a simple search
+/// for each place is fast enough.
 fn best(scores: &mut [(f32, usize)], limit: usize) -> Vec<usize> {
     let mut best = Vec::new();
     while best.len() < limit {
@@ -174,8 +174,8 @@ impl TermMatch {
     }
 }
 
-/// The score of a tool that matches the words of the query in this way. Their `rarities`
-/// are those of the word itself and of any form of it.
+/// The score of a tool with these `matches`. `rarities` are, for each word of the query, the rarity
+/// of the word itself and the rarity of any form of it.
 fn score(matches: &[TermMatch], rarities: &[(f32, f32)], length: f32) -> f32 {
     let (mut score, mut matched, mut all) = (0.0, 0.0, 0.0);
     for (found, (direct, any)) in matches.iter().zip(rarities) {
@@ -191,13 +191,13 @@ fn score(matches: &[TermMatch], rarities: &[(f32, f32)], length: f32) -> f32 {
     score * (PARTIAL + (1.0 - PARTIAL) * matched / all)
 }
 
-/// How much a word says that so many of `all` tools have.
+/// The rarity of a word that `count` of `all` tools have: a rare word says more about a tool.
 fn rarity(count: usize, all: usize) -> f32 {
     let (count, all) = (float(count), float(all));
     (1.0 + (all - count + 0.5) / (count + 0.5)).ln()
 }
 
-/// `number`, or 65,535 where it is larger: more tools make no difference to a score.
+/// `number` as a float; 65,535 where it is larger: more tools would not change a score.
 fn float(number: usize) -> f32 {
     f32::from(u16::try_from(number).unwrap_or(u16::MAX))
 }

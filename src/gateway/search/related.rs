@@ -1,13 +1,12 @@
-//! Words of a query that mean nothing by themselves, and words that people use for one
-//! another.
+//! Words of a query that say nothing about a tool, and words with similar meanings.
 
-/// Words that are left out of a query, if it has others.
+/// A query is searched without these words, if it has other words.
 const STOP_WORDS: &str = " a about all also am an and any are as at be been but by can could did do does \
     each every for from had has have he her him his how i if in into is it its just let like may me might my no not of \
     off on or our out over own please really s she should so some t than that the their them then there these \
     they this those to too up us want was we were what when where which why will with would you your ";
 
-/// Each line has words that stand for one another.
+/// Each line has words with similar meanings.
 const RELATED: &[&str] = &[
     "create add new make insert open",
     "delete remove drop erase cancel",
@@ -86,12 +85,12 @@ const RELATED: &[&str] = &[
     "info information detail",
 ];
 
-/// Whether `word` means nothing by itself.
+/// Whether `word` says nothing about a tool.
 pub(super) fn is_stop_word(word: &[u8]) -> bool {
     STOP_WORDS.split(' ').any(|it| it.as_bytes() == word)
 }
 
-/// The lines of words that stand for one another.
+/// The lines of words with similar meanings.
 pub(super) fn related() -> impl Iterator<Item = &'static str> {
     RELATED.iter().copied()
 }

@@ -1,8 +1,8 @@
-//! The stem of an English word: plural, past and the like make no difference. It is no
-//! proper stem of grammar; that both sides of a comparison have the same one is enough.
+//! The stem of an English word, which is the same for its plural, its past tense and so on. It need
+//! not be the stem of a grammar: two forms of a word only need the same stem.
 
-/// The stem of `word`, which is in lower case: a part of its start, and `true` if a `y`
-/// belongs after it.
+/// The stem of `word`, which is in lower case: a part of its start, and `true` if a `y` follows the
+/// stem.
 pub(super) fn stem(word: &[u8]) -> (&[u8], bool) {
     let singular = match word {
         [start @ .., b'i', b'e', b's'] if start.len() > 1 => return (start, true),
@@ -28,18 +28,18 @@ pub(super) fn stem(word: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// `start` of `word` and so many bytes after it.
+/// The first bytes of `word`: those of `start`, and `more` bytes after it.
 fn start_and<'w>(word: &'w [u8], start: &'w [u8], more: usize) -> &'w [u8] {
     word.get(..start.len().saturating_add(more))
         .unwrap_or(start)
 }
 
-/// Whether something can be a word without its ending: `str` of `string` cannot.
+/// Whether `start` can be a word without its ending. For example `str` of `string` cannot.
 fn is_stem(start: &[u8]) -> bool {
     start.len() > 2 && start.iter().any(|byte| b"aeiouy".contains(byte))
 }
 
-/// `runn` as `run`; `bill` as it is.
+/// Removes a doubled last letter: `runn` becomes `run`, but `bill` stays.
 fn undoubled(start: &[u8]) -> &[u8] {
     match start {
         [shorter @ .., a, b] if a == b && !b"lsz".contains(a) => start_and(start, shorter, 1),

@@ -2,7 +2,7 @@
 
 use crate::mcp::json::{self, Error, Reader};
 
-/// Where a text stands in the definition.
+/// The place of a text in the definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextPlace {
     Name,
@@ -17,7 +17,8 @@ pub(super) enum TextPlace {
 /// Calls `visit` with each text of `definition`, the JSON text of a tool, in one pass.
 pub(super) fn each_text(definition: &str, visit: &mut dyn FnMut(TextPlace, &str)) {
     let mut reader = Reader::new(definition);
-    // What is no object has no texts, and what is left of a faulty one is not read.
+    // A value that is not an object has no texts. If the definition is faulty, the rest of it is
+    // not read.
     let _ = each_member(&mut reader, &mut |reader, name| match name {
         "name" => text(reader, TextPlace::Name, visit),
         "title" => text(reader, TextPlace::Title, visit),
@@ -36,10 +37,10 @@ pub(super) fn each_text(definition: &str, visit: &mut dyn FnMut(TextPlace, &str)
     });
 }
 
-/// Reads one member of an object, whose name was read.
+/// Reads one member of an object, after its name was read.
 type ReadMember<'f, 'a> = dyn FnMut(&mut Reader<'a>, &str) -> Result<(), Error> + 'f;
 
-/// Reads the object that starts here, or skips what is none.
+/// Reads the object that starts here. Skips a value that is not an object.
 fn each_member<'a>(reader: &mut Reader<'a>, read: &mut ReadMember<'_, 'a>) -> Result<(), Error> {
     if reader.peek() == Some(b'{') {
         reader.object(|reader, name| read(reader, &name)).map(drop)
@@ -48,7 +49,7 @@ fn each_member<'a>(reader: &mut Reader<'a>, read: &mut ReadMember<'_, 'a>) -> Re
     }
 }
 
-/// Reads a value; visits it if it is a string.
+/// Reads a value, and calls `visit` if it is a string.
 fn text(
     reader: &mut Reader<'_>,
     place: TextPlace,

@@ -1,14 +1,14 @@
-//! The words of a text: of prose, and of names in camelCase, snake_case and the like.
+//! Splits a text into words: prose, and names in camelCase, snake_case and similar forms.
 
-/// Longer words are cut, in bytes.
+/// The longest word, in bytes. Longer words are cut.
 const LONGEST: usize = 32;
 
-/// Which words are looked at: by the first byte, and the last five bits of the second.
-/// Most words are passed over, so that a search is fast.
+/// The words that a search compares: by the first byte, and the last five bits of the second byte.
+/// A search skips most words, so it is fast.
 pub(super) struct WordFilter([u32; 256]);
 
 impl WordFilter {
-    /// Only words that are added.
+    /// No words, until they are added.
     pub(super) const NONE: Self = Self([0; 256]);
     /// All words.
     pub(super) const ALL: Self = Self([u32::MAX; 256]);
@@ -29,16 +29,16 @@ impl WordFilter {
     }
 }
 
-/// Capital and small letters have the same last five bits.
+/// A capital letter and its small letter have the same last five bits.
 fn bit(byte: u8) -> u32 {
     1_u32.wrapping_shl(u32::from(byte & 31))
 }
 
-/// Calls `each` with the words of `text` that `filter` has, in lower case, each at most 32
-/// bytes long; gives the number of all words. A word ends where a capital letter follows a
-/// small one or a digit (`listIssues`), and before the last of several capital letters
-/// (`HTTPServer`). Digits belong to the word before them (`k8s`, `oauth2`). Each character
-/// of a script without blanks is a word.
+/// Calls `each` with the words of `text` that `filter` contains, in lower case, each at most 32
+/// bytes long. Gives the number of all words. A word ends where a capital letter follows a small
+/// one or a digit (`listIssues`), and before the last of several capital letters (`HTTPServer`).
+/// Digits belong to the word before them (`k8s`, `oauth2`). In scripts without spaces each
+/// character is a word.
 pub(super) fn each_word(text: &str, filter: &WordFilter, each: &mut dyn FnMut(&[u8])) -> u16 {
     let mut words = 0_u16;
     if text.is_ascii() {
@@ -65,7 +65,7 @@ pub(super) fn each_word(text: &str, filter: &WordFilter, each: &mut dyn FnMut(&[
     words
 }
 
-/// The words of a text in ASCII, as they stand there.
+/// Splits an ASCII text into words. The words keep their capital letters.
 #[inline]
 fn each_ascii_word(bytes: &[u8], each: &mut impl FnMut(&[u8])) {
     let mut rest = bytes;
@@ -110,7 +110,7 @@ fn each_word_of_any_script(text: &str, each: &mut dyn FnMut(&[u8])) {
             }
             0..=0x7f => word.end(each),
             _ => {
-                // The first byte of a character of several.
+                // This is the first byte of a character with several bytes.
                 let start = at.saturating_sub(1);
                 let rest = text.get(start..).unwrap_or_default();
                 let Some(character) = rest.chars().next() else {
@@ -143,7 +143,7 @@ impl Word {
         self.ends_with_capital = false;
     }
 
-    /// A character outside ASCII.
+    /// Adds a character outside ASCII.
     fn push_other(&mut self, character: char, each: &mut dyn FnMut(&[u8])) {
         let is_ideograph = matches!(character,
             '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}');
@@ -177,8 +177,8 @@ impl Word {
     }
 }
 
-/// The small letter of a capital one of Western European languages, of Greek and of
-/// Cyrillic. The tables for all others would be longer than the search.
+/// The small letter of a capital letter of Western European languages, Greek and Cyrillic. The
+/// tables for all other scripts would be larger than the code of the search.
 fn small(character: char) -> char {
     let distance = match character {
         'À'..='Þ' | 'Α'..='Ω' | 'А'..='Я' => 32,
@@ -218,7 +218,7 @@ mod tests {
             let count = each_word(text, &WordFilter::ALL, &mut add);
             assert_eq!(words.join(" "), expected, "{text}");
             assert_eq!(usize::from(count), words.len());
-            // Both ways to find words find the same.
+            // Both functions must find the same words.
             words.clear();
             each_word_of_any_script(text, &mut |word| {
                 words.push(String::from_utf8(word.to_vec()).unwrap());

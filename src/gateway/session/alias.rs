@@ -1,12 +1,10 @@
-//! An alias is the name that the gateway gives a legacy client for a server's own
-//! name: the id of a server's request, its progress token, or the id of an event.
+//! An alias is the name that the gateway gives a legacy client for a server's own name: the id of a
+//! server's request, its progress token, or the id of an event.
 //!
-//! Several servers may use the same name, so the client needs another one. An
-//! alias contains the server's own name, and a tag that authenticates it for one
-//! server and one session of a client. When the client sends an
-//! alias back, the gateway knows the server and its own name for it, without
-//! keeping anything; an alias that the gateway did not give in this session is
-//! not accepted.
+//! Several servers may use the same name, so the client needs another one. An alias contains the
+//! server's own name, and a tag that authenticates it for one server and one session of a client.
+//! When the client sends an alias back, the gateway reads the server and the own name from it, so
+//! the gateway stores nothing. It does not accept an alias that it did not give in this session.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::config::{Server, ServerId};
 use crate::seal::{Keys, TAG};
 
-/// What an alias stands for. An alias of one kind is not accepted as the other.
+/// The kind of name that an alias stands for. An alias of one kind is not accepted as the other
+/// kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AliasKind {
     /// The JSON text of a request's id, or of a progress token.
@@ -23,10 +22,9 @@ pub enum AliasKind {
     Event,
 }
 
-/// The alias for what the server named `server` calls `original` in the
-/// session with the id `session`: letters, digits, `-` and `_`. The same
-/// original always has the same alias, so that later messages of the server
-/// about it get the same one.
+/// The alias for the name `original` of the server `server`, in the session with the id `session`.
+/// It has letters, digits, `-` and `_` only. The same original always has the same alias: later
+/// messages of the server about it then have the same alias, too.
 pub fn make(
     keys: &Keys,
     kind: AliasKind,
@@ -38,9 +36,8 @@ pub fn make(
     URL_SAFE_NO_PAD.encode([original.as_bytes(), &tag].concat())
 }
 
-/// The server that `alias` was made for, and what it calls the thing. Gives
-/// `None` when [`make`] did not make `alias` with one of these keys, for this
-/// kind, this session and one of these servers.
+/// The server that `alias` was made for, and the server's own name. Gives `None` when [`make`] did
+/// not make `alias` with one of these keys, for this kind, this session and one of these servers.
 pub fn resolve(
     keys: &Keys,
     kind: AliasKind,
@@ -59,7 +56,7 @@ pub fn resolve(
     Some((server.id, original.to_owned()))
 }
 
-/// What the tag of an alias is made of.
+/// The parts that the tag of an alias authenticates.
 fn tagged_parts<'a>(
     kind: AliasKind,
     session: &'a [u8; 16],

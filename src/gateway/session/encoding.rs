@@ -1,10 +1,9 @@
 //! The bytes of a session, before they are encrypted.
 //!
-//! In this order: the code of the version, the client's capabilities, its
-//! `clientInfo`, how many servers have a part (two bytes, big-endian), and for each of
-//! them its mark and its part. A text is its length (two bytes, big-endian) and its
-//! bytes. If this process keeps ids of servers, the slot in which they are comes last
-//! (two bytes, big-endian).
+//! In this order: the code of the version, the client's capabilities, its `clientInfo`, how many
+//! servers have a part (two bytes, big-endian), and for each of them its mark and its part. A text
+//! is its length (two bytes, big-endian) and its bytes. If this process keeps session ids of
+//! servers for the session, the number of their slot comes last (two bytes, big-endian).
 
 use std::borrow::Cow;
 
@@ -23,13 +22,13 @@ const NO_ID: u8 = 0;
 const TEXT: u8 = 1;
 const HEX: u8 = 2;
 const UUID: u8 = 3;
-/// The id is not here: this process keeps it ([`KeptIds`]).
+/// The id is not in these bytes: this process keeps it ([`KeptIds`]).
 const KEPT: u8 = 4;
 
-/// Writes `session` at the end of `out`, without the ids of the servers at the
-/// indexes `kept`. The servers have these `marks`. Gives `None` when it cannot be
-/// written: a version has no code, a text is longer than 65,535 bytes, or a session id
-/// of a server is empty or not visible ASCII.
+/// Writes `session` at the end of `out`, without the session ids of the servers at the indexes
+/// `kept`. `marks` are the marks of the servers. Gives `None` when the session cannot be written: a
+/// version has no code, a text is longer than 65,535 bytes, or a session id of a server is empty or
+/// not visible ASCII.
 pub(super) fn push_session(
     out: &mut Vec<u8>,
     session: &Session,
@@ -39,7 +38,7 @@ pub(super) fn push_session(
 ) -> Option<()> {
     out.push(versions.code(session.version)?);
     push_text(out, session.capabilities.as_bytes())?;
-    // No JSON text is empty: an empty text stands for none.
+    // A JSON text is never empty, so an empty text means that there is none.
     push_text(out, session.info.as_deref().unwrap_or_default().as_bytes())?;
     let parts = session.parts.iter().zip(marks).enumerate();
     let parts = parts.filter(|(_, (part, _))| **part != SessionPart::Absent);
@@ -52,8 +51,8 @@ pub(super) fn push_session(
     Some(())
 }
 
-/// Writes the `part` of a server at the end of `out`, without its session id if that
-/// `is_kept` elsewhere. `None` where it cannot be written.
+/// Writes the `part` of a server at the end of `out`, without its session id if this process keeps
+/// the id (`is_kept`). `None` where the part cannot be written.
 pub(super) fn push_part(
     out: &mut Vec<u8>,
     part: &SessionPart,
@@ -94,8 +93,8 @@ pub(super) fn kept_bytes(session: &Session, kept: &[usize]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The servers whose session ids take the most bytes, so many that a session gets
-/// shorter by `excess` bytes or more; by their indexes. The longest comes first.
+/// The indexes of the servers with the longest session ids, the longest first: as many as are
+/// needed to make the session shorter by `excess` bytes or more.
 pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<usize> {
     let length = |part| Some(compact(server_session_id(part)?)?.1.len());
     let parts = session.parts.iter().enumerate();
@@ -126,9 +125,9 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// A server's session id in the form that takes the fewest bytes: the form and the
-/// bytes. Most ids are UUIDs or hexadecimal digits, which take half. `None` where it
-/// is empty or not visible ASCII.
+/// A server's session id in the shortest form: the form, and the bytes. Most ids are UUIDs or
+/// hexadecimal digits, which take half of the bytes. `None` where the id is empty or not visible
+/// ASCII.
 fn compact(id: &str) -> Option<(u8, Cow<'_, [u8]>)> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -164,8 +163,7 @@ fn uuid(bytes: &[u8]) -> String {
     text
 }
 
-/// Reads what was written as a session. Each method gives `None` when the bytes
-/// are something else.
+/// Reads the bytes of a session. Each method gives `None` when the bytes have another form.
 pub(super) struct Decoder<'a> {
     rest: &'a [u8],
     versions: VersionCodes,
@@ -179,9 +177,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads a session, and the ids that are `kept` for it. It gets a part for each
-    /// server of the configuration, which have these `marks`, and the id `id`, which is
-    /// not among the bytes. Parts of other servers are left out.
+    /// Reads a session, and the number of the slot with the ids that are `kept` for it. The session
+    /// gets the id `id`, which is not among the bytes, and a part for each server of the
+    /// configuration (`marks`). Parts of other servers are left out.
     pub(super) fn session(
         &mut self,
         id: [u8; 16],
@@ -219,8 +217,8 @@ impl<'a> Decoder<'a> {
         Some(session)
     }
 
-    /// Reads what [`kept_bytes`] wrote into the parts of the `session` at these places;
-    /// a server that is not in the configuration any more has none.
+    /// Reads the bytes of [`kept_bytes`] into the parts of the `session` with these indexes. The
+    /// index is `None` for a server that the configuration does not have any more.
     fn kept_ids(&mut self, session: &mut Session, kept: &[Option<usize>]) -> Option<()> {
         for index in kept {
             let id = self.text()?.to_owned();
@@ -236,7 +234,7 @@ impl<'a> Decoder<'a> {
         self.rest.is_empty()
     }
 
-    /// A part, and whether the id of the server's session is kept elsewhere.
+    /// Reads a part, and whether this process keeps the session id of the server.
     pub(super) fn part(&mut self) -> Option<(SessionPart, bool)> {
         let part = match self.byte()? {
             MODERN => SessionPart::Modern {

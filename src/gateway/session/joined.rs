@@ -1,7 +1,6 @@
-//! Servers that have joined the session of a legacy client after it began: servers that
-//! were down then, or that came with a newer configuration. The client's id of the
-//! session cannot change, so this Envoy process keeps these servers' parts, for all its
-//! workers and for newer configurations.
+//! Servers that have joined the session of a legacy client after it began. They were down then, or
+//! a newer configuration added them. The client's session id cannot change, so this Envoy process
+//! keeps the parts of these servers, for all its workers and for newer configurations.
 
 use std::rc::Rc;
 
@@ -13,8 +12,8 @@ use crate::config::Server;
 use crate::gateway::store::{self, Store};
 use crate::seal;
 
-/// The slots of the table. A part takes the place of the one that was in its slot: that
-/// server joins its session again.
+/// The slots of the table. A new part replaces the part that was in its slot. The server of the
+/// replaced part joins its session again.
 const SLOTS: u16 = 4096;
 
 /// The servers that have joined sessions.
@@ -24,7 +23,7 @@ pub struct JoinedServers {
 }
 
 impl JoinedServers {
-    /// Parts are kept in `store`.
+    /// `store` keeps the parts.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self { store }
     }
@@ -39,7 +38,7 @@ impl JoinedServers {
         decoder.is_at_end().then_some(part)
     }
 
-    /// `server` has joined the session with the id `session`, with this `part`.
+    /// Stores that `server` has joined the session with the id `session`, with this `part`.
     pub fn join(&self, session: &[u8; 16], server: &Server, part: &SessionPart) {
         let JoinedKey { slot, owner } = JoinedKey::new(session, server);
         let mut kept = owner;
@@ -48,8 +47,8 @@ impl JoinedServers {
         }
     }
 
-    /// `server` is no part of the session any more: it has forgotten it, or the client
-    /// has ended it.
+    /// Removes `server` from the session: the server has forgotten the session, or the client has
+    /// ended it.
     pub fn leave(&self, session: &[u8; 16], server: &Server) {
         let JoinedKey { slot, owner } = JoinedKey::new(session, server);
         let kept = self.store.get(&slot);
@@ -58,7 +57,7 @@ impl JoinedServers {
         }
     }
 
-    /// `session` with the parts of those of its endpoint's `servers` that have joined it.
+    /// Adds to `session` the parts of those `servers` of its endpoint that have joined it.
     pub fn add_to(&self, session: &mut Session, servers: &[Server]) {
         for server in servers {
             if let Some(part) = session.parts.get_mut(server.id.index())
@@ -72,7 +71,7 @@ impl JoinedServers {
     }
 }
 
-/// Where a part is, and whose it is.
+/// The slot of a part, and the session and server that it belongs to.
 struct JoinedKey {
     slot: String,
     owner: Vec<u8>,

@@ -1,19 +1,19 @@
-//! Session ids of servers that do not fit into the id that a client gets. This
-//! Envoy process keeps them, for all its workers. It does so only where the key of
-//! sessions is the process's own: no other replica opens these sessions anyway.
+//! Session ids of servers that do not fit into the session id that a client gets. This Envoy
+//! process keeps them, for all its workers. It keeps them only if it made the key of sessions
+//! itself, since then no other replica can open these sessions anyway.
 
 use std::rc::Rc;
 
 use crate::gateway::store::Store;
 
-/// The host's store never deletes, so it is a table of so many slots. A new session
-/// takes the slot of the oldest one.
+/// The slots of the table. The host's store cannot delete, so the number of slots is fixed, and a
+/// new session replaces the oldest one.
 const SLOTS: u16 = 1024;
 
-/// The ids of one session take at most so many bytes.
+/// The most bytes of the ids of one session.
 const MAX_BYTES: usize = 65_536;
 
-/// The key of the number of sessions that took a slot.
+/// The key of the counter of sessions that took a slot.
 const COUNTER: &str = "mcp-gateway.session-ids";
 
 /// The kept ids of the latest sessions.
@@ -23,13 +23,13 @@ pub struct KeptIds {
 }
 
 impl KeptIds {
-    /// Ids are kept in `store`.
+    /// `store` keeps the ids.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self { store }
     }
 
-    /// Keeps the `ids` of the session with the id `session`. Gives the slot in which
-    /// they are; `None` where they have more than 65,536 bytes.
+    /// Keeps the `ids` of the session with the id `session`. Gives the number of their slot; `None`
+    /// where the ids have more than 65,536 bytes.
     pub(super) fn keep(&self, session: &[u8; 16], ids: &[u8]) -> Option<u16> {
         if ids.len() > MAX_BYTES {
             return None;
@@ -40,8 +40,8 @@ impl KeptIds {
         Some(slot)
     }
 
-    /// The ids that [`keep`](Self::keep) put into `slot` for `session`; `None` where a
-    /// newer session has the slot.
+    /// The ids that [`keep`](Self::keep) wrote into `slot` for `session`; `None` where a newer
+    /// session has taken the slot.
     pub(super) fn get(&self, session: &[u8; 16], slot: u16) -> Option<Vec<u8>> {
         let kept = self.store.get(&key(slot))?;
         let (whose, ids) = kept.split_first_chunk::<16>()?;

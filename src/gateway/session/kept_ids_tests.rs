@@ -32,7 +32,7 @@ fn nonce(at: usize) -> [u8; NONCE] {
     nonce
 }
 
-/// The session number `at`, with a server for each of these lengths of ids.
+/// The session number `at`. It has one server for each length, whose session id is that long.
 fn session(at: usize, lengths: &[usize]) -> Session {
     let part = |(index, length): (usize, &usize)| SessionPart::Legacy {
         offers: ServerCapabilities::TOOLS,
@@ -75,7 +75,7 @@ fn whatever_the_lengths_the_id_is_short_and_the_session_comes_back() {
         assert!(text.len() <= 6_144, "{lengths:?}: {}", text.len());
         let opened = sealer.open(&text, b"/mcp", None, NOW);
         assert_eq!(opened, Some(session(1, lengths)));
-        // It ends as every session does.
+        // It expires like every session.
         assert_eq!(sealer.open(&text, b"/mcp", None, NOW + TTL), None);
     }
 }
@@ -123,7 +123,7 @@ fn what_cannot_be_kept_is_refused() {
         matches!(sealed, Err(SealError::TooLong { .. }))
     };
     assert!(too_long(&[60_000, 60_000]));
-    // Not even without the ids of the servers.
+    // The session is too long even without the session ids of the servers.
     assert!(too_long(&[10; 1_200]));
     assert!(store.0.borrow().is_empty());
 }
@@ -140,7 +140,7 @@ fn the_oldest_session_makes_room_and_the_table_does_not_grow() {
         let is_there = at >= 1_500 - 1_024;
         assert_eq!(opened, is_there.then(|| session(at, &[6_000])), "{at}");
     }
-    // With the counter.
+    // The counter is one of them.
     assert_eq!(store.0.borrow().len(), 1_025);
 }
 
@@ -154,7 +154,7 @@ fn only_the_process_that_keeps_the_ids_opens_the_session() {
     for stranger in [sealer(1, Some(&other)), sealer(1, None)] {
         assert_eq!(stranger.open(&text, b"/mcp", None, NOW), None);
     }
-    // What is in the slot may be anything.
+    // A slot may contain any bytes.
     for value in [&b""[..], &[0; 16], &[0; 40]] {
         store.set("mcp-gateway.session-ids.0", value);
         let opened = sealer(1, Some(&store)).open(&text, b"/mcp", None, NOW);

@@ -1,11 +1,9 @@
-//! The session of a legacy client (MCP 2025-11-25, "Session Management"): what
-//! the client and the gateway agreed on at `initialize`, and the gateway's
-//! sessions with the servers.
+//! The session of a legacy client (MCP 2025-11-25, "Session Management"): what the client and the
+//! gateway agreed on at `initialize`, and the gateway's sessions with the servers.
 //!
-//! The gateway stores no session. The `Mcp-Session-Id` that the client sends is
-//! the session itself, encrypted ([`sealed`]). Only session ids of servers that are
-//! too long for it are kept ([`kept_ids`]), and the parts of servers that join later
-//! ([`joined`]).
+//! The gateway does not store sessions. The `Mcp-Session-Id` that the client sends is the session
+//! itself, encrypted ([`sealed`]). The gateway keeps only the servers' session ids that are too
+//! long for it ([`kept_ids`]), and the parts of servers that join later ([`joined`]).
 
 pub mod alias;
 mod encoding;
@@ -31,8 +29,8 @@ use crate::seal::NONCE;
 /// A session of a legacy client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The gateway's own id of the session, to which [`alias`]es are bound: see
-    /// [`id`]. It is not the `Mcp-Session-Id`.
+    /// The gateway's own id of the session ([`id`]), to which [`alias`]es are bound. It is not the
+    /// `Mcp-Session-Id`.
     pub id: [u8; 16],
     /// The version that client and gateway agreed on, one of
     /// [`version::LEGACY`](crate::mcp::version::LEGACY).
@@ -41,8 +39,8 @@ pub struct Session {
     pub capabilities: String,
     /// The JSON text of the client's `clientInfo`.
     pub info: Option<String>,
-    /// The part of each server, in the order of the whole configuration; those that its
-    /// endpoint does not have are absent.
+    /// The part of each server, in the order of the whole configuration. Servers that the endpoint
+    /// does not have are absent.
     pub parts: Vec<SessionPart>,
     /// The servers that joined after the session began ([`joined`]).
     pub joined: Vec<ServerId>,
@@ -54,8 +52,8 @@ impl Session {
         self.parts.get(server.index())
     }
 
-    /// The same without the parts of servers that the endpoint with this `gateway` does not
-    /// have any more.
+    /// This session without the parts of servers that the endpoint of this `gateway` does not have
+    /// any more.
     pub fn at_endpoint(mut self, gateway: &Gateway) -> Self {
         if gateway.servers.len() < self.parts.len() {
             for (index, part) in self.parts.iter_mut().enumerate() {
@@ -68,8 +66,7 @@ impl Session {
         self
     }
 
-    /// The client of this session, with those `headers` of its request that go on
-    /// to servers.
+    /// The client of this session. `headers` are those headers of its request that servers get.
     pub fn client_context(&self, headers: CallerHeaders) -> ClientContext {
         ClientContext {
             era: Era::Legacy,
@@ -84,8 +81,8 @@ impl Session {
 /// One server's part in a session.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SessionPart {
-    /// The server has no part: it failed when the session began, or the configuration
-    /// did not have it then. It joins when it is first needed.
+    /// The server has no part: it failed when the session began, or the configuration did not have
+    /// it then. It joins the session when a request first needs it.
     Absent,
     /// The server is modern: it has no sessions.
     Modern {
@@ -99,8 +96,8 @@ pub enum SessionPart {
         /// The version that gateway and server agreed on, one of
         /// [`version::LEGACY`](crate::mcp::version::LEGACY).
         version: &'static str,
-        /// The server's `Mcp-Session-Id`, if it gave one. Who has it can act in
-        /// the session, so `Debug` does not show it.
+        /// The server's `Mcp-Session-Id`, if it gave one. Anyone who has it can act in the session,
+        /// so `Debug` does not show it.
         session: Option<String>,
     },
 }
@@ -153,7 +150,7 @@ impl SessionPart {
     }
 }
 
-/// The id of the session that is sealed with `nonce`: the first 16 bytes of it.
+/// The id of the session that is sealed with `nonce`: the first 16 bytes of `nonce`.
 pub fn id(nonce: &[u8; NONCE]) -> [u8; 16] {
     std::array::from_fn(|at| nonce.get(at).copied().unwrap_or_default())
 }

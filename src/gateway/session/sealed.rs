@@ -1,14 +1,13 @@
-//! The text of an `Mcp-Session-Id`: a session that is encrypted and
-//! authenticated. The client keeps it, and every replica with the key opens it.
+//! The text of an `Mcp-Session-Id`: a session that is encrypted and authenticated. The client keeps
+//! it, and every replica with the key can open it.
 //!
-//! Encrypted is: when the session ends, in milliseconds since 1970 (eight bytes,
-//! big-endian); whose it is ([`NO_OWNER`], or [`OWNER`] and a tag of the
-//! identity); and the session itself, see [`super::encoding`].
+//! The encrypted bytes are: when the session ends, in milliseconds since 1970 (eight bytes,
+//! big-endian); the owner ([`NO_OWNER`], or [`OWNER`] and a tag of the owner's identity); and the
+//! session itself, see [`super::encoding`].
 //!
-//! The text has at most [`LONGEST_SESSION_ID`] bytes, since the client sends it with
-//! each request, and servers in front of the gateway limit headers to 8 KB or less.
-//! Session ids of servers that do not fit are kept by this process ([`KeptIds`]), or
-//! the session cannot begin.
+//! The text has at most [`LONGEST_SESSION_ID`] bytes: the client sends it with each request, and
+//! proxies in front of the gateway limit headers to 8 KB or less. If the session ids of servers do
+//! not fit, this process keeps them ([`KeptIds`]), or else the session cannot begin.
 
 use std::time::Duration;
 
@@ -20,19 +19,19 @@ use super::{Session, id};
 use crate::config::{Endpoints, LONGEST_SESSION_ID, Server, ServerId};
 use crate::seal::{Keys, NONCE, TAG};
 
-/// The number of this format. It changes when the bytes change their meaning:
-/// then no older session opens.
+/// The number of this format. It changes when the meaning of the bytes changes. Then the gateway
+/// opens no older session.
 const FORMAT: u8 = 2;
 
-/// A longer text is not opened, in bytes. Older gateways sealed longer sessions than
-/// this one does.
+/// The longest text that the gateway opens, in bytes. Older gateways sealed longer sessions than
+/// this one.
 const MAX_OPENED: usize = 49_152;
 
-/// More bytes than these do not fit into the text: of its bytes in base64, the
-/// nonce and the tag of the cipher take 40.
+/// The most bytes that fit into the text: it is base64, and the nonce and the tag of the cipher are
+/// part of it.
 const MAX_PLAIN: usize = LONGEST_SESSION_ID / 4 * 3 - NONCE - TAG;
 
-/// The bytes of the number of a slot with kept ids.
+/// How many bytes the number of a slot with kept ids has.
 const SLOT: usize = 2;
 
 /// The session has no owner: no identity is configured.
@@ -45,10 +44,10 @@ const OWNER: u8 = 1;
 pub struct SessionSealer {
     keys: Keys,
     ttl: Duration,
-    /// What stands for each server, in the order of the configuration.
+    /// The mark of each server, in the order of the configuration.
     marks: Vec<ServerMark>,
-    /// Where session ids of servers are kept that do not fit; `None` where other
-    /// replicas have the keys, too.
+    /// Keeps the session ids of servers that do not fit; `None` where other replicas have the keys,
+    /// too.
     kept: Option<KeptIds>,
 }
 
@@ -57,15 +56,14 @@ pub struct SessionSealer {
 pub enum SealError {
     /// The text would be longer than [`LONGEST_SESSION_ID`] bytes.
     TooLong {
-        /// The server with the longest session id, by its place in the configuration;
-        /// `None` where no server gave one.
+        /// The index of the server with the longest session id; `None` where no server gave a
+        /// session id.
         server: Option<usize>,
         /// The length of this session id, in bytes.
         length: usize,
     },
-    /// The session cannot be written: it has a version that the gateway does not
-    /// support, or not one part for each server; or a session id of a server is
-    /// empty or not visible ASCII.
+    /// The session cannot be written: the gateway does not support one of its versions, it does not
+    /// have one part for each server, or a session id of a server is empty or not visible ASCII.
     Invalid,
 }
 
@@ -81,19 +79,17 @@ impl SessionSealer {
         }
     }
 
-    /// The same, where session ids of servers that do not fit are `kept`.
+    /// This sealer, with `kept` for the session ids of servers that do not fit.
     pub fn keeping(self, kept: Option<KeptIds>) -> Self {
         Self { kept, ..self }
     }
 
-    /// The keys that seal. They also authenticate the aliases of
-    /// [`super::alias`].
+    /// The keys of the sealer. They also authenticate the aliases of [`super::alias`].
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// What stands for this server in sessions; `None` where it is of another
-    /// configuration.
+    /// The mark of this server; `None` where the server is of another configuration.
     pub fn mark(&self, server: ServerId) -> Option<ServerMark> {
         self.marks.get(server.index()).copied()
     }
@@ -104,9 +100,9 @@ impl SessionSealer {
         ServerId::from_index(index)
     }
 
-    /// Seals `session`, which begins `now` (since 1970) at the request target
-    /// `endpoint`, and belongs to `identity` where one is configured. `nonce` is
-    /// random, and `session.id` is its [`id`].
+    /// Seals `session`, which begins `now` (since 1970) at the request target `endpoint`, and
+    /// belongs to `identity` where one is configured. `nonce` is random, and `session.id` is the
+    /// [`id`] of `nonce`.
     ///
     /// # Errors
     /// See [`SealError`].
@@ -130,8 +126,8 @@ impl SessionSealer {
         text.ok_or(SealError::Invalid)
     }
 
-    /// What is encrypted, without the session ids of the servers `kept`; `None` where
-    /// the session cannot be written.
+    /// The bytes to encrypt, without the session ids of the servers `kept`; `None` where the
+    /// session cannot be written.
     fn plain(
         &self,
         session: &Session,
@@ -156,9 +152,9 @@ impl SessionSealer {
         Some(plain)
     }
 
-    /// What is encrypted where the whole would be `excess` bytes too long: the longest
-    /// session ids are kept. `None` where they cannot be kept, or the rest is still
-    /// too long.
+    /// The bytes to encrypt, for a session that is `excess` bytes too long: this process keeps the
+    /// longest session ids of servers. `None` where it cannot keep them, or the rest is still too
+    /// long.
     fn shortened(
         &self,
         session: &Session,
@@ -178,10 +174,9 @@ impl SessionSealer {
         Some(plain)
     }
 
-    /// The session that was sealed as `text`, with the parts of those of its servers
-    /// that the configuration still has. Gives `None` when `text` was not sealed with
-    /// one of the keys for this endpoint and this identity, or when the session has
-    /// ended `now`.
+    /// The session that was sealed as `text`, with the parts of those servers that the
+    /// configuration still has. Gives `None` when `text` was not sealed with one of the keys for
+    /// this endpoint and this identity, or when the session has expired at `now`.
     pub fn open(
         &self,
         text: &str,
@@ -212,7 +207,7 @@ impl SessionSealer {
     }
 }
 
-/// What a sealed session is bound to, and does not contain.
+/// The data that a sealed session is bound to, but does not contain.
 fn associated_data(endpoint: &[u8]) -> Vec<u8> {
     [&[FORMAT], Endpoints::path(endpoint)].concat()
 }
@@ -228,7 +223,7 @@ fn too_long(session: &Session) -> SealError {
     }
 }
 
-/// What the tag of an owner is made of.
+/// The parts that the tag of an owner authenticates.
 fn owner_parts(identity: &str) -> [&[u8]; 2] {
     [b"identity", identity.as_bytes()]
 }
@@ -477,7 +472,8 @@ mod tests {
         }
     }
 
-    /// Letters: `a` and `b` have their parts of the session, `-` has none.
+    /// In `parts`, the letter `a` or `b` means that the server has its part of the session, and `-`
+    /// means that it has none.
     #[wasm_bindgen_test(unsupported = test)]
     fn a_session_outlasts_a_change_of_its_servers() {
         let original = session(vec![legacy(Some(UUID)), legacy(Some("b-id"))]);
@@ -545,7 +541,7 @@ mod tests {
         }
     }
 
-    /// Only who has the key could write such, or an older gateway.
+    /// Only a program with the key can write such texts, for example an older gateway.
     #[wasm_bindgen_test(unsupported = test)]
     fn what_is_sealed_but_reads_otherwise_is_no_session() {
         let servers = two();
@@ -562,7 +558,8 @@ mod tests {
             assert_eq!(opened(&plain[..end]), None, "{end}");
         }
         assert_eq!(opened(&[&plain[..], &[0]].concat()), None);
-        // Expiry, identity, version, capabilities, info; then the first part.
+        // The lengths of: expiry, identity, version, capabilities and info. The first part comes
+        // next.
         let part = 8 + 1 + 1 + 2 + 18 + 2 + 27 + 2 + ServerMark::LENGTH;
         for (at, byte) in [
             (8, 2),
@@ -583,8 +580,8 @@ mod tests {
         assert_eq!(sealing.open(&text, b"/mcp", None, NOW), None);
     }
 
-    /// [`kept_by_a_client`] as version 0.1 of this gateway sealed it with
-    /// `keys(&[1])` and `nonce(0)`. It must open for as long as [`FORMAT`] is 2.
+    /// The session of [`kept_by_a_client`] as version 0.1 of this gateway sealed it with
+    /// `keys(&[1])` and `nonce(0)`. The gateway must open it for as long as [`FORMAT`] is 2.
     const KEPT_BY_A_CLIENT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXeNDaJVnAgejib6EyxYV2CgFj6hT3UgiNcAz7o5Redg_YsCf9ocpJlRwMk7vH72jYtEXI8zTIwQ91_l7DXDgPudsR7vPKJ0oIcaat8hRPU5NSHMEI5yHAmozNBO4GQgmfvMs48vEuVgGkHs0T1IIQBxVrKvU18Y7Ew7fCa3w6NMH3GknaJh3lMmunG_mwMNfVxk5rODyCAoPkBJ76a1fxyz5mx18c6yE8GMIy8OCtkucaGe4gNb4L8wR1";
 
     const SIX: &str =
@@ -626,7 +623,7 @@ mod tests {
         let sealer = sealing(&servers(SIX));
         let associated = associated_data(b"/mcp");
         let opened = sealer.keys.open(KEPT_BY_A_CLIENT, &associated).unwrap();
-        // The session comes after its end and the tag of its owner.
+        // The bytes of the session come after the time of its end and the tag of its owner.
         let session = &opened.plain[8 + 1 + TAG..];
         let decoded = Decoder::new(session, newer).session(id(&opened.nonce), &sealer.marks, None);
         assert_eq!(decoded, Some(kept_by_a_client()));

@@ -1,15 +1,16 @@
-//! What stands for a server in a session. It is the same for as long as the session
-//! that the server gave is of use: for one name, cluster and path.
+//! The mark of a server in a session. It depends on the server's name, cluster and path: if these
+//! stay the same, the session that the server gave stays valid.
 
 use crate::config::Server;
 use crate::seal;
 
-/// Stands for a server in a session.
+/// The mark of a server in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerMark([u8; Self::LENGTH]);
 
 impl ServerMark {
-    /// The bytes of a mark: enough that no two servers of a configuration have the same.
+    /// The bytes of a mark. There are enough of them that no two servers of a configuration have
+    /// the same mark.
     pub const LENGTH: usize = 8;
 
     /// The mark of `server`.

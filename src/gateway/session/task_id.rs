@@ -1,10 +1,9 @@
 //! The ids of tasks (MCP 2025-11-25, "Tasks"; MCP 2026-07-28, the tasks extension).
 //!
-//! Who has the id of a task can read its result. So a client gets another id than the
-//! server's: it contains the mark of the server, the tool that made the task, the
-//! server's own id and when it expires, and a tag that authenticates these for one
-//! endpoint and one caller. Nothing is stored, and every replica with the same keys
-//! accepts it.
+//! Anyone who has the id of a task can read its result. So a client gets another id than the
+//! server's. It contains the mark of the server, the tool that made the task, the server's own id
+//! and when it expires, and a tag that authenticates these for one endpoint and one caller. The
+//! gateway stores nothing, and every replica with the same keys accepts the id.
 
 use std::time::Duration;
 
@@ -14,12 +13,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::server_mark::ServerMark;
 use crate::seal::{Keys, TAG};
 
-/// What the id of a task is bound to, and does not contain.
+/// The data that the id of a task is bound to, but does not contain.
 #[derive(Debug, Clone)]
 pub struct TaskOwner {
-    /// The keys that authenticate it.
+    /// The keys that authenticate the id.
     pub keys: Keys,
-    /// The name of the endpoint, or else its path.
+    /// The name of the endpoint; its path if it has no name.
     pub endpoint: Vec<u8>,
     /// The identity of the caller, where one is configured.
     pub identity: Option<String>,
@@ -28,18 +27,18 @@ pub struct TaskOwner {
 /// A task of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// What stands for the server that has it.
+    /// The mark of the server of the task.
     pub server: ServerMark,
-    /// The tool that made it, as clients call it; `None` where nobody needs to know.
+    /// The tool that made the task, as clients call it; `None` where the gateway does not need it.
     pub tool: Option<String>,
-    /// The server's own id of it.
+    /// The server's own id of the task.
     pub upstream_id: String,
 }
 
 impl TaskOwner {
-    /// The id that the owner gets for the task `upstream_id` of the server that `server`
-    /// stands for, which `tool` made. It is valid until `until` (since 1970). Gives
-    /// `None` where the name of the tool is longer than 65,535 bytes.
+    /// The id that the owner gets for the task `upstream_id`, which `tool` of the `server` made. It
+    /// is valid until `until` (since 1970). Gives `None` where the name of the tool is longer than
+    /// 65,535 bytes.
     pub fn make(
         &self,
         server: ServerMark,
@@ -52,7 +51,7 @@ impl TaskOwner {
             .to_be_bytes()
             .to_vec();
         bytes.extend_from_slice(server.bytes());
-        // No tool has an empty name.
+        // No tool has an empty name, so an empty text means that there is none.
         let tool = tool.unwrap_or_default();
         bytes.extend_from_slice(&u16::try_from(tool.len()).ok()?.to_be_bytes());
         bytes.extend_from_slice(tool.as_bytes());
@@ -62,8 +61,8 @@ impl TaskOwner {
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The task that the owner knows by `id`. Gives `None` when [`make`](Self::make) did
-    /// not make `id` for this owner, or when it has expired `now`.
+    /// The task with this `id` of the owner. Gives `None` when [`make`](Self::make) did not make
+    /// `id` for this owner, or when the id has expired at `now`.
     pub fn resolve(&self, id: &str, now: Duration) -> Option<Task> {
         let bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
         let (content, tag) = bytes.split_last_chunk::<TAG>()?;
@@ -148,7 +147,7 @@ mod tests {
             }
         }
         let owner = owner(None);
-        // The client recognizes the task by its id.
+        // The id must always be the same: the client recognizes the task by it.
         assert_eq!(made(&owner, Some("x"), "1"), made(&owner, Some("x"), "1"));
         let other = owner.make(mark(b'b'), Some("x"), "1", UNTIL);
         assert_ne!(other, Some(made(&owner, Some("x"), "1")));

@@ -6,7 +6,7 @@ use crate::mcp::version;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VersionCodes(pub(super) &'static [(u8, &'static str)]);
 
-/// The codes that this gateway uses.
+/// The codes of the versions that this gateway supports.
 pub(super) const VERSION_CODES: VersionCodes = VersionCodes(version::LEGACY_CODES);
 
 impl VersionCodes {

@@ -1,4 +1,4 @@
-//! The data of an event: a message, or something else, which ends nothing.
+//! Translates the data of an event: a message, or other data, which does not end the stream.
 
 use crate::gateway::translate::server_message::UnreadableMessage;
 use crate::gateway::translate::translated::Translated;
@@ -7,30 +7,30 @@ use crate::mcp::json;
 use crate::mcp::lookalike::fold;
 use crate::mcp::message::is_same_id;
 
-/// What becomes of an event that is no message.
+/// What the gateway does with an event that is not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoMessage {
-    /// The client gets it as it is.
+    /// The client gets the event unchanged.
     Passed,
-    /// The client does not get it.
+    /// The client does not get the event.
     Dropped,
-    /// Some client would take it for the answer to the request, and others for
-    /// something else.
+    /// Some clients would read the event as the answer to the request, and others would not.
     UnclearAnswer,
 }
 
 impl Translation {
-    /// Translates the data `text` of an event. `is_message`: by its type the event is a
-    /// message. Servers also send other events, and other data (a heartbeat, the end
-    /// of the stream), which clients ignore.
+    /// Translates the data `text` of an event. `is_message` says whether the type of the event is
+    /// that of a message. Servers also send other events, and other data (a heartbeat, the end of
+    /// the stream), which clients ignore.
     ///
     /// # Errors
-    /// What becomes of an event that is no message.
+    /// The event is not a message. The error says what the gateway does with it.
     pub fn translate_event(&self, text: &str, is_message: bool) -> Result<Translated, NoMessage> {
         let translated = self.translate(text);
         if !is_message {
             return match translated {
-                // A client that ignores the type must not see more than others.
+                // A client may ignore the type and read the event as a message, so the list in it
+                // is filtered, too.
                 Ok(Translated::Forwarded { changed, .. }) if self.is_policy_mode() => {
                     Ok(Translated::Forwarded {
                         changed,
@@ -51,8 +51,8 @@ impl Translation {
         })
     }
 
-    /// Whether some client may take `text`, or a part of it that is a batch, for the
-    /// answer to the request: it has the request's id, or is JSON-RPC without one.
+    /// Whether some client may read `text` as the answer to the request, or a part of `text` if it
+    /// is a batch: it has the request's id, or it is JSON-RPC without an id.
     fn may_answer(&self, text: &str) -> bool {
         let own = self.id_at_server().unwrap_or("null");
         let fits = |object: &str| {
@@ -76,11 +76,11 @@ impl Translation {
         }
     }
 
-    /// What becomes of a text that is no message, and not the answer.
+    /// What the gateway does with a text that is neither a message nor the answer.
     fn outside_messages(&self, text: &str, why: UnreadableMessage) -> NoMessage {
         match why {
-            // Some clients read what is nearly JSON, such as a NaN, so it could show a
-            // list that nobody has filtered.
+            // Some clients accept text that is nearly JSON, for example with a NaN. Such a text
+            // could show them an unfiltered list.
             UnreadableMessage::NotJson(_)
                 if self.is_policy_mode()
                     && self.expects_answer()
@@ -183,7 +183,7 @@ mod tests {
             let translated = list.translate_event(&nearly, is_message);
             assert_eq!(translated, Err(NoMessage::Dropped));
         }
-        // An answer of another type is none.
+        // An event of another type is not an answer.
         let call = translation();
         let answer = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
         assert_eq!(call.translate_event(answer, false), Err(NoMessage::Passed));

@@ -15,8 +15,8 @@ pub(super) struct FilteredList {
     pub(super) principal: Principal,
     /// The era of the client.
     pub(super) era: Era,
-    /// The kind of list; `None` where the request does not say it, as on a stream of
-    /// events. Then a response may be a list of any kind.
+    /// The kind of list; `None` where the request does not name it, as on a stream of events. Then
+    /// any response may be a list of any kind.
     pub(super) kind: Option<ListKind>,
 }
 
@@ -47,11 +47,11 @@ impl FilteredList {
         Ok(filtered.map(String::into_bytes))
     }
 
-    /// The body of an error, HTTP 4xx or 5xx, as [`filter`](Self::filter) makes it. It
+    /// Filters the body of an error, HTTP 4xx or 5xx, as [`filter`](Self::filter) does. The body
     /// need not be JSON: a text for people stays unchanged.
     ///
     /// # Errors
-    /// It starts as an object or an array does, and no more can be told of it.
+    /// The body starts like a JSON object or array, but the gateway cannot read it.
     pub(super) fn filter_error(&self, body: &[u8]) -> Result<Option<Vec<u8>>, UnreadableMessage> {
         let read = std::str::from_utf8(body).map_err(|_| UnreadableMessage::NotOneMessage);
         match read.and_then(|text| self.filter(text)) {

@@ -1,16 +1,14 @@
-//! The names by which one message refers to another: ids, progress tokens, and the
-//! `requestId` of a cancellation. A server and its client know them by different
-//! names, which the gateway replaces. All of them are JSON texts, as they are in the
-//! message. Only strings and numbers are names.
+//! The references from one message to another: ids, progress tokens, and the `requestId` of a
+//! cancellation. A server and its client use different values for them, and the gateway replaces
+//! them. All of them are JSON texts, as they are in the message. Only strings and numbers count.
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::Edit;
 use crate::mcp::message::{Content, is_id, is_same_id};
 use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
-/// The edits that replace the names of a server's own request with aliases: the id of
-/// a request and its progress token, or the `requestId` of a cancellation. `alias`
-/// makes an alias of a name.
+/// The edits that replace the references in a server's own message with aliases: the id of a
+/// request and its progress token, or the `requestId` of a cancellation. `alias` makes an alias.
 pub fn alias_edits(
     message: &ServerMessage<'_>,
     mut alias: impl FnMut(&str) -> String,
@@ -41,13 +39,13 @@ pub fn response_id_edit(message: &ServerMessage<'_>, from: &str, to: &str) -> Op
     Edit::replace(message.text, message.id?, to)
 }
 
-/// A notification has no more progress tokens, duplicates of one member: each may be
-/// replaced by a longer one.
+/// The most progress tokens in one notification, which has the same member several times. The limit
+/// is needed because each token may be replaced by a longer one.
 const MOST_TOKENS: usize = 16;
 
-/// The edits that give a server's `notifications/progress` for the token `from` the
-/// token `to`; `None` where `message` is not that, or has several tokens that differ, or
-/// too many.
+/// The edits that replace the token `from` with `to` in a server's `notifications/progress`. `None`
+/// where `message` has another method or another token, has several tokens that differ, or has too
+/// many tokens.
 pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Option<Vec<Edit>> {
     if !matches!(&message.kind, MessageKind::Notification(name) if name == method::PROGRESS) {
         return None;
@@ -63,9 +61,9 @@ pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Opti
     edits.collect()
 }
 
-/// The name by which a client's notification refers to a request: its progress token,
-/// or the id of the request that it cancels. `None` for other messages, and where a
-/// server could read another name.
+/// The value by which a client's notification refers to a request: its progress token, or the id of
+/// the request that it cancels. `None` for other messages, and where a server could read another
+/// value.
 pub fn reference<'a>(message: &Message<'a>) -> Option<&'a str> {
     let Content::Notification { method, params } = &message.content else {
         return None;
@@ -79,14 +77,14 @@ pub fn reference<'a>(message: &Message<'a>) -> Option<&'a str> {
     value.filter(|_| !params.has_lookalike(name))
 }
 
-/// The edit after which the client's notification `message` refers to `to`; `None` where
-/// it has no [`reference`].
+/// The edit that makes the client's notification `message` refer to `to`; `None` where it has no
+/// [`reference`].
 pub fn reference_edit(message: &Message<'_>, to: &str) -> Option<Edit> {
     Edit::replace(message.text, reference(message)?, to)
 }
 
-/// All values of the member `name` in these objects. An object has several where the
-/// member is there several times.
+/// All values of the member `name` in these objects. An object may have the same member several
+/// times.
 pub(super) fn values<'a>(objects: &[&'a str], name: &str) -> Vec<&'a str> {
     let values = objects.iter().flat_map(|object| json::values(object, name));
     values.collect()
@@ -121,7 +119,7 @@ mod tests {
                 r#"{"method":"ping","\u0069d":"a"}"#,
                 r#"{"method":"ping","\u0069d":"<\"a\">"}"#,
             ),
-            // What a client may read it as.
+            // A client may read these as the reference.
             (
                 r#"{"id":1,"method":"x","params":{"_meta":{"progressToken":2,"progressToken":3},"_meta":{"progressToken":4}},"params":{"_met\u0061":{"progressToken":5}}}"#,
                 r#"{"id":"<1>","method":"x","params":{"_meta":{"progressToken":"<2>","progressToken":"<3>"},"_meta":{"progressToken":"<4>"}},"params":{"_met\u0061":{"progressToken":"<5>"}}}"#,

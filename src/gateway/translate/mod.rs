@@ -1,5 +1,5 @@
-//! The messages of a request and of its answer, changed on their way between a client
-//! and a server: names, resource URIs, ids, and what differs between the eras.
+//! Changes the messages of a request and of its answer between a client and a server: names,
+//! resource URIs, ids, and the differences between the eras.
 
 pub mod event;
 mod filtered_list;

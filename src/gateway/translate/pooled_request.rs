@@ -28,7 +28,7 @@ pub(super) struct PooledRequest {
     pub(super) progress_token: Option<(String, String)>,
     /// The client asked for log messages.
     pub(super) wants_log_messages: bool,
-    /// The result must say how long it may be cached.
+    /// Whether the result must say how long clients may cache it.
     pub(super) needs_cache_hints: bool,
     /// The JSON text of the gateway's `serverInfo`.
     pub(super) server_info: String,
@@ -37,7 +37,7 @@ pub(super) struct PooledRequest {
 }
 
 impl PooledRequest {
-    /// About how many bytes of the client's it holds.
+    /// About how many bytes of the client's data it holds.
     pub(super) fn size(&self) -> usize {
         let token = self.progress_token.as_ref();
         let token = token.map_or(0, |(_, client)| client.len());
@@ -51,9 +51,9 @@ impl PooledRequest {
         self.lease.as_ref().map(|lease| &lease.session)
     }
 
-    /// Translates a message of the legacy server for the modern client. Other requests
-    /// may use the same session, so the client gets a message only where it is known to
-    /// belong to this request.
+    /// Translates a message of the legacy server for the modern client. Other requests may use the
+    /// same session at the same time, so the client gets a message only if the message surely
+    /// belongs to this request.
     ///
     /// # Errors
     /// It is not a message that each client reads in the same way.
@@ -93,7 +93,8 @@ impl PooledRequest {
         &self,
         message: &ServerMessage<'_>,
     ) -> Result<Option<Vec<Edit>>, UnreadableMessage> {
-        // The server could not read the request: the response is to no other.
+        // The server could not read the request, so it sent the error without an id. The error
+        // answers this request.
         if is_error_without_id(message) {
             return Ok(Some(id_edits(message, &self.client_id)));
         }
@@ -110,8 +111,8 @@ impl PooledRequest {
         Ok(Some(edits))
     }
 
-    /// The notification that tells the server that the client does not wait any longer
-    /// (MCP 2025-11-25, "Cancellation").
+    /// The notification that tells the server that the client does not wait any more (MCP
+    /// 2025-11-25, "Cancellation").
     pub(super) fn cancellation(&self) -> Vec<u8> {
         let mut params = Vec::new();
         push_object(&mut params, |params| {
@@ -122,8 +123,8 @@ impl PooledRequest {
     }
 }
 
-/// The gateway's response to a server's own request for `method` with this `id`, a JSON
-/// text. A session of the gateway has no client that could answer it.
+/// The gateway's response to a server's own request for `method` with this `id`, a JSON text. A
+/// session of the gateway belongs to no client that could answer the request.
 fn reply_to_server(method: &str, id: &str) -> Vec<u8> {
     if method == method::PING {
         return jsonrpc::result(id, 2, |out| out.extend_from_slice(b"{}"));

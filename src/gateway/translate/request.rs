@@ -1,7 +1,7 @@
-//! A client's message, changed into one of the other era.
+//! Translates a client's message for a server of the other era.
 //!
-//! [`Message::parse`] has accepted the message, so `params` and `params._meta` are
-//! objects, and no member that is looked up here is there twice.
+//! [`Message::parse`] has checked the message: `params` and `params._meta` are objects, and no
+//! member that is looked up here is there twice.
 
 use crate::mcp::json::edit::{self, Edit};
 use crate::mcp::lookalike::is_lookalike;
@@ -16,7 +16,7 @@ const MODERN_ONLY: &[&str] = &[
     mcp::LOG_LEVEL_KEY,
 ];
 
-/// How a modern request becomes one for a legacy server.
+/// The changes that turn a modern request into one for a legacy server.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LegacyRequest<'a> {
     /// The edits to make.
@@ -25,10 +25,10 @@ pub struct LegacyRequest<'a> {
     pub progress_token: Option<&'a str>,
 }
 
-/// What each modern request has in `params._meta`.
+/// The members that each modern request has in `params._meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModernMeta<'a> {
-    /// The `protocolVersion`, not as JSON.
+    /// The `protocolVersion`, not as a JSON text.
     pub protocol_version: &'a str,
     /// The JSON text of `clientCapabilities`.
     pub capabilities: &'a str,
@@ -41,19 +41,20 @@ pub struct ModernMeta<'a> {
 pub enum UntranslatableRequest {
     /// The other era has no such method.
     UnknownMethod,
-    /// The message is not a request. The gateway translates requests only, so this is
-    /// an error of the gateway.
+    /// The message is not a request. The gateway translates requests only, so this is an error in
+    /// the gateway.
     NotARequest,
-    /// The progress token is too long: it comes back in each notification of progress.
+    /// The progress token is too long. Each notification of progress repeats it.
     TokenTooLong,
 }
 
-/// Changes the modern request `message` into one for a legacy server. It loses the
-/// members that only modern requests have. It gets the id `id`, and where it has a
-/// progress token, the token `progress_token`; both are JSON texts. Where these are not
-/// longer than 30 bytes, the request gets no longer: the lost members are longer.
+/// Changes the modern request `message` into one for a legacy server. The request loses the members
+/// that only modern requests have. It gets the id `id`, and if it has a progress token, the token
+/// `progress_token`; both are JSON texts. If these are not longer than 30 bytes, the request does
+/// not get longer, since the lost members are longer.
 ///
-/// Gives `None` when the message cannot be edited, which [`Message::parse`] excludes.
+/// Gives `None` when the message cannot be edited. [`Message::parse`] makes sure that this does not
+/// happen.
 pub fn to_legacy<'a>(
     message: &Message<'a>,
     id: &str,
@@ -70,8 +71,8 @@ pub fn to_legacy<'a>(
         edits.push(Edit::replace(message.text, token, progress_token)?);
     }
     if let Some(meta) = params.and_then(|params| params.get("_meta")) {
-        // Other requests use the same session: the server must not read the token of
-        // one of them here.
+        // Other requests use the same session, so the server must not read a token of another
+        // request here.
         edits.extend(edit::remove(message.text, meta, |name| {
             MODERN_ONLY.contains(&name) || is_lookalike(name, &[mcp::PROGRESS_TOKEN])
         })?);
@@ -82,8 +83,8 @@ pub fn to_legacy<'a>(
     })
 }
 
-/// The edits that change the legacy request or notification `message` into one for a
-/// modern server. It gets the members of `meta` in `params._meta`, beside its own ones.
+/// The edits that change the legacy request or notification `message` into one for a modern server.
+/// They add the members of `meta` to `params._meta`.
 ///
 /// Gives `None` when `message` is a response.
 pub fn to_modern(message: &Message<'_>, meta: ModernMeta<'_>) -> Option<Vec<Edit>> {
@@ -149,7 +150,7 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":"gw-1","method":"a","params":{"_meta":{}}}"#,
                 None,
             ),
-            // Anywhere, with any blanks, in any notation.
+            // The members are found at any place, with any whitespace, and with escapes.
             (
                 format!(
                     r#" {{ "params" : {{ "_m\u0065ta" : {{ "x" : 1.10 , {VERSION} , "progressToken" : "t" , {CAPABILITIES} , "io.modelcontextprotocol\/clientInfo":{{"name":"c"}},"io.modelcontextprotocol/logLevel":"debug" }} , "name":"id" }}, "method":"a", "\u0069d" : 1.5 ,"jsonrpc":"2.0" }} "#
@@ -157,7 +158,7 @@ mod tests {
                 r#" { "params" : { "_m\u0065ta" : { "x" : 1.10 , "progressToken" : 77 } , "name":"id" }, "method":"a", "\u0069d" : "gw-1" ,"jsonrpc":"2.0" } "#,
                 Some(r#""t""#),
             ),
-            // What is of both eras stays, at any depth.
+            // Members that both eras have stay, at any depth.
             (
                 format!(
                     r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"{0}":1,"_meta":{{{VERSION},"io.modelcontextprotocol/related-task":{{"{0}":1}},{CAPABILITIES},"traceparent":"00"}}}}}}"#,
@@ -166,7 +167,7 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":"gw-1","method":"a","params":{"io.modelcontextprotocol/logLevel":1,"_meta":{"io.modelcontextprotocol/related-task":{"io.modelcontextprotocol/logLevel":1},"traceparent":"00"}}}"#,
                 None,
             ),
-            // No token, and what some take for one.
+            // Values that are not a token, but that some servers read as one.
             (
                 format!(
                     r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"progressToken":1,"_meta":{{"progressToken":null,"ProgressToken":2,{VERSION},{CAPABILITIES}}}}}}}"#
@@ -193,7 +194,7 @@ mod tests {
         }
     }
 
-    /// The orders of these.
+    /// All orders of these texts.
     fn orders(of: &[&'static str]) -> Vec<Vec<&'static str>> {
         if of.is_empty() {
             return vec![Vec::new()];
@@ -282,7 +283,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_modern_server_gets_what_every_modern_request_says() {
-        // In the second text `@` is where that belongs.
+        // In the expected text, `@` is where the members of `meta` go.
         for (body, expected) in [
             (
                 r#" { "jsonrpc":"2.0","id":1,"method":"a" }"#,

@@ -1,4 +1,4 @@
-//! Where a server's message contains URIs of resources.
+//! Finds the URIs of resources in a server's message.
 
 use crate::gateway::upstream::app_uris::{find_in_meta, visit_object};
 use crate::gateway::upstream::skill_uris::{find_in_skill, note_uri, visit_array};
@@ -9,24 +9,25 @@ const RESOURCES_UPDATED: &str = "notifications/resources/updated";
 const SUBSCRIPTIONS_ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const TASKS: &str = "notifications/tasks";
 
-/// The shape of a result: it says where URIs of resources are. Those of apps are also in
-/// the `_meta` of all results but [`Other`](Self::Other).
+/// The shape of a result, which says where the URIs of resources are. All results but
+/// [`Other`](Self::Other) may also have URIs of apps in `_meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultShape {
-    /// Of `tools/call`: in `content`.
+    /// The result of `tools/call`: URIs are in `content`.
     Tool,
-    /// Of `prompts/get`: in `messages`.
+    /// The result of `prompts/get`: URIs are in `messages`.
     Prompt,
-    /// Of `resources/read`: in `contents`.
+    /// The result of `resources/read`: URIs are in `contents`.
     Resource,
-    /// Of `skills/get`: in `skill`.
+    /// The result of `skills/get`: URIs are in `skill`.
     Skill,
-    /// One of the above, and the message does not say which: the result of
-    /// `tasks/result`, or a response that comes on another stream than its request.
+    /// One of the results above, and the message does not say which one: the result of
+    /// `tasks/result`, or a response on another stream than its request.
     Unknown,
-    /// Of `tasks/get` (modern): as [`Unknown`](Self::Unknown), in the task's `result`.
+    /// The result of the modern `tasks/get`: URIs are in the task's `result`, as in
+    /// [`Unknown`](Self::Unknown).
     Task,
-    /// Any other: without URIs.
+    /// Any other result. It has no URIs.
     Other,
 }
 
@@ -86,7 +87,7 @@ pub(super) fn find_in_notification(
             }),
             _ => skip(reader),
         }),
-        // Its params are the result of `tasks/get`.
+        // The params of this notification have the shape of the result of `tasks/get`.
         TASKS => find_in_result(reader, ResultShape::Task, starts),
         _ => Ok(()),
     }
@@ -102,7 +103,7 @@ fn find_in_blocks(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<()
 }
 
 fn find_in_block(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
-    // The type may be the last member.
+    // The type may come after the other members.
     let (mut is_link, mut is_embedded) = (false, false);
     let (mut linked, mut embedded) = (Vec::new(), Vec::new());
     visit_object(reader, |reader, name| match name {
@@ -146,7 +147,7 @@ mod tests {
     use crate::mcp::json::edit::Edit;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// The message as a client gets it; `None` where it is the server's.
+    /// The message that a client gets; `None` where it is the server's own text, unchanged.
     fn renamed(text: &str, asked: ResultShape) -> Option<String> {
         let read = ServerMessage::read(text, asked, &UriPrefix::of("w"))
             .unwrap_or_else(|why| panic!("{why}: {text}"));
@@ -154,7 +155,7 @@ mod tests {
         renamed.map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
-    /// In each text `@` is where the prefix belongs.
+    /// In each text, `@` is where the prefix goes.
     fn check(asked: ResultShape, text: &str) {
         let expected = text.contains('@').then(|| text.replace('@', "w+"));
         assert_eq!(renamed(&text.replace('@', ""), asked), expected, "{text}");
@@ -267,7 +268,7 @@ mod tests {
             r#"{"method":"notifications/message","params":{"uri":"a","data":{"uri":"a"}}}"#,
             r#"{"method":"notifications/resources/updated","params":["a"]}"#,
             r#"{"method":"notifications/resources/updated"}"#,
-            // A request of the server's, and an error, have none of these.
+            // Requests of the server and errors have no URIs.
             r#"{"id":1,"method":"notifications/resources/updated","params":{"uri":"a"}}"#,
             r#"{"id":1,"error":{"code":-32002,"message":"","data":{"uri":"a"}}}"#,
         ] {

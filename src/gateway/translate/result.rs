@@ -1,5 +1,5 @@
-//! A server's result, changed into one of the other era. When a member is there
-//! twice, both are changed: clients differ in which one they read.
+//! Translates a server's result for a client of the other era. If a member is there twice, both are
+//! changed: clients differ in which one they read.
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::{self, Edit};
@@ -10,11 +10,11 @@ const COMPLETE: &str = "complete";
 const TTL_MS: &str = "ttlMs";
 const CACHE_SCOPE: &str = "cacheScope";
 
-/// The members that a modern result has and a legacy server does not write.
+/// The members of a modern result that a legacy server does not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModernFields<'a> {
-    /// Whether the result must have `ttlMs` and `cacheScope`. They are required in the
-    /// results of `resources/read` and `skills/get`, and say that it must not be cached.
+    /// Whether the result must have `ttlMs` and `cacheScope`, as the results of `resources/read`
+    /// and `skills/get` must. They say that clients must not cache the result.
     pub needs_cache_hints: bool,
     /// The JSON text of `serverInfo`.
     pub server_info: &'a str,
@@ -29,8 +29,8 @@ pub enum UntranslatableResult {
     Incomplete,
 }
 
-/// The edits that change the result of a legacy server into one for a modern client,
-/// with these `fields`. None where `message` has no result.
+/// The edits that change the result of a legacy server into one for a modern client, with these
+/// `fields`. There are none where `message` has no result.
 ///
 /// # Errors
 /// [`UntranslatableResult::NotAnObject`].
@@ -63,8 +63,8 @@ pub fn to_modern(
     Ok(edits)
 }
 
-/// The edits that change the result of a modern server into one for a legacy client.
-/// None where `message` has no result.
+/// The edits that change the result of a modern server into one for a legacy client. There are none
+/// where `message` has no result.
 ///
 /// # Errors
 /// [`UntranslatableResult`].
@@ -127,7 +127,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_modern_client_gets_what_every_modern_result_says() {
         const META: &str = r#""io.modelcontextprotocol/serverInfo":{"name":"g"}"#;
-        // `@` stands for what every result gets, `#` for the server's name.
+        // `@` stands for the members that every result gets, `#` for the gateway's `serverInfo`.
         for (result, expected) in [
             ("{}", r#"{@,"_meta":{#}}"#),
             ("{ }", r#"{@,"_meta":{#} }"#),
@@ -166,7 +166,8 @@ mod tests {
                 );
             }
         }
-        // What is said already is replaced, and what others say of it stays.
+        // A `resultType` and cache hints that the result already has are replaced. Members with the
+        // same name elsewhere stay.
         for (hints, result, expected) in [
             (
                 true,

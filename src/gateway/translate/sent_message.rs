@@ -1,6 +1,6 @@
-//! What a client sent to a server, as far as it says which answer is expected.
+//! What kind of message a client sent to a server. It says whether the server answers.
 
-/// What went to the server.
+/// The kind of message that the client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SentMessage {
     /// A request: the server must answer it, and the answer ends the exchange.

@@ -1,4 +1,4 @@
-//! A message of a server, read just far enough to translate it.
+//! Reads a server's message, only as far as the translation needs it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,11 +20,11 @@ pub struct ServerMessage<'a> {
     pub kind: MessageKind<'a>,
     /// The JSON text of its id; `None` where it has none.
     pub id: Option<&'a str>,
-    /// The JSON text of each `result` of a response, or of each `params` of a request
-    /// or notification. There are several where the server wrote the member several
-    /// times, since clients differ in which one they read.
+    /// The JSON text of each `result` of a response, or of each `params` of a request or
+    /// notification. There are several if the server wrote the member several times: clients differ
+    /// in which one they read.
     pub contents: Vec<&'a str>,
-    /// The edits that make of the server's URIs those that clients know.
+    /// The edits that replace the server's URIs with those that clients know.
     pub uri_edits: Vec<Edit>,
 }
 
@@ -41,29 +41,28 @@ pub enum MessageKind<'a> {
     Notification(Cow<'a, str>),
 }
 
-/// Why a text is not one JSON-RPC message that each client reads in the same way.
+/// Why a text is not exactly one JSON-RPC message that each client reads in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreadableMessage {
     /// It is not JSON.
     NotJson(Error),
-    /// It is JSON that no client takes for a message.
+    /// It is JSON, but no client reads it as a message.
     NotAMessage,
-    /// Clients may differ in what they take it for, but none takes it for a response:
-    /// it has two methods, for example, or is a batch without responses.
+    /// Clients may read it differently, but no client reads it as a response. For example it has
+    /// two methods, or is a batch without responses.
     NotAResponse,
-    /// A client may take it for a response, and another for something else: it has two
-    /// ids, for example, or a result and an error. Or its result has no form in the
-    /// client's era.
+    /// Some clients may read it as a response, and others as something else. For example it has two
+    /// ids, or a result and an error. Or its result has no form in the client's era.
     NotOneMessage,
 }
 
 impl<'a> ServerMessage<'a> {
-    /// Reads `text`, a message of a server. `prefix` says how clients know the server's
-    /// URIs, and `shape` is the shape of a result, which says where URIs are. When a
-    /// member is there twice, both are renamed: a client may read either.
+    /// Reads `text`, a message of a server. `prefix` says how clients know the server's URIs, and
+    /// `shape` is the shape of a result, which says where URIs are. If a member is there twice, the
+    /// URIs in both are renamed, since a client may read either.
     ///
     /// # Errors
-    /// `text` is not one message.
+    /// `text` is not exactly one message.
     pub fn read(
         text: &'a str,
         shape: ResultShape,
@@ -107,8 +106,7 @@ impl<'a> ServerMessage<'a> {
             && self.id.is_some_and(|own| is_same_id(own, id))
     }
 
-    /// The message after the edits of its URIs and these `edits`; `None` where it
-    /// stays unchanged.
+    /// The message after its `uri_edits` and these `edits`; `None` where it stays unchanged.
     pub fn edited(self, edits: Vec<Edit>) -> Option<Vec<u8>> {
         let mut all = self.uri_edits;
         all.extend(edits);
@@ -116,7 +114,7 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
-/// Why `text`, which is no object, is no message. An array may be a batch.
+/// Why `text`, which is not an object, is not a message. An array may be a batch.
 fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
     let mut worst = UnreadableMessage::NotAMessage;
     let mut reader = Reader::new(text);
@@ -126,7 +124,7 @@ fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
         return Ok(worst);
     }
     json::elements(text, |element| {
-        // Batches are not nested.
+        // A batch cannot contain another batch.
         if !element.starts_with('{') {
             return;
         }
@@ -147,8 +145,8 @@ fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
     Ok(worst)
 }
 
-/// The members of a message, while they are read. Some servers write each member that a
-/// message can have, with `null` where it has none: such a member does not count.
+/// The members of a message, collected while the message is read. Some servers write all members
+/// that a message can have, and `null` for those it does not have. Such a member does not count.
 #[derive(Default)]
 struct MessageMembers<'a> {
     id: Option<&'a str>,
@@ -158,11 +156,11 @@ struct MessageMembers<'a> {
     has_error: bool,
     /// There are two ids or two methods.
     is_ambiguous: bool,
-    /// Some client takes a member for a result or an error.
+    /// Some client may read a member as a result or an error.
     may_answer: bool,
-    /// Some client takes a member for a method.
+    /// Some client may read a member as a method.
     may_have_method: bool,
-    /// The bytes at which URIs start.
+    /// The bytes at which the URIs start.
     uris: Vec<usize>,
 }
 
@@ -223,7 +221,7 @@ impl<'a> MessageMembers<'a> {
     }
 }
 
-/// Whether some client takes `name` for one of `known`: some do not compare the case.
+/// Whether some client may read `name` as one of `known`: some clients ignore the case.
 fn is_like(name: &str, known: &[&str]) -> bool {
     known.contains(&name) || is_lookalike(name, known)
 }

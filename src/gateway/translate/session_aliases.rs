@@ -1,4 +1,4 @@
-//! The aliases that a legacy client gets for the names of a legacy server.
+//! The aliases that a legacy client gets for the names that a legacy server uses.
 
 use crate::config::ServerId;
 use crate::gateway::session::alias::{self, AliasKind};
@@ -18,10 +18,10 @@ pub struct SessionAliases {
     pub server_name: String,
     /// Whether the server gave the gateway a session id.
     pub has_session: bool,
-    /// Whether the server joined the client's session after that began. The client does
-    /// not know of the session with this server.
+    /// Whether the server joined the client's session after it began. Then the client does not know
+    /// of the session with this server.
     pub has_joined: bool,
-    /// What the client sent.
+    /// The kind of message that the client sent.
     pub sent: SentMessage,
 }
 

@@ -1,5 +1,5 @@
-//! Where the ids of tasks are in the messages of a server and of a client, and the edits
-//! that put the client's own ids, or the server's, in their place. Only strings are ids.
+//! Finds the ids of tasks in the messages of a server and of a client, and makes the edits that
+//! replace them: with the client's ids, or with the server's. Only strings are ids.
 
 use std::time::Duration;
 
@@ -10,40 +10,39 @@ use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::Edit;
 use crate::mcp::{Message, json};
 
-/// The member of `_meta` that says to which task a message belongs.
+/// The member of `_meta` that names the task to which a message belongs.
 const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 const TASK_ID: &str = "taskId";
 const STATUS: &str = "notifications/tasks/status";
 const TASKS: &str = "notifications/tasks";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
-/// The ids for a client in one message have at most so many bytes together: a server can
-/// name very many tasks in few bytes.
+/// The most bytes of all client ids in one message. The limit is needed because a server can name
+/// very many tasks in few bytes.
 const MOST_BYTES: usize = 8_388_608;
 
-/// Makes the ids that a client gets for tasks of one server, in answer to one request.
+/// Makes the ids that a client gets for tasks of one server, in the answer to one request.
 #[derive(Debug)]
 pub struct TaskAliases {
-    /// Who sent the request.
+    /// The caller that sent the request.
     pub owner: TaskOwner,
-    /// What stands for the server.
+    /// The mark of the server.
     pub server: ServerMark,
-    /// The tool that the request calls: tasks that the client does not know yet are
-    /// this tool's.
+    /// The tool that the request calls. New tasks belong to this tool.
     pub tool: Option<String>,
-    /// Whether somebody must know the tool of a task: `authorization` is configured.
+    /// Whether the gateway must know the tool of a task: `authorization` is configured.
     pub needs_tool: bool,
-    /// When new ids expire, since 1970.
+    /// When new ids expire, in time since 1970.
     pub until: Duration,
-    /// The tasks that the request names: the server's id, and the client's.
+    /// The tasks that the request names: the server's id and the client's id of each.
     pub named: Vec<(String, String)>,
     /// The result of the request is a task.
     pub is_about_task: bool,
 }
 
 impl TaskAliases {
-    /// The client's id of the task that the server calls `upstream_id`; `None` where
-    /// nobody can tell which tool made it.
+    /// The client's id of the task that the server calls `upstream_id`; `None` where the gateway
+    /// must know the tool that made the task, but does not.
     fn alias(&self, upstream_id: &str) -> Option<String> {
         let mut named = self.named.iter();
         if let Some((_, alias)) = named.find(|(id, _)| id == upstream_id) {
@@ -57,12 +56,12 @@ impl TaskAliases {
         owner.make(self.server, tool, upstream_id, self.until)
     }
 
-    /// The edits that give the tasks in a server's `message` the client's ids. `None`
-    /// where it is a notification about a task that nobody can tell the tool of: the
-    /// client must not get it.
+    /// The edits that write the client's ids of tasks into a server's `message`. `None` where
+    /// `message` is a notification about a task whose tool the gateway does not know: the client
+    /// must not get it.
     pub(super) fn edits(&self, message: &ServerMessage<'_>) -> Option<Vec<Edit>> {
         let (mut edits, mut bytes) = (Vec::new(), 0_usize);
-        // Most messages are about no task.
+        // Most messages do not mention a task.
         if !message.text.contains(TASK_ID) {
             return Some(edits);
         }
@@ -77,7 +76,7 @@ impl TaskAliases {
                     edits.extend(Edit::replace(message.text, text, json::quoted(&alias)));
                 }
                 None if matches!(message.kind, MessageKind::Notification(_)) => return None,
-                // Without a tag the server's own id is of no use to the client.
+                // The client cannot use the server's own id, since it has no tag.
                 None => {}
             }
         }
@@ -110,7 +109,7 @@ impl TaskAliases {
                 }
                 _ => {}
             },
-            // A task of the client's: the server has its id from the client.
+            // The client has this task, and the server has its id from the client.
             MessageKind::Request(_) | MessageKind::Error => {}
         }
         ids.extend(values(&holders, TASK_ID));
@@ -118,8 +117,8 @@ impl TaskAliases {
     }
 }
 
-/// The JSON text of the id of the task to which a client's message belongs, as its
-/// `_meta` says; `None` where it says none.
+/// The JSON text of the task id in the `_meta` of a client's message; `None` where the message
+/// belongs to no task.
 pub fn related_task<'a>(message: &Message<'a>) -> Option<&'a str> {
     let holder = match message.params() {
         Some(params) => params.text?,
@@ -137,7 +136,7 @@ pub fn is_about_tasks_only(message: &Message<'_>) -> bool {
     let shape = filter.map(|filter| {
         json::members(filter, |name, value| match name.as_ref() {
             "taskIds" => has_tasks = value != "null",
-            // It is not asked for.
+            // The client does not ask for this kind of notification.
             _ if matches!(value, "false" | "null" | "[]") => {}
             _ => has_others = true,
         })

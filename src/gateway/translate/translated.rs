@@ -1,4 +1,4 @@
-//! What the client gets of one message of a server.
+//! Translates one message of a server for the client.
 
 use crate::gateway::session::alias::AliasKind;
 use crate::gateway::translate::ids;
@@ -23,11 +23,10 @@ pub enum Translated {
     },
     /// The client does not get the message.
     Withheld {
-        /// The gateway's own answer, for the server; `None` where there is nothing
-        /// to answer.
+        /// The gateway's own answer to the server; `None` where the message needs no answer.
         reply: Option<Vec<u8>>,
     },
-    /// The message cannot be expressed in the client's version of MCP.
+    /// The client's version of MCP has no form for the message.
     NotInVersion,
 }
 
@@ -35,7 +34,7 @@ impl Translation {
     /// Translates `body`, the whole body of a response with this HTTP status.
     ///
     /// # Errors
-    /// As [`translate`](Self::translate).
+    /// The same as of [`translate`](Self::translate).
     pub fn translate_body(
         &self,
         status: u16,
@@ -52,7 +51,7 @@ impl Translation {
             _ => {
                 let text = std::str::from_utf8(body);
                 let text = text.map_err(|_| UnreadableMessage::NotOneMessage)?;
-                // Some servers start with a byte order mark, and some clients skip it.
+                // Some servers start the body with a byte order mark, and some clients skip it.
                 self.translate(text.strip_prefix('\u{feff}').unwrap_or(text))
             }
         }
@@ -79,7 +78,7 @@ impl Translation {
             TranslationKind::LegacyToModern => match (&message.kind, result::to_legacy(&message)) {
                 // Modern servers send no requests.
                 (MessageKind::Request(_), _) => Ok(Translated::Withheld { reply: None }),
-                // It answers no request of the client's, whatever its result is.
+                // The response answers no request of the client, whatever its result is.
                 (MessageKind::Response, _) if !self.is_answer(&message) => {
                     Ok(Translated::Withheld { reply: None })
                 }
@@ -102,9 +101,9 @@ impl Translation {
         }
     }
 
-    /// `message` with these edits and those of its URIs.
+    /// `message` after these edits and its `uri_edits`.
     fn forwarded(&self, message: ServerMessage<'_>, mut edits: Vec<Edit>) -> Translated {
-        // The client must find the error of its request by the id.
+        // The client finds the request of an error by its id.
         if let (TranslationKind::LegacyToModern | TranslationKind::BothLegacy(_), Some(id)) =
             (&self.kind, &self.id)
             && self.expects_answer()
@@ -119,16 +118,16 @@ impl Translation {
         }
     }
 
-    /// Whether `message` answers the client's request. An error without an id does: the
-    /// server could not read the request.
+    /// Whether `message` answers the client's request. An error without an id counts as an answer:
+    /// the server could not read the request.
     fn is_answer(&self, message: &ServerMessage<'_>) -> bool {
         let has_id = || self.id.as_ref().is_some_and(|id| message.answers(id));
         self.expects_answer() && (is_error_without_id(message) || has_id())
     }
 }
 
-/// Whether `message` is a JSON-RPC error that names no request. A server's error of
-/// another form (`{"error":"overloaded"}`) is none.
+/// Whether `message` is a JSON-RPC error without an id. A server's error of another form
+/// (`{"error":"overloaded"}`) does not count.
 pub(super) fn is_error_without_id(message: &ServerMessage<'_>) -> bool {
     message.kind == MessageKind::Error
         && matches!(message.id, None | Some("null"))

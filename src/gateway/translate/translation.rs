@@ -1,5 +1,5 @@
-//! What becomes of the messages of one request and its answer, between a client and a
-//! server of either era.
+//! Translates the messages of one request and its answer, between a client and a server of either
+//! era.
 
 use std::rc::Rc;
 
@@ -28,8 +28,8 @@ use crate::policy::failed_request::FailedRequest;
 /// Translates the messages that a server sends in answer to one request.
 #[derive(Debug)]
 pub struct Translation {
-    /// The JSON text of the request's id, as the client knows it; `None` where the
-    /// request is a GET, or is not known.
+    /// The JSON text of the request's id, as the client knows it; `None` where the request is a
+    /// GET, or its id is unknown.
     pub id: Option<String>,
     /// The shape of the result that answers the request.
     pub(super) shape: ResultShape,
@@ -38,25 +38,26 @@ pub struct Translation {
     /// Whether the server gets credentials of the caller.
     pub has_credentials: bool,
     pub(super) kind: TranslationKind,
-    /// What clients call the server's tasks; `None` where the server has none for them.
+    /// Makes the client's ids of the server's tasks; `None` where the client cannot use the
+    /// server's tasks.
     pub(super) tasks: Option<TaskAliases>,
 }
 
 impl Translation {
-    /// Between a modern client, which sent `message`, and a modern server.
+    /// The translation between a modern client, which sent `message`, and a modern server.
     pub fn modern(server: &Server, message: &Message<'_>) -> Self {
         Self::new(server, message, TranslationKind::BothModern)
     }
 
-    /// Between a legacy client and a legacy server. Without a `message` the client sent
-    /// a GET.
+    /// The translation between a legacy client and a legacy server. If there is no `message`, the
+    /// client sent a GET.
     pub fn legacy(server: &Server, message: Option<&Message<'_>>, aliases: SessionAliases) -> Self {
         let kind = TranslationKind::BothLegacy(aliases);
         match message {
             Some(message) => Self::new(server, message, kind),
             None => Self {
                 id: None,
-                // A stream that is resumed may have the result of any request.
+                // A resumed stream may have the result of any request.
                 shape: ResultShape::Unknown,
                 uri_prefix: server.uri_prefix.clone(),
                 has_credentials: forwarding::passes_credentials(server),
@@ -66,13 +67,13 @@ impl Translation {
         }
     }
 
-    /// The same with these ids for the server's tasks.
+    /// This translation, with these ids for the server's tasks.
     pub fn with_tasks(self, tasks: Option<TaskAliases>) -> Self {
         Self { tasks, ..self }
     }
 
-    /// Between a legacy client, which sent `message`, and a modern server, which gets
-    /// `meta`. Also gives the edits after which the server understands the message.
+    /// The translation between a legacy client, which sent `message`, and a modern server, which
+    /// gets `meta`. Also gives the edits that make `message` a modern request.
     ///
     /// # Errors
     /// [`UntranslatableRequest`].
@@ -82,7 +83,7 @@ impl Translation {
         meta: ModernMeta<'_>,
     ) -> Result<(Self, Vec<Edit>), UntranslatableRequest> {
         let method = message.method();
-        // Tasks of the two eras have nothing but the name in common.
+        // Tasks of the two eras are different protocols with the same name.
         if method::is_legacy_only(method) || method.starts_with(method::TASKS) {
             return Err(UntranslatableRequest::UnknownMethod);
         }
@@ -93,9 +94,9 @@ impl Translation {
         ))
     }
 
-    /// Between a modern client, which sent `message`, and a legacy server, in a session of
-    /// the gateway (`lease`), where the request has the id `id` (a string, not as JSON).
-    /// Also gives the edits after which the server understands the message.
+    /// The translation between a modern client, which sent `message`, and a legacy server. The
+    /// request goes to the server in a session of the gateway (`lease`), and has the id `id` there
+    /// (a string, not as a JSON text). Also gives the edits that make `message` a legacy request.
     ///
     /// # Errors
     /// [`UntranslatableRequest::NotARequest`], [`UntranslatableRequest::TokenTooLong`].
@@ -131,9 +132,9 @@ impl Translation {
         Ok((Self::new(server, message, kind), legacy.edits))
     }
 
-    /// In policy mode, where lists show what a caller of this `era` with the rights of
-    /// `principal` may use. `list` is the kind of the list that was requested, and the JSON text of the
-    /// request's id; `None` for a stream of events, in which a list may come.
+    /// The translation in policy mode: lists show only what a caller of this `era` with the rights
+    /// of `principal` may use. `list` is the kind of the requested list and the JSON text of the
+    /// request's id. It is `None` for a stream of events, which may contain a list.
     pub fn policy_mode(
         config: Rc<Config>,
         principal: Principal,
@@ -168,7 +169,7 @@ impl Translation {
         }
     }
 
-    /// About how many bytes of the client's it holds.
+    /// About how many bytes of the client's data it holds.
     pub fn size(&self) -> usize {
         let id = self.id.as_ref().map_or(0, String::len);
         match &self.kind {
@@ -177,19 +178,19 @@ impl Translation {
         }
     }
 
-    /// Whether the server's messages have to be read. Otherwise they pass unchanged.
+    /// Whether the gateway must read the server's messages. Otherwise they pass unchanged.
     pub fn must_read_messages(&self) -> bool {
         !matches!(self.kind, TranslationKind::BothModern)
             || !self.uri_prefix.is_empty()
             || self.tasks.is_some()
     }
 
-    /// Whether the server must send an answer.
+    /// Whether the client expects an answer.
     pub fn expects_answer(&self) -> bool {
         self.sent_message() == SentMessage::Request
     }
 
-    /// What the client sent.
+    /// The kind of message that the client sent.
     pub fn sent_message(&self) -> SentMessage {
         match &self.kind {
             TranslationKind::BothLegacy(aliases) => aliases.sent,
@@ -198,8 +199,8 @@ impl Translation {
         }
     }
 
-    /// Whether the request has a session id of the server, which may have forgotten the
-    /// session.
+    /// Whether the request is in a session that has a session id of the server, so that the server
+    /// may have forgotten the session.
     pub fn has_server_session(&self) -> bool {
         match &self.kind {
             TranslationKind::BothLegacy(aliases) => aliases.has_session,
@@ -219,8 +220,8 @@ impl Translation {
         self.has_server_session() && session_loss::is_session_lost(status, body, id)
     }
 
-    /// Whether the error `text`, with HTTP status 200, may say that a session of the
-    /// gateway is lost.
+    /// Whether the error `text`, with HTTP status 200, may say that the server has forgotten a
+    /// session of the gateway.
     pub fn doubts_session(&self, text: &str) -> bool {
         matches!(self.kind, TranslationKind::ModernToLegacy(_))
             && session_loss::is_about_session(text)
@@ -234,7 +235,7 @@ impl Translation {
         }
     }
 
-    /// The failure that a 401 or 403 (`status`) from the server is.
+    /// The failure for a 401 or 403 (`status`) of the server.
     pub fn unauthorized_failure(&self, status: u16) -> Failure {
         if self.has_credentials {
             Failure::RefusedCaller(status)
@@ -243,7 +244,7 @@ impl Translation {
         }
     }
 
-    /// Whether the filter runs in policy mode: it does not know the server.
+    /// Whether the filter runs in policy mode, in which it does not know the server.
     pub fn is_policy_mode(&self) -> bool {
         matches!(self.kind, TranslationKind::PolicyMode(_))
     }
@@ -258,13 +259,13 @@ impl Translation {
         }
     }
 
-    /// Whether the client does not know of the session with the server: the gateway has
-    /// opened it.
+    /// Whether the gateway has opened the session with the server, so that the client does not know
+    /// of it.
     pub fn hides_session(&self) -> bool {
         matches!(self.kind, TranslationKind::ModernToLegacy(_)) || self.joined_session().is_some()
     }
 
-    /// The id of the client's session, if the server joined it after it began.
+    /// The id of the client's session, if the server joined it after the session began.
     pub fn joined_session(&self) -> Option<&[u8; 16]> {
         match &self.kind {
             TranslationKind::BothLegacy(aliases) if aliases.has_joined => Some(&aliases.session),
@@ -272,8 +273,8 @@ impl Translation {
         }
     }
 
-    /// The HTTP status with which the client gets a response that the server sent with
-    /// `status`. A legacy client would take an error for the end of its session.
+    /// The HTTP status that the client gets for a response with `status`. A legacy client gets 200,
+    /// since it could read an HTTP error as the end of its session.
     pub fn status(&self, status: u16) -> u16 {
         match &self.kind {
             TranslationKind::LegacyToModern => 200,
@@ -282,7 +283,7 @@ impl Translation {
         }
     }
 
-    /// The client's request, for an error that answers it.
+    /// The client's request, for an error response to it.
     pub fn failed_request(&self) -> FailedRequest<'_> {
         let Some(id) = self.id.as_deref().filter(|_| self.expects_answer()) else {
             return FailedRequest::outside_session(self.id.as_deref());
@@ -295,8 +296,8 @@ impl Translation {
         FailedRequest::of_client(id, era)
     }
 
-    /// The id that the client gets for the event `id` of the server; `None` where the
-    /// client cannot resume the stream there.
+    /// The id that the client gets for the server's event `id`; `None` where the client cannot
+    /// resume the stream at this event.
     pub fn event_id(&self, id: &str) -> Option<String> {
         match &self.kind {
             TranslationKind::BothModern | TranslationKind::PolicyMode(_) => Some(id.to_owned()),
@@ -313,7 +314,7 @@ impl Translation {
         }
     }
 
-    /// Takes the session of the gateway out: the request does not use it any longer.
+    /// Takes the gateway's session out of the translation: the request does not use it any more.
     pub fn take_lease(&mut self) -> Option<SessionLease> {
         match &mut self.kind {
             TranslationKind::ModernToLegacy(pooled) => pooled.lease.take(),
@@ -321,9 +322,8 @@ impl Translation {
         }
     }
 
-    /// Takes the session of the gateway out at the end of the request. Also gives a
-    /// notification for the server that cancels the request, where the server has not
-    /// answered it.
+    /// Takes the gateway's session out of the translation at the end of the request. If the server
+    /// has not answered the request, also gives a notification that cancels the request.
     pub fn release(&mut self, is_answered: bool) -> Option<(SessionLease, Option<Vec<u8>>)> {
         let TranslationKind::ModernToLegacy(pooled) = &mut self.kind else {
             return None;
@@ -377,7 +377,7 @@ mod tests {
         }
     }
 
-    /// A modern client's request to a legacy server, with the id `gw-1` there.
+    /// A modern client's request to a legacy server, which gets it with the id `gw-1`.
     fn to_legacy(gateway: &Gateway) -> Translation {
         let body = request("tools/call");
         let lease = (gateway, Some(lease(gateway)));

@@ -1,10 +1,10 @@
-//! Between whom messages are translated.
+//! The eras between which messages are translated.
 
 use crate::gateway::translate::filtered_list::FilteredList;
 use crate::gateway::translate::pooled_request::PooledRequest;
 use crate::gateway::translate::session_aliases::SessionAliases;
 
-/// The eras of client and server, with what the translation between them needs.
+/// The eras of client and server, with the data that the translation between them needs.
 #[derive(Debug)]
 pub(super) enum TranslationKind {
     /// A modern client and a modern server.

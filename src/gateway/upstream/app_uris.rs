@@ -1,19 +1,19 @@
-//! The URIs of MCP Apps (SEP-1865) in the `_meta` of a server's tools and results: a host
-//! shows the app whose resource they name. Also the edits that make of a server's URIs
-//! those that clients know.
+//! The URIs of MCP Apps (SEP-1865) in the `_meta` of a server's tools and results. They name
+//! resources, and a host shows the app in such a resource. Also makes the edits that replace a
+//! server's URIs with those that clients know.
 
 use crate::config::{APP, UriPrefix};
 use crate::mcp::json::edit::Edit;
 use crate::mcp::json::{self, Error, Reader};
 
-/// The member of `_meta` about apps, and its member with the URI.
+/// The member of `_meta` about apps. The URI is in a member of it.
 const UI: &str = "ui";
 const RESOURCE_URI: &str = "resourceUri";
-/// The member of `_meta` with the URI, of older servers.
+/// The member of `_meta` in which older servers write the URI.
 const FLAT: &str = "ui/resourceUri";
 
-/// The edits that make of the URIs of apps in `tool`, an entry of a list, those that
-/// clients know. Other members of `_meta` stay as they are, whatever they contain.
+/// The edits that replace the URIs of apps in `tool`, an entry of a list, with those that clients
+/// know. Other members of `_meta` stay unchanged, whatever they contain.
 pub fn edits(tool: &str, prefix: &UriPrefix) -> Vec<Edit> {
     let mut starts = Vec::new();
     let mut reader = Reader::new(tool);
@@ -23,7 +23,7 @@ pub fn edits(tool: &str, prefix: &UriPrefix) -> Vec<Edit> {
     });
     match read {
         Ok(()) => rename_edits(tool, starts, prefix),
-        // The list is read already, so this does not happen.
+        // The gateway has parsed the list before, so this does not happen.
         Err(_) => Vec::new(),
     }
 }
@@ -40,7 +40,8 @@ pub fn find_in_meta(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<
     })
 }
 
-/// A host takes no other URI for an app's.
+/// Reads a value, and adds the byte at which it starts to `starts` if it is the URI of an app.
+/// Hosts do not accept other URIs.
 fn note_app(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
     let start = reader.mark();
     if is_app(reader.skip()?) {
@@ -49,9 +50,10 @@ fn note_app(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Erro
     Ok(())
 }
 
-/// The edits that make of the URIs of a server those that clients know. They are the JSON
-/// strings that start at the bytes `starts` of `text`. Only what tells whose they are is
-/// inserted, and all else stays byte for byte; but an app's URI is written anew.
+/// The edits that replace the URIs of a server with those that clients know. The URIs are the JSON
+/// strings that start at the bytes `starts` of `text`. The edit of an app's URI writes it anew. Any
+/// other edit only inserts the prefix or the server's name, and the rest of the URI stays byte for
+/// byte.
 pub fn rename_edits(text: &str, starts: Vec<usize>, prefix: &UriPrefix) -> Vec<Edit> {
     let edit = |start: usize| {
         let string = Reader::new(text.get(start..)?).skip().ok()?;

@@ -1,4 +1,4 @@
-//! A call of the gateway's own to one server, outside Envoy's router, and the
+//! A call: a request that the gateway itself sends to one server, outside Envoy's router, and the
 //! response to it.
 
 use std::borrow::Cow;
@@ -15,19 +15,18 @@ use crate::mcp::list::ListKind;
 use crate::mcp::response::{self as rpc_response, JsonRpcResponse};
 use crate::mcp::{json, method};
 
-/// Names a call within the stream that waits for its answer.
+/// The id of a call in the stream that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
 
-/// An HTTP request to a cluster, outside Envoy's router.
+/// An HTTP request that the gateway sends to a cluster, outside Envoy's router.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Names it for the stream that waits for the answer; `None` where no stream
-    /// does.
+    /// Its id in the stream that waits for the answer; `None` where no stream waits.
     pub id: Option<CallId>,
     /// The server that it goes to.
     pub server: ServerId,
-    /// The [view](Server::view) of it in which the answer is read.
+    /// The [view](Server::view) of the server that the gateway uses to read the answer.
     pub view: Option<EndpointId>,
     /// The Envoy cluster.
     pub cluster: String,
@@ -40,22 +39,22 @@ pub struct Call {
     /// Its JSON-RPC id; `None` where it is not a JSON-RPC request, and has no
     /// JSON-RPC response.
     pub rpc_id: Option<String>,
-    /// What it sends.
+    /// The content of the call.
     pub content: CallContent,
-    /// The protocol version that it is in; `None` before one is agreed on.
+    /// The protocol version of the call; `None` before the gateway and the server agreed on one.
     pub version: Option<&'static str>,
-    /// Set where other clients may be given the answer, too.
+    /// Set where other clients may get the answer, too.
     pub share: Option<Share>,
-    /// It is made in a session, which the server may have forgotten.
+    /// The call is made in a session, and the server may have forgotten the session.
     pub has_session: bool,
 }
 
-/// What a call sends.
+/// The content of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallContent {
     /// A message that the gateway writes.
     Mcp(UpstreamRequest),
-    /// A notification or a response that somebody else wrote.
+    /// A notification or a response that the gateway passes on.
     Relayed,
     /// No message: an HTTP DELETE, which ends a session (MCP 2025-11-25, "Session
     /// Management").
@@ -108,18 +107,19 @@ impl CallContent {
     }
 }
 
-/// How an answer is shared.
+/// How several clients share an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Under which key.
+    /// The key of the answer.
     pub key: PageKey,
-    /// For how long, where the configuration says so (`listTtl`) and not the server.
+    /// How long the answer may be kept, if the configuration sets this (`listTtl`). Otherwise the
+    /// server sets it.
     pub ttl: Option<Duration>,
     /// Whether to wait for an equal call that is under way, instead of making one.
     pub joins: bool,
 }
 
-/// What became of a call.
+/// The response to a call, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallResponse {
     /// An HTTP response. Envoy's own 503 for a cluster that cannot be reached and
@@ -145,7 +145,7 @@ pub enum CallResponse {
 }
 
 impl Call {
-    /// Whether it is a request of the gateway's own, for no client: see
+    /// Whether the gateway makes this request for itself, and not for a client: see
     /// [`Worker::doubt`](crate::gateway::worker::Worker::doubt).
     pub fn is_probe(&self) -> bool {
         self.id.is_none() && self.rpc_id.is_some()
@@ -158,7 +158,7 @@ impl Call {
         size.saturating_add(size_of::<Self>())
     }
 
-    /// The headers of the client's that are forwarded to `server` in this call.
+    /// The client's headers that the configuration passes through to `server` in this call.
     pub fn passed(&self, server: &Server) -> Vec<(String, String)> {
         let is_passed = |name: &str| server.passthrough.iter().any(|it| it.target == name);
         let fields = self.headers.iter().filter(|(name, _)| is_passed(name));
@@ -167,7 +167,7 @@ impl Call {
     }
 }
 
-/// Without the values of headers, which may be credentials, and without the body.
+/// `Debug` shows neither the values of headers, which may be credentials, nor the body.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers.iter().map(|(name, _)| &**name).collect();
@@ -201,7 +201,7 @@ impl CallResponse {
         }
     }
 
-    /// The `Mcp-Session-Id` of the session that it opens.
+    /// The `Mcp-Session-Id` that the response gives.
     pub(super) fn session(&self) -> Option<&str> {
         match self {
             Self::Http { session, .. } => session.as_deref(),
@@ -209,8 +209,8 @@ impl CallResponse {
         }
     }
 
-    /// Whether it says that the server has forgotten the session, in answer to the
-    /// request with the JSON-RPC id `rpc_id`.
+    /// Whether the response says that the server has forgotten the session of the request with the
+    /// JSON-RPC id `rpc_id`.
     pub(super) fn is_session_lost(&self, rpc_id: &str) -> bool {
         match self {
             Self::Http { status, body, .. } => {
@@ -220,11 +220,11 @@ impl CallResponse {
         }
     }
 
-    /// The `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at
-    /// most `longest` bytes.
+    /// The `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at most `longest`
+    /// bytes.
     ///
     /// # Errors
-    /// How the server failed.
+    /// The server's failure.
     pub fn result(&self, rpc_id: &str, longest: usize) -> Result<Cow<'_, str>, Failure> {
         let (status, content_type, body) = match self {
             Self::Http {
@@ -257,7 +257,7 @@ impl CallResponse {
             });
         }
         let found = rpc_response::find(content_type, body, rpc_id);
-        // Other than 200 may be an error that says more than its status.
+        // With a status other than 200, a JSON-RPC error says more than the status.
         if status != 200 && !matches!(found, Some(JsonRpcResponse::Error { .. })) {
             return Err(Failure::Status(status));
         }
@@ -277,8 +277,8 @@ impl CallResponse {
     }
 }
 
-/// Whether this is the body of Envoy's own 503 for a connection that broke before the
-/// response came, and not for one that could not be made.
+/// Whether `body` is that of Envoy's own 503 for a connection that broke before the response came.
+/// A connection that Envoy could not open has another body.
 fn is_reset(body: &[u8]) -> bool {
     const START: &str = "upstream connect error or disconnect/reset before headers";
     const REASONS: [&str; 3] = [
@@ -291,8 +291,9 @@ fn is_reset(body: &[u8]) -> bool {
 }
 
 impl CallResponse {
-    /// The JSON-RPC error in the answer to a request that the server could not read, in
-    /// a body of at most `longest` bytes: it has the id `null`, none, or another's.
+    /// The JSON-RPC error in the answer to a request that the server could not read, in a body of
+    /// at most `longest` bytes. Such an error has no id, the id `null`, or the id of another
+    /// request.
     pub(super) fn error_of_any_id(&self, longest: usize) -> Option<Failure> {
         let Self::Http {
             content_type, body, ..

@@ -1,4 +1,4 @@
-//! What came of a call: the server's response, read.
+//! Reads a server's response to a call.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -15,13 +15,13 @@ use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::{json, version};
 
-/// A server's answer, read.
+/// A server's answer, after the gateway has read it.
 #[derive(Debug, Clone)]
 pub enum CallResult {
     /// The result of `server/discover`.
     Discovered(Rc<ServerDescription>),
-    /// An error of `server/discover`: the server does not support the version of the
-    /// request, but this one.
+    /// An error of `server/discover`: the server does not support the version of the request, but
+    /// supports this version.
     OtherVersion(&'static str),
     /// The answer of a legacy server to `server/discover`.
     Legacy,
@@ -29,14 +29,14 @@ pub enum CallResult {
     Opened(Rc<ServerDescription>, Rc<UpstreamSession>),
     /// The result of a list request: a page.
     Page {
-        /// Its entries.
+        /// The page.
         page: Rc<ListPage>,
         /// For how long, and by whom, it may be kept.
         cache_hints: CacheHints,
-        /// It is for this caller only, though the call was a shared one.
+        /// Only the caller that asked first may have the page, although the call was shared.
         private: bool,
     },
-    /// The answer to what has no result, or an empty one.
+    /// The answer to a message that has no result, or an empty one.
     Done,
     /// The server has no such method.
     NoMethod,
@@ -44,11 +44,11 @@ pub enum CallResult {
     SessionLost,
     /// The server failed.
     Failed(Failure),
-    /// The call was shared, and its answer is for another caller only: this caller has
-    /// to ask again.
+    /// The call was shared, but its answer is for another caller only: this caller has to ask
+    /// again.
     NotShared,
-    /// The call was shared, and the time of the caller that made it was up, but not the
-    /// time of this caller: it asks again.
+    /// The call was shared, and the time of the caller that made it is over. This caller has time
+    /// left, so it asks again.
     AskAgain,
 }
 
@@ -57,10 +57,10 @@ impl CallResult {
     pub fn is_private(&self) -> bool {
         match self {
             Self::Page { private, .. } => *private,
-            // A session's answers are for the owner of the session.
+            // Only the owner of a session may have the answers in it.
             Self::Opened(..) | Self::SessionLost => true,
-            // A failure says nothing of the caller, and asking again would
-            // only load a server that is failing.
+            // A failure has no data of the caller in it. If all callers asked again, they would
+            // only add load to a server that is failing.
             Self::Discovered(_)
             | Self::OtherVersion(_)
             | Self::Legacy
@@ -73,23 +73,22 @@ impl CallResult {
     }
 }
 
-/// A page that every client may be given for some time.
+/// A page that every client may get for some time.
 #[derive(Debug)]
 pub struct CacheablePage<'r> {
-    /// What its content depends on.
+    /// The key of the page.
     pub key: PageKey,
     /// The page.
     pub page: Rc<ListPage>,
-    /// The JSON text of the result that it was read from.
+    /// The JSON text of the result with the page.
     pub text: Cow<'r, str>,
     /// For how long.
     pub ttl: Duration,
 }
 
 impl Call {
-    /// The result of this call, given the `response` and the modern versions that the
-    /// gateway speaks, `spoken`; and the page that every client may be given, where
-    /// there is one.
+    /// Reads the `response` to this call. `spoken` are the modern versions that the gateway
+    /// supports. Also gives the page, if every client may get it.
     pub fn answer<'r>(
         &self,
         response: &'r CallResponse,
@@ -100,7 +99,7 @@ impl Call {
             return (CallResult::Failed(Failure::NoCluster), None);
         };
         let (Some(rpc_id), CallContent::Mcp(request)) = (&self.rpc_id, &self.content) else {
-            // Later requests show whether the server received it.
+            // Later requests show whether the server received the message.
             return (CallResult::Done, None);
         };
         let status = response.status();
@@ -110,7 +109,7 @@ impl Call {
         let result = match response.result(rpc_id, gateway.max_response_bytes) {
             Ok(result) => result,
             Err(mut failure) if *request == UpstreamRequest::Discover => {
-                // A server that does not know the method may not have read the id.
+                // A server that does not know the method may answer without the request's id.
                 if matches!(failure, Failure::Nonsense(_) | Failure::Status(400..=499))
                     && let Some(error) = response.error_of_any_id(gateway.max_response_bytes)
                 {
@@ -142,7 +141,7 @@ impl Call {
         (read.unwrap_or_else(CallResult::Failed), None)
     }
 
-    /// The server failed `server/discover`. A legacy server fails it, too.
+    /// The server answered `server/discover` with a failure, as a legacy server does, too.
     fn undiscovered(
         &self,
         failure: Failure,
@@ -169,7 +168,7 @@ impl Call {
             }
             _ => false,
         };
-        // 421 says nothing of versions: the server does not know the host.
+        // A 421 says nothing about versions: the server does not know the host of the request.
         let is_modern = server.protocol == Protocol::Modern;
         if is_legacy && !(is_modern && status == Some(421)) {
             as_legacy(server)
@@ -225,7 +224,7 @@ fn discovered(
     }
 }
 
-/// The server failed another request.
+/// The server answered another request with a failure.
 fn failed(failure: Failure, server: &Server) -> CallResult {
     match of_caller(failure, server) {
         Failure::Error { code, .. } if code == "-32601" => CallResult::NoMethod,
@@ -233,7 +232,8 @@ fn failed(failure: Failure, server: &Server) -> CallResult {
     }
 }
 
-/// The failure as the caller's, where the server refused the caller's credentials.
+/// The failure. If the server refused credentials that the configuration passes through, it becomes
+/// a failure of the caller.
 fn of_caller(failure: Failure, server: &Server) -> Failure {
     match failure {
         Failure::Refused(status) if forwarding::passes_credentials(server) => {
@@ -243,8 +243,8 @@ fn of_caller(failure: Failure, server: &Server) -> Failure {
     }
 }
 
-/// The code of `UnsupportedProtocolVersionError`, whose data name the versions
-/// that the server supports (MCP 2026-07-28).
+/// The code of `UnsupportedProtocolVersionError`, whose data has the versions that the server
+/// supports (MCP 2026-07-28).
 const UNSUPPORTED_VERSION: &str = "-32022";
 
 /// The versions in the member `name` of `object`.
@@ -253,18 +253,19 @@ fn versions<'a>(object: &'a str, name: &str) -> Vec<Cow<'a, str>> {
     lists.flat_map(version::list).collect()
 }
 
-/// Whether the gateway speaks one of these versions with sessions.
+/// Whether the gateway supports one of these versions as a legacy version.
 fn has_legacy(versions: &[Cow<'_, str>]) -> bool {
     versions.iter().any(|text| version::legacy(text).is_some())
 }
 
-/// Whether the data of an error name the versions that the server supports, as
-/// those of a modern server do.
+/// Whether the data of an error has the versions that the server supports, as modern servers send
+/// them.
 fn lists_versions(data: Option<&str>) -> bool {
     data.is_some_and(|data| !json::values(data, "supported").is_empty())
 }
 
-/// The server is a legacy one, unless the configuration says otherwise.
+/// The server is a legacy one. This is an error if the configuration says that the server is
+/// modern.
 fn as_legacy(server: &Server) -> CallResult {
     match server.protocol {
         Protocol::Modern => CallResult::Failed(Failure::Version),

@@ -1,5 +1,5 @@
-//! Writing calls: the headers and the body of what a server gets, in the
-//! protocol that the gateway speaks with it.
+//! Writes calls: the headers and the body for a server, in the protocol that the gateway speaks
+//! with it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,20 +15,19 @@ use crate::mcp::era::Era;
 use crate::mcp::json::object::{ObjectWriter, push_object};
 use crate::mcp::{self, json, jsonrpc};
 
-/// The version with which the gateway opens sessions of its own. In the next one
-/// a server may end its stream before it has answered, and expects the client to
-/// ask for the rest.
+/// The version with which the gateway opens sessions of its own. In the next version, a server may
+/// end its stream before it has answered, and then the client has to ask for the rest.
 const POOLED_VERSION: &str = "2025-06-18";
 
-/// What one call sends, and what becomes of its answer.
+/// The content of one call, and what the gateway does with its answer.
 pub struct CallSpec<'a> {
-    /// Names the call for the stream that waits.
+    /// The id of the call in the stream that waits.
     pub id: CallId,
     /// The JSON-RPC id, for a request.
     pub rpc_id: String,
-    /// What is sent.
+    /// The content.
     pub content: &'a CallContent,
-    /// Set where other clients may be given the answer.
+    /// Set where other clients may get the answer, too.
     pub share: Option<Share>,
     /// How long to wait.
     pub timeout: Duration,
@@ -45,9 +44,8 @@ impl fmt::Debug for CallSpec<'_> {
 }
 
 impl ClientContext {
-    /// The call that `spec` describes, to a `server` with which the gateway speaks
-    /// `protocol`. A call that is shared has nothing of the client in it but what
-    /// the answer may depend on.
+    /// The call that `spec` describes, to a `server` with which the gateway speaks `protocol`. A
+    /// shared call has no data of the client, except what its key contains.
     pub fn call(
         &self,
         gateway: &Gateway,
@@ -105,10 +103,11 @@ impl ClientContext {
     ) -> Vec<u8> {
         let shared = is_shared.then(|| self.capabilities.defined.json());
         let (capabilities, info) = match (request, &shared) {
-            // What a server says of itself is remembered for all clients, so nothing of
-            // this one may change it.
+            // The gateway remembers the server's description for all clients. So the request has no
+            // data of this client.
             (UpstreamRequest::Discover, _) => ("{}", Some(gateway.client_info.as_str())),
-            // The answer must not depend on what no key of it has.
+            // The key of the shared answer has only the defined capabilities, so the request has no
+            // other data of the client.
             (_, Some(defined)) => (defined.as_str(), None),
             (_, None) => (self.capabilities.json.as_str(), self.info.as_deref()),
         };
@@ -137,8 +136,8 @@ impl ClientContext {
     }
 
     fn push_initialize(&self, params: &mut ObjectWriter<'_>, gateway: &Gateway) {
-        // The gateway cannot pass a server's request on to a modern client, so it
-        // declares no capabilities for that client.
+        // The gateway cannot pass a server's request on to a modern client, so it declares no
+        // capabilities in its own sessions.
         let (version, capabilities, info) = match self.era {
             Era::Legacy => (
                 self.version.as_str(),
@@ -154,8 +153,8 @@ impl ClientContext {
 }
 
 impl Call {
-    /// Sends `message`, a notification or a response, to a server in this session.
-    /// Nobody waits for an answer.
+    /// Sends `message`, a notification or a response, to a server in this session. No stream waits
+    /// for an answer.
     pub fn tell(
         server: &Server,
         session: &UpstreamSession,
@@ -166,8 +165,8 @@ impl Call {
         Self::unanswered(server, session, CallContent::Relayed, forwarded, message)
     }
 
-    /// Ends this session with a server (MCP 2025-11-25, "Session Management").
-    /// `passed` are the forwarded headers of the client that the session is for.
+    /// Ends this session with a server (MCP 2025-11-25, "Session Management"). `passed` are the
+    /// passed-through headers of the session's client.
     pub fn end(server: &Server, session: &UpstreamSession, passed: &[(String, String)]) -> Self {
         let forwarded = call_headers::header_fields(passed);
         Self::unanswered(server, session, CallContent::Delete, forwarded, Vec::new())
@@ -199,7 +198,7 @@ impl Call {
     }
 }
 
-/// The headers of a call, without the client's.
+/// The headers of a call, without those of the client.
 fn head(
     server: &Server,
     session: Option<&UpstreamSession>,

@@ -1,4 +1,4 @@
-//! The client that a call is made for: what of its request goes into the call.
+//! The data of a client that goes into the calls that the gateway makes for it.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use crate::memory::OVERHEAD;
 use crate::policy::Refusal;
 use crate::policy::export::LONGEST;
 
-/// Longer capabilities do not fit into a session id, in bytes.
+/// The longest capabilities of a client, in bytes. Longer ones do not fit into a session id.
 const LONGEST_CAPABILITIES: usize = 2048;
 
-/// Longer `clientInfo` is left out of a session id, in bytes.
+/// The longest `clientInfo`, in bytes. A longer one is left out of a session id.
 const LONGEST_INFO: usize = 1024;
 
-/// What of the client's request goes into every call made for it, and nothing
-/// else of it does.
+/// The data of the client's request that goes into each call for it. No other data of the request
+/// does.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientContext {
     /// The client's era.
@@ -29,17 +29,16 @@ pub struct ClientContext {
     pub capabilities: DeclaredCapabilities,
     /// The JSON text of its `clientInfo`.
     pub info: Option<String>,
-    /// The headers of its request that are forwarded.
+    /// The headers of its request that servers get.
     pub headers: CallerHeaders,
 }
 
 impl ClientContext {
-    /// From the `_meta` of a modern request, and the `headers` of it that are
-    /// forwarded.
+    /// Takes the data from the `_meta` of a modern request. `headers` are the headers of the
+    /// request that servers get.
     ///
     /// # Errors
-    /// A required member is missing; or one is too long, since every call repeats
-    /// it.
+    /// A required member is missing. Or a member is too long, since every call repeats it.
     pub fn of(meta: &Meta<'_>, headers: CallerHeaders) -> Result<Self, Refusal> {
         let version = meta.protocol_version.and_then(json::string);
         let capabilities = meta
@@ -58,8 +57,8 @@ impl ClientContext {
         })
     }
 
-    /// From the parameters of `initialize` (MCP 2025-11-25, "Lifecycle"). A version
-    /// that the gateway does not speak becomes the newest that it speaks.
+    /// Takes the data from the parameters of `initialize` (MCP 2025-11-25, "Lifecycle"). If the
+    /// gateway does not support the version, it takes the newest legacy version that it supports.
     ///
     /// # Errors
     /// The capabilities are too long.
@@ -91,14 +90,13 @@ impl ClientContext {
         sizes.into_iter().fold(0, usize::saturating_add)
     }
 
-    /// The version of a modern client, which modern servers are asked in where they
-    /// support it.
+    /// The version of a modern client. The gateway uses it for modern servers that support it.
     pub fn modern_version(&self) -> Option<&str> {
         (self.era == Era::Modern).then_some(self.version.as_str())
     }
 }
 
-/// Without the forwarded headers, which may be credentials.
+/// `Debug` does not show the headers, which may be credentials.
 impl fmt::Debug for ClientContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientContext")

@@ -1,4 +1,4 @@
-//! How a server fails a request.
+//! How a server fails to answer a request.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use crate::mcp::version;
 use crate::policy::Refusal;
 use crate::policy::refusal::excerpt;
 
-/// A failure; as text, the rest of a sentence that starts with the server's name.
+/// A failure. Its text is the rest of a sentence that starts with the server's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The connection broke, or the response was larger than Envoy buffers.
     Reset,
-    /// The server closed the connection before it answered: it may have been an idle one.
+    /// The server closed the connection before it answered. It may have closed an idle connection.
     Closed,
     /// Envoy knows no cluster of the configured name.
     NoCluster,
@@ -27,7 +27,7 @@ pub enum Failure {
     /// The server answered with this HTTP status, 401 or 403, to a request with the
     /// caller's credentials.
     RefusedCaller(u16),
-    /// The server answered in a content-encoding; the gateway asks for none.
+    /// The server answered with a content-encoding, although the gateway asks for none.
     Encoded,
     /// The server answered with this HTTP status.
     Status(u16),
@@ -35,18 +35,18 @@ pub enum Failure {
     TooLong(usize),
     /// The server's list has more than this many pages.
     TooManyPages(usize),
-    /// With the server's entries the merged list would be over this many bytes.
+    /// With the entries of this server, the merged list would have more than this many bytes.
     ListTooLong(usize),
     /// The server answered with a JSON-RPC error.
     Error {
-        /// The code's JSON text.
+        /// The JSON text of the code.
         code: String,
         /// The message.
         message: String,
         /// The JSON text of its data.
         data: Option<String>,
     },
-    /// The answer is not what was asked for. The text says what the server answered.
+    /// The answer does not fit the request. The text says what the server answered.
     Nonsense(&'static str),
     /// The server and the gateway have no version in common.
     Version,
@@ -54,17 +54,17 @@ pub enum Failure {
     SessionLost,
     /// The server has no stream of events outside of requests (405).
     NoStream,
-    /// The client's version has no message for what the server answered.
+    /// The client's version of MCP has no form for the server's answer.
     NotInVersion,
-    /// The server refused the level of `logging/setLevel`: the message of its JSON-RPC
-    /// error.
+    /// The server refused the log level of `logging/setLevel`. The text is the message of its
+    /// JSON-RPC error.
     Level(String),
     /// The gateway has too little memory for the answer.
     Memory,
 }
 
 impl Failure {
-    /// The refusal of a request that only `server`, by its name, could have served.
+    /// The refusal of a request that only the server with this name could have served.
     pub fn refusal(&self, server: &str) -> Refusal {
         let sentence = format!("server {server} {self}");
         match self {
@@ -76,9 +76,8 @@ impl Failure {
         }
     }
 
-    /// Whether the server is at fault, and not what the client sent: its session, its
-    /// credentials, its version, or that it does not say who it is; and not the memory of
-    /// the gateway.
+    /// Whether the server is at fault. The client's session, credentials, version or missing
+    /// identity are not the server's fault, and neither is the memory of the gateway.
     pub fn is_servers(&self) -> bool {
         match self {
             Self::RefusedCaller(_)
@@ -105,7 +104,8 @@ impl Failure {
         }
     }
 
-    /// Whether no client can be the reason: the server did not answer, or not in time.
+    /// Whether the server did not answer, or not in time. No client can be the reason for such a
+    /// failure.
     pub fn is_no_answer(&self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Failure {
         )
     }
 
-    /// Whether a server of another era may fail so, when it is asked for its era.
+    /// Whether the reason may be that the server is of another era.
     pub fn may_be_about_era(&self) -> bool {
         !matches!(
             self,
@@ -130,8 +130,8 @@ impl Failure {
         )
     }
 
-    /// Whether the server is the reason, where the request was the gateway's own: it did
-    /// not answer, or not as an MCP server does.
+    /// Whether the server is at fault if the gateway sent the request for itself: the server did
+    /// not answer, or did not answer as an MCP server does.
     pub fn is_servers_own(&self) -> bool {
         self.is_no_answer()
             || matches!(
@@ -145,7 +145,7 @@ impl Failure {
         match self {
             Self::Error { code, .. } => format!("answered error {code}"),
             Self::Level(_) => "refused the level".to_owned(),
-            // Some servers answer so where they do not know the host.
+            // Some servers send 403 if they do not know the host of the request.
             Self::Refused(403) => format!("{self} (403), or the host of the request: see hostname"),
             other => other.to_string(),
         }

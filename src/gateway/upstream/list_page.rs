@@ -1,4 +1,4 @@
-//! One page of a server's list: the entries as the server wrote them, but with the
+//! One page of a server's list: the entries as the server wrote them, except that they have the
 //! names that clients see.
 
 use crate::config::Server;
@@ -15,24 +15,24 @@ use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::policy::export;
 
-/// A longer cursor is refused, in bytes: each call that asks for the next page has a
-/// copy of it.
+/// The longest cursor, in bytes. A longer one is refused, since the call for the next page repeats
+/// it.
 const LONGEST_CURSOR: usize = 65_536;
 
 /// The entries of one page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListPage {
-    /// In the server's order; without those that the configuration hides.
+    /// In the server's order, without the entries that the configuration hides.
     pub entries: Vec<ListEntry>,
     /// The cursor of the next page, if there is one. It may be the empty string.
     pub cursor: Option<String>,
-    /// How long, and by whom, the page may be kept, as the server says.
+    /// For how long, and by whom, the page may be kept, as the server says.
     pub cache_hints: CacheHints,
     /// The bytes of all entries.
     pub bytes: usize,
     /// How many entries were left out because they have no readable name.
     pub malformed: usize,
-    /// What the pins of the server say of its tools.
+    /// The comparison of its tools with the pins of the server.
     pub pins: PinnedPage,
     /// The memory that the page takes up.
     pub held: HeldBytes,
@@ -41,22 +41,23 @@ pub struct ListPage {
 /// One tool, prompt, resource, template or skill.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListEntry {
-    /// Its name or URI, as clients may always call it.
+    /// Its full name or URI for clients. Clients may always use it in calls.
     pub name: String,
-    /// The name that lists show in its place, where that does not fit (`names`).
+    /// The shortened name that lists show, where the full name is too long for the configured
+    /// limits (`names`).
     pub short: Option<String>,
     /// The JSON text of the entry, with the name that lists show.
     pub json: Vec<u8>,
-    /// Set where the configuration says how clients see this tool (`tools.override`).
+    /// Set where the configuration changes how clients see this tool (`tools.override`).
     pub view: Option<ViewedTool>,
-    /// The configuration gives its name to another tool of the server: no list shows it.
+    /// The configuration gives its name to another tool of the server, so no list shows this one.
     pub is_shadowed: bool,
 }
 
-/// What a list says of a tool that clients see otherwise than the server describes it.
+/// What a list says about a tool with a configured view (`tools.override`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct ViewedTool {
-    /// The place of its view among those of the server.
+    /// The index of its view among the views of the server.
     pub view: usize,
     /// The headers that repeat removed parameters.
     pub headers: Vec<ParamHeader>,
@@ -68,7 +69,7 @@ impl ListEntry {
         self.short.as_deref().unwrap_or(&self.name)
     }
 
-    /// The memory that it takes up, its JSON text aside.
+    /// The memory that the entry takes up, without its JSON text.
     fn size(&self) -> usize {
         let headers = self.view.iter().flat_map(|viewed| &viewed.headers);
         let headers = headers.map(ParamHeader::size);
@@ -82,7 +83,7 @@ impl ListPage {
     /// Reads the `result` of a list of this kind from `server`.
     ///
     /// # Errors
-    /// It is no such result.
+    /// It is not the result of such a list.
     pub fn read(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
         let nonsense = || Failure::Nonsense("no list of what was asked for");
         let (mut list, mut cursor, mut ttl, mut scope, mut result_type) =
@@ -108,7 +109,7 @@ impl ListPage {
         json::elements(list.ok_or_else(nonsense)?, |entry| {
             match renamed(kind, server, entry, &mut pins) {
                 Ok(entry) => entries.extend(entry),
-                // One bad entry takes away no other one.
+                // A malformed entry is left out. The other entries stay.
                 Err(MalformedEntry) => malformed = malformed.saturating_add(1),
             }
         })
@@ -139,12 +140,12 @@ impl ListPage {
     }
 }
 
-/// An entry is no object, or its name is no string, is missing, is there twice, or is
-/// so long that no call can have it.
+/// An entry is not an object; or its name is missing, is not a string, is there twice, or is too
+/// long for a call.
 struct MalformedEntry;
 
-/// The entry with the name that clients see, as they see it, and with the URI of its app as
-/// they know that; the rest is unchanged. `Ok(None)` where the configuration hides it, or the `pins` do.
+/// The entry as clients see it: with their name for it, and with their URIs of its app or files.
+/// The rest is unchanged. `Ok(None)` where the configuration or the `pins` hide the entry.
 ///
 /// # Errors
 /// [`MalformedEntry`].

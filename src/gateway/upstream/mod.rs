@@ -1,4 +1,4 @@
-//! One server: what the gateway asks it, and what it answers.
+//! One server: the gateway's requests to it, and its answers.
 
 pub mod app_uris;
 pub mod call;

@@ -1,12 +1,12 @@
-//! What the content of a list page depends on.
+//! The key of a list page, made of everything that its content depends on.
 
 use crate::config::{EndpointId, Server};
 use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::list::ListKind;
 use crate::seal;
 
-/// Names a page by everything that its content depends on: a digest of what the server's
-/// text depends on, and the [view](Server::view) for which the text was read.
+/// The key of a page: a digest of everything that the server's text depends on, and the
+/// [view](Server::view) that the gateway used to read the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageKey(
     pub(in crate::gateway) [u8; 32],
@@ -14,10 +14,9 @@ pub struct PageKey(
 );
 
 impl PageKey {
-    /// The key of the page of a list that starts at `cursor`: `plugin` names this
-    /// plugin in its VM. `version` is the modern version in which the list is
-    /// asked for; `None` where it is asked for in a session. `capabilities` are
-    /// the client's.
+    /// The key of the page of a list that starts at `cursor`. `plugin` is the name of this plugin
+    /// in its VM. `version` is the modern version of the request; it is `None` for a request in a
+    /// session. `capabilities` are the client's.
     pub fn new(
         plugin: &str,
         server: &Server,

@@ -7,13 +7,13 @@ use std::rc::Rc;
 /// The protocol that the gateway speaks with one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamProtocol {
-    /// MCP 2026-07-28 and later, in this version: each request stands alone.
+    /// MCP 2026-07-28 and later, in this version: requests have no session.
     Modern(&'static str),
     /// MCP up to 2025-11-25: in a session; `None` before `initialize`.
     Legacy(Option<Rc<UpstreamSession>>),
 }
 
-/// A session with one server: what came of `initialize`.
+/// A session with one server, as `initialize` opened it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UpstreamSession {
     /// The version that server and gateway speak.
@@ -30,7 +30,7 @@ impl UpstreamSession {
     }
 }
 
-/// Without the session id: who has it can act in the session.
+/// `Debug` does not show the session id: anyone who has it can act in the session.
 impl fmt::Debug for UpstreamSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpstreamSession")

@@ -1,5 +1,5 @@
-//! What one server says of itself: the results of `server/discover` (MCP
-//! 2026-07-28, "Discovery") and of `initialize` (MCP 2025-11-25, "Lifecycle").
+//! A server's description of itself: the results of `server/discover` (MCP 2026-07-28, "Discovery")
+//! and of `initialize` (MCP 2025-11-25, "Lifecycle").
 
 use std::borrow::Cow;
 
@@ -12,17 +12,17 @@ use crate::mcp::list::ListKind;
 use crate::mcp::version;
 use crate::memory::{HeldBytes, OVERHEAD};
 
-/// A longer session id is refused, in bytes: Envoy accepts 60 KiB of headers by
-/// default.
+/// The longest session id, in bytes. A longer one is refused, since Envoy accepts 60 KiB of headers
+/// by default.
 const LONGEST_SESSION: usize = 61_440;
 
-/// Longer capabilities are refused, in bytes.
+/// The longest capabilities, in bytes. Longer ones are refused.
 const LONGEST_CAPABILITIES: usize = 65_536;
 
-/// Longer instructions are cut, in bytes.
+/// The longest instructions, in bytes. Longer ones are cut.
 const LONGEST_INSTRUCTIONS: usize = 65_536;
 
-/// What the gateway uses of the description.
+/// The parts of the description that the gateway uses.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServerDescription {
     /// The server's capabilities, as far as the gateway knows them.
@@ -31,21 +31,21 @@ pub struct ServerDescription {
     pub capabilities_json: String,
     /// How to use the server: text for a model.
     pub instructions: Option<String>,
-    /// How long, and by whom, the result may be kept.
+    /// For how long, and by whom, the result may be kept.
     pub cache_hints: CacheHints,
-    /// The modern versions that both server and gateway speak; none in the result
-    /// of `initialize`.
+    /// The modern versions that both server and gateway support. The result of `initialize` has
+    /// none.
     pub modern_versions: Vec<&'static str>,
     /// The memory that the description takes up.
     pub held: HeldBytes,
 }
 
 impl ServerDescription {
-    /// Reads the `result` of `server/discover`. `spoken` are the modern versions that
-    /// the gateway speaks.
+    /// Reads the `result` of `server/discover`. `spoken` are the modern versions that the gateway
+    /// supports.
     ///
     /// # Errors
-    /// It is no such result, or the server and the gateway have no version in
+    /// It is not the result of `server/discover`, or the server and the gateway have no version in
     /// common.
     pub fn read_discover(result: &str, spoken: &[&'static str]) -> Result<Self, Failure> {
         const NONSENSE: Failure = Failure::Nonsense("no result of server/discover");
@@ -76,11 +76,11 @@ impl ServerDescription {
         })
     }
 
-    /// Reads the `result` of `initialize`, with the header `Mcp-Session-Id` that
-    /// came with it: the description, and the session that is open now.
+    /// Reads the `result` of `initialize`, and the header `Mcp-Session-Id` of the response. Gives
+    /// the description and the session, which is open now.
     ///
     /// # Errors
-    /// It is no such result, or in a version that the gateway does not speak.
+    /// It is not the result of `initialize`, or it has a version that the gateway does not support.
     pub fn read_initialize(
         result: &str,
         session_id: Option<&str>,
@@ -99,7 +99,7 @@ impl ServerDescription {
             return Err(NONSENSE);
         };
         let version = version::legacy(&version).ok_or(Failure::Version)?;
-        // As in the SDKs, an empty header opens no session.
+        // An empty header opens no session, as in the SDKs of MCP.
         let session_id = session_id.filter(|id| !id.is_empty());
         check_session_id(session_id)?;
         let description = Self::new(capabilities, instructions, NONSENSE)?;
@@ -107,10 +107,10 @@ impl ServerDescription {
         Ok((description, UpstreamSession { version, id }))
     }
 
-    /// From the JSON texts of these members.
+    /// The description with these JSON texts of members.
     ///
     /// # Errors
-    /// `capabilities` is too long, or `nonsense`: it is not an object.
+    /// `capabilities` is too long; or it is not an object, which the error `nonsense` says.
     fn new(
         capabilities: &str,
         instructions: Option<&str>,
@@ -138,7 +138,7 @@ impl ServerDescription {
     }
 }
 
-/// The start of `instructions`, as much as the gateway keeps of it.
+/// `instructions`, cut to the length that the gateway keeps.
 fn bounded(instructions: Cow<'_, str>) -> String {
     if instructions.len() <= LONGEST_INSTRUCTIONS {
         return instructions.into_owned();
@@ -148,8 +148,8 @@ fn bounded(instructions: Cow<'_, str>) -> String {
     start.unwrap_or_default().to_owned()
 }
 
-/// Checks a session id: it is visible ASCII (MCP 2025-11-25, "Session Management"),
-/// and not too long.
+/// Checks that a session id is visible ASCII (MCP 2025-11-25, "Session Management"), and not too
+/// long.
 fn check_session_id(id: Option<&str>) -> Result<(), Failure> {
     let Some(id) = id else { return Ok(()) };
     if !id.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -1,21 +1,21 @@
-//! How a server says that it does not know a session any more: by 404 (MCP 2025-11-25,
-//! "Session Management"), and some servers by 400.
+//! Recognizes that a server does not know a session any more: it answers with 404 (MCP 2025-11-25,
+//! "Session Management"), and some servers with 400.
 
 use std::borrow::Cow;
 
 use crate::mcp::json;
 use crate::mcp::message::is_same_id;
 
-/// The code with which the SDKs of MCP refuse a session that they do not know.
+/// The JSON-RPC error code with which the SDKs of MCP refuse a session that they do not know.
 pub const SESSION_NOT_FOUND: &str = "-32001";
-/// A longer text is not searched any further.
+/// Only this many bytes of a text are searched.
 const LONGEST_TEXT: usize = 8192;
 
-/// Whether a response to a request in a session says that the server has forgotten the
-/// session. `id` is the JSON text of the request's id; `None` where it has none.
+/// Whether a response to a request in a session says that the server has forgotten the session.
+/// `id` is the JSON text of the request's id; `None` where it has none.
 ///
-/// A 404 says so, unless it is a JSON-RPC error of this request that is about something
-/// else. A 400 says so if its text names the session.
+/// A 404 says so, unless it has a JSON-RPC error for this request with another reason. A 400 says
+/// so if its text mentions the session.
 pub fn is_session_lost(status: u16, body: &[u8], id: Option<&str>) -> bool {
     let text = String::from_utf8_lossy(body);
     let error = RpcError::read(&text);
@@ -30,8 +30,8 @@ pub fn is_session_lost(status: u16, body: &[u8], id: Option<&str>) -> bool {
     }
 }
 
-/// Whether the JSON-RPC error `text` is about the session, and not about a parameter
-/// that has the word in it.
+/// Whether the JSON-RPC error `text` is about the session. An error about a parameter that has the
+/// word "session" in its name is not.
 pub fn is_about_session(text: &str) -> bool {
     const INVALID_PARAMS: &str = "-32602";
     RpcError::read(text).is_some_and(|error| {
@@ -73,9 +73,8 @@ impl<'a> RpcError<'a> {
     }
 }
 
-/// Whether the text has the word "session", alone or as in "session ID", "sessionId" or
-/// "session_id", perhaps after "mcp". A longer name, such as that of a tool, is another
-/// word.
+/// Whether the text has the word "session": alone, or as in "session ID", "sessionId" or
+/// "session_id", perhaps after "mcp". A longer name, for example that of a tool, does not count.
 pub fn names_session(text: &str) -> bool {
     const WORD: &str = "session";
     let start: String = text.chars().take(LONGEST_TEXT).collect();

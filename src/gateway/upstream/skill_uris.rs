@@ -1,16 +1,16 @@
-//! The URIs of resources in what a server says of a skill (SEP-2640, "Skill Entries"): that
-//! of its `SKILL.md`, and those of its files. Clients read the files by them.
+//! The URIs of resources in a server's description of a skill (SEP-2640, "Skill Entries"): the URI
+//! of its `SKILL.md`, and the URIs of its files. Clients read the files by these URIs.
 
 use crate::config::UriPrefix;
 use crate::gateway::upstream::app_uris::{rename_edits, visit_object};
 use crate::mcp::json::edit::Edit;
 use crate::mcp::json::{Error, Reader};
 
-/// The member of a skill with its files. It is a text where there is no list of them.
+/// The member of a skill with its files. It is a string where the server gives no list of files.
 const FILES: &str = "resources";
 const URI: &str = "uri";
 
-/// The edits that make of the URIs of the files of `skill`, an entry of a list, those that
+/// The edits that replace the URIs of the files of `skill`, an entry of a list, with those that
 /// clients know. The URI of the skill itself is not among them.
 pub fn edits(skill: &str, prefix: &UriPrefix) -> Vec<Edit> {
     let mut starts = Vec::new();
@@ -21,7 +21,7 @@ pub fn edits(skill: &str, prefix: &UriPrefix) -> Vec<Edit> {
     });
     match read {
         Ok(()) => rename_edits(skill, starts, prefix),
-        // The list is read already, so this does not happen.
+        // The gateway has parsed the list before, so this does not happen.
         Err(_) => Vec::new(),
     }
 }
@@ -44,7 +44,7 @@ fn find_in_files(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(),
     })
 }
 
-/// Reads a value, and adds the byte at which it starts to `starts` where it is a string.
+/// Reads a value. If it is a string, adds the byte at which it starts to `starts`.
 pub fn note_uri(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
     let start = reader.mark();
     if reader.skip()?.starts_with('"') {
@@ -82,7 +82,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn the_uris_of_files_are_renamed_and_nothing_else() {
-        // In each text `@` is where the prefix belongs.
+        // In each text, `@` is where the prefix goes.
         for skill in [
             r#"{"uri":"skill://a/SKILL.md","frontmatter":{"name":"a","uri":"x","resources":[{"uri":"x"}]},"resources":[{ "uri" : "@skill://a/SKILL.md","digest":"sha256:0","size":1.0},{"size":2,"uri":"@skill:\/\/a\/b"}],"_meta":{"resources":[{"uri":"x"}]}}"#,
             r#"{"resources":[{"uri":"@a:b","uri":"@a:c"},{"uri":1},{},1,null,"a",["a"]],"r\u0065sources":[{"uri":"@a:d"}]}"#,

@@ -1,4 +1,4 @@
-//! The tools of a server's list, compared with the pins of the server.
+//! Compares the tools of a server's list with the pins of the server.
 
 use crate::config::{PinPolicy, Server, ServerPins};
 use crate::mcp::list::ListKind;
@@ -6,21 +6,21 @@ use crate::mcp::tool_definition;
 use crate::memory::OVERHEAD;
 use crate::seal;
 
-/// The digest of the tool whose entry in its server's list is `entry`: the SHA-256 of the
-/// [canonical form](tool_definition::canonical) of its definition. `None` where it has no
-/// such form.
+/// The digest of the tool with the list entry `entry`: the SHA-256 of the [canonical
+/// form](tool_definition::canonical) of its definition. `None` where the definition has no such
+/// form.
 pub fn digest(entry: &str) -> Option<[u8; 32]> {
     let canonical = tool_definition::canonical(entry)?;
     Some(seal::sha256(&canonical))
 }
 
-/// A digest as the configuration has it: `sha256:` and its hexadecimal digits.
+/// A digest as the configuration writes it: `sha256:` and its hexadecimal digits.
 pub fn text(digest: &[u8; 32]) -> String {
     let digits = digest.map(|byte| format!("{byte:02x}"));
     format!("sha256:{}", digits.concat())
 }
 
-/// What the pins of a server say of the tools of one page of its list.
+/// The comparison of the tools of one page with the pins of the server.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PinnedPage {
     tools: Vec<ComparedTool>,
@@ -29,17 +29,17 @@ pub struct PinnedPage {
 /// A tool of a page.
 #[derive(Debug, PartialEq, Eq)]
 struct ComparedTool {
-    /// The place of its pin; or the server's own name of it, where it has none.
+    /// The index of its pin. If it has no pin: the server's own name of the tool.
     pin: Result<usize, String>,
-    /// Its definition is as pinned.
+    /// Its definition is the pinned one.
     is_as_pinned: bool,
-    /// `include` and `exclude` let clients use it.
+    /// The filters `include` and `exclude` allow it.
     is_offered: bool,
 }
 
 impl PinnedPage {
-    /// Compares an `entry` of a list of this kind, whose name is `own`, with the pins of
-    /// `server`. Gives whether no list may show it.
+    /// Compares an `entry` of a list of this kind, which the server calls `own`, with the pins of
+    /// `server`. Gives `true` if no list may show the entry.
     pub fn hides(&mut self, kind: ListKind, server: &Server, own: &str, entry: &str) -> bool {
         let Some(pins) = server.pins.as_ref().filter(|_| kind == ListKind::Tools) else {
             return false;
@@ -64,29 +64,29 @@ impl PinnedPage {
     }
 }
 
-/// What the pins of a server say of a tool.
+/// The result for one tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinVerdict {
-    /// Its definition is as pinned.
+    /// Its definition is the pinned one.
     AsPinned,
-    /// It has another definition, or no pin.
+    /// Its definition is another one than the pinned one, or it has no pin.
     Changed,
-    /// The list of the server lacks it.
+    /// The list of the server does not have it.
     Unlisted,
 }
 
-/// What the pins of a server say of its whole list.
+/// The results for the whole list of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinVerdicts {
-    /// For each pin what it says of its tool.
+    /// The result for the tool of each pin.
     pinned: Vec<PinVerdict>,
-    /// The first bytes of the digests of the names of all other tools.
+    /// The first bytes of the digests of the names of all tools without a pin.
     others: Vec<[u8; 8]>,
 }
 
 impl PinVerdicts {
-    /// From all `pages` of the list of the server that has `pins`. A tool that is listed
-    /// twice is as pinned where both entries are.
+    /// The results for all `pages` of the list of the server with these `pins`. If a tool is listed
+    /// twice, both entries must have the pinned definition.
     pub fn of<'p>(pins: &ServerPins, pages: impl Iterator<Item = &'p PinnedPage>) -> Self {
         let mut verdicts = Self {
             pinned: vec![PinVerdict::Unlisted; pins.names().len()],
@@ -110,7 +110,7 @@ impl PinVerdicts {
         verdicts
     }
 
-    /// What they say of the tool that the server calls `own`. `pins` are those of
+    /// The result for the tool that the server calls `own`. `pins` must be the same as in
     /// [`PinVerdicts::of`].
     pub fn verdict(&self, pins: &ServerPins, own: &str) -> PinVerdict {
         match pins.place(own) {
@@ -130,8 +130,8 @@ impl PinVerdicts {
     }
 }
 
-/// The server's own names of the tools that have changed, and of those with pins that no
-/// page has.
+/// The tools that have changed, and the pinned tools that the list does not have. The names are the
+/// server's own.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PinNews<'a> {
     /// The tools that have changed.
@@ -141,7 +141,8 @@ pub struct PinNews<'a> {
 }
 
 impl<'a> PinNews<'a> {
-    /// From the `pages` that `verdicts` are of. What the configuration hides is no news.
+    /// From the `pages` of the list with these `verdicts`. Tools that the configuration hides are
+    /// not reported.
     pub fn of(
         pins: &'a ServerPins,
         verdicts: &PinVerdicts,
@@ -178,12 +179,12 @@ mod tests {
         text(&digest(entry).unwrap())
     }
 
-    /// The digest that `printf %s '{"name":"x"}' | sha256sum` gives.
+    /// This is the digest that `printf %s '{"name":"x"}' | sha256sum` prints.
     #[wasm_bindgen_test(unsupported = test)]
     fn a_digest_is_what_other_programs_make() {
         let expected = "sha256:0229d37e33daae149bf40543a5ce1db4459d10f830d5139279aa2bfd5f6485a1";
         assert_eq!(pin(r#"{ "name": "\u0078", "_meta": {} }"#), expected);
-        // The example of docs/guides/pins.md.
+        // The example in docs/guides/pins.md.
         let expected = "sha256:29cee5793cdf159abf71037f12256337f26df459e8f903b75ec46ef25ebb50da";
         let entry = r#"{"_meta":{"version":2},"description":"Gr\u00fc\u00dft","name":"greet","inputSchema":{"type":"object","properties":{"who":{"type":"string","maxLength":64}}}}"#;
         assert_eq!(pin(entry), expected);
@@ -198,8 +199,7 @@ mod tests {
         gateway.servers.into_iter().next().unwrap()
     }
 
-    /// The names that a page with these tools shows, and what the pins say of `x`, `y` and
-    /// `z`.
+    /// The names that a page with these tools shows, and the results for `x`, `y` and `z`.
     fn page(server: &Server, tools: &str) -> (Vec<String>, [PinVerdict; 3]) {
         let result = format!(r#"{{"tools":[{tools}]}}"#);
         let page = ListPage::read(ListKind::Tools, server, &result).unwrap();
@@ -272,7 +272,7 @@ mod tests {
         let verdicts = PinVerdicts::of(pins, pages());
         let news = PinNews::of(pins, &verdicts, pages());
         assert_eq!(news, PinNews::default());
-        // Another view of the same server may offer it.
+        // Another view of the same server may allow this tool, so the result is there.
         assert_eq!(verdicts.verdict(pins, "y"), PinVerdict::Changed);
         assert_eq!(verdicts.verdict(pins, "z"), PinVerdict::Changed);
     }

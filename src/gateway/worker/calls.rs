@@ -1,5 +1,5 @@
-//! The calls that are under way, of all streams of one worker. Streams that would
-//! ask a server the same, with nothing of their clients in it, share one call.
+//! The calls that are under way, for all streams of one worker. If several streams would send a
+//! server the same request, with no data of their clients in it, they share one call.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -13,22 +13,22 @@ use crate::gateway::upstream::page_key::PageKey;
 use crate::mcp::list::ListKind;
 use crate::memory::HeldBytes;
 
-/// Names a stream of this worker.
+/// The id of a stream in this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamId(pub u32);
 
-/// Names a call of this worker.
+/// The id of a call in this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DispatchId(pub u64);
 
-/// What came of a call, for one stream that waited for it.
+/// The answer to a call, for one of the streams that waited for it.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Which stream.
+    /// The stream.
     pub to: StreamId,
     /// Its call.
     pub call: CallId,
-    /// What came of it.
+    /// The answer.
     pub answer: CallResult,
 }
 
@@ -38,7 +38,7 @@ pub struct Calls {
     last: u64,
     jobs: HashMap<DispatchId, Job>,
     shared: HashMap<PageKey, DispatchId>,
-    /// For which calls each stream waits.
+    /// The calls that each stream waits for.
     awaited: HashMap<StreamId, Vec<DispatchId>>,
     /// The lists whose last answer was for one caller only.
     private_lists: HashSet<(ServerId, ListKind)>,
@@ -48,7 +48,7 @@ pub struct Calls {
 struct Job {
     call: Rc<Call>,
     since: Duration,
-    /// Who waits for the answer, the one that asked first in front.
+    /// The streams that wait for the answer. The stream that asked first is the first one.
     waiting: Vec<Waiter>,
     /// The memory that the call takes up.
     _memory: HeldBytes,
@@ -59,32 +59,32 @@ struct Job {
 struct Waiter {
     stream: StreamId,
     call: CallId,
-    /// When its own time is up.
+    /// When the time of this stream is over.
     deadline: Duration,
 }
 
 impl Job {
-    /// When the call's time is up.
+    /// When the time of the call is over.
     fn deadline(&self) -> Duration {
         self.since.saturating_add(self.call.timeout)
     }
 
-    /// Whether the call has had all of its time at `now`. Envoy measures it with another
-    /// clock.
+    /// Whether the time of the call is over at `now`. Envoy measures the time with another clock,
+    /// so a small difference does not count.
     fn is_over(&self, now: Duration) -> bool {
         now.saturating_add(slack(&self.call)) >= self.deadline()
     }
 }
 
-/// A difference that does not count between two times that a call ends.
+/// The difference between the gateway's clock and Envoy's that does not count.
 fn slack(call: &Call) -> Duration {
     call.timeout.checked_div(20).unwrap_or_default()
 }
 
 impl Calls {
-    /// Takes a call of `stream` at the time `now`. Gives it back to be sent, unless
-    /// the stream waits for an equal call that is under way. It does not wait for one
-    /// that would take longer than its own time.
+    /// Takes a call of `stream` at the time `now`. Gives it back if the caller has to send it. If
+    /// an equal call is under way, the stream waits for that call, unless it could take longer than
+    /// the stream's own time.
     pub fn ask(
         &mut self,
         stream: StreamId,
@@ -116,7 +116,7 @@ impl Calls {
         Some((id, call))
     }
 
-    /// Takes a call at the time `now` whose answer nobody waits for.
+    /// Takes a call at the time `now`. No stream waits for its answer.
     pub fn send(&mut self, call: Rc<Call>, now: Duration) -> (DispatchId, Rc<Call>) {
         self.start(call, now, None)
     }
@@ -139,23 +139,22 @@ impl Calls {
         (id, call)
     }
 
-    /// The call with this id, and when it was made, while it is under way.
+    /// The call with this id, and when it was made; `None` where it is not under way any more.
     pub fn call(&self, id: DispatchId) -> Option<(Rc<Call>, Duration)> {
         let job = self.jobs.get(&id)?;
         Some((Rc::clone(&job.call), job.since))
     }
 
-    /// Ends the call with this id at `now`: what each stream that waits is told. An
-    /// answer for one caller only goes to the stream that asked first; the others have
-    /// to ask again, each for itself. When the call's time was up, those whose own time
-    /// is not up ask again, too.
+    /// Ends the call with this id at `now`. Gives the answer for each stream that waits. An answer
+    /// for one caller only goes to the stream that asked first, and each other stream has to ask
+    /// again for itself. If the call timed out, the streams that have time left ask again, too.
     pub fn done(&mut self, id: DispatchId, answer: &CallResult, now: Duration) -> Vec<Delivery> {
         let Some(job) = self.jobs.remove(&id) else {
             return Vec::new();
         };
         self.remember_privacy(&job.call, answer);
         if let Some(share) = job.call.share.filter(|share| share.joins) {
-            // Another call with this key may be the one that streams join.
+            // The key may belong to another call by now, which streams join.
             if self.shared.get(&share.key) == Some(&id) {
                 self.shared.remove(&share.key);
             }
@@ -194,13 +193,13 @@ impl Calls {
         }
     }
 
-    /// Whether it is worth waiting for the answer that another stream gets to this
-    /// list: not where the last answer was for one caller only.
+    /// Whether a stream should wait for the answer to another stream's call for this list. It
+    /// should not if the last answer was for one caller only.
     pub fn is_shareable(&self, server: ServerId, kind: ListKind) -> bool {
         !self.private_lists.contains(&(server, kind))
     }
 
-    /// The stream is over: it does not wait for its calls any more.
+    /// The stream is over, so it does not wait for its calls any more.
     pub fn stop_waiting(&mut self, stream: StreamId) {
         for id in self.awaited.remove(&stream).unwrap_or_default() {
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -240,7 +239,7 @@ mod tests {
         config.gateway.unwrap()
     }
 
-    /// A list request that others may join, with so many milliseconds left.
+    /// A list request that other streams may join, with this many milliseconds left.
     fn call(gateway: &Gateway, left: u64) -> Call {
         let client = ClientContext {
             era: Era::Modern,
@@ -299,7 +298,7 @@ mod tests {
         let again = "AskAgain".to_owned();
         let expected = [(1, late.clone()), (2, again.clone()), (3, again)];
         assert_eq!(shown(&told), expected);
-        // The second asks, and the third waits for that call.
+        // The second stream makes a call, and the third stream waits for it.
         let (job, second) = calls
             .ask(StreamId(2), call(&gateway, 4900), at(5000))
             .unwrap();

@@ -1,6 +1,5 @@
-//! The servers that failed a moment ago (`failedServerTtl`): merged lists and the
-//! beginnings of sessions leave them out at once, and the gateway asks them again beside
-//! the traffic.
+//! The servers that failed a moment ago (`failedServerTtl`). The gateway leaves them out of merged
+//! lists and of new sessions at once, and asks them again with requests of its own.
 
 use std::time::Duration;
 
@@ -10,16 +9,16 @@ use crate::gateway::worker::Scope;
 use crate::gateway::worker::remembered::Remembered;
 use crate::memory::OVERHEAD;
 
-/// So many failures are remembered: one for each server, and one for each value of the
-/// client's headers that a server gets. Clients choose their headers freely, so anyone
-/// can fill the table: then the oldest failure goes.
+/// The most failures that a worker remembers. There is one for each server, and one for each value
+/// of the client's headers that a server gets. Clients choose their headers freely, so they can
+/// fill the table. Then the oldest failure is forgotten.
 const MOST_FAILED: usize = 1024;
 
-/// For whom a server fails: its name, and which of the client's headers it got. What a
-/// client's headers cause is remembered for clients with the same headers only.
+/// The key of a failure: the server's name, and the digest of the client's headers that the server
+/// got. If a client's headers cause a failure, only clients with the same headers are affected.
 pub type FailedKey = (String, Option<Scope>);
 
-/// What is remembered.
+/// The failures that a worker remembers.
 #[derive(Debug)]
 pub struct FailedServers {
     failed: Remembered<FailedKey, FailedServer>,
@@ -36,11 +35,11 @@ impl Default for FailedServers {
 #[derive(Debug)]
 struct FailedServer {
     failure: Failure,
-    /// What the server was asked when it failed.
+    /// The request that failed.
     request: UpstreamRequest,
-    /// When it failed last.
+    /// When the server failed last.
     since: Duration,
-    /// Until when it is not asked again, since it was asked a moment ago.
+    /// The gateway does not ask the server again before this time, since it asked a moment ago.
     asked_until: Duration,
 }
 
@@ -64,19 +63,20 @@ impl FailedServers {
         self.failed.insert(key, failed, bytes);
     }
 
-    /// The server answered, whatever it answered; `true` where it had failed.
+    /// The server answered, with a result or an error, so its failure is forgotten. Gives `true` if
+    /// there was one.
     pub fn answered(&mut self, key: &FailedKey) -> bool {
         self.failed.remove(key).is_some()
     }
 
-    /// How the server failed, if it is to be left out.
+    /// How the server failed, if the gateway leaves it out.
     pub fn failure(&self, key: &FailedKey) -> Option<&Failure> {
         Some(&self.failed.get(key)?.failure)
     }
 
-    /// What to ask a server that failed `ttl` or longer before `now`, to learn whether
-    /// it answers again; `None` where it is too early, or it was asked already and has
-    /// `timeout` to answer.
+    /// The request that shows whether a server answers again. The server failed `ttl` or longer
+    /// before `now`. `None` where it is too early, or where the gateway has asked already and the
+    /// server has `timeout` to answer.
     pub fn ask_again(
         &mut self,
         key: &FailedKey,
@@ -84,7 +84,7 @@ impl FailedServers {
         (ttl, timeout): (Duration, Duration),
     ) -> Option<UpstreamRequest> {
         let failed = self.failed.get_mut(key)?;
-        // A failure in the future is old, too: the clock was set back.
+        // A failure in the future counts as old: the clock was set back.
         let is_old = now.checked_sub(failed.since).is_none_or(|age| age >= ttl);
         let is_asked =
             now < failed.asked_until && failed.asked_until.saturating_sub(now) <= timeout;

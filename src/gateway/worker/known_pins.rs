@@ -1,5 +1,5 @@
-//! What one worker remembers of pinned tools: what the pins say of the lists that it has
-//! read, and which tools the log names already.
+//! What one worker remembers about pinned tools: the results of comparing lists with pins, and the
+//! tools that it has logged already.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,31 +10,30 @@ use crate::gateway::upstream::tool_pins::{PinVerdict, PinVerdicts};
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::seal;
 
-/// For how long a list says what a tool is, without asking the server again.
+/// How long the results for a list are used before the gateway asks the server again.
 const LIST_TTL: Duration = Duration::from_secs(60);
 
-/// So many lists are remembered: one for each server, and for each kind of client that the
-/// server can tell from others. Clients can fill the table: then the oldest goes, and its
-/// list is asked for again.
+/// The most lists that a worker remembers. There is one for each server, and one for each kind of
+/// client that the server can distinguish. Clients can fill the table. Then the oldest list is
+/// forgotten, and the gateway asks for it again.
 const MOST_LISTS: usize = 1024;
 
-/// So many bytes of them are remembered. The last list is in any case.
+/// The most bytes of these lists. The last list is kept even if it is longer.
 const MOST_BYTES: usize = 4_194_304;
 
-/// A server may have new tools without end: so many are counted and logged.
+/// The most tools that are counted and logged: a server could list new tools without end.
 const MOST_REPORTED: usize = 1024;
 
-/// Slots of the table of what is reported, which all workers share.
+/// The slots of the table of reported tools, which all workers share.
 const SLOTS: u16 = 1024;
 
-/// Names the list of a server, as a client gets it, by all that the server can know of the
-/// client.
+/// The key of a server's list: a digest of everything that the server can know of the client.
 pub type PinnedListKey = [u8; 32];
 
-/// What is remembered.
+/// What a worker remembers about pinned tools.
 #[derive(Debug, Default)]
 pub struct KnownPins {
-    /// In the order in which they were read.
+    /// In the order in which the worker read them.
     lists: Vec<KnownList>,
     reported: HashSet<[u8; 32]>,
 }
@@ -53,7 +52,7 @@ impl KnownPins {
         self.lists.clear();
     }
 
-    /// Remembers what the pins of a server say of its list under `key`, read at `now`.
+    /// Remembers the results for the list of a server under `key`, which the worker read at `now`.
     pub fn remember(&mut self, key: PinnedListKey, verdicts: PinVerdicts, now: Duration) {
         let bytes = verdicts.bytes().saturating_add(size_of::<KnownList>());
         self.lists.retain(|list| list.key != key);
@@ -71,8 +70,8 @@ impl KnownPins {
         });
     }
 
-    /// What the `pins` of a server say at `now` of the tool that it calls `own`; `None`
-    /// where its list under `key` has to be read first.
+    /// The result at `now` for the tool that the server with these `pins` calls `own`; `None` where
+    /// the gateway must read the list under `key` first.
     pub fn verdict(
         &self,
         key: &PinnedListKey,
@@ -80,14 +79,14 @@ impl KnownPins {
         now: Duration,
     ) -> Option<PinVerdict> {
         let known = self.lists.iter().find(|list| list.key == *key)?;
-        // A list from the future is too old, too: the clock was set back.
+        // A list in the future counts as old: the clock was set back.
         let age = now.checked_sub(known.since)?;
         (age < LIST_TTL).then(|| known.verdicts.verdict(pins, own))
     }
 
-    /// Whether `what` about the tool that the server of `pins` calls `own` is to be
-    /// reported: no worker of this Envoy has reported it since the plugin `plugin` has
-    /// these pins, and not too much was reported.
+    /// Whether to report `what` about the tool that the server with these `pins` calls `own`: no
+    /// worker of this Envoy has reported it since the plugin `plugin` has these pins, and the limit
+    /// of reports is not reached.
     pub fn is_new(
         &mut self,
         store: &dyn Store,

@@ -1,5 +1,5 @@
-//! What one worker remembers of the servers: their eras, what they said of
-//! themselves, which of them refused a session, and which fail.
+//! What one worker remembers about the servers: their eras, their descriptions of themselves, which
+//! of them refused a session, and which of them fail.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -12,21 +12,21 @@ use crate::gateway::worker::remembered::Remembered;
 use crate::mcp::era::Era;
 use crate::mcp::version;
 
-/// For how long a description is used without asking the server again.
+/// How long a description is used before the gateway asks the server again.
 const DESCRIPTION_TTL: Duration = Duration::from_secs(60);
 
-/// How many descriptions are remembered: one for each server, and one for each value
-/// of the client's headers that a server gets.
+/// The most descriptions that a worker remembers: one for each server, and one for each value of
+/// the client's headers that a server gets.
 const MOST_DESCRIPTIONS: usize = 1024;
 
-/// So many bytes of descriptions are remembered.
+/// The most bytes of descriptions.
 const MOST_DESCRIPTION_BYTES: usize = 16_777_216;
 
-/// What a description depends on: the server's name, and which of the client's headers
-/// the server got. The gateway asks for descriptions with its own capabilities.
+/// The key of a description: the server's name, and the digest of the client's headers that the
+/// server got. The gateway asks for descriptions with its own capabilities.
 pub type DescriptionKey<'k> = (&'k str, Option<Scope>);
 
-/// What is remembered of the servers, by their names.
+/// What a worker remembers about the servers, by their names.
 #[derive(Debug)]
 pub struct KnownServers {
     /// The modern versions that the gateway speaks, the newest first.
@@ -36,7 +36,8 @@ pub struct KnownServers {
     /// Modern servers that refused `initialize`.
     refuse_sessions: HashSet<String>,
     failing: HashSet<String>,
-    /// When a server was last asked because its answers were not as expected.
+    /// When the gateway last asked a server for its era because the server's answers were not as
+    /// expected.
     doubted: HashMap<String, Duration>,
 }
 
@@ -68,7 +69,7 @@ impl Default for KnownServers {
 }
 
 impl KnownServers {
-    /// Remembers no more than so many bytes of descriptions from now on.
+    /// From now on, remembers at most this many bytes of descriptions.
     pub fn limit_bytes(&mut self, most: usize) {
         self.descriptions
             .limit_bytes(most.min(MOST_DESCRIPTION_BYTES));
@@ -79,7 +80,7 @@ impl KnownServers {
         self.descriptions.clear();
     }
 
-    /// The description under `key`, unless it is too old at `now`.
+    /// The description under `key`; `None` where it is too old at `now`.
     pub fn description(
         &self,
         (server, scope): DescriptionKey<'_>,
@@ -87,13 +88,13 @@ impl KnownServers {
     ) -> Option<Rc<ServerDescription>> {
         let key = (server.to_owned(), scope);
         let known = self.descriptions.get(&key)?;
-        // A description from the future is too old, too: the clock was set back.
+        // A description in the future counts as old: the clock was set back.
         let age = now.checked_sub(known.since)?;
         (age < DESCRIPTION_TTL).then(|| Rc::clone(&known.description))
     }
 
-    /// The last description under `key`, however old it is. It is for what a server said
-    /// that does not answer now.
+    /// The last description under `key`, however old it is. It is for a server that does not answer
+    /// now.
     pub fn last_description(
         &self,
         (server, scope): DescriptionKey<'_>,
@@ -118,7 +119,7 @@ impl KnownServers {
         self.descriptions.insert(key, known, bytes);
     }
 
-    /// The era of `server`: as configured, or as the server last showed.
+    /// The era of `server`: the configured one, or the one that the server showed last.
     pub fn era(&self, server: &Server) -> Option<Era> {
         match server.protocol {
             Protocol::Auto => self.eras.get(&server.name).map(|era| match era {
@@ -130,22 +131,22 @@ impl KnownServers {
         }
     }
 
-    /// The version in which `server`, a modern one, is asked: `preferred`, where it
-    /// supports that, or else the newest that it supports. `None` where the server has
-    /// to be asked first which versions it supports.
+    /// The version of requests to `server`, a modern one: `preferred` if the server supports it, or
+    /// else the newest that it supports. `None` where the gateway must first ask the server which
+    /// versions it supports.
     pub fn modern_version(&self, server: &str, preferred: Option<&str>) -> Option<&'static str> {
         match (self.eras.get(server), self.modern_versions) {
             (Some(ShownEra::Modern(supported)), spoken) => {
                 version::negotiate(spoken, supported, preferred)
             }
-            // The gateway has no choice.
+            // The gateway supports only one modern version, so there is no choice.
             (_, [only]) => Some(only),
             _ => None,
         }
     }
 
-    /// Remembers that `server` is modern, and supports these versions of the
-    /// gateway's.
+    /// Remembers that `server` is modern, and supports these versions of those that the gateway
+    /// supports.
     pub fn remember_modern(&mut self, server: &str, supported: &[&'static str]) {
         self.remember_era(server, ShownEra::Modern(supported.to_vec()));
     }
@@ -161,18 +162,18 @@ impl KnownServers {
         }
     }
 
-    /// Whether `server`, a modern one, refused a session.
+    /// Whether `server`, a modern one, refused `initialize`.
     pub fn refuses_sessions(&self, server: &str) -> bool {
         self.refuse_sessions.contains(server)
     }
 
-    /// Remembers that `server`, a modern one, refuses sessions.
+    /// Remembers that `server`, a modern one, refused `initialize`.
     pub fn remember_refusal(&mut self, server: &str) {
         self.refuse_sessions.insert(server.to_owned());
     }
 
-    /// Whether to ask `server` at `now` for its era, because its answers are not as
-    /// expected: not where that was asked within this `interval`.
+    /// Whether the gateway asks `server` for its era at `now`, because its answers are not as
+    /// expected. The gateway asks at most once in this `interval`.
     pub fn is_doubt_due(&mut self, server: &str, now: Duration, interval: Duration) -> bool {
         let last = self.doubted.get(server);
         let age = last.and_then(|last| now.checked_sub(*last));
@@ -183,7 +184,7 @@ impl KnownServers {
         is_due
     }
 
-    /// Remembers whether `server` fails; `true` when that changed.
+    /// Remembers whether `server` fails. Gives `true` if this has changed.
     pub fn set_failing(&mut self, server: &str, failing: bool) -> bool {
         if failing {
             !self.failing.contains(server) && self.failing.insert(server.to_owned())

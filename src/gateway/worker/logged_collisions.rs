@@ -1,5 +1,5 @@
-//! The collisions of names that this worker has logged since the configuration was
-//! read: each is logged once, however often the list is asked for.
+//! The collisions of names that this worker has logged with this configuration. Each one is logged
+//! once, however often clients ask for the list.
 
 use std::collections::HashSet;
 
@@ -7,20 +7,20 @@ use crate::config::ServerId;
 use crate::mcp::list::ListKind;
 use crate::seal;
 
-/// So many collisions are logged; a server that lists other names each time must not
-/// fill the log.
+/// The most collisions that are logged. A server that lists other names each time must not fill the
+/// log.
 const MOST_LOGGED: usize = 1024;
 
-/// What was logged.
+/// The collisions that were logged.
 #[derive(Debug, Default)]
 pub struct LoggedCollisions {
-    /// Of each collision a digest, since names may be long.
+    /// The digest of each collision, since names may be long.
     known: HashSet<[u8; 32]>,
 }
 
 impl LoggedCollisions {
-    /// Whether the collision of this `name`, which `server` lists after another entry
-    /// has it, is to be logged: it is new, and not too many were logged.
+    /// Whether to log the collision of this `name`, which `server` lists although an earlier entry
+    /// has it: it is new, and the limit is not reached.
     pub fn is_new(&mut self, kind: ListKind, name: &str, server: ServerId) -> bool {
         if self.known.len() >= MOST_LOGGED {
             return false;

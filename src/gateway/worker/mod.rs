@@ -1,5 +1,4 @@
-//! What the streams of one Envoy worker share. Nothing here outlives the worker's
-//! VM.
+//! The state that the streams of one Envoy worker share. It ends with the worker's VM.
 
 pub mod calls;
 pub mod failed_servers;
@@ -42,11 +41,11 @@ use crate::mcp::list::ListKind;
 use crate::memory;
 use crate::seal::{self, Keys};
 
-/// How often idle sessions are looked for.
+/// How often a worker searches for idle sessions.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Stands for the headers of a client that a server gets: equal where those are
-/// equal, and of no use elsewhere.
+/// A digest of the client's headers that a server gets. Equal headers have equal digests. Only this
+/// worker can use it.
 pub type Scope = [u8; 32];
 
 /// The state of one worker.
@@ -55,55 +54,55 @@ pub struct Worker {
     clock: fn() -> Duration,
     random: fn(&mut [u8]),
     store: Rc<dyn Store>,
-    /// A random number in the id of each request: other workers have another.
+    /// A random number in the id of each request, so that the ids of workers differ.
     id_prefix: u64,
     last_request: u64,
-    /// With which scopes are made.
+    /// The secret key with which scopes are made.
     scope_key: OnceCell<[u8; 32]>,
-    /// When idle sessions were last looked for.
+    /// When the worker last searched for idle sessions.
     idle_check: Duration,
-    /// Names this plugin among those of its VM.
+    /// The name of this plugin in its VM.
     pub plugin: String,
     /// The calls of all streams.
     pub calls: Calls,
-    /// The calls to make whose answer nobody waits for.
+    /// The calls to make for which no stream waits.
     pub outbox: Outbox,
-    /// What is known of the servers.
+    /// What the worker knows about the servers.
     pub servers: KnownServers,
-    /// What is known of pinned tools.
+    /// What the worker knows about pinned tools.
     pub pins: KnownPins,
-    /// The lists with malformed entries that the log names already.
+    /// The lists with malformed entries that the worker has logged already.
     pub malformed_lists: HashSet<(ServerId, ListKind)>,
     /// The servers that failed a moment ago.
     pub failed: FailedServers,
     /// Lines for the log.
     pub notices: Vec<(log::Level, String)>,
-    /// The collisions of names that were logged.
+    /// The collisions of names that the worker has logged.
     pub collisions: LoggedCollisions,
-    /// The names that some clients and models refuse, and that were logged.
+    /// The names that some clients and models refuse, and that the worker has logged.
     pub unfit_names: LoggedCollisions,
-    /// What lists say of tools with a `tools.override`.
+    /// What lists say about tools with a `tools.override`.
     pub views: LearntViews,
-    /// The pages that are kept.
+    /// The pages of lists that the worker keeps.
     pub pages: PageCache,
     /// The gateway's own sessions.
     pub pool: SessionPool,
-    /// Sessions that are to be ended, of servers that the endpoint of the request had not.
+    /// Sessions to be ended, of servers that the endpoint of the request does not have.
     left_sessions: Vec<ServerSessionId>,
     /// The servers that have joined sessions of clients.
     pub joined: JoinedServers,
-    /// The servers that clients' requests went to.
+    /// The servers that got clients' requests.
     pub requests: RequestServers,
     /// Makes and opens the ids of clients' sessions; `None` before
     /// [`Worker::configure`].
     pub sealing: Option<SessionSealer>,
-    /// Whether the log says that a session is too long for its id.
+    /// Whether the worker has logged that a session is too long for its id.
     pub is_long_session_logged: bool,
 }
 
 impl Worker {
-    /// A worker with this `clock`, which tells the time since 1970 and may jump;
-    /// `random` fills a slice with secure random bytes; all workers share `store`.
+    /// A worker. `clock` gives the time since 1970 and may jump; `random` fills a slice with secure
+    /// random bytes; all workers share `store`.
     pub fn new(clock: fn() -> Duration, random: fn(&mut [u8]), store: Box<dyn Store>) -> Self {
         let mut prefix = [0; 8];
         random(&mut prefix);
@@ -137,13 +136,13 @@ impl Worker {
         }
     }
 
-    /// Takes the keys of sessions from the configuration. Where that has none, all
-    /// workers of this process share one key: `true` when this worker made it. A part of
-    /// `held_bytes` is for what is kept between requests.
+    /// Takes the keys of sessions from the configuration. If the configuration has none, all
+    /// workers of this process share one key. Gives `true` if this worker made that key. A part of
+    /// `held_bytes` is for data that the worker keeps between requests.
     pub fn configure(&mut self, gateway: &Gateway, held_bytes: usize) -> bool {
         const KEY: &str = "mcp-gateway.session-key";
         let sessions = &gateway.sessions;
-        // What is kept must leave enough for requests.
+        // The kept data must leave enough memory for requests.
         let most_kept = held_bytes.checked_div(8).unwrap_or(0);
         self.pages.limit_bytes(most_kept);
         self.servers.limit_bytes(most_kept);
@@ -157,7 +156,7 @@ impl Worker {
             });
             Keys::new(vec![key?])
         });
-        // A session that other replicas serve, too, has to be whole in its id.
+        // If other replicas have the key, a session must be complete in its id.
         let is_own_key = sessions.keys.is_none();
         let kept = is_own_key.then(|| KeptIds::new(Rc::clone(&self.store)));
         self.sealing =
@@ -165,16 +164,15 @@ impl Worker {
         is_made
     }
 
-    /// Bytes that nobody can guess.
+    /// Secure random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         (self.random)(&mut bytes);
         bytes
     }
 
-    /// The digest of these headers of a client's; `None` for no header. It is made
-    /// with a secret key of this worker, so that nobody can find the headers by
-    /// trying.
+    /// The digest of these headers of a client; `None` where there are none. It is made with a
+    /// secret key of this worker, so that nobody can find the headers by trying values.
     pub fn scope(&self, passed: &[(String, String)]) -> Option<Scope> {
         if passed.is_empty() {
             return None;
@@ -186,7 +184,7 @@ impl Worker {
         Some(seal::digest(&parts))
     }
 
-    /// Whether this is to be reported of a pinned tool, see [`KnownPins::is_new`].
+    /// Whether to report this about a pinned tool, see [`KnownPins::is_new`].
     pub fn is_pin_news(&mut self, pins: &ServerPins, about: (&str, &str)) -> bool {
         self.pins.is_new(&*self.store, &self.plugin, pins, about)
     }
@@ -196,14 +194,14 @@ impl Worker {
         (self.clock)()
     }
 
-    /// A JSON-RPC id for a request of the gateway's: `gw-<random>-<n>`.
+    /// A JSON-RPC id for a request of the gateway: `gw-<random>-<n>`.
     pub fn next_id(&mut self) -> String {
         self.last_request = self.last_request.wrapping_add(1);
         format!("gw-{:016x}-{}", self.id_prefix, self.last_request)
     }
 
-    /// Takes the response to a call: what each stream that waits is told. `gateway` is the
-    /// whole one.
+    /// Takes the response to a call. Gives the answer for each stream that waits. `gateway` has all
+    /// servers, not only those of an endpoint.
     pub fn done(
         &mut self,
         job: DispatchId,
@@ -236,7 +234,7 @@ impl Worker {
             self.learn(&call, &answer, gateway);
         }
         if let (CallResult::Opened(_, session), true) = (&answer, deliveries.is_empty()) {
-            // The stream that wanted the session is over.
+            // The stream that needed the session is over.
             let passed = gateway.server(call.server);
             let passed = passed.map_or_else(Vec::new, |server| call.passed(server));
             self.end_session(gateway, call.server, session, &passed);
@@ -244,8 +242,8 @@ impl Worker {
         deliveries
     }
 
-    /// Takes the response to a call that an older configuration left to this worker,
-    /// whose own configuration has no servers.
+    /// Takes the response to a call that was made with an older configuration. The configuration of
+    /// this worker has no servers.
     pub fn left_call_done(&mut self, job: DispatchId, response: &CallResponse) {
         let now = self.now();
         if let Some((call, _)) = self.calls.call(job) {
@@ -254,9 +252,9 @@ impl Worker {
         }
     }
 
-    /// Ends a session with `server`. `passed` are the forwarded headers of the
-    /// client that the session is for. The gateway of an endpoint without this server
-    /// leaves it to [`Worker::end_idle_sessions`].
+    /// Ends a session with `server`. `passed` are the passed-through headers of the session's
+    /// client. If the endpoint of this `gateway` does not have the server,
+    /// [`Worker::end_idle_sessions`] ends the session later.
     pub fn end_session(
         &mut self,
         gateway: &Gateway,
@@ -276,9 +274,9 @@ impl Worker {
         }
     }
 
-    /// Takes the calls out of the outbox, to be sent now.
+    /// Takes the calls out of the outbox. The caller has to send them now.
     pub fn dispatch_outbox(&mut self) -> Vec<(DispatchId, Rc<Call>)> {
-        // This runs after each event of each stream; the clock is a host call.
+        // This runs after each event of each stream, so it avoids the host call for the clock.
         if self.outbox.is_empty() {
             return Vec::new();
         }
@@ -286,8 +284,8 @@ impl Worker {
         self.outbox.dispatch(&mut self.calls, now)
     }
 
-    /// A request needs a session of the gateway's no longer: the session is kept
-    /// for other requests, or ended.
+    /// A request does not need a session of the gateway any more. The gateway keeps the session for
+    /// other requests, or ends it.
     pub fn release(&mut self, lease: &SessionLease, gateway: &Gateway) {
         let now = self.now();
         let given_back = self.pool.give_back(lease, now);
@@ -300,16 +298,16 @@ impl Worker {
         }
     }
 
-    /// Forgets what is kept between requests and can be learned again.
+    /// Forgets the kept data that the worker can learn again.
     pub fn forget_kept(&mut self) {
         self.pages.clear();
         self.servers.forget_descriptions();
         self.pins.forget_lists();
     }
 
-    /// A newer configuration has replaced the one of this worker, which may live on for
-    /// as long as its requests: it forgets what it can learn again. Gives the calls that
-    /// end the sessions of the gateway's that no request uses.
+    /// A newer configuration has replaced the one of this worker. This worker goes on for as long
+    /// as its requests, and forgets what it can learn again. Gives the calls that end those of the
+    /// gateway's sessions that no request uses.
     pub fn retire(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
         self.forget_kept();
         let mut sessions = self.pool.retire();
@@ -323,16 +321,17 @@ impl Worker {
         ends.collect()
     }
 
-    /// This worker ends, and its calls with it. Gives the calls that end the sessions
-    /// of the gateway's.
+    /// This worker ends, and its calls end with it. Gives the calls that end the gateway's
+    /// sessions.
     pub fn close(&mut self, gateway: &Gateway) -> Vec<Rc<Call>> {
         let mut ends = self.retire(gateway);
         ends.extend(self.outbox.take_ends());
         ends
     }
 
-    /// Ends some of the sessions of the gateway's that no request has used for a while,
-    /// and tries again to end those whose servers failed. `gateway` is the whole one.
+    /// Ends some of the gateway's sessions that no request has used for a while. Tries again to end
+    /// the sessions that servers failed to end. `gateway` has all servers, not only those of an
+    /// endpoint.
     pub fn end_idle_sessions(&mut self, gateway: &Gateway) {
         for (server, session) in std::mem::take(&mut self.left_sessions) {
             self.end_session(gateway, server, &session, &[]);
@@ -342,22 +341,21 @@ impl Worker {
         if age.is_some_and(|age| age < IDLE_CHECK_INTERVAL) {
             return;
         }
-        // Where there is more to do, the next step does it.
+        // If there are more idle sessions, the next step ends them.
         let idle = self.pool.remove_idle(now);
         if !self.pool.has_idle(now) {
             self.idle_check = now;
             self.outbox.retry(now);
         }
         for (server, session) in idle {
-            // The client is gone, and the gateway keeps no header of a client.
+            // The client is gone, and the gateway keeps no headers of clients.
             self.end_session(gateway, server, &session, &[]);
         }
     }
 }
 
-/// Whether a call, made at `since`, has had all of its time. Envoy names a timeout
-/// as such only before the headers of the response have come, and measures it with
-/// another clock.
+/// Whether the time of a call, made at `since`, is over. Envoy reports a timeout as such only
+/// before the headers of the response have come, and measures the time with another clock.
 fn is_timeout(call: &Call, since: Duration, now: Duration) -> bool {
     let slack = call.timeout.checked_div(20).unwrap_or_default();
     now.saturating_sub(since) >= call.timeout.saturating_sub(slack)

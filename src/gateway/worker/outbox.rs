@@ -1,6 +1,6 @@
-//! Calls to make whose answer nobody waits for: notifications and responses for
-//! servers, and the ends of sessions. Each server has its own limits, so that one
-//! server, or the clients that send to it, do not use up what the others need.
+//! Calls for whose answers no stream waits: notifications and responses for servers, and the ends
+//! of sessions. Each server has its own limits: one server, or the clients that send messages to
+//! it, must not use up what the other servers need.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
@@ -11,20 +11,20 @@ use crate::gateway::upstream::call::{Call, CallContent, CallResponse};
 use crate::gateway::worker::calls::{Calls, DispatchId};
 use crate::memory::HeldBytes;
 
-/// So many messages are under way to one server at most.
+/// The most messages that are under way to one server.
 const MOST_MESSAGES: usize = 256;
-/// So many messages wait for one server at most. More are dropped.
+/// The most messages that wait for one server. Further messages are dropped.
 const MOST_WAITING_MESSAGES: usize = 256;
-/// So many ends of sessions are under way to one server at most.
+/// The most ends of sessions that are under way to one server.
 const MOST_ENDS: usize = 16;
-/// So many ends of sessions wait for one server at most. More are dropped: these
-/// sessions end when their server ends them.
+/// The most ends of sessions that wait for one server. Further ones are dropped, and the server
+/// itself has to end these sessions.
 const MOST_WAITING_ENDS: usize = 2048;
-/// So many bytes of messages, and of ends, wait for one server or are under way to it at
-/// most, and one call in any case. More are dropped.
+/// The most bytes of messages, and of ends, that wait for one server or are under way to it.
+/// Further calls are dropped, but a single call may be longer.
 const MOST_BYTES: usize = 16_777_216;
-/// For so long the gateway tries to end a session. The call may have headers of a
-/// client in it, which the gateway does not keep for long.
+/// How long the gateway tries to end a session. The call may have headers of a client, which the
+/// gateway does not keep for long.
 const TRIED_FOR: Duration = Duration::from_secs(60);
 
 /// The calls to make.
@@ -32,7 +32,7 @@ const TRIED_FOR: Duration = Duration::from_secs(60);
 pub struct Outbox {
     lanes: BTreeMap<ServerId, Lane>,
     under_way: HashMap<DispatchId, UnawaitedCall>,
-    /// The servers for which calls can be made now.
+    /// The servers for which the worker can make calls now.
     ready: Vec<ServerId>,
 }
 
@@ -49,7 +49,7 @@ struct Lane {
 #[derive(Debug, Default)]
 struct LaneQueue {
     under_way: usize,
-    /// How many bytes the calls have that wait and that are under way.
+    /// The bytes of all calls that wait or are under way.
     bytes: usize,
     waiting: VecDeque<UnawaitedCall>,
 }
@@ -57,7 +57,7 @@ struct LaneQueue {
 #[derive(Debug)]
 struct UnawaitedCall {
     call: Rc<Call>,
-    /// When it was first made; `None` before.
+    /// When the call was first made; `None` before that.
     since: Option<Duration>,
     _memory: HeldBytes,
 }
@@ -77,8 +77,8 @@ impl UnawaitedCall {
 }
 
 impl Lane {
-    /// The queue for ends, or for messages, with its limits: how many calls are under
-    /// way at most, and how many wait.
+    /// The queue for ends or for messages, and its limits: the most calls under way, and the most
+    /// that wait.
     fn queue(&mut self, is_end: bool) -> (&mut LaneQueue, usize, usize) {
         if is_end {
             (&mut self.ends, MOST_ENDS, MOST_WAITING_ENDS)
@@ -96,7 +96,7 @@ impl Lane {
         }
     }
 
-    /// The next call that can be made now. It counts as under way.
+    /// The next call that the worker can make now. It counts as under way.
     fn next(&mut self) -> Option<UnawaitedCall> {
         [false, true].into_iter().find_map(|is_end| {
             let (queue, most, _) = self.queue(is_end);
@@ -120,8 +120,8 @@ impl Outbox {
         self.ready.push(server);
     }
 
-    /// Takes out all ends of sessions that no server has answered, also those under
-    /// way: these calls are broken off.
+    /// Takes out all ends of sessions that no server has answered, also those that are under way,
+    /// since these calls are cancelled.
     pub fn take_ends(&mut self) -> Vec<Rc<Call>> {
         let under_way = self.under_way.drain().map(|(_, call)| call);
         let lanes = std::mem::take(&mut self.lanes).into_values();
@@ -135,8 +135,7 @@ impl Outbox {
         self.ready.is_empty()
     }
 
-    /// Takes all calls out that can be made at `now`. `under_way` keeps account of
-    /// them.
+    /// Takes out all calls that the worker can make at `now`, and registers them with `under_way`.
     pub fn dispatch(
         &mut self,
         under_way: &mut Calls,
@@ -151,7 +150,7 @@ impl Outbox {
                 let (id, sent) = under_way.send(Rc::clone(&call.call), now);
                 let counted = UnawaitedCall {
                     since: call.since.or(Some(now)),
-                    // It counts among the calls under way.
+                    // `under_way` counts the memory of the call now.
                     _memory: HeldBytes::default(),
                     ..call
                 };
@@ -162,8 +161,8 @@ impl Outbox {
         made
     }
 
-    /// Takes the response to a call at `now`. The end of a session that failed is kept
-    /// for another try, also if a stream waited for it.
+    /// Takes the response to a call at `now`. If the end of a session failed, it is kept for
+    /// another try, even if a stream waited for it.
     pub fn done(
         &mut self,
         id: DispatchId,
@@ -190,8 +189,8 @@ impl Outbox {
         }
     }
 
-    /// Tries again at `now` to end the sessions whose servers failed; gives up those
-    /// that were tried for long enough.
+    /// Tries again at `now` to end the sessions whose servers failed. Drops the ends that were
+    /// tried for long enough.
     pub fn retry(&mut self, now: Duration) {
         for (server, lane) in &mut self.lanes {
             for call in std::mem::take(&mut lane.failed) {
@@ -205,8 +204,8 @@ impl Outbox {
     }
 }
 
-/// Whether the server may still have the session that it was told to end, so that it
-/// is worth telling it again.
+/// Whether the server may still have the session after this response, so that the gateway should
+/// try again to end it.
 fn may_be_open(response: &CallResponse) -> bool {
     match response {
         CallResponse::Http { status, .. } => matches!(status, 408 | 429 | 500 | 502..=599),

@@ -1,9 +1,8 @@
-//! Pages of lists, kept for as long as the servers allow, for all clients and all
-//! workers of this Envoy.
+//! Pages of lists, kept for as long as the servers allow, for all clients and all workers of this
+//! Envoy.
 //!
-//! The store is a table of fixed size: the key of a page says its slot, and a new page
-//! replaces the old one. Each worker also keeps
-//! the pages that it has read.
+//! The store is a table of fixed size. The key of a page determines its slot, and a new page
+//! replaces the old one in the slot. Each worker also keeps the pages that it has read.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,14 +13,14 @@ use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::worker::remembered::Remembered;
 use crate::mcp::cache_hints::CacheHints;
 
-/// Slots of the table, which all plugins of a VM share.
+/// The slots of the table, which all plugins of a VM share.
 const SLOTS: u16 = 512;
-/// Longer pages are not kept, in bytes.
+/// The longest page that is kept, in bytes.
 const LONGEST: usize = 262_144;
-/// So much is kept by each worker, in bytes of memory.
+/// The most memory of the pages that each worker keeps, in bytes.
 const MOST: usize = 16_777_216;
 
-/// The pages that one worker knows.
+/// The pages that one worker keeps.
 #[derive(Debug)]
 pub struct PageCache {
     store: Rc<dyn Store>,
@@ -31,12 +30,12 @@ pub struct PageCache {
 #[derive(Debug)]
 struct CachedPage {
     page: Rc<ListPage>,
-    /// When it is stale, in time since 1970.
+    /// When the page becomes stale, in time since 1970.
     until: Duration,
 }
 
 impl CachedPage {
-    /// The page with the time that is left to it at `now`; `None` where it is stale.
+    /// The page and how long it stays fresh after `now`; `None` where it is stale.
     fn fresh(&self, now: Duration) -> Option<(Rc<ListPage>, CacheHints)> {
         let left = self.until.checked_sub(now)?.as_millis();
         let cache_hints = CacheHints {
@@ -49,7 +48,7 @@ impl CachedPage {
 }
 
 impl PageCache {
-    /// Pages are kept in `store`.
+    /// `store` keeps the pages.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self {
             store,
@@ -57,7 +56,7 @@ impl PageCache {
         }
     }
 
-    /// Keeps no more than so many bytes in this worker from now on.
+    /// From now on, keeps at most this many bytes in this worker.
     pub fn limit_bytes(&mut self, most: usize) {
         self.ready.limit_bytes(most.min(MOST));
     }
@@ -67,8 +66,8 @@ impl PageCache {
         self.ready.clear();
     }
 
-    /// The page under `key`, where it is kept and not stale at `now`. `read` reads
-    /// the text that this or another worker gave to [`PageCache::keep`].
+    /// The page under `key`; `None` where there is none, or where it is stale at `now`. `read`
+    /// parses the text that this or another worker gave to [`PageCache::keep`].
     pub fn get(
         &mut self,
         key: PageKey,
@@ -123,8 +122,8 @@ fn slot(key: PageKey) -> String {
     store::slot("page", &key.0, SLOTS)
 }
 
-/// The content of a slot: the whole key, since several keys have this slot; until
-/// when the page is fresh, in milliseconds, little-endian; the text of the result.
+/// The content of a slot: the whole key, since other keys have the same slot; when the page becomes
+/// stale, in milliseconds, little-endian; and the text of the result.
 struct StoredPage;
 
 impl StoredPage {

@@ -1,6 +1,6 @@
-//! Probes: requests of the gateway's own, beside the traffic, that show which era a
-//! server is of and whether it answers. They have nothing of a client in their body, so
-//! that no client decides what is remembered of a server.
+//! Probes: requests that the gateway sends for itself, to learn which era a server is of and
+//! whether it answers. Their body has no data of a client. So no client decides what the gateway
+//! remembers about a server.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::gateway::worker::{Scope, Worker};
 use crate::mcp::era::Era;
 use crate::mcp::version;
 
-/// A server whose answers are not as expected is asked for its era so often at most:
-/// clients can cause such answers.
+/// How often the gateway asks a server for its era because of unexpected answers, at most: clients
+/// can cause such answers.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// A server failed or answered otherwise than a server of its era does. It may have
-    /// been replaced by another one, or the client that asked is the reason. Only the
-    /// server itself can tell: it is asked, beside the traffic.
+    /// A server failed, or answered differently than a server of its era does. Perhaps another
+    /// server has replaced it, or the client's request is the reason. To learn this, the gateway
+    /// asks the server for its era with a request of its own.
     pub fn doubt(&mut self, gateway: &Gateway, server: &Server, passed: &[(String, String)]) {
         let is_known = self.servers.era(server).is_some();
         let now = self.now();
@@ -34,8 +34,8 @@ impl Worker {
         }
     }
 
-    /// Asks a server that is left out again, beside the traffic, when it is time. `scope`
-    /// stands for the headers `passed`, which the server gets of the client.
+    /// If it is time, asks a server that is left out again, with a request of the gateway's own.
+    /// `scope` is the digest of `passed`, the client's headers that the server gets.
     pub fn ask_again(
         &mut self,
         gateway: &Gateway,
@@ -51,8 +51,8 @@ impl Worker {
         }
     }
 
-    /// Sends `request` to `server`, with nothing of a client but the headers `passed`,
-    /// which the configuration passes through.
+    /// Sends `request` to `server`. The only data of a client are the headers `passed`, which the
+    /// configuration passes through.
     fn probe(
         &mut self,
         gateway: &Gateway,
@@ -87,7 +87,7 @@ impl Worker {
         self.outbox.push(call);
     }
 
-    /// Remembers what the answer to a [probe](Call::is_probe) shows.
+    /// Remembers the result of a [probe](Call::is_probe).
     pub(super) fn learn(&mut self, call: &Call, answer: &CallResult, gateway: &Gateway) {
         let (Some(server), CallContent::Mcp(request)) =
             (gateway.server(call.server), &call.content)
@@ -106,8 +106,8 @@ impl Worker {
             CallResult::OtherVersion(version) => {
                 self.servers.remember_modern(&server.name, &[version]);
             }
-            // A client's headers, or that they are missing, may be the reason: a session
-            // shows more.
+            // The client's headers, or missing ones, may be the reason for this answer. Whether the
+            // server opens a session shows more.
             CallResult::Legacy
                 if !server.passthrough.is_empty()
                     && self.servers.era(server) != Some(Era::Legacy) =>
@@ -119,7 +119,8 @@ impl Worker {
             }
             CallResult::Failed(failure) if failure.is_servers_own() => {
                 let key = (server.name.clone(), scope);
-                // It is left out already, or else the next list shows by itself.
+                // If the server is left out already, the failure is renewed. Otherwise the next
+                // list shows whether the server fails.
                 if self.failed.failure(&key).is_some() {
                     self.failed.fail(key, failure.clone(), request.clone(), now);
                 }

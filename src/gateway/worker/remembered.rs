@@ -1,6 +1,5 @@
-//! A table of limited size. When it is full, the entry that was added or renewed
-//! longest ago goes first. Each step takes about the same time, however many entries
-//! there are.
+//! A table of limited size. When it is full, the entry is removed that was added or renewed the
+//! longest time ago. Each operation takes about the same time, however many entries there are.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
@@ -14,11 +13,11 @@ pub struct Remembered<K, V> {
     most_entries: usize,
     most_bytes: usize,
     entries: HashMap<K, RememberedEntry<V>>,
-    /// The keys in the order in which their entries go.
+    /// The keys, in the order in which their entries are removed.
     order: BTreeMap<u64, K>,
     last: u64,
     bytes: usize,
-    /// What the table itself takes up.
+    /// The memory that the table itself takes up.
     memory: HeldBytes,
 }
 
@@ -29,7 +28,7 @@ struct RememberedEntry<V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
-    /// A table of at most so many entries, with at most so many bytes together.
+    /// A table with at most this many entries, which have at most this many bytes together.
     pub fn new(most_entries: usize, most_bytes: usize) -> Self {
         Self {
             most_entries,
@@ -42,7 +41,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         }
     }
 
-    /// Lets the entries have at most so many bytes together from now on.
+    /// From now on, the entries have at most this many bytes together.
     pub fn limit_bytes(&mut self, most_bytes: usize) {
         self.most_bytes = most_bytes;
         self.shrink();
@@ -62,7 +61,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.len()
     }
 
-    /// Whether another entry would make an older one go.
+    /// Whether a new entry would replace an older one.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= self.most_entries
     }
@@ -75,7 +74,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// The value under `key`, to be changed.
+    /// The value under `key`, mutable.
     pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -83,7 +82,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.get_mut(key).map(|entry| &mut entry.value)
     }
 
-    /// The entry under `key` is now the last one to go.
+    /// Makes the entry under `key` the last one to be removed.
     pub fn renew<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
@@ -97,9 +96,9 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         }
     }
 
-    /// Adds a value that has so many `bytes`, in place of an older one under `key`.
-    /// Other entries go where there are too many. What alone exceeds the limit is not
-    /// added.
+    /// Adds a value that has this many `bytes`, and replaces an older one under `key`. Other
+    /// entries are removed if the table is too full. A value that is larger than the limit by
+    /// itself is not added.
     pub fn insert(&mut self, key: K, value: V, bytes: usize) {
         self.remove(&key);
         if bytes > self.most_bytes {
@@ -126,7 +125,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         Some(entry.value)
     }
 
-    /// Removes the entries whose keys are not to be kept.
+    /// Removes the entries for whose keys `is_kept` is `false`.
     pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
         let keys = self.entries.keys().filter(|key| !is_kept(key));
         for key in keys.cloned().collect::<Vec<_>>() {
@@ -134,7 +133,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         }
     }
 
-    /// The entries, in the order in which they go.
+    /// The entries, in the order in which they are removed.
     pub fn oldest(&self) -> impl Iterator<Item = (&K, &V)> {
         let keys = self.order.values();
         keys.filter_map(|key| Some((key, self.get(key)?)))
@@ -159,7 +158,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     }
 }
 
-/// How much there is, and not what: keys may have credentials in them.
+/// `Debug` shows only the sizes: keys may contain credentials.
 impl<K, V> fmt::Debug for Remembered<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remembered")

@@ -1,5 +1,5 @@
-//! The server that a client's request went to. The client's cancellation needs it,
-//! and may come to another worker of this Envoy.
+//! The servers that got clients' requests. A client's cancellation goes to the server of the
+//! cancelled request, and may come to another worker of this Envoy.
 
 use std::rc::Rc;
 
@@ -7,17 +7,17 @@ use crate::gateway::session::server_mark::ServerMark;
 use crate::gateway::store::{self, Store};
 use crate::seal;
 
-/// The slots of the table. Each holds the latest of its requests.
+/// The slots of the table. Each slot has the latest request that belongs there.
 const SLOTS: u16 = 1024;
 
-/// The servers of requests that were routed lately in legacy sessions.
+/// The servers of recent requests in legacy sessions.
 #[derive(Debug)]
 pub struct RequestServers {
     store: Rc<dyn Store>,
 }
 
 impl RequestServers {
-    /// Requests are kept in `store`.
+    /// `store` keeps the requests.
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self { store }
     }
@@ -30,7 +30,7 @@ impl RequestServers {
         self.store.set(&slot, &value);
     }
 
-    /// The server that the request went to; `None` where that is not known.
+    /// The server that got the request; `None` where the gateway does not know it.
     pub fn server(&self, session: &[u8; 16], id: &str) -> Option<ServerMark> {
         let (slot, digest) = key(session, id);
         let value = self.store.get(&slot)?;
@@ -39,7 +39,7 @@ impl RequestServers {
     }
 }
 
-/// The slot of a request, and what its value begins with there.
+/// The slot of a request, and the bytes with which its value starts.
 fn key(session: &[u8; 16], id: &str) -> (String, [u8; 32]) {
     let digest = seal::digest(&[session, id.as_bytes()]);
     (store::slot("request", &digest, SLOTS), digest)

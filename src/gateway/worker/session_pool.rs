@@ -1,6 +1,6 @@
-//! The gateway's own sessions with legacy servers, for modern clients. Each worker
-//! has its own pool: one session for each server and each caller (see
-//! `session.identity`), used by any number of requests at once.
+//! The gateway's own sessions with legacy servers, for modern clients. Each worker has its own
+//! pool, with one session for each server and each caller (see `session.identity`). Several
+//! requests may use a session at the same time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,37 +16,37 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::memory::HeldBytes;
 
-/// A session that was not used for so long is ended.
+/// How long a session may be unused before the gateway ends it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// For so long after an answer in a session, the gateway does not check whether the
-/// server still has the session.
+/// How long after an answer in a session the gateway uses the session without a check whether the
+/// server still has it.
 const CONFIRMED_FOR: Duration = Duration::from_secs(1);
-/// The same, after a newer configuration has replaced this one.
+/// The idle timeout after a newer configuration has replaced this one.
 const RETIRED_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A worker keeps so many sessions.
+/// The most sessions that a worker keeps.
 const MOST_SESSIONS: usize = 1024;
-/// So many sessions are looked at in one step.
+/// The most sessions that are checked in one step.
 const MOST_IN_STEP: usize = 64;
 
-/// What tells sessions apart.
+/// The key of a session.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PoolKey {
     /// The fingerprint of the server's configuration.
     server: [u8; 32],
     /// The caller's identity; `None` where all callers share one session.
     identity: Option<String>,
-    /// Those of the client's capabilities that the protocol defines.
+    /// The client's capabilities, without those that the protocol does not define.
     capabilities: ClientCapabilities,
-    /// Which of the client's headers the server gets.
+    /// The digest of the client's headers that the server gets.
     scope: Option<Scope>,
 }
 
 impl PoolKey {
-    /// The key for sessions with `server`, of a caller with this `identity` and
-    /// these `capabilities`, whose forwarded headers are `scope`. Callers with
-    /// other headers have another key, even if they share a session otherwise.
-    /// `None` where a session serves one request only: the caller has no identity,
-    /// and the configuration does not say `shareSession`.
+    /// The key of sessions with `server`, for a caller with this `identity` and these
+    /// `capabilities`. `scope` is the digest of the caller's headers that the server gets: callers
+    /// with other headers have another key, even if they share a session otherwise. `None` where a
+    /// session serves one request only: the caller has no identity, and the configuration does not
+    /// set `shareSession`.
     pub fn new(
         server: &Server,
         identity: Option<&str>,
@@ -75,30 +75,30 @@ impl PoolKey {
     }
 }
 
-/// Without the identity, which may come from a header.
+/// `Debug` does not show the identity, which may come from a header.
 impl fmt::Debug for PoolKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolKey").finish_non_exhaustive()
     }
 }
 
-/// A session of the gateway's that a request uses.
+/// A session of the gateway that a request uses.
 #[derive(Clone)]
 pub struct SessionLease {
     /// The server.
     pub server: ServerId,
-    /// Its key in the pool; `None` where it serves this request only.
+    /// The key of the session in the pool; `None` where it serves this request only.
     pub key: Option<PoolKey>,
     /// The session.
     pub session: Rc<UpstreamSession>,
     /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// The forwarded headers of the client. They are kept only as long as the
-    /// request.
+    /// The client's headers that servers get. They are kept only as long as the request.
     pub headers: CallerHeaders,
 }
 
-/// Without the identity, which may be a credential; of headers their names.
+/// `Debug` does not show the identity, which may be a credential. It shows the names of headers
+/// only.
 impl fmt::Debug for SessionLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLease")
@@ -110,7 +110,7 @@ impl fmt::Debug for SessionLease {
     }
 }
 
-/// A session, and the server that it is with.
+/// A session and its server.
 pub type ServerSessionId = (ServerId, Rc<UpstreamSession>);
 
 #[derive(Debug)]
@@ -119,27 +119,27 @@ struct PooledSession {
     session: Rc<UpstreamSession>,
     capabilities: ServerCapabilities,
     used: Duration,
-    /// When the server last answered in it; `None` where it failed since, and may have
-    /// forgotten it.
+    /// When the server last answered in the session; `None` where it has failed since then, and may
+    /// have forgotten the session.
     confirmed: Option<Duration>,
     _memory: HeldBytes,
 }
 
 impl PooledSession {
-    /// Whether no request uses it. One that does holds a reference, too.
+    /// Whether no request uses the session. A request that uses it has a reference to it.
     fn is_free(&self) -> bool {
         Rc::strong_count(&self.session) == 1
     }
 }
 
-/// Whether a server still has a session.
+/// How sure the gateway is that a server still has a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionTrust {
     /// The server answered in it a moment ago.
     Confirmed,
-    /// The server answered in it last time.
+    /// The server's last answer in it was good, but not a moment ago.
     Unconfirmed,
-    /// The server failed in it last time.
+    /// The server's last answer in it was a failure.
     Doubted,
 }
 
@@ -150,7 +150,7 @@ pub struct ReusableSession {
     pub session: Rc<UpstreamSession>,
     /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// Whether the server still has it.
+    /// How sure the gateway is that the server still has it.
     pub trust: SessionTrust,
 }
 
@@ -158,7 +158,7 @@ pub struct ReusableSession {
 #[derive(Debug)]
 pub struct SessionPool {
     kept: Remembered<Rc<PoolKey>, PooledSession>,
-    /// Sessions that were given up, by their addresses. They end when the requests that
+    /// Sessions that the gateway has given up, by their addresses. They end when the requests that
     /// use them are over.
     given_up: HashMap<*const UpstreamSession, PooledSession>,
     idle_timeout: Duration,
@@ -174,12 +174,12 @@ impl Default for SessionPool {
     }
 }
 
-/// What became of a session that was given back.
+/// What happened with a session that a request gave back.
 #[derive(Debug)]
 pub struct GivenBack {
-    /// It is kept, for the requests to come, or until no request uses it.
+    /// The pool keeps the session: for later requests, or until no request uses it.
     pub is_kept: bool,
-    /// The session that had to go for it. It is to be ended.
+    /// The session that was removed to make space. The caller has to end it.
     pub removed: Option<ServerSessionId>,
 }
 
@@ -200,9 +200,9 @@ impl SessionPool {
         })
     }
 
-    /// Keeps a session, used until `now`, for the requests to come. It is not kept if
-    /// it served one request only, if another one is under the key, or if the pool is
-    /// full of sessions that are in use.
+    /// Keeps a session, used until `now`, for later requests. The pool does not keep it if it
+    /// served one request only, if another session has the key, or if all sessions of a full pool
+    /// are in use.
     pub fn give_back(&mut self, lease: &SessionLease, now: Duration) -> GivenBack {
         let not_kept = GivenBack {
             is_kept: false,
@@ -212,7 +212,7 @@ impl SessionPool {
             return not_kept;
         };
         if self.given_up.contains_key(&Rc::as_ptr(&lease.session)) {
-            // It ends when nobody uses it any longer.
+            // The session ends when no request uses it any more.
             return GivenBack {
                 is_kept: true,
                 ..not_kept
@@ -262,8 +262,8 @@ impl SessionPool {
         Some((removed.server, removed.session))
     }
 
-    /// Gives up a session that the server may have forgotten: no other request gets it.
-    /// Those that use it go on, since the server may still answer them.
+    /// Gives up a session that the server may have forgotten, so that no other request gets it.
+    /// Requests that use it go on, since the server may still answer them.
     pub fn give_up(&mut self, key: &PoolKey, session: &Rc<UpstreamSession>) {
         let kept = self.kept.get(key);
         if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session))
@@ -273,14 +273,14 @@ impl SessionPool {
         }
     }
 
-    /// The server answered in this session at `now`.
+    /// Remembers that the server answered in this session at `now`.
     pub fn confirm(&mut self, lease: &SessionLease, now: Duration) {
         if let Some(kept) = self.leased(lease) {
             kept.confirmed = Some(now);
         }
     }
 
-    /// The server failed in this session, and may have forgotten it.
+    /// Remembers that the server failed in this session, and may have forgotten it.
     pub fn doubt(&mut self, lease: &SessionLease) {
         if let Some(kept) = self.leased(lease) {
             kept.confirmed = None;
@@ -292,9 +292,9 @@ impl SessionPool {
         Rc::ptr_eq(&kept.session, &lease.session).then_some(kept)
     }
 
-    /// Removes sessions that are idle at `now` or were given up. They are to be ended.
-    /// A step looks at the oldest ones only; if there may be more,
-    /// [`has_idle`](Self::has_idle).
+    /// Removes sessions that are idle at `now` or were given up. The caller has to end them. One
+    /// call checks the oldest sessions only. If [`has_idle`](Self::has_idle) is `true` afterwards,
+    /// there are more.
     pub fn remove_idle(&mut self, now: Duration) -> Vec<ServerSessionId> {
         let oldest = self.kept.oldest().take(MOST_IN_STEP);
         let idle = oldest.filter(|(_, kept)| self.is_idle(kept, now));
@@ -325,9 +325,9 @@ impl SessionPool {
         now.saturating_sub(kept.used) >= self.idle_timeout
     }
 
-    /// A newer configuration has replaced the one of this pool: only requests that
-    /// came before use it. Removes the sessions that no request uses, which are to be
-    /// ended. The others are idle after a short time.
+    /// A newer configuration has replaced the one of this pool, so only older requests use it.
+    /// Removes the sessions that no request uses, and the caller has to end them. The other
+    /// sessions have a short idle timeout from now on.
     pub fn retire(&mut self) -> Vec<ServerSessionId> {
         self.idle_timeout = RETIRED_IDLE_TIMEOUT;
         let free = self.kept.oldest().filter(|(_, kept)| kept.is_free());
@@ -403,7 +403,7 @@ mod tests {
             all,
             PoolKey::new(&shared, Some("ada"), ClientCapabilities::NONE, None)
         );
-        // Nobody uses a session that was opened with another's credentials.
+        // A request with other credentials does not use the session.
         for (server, identity) in [(&own, Some("ada")), (&shared, None)] {
             let keys = [None, Some([1; 32]), Some([2; 32])].map(|scope| {
                 PoolKey::new(server, identity, ClientCapabilities::NONE, scope).unwrap()
@@ -498,7 +498,7 @@ mod tests {
         };
         let mut pool = SessionPool::default();
         for number in 0..5000 {
-            // One is used again and again.
+            // One session is used again and again.
             pool.get(&key(3), Duration::from_millis(number));
             let given = pool.give_back(&held(&key(number)), Duration::from_millis(number));
             assert!(given.is_kept);
@@ -564,7 +564,7 @@ mod tests {
         let (mut pool, held) = (SessionPool::default(), held(&key));
         pool.give_back(&held, at(0));
         let used = pool.get(&key, at(1)).unwrap();
-        // A call of six minutes is under way in it.
+        // A call in the session has been under way for six minutes.
         assert!(pool.remove_idle(at(361)).is_empty(), "it is in use");
         drop(used);
     }

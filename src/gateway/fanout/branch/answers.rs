@@ -1,4 +1,4 @@
-//! What an answer of the server's changes in a branch.
+//! How a branch changes when its server answers a call.
 
 use std::rc::Rc;
 
@@ -68,7 +68,7 @@ impl Branch {
         }
     }
 
-    /// The server, a modern one, refused a session.
+    /// A modern server refused `initialize`, so it opens no session.
     fn session_refused(
         &mut self,
         version: &'static str,
@@ -76,8 +76,9 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        // Any other error may be about what this client sent; and where the server gets
-        // headers of clients, this one, too.
+        // Only these answers show that the server has no sessions. Any other error may be about
+        // what this client sent. Where the server gets headers of clients, these answers may be
+        // about the headers, too.
         let is_own = matches!(
             answer,
             CallResult::NoMethod | CallResult::Failed(Failure::Status(404 | 405))
@@ -119,8 +120,8 @@ impl Branch {
         }
     }
 
-    /// `server/discover` was refused in the version in which it was asked: it is
-    /// asked in this one, but only once.
+    /// The server refused `server/discover` because of its protocol version. The gateway asks it
+    /// again in `version`, but only once.
     fn other_version(
         &mut self,
         version: &'static str,
@@ -135,11 +136,11 @@ impl Branch {
         NextStep::request(UpstreamRequest::Discover)
     }
 
-    /// The server is a legacy one.
+    /// The server showed that it is a legacy one.
     fn legacy(&mut self, server: &Server, context: &mut Context<'_>) -> NextStep {
         self.is_legacy_news = true;
         if self.owner == SessionOwner::Client && *context.operation != Operation::Discover {
-            // It was a modern one when the client's session began.
+            // The server was a modern one when the client's session began.
             self.doubt(server, context);
             return NextStep::Failed(Failure::SessionLost);
         }
@@ -183,7 +184,7 @@ impl Branch {
         self.knowledge = Knowledge::Description(description);
     }
 
-    /// The server accepted what has no result, or an empty one.
+    /// The server accepted a message that has no result, or an empty one.
     fn accepted(
         &mut self,
         content: &CallContent,
@@ -201,7 +202,7 @@ impl Branch {
         }
     }
 
-    /// Adds a page of the list of this kind.
+    /// Adds a page to the server's list of this kind.
     pub(super) fn add_page(
         &mut self,
         kind: ListKind,
@@ -209,7 +210,8 @@ impl Branch {
         cache_hints: CacheHints,
         gateway: &Gateway,
     ) -> NextStep {
-        // A server that gives the same cursor again would be asked without end.
+        // If the server gives the same cursor again, the list ends: otherwise the gateway would ask
+        // this server without end.
         let cursor = page.cursor.clone();
         let cursor = cursor.filter(|cursor| !self.list.has_cursor(cursor));
         self.list.add(page, cache_hints);
@@ -237,7 +239,7 @@ impl Branch {
             CallContent::Mcp(UpstreamRequest::SetLevel(_)) => {
                 NextStep::Failed(Failure::Level("Method not found".to_owned()))
             }
-            // The server had the list when it described itself.
+            // The server's capabilities named this list, so the server may have been replaced.
             CallContent::Mcp(UpstreamRequest::List(..)) => {
                 self.doubt(server, context);
                 NextStep::Done
@@ -257,8 +259,8 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        // The server may have closed an idle connection in this moment. None of these
-        // requests changes anything when it arrives twice.
+        // The server may have closed an idle connection at this moment. The gateway may send these
+        // requests twice, since they change nothing at the server.
         let is_ping = content == CallContent::Mcp(UpstreamRequest::Ping);
         let is_lost = matches!(failure, Failure::Reset | Failure::Closed);
         if is_lost && !is_ping && !self.is_retried {
@@ -268,7 +270,7 @@ impl Branch {
         let is_lost = match &failure {
             // Only a good answer to a ping shows that the server has the session.
             _ if is_ping => !matches!(failure, Failure::TimedOut | Failure::NoCluster),
-            // Some servers say so in a JSON-RPC error with another HTTP status.
+            // Some servers report a lost session as a JSON-RPC error with another HTTP status.
             Failure::Error { code, message, .. } => {
                 self.owner == SessionOwner::Gateway { replaced: false }
                     && self.session.session().is_some()
@@ -279,7 +281,8 @@ impl Branch {
         if is_lost {
             return self.session_lost(content, server, context);
         }
-        // Some servers mean the end of the list by an empty cursor, and know no such page.
+        // Some servers send an empty cursor on the last page, and refuse a request for the next
+        // page.
         let is_last = matches!(&content, CallContent::Mcp(UpstreamRequest::List(_, Some(cursor))) if cursor.is_empty());
         if is_last && matches!(failure, Failure::Error { .. } | Failure::Status(400..=499)) {
             return NextStep::Done;
@@ -293,8 +296,8 @@ impl Branch {
         NextStep::Failed(failure)
     }
 
-    /// Remembers that the server failed this, unless the client may be the reason: then
-    /// the gateway asks the server itself.
+    /// Remembers that the server failed this request. Where the client may be the reason, the
+    /// gateway does not remember it, and asks the server with a request of its own.
     fn note_failure(
         &mut self,
         failure: &Failure,
@@ -316,7 +319,8 @@ impl Branch {
             self.doubt(server, context);
             return;
         }
-        // A call that fails leaves no server out of a list: the list shows by itself.
+        // Only failures in lists and in `server/discover` are remembered. If another call fails,
+        // the next list shows whether the server works.
         let is_list = matches!(context.operation, Operation::List(_) | Operation::Discover);
         if !is_list || context.gateway.failed_server_ttl.is_zero() {
             return;
@@ -334,7 +338,8 @@ impl Branch {
             .fail(key, failure.clone(), request, now);
     }
 
-    /// The server did not answer as expected: it may be another one now.
+    /// The server did not answer as expected. Perhaps another server has replaced it, so the
+    /// gateway asks it for its era.
     fn doubt(&self, server: &Server, context: &mut Context<'_>) {
         let headers = &context.requester.caller.headers;
         let passed = headers.passthrough_headers(server.id);

@@ -1,4 +1,5 @@
-//! The calls of a branch: made where no cache and no pool answers instead.
+//! The calls of a branch. A branch makes a call only where neither the cache nor the pool of
+//! sessions has the answer.
 
 use std::time::Duration;
 
@@ -18,15 +19,15 @@ use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::era::Era;
 
 impl Branch {
-    /// Starts: gives the first call, where one is needed.
+    /// Starts the branch. Gives the first call, if the branch needs one.
     pub(in crate::gateway::fanout) fn start(&mut self, context: &mut Context<'_>) -> Option<Call> {
         let server = context.gateway.server(self.server)?;
         let next = self.first(server, context);
         self.advance(next, server, context)
     }
 
-    /// Takes the answer to the call that the branch waits for: gives the next call,
-    /// where one is needed.
+    /// Takes the answer to the call that the branch waits for. Gives the next call, if the branch
+    /// needs one.
     pub(in crate::gateway::fanout) fn answered(
         &mut self,
         answer: CallResult,
@@ -37,7 +38,7 @@ impl Branch {
         self.advance(next, server, context)
     }
 
-    /// Goes as far as possible without a call; gives the call that is needed then.
+    /// Takes all steps that need no call. Gives the next call, or `None` when the branch has ended.
     fn advance(
         &mut self,
         mut next: NextStep,
@@ -67,8 +68,7 @@ impl Branch {
         }
     }
 
-    /// The next step where what is to be sent is answered already: by the cache, or
-    /// by the pool of sessions.
+    /// The next step, where the cache or the pool of sessions has the answer to `content` already.
     fn without_call(
         &mut self,
         content: &CallContent,
@@ -94,7 +94,7 @@ impl Branch {
         }
     }
 
-    /// The next step where no session has to be opened.
+    /// The next step, where the gateway need not send `initialize`.
     fn without_initialize(
         &mut self,
         server: &Server,
@@ -116,8 +116,8 @@ impl Branch {
         Some(self.onward(context.operation))
     }
 
-    /// The call that sends this. Where it needs a session and there is none, the
-    /// session is opened first.
+    /// The call that sends `content`. Where `content` needs a session and there is none, the call
+    /// opens the session first.
     fn call(
         &mut self,
         mut content: CallContent,
@@ -133,11 +133,11 @@ impl Branch {
                 Some(found) => {
                     self.session = ServerSession::reuse(found);
                     if matches!(self.session, ServerSession::Doubted(_)) {
-                        // After the ping the operation starts anew.
+                        // The ping comes first. After it the branch starts its operation again.
                         content = CallContent::Mcp(UpstreamRequest::Ping);
                     }
                 }
-                // When the session is open, the operation starts anew.
+                // After the session is open, the branch starts its operation again.
                 None => content = initialize,
             }
         }
@@ -164,7 +164,7 @@ impl Branch {
         Ok(call)
     }
 
-    /// How the answer is shared with other clients, if it may be.
+    /// How other clients may share the answer; `None` where they may not.
     fn share(
         &self,
         content: &CallContent,
@@ -199,8 +199,8 @@ impl Branch {
         })
     }
 
-    /// Ends the branch. A session of the gateway's is kept for other requests, or
-    /// ended; unless the client's request is to be sent in it.
+    /// Ends the branch. The gateway keeps its own session for other requests, or ends it. But it
+    /// keeps the session for this request where the client's request goes to the server in it.
     fn finish(&mut self, progress: Progress, context: &mut Context<'_>) {
         self.progress = progress;
         if *context.operation == Operation::Open && self.is_done() {

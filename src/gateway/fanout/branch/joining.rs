@@ -1,4 +1,4 @@
-//! How the session with a server begins or is lost while a client's session goes on.
+//! How a server joins a client's session that goes on, and how it loses its own session.
 
 use std::rc::Rc;
 
@@ -11,13 +11,14 @@ use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::call::{CallContent, UpstreamRequest};
 use crate::gateway::upstream::failure::Failure;
 
-/// The server joined a client's session, and knows its own session no longer.
+/// The server has just joined a client's session, and does not know its own new session.
 const FORGOTTEN_AT_ONCE: Failure =
     Failure::Nonsense("that it does not know a session that it has just begun");
 
 impl Branch {
-    /// A server that joins the client's session has a session with the gateway now. It is
-    /// kept for the client's next requests, unless another request was faster.
+    /// A server that joins the client's session has a session with the gateway now. The gateway
+    /// keeps it for the client's next requests. If another request has opened such a session first,
+    /// the gateway uses that one and ends this one.
     pub(super) fn join(&mut self, server: &Server, context: &mut Context<'_>) {
         let (SessionOwner::Joining, Some(client), Some(own)) = (
             self.owner,
@@ -47,8 +48,8 @@ impl Branch {
         context.worker.joined.join(&client.id, server, &part);
     }
 
-    /// The server has forgotten the session. The client has to open another one of
-    /// its own; the gateway opens one of its own itself.
+    /// The server has forgotten the session. If the client owns the session, the client has to open
+    /// a new one. If the gateway owns it, the gateway opens a new one.
     pub(super) fn session_lost(
         &mut self,
         content: CallContent,
@@ -61,7 +62,8 @@ impl Branch {
             (SessionOwner::Gateway { replaced: false }, _) => {
                 SessionOwner::Gateway { replaced: true }
             }
-            // The client does not know of the session with this server.
+            // The client does not know of the session with this server, so the gateway opens a new
+            // one.
             (SessionOwner::Client, Some(session)) => {
                 context.worker.joined.leave(&session.id, server);
                 SessionOwner::Joining

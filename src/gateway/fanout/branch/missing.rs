@@ -1,4 +1,4 @@
-//! A server that failed, and whether a list lacks something without it.
+//! A server that failed: whether a list lacks entries without this server.
 
 use super::{Branch, Knowledge};
 use crate::config::ServerId;
@@ -7,8 +7,8 @@ use crate::gateway::fanout::merged_list::ServerList;
 use crate::mcp::list::ListKind;
 
 impl Branch {
-    /// Takes the capabilities that the server had when it last described itself, however
-    /// long ago, where nothing newer is known: the server failed, and cannot say it again.
+    /// The server failed and did not send its capabilities. Takes those of its last description,
+    /// however old it is, unless newer ones are known.
     pub(super) fn recall_capabilities(&mut self, context: &Context<'_>) {
         let Some(server) = context.gateway.server(self.server) else {
             return;
@@ -21,9 +21,9 @@ impl Branch {
         }
     }
 
-    /// The server and its part of the list of this kind: the entries that it listed; or
-    /// that they are missing, where it failed and may have such a list. `None` where it
-    /// failed and has none.
+    /// The server and its part of the list of this kind. If the server failed but may have such a
+    /// list, the part says that its entries are missing. `None` where the server failed and has no
+    /// such list.
     pub(in crate::gateway::fanout) fn into_list(
         self,
         kind: ListKind,
@@ -35,7 +35,7 @@ impl Branch {
         may_have.then(|| (self.server, ServerList::missing()))
     }
 
-    /// Whether the server has lists of this kind, or nobody knows.
+    /// Whether the server has lists of this kind; `true` also where its capabilities are unknown.
     pub(in crate::gateway::fanout) fn may_have(&self, kind: ListKind) -> bool {
         self.capabilities().is_none_or(|it| it.has(kind))
     }

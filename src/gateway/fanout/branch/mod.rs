@@ -1,5 +1,5 @@
-//! One server's part of a fan-out: what is known of the server, what it was asked,
-//! and what it answered.
+//! One server's part of a fan-out: what the gateway knows of the server, what the gateway asked,
+//! and what the server answered.
 
 mod answers;
 mod calls;
@@ -26,11 +26,11 @@ use crate::gateway::worker::{Scope, Worker};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
 
-/// One server's part.
+/// One server's part of a fan-out.
 #[derive(Debug)]
 pub(super) struct Branch {
     server: ServerId,
-    /// When the server's time is up.
+    /// When the server's time to answer is over.
     deadline: Duration,
     /// Which of the client's headers the server gets.
     scope: Option<Scope>,
@@ -39,16 +39,16 @@ pub(super) struct Branch {
     progress: Progress,
     knowledge: Knowledge,
     list: ServerList,
-    /// An answer that was shared is for another caller only, so this branch shares
-    /// no call.
+    /// This branch shares no call with other clients: the answer to a shared call was for another
+    /// caller only.
     is_alone: bool,
     /// A request was sent again after its connection broke.
     is_retried: bool,
-    /// The server did not know `server/discover`, which was not known before: it is
-    /// remembered as a legacy one when it has opened a session. A client's headers may
-    /// cause the one, and not both.
+    /// The server does not know `server/discover`, and the gateway learned this only now. The
+    /// gateway remembers the server as a legacy one after the server has opened a session: a
+    /// client's headers may cause one of these answers, but not both.
     is_legacy_news: bool,
-    /// What failed last was `server/discover`, sent to learn the server's era.
+    /// The last failed call was `server/discover`, sent to learn the server's era.
     failed_probing: bool,
 }
 
@@ -57,32 +57,32 @@ pub(super) struct Branch {
 enum SessionOwner {
     /// The client, which keeps it.
     Client,
-    /// The client, whose session began without this server: the server joins it.
+    /// The client. Its session began without this server, and the server joins the session now.
     Joining,
-    /// The gateway. When the server has forgotten the session, the gateway opens
-    /// another, but only once.
+    /// The gateway. When the server has forgotten the session, the gateway opens another one, but
+    /// only once.
     Gateway { replaced: bool },
 }
 
-/// How far a branch is.
+/// The progress of a branch.
 #[derive(Debug)]
 enum Progress {
-    /// It waits for the answer to a call.
+    /// The branch waits for the answer to a call.
     Waiting {
         call: CallId,
         content: CallContent,
     },
     Done,
     Failed(Failure),
-    /// It failed a moment ago, and is not asked.
+    /// The server failed a moment ago, so the gateway does not ask it.
     LeftOut(Failure),
 }
 
-/// What is known of the server's capabilities.
+/// What the gateway knows of the server's capabilities.
 #[derive(Debug)]
 enum Knowledge {
     Nothing,
-    /// From before this request.
+    /// The capabilities were known before this request.
     Capabilities(ServerCapabilities),
     /// The server described itself for this request.
     Description(Rc<ServerDescription>),
@@ -103,8 +103,8 @@ impl NextStep {
 }
 
 impl Branch {
-    /// The branch of `server`; `None` where the client's session has nothing to do
-    /// with that server.
+    /// The branch of `server`; `None` where the server has no part in the client's session, so that
+    /// the operation does not concern it.
     pub(super) fn new(server: &Server, context: &Context<'_>) -> Option<Self> {
         let Context {
             requester, worker, ..
@@ -153,8 +153,8 @@ impl Branch {
         context.worker.failed.failure(&key).cloned()
     }
 
-    /// Does not ask the server, which failed a moment ago. The gateway asks it again
-    /// beside the traffic, when it is time.
+    /// Does not ask the server, which failed a moment ago. When it is time, the gateway asks the
+    /// server again with a request of its own.
     pub(super) fn leave_out(&mut self, failure: Failure, context: &mut Context<'_>) {
         self.progress = Progress::LeftOut(failure);
         self.recall_capabilities(context);
@@ -166,7 +166,7 @@ impl Branch {
         }
     }
 
-    /// Whether `server/discover` failed, sent to learn the server's era.
+    /// Whether the last failed call was `server/discover`, sent to learn the server's era.
     pub(super) fn failed_probing(&self) -> bool {
         self.failed_probing && self.failure().is_some()
     }
@@ -199,8 +199,9 @@ impl Branch {
         }
     }
 
-    /// When a legacy client's session begins, or a server joins it, a modern server is
-    /// asked for a session, too: a server of both eras accepts, and then nothing has to be translated.
+    /// When a legacy client's session begins, or a server joins it, the gateway sends `initialize`
+    /// to a modern server, too. A server of both eras accepts, and then the gateway need not
+    /// translate messages.
     fn offer_session(&mut self, server: &Server, context: &Context<'_>) {
         let is_new = match self.owner {
             SessionOwner::Client => *context.operation == Operation::Discover,
@@ -215,7 +216,7 @@ impl Branch {
         }
     }
 
-    /// The next step, once the gateway knows how to speak with the server.
+    /// The next step, once the gateway knows the server's protocol.
     fn onward(&self, operation: &Operation) -> NextStep {
         match operation {
             Operation::Discover => NextStep::Done,
@@ -223,7 +224,8 @@ impl Branch {
                 ServerSession::Offered(_) | ServerSession::Closed => {
                     NextStep::request(UpstreamRequest::Initialize)
                 }
-                // A routed request cannot be sent again when the session is lost.
+                // The gateway checks the session first, since it cannot send a routed request again
+                // when the server has lost the session.
                 ServerSession::Unconfirmed(_) | ServerSession::Doubted(_) => {
                     NextStep::request(UpstreamRequest::Ping)
                 }
@@ -248,22 +250,22 @@ impl Branch {
         self.server
     }
 
-    /// Whether the client's headers say something to the server.
+    /// Whether the server gets headers of the client.
     pub(super) fn has_scope(&self) -> bool {
         self.scope.is_some()
     }
 
-    /// Whether it waits for the answer to a call.
+    /// Whether the branch waits for the answer to a call.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.progress, Progress::Waiting { .. })
     }
 
-    /// Whether it waits for the answer to this call.
+    /// Whether the branch waits for the answer to this call.
     pub(super) fn waits_for(&self, id: CallId) -> bool {
         matches!(self.progress, Progress::Waiting { call, .. } if call == id)
     }
 
-    /// Whether the server has answered all that it was asked.
+    /// Whether the branch has ended without a failure.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.progress, Progress::Done)
     }
@@ -276,12 +278,12 @@ impl Branch {
         }
     }
 
-    /// Whether the server was not asked, since it failed a moment ago.
+    /// Whether the gateway left the server out, since it failed a moment ago.
     pub(super) fn is_left_out(&self) -> bool {
         matches!(self.progress, Progress::LeftOut(_))
     }
 
-    /// Lets the server count as failed.
+    /// Marks the server as failed.
     pub(super) fn fail(&mut self, failure: Failure) {
         self.progress = Progress::Failed(failure);
     }
@@ -333,8 +335,8 @@ impl Branch {
         })
     }
 
-    /// Nobody waits for the answers any more: a session that was opened for them is
-    /// kept for other requests, or ended.
+    /// The client does not wait for the answers any more. The gateway keeps a session that it
+    /// opened for them for other requests, or ends it.
     pub(super) fn abandon(
         &self,
         operation: &Operation,
@@ -348,7 +350,7 @@ impl Branch {
             }
             return;
         }
-        // The client never got the session that was opened for it.
+        // The client does not know of a session that was opened for this request.
         let is_new = match self.owner {
             SessionOwner::Client => *operation == Operation::Discover,
             SessionOwner::Joining => true,
@@ -361,10 +363,10 @@ impl Branch {
     }
 }
 
-/// The state for a server with this `part` in the client's session; `None` where the
-/// operation does not concern it.
+/// The state for a server with this `part` in the client's session; `None` where the operation does
+/// not concern the server.
 fn session_of(part: &SessionPart, server: &Server, context: &Context<'_>) -> Option<ServerSession> {
-    // Modern servers have no sessions, and no log level that outlasts a request.
+    // Modern servers have no sessions, and a log level is set for one request only.
     let is_for_sessions = matches!(context.operation, Operation::SetLevel(_) | Operation::End);
     match part {
         SessionPart::Absent => None,
@@ -382,7 +384,7 @@ fn session_of(part: &SessionPart, server: &Server, context: &Context<'_>) -> Opt
     }
 }
 
-/// The state for a server by what the worker remembers of it.
+/// The state for a server, from what the worker remembers of it.
 fn known_session(server: &Server, context: &Context<'_>) -> ServerSession {
     let servers = &context.worker.servers;
     match servers.era(server) {

@@ -1,5 +1,5 @@
-//! How far a branch is with its server: from an unknown era to requests, without a
-//! session or in one.
+//! The state of a branch towards its server: from an unknown era to requests with or without a
+//! session.
 
 use std::rc::Rc;
 
@@ -17,22 +17,22 @@ use crate::gateway::worker::session_pool::{ReusableSession, SessionTrust};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ServerSession {
-    /// The era of the server is not known, or which modern versions it supports.
+    /// The gateway does not know the era of the server, or which modern versions it supports.
     Unknown,
-    /// The server is modern. It is asked in this version.
+    /// The server is modern. The gateway sends requests in this version.
     Modern(&'static str),
-    /// The server is modern, and is asked for a session, since it may support both
-    /// eras. Without one it is asked in this version.
+    /// The server is modern. The gateway sends it `initialize`, since it may support both eras. If
+    /// it refuses, the gateway sends requests in this version.
     Offered(&'static str),
-    /// The server is modern, and refused a session. It is asked in this version.
+    /// The server is modern, and refused `initialize`. The gateway sends requests in this version.
     Refused(&'static str),
-    /// The server is a legacy one, without a session so far.
+    /// The server is a legacy one. It has no session yet.
     Closed,
-    /// A session that was used before; the server may have forgotten it.
+    /// A session that earlier requests used. The server may have forgotten it.
     Unconfirmed(Rc<UpstreamSession>),
-    /// A session in which the server failed last: perhaps it has forgotten it.
+    /// A session in which the server's last answer was a failure. The server may have forgotten it.
     Doubted(Rc<UpstreamSession>),
-    /// A session.
+    /// An open session.
     Open(Rc<UpstreamSession>),
 }
 
@@ -46,7 +46,7 @@ impl ServerSession {
         }
     }
 
-    /// The version in which the server is asked without a session.
+    /// The version of requests without a session.
     pub(super) fn modern_version(&self) -> Option<&'static str> {
         match self {
             Self::Modern(version) | Self::Refused(version) => Some(version),

@@ -36,7 +36,7 @@ fn http(status: u16) -> CallResponse {
     }
 }
 
-/// An outbox and what is under way, at a time in seconds.
+/// An outbox, the calls under way, and a time in seconds.
 #[derive(Default)]
 struct Post {
     outbox: Outbox,
@@ -111,7 +111,7 @@ fn long_messages_for_one_server_take_little_memory_and_count_once() {
     while !post.sent.is_empty() {
         post.answer(&http(202));
     }
-    // One call is made however long it is.
+    // One call is made, whatever its length.
     for _ in 0..2 {
         post.outbox.push(long(20_000_000));
     }
