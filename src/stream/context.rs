@@ -1,4 +1,4 @@
-//! What the handlers of one event may use.
+//! The data that the handlers of an event use.
 
 use std::rc::Rc;
 
@@ -8,16 +8,16 @@ use crate::gateway::worker::Worker;
 use crate::gateway::worker::calls::StreamId;
 use crate::stream::request::body_hold::BodyHold;
 
-/// What a handler may use in either mode.
+/// The data that a handler uses in both modes.
 pub(in crate::stream) struct StreamContext<'c> {
     pub(in crate::stream) id: StreamId,
     pub(in crate::stream) config: &'c Rc<Config>,
-    /// What the response must respect; see [`Endpoint`].
+    /// The requirements of the endpoint for the response, see [`Endpoint`].
     pub(in crate::stream) endpoint: &'c mut Option<Endpoint>,
     pub(in crate::stream) worker: &'c mut Worker,
 }
 
-/// What a handler may use in gateway mode.
+/// The data that a handler uses in gateway mode.
 pub(in crate::stream) struct GatewayContext<'c> {
     pub(in crate::stream) id: StreamId,
     pub(in crate::stream) config: &'c Config,
@@ -33,7 +33,7 @@ impl<'c> StreamContext<'c> {
         self.config.gateway.as_ref()?.at(endpoint)
     }
 
-    /// A part of a request's body arrived, or its end.
+    /// Remembers that a part of a request's body arrived, or its end.
     pub(in crate::stream) fn note_body(&mut self) {
         if self.config.hold {
             BodyHold::Works.remember();

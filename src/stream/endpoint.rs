@@ -1,5 +1,4 @@
-//! What a response to a request to an MCP endpoint must respect: CORS, and the
-//! challenges of OAuth.
+//! The requirements of an MCP endpoint for its responses: CORS, and the challenges of OAuth.
 
 use super::event::Effect;
 use crate::config::{Config, EndpointId};
@@ -10,27 +9,27 @@ use crate::http::{Headers, challenge};
 /// The header with the challenge of a 401 or 403 (RFC 9110 section 11.6.1).
 pub(in crate::stream) const CHALLENGE: &str = "www-authenticate";
 
-/// A request to an endpoint, or for the metadata of one, as far as the response
-/// depends on it.
+/// The parts of a request that its response depends on. The request is to an endpoint, or for the
+/// metadata of one.
 pub(in crate::stream) struct Endpoint {
-    /// Which endpoint; `None` where the request is for metadata only.
+    /// The endpoint; `None` where the request is for metadata only.
     pub(in crate::stream) id: Option<EndpointId>,
     /// The header `Origin`.
     origin: Option<String>,
-    /// The endpoint under the name by which the client knows it; `None` without
-    /// `oauth` in the configuration.
+    /// The endpoint, with the URL by which the client knows it; `None` without `oauth` in the
+    /// configuration.
     pub(in crate::stream) resource: Option<RequestedResource>,
-    /// The JSON text of the request's id; `None` until the body was read, and
-    /// where no response needs it.
+    /// The JSON text of the request's id. `None` until the filter has read the body, and where no
+    /// response needs it.
     pub(in crate::stream) request_id: Option<String>,
-    /// Envoy turns the body of a reply to gRPC into a gRPC status.
+    /// The request is gRPC. Envoy turns the body of a reply to it into a gRPC status.
     pub(in crate::stream) is_grpc: bool,
     /// The request is for the metadata of an endpoint (RFC 9728).
     pub(in crate::stream) is_metadata: bool,
 }
 
 impl Endpoint {
-    /// Of a request with these headers.
+    /// The endpoint data of a request with these headers.
     pub(in crate::stream) fn of(
         config: &Config,
         id: Option<EndpointId>,
@@ -48,14 +47,14 @@ impl Endpoint {
         }
     }
 
-    /// The body of the request was read: its id is `id`.
+    /// Stores the `id` of the request, after the filter has read its body.
     pub(in crate::stream) fn set_request_id(&mut self, id: Option<&str>) {
         if self.resource.is_some() {
             self.request_id = id.map(str::to_owned);
         }
     }
 
-    /// Whether a response may need other headers.
+    /// Whether CORS or OAuth may change the headers of a response.
     pub(in crate::stream) fn completes_responses(&self, config: &Config) -> bool {
         self.cors(config).is_some() || self.resource.is_some()
     }
@@ -80,9 +79,9 @@ impl Endpoint {
         fields.map(set).collect()
     }
 
-    /// The challenge of a 401 response, and of a 403 response that says that
-    /// scopes are missing: it may come from another filter. With
-    /// `ignores_present`, the challenge in `headers` is about another resource.
+    /// The challenge for a 401 response, and for a 403 response that says that scopes are missing.
+    /// Another filter may have made the response. With `ignores_present`, the challenge in
+    /// `headers` is about another resource and is ignored.
     pub(in crate::stream) fn challenge(
         &self,
         config: &Config,

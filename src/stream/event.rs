@@ -1,7 +1,7 @@
-//! What happens to a stream, and what the host must do about it.
+//! The events of a stream, and the effects that the host must carry out.
 //!
-//! Header values, bodies and calls may hold credentials. The `Debug` of the types
-//! here shows names and lengths only.
+//! Header values, bodies and calls may contain credentials. The `Debug` of the types here shows
+//! names and lengths only.
 
 use std::fmt;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::http::{Headers, Reply};
 use crate::metrics::Metric;
 use crate::policy::authorization::Principal;
 
-/// What happens to a stream.
+/// An event of a stream.
 pub enum Event<'a> {
     /// The headers of the request arrived.
     RequestHeaders {
@@ -46,8 +46,8 @@ pub enum Event<'a> {
         /// Its result.
         answer: CallResult,
     },
-    /// The headers of the response arrived, whoever made it: also a reply of this
-    /// filter.
+    /// The headers of the response arrived. A server, another filter or this filter made the
+    /// response.
     ResponseHeaders {
         /// All of them.
         headers: Headers,
@@ -59,7 +59,7 @@ pub enum Event<'a> {
     },
     /// A part of the response's body arrived.
     ResponseBody {
-        /// The part, without what came before.
+        /// This part only, without the earlier parts.
         part: &'a [u8],
         /// It is the last part.
         end: bool,
@@ -68,17 +68,17 @@ pub enum Event<'a> {
     ResponseTrailers,
 }
 
-/// What the host knows of a caller when the headers of the request arrive.
+/// What the host knows about a caller when the headers of the request arrive.
 #[derive(Clone, Default)]
 pub struct HostFacts {
     /// The dynamic metadata that [`Stream::identity`](super::Stream::identity)
     /// names.
     pub identity: Option<String>,
-    /// What the rules of `authorization` need.
+    /// The data for the rules of `authorization`.
     pub rights: Principal,
 }
 
-/// What the host must do.
+/// An effect: what the host must do.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Remove all fields of this name from the request.
@@ -105,11 +105,11 @@ pub enum Effect {
     SetResponseHeader(&'static str, String),
     /// Add a field to the response.
     AddResponseHeader(&'static str, String),
-    /// Replace the part of the response's body that has just arrived, and what waits
-    /// in Envoy's buffer before it. If something waits there, it is not longer than
-    /// that. The step does not hold.
+    /// Replace the part of the response's body that has just arrived, and also what waits before it
+    /// in Envoy's buffer. If something waits there, the new text is not longer than what it
+    /// replaces. The step does not hold.
     ReplaceResponseBody(Vec<u8>),
-    /// End the stream without its regular end, which the client sees. It is the last
+    /// Reset the stream, so that the client sees that the response is incomplete. It is the last
     /// effect of a step that holds.
     ResetStream,
     /// Add to a counter, or record in a histogram.
@@ -121,19 +121,19 @@ pub enum Effect {
 /// Whether the request goes on to later filters, or the response to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
-    /// It goes on, or has gone on already.
+    /// The request or response goes on, or has gone on already.
     #[default]
     Continue,
-    /// It waits.
+    /// The request or response waits.
     Hold,
 }
 
 /// What a stream decides after an event. The default does nothing and continues.
 #[derive(Debug, PartialEq, Eq, Default)]
 pub struct Step {
-    /// What the host must do first, in this order.
+    /// The effects, in the order in which the host must carry them out.
     pub effects: Vec<Effect>,
-    /// Whether the request, or the response, goes on then.
+    /// Whether the request or the response goes on after the effects.
     pub flow: Flow,
 }
 

@@ -1,19 +1,17 @@
-//! One HTTP request through the filter, from the headers of the request to the
-//! end of the response: events in, effects out. Nothing here calls the host.
+//! One HTTP request through the filter, from the headers of the request to the end of the response:
+//! it takes events and gives effects. This code does not call the host.
 //!
-//! [`Stream`] only dispatches. What is known in a phase of a request, and what
-//! can happen to the request there, belongs to the type of that phase: the
-//! compiler then knows that, for example, only a request that went to a server
-//! gets a server's response.
+//! [`Stream`] only dispatches. Each phase of a request has a type, which holds the data that is
+//! known in this phase, and handles the events that are possible in it. So the compiler makes sure,
+//! for example, that only a request that went to a server gets a server's response.
 //!
 //! # Why `Rc`
-//! The core shares values with [`Rc`], so a `Stream` and its [`Worker`] are not
-//! `Send`. They need not be: each of Envoy's workers is one thread, and runs the
-//! filter in a V8 instance of its own, which has one thread and shares no memory
-//! with the others. Counting references with atomic operations would protect
-//! nothing. Shared are the configuration (by all streams), what the host knows of
-//! the caller and a legacy client's session (by a request and what resumes it
-//! later), and a call to a server (by the streams that wait for it).
+//! The core shares values with [`Rc`], so a `Stream` and its [`Worker`] are not `Send`. They need
+//! not be: each of Envoy's workers is one thread, and runs the filter in a V8 instance of its own,
+//! which has one thread and shares no memory with the others. Atomic reference counts would protect
+//! nothing. These values are shared: the configuration (by all streams); what the host knows about
+//! the caller, and a legacy client's session (by a request and the step that resumes it later); and
+//! a call to a server (by the streams that wait for it).
 
 mod context;
 mod effects;
@@ -49,7 +47,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream before its request's headers; `id` is unique on this worker.
+    /// A stream before the headers of its request have arrived. `id` is unique in this worker.
     pub fn new(id: StreamId, config: Rc<Config>) -> Self {
         Self {
             id,
@@ -59,7 +57,7 @@ impl Stream {
         }
     }
 
-    /// Handles an event. The effects are to be carried out in their order.
+    /// Handles an event. The caller must carry out the effects in their order.
     pub fn on(&mut self, event: Event<'_>, worker: &mut Worker) -> Step {
         let mut cx = StreamContext {
             id: self.id,
@@ -136,13 +134,13 @@ impl Stream {
             (Phase::Fanout(request), Event::CallDone { id, answer }) => {
                 request.on_call_done(cx, id, answer)
             }
-            // For example the rest of a body that this filter does not read.
+            // This happens, for example, with the rest of a body that this filter does not read.
             (phase, _) => Transition::stay(phase),
         }
     }
 
-    /// Where in the dynamic metadata the identity of a caller is, by the
-    /// configuration: the namespace, and the path in it.
+    /// The place of the caller's identity in the dynamic metadata, as configured: the namespace,
+    /// and the path in it.
     pub fn identity(&self) -> Option<(&str, &[String])> {
         match &self.config.gateway.as_ref()?.sessions.identity {
             Some(Identity::Metadata { namespace, path }) => Some((namespace, path)),
@@ -155,7 +153,7 @@ impl Stream {
         matches!(self.phase, Phase::Buffering(_))
     }
 
-    /// Whether the stream waits for the body while its headers wait.
+    /// Whether the request waits for its body and its headers wait, too.
     pub fn holds_for_body(&self) -> bool {
         self.config.hold && self.is_reading()
     }
@@ -176,7 +174,7 @@ impl Stream {
         matches!(&self.phase, Phase::Routed(request) if request.reads_response())
     }
 
-    /// Whether the response of a server is not complete: if the request is over now, it was
+    /// Whether the response of a server is incomplete. If the request ends now, the response was
     /// cut off.
     pub fn waits_for_answer(&self) -> bool {
         matches!(&self.phase, Phase::Routed(request) if request.is_incomplete())
@@ -200,7 +198,7 @@ impl Stream {
             Phase::Routed(request) => request.on_end(&mut cx, details),
             _ => Vec::new(),
         };
-        // The host may keep the stream for a while; it holds nothing now.
+        // The host may keep the stream for a while, so the stream frees its memory now.
         self.phase = Phase::Released;
         effects.extend(take_outbox(worker));
         effects
@@ -208,7 +206,7 @@ impl Stream {
 }
 
 impl fmt::Debug for Stream {
-    /// Shows the id and the phase only: requests hold credentials.
+    /// Shows the id and the phase only, since requests contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
             .field("id", &self.id)
@@ -217,7 +215,7 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// The calls whose result no stream waits for, to be made now; and lines for the log.
+/// The calls to make now for which no stream waits, and the lines for the log.
 fn take_outbox(worker: &mut Worker) -> Vec<Effect> {
     let posted = worker.dispatch_outbox().into_iter();
     let calls = posted.map(|(id, call)| Effect::Call(id, call));

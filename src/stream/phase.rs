@@ -10,27 +10,27 @@ use crate::http::Reply;
 use crate::policy::Refusal;
 use crate::policy::failed_request::FailedRequest;
 
-/// How far a request has come.
+/// The phase of a request.
 #[derive(Default)]
 pub(in crate::stream) enum Phase {
-    /// Its headers have not arrived.
+    /// The headers of the request have not arrived.
     #[default]
     New,
-    /// The rest of its body has not arrived.
+    /// The rest of the body has not arrived.
     Buffering(BufferedRequest),
-    /// It waits for the results of calls to servers.
+    /// The request waits for the results of calls to servers.
     Fanout(FanoutRequest),
-    /// It goes through Envoy, and this filter does not read the response.
+    /// The request goes through Envoy, and this filter does not read the response.
     Released,
-    /// It went to a server, and this filter reads the response.
+    /// The request went to a server, and this filter reads the response.
     Routed(Box<RoutedRequest>),
-    /// This filter has answered it.
+    /// This filter has answered the request.
     Answered,
 }
 
 impl Phase {
-    /// Whether the request goes on. `passes_headers`: its headers have just
-    /// arrived, and the configuration says that headers do not wait for the body.
+    /// Whether the request goes on. `passes_headers` means that its headers have just arrived, and
+    /// that the configuration lets headers pass before the body.
     pub(in crate::stream) fn flow(&self, passes_headers: bool) -> Flow {
         match self {
             Self::Buffering(_) if passes_headers => Flow::Continue,
@@ -52,7 +52,7 @@ impl Phase {
     }
 }
 
-/// What a handler of the request decides: what to do, and the phase after it.
+/// The decision of a handler: the effects, and the next phase.
 pub(in crate::stream) struct Transition {
     pub(in crate::stream) effects: Vec<Effect>,
     pub(in crate::stream) next: Phase,
@@ -83,8 +83,8 @@ impl Transition {
         }
     }
 
-    /// This filter answers what was not understood with an error; `id` is the JSON text
-    /// of the request's id, where it is known. Access logs get the reason.
+    /// This filter answers a request that it did not understand with an error. `id` is the JSON
+    /// text of the request's id, where it is known. Access logs get the reason.
     pub(in crate::stream) fn refuse(config: &Config, refusal: &Refusal, id: Option<&str>) -> Self {
         Self::refuse_request(config, refusal, FailedRequest::outside_session(id))
     }
@@ -98,7 +98,7 @@ impl Transition {
         Self::reply(refusal.reply_to(request)).after(effects::note_refusal(config, refusal))
     }
 
-    /// The same with `earlier` effects first.
+    /// The same transition, with the `earlier` effects first.
     pub(in crate::stream) fn after(self, mut earlier: Vec<Effect>) -> Self {
         earlier.extend(self.effects);
         Self {

@@ -1,4 +1,4 @@
-//! What follows when all calls of a fan-out have results.
+//! The next step of a request after all calls of a fan-out have results.
 
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ use crate::stream::gateway::{Client, IncomingMessage, Rewritten, dispatch, short
 use crate::stream::phase::Transition;
 use crate::stream::request::refused::refuse_message;
 
-/// What follows when all calls have results.
+/// The next step after all calls have results.
 pub(super) enum Continuation {
     /// The client gets the merged results.
     AnswerClient {
@@ -36,25 +36,24 @@ pub(super) enum Continuation {
     StartSession(Initialization),
     /// The session of a legacy client is over.
     EndSession,
-    /// The lists of several servers show which of them has what the request names.
+    /// The lists of several servers show which server has what the request names.
     FindServer(Box<SuspendedRequest>, NameLookup),
-    /// The list of this server shows whether the tool that the request calls is as pinned.
+    /// The list of this server shows whether the called tool has its pinned definition.
     CheckPins(Box<SuspendedRequest>, ServerId),
-    /// The request goes to this server, now that its protocol is known.
+    /// The request goes to this server, since its protocol is known now.
     RouteTo(Box<SuspendedRequest>, ServerId),
-    /// The request goes to this server, now that its list has said what headers the tool
-    /// has.
+    /// The request goes to this server, since its list has shown the headers of the tool.
     CallViewed(Box<SuspendedRequest>, ServerId),
-    /// The request goes on by the whole name of the tool, which the lists say.
+    /// The request goes on with the full name of the tool, which the lists show.
     ResolveName(Box<SuspendedRequest>),
-    /// The lists of tools show what a call of one of the gateway's own tools is.
+    /// The lists of tools show how to answer a call of `search_tools` or `call_tool`.
     SearchTools(Box<SuspendedRequest>),
 }
 
-/// A request that goes on when it is known where to.
+/// A request that waits until the gateway knows which server gets it.
 pub(super) struct SuspendedRequest {
     headers: Headers,
-    /// The message.
+    /// The text of the message.
     text: String,
     has_trailers: bool,
     client: Client,
@@ -62,7 +61,7 @@ pub(super) struct SuspendedRequest {
     rewritten: Option<Rc<Rewritten>>,
 }
 
-/// What comes when a suspended request goes on.
+/// The function that continues a suspended request.
 type Resume<'f, 'c> =
     dyn FnMut(&mut GatewayContext<'c>, IncomingMessage<'_>) -> Result<Transition, Refusal> + 'f;
 
@@ -82,7 +81,7 @@ impl Continuation {
         }
     }
 
-    /// Goes on with the results.
+    /// Continues with the results.
     pub(super) fn resume(self, cx: &mut GatewayContext<'_>, fanout: Fanout) -> Transition {
         match self {
             Self::AnswerClient { id, facts } => answer_client(cx, fanout, &id, &facts),
@@ -149,7 +148,7 @@ fn answer_client(
 }
 
 impl SuspendedRequest {
-    /// The parts of `request` that are needed to go on with it later.
+    /// The parts of `request` that the gateway needs to continue later.
     pub(super) fn of(request: &IncomingMessage<'_>) -> Box<Self> {
         Box::new(Self {
             headers: request.headers.clone(),
@@ -161,8 +160,8 @@ impl SuspendedRequest {
         })
     }
 
-    /// The same request with the message `text` in place of its own. `param_headers` are
-    /// the headers that repeat arguments of that message: names and values.
+    /// The same request with the message `text` in place of its own. `param_headers` are the
+    /// headers that repeat arguments of that message: names and values.
     pub(super) fn rewritten(
         request: &IncomingMessage<'_>,
         text: String,
@@ -184,8 +183,8 @@ impl SuspendedRequest {
         self.text.len().saturating_add(self.headers.size())
     }
 
-    /// Goes on with the message by the whole name of its tool, which the lists of `fanout`
-    /// say, as if the client had sent that.
+    /// Continues with the full name of the tool in the message, as if the client had sent that
+    /// name. The lists of `fanout` show the full name.
     fn resume_by_whole_name(mut self, cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Transition {
         let whole = match Message::read(&self.text) {
             Ok(message) => short_names::with_whole_name(cx, fanout, &message),
@@ -209,7 +208,8 @@ impl SuspendedRequest {
         })
     }
 
-    /// Reads the message again, and goes on with it; to `server`, where that is known.
+    /// Reads the message again, and continues with it. If `server` is given, the request goes
+    /// there.
     pub(super) fn resume<'c>(
         &self,
         cx: &mut GatewayContext<'c>,
@@ -223,7 +223,7 @@ impl SuspendedRequest {
         })
     }
 
-    /// The same for all that may come then, so that the filter has it once.
+    /// The same, not generic over `resume`, so that the compiler emits this code only once.
     fn resume_once<'c>(
         &self,
         cx: &mut GatewayContext<'c>,
@@ -231,7 +231,7 @@ impl SuspendedRequest {
         then: &mut Resume<'_, 'c>,
     ) -> Transition {
         let Ok(message) = Message::read(&self.text) else {
-            // It was a message before, so this does not happen.
+            // The text was a message before, so this does not happen.
             let refusal = Refusal::Body(Invalid::NotJsonRpc("it has changed"));
             return Transition::refuse(cx.config, &refusal, None);
         };

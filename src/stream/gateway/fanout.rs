@@ -1,5 +1,5 @@
-//! A request that waits for calls to servers: for its answer, or to learn which
-//! server it goes to.
+//! A request that waits for calls to servers: they give its answer, or show which server it goes
+//! to.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,10 +33,11 @@ pub(in crate::stream) struct FanoutRequest {
     _memory: HeldBytes,
 }
 
-/// Makes the calls whose merged results answer the client's request `id`.
+/// Makes the calls of `operation`. Their merged results answer the client's request `id`.
 ///
 /// # Errors
-/// The request lacks what a server must get, or cannot be exported.
+/// The request lacks a header or an identity that a server must get, or its attributes cannot be
+/// exported.
 pub(super) fn start_for_client(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -53,11 +54,11 @@ pub(super) fn start_for_client(
     Ok(start_fanout(cx, operation, servers, requester, continuation).after(effects))
 }
 
-/// Makes the calls of `operation` to these servers, on whose results `request` waits;
-/// `then` is what follows for it.
+/// Makes the calls of `operation` to these servers. `request` waits for the results, and `then` is
+/// its next step.
 ///
 /// # Errors
-/// The request lacks what a server must get.
+/// The request lacks a header or an identity that a server must get.
 pub(super) fn suspend(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -76,8 +77,8 @@ pub(super) fn suspend(
     ))
 }
 
-/// Makes the calls of `operation` to these servers. `continuation` is what follows
-/// when all of them have results; it follows at once if no call is needed.
+/// Makes the calls of `operation` to these servers. `continuation` is the next step after all of
+/// them have results. If no call is needed, it comes at once.
 pub(super) fn start_fanout(
     cx: &mut GatewayContext<'_>,
     operation: Operation,
@@ -105,8 +106,8 @@ pub(super) fn start_fanout(
 }
 
 impl FanoutRequest {
-    /// Makes a call, or waits for the same call of another stream. Counts the first one
-    /// for the list of a server.
+    /// Makes a call, or waits for the same call of another stream. Counts the first request for the
+    /// list of a server.
     fn make_call(&mut self, cx: &mut GatewayContext<'_>, call: Call) -> Vec<Effect> {
         let is_list = matches!(call.content, CallContent::Mcp(UpstreamRequest::List(..)));
         let mut effects = Vec::new();
@@ -119,7 +120,7 @@ impl FanoutRequest {
         effects
     }
 
-    /// A call has a result.
+    /// Takes the result of a call.
     pub(in crate::stream) fn on_call_done(
         mut self,
         cx: &mut StreamContext<'_>,
@@ -127,7 +128,7 @@ impl FanoutRequest {
         result: CallResult,
     ) -> Transition {
         let Some(mut cx) = cx.in_gateway() else {
-            // Only a gateway makes calls.
+            // Calls are made in gateway mode only.
             return Transition::stay(Phase::Fanout(self));
         };
         let next = self.fanout.answered(call, result, cx.gateway, cx.worker);
@@ -140,7 +141,7 @@ impl FanoutRequest {
         }
     }
 
-    /// The client is gone.
+    /// The client has closed the request.
     pub(in crate::stream) fn abandon(&self, cx: &mut StreamContext<'_>) {
         if let Some(cx) = cx.in_gateway() {
             cx.worker.calls.stop_waiting(cx.id);
@@ -175,9 +176,11 @@ impl FanoutRequest {
         }
         let operation = self.fanout.operation();
         for (server, failure) in self.fanout.states() {
-            // The next list or call shows that the server fails.
+            // For `server/discover` no failure is counted: the next list or call shows whether the
+            // server fails.
             if let Some(failure) = failure.filter(|_| *operation != Operation::Discover) {
-                // It failed before the call or the question that counts.
+                // The server failed before the counted call or list request was made, so it is
+                // counted here.
                 let counted = match operation {
                     Operation::Open => count_call(cx.config, server),
                     Operation::List(_) if !self.listed.contains(&server) => {
@@ -197,10 +200,10 @@ impl FanoutRequest {
     }
 }
 
-/// What helps where a server does not say which era it is of.
+/// A hint for the log, for a server that does not show its era.
 const PROTOCOL_HINT: &str = " (to server/discover: if it is a server of MCP up to 2025-11-25, set its protocol to LEGACY; if it is of 2026-07-28, to MODERN)";
 
-/// A line in the log for each server that began or stopped to fail.
+/// A line in the log for each server that started to fail, or works again.
 fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (id, failure) in fanout.states() {
@@ -208,7 +211,7 @@ fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
             continue;
         };
         if failure.is_some_and(|failure| !failure.is_servers()) {
-            // That says nothing of the server.
+            // This failure says nothing about the server.
             continue;
         }
         if !cx
@@ -236,7 +239,7 @@ fn log_changes(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     effects
 }
 
-/// Counts the entries that no list can show, and logs each such list once.
+/// Counts the malformed entries, which no list can show. Logs each list with such entries once.
 fn report_malformed(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let Some((kind, lists)) = fanout.malformed() else {
         return Vec::new();

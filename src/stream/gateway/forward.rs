@@ -1,4 +1,4 @@
-//! A message that goes to one server, through Envoy's router: what the server gets.
+//! Forwards a message to one server, through Envoy's router.
 
 use std::borrow::Cow;
 
@@ -31,7 +31,7 @@ use crate::stream::gateway::{Client, IncomingMessage, tasks, views};
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::response::routed::RoutedRequest;
 
-/// Forwards a request to a server, under the server's own name for what it names.
+/// Forwards a request to a server, with the server's own name of the tool, prompt or resource.
 ///
 /// # Errors
 /// The request cannot be translated for this server.
@@ -85,7 +85,8 @@ pub(super) fn forward_request(
     edits.extend(rename_edits(server, message, target)?);
     edits.extend(views::argument_edits(server, message, target)?);
     edits.extend(tasks.edits);
-    // The body of the HTTP request may be another message.
+    // If the gateway has rewritten the message, the body of the HTTP request still has the client's
+    // message.
     let is_changed = !edits.is_empty() || request.rewritten.is_some();
     let body = is_changed.then(|| edit::apply(message.text, edits));
     let upstream_name = target.map(|target| &*target.upstream_name);
@@ -112,7 +113,7 @@ pub(super) fn forward_request(
     })
 }
 
-/// Why the server cannot get the request.
+/// The refusal of a request that cannot be translated for the server.
 fn untranslatable(request: &IncomingMessage<'_>, why: UntranslatableRequest) -> Refusal {
     match why {
         UntranslatableRequest::UnknownMethod => unknown_method(request),
@@ -121,8 +122,8 @@ fn untranslatable(request: &IncomingMessage<'_>, why: UntranslatableRequest) -> 
     }
 }
 
-/// The edits that put a modern client's message into the `version` that the gateway
-/// speaks with the server.
+/// The edits that write the `version` into a modern client's message. The gateway speaks this
+/// version with the server.
 fn version_edits(message: &Message<'_>, version: &str) -> Result<Vec<Edit>, Refusal> {
     let claimed = message
         .params()
@@ -175,9 +176,8 @@ pub(super) fn forward_response(
 
 const TRANSFER_ENCODING: &str = "transfer-encoding";
 
-/// Makes the client's HTTP request one to `server`: with these headers of MCP, and
-/// with this body where it changes, and with `arguments`, the effects on the headers that
-/// repeat arguments.
+/// Changes the client's HTTP request into one to `server`: with these MCP headers, and with the new
+/// body if the body changes. `arguments` are the effects on the headers that repeat arguments.
 fn change_request(
     cx: &GatewayContext<'_>,
     request: IncomingMessage<'_>,
@@ -193,13 +193,13 @@ fn change_request(
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
     let mut set = request_headers::headers(server, headers, changed);
-    // The client may have sent one that the body does not confirm.
+    // The client may have sent such a header although the body has no such value.
     let unconfirmed = [mcp::NAME_HEADER, mcp::METHOD_HEADER].into_iter();
     let unconfirmed = unconfirmed.filter(|name| {
         !set.iter().any(|(set, _)| set == name) && request.headers.get(name).is_some()
     });
     let unconfirmed: Vec<&str> = unconfirmed.collect();
-    // Each header is a call of the host, which the same value does not need.
+    // Each header needs a call of the host, so headers that already have their value are skipped.
     set.retain(|(name, value)| {
         mutation.removed.iter().any(|removed| removed == name)
             || request.headers.single(name) != Ok(Some(value.as_bytes()))
@@ -214,8 +214,8 @@ fn change_request(
     effects.extend(removed.map(Effect::RemoveRequestHeader));
     effects.extend(set_request_headers(set));
     if let Some(body) = body {
-        // The request has a content-length now, and must not have both (RFC 9112
-        // section 6.2).
+        // The request has a content-length now, and must not have both headers (RFC 9112 section
+        // 6.2).
         if request.headers.get(TRANSFER_ENCODING).is_some() {
             effects.push(Effect::RemoveRequestHeader(TRANSFER_ENCODING.to_owned()));
         }
@@ -226,14 +226,13 @@ fn change_request(
     effects.extend(export(Export::of(&attributes, cx.config.storage)?));
     effects.push(Effect::ClearRouteCache);
     if request.has_trailers {
-        // Servers get only the headers that the configuration passes on, and no
-        // trailers.
+        // Servers get no trailers, and only the headers that the configuration passes through.
         effects.push(Effect::RemoveRequestTrailers);
     }
     Ok(effects)
 }
 
-/// The server as later filters get it.
+/// The chosen server, as later filters get it.
 pub(super) fn chosen(server: &Server) -> Chosen {
     Chosen::of(&server.name, &server.cluster)
 }
@@ -241,7 +240,7 @@ pub(super) fn chosen(server: &Server) -> Chosen {
 /// The aliases that a legacy client gets for ids of this server.
 ///
 /// # Errors
-/// The worker has no key.
+/// The worker has no key of sessions.
 pub(super) fn session_aliases(
     worker: &Worker,
     session: &Session,
@@ -261,7 +260,7 @@ pub(super) fn session_aliases(
     })
 }
 
-/// The edits that put the server's own names into the message.
+/// The edits that write the server's own names into the message.
 fn rename_edits(
     server: &Server,
     message: &Message<'_>,

@@ -33,7 +33,7 @@ pub(super) struct Initialization {
 }
 
 impl Initialization {
-    /// Asks all servers what they offer.
+    /// Asks all servers for their capabilities.
     ///
     /// # Errors
     /// The request lacks an identity, or a header that a server must get.
@@ -70,7 +70,7 @@ impl Initialization {
         id.saturating_add(identity)
     }
 
-    /// The servers have answered: the client gets its session.
+    /// The servers have answered, so the client gets its session.
     pub(super) fn finish(self, cx: &mut GatewayContext<'_>, greeted: Fanout) -> Transition {
         let refuse = |refusal: &Refusal| Transition::refuse(cx.config, refusal, Some(&self.id));
         if let Some(refusal) = greeted.refused(cx.gateway) {
@@ -95,7 +95,7 @@ impl Initialization {
         }
     }
 
-    /// The id of the new session.
+    /// The `Mcp-Session-Id` of the new session.
     fn seal_session(&self, cx: &GatewayContext<'_>, greeted: &Fanout) -> Result<String, SealError> {
         let parts = greeted.parts(cx.gateway);
         let caller = greeted.caller();
@@ -114,8 +114,8 @@ impl Initialization {
     }
 }
 
-/// Refuses an `initialize` with this `id` whose session cannot be sealed. The log says
-/// so once: every client gets the same answer.
+/// Refuses an `initialize` with this `id`, since its session cannot be sealed. The log says so only
+/// once, because every client gets the same answer.
 fn refuse_session(cx: &mut GatewayContext<'_>, error: SealError, id: &str) -> Transition {
     let SealError::TooLong { server, length } = error else {
         return Transition::refuse(cx.config, &Refusal::Internal, Some(id));
@@ -130,8 +130,8 @@ fn refuse_session(cx: &mut GatewayContext<'_>, error: SealError, id: &str) -> Tr
     Transition::refuse(cx.config, &refusal, Some(id)).after(effects)
 }
 
-/// Why a session is too long, and what to do. `server` gave the longest session id, of
-/// this `length` in bytes.
+/// Explains why a session is too long, and what the operator can do. `server` gave the longest
+/// session id, which has this `length` in bytes.
 fn too_long(gateway: &Gateway, server: Option<usize>, length: usize) -> String {
     let longest = LONGEST_SESSION_ID;
     let Some(server) = server

@@ -23,10 +23,10 @@ use crate::stream::gateway::{
 };
 use crate::stream::phase::Transition;
 
-/// A message arrived.
+/// Handles a message.
 ///
 /// # Errors
-/// The message is refused.
+/// The gateway refuses the message.
 pub(super) fn on_message(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
@@ -35,7 +35,7 @@ pub(super) fn on_message(
     if let Content::Request { id, method, params } = &message.content {
         match method.as_ref() {
             method::INITIALIZE => return Initialization::start(cx, &request, id, params),
-            // Without a session a client asks whether the gateway is there.
+            // A client without a session sends a ping to learn whether the gateway works.
             method::PING if request.headers.get(mcp::SESSION_HEADER).is_none() => {
                 return answer_here(cx, &request.attributes, empty_result(id));
             }
@@ -63,7 +63,7 @@ pub(super) fn on_message(
                     return answer_here(cx, &request.attributes, empty_result(id));
                 }
                 method::SET_LEVEL => set_level(&request.client, &session, params)?,
-                // Methods of modern clients only.
+                // Only modern clients have these methods.
                 method @ (method::SERVER_DISCOVER | method::LISTEN) => {
                     return Err(request.client.unknown_method(method));
                 }
@@ -79,10 +79,11 @@ pub(super) fn on_message(
     }
 }
 
-/// A longer level is refused, in bytes: each server gets a copy. MCP defines shorter ones.
+/// The longest log level, in bytes. A longer one is refused, since each server gets a copy. The
+/// levels of MCP are shorter.
 const LONGEST_LEVEL: usize = 64;
 
-/// `logging/setLevel`, which goes to the servers of the session that can log.
+/// `logging/setLevel`. It goes to the servers of the session that have the capability `logging`.
 fn set_level(
     client: &Client,
     session: &Session,
@@ -104,9 +105,8 @@ fn set_level(
     Ok(Operation::SetLevel(level.to_owned()))
 }
 
-/// The server that sent a request to the client, and the id that it gave the
-/// request. Clients know such a request by an `alias` of that id. Both ids are JSON
-/// texts.
+/// The server that sent a request to the client, and the server's own id of that request. Clients
+/// know the request by an `alias` of that id. Both ids are JSON texts.
 pub(super) fn original_id(
     cx: &GatewayContext<'_>,
     session: &Session,

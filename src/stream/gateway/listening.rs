@@ -1,6 +1,5 @@
-//! HTTP methods other than POST, which only legacy sessions have: GET opens a
-//! server's stream of events, DELETE ends the session (MCP 2025-11-25,
-//! "Streamable HTTP").
+//! The HTTP methods other than POST, which only legacy sessions use: GET opens a server's stream of
+//! events, and DELETE ends the session (MCP 2025-11-25, "Streamable HTTP").
 
 use crate::config::{Config, Gateway, Protocol, Server};
 use crate::gateway::routing::forwarding;
@@ -24,7 +23,7 @@ use crate::stream::phase::{Phase, Transition};
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::response::routed::RoutedRequest;
 
-/// Why the HTTP method of a request is refused; `None` where it is not.
+/// The refusal of a request with this HTTP method; `None` where the method is allowed.
 pub(in crate::stream) fn refuse_method(
     config: &Config,
     gateway: &Gateway,
@@ -46,8 +45,7 @@ pub(in crate::stream) fn refuse_method(
     }
 }
 
-/// The refusal that names the HTTP methods which the endpoint has for a client of
-/// this era.
+/// The refusal that lists the HTTP methods that a client of this era may use at the endpoint.
 fn method_refusal(config: &Config, is_modern: bool, has_stream: bool) -> Refusal {
     Refusal::HttpMethod(match (config.cors.is_some(), is_modern, has_stream) {
         (false, true, _) => "POST",
@@ -59,7 +57,7 @@ fn method_refusal(config: &Config, is_modern: bool, has_stream: bool) -> Refusal
     })
 }
 
-/// A GET or DELETE arrived whole.
+/// Handles a complete GET or DELETE.
 pub(in crate::stream) fn on_request(
     cx: &mut GatewayContext<'_>,
     request: &BufferedRequest,
@@ -74,7 +72,7 @@ pub(in crate::stream) fn on_request(
     handled.unwrap_or_else(|refusal| Transition::refuse(cx.config, &refusal, None))
 }
 
-/// GET: opens the stream of a single server, or resumes the stream whose last event
+/// Handles GET: opens the stream of a single server, or resumes the stream of the last event that
 /// the client names.
 fn open_stream(
     cx: &GatewayContext<'_>,
@@ -112,7 +110,7 @@ fn open_stream(
         effects.push(Effect::RemoveRequestTrailers);
     }
     let aliases = session_aliases(cx.worker, &session, server, SentMessage::Nothing)?;
-    // Nobody can tell which tools made the tasks of this stream.
+    // The gateway does not know which tools made the tasks of this stream.
     let tasks = tasks::aliases(cx, headers, &request.facts, server)?;
     let translation = Translation::legacy(server, None, aliases).with_tasks(Some(tasks));
     Ok(Transition {
@@ -121,12 +119,12 @@ fn open_stream(
     })
 }
 
-/// The server whose stream a GET opens, and the server's own id of the last event
-/// that the client got, if it resumes a stream.
+/// The server whose stream a GET opens. If the GET resumes a stream, also the server's own id of
+/// the last event that the client got.
 ///
 /// # Errors
-/// The client names an event that it did not get in this session, or no event, and
-/// there are several servers.
+/// The client names an event that it did not get in this session. Or it names no event, and there
+/// are several servers.
 fn stream_to_open<'c>(
     cx: &GatewayContext<'c>,
     headers: &Headers,

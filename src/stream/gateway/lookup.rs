@@ -1,4 +1,4 @@
-//! Which server a request is for, by what it names.
+//! Finds the server that gets a request, by the tool, prompt or resource that the request names.
 
 use crate::config::{Server, ServerId};
 use crate::gateway::fanout::Fanout;
@@ -18,17 +18,19 @@ use crate::stream::phase::Transition;
 
 /// A search for a name in the lists of several servers.
 pub(super) struct NameLookup {
-    /// The lists to read.
+    /// The kind of list to read.
     kind: ListKind,
-    /// The servers with whose prefixes the name starts.
+    /// The servers whose prefix is the start of the name.
     servers: Vec<ServerId>,
-    /// The lists to read, one after the other, if the name is not in these.
+    /// The kinds of list to read next, one after the other, if the name is not in the lists of
+    /// `kind`.
     otherwise: &'static [ListKind],
     /// The server that gets the request if no list has the name.
     unlisted: Option<ServerId>,
 }
 
-/// Routes a request to the server of what it names, or to one of the gateway's own tools.
+/// Routes a request to the server that has what the request names, or to one of the gateway's own
+/// tools.
 ///
 /// # Errors
 /// No server has it.
@@ -42,8 +44,8 @@ pub(super) fn find_server(
     }
 }
 
-/// Routes a request to the server of what it names. If the name starts with the
-/// prefixes of several servers, their lists are read first.
+/// Routes a request to the server that has what the request names. If the name starts with the
+/// prefixes of several servers, the gateway reads their lists first.
 ///
 /// # Errors
 /// No server has it.
@@ -52,8 +54,8 @@ pub(super) fn look_up(
     request: IncomingMessage<'_>,
 ) -> Result<Transition, Refusal> {
     let Some(target) = target_of(&request)? else {
-        // The method is about nothing that servers list. A single server may know
-        // it, and of several the one whose task it is about.
+        // The method is about nothing that servers list. If there is one server, it gets the
+        // request. If there are several, the server of the task that the request is about gets it.
         let server = match cx.gateway.single_server() {
             Some(server) => server,
             None => tasks::server_of(cx, &request)?,
@@ -74,11 +76,11 @@ pub(super) fn look_up(
 }
 
 impl NameLookup {
-    /// A search for something of this kind in the lists of its possible `owners`.
+    /// A search for a name of this kind in the lists of its possible `owners`.
     fn new(kind: ListKind, owners: &[&Server]) -> Self {
-        // Clients read and complete both resources and what templates stand for.
+        // Clients use the same methods for resources and for what a template stands for.
         let otherwise: &[ListKind] = match kind {
-            // Servers need not list the files of a skill but in the skill.
+            // Servers may list the files of a skill only in the skill itself.
             ListKind::Resources => &[ListKind::Templates, ListKind::Skills],
             ListKind::Templates => &[ListKind::Resources],
             ListKind::Tools | ListKind::Prompts | ListKind::Skills => &[],
@@ -109,10 +111,10 @@ impl NameLookup {
         })
     }
 
-    /// The lists are read: the request goes to the server that has the name.
+    /// The lists are complete: the request goes to the server that has the name.
     ///
     /// # Errors
-    /// No server has it, or one that may have it failed.
+    /// No server has it, or a server that may have it failed.
     pub(super) fn finish(
         self,
         cx: &mut GatewayContext<'_>,
@@ -124,7 +126,7 @@ impl NameLookup {
         let listed = lists.owner(self.kind, &target.name, cx.gateway, unlisted)?;
         let listed = listed.and_then(|id| cx.gateway.server(id));
         let server = match (listed, self.otherwise) {
-            // Where no server has skills, none is asked for them.
+            // If no server has skills, the gateway asks no server for them.
             (None, [kind, rest @ ..]) if *kind != ListKind::Skills || lists.has(*kind) => {
                 let next = Self {
                     kind: *kind,
@@ -141,7 +143,8 @@ impl NameLookup {
     }
 }
 
-/// What the request names; `None` where its method names nothing that servers list.
+/// The tool, prompt or resource that the request names; `None` where its method names nothing that
+/// servers list.
 ///
 /// # Errors
 /// The name is missing.
@@ -153,14 +156,14 @@ pub(super) fn target_of<'a>(request: &IncomingMessage<'a>) -> Result<Option<Targ
     }
 }
 
-/// The error for a method that no server can answer.
+/// The refusal of a method that no server can answer.
 pub(super) fn unknown_method(request: &IncomingMessage<'_>) -> Refusal {
     request.client.unknown_method(request.message.method())
 }
 
-/// The error for a name that no server has.
+/// The refusal of a name that no server has.
 pub(super) fn unknown_name(target: &Target<'_>) -> Refusal {
-    // To clients, what a template stands for is a resource.
+    // For clients, what a template stands for is a resource.
     let kind = match target.kind {
         ListKind::Templates => ListKind::Resources,
         kind => kind,

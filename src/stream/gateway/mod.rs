@@ -1,5 +1,5 @@
-//! Gateway mode: a client's message is answered here, needs calls to several
-//! servers, or goes to one.
+//! Gateway mode: the gateway answers a client's message itself, asks several servers for the
+//! answer, or forwards the message to one server.
 
 mod continuation;
 pub(in crate::stream) mod fanout;
@@ -34,10 +34,10 @@ use crate::stream::phase::Transition;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::{authorization, era_of};
 
-/// A message that a client sent, and what came with it.
+/// A message of a client, and the data of its HTTP request.
 struct IncomingMessage<'a> {
     message: &'a Message<'a>,
-    /// What policies and access logs know of the message.
+    /// The attributes of the message for policies and access logs.
     attributes: Attributes<'a>,
     client: Client,
     /// The headers of the HTTP request.
@@ -49,17 +49,17 @@ struct IncomingMessage<'a> {
     rewritten: Option<Rc<Rewritten>>,
 }
 
-/// A message of the gateway's in place of the one that the client sent, as the body of the
-/// HTTP request still has it.
+/// A mark that the gateway has replaced the client's message with another one. The body of the HTTP
+/// request still has the client's message.
 struct Rewritten {
-    /// The headers that repeat arguments of the call: names and values. `None` where the
-    /// arguments are the client's, and so are these headers.
+    /// The headers that repeat arguments of the call: names and values. `None` where the arguments,
+    /// and so these headers, are those of the client.
     param_headers: Option<Vec<(String, String)>>,
 }
 
 impl Rewritten {
-    /// The headers that repeat arguments become those of this message. Only modern servers
-    /// have such headers. `headers` are the client's.
+    /// Replaces the client's headers that repeat arguments with those of this message. Only modern
+    /// servers get such headers. `headers` are the client's.
     fn change_headers(&self, headers: &Headers, to_modern: bool) -> Vec<Effect> {
         let Some(param_headers) = &self.param_headers else {
             return Vec::new();
@@ -76,7 +76,7 @@ impl Rewritten {
 /// The client that sent a message.
 #[derive(Clone)]
 enum Client {
-    /// A modern client: each message says what it needs.
+    /// A modern client: each message has all data that the server needs.
     Modern,
     /// A legacy client, in this session.
     Legacy(Rc<Session>),
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// The same client. Servers may have joined its session in the meantime.
+    /// The same client, with the servers that have joined its session since then.
     fn with_joined(&self, cx: &GatewayContext<'_>) -> Self {
         match self {
             Self::Legacy(session) if session.parts.contains(&SessionPart::Absent) => {
@@ -102,8 +102,8 @@ impl Client {
         }
     }
 
-    /// The error for a method that the gateway does not have. A legacy client gets
-    /// it with status 200: to it, 404 means that its session is over.
+    /// The refusal of a method that the gateway does not have. A legacy client gets it with status
+    /// 200: it would read a 404 as the end of its session.
     fn unknown_method(&self, method: &str) -> Refusal {
         Refusal::UnknownMethod {
             method: method.to_owned(),
@@ -112,10 +112,10 @@ impl Client {
     }
 }
 
-/// A message was read.
+/// Handles a message after the filter has read it.
 ///
 /// # Errors
-/// The message is refused.
+/// The gateway refuses the message.
 pub(in crate::stream) fn on_message(
     cx: &mut GatewayContext<'_>,
     request: &BufferedRequest,
@@ -139,18 +139,18 @@ pub(in crate::stream) fn on_message(
     dispatch(cx, incoming, era)
 }
 
-/// A message was read, and has the whole name of what it is about.
+/// Handles a message that has the full name of its tool.
 ///
 /// # Errors
-/// The message is refused.
+/// The gateway refuses the message.
 fn dispatch(
     cx: &mut GatewayContext<'_>,
     incoming: IncomingMessage<'_>,
     era: Era,
 ) -> Result<Transition, Refusal> {
     let (message, facts) = (incoming.message, incoming.facts);
-    // Before any name is looked up: a caller must not learn whether what it may
-    // not use exists.
+    // This check comes before the gateway looks up any name: a caller must not learn whether a tool
+    // exists that it may not use.
     if !tasks::decides_right(message) && tool_search::called(cx, message).is_none() {
         authorization::authorize(cx.config, message, facts)?;
     }
@@ -160,10 +160,10 @@ fn dispatch(
     }
 }
 
-/// Answers a message here.
+/// Answers a message without any server.
 ///
 /// # Errors
-/// Its attributes cannot be exported.
+/// The attributes of the message cannot be exported.
 fn answer_here(
     cx: &GatewayContext<'_>,
     attributes: &Attributes<'_>,
@@ -185,8 +185,8 @@ fn accepted() -> Reply {
     Reply::empty(202, Status::Ok.as_str())
 }
 
-/// Whether a request for a list is for another page than the first. The gateway's
-/// lists have one page.
+/// Whether a list request is for another page than the first. The gateway's own lists have only one
+/// page.
 fn has_cursor(params: &Params<'_>) -> bool {
     params.get("cursor").is_some_and(|cursor| cursor != "null")
 }

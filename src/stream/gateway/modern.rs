@@ -12,23 +12,24 @@ use crate::stream::gateway::session::required_identity;
 use crate::stream::gateway::{IncomingMessage, accepted, answer_here, has_cursor};
 use crate::stream::phase::Transition;
 
-/// A message arrived.
+/// Handles a message.
 ///
 /// # Errors
-/// The message is refused.
+/// The gateway refuses the message.
 pub(super) fn on_message(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
 ) -> Result<Transition, Refusal> {
     let (id, method, params) = match &request.message.content {
         Content::Response { .. } => return Err(Refusal::UnexpectedResponse),
-        // Without a session no server knows what it is about.
+        // The client has no session, so no server knows what the notification is about.
         Content::Notification { .. } => {
             return answer_here(cx, &request.attributes, accepted());
         }
         Content::Request { id, method, params } => (*id, method.as_ref(), params),
     };
-    // Whether a request is served must not depend on what the worker knows of the server.
+    // The identity is required in any case: the result must not depend on what the worker knows
+    // about the server.
     required_identity(cx.gateway, request.headers, request.facts)?;
     let operation = match method {
         method if method::is_legacy_only(method) => {

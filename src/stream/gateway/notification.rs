@@ -30,7 +30,7 @@ impl Recipients {
     }
 }
 
-/// Sends a notification to the servers that it is about; none may be.
+/// Sends a notification to the servers that it is about, if there are any.
 ///
 /// # Errors
 /// The request lacks a header that one of these servers must get.
@@ -43,11 +43,11 @@ pub(super) fn forward_notification(
     let message = request.message;
     let text = message.text.as_bytes();
     match method {
-        // The gateway has sent its own when the session began. A second one could
+        // The gateway has sent this notification itself when the session began. A second one could
         // arrive after later messages.
         method::INITIALIZED => Ok(()),
         method::PROGRESS => {
-            // It is about a request of one server, which chose the token.
+            // The progress is about a request of one server, which chose the token.
             let token = ids::reference(message);
             let original = token.and_then(|token| original_id(cx, session, token));
             if let Some((id, token)) = original
@@ -72,8 +72,8 @@ pub(super) fn forward_notification(
         method if method.starts_with("notifications/") => {
             notify_servers(cx, session, Recipients::All, text, request.headers)
         }
-        // A request without an id. A server may carry it out all the same, and
-        // policies have not seen it as a request.
+        // This is a request without an id. No server gets it: the server could carry it out,
+        // although policies have not checked it as a request.
         _ => Ok(()),
     }
 }
@@ -94,8 +94,7 @@ fn cancelled_at(
     }
 }
 
-/// Sends a notification to those legacy servers of the session that are among the
-/// recipients.
+/// Sends a notification to those recipients that are legacy servers of the session.
 ///
 /// # Errors
 /// The request lacks a header that one of these servers must get.

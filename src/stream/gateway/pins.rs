@@ -1,4 +1,4 @@
-//! Calls of tools whose definitions are pinned.
+//! Checks that called tools have their pinned definitions.
 
 use crate::config::{PinPolicy, Server, ServerId};
 use crate::gateway::fanout::Fanout;
@@ -16,8 +16,8 @@ use crate::stream::gateway::route::{NamedTarget, route_to_server};
 use crate::stream::gateway::session::requester_for;
 use crate::stream::phase::Transition;
 
-/// Routes a request to `server`, if the pins of the server allow it. If no list of the
-/// server says what the tool is, the list comes first.
+/// Routes a request to `server`, if the pins of the server allow it. If the worker has no recent
+/// list of the server, it reads the list first.
 ///
 /// # Errors
 /// The tool has changed, or the request cannot go to this server.
@@ -56,7 +56,8 @@ pub(super) fn route_if_pinned(
     ))
 }
 
-/// The list of `server` was read: the request goes on, if the pins of the server allow it.
+/// Continues after the list of `server` was read: routes the request, if the pins of the server
+/// allow it.
 ///
 /// # Errors
 /// The list failed, or the tool has changed, or the request cannot go to this server.
@@ -72,7 +73,7 @@ pub(super) fn route_to_listed(
     let target = target_of(&request)?.ok_or(Refusal::NameMissing("name"))?;
     let mut lists = list.checked_pins(cx.gateway).into_iter();
     let checked = lists.find(|it| it.server.id == server);
-    // Without a list nobody knows what the tool is.
+    // Without a list the gateway cannot check the tool.
     let checked = checked.ok_or(Refusal::Internal)?;
     let named = NamedTarget::of(checked.server, &target)?;
     let verdict = checked.verdicts.verdict(checked.pins, &named.upstream_name);
@@ -88,8 +89,8 @@ fn check(verdict: PinVerdict, policy: PinPolicy, named: &NamedTarget<'_>) -> Res
     }
 }
 
-/// Remembers what the pins say of the lists that `fanout` has read. Counts the tools that
-/// have changed, and logs them, each once.
+/// Compares the lists that `fanout` has read with the pins, and remembers the results. Counts the
+/// tools that have changed, and logs each one once.
 pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let mut effects = Vec::new();
     for list in fanout.checked_pins(cx.gateway) {

@@ -1,5 +1,5 @@
-//! A request whose server is known: in which protocol version, and in which
-//! session, it goes there.
+//! Routes a request to a known server: finds out the protocol version and opens the session if
+//! needed.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -23,24 +23,24 @@ use crate::stream::gateway::lookup::{target_of, unknown_method};
 use crate::stream::gateway::{Client, IncomingMessage};
 use crate::stream::phase::Transition;
 
-/// Where a request goes.
+/// The server of a request, and the protocol to use.
 pub(super) struct Destination<'s> {
     pub(super) server: &'s Server,
     pub(super) protocol: UpstreamProtocol,
-    /// The gateway's own session, to be given back when the request is over.
+    /// The gateway's own session. The gateway gives it back when the request is over.
     pub(super) lease: Option<SessionLease>,
 }
 
-/// What a request names.
+/// The tool, prompt or resource that a request names.
 pub(super) struct NamedTarget<'a> {
-    /// As the client names it.
+    /// With the client's name for it.
     pub(super) target: &'a Target<'a>,
-    /// As the server names it.
+    /// The server's own name for it.
     pub(super) upstream_name: Cow<'a, str>,
 }
 
 impl<'a> NamedTarget<'a> {
-    /// The target with the name that `server` has for it.
+    /// The target with the name that `server` uses for it.
     ///
     /// # Errors
     /// The server has no such name: it is not one of the possible owners.
@@ -53,8 +53,8 @@ impl<'a> NamedTarget<'a> {
     }
 }
 
-/// Routes a request to `server`. If the protocol version of the server is not known
-/// or a session is needed, calls to the server come first.
+/// Routes a request to `server`. If the gateway does not know the protocol version of the server,
+/// or needs a session, it calls the server first.
 ///
 /// # Errors
 /// The request cannot go to this server.
@@ -91,8 +91,8 @@ pub(super) fn route_to_server(
     })
 }
 
-/// The protocol that the server has in a legacy client's session; `None` where the
-/// server has to join the session first, or a modern one be asked for its versions.
+/// The protocol of the server in a legacy client's session. `None` where the server has to join the
+/// session first, or where the gateway must ask a modern server for its versions.
 fn session_protocol(
     worker: &Worker,
     session: &Session,
@@ -106,8 +106,8 @@ fn session_protocol(
     Some(UpstreamProtocol::Legacy(Some(Rc::new(part.link()?))))
 }
 
-/// The calls to the server have results: its protocol version is known, and the
-/// gateway has a session if it needs one.
+/// Continues after the calls to the server: its protocol version is known, and the gateway has a
+/// session if it needs one.
 ///
 /// # Errors
 /// The server failed, or cannot answer this request.
@@ -138,8 +138,8 @@ fn forward_to_opened(
     destination: Destination<'_>,
 ) -> Result<Transition, Refusal> {
     let target = target_of(&request)?;
-    // For a modern client the gateway can translate only methods that name something. Others are refused
-    // here: a legacy server would answer with status 200, and this error has 404.
+    // For a modern client and a legacy server, the gateway can translate only methods that name
+    // something. It refuses the others here with 404; a legacy server would answer with 200.
     if target.is_none()
         && matches!(request.client, Client::Modern)
         && matches!(destination.protocol, UpstreamProtocol::Legacy(_))

@@ -1,6 +1,5 @@
-//! The session of a legacy client (MCP 2025-11-25, "Session Management"), and who
-//! asks servers for something. All of a session is in the id that the client
-//! sends; the gateway stores nothing.
+//! The session of a legacy client (MCP 2025-11-25, "Session Management"), and the identity of
+//! callers. The whole session is in the id that the client sends; the gateway stores nothing.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -24,7 +23,8 @@ use crate::stream::phase::Transition;
 /// The session that a request names.
 ///
 /// # Errors
-/// It names none, or one of another client, endpoint or gateway, or that is over.
+/// The request names no session, or a session of another client, endpoint or gateway, or a session
+/// that has expired.
 pub(super) fn find_session(
     cx: &GatewayContext<'_>,
     headers: &Headers,
@@ -46,8 +46,8 @@ pub(super) fn find_session(
     let session = opened.ok_or(Refusal::SessionUnknown)?;
     let mut session = session.at_endpoint(cx.gateway);
     cx.worker.joined.add_to(&mut session, &cx.gateway.servers);
-    // Clients of 2025-03-26 send no version. Others know which one was negotiated,
-    // so any legacy version is taken.
+    // Clients of 2025-03-26 send no version. Other clients send the negotiated one, and the gateway
+    // accepts any legacy version.
     for claimed in headers.all(mcp::PROTOCOL_VERSION_HEADER) {
         let claimed = String::from_utf8_lossy(claimed);
         if version::legacy(claimed.trim()).is_none() {
@@ -58,7 +58,7 @@ pub(super) fn find_session(
     Ok(Rc::new(session))
 }
 
-/// DELETE: ends the session with every server.
+/// Handles DELETE: ends the session with every server.
 ///
 /// # Errors
 /// See [`find_session`]; or the request lacks a header that a server must get.
@@ -91,11 +91,11 @@ pub(super) fn session_ended() -> Reply {
     Reply::empty(200, Status::Ok.as_str())
 }
 
-/// Who asks these servers, in calls made for a client's request.
+/// The client for whom the gateway calls these servers.
 ///
 /// # Errors
-/// The request lacks a header that one of the servers must get, an identity, or what a
-/// modern client must say of itself.
+/// The request lacks a header that one of the servers must get, an identity, or a member that
+/// modern requests must have.
 pub(super) fn requester_for(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -117,7 +117,7 @@ pub(super) fn requester_for(
     })
 }
 
-/// The client of `session` asks.
+/// The client of `session`, for calls to servers.
 fn session_requester(session: &Rc<Session>, carried: CallerHeaders) -> Requester {
     Requester {
         caller: session.client_context(carried),
@@ -126,8 +126,7 @@ fn session_requester(session: &Rc<Session>, carried: CallerHeaders) -> Requester
     }
 }
 
-/// The identity of the caller (`session.identity`); `None` where none is
-/// configured.
+/// The identity of the caller (`session.identity`); `None` where the configuration has none.
 ///
 /// # Errors
 /// The request has no identity, or several.
@@ -158,8 +157,8 @@ fn caller_identity(
             }
         }
     };
-    // Envoy does not tell the type of metadata. The bytes of a list or a struct have
-    // control characters in them, and an identity has none.
+    // Envoy does not say which type the metadata has. A list or a struct contains control
+    // characters, and an identity must not.
     let is_text =
         |value: &Cow<'_, str>| !value.trim().is_empty() && !value.contains(char::is_control);
     let identity = identity.filter(is_text).ok_or(Refusal::Identity)?;

@@ -1,6 +1,6 @@
-//! Names of tools that clients and models refuse (`names`): reported, or shortened. A call
-//! by a shortened name becomes one by the whole name before anything is decided about it,
-//! and before any filter sees it.
+//! Names of tools that some clients and models refuse (`names`): the gateway reports or shortens
+//! them. A call with a shortened name gets the full name before the gateway makes any decision
+//! about it, and before any later filter sees it.
 
 use crate::config::{NameRule, ServerId};
 use crate::gateway::fanout::Fanout;
@@ -20,18 +20,18 @@ use crate::stream::gateway::session::{find_session, required_identity};
 use crate::stream::gateway::{Client, IncomingMessage};
 use crate::stream::phase::Transition;
 
-/// The rule of the configuration; `None` where it has none.
+/// The configured rule for names; `None` where there is none.
 fn rule<'c>(cx: &GatewayContext<'c>) -> Option<&'c NameRule> {
     let mut servers = cx.gateway.servers.iter();
     servers.find_map(|server| server.names.as_deref())
 }
 
-/// Where `request` calls a tool by what may be a shortened name: asks the servers for their
-/// lists, of which one may have it. `None` where it has another name, or where the client
-/// may send no such request.
+/// If `request` calls a tool by a name that may be a shortened one, asks the servers that may have
+/// the tool for their lists. `None` for any other name, and where the client may not send such a
+/// request.
 ///
 /// # Errors
-/// The request lacks what a server must get.
+/// The request lacks a header or an identity that a server must get.
 pub(super) fn ask_first(
     cx: &mut GatewayContext<'_>,
     request: &mut IncomingMessage<'_>,
@@ -56,7 +56,7 @@ pub(super) fn ask_first(
             || names::upstream_name(server, kind, &name).is_some()
     });
     let servers: Vec<ServerId> = servers.map(|server| server.id).collect();
-    // Who has no session, or no identity, gets the error for that.
+    // A client without a session or an identity gets the error for that later.
     let client = match era {
         Era::Modern => required_identity(cx.gateway, request.headers, request.facts)
             .ok()
@@ -73,8 +73,8 @@ pub(super) fn ask_first(
     suspend(cx, request, operation, &servers, Continuation::ResolveName).map(Some)
 }
 
-/// The lists are read: the text of the request by the whole name of its tool. `None` where
-/// it has that already, or no list has the tool.
+/// The text of the request with the full name of its tool, after the lists were read. `None` where
+/// the request has the full name already, or where no list has the tool.
 ///
 /// # Errors
 /// A server that may have the tool failed.
@@ -95,7 +95,8 @@ pub(super) fn with_whole_name(
     }
 }
 
-/// Counts the names in a merged list that do not fit, and logs each once.
+/// Counts the names in a merged list that are too long or have refused characters, and logs each
+/// one once.
 pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let mut effects = Vec::new();
     let Some(rule) = rule(cx).filter(|rule| !rule.shortens) else {
@@ -123,7 +124,7 @@ pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect
     effects
 }
 
-/// A line for the log, with the start of a long name.
+/// A line for the log. A long name is cut.
 fn line(cx: &GatewayContext<'_>, server: ServerId, name: &str) -> String {
     const LONGEST_NAME: usize = 256;
     let server = cx.gateway.server(server).map_or("?", |it| &it.name);

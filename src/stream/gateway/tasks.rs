@@ -1,5 +1,6 @@
-//! Tasks: a client knows them by ids of the gateway's, which say whose they are, and needs
-//! the right to call the tool that made a task for all that it does with the task.
+//! Tasks: a client knows them by ids that the gateway makes, which contain the owner of the task.
+//! For everything that a client does with a task, it needs the right to call the tool that made the
+//! task.
 
 use std::borrow::Cow;
 
@@ -30,28 +31,27 @@ const LIST: &str = "tasks/list";
 const TOO_MANY_TASKS: Refusal =
     Refusal::TooMany("params.notifications.taskIds", MOST_SUBSCRIPTIONS);
 
-/// What a message of a client says of tasks.
+/// The tasks that a message of a client is about.
 #[derive(Default)]
 pub(super) struct TaskReferences {
     /// The server's id of the task that the method is about.
     pub(super) upstream_id: Option<String>,
-    /// The edits that put the server's ids of tasks into the message.
+    /// The edits that write the server's ids of tasks into the message.
     pub(super) edits: Vec<Edit>,
-    /// Makes the ids for the client; `None` where it gets none.
+    /// Makes the ids for the client; `None` where the client gets no ids.
     aliases: Option<TaskAliases>,
 }
 
-/// Whether the right to send `message` depends on a task that it names: then [`check`]
-/// decides.
+/// Whether the right to send `message` depends on a task that it names. Then [`check`] decides.
 pub(super) fn decides_right(message: &Message<'_>) -> bool {
     message.method().starts_with(method::TASKS)
 }
 
-/// The server of several that has the tasks which a request is about.
+/// Of several servers, the one with the tasks that a request is about.
 ///
 /// # Errors
-/// The request is about no task, about tasks of more than one server, or about a task
-/// that is not the caller's.
+/// The request is about no task, about tasks of more than one server, or about a task that is not
+/// the caller's.
 pub(super) fn server_of<'c>(
     cx: &GatewayContext<'c>,
     request: &IncomingMessage<'_>,
@@ -77,18 +77,19 @@ pub(super) fn server_of<'c>(
             .replace(server)
             .is_some_and(|other| other.id != server.id)
         {
-            // The streams of two servers do not become one.
+            // The gateway cannot merge the streams of two servers.
             return Err(unknown_method(request));
         }
     }
     found.ok_or_else(|| unknown_method(request))
 }
 
-/// Checks that the tasks that a request to `server` names are the caller's, and that it
-/// may call the tools that made them.
+/// Checks that the tasks that a request to `server` names are the caller's, and that the caller may
+/// call the tools that made them.
 ///
 /// # Errors
-/// They are not, or it may not; or the client's version has no such method.
+/// A task is not the caller's, the caller may not call its tool, or the client's version has no
+/// such method.
 pub(super) fn check(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -105,18 +106,19 @@ pub(super) fn check(
     if is_removed {
         return Err(unknown_method(request));
     }
-    // Tasks of one era mean nothing in the other: the server does not get the request.
+    // The gateway does not translate tasks between the eras, so this server will not get the
+    // request.
     if is_bridged {
         return Ok(());
     }
     of_request(cx, request, server).map(drop)
 }
 
-/// What a message to `server` says of tasks.
+/// The tasks that a message to `server` is about.
 ///
 /// # Errors
-/// It names a task that is not the caller's, or the caller may not call the tool that
-/// made it.
+/// The message names a task that is not the caller's, or the caller may not call the tool that made
+/// it.
 pub(super) fn of_request(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -126,7 +128,7 @@ pub(super) fn of_request(
     let method = message.method();
     let is_about_task = method.starts_with(method::TASKS);
     let mut aliases = match aliases(cx, request.headers, request.facts, server) {
-        // Whoever is nobody has no tasks.
+        // A caller without an identity has no tasks.
         Err(Refusal::Identity) if !is_about_task => return Ok(TaskReferences::default()),
         aliases => aliases?,
     };
@@ -177,7 +179,7 @@ fn unknown_task(request: &IncomingMessage<'_>) -> Refusal {
     }
 }
 
-/// Whether a modern client says that it can have tasks. Otherwise no server makes any.
+/// Whether a modern client declares that it supports tasks. Otherwise servers make none.
 fn declares_tasks(message: &Message<'_>) -> bool {
     let params = message.params();
     let capabilities = params.and_then(|params| params.meta.client_capabilities);
@@ -185,12 +187,12 @@ fn declares_tasks(message: &Message<'_>) -> bool {
 }
 
 impl TaskReferences {
-    /// What makes the ids for the client, once.
+    /// Takes out the maker of the client's ids.
     pub(super) fn take_aliases(&mut self) -> Option<TaskAliases> {
         self.aliases.take()
     }
 
-    /// Puts the server's id of `task` in the place of the client's, `text`.
+    /// Replaces the client's id of `task`, `text`, with the server's.
     fn rename(
         &mut self,
         aliases: &mut TaskAliases,
@@ -205,18 +207,18 @@ impl TaskReferences {
     }
 }
 
-/// The task that the sender knows by the id with the JSON text `text`.
+/// The task that the sender of the request knows by the id with the JSON text `text`.
 fn resolve(cx: &GatewayContext<'_>, owner: &TaskOwner, text: &str) -> Option<Task> {
     owner.resolve(&json::string(text)?, cx.worker.now())
 }
 
-/// The server that has `task`; `None` where it is of another configuration.
+/// The server that has `task`; `None` where the configuration does not have it.
 fn server_id(cx: &GatewayContext<'_>, task: &Task) -> Option<ServerId> {
     cx.worker.sealing.as_ref()?.server(task.server)
 }
 
-/// Checks that the caller may do this with `task`, and call the tool that made it. A list
-/// has tasks of tools that nobody knows.
+/// Checks that the caller may use this method for `task`, and may call the tool that made it. A
+/// list has tasks of unknown tools, so it is refused.
 fn permit(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -230,8 +232,8 @@ fn permit(
         let what = method.to_owned();
         return Err(Refusal::Denied { what, scopes: None });
     };
-    // Who listens to a task needs the right to ask for it. A rule may deny that to those
-    // who may call the tool, but allows it to nobody else.
+    // To listen to a task, a caller needs the right to get the task. A rule may deny that to a
+    // caller that may call the tool, but cannot allow it to any other caller.
     let method = if method == method::LISTEN {
         GET
     } else {
@@ -244,7 +246,7 @@ fn permit(
     authorization.permit(&request.facts.rights, &accesses)
 }
 
-/// The JSON text of the id of the task that a `tasks/*` request is about.
+/// The JSON text of the id of the task that a `tasks/*` request names.
 fn task_id<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
     let missing = Refusal::NameMissing("taskId");
     let params = message.params();
@@ -256,12 +258,12 @@ fn task_id<'a>(message: &Message<'a>) -> Result<&'a str, Refusal> {
     Ok(id)
 }
 
-/// Makes the ids that the sender of a request gets for tasks of `server`. No tool and no
-/// task is known yet.
+/// Makes the ids that the sender of a request gets for tasks of `server`. Its tool and its tasks
+/// are not set yet.
 ///
 /// # Errors
-/// `session.identity` is configured, and the request does not say whose it is; or the
-/// worker has no key.
+/// `session.identity` is configured, and the request has no identity; or the worker has no key of
+/// sessions.
 pub(super) fn aliases(
     cx: &GatewayContext<'_>,
     headers: &Headers,
@@ -281,7 +283,7 @@ pub(super) fn aliases(
     })
 }
 
-/// What the ids of the tasks of a request's sender are bound to.
+/// The data that binds ids of tasks to the sender of a request.
 ///
 /// # Errors
 /// See [`aliases`].

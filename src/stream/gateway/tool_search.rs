@@ -1,5 +1,5 @@
-//! Calls of `search_tools` and `call_tool`, where `toolSearch` is configured. Whether there
-//! are such tools depends on how many tools the caller may see, so the lists are read first.
+//! Calls of `search_tools` and `call_tool`, if `toolSearch` is configured. Whether these tools
+//! exist depends on how many tools the caller may see, so the gateway reads the lists first.
 
 use crate::config::{ServerId, ToolSearch};
 use crate::gateway::fanout::Fanout;
@@ -28,7 +28,7 @@ use crate::stream::gateway::{IncomingMessage, answer_here, short_names};
 use crate::stream::phase::Transition;
 use crate::stream::request::authorization::authorize;
 
-/// The one of the two tools that `message` calls, where `toolSearch` is configured.
+/// Which of the two tools `message` calls, if `toolSearch` is configured.
 pub(super) fn called(cx: &GatewayContext<'_>, message: &Message<'_>) -> Option<&'static str> {
     cx.gateway.tool_search.as_ref()?;
     let is_call = matches!(message.content, Content::Request { .. })
@@ -39,10 +39,10 @@ pub(super) fn called(cx: &GatewayContext<'_>, message: &Message<'_>) -> Option<&
         .and_then(|it| reserved(&it))
 }
 
-/// Reads the lists of tools: then it is known what the call is.
+/// Reads the lists of tools, which the answer depends on.
 ///
 /// # Errors
-/// The request lacks what a server must get.
+/// The request lacks a header or an identity that a server must get.
 pub(super) fn start(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -52,11 +52,11 @@ pub(super) fn start(
     suspend(cx, request, operation, &servers, Continuation::SearchTools)
 }
 
-/// The lists are read: the search is answered, or the inner tool called. Where the caller
-/// may see so few tools that there are no such tools, the call is like any other.
+/// Continues after the lists were read: answers the search, or calls the inner tool. If the caller
+/// sees so few tools that the search tools do not exist, the call is treated like any other call.
 ///
 /// # Errors
-/// The call is refused.
+/// The gateway refuses the call.
 pub(super) fn finish(
     cx: &mut GatewayContext<'_>,
     fanout: Fanout,
@@ -65,7 +65,8 @@ pub(super) fn finish(
     let search = cx.gateway.tool_search.as_ref().ok_or(Refusal::Internal)?;
     let name = called(cx, request.message).ok_or(Refusal::Internal)?;
     if let Some(refusal) = fanout.refused(cx.gateway) {
-        // What is denied is denied, whatever servers do.
+        // If the caller may not call the inner tool, it gets that refusal and not the failure of
+        // the servers.
         return match inner_call(request.message) {
             Ok(text) if name != SEARCH_TOOLS => Ok(go_on_with(cx, &request, text, Err(refusal))),
             _ => Err(refusal),
@@ -81,7 +82,8 @@ pub(super) fn finish(
         authorize(cx.config, request.message, request.facts)?;
         return look_up(cx, request);
     }
-    // A server that does not answer now takes no tools away: what was found stays callable.
+    // If a server does not answer now, the caller seems to see fewer tools. Then the search tools
+    // still exist, so that tools that were found stay callable.
     let is_searched = visible.are_many(search) || !is_complete;
     if !is_searched || !may_list(cx, &request) {
         authorize(cx.config, request.message, request.facts)?;
@@ -95,8 +97,8 @@ pub(super) fn finish(
     Ok(go_on_with(cx, &request, text, Ok(headers)))
 }
 
-/// Logs that a tool of this server has this name, which is that of one of the two. Each
-/// worker says so once.
+/// Logs that a server has a tool with the name of one of the search tools. Each worker logs this
+/// once.
 pub(super) fn warn_of_name(cx: &mut GatewayContext<'_>, (server, name): (ServerId, &str)) {
     let known = format!("toolSearch {name}");
     if cx.worker.collisions.is_new(ListKind::Tools, &known, server)
@@ -110,7 +112,7 @@ pub(super) fn warn_of_name(cx: &mut GatewayContext<'_>, (server, name): (ServerI
     }
 }
 
-/// Whether the caller may ask for the list of tools: a search shows the same.
+/// Whether the caller may request the list of tools. A search shows the same tools.
 fn may_list(cx: &GatewayContext<'_>, request: &IncomingMessage<'_>) -> bool {
     let access = Access {
         method: method::TOOLS_LIST,
@@ -154,7 +156,7 @@ fn answer(
     answer_here(cx, &request.attributes, reply)
 }
 
-/// What was found, as JSON: whole definitions.
+/// The tools that were found, as JSON, with their whole definitions.
 fn found_json(found: &Ranked, visible: &VisibleTools<'_>) -> String {
     let mut out = Vec::new();
     push_object(&mut out, |result| {
@@ -170,12 +172,12 @@ fn found_json(found: &Ranked, visible: &VisibleTools<'_>) -> String {
         tools.push(b']');
         result.json("total", found.total.to_string());
     });
-    // Written from texts.
+    // All parts are texts, so this does not fail.
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The headers that repeat arguments of the call `text`, as the inner tool's definition
-/// demands.
+/// The headers that repeat arguments of the call `text`, according to the definition of the inner
+/// tool.
 fn inner_headers(text: &str, visible: &VisibleTools<'_>) -> Vec<(String, String)> {
     let message = Message::read(text).ok();
     let headers = message.as_ref().and_then(|message| {
@@ -189,8 +191,8 @@ fn inner_headers(text: &str, visible: &VisibleTools<'_>) -> Vec<(String, String)
     headers.unwrap_or_default()
 }
 
-/// Goes on with the message `text` in place of the client's, if the caller may send it:
-/// with these headers that repeat its arguments, or with the refusal.
+/// Continues with the message `text` in place of the client's, if the caller may send it. `headers`
+/// are the headers that repeat its arguments, or the refusal that the caller gets.
 fn go_on_with(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -209,7 +211,8 @@ fn go_on_with(
         {
             return Ok(waits);
         }
-        // Before the name is looked up: whether the tool exists must make no difference.
+        // This check comes before the lookup of the name, so that the caller does not learn whether
+        // the tool exists.
         authorize(cx.config, inner.message, inner.facts)?;
         refusal.map_or_else(|| look_up(cx, inner), Err)
     })

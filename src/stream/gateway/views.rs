@@ -1,5 +1,5 @@
-//! Tools that clients see otherwise than their servers describe them (`tools.override`):
-//! what lists teach of them, and what becomes of a call.
+//! Tools that clients see differently than their servers describe them (`tools.override`): what the
+//! gateway learns from lists about them, and how it changes calls.
 
 use crate::config::{Server, ToolView};
 use crate::gateway::fanout::Fanout;
@@ -21,8 +21,7 @@ use crate::stream::gateway::pins::route_if_pinned;
 use crate::stream::gateway::route::{Destination, NamedTarget};
 use crate::stream::phase::Transition;
 
-/// Takes what the lists of a fan-out say of such tools; a line in the log for each that no
-/// list has.
+/// Remembers what the lists of a fan-out say about such tools. Logs each tool that no list has.
 pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (id, list) in fanout.tool_lists() {
@@ -30,7 +29,7 @@ pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect>
             continue;
         };
         let mut is_listed = vec![false; server.views.len()];
-        // Of two entries with the same name the first one is shown.
+        // If two entries have the same name, lists show the first one.
         let viewed = list.entries().filter_map(|entry| entry.view.as_ref());
         for viewed in viewed {
             if let Some(is_listed) = is_listed.get_mut(viewed.view)
@@ -55,7 +54,7 @@ pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect>
     effects
 }
 
-/// The view of the tool that a call to `server` names, where it removes parameters.
+/// The view of the tool that a call to `server` names, if the view removes parameters.
 fn removing<'s>(
     server: &'s Server,
     target: Option<&NamedTarget<'_>>,
@@ -65,11 +64,11 @@ fn removing<'s>(
     view.filter(|(_, view)| !view.removed.is_empty())
 }
 
-/// Where a modern server may expect headers that repeat removed parameters, and no list
-/// has said yet which: asks for its list first. `None` where the call can go.
+/// A modern server may require headers that repeat removed parameters. If the worker has not learnt
+/// them from a list yet, asks for the list of the server first. `None` where the call can go on.
 ///
 /// # Errors
-/// The request lacks what a server must get.
+/// The request lacks a header or an identity that a server must get.
 pub(super) fn ask_first(
     cx: &mut GatewayContext<'_>,
     request: &IncomingMessage<'_>,
@@ -91,7 +90,7 @@ pub(super) fn ask_first(
     .map(Some)
 }
 
-/// The list of the server is read: the call goes on.
+/// Continues with the call after the list of the server was read.
 ///
 /// # Errors
 /// The server failed.
@@ -108,16 +107,16 @@ pub(super) fn call_listed(
     let named = NamedTarget::of(server, &target)?;
     let view = removing(server, Some(&named)).map(|(at, _)| (server.id, at));
     if view.is_some_and(|view| cx.worker.views.headers(view).is_none()) {
-        // Otherwise the list would be asked for again.
+        // Without this error the gateway would ask for the list again and again.
         return Err(Refusal::Internal);
     }
     route_if_pinned(cx, request, server, &named)
 }
 
-/// The edits that change the arguments of a call as the view of its tool says.
+/// The edits that change the arguments of a call according to the view of its tool.
 ///
 /// # Errors
-/// They cannot be changed.
+/// The arguments cannot be changed.
 pub(super) fn argument_edits(
     server: &Server,
     message: &Message<'_>,
@@ -132,8 +131,8 @@ pub(super) fn argument_edits(
     })
 }
 
-/// Makes the headers that repeat arguments say what the arguments then say. A legacy server
-/// reads none.
+/// Gives the headers that repeat arguments the new values of the arguments. Legacy servers do not
+/// use such headers, so they get none.
 pub(super) fn change_headers(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,

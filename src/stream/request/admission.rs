@@ -1,28 +1,27 @@
-//! Whether a new request is accepted, by the memory that is held already
-//! (`memory.heldBytes`).
+//! Decides whether there is enough memory to accept a new request (`memory.heldBytes`).
 
 use crate::config::Config;
 use crate::http::Headers;
 use crate::mcp;
 use crate::memory;
 
-/// So much above the limit requests are read that are to be refused, in bytes.
+/// How far above the limit the filter still reads requests that it is going to refuse, in bytes.
 const RESERVE: usize = 33_554_432;
 
 /// Whether there is memory for a new request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::stream) enum Admission {
-    /// There is.
+    /// There is enough memory.
     Accepted,
-    /// There is not. The request is read all the same, since the error must name its
-    /// id: a legacy client ends its whole session on an error without.
+    /// There is not enough memory. The filter still reads the request, since the error must contain
+    /// its id: a legacy client would end its whole session after an error without an id.
     ReadOnly,
-    /// There is not.
+    /// There is not enough memory, and the filter does not read the request.
     Refused,
 }
 
 impl Admission {
-    /// For a request with these headers.
+    /// Decides for a request with these headers.
     pub(in crate::stream) fn of(config: &Config, headers: &Headers) -> Self {
         let (held, most) = (memory::held(), config.held_bytes);
         if held < most {

@@ -1,5 +1,5 @@
-//! `authorization`: whether a caller may send a message, and in policy mode
-//! which entries of a list it sees.
+//! `authorization`: decides whether a caller may send a message and, in policy mode, which entries
+//! of a list the caller sees.
 
 use std::rc::Rc;
 
@@ -15,11 +15,11 @@ use crate::stream::event::{Effect, HostFacts};
 use crate::stream::phase::{Phase, Transition};
 use crate::stream::response::routed::RoutedRequest;
 
-/// Checks that the caller may send `message`, and that policies can tell which
-/// resources it is about.
+/// Checks that the caller may send `message`, and that policies can read which resources the
+/// message is about.
 ///
 /// # Errors
-/// It may not, or they cannot.
+/// The caller may not send it, or policies cannot read the resources.
 pub(in crate::stream) fn authorize(
     config: &Config,
     message: &Message<'_>,
@@ -33,8 +33,8 @@ pub(in crate::stream) fn authorize(
     }
 }
 
-/// In policy mode: the request whose response, a list, must show only what the
-/// caller may use. `None` where the response is not filtered.
+/// In policy mode: a request for a list, so that the response must show only what the caller may
+/// use. `None` where the filter does not change the response.
 pub(in crate::stream) fn filter_list(
     config: &Rc<Config>,
     message: &Message<'_>,
@@ -47,8 +47,8 @@ pub(in crate::stream) fn filter_list(
     Some(filtered(config, facts, era, Some((kind, id))))
 }
 
-/// In policy mode: a request that is not read. A legacy server may answer a GET
-/// with a stream that repeats a list.
+/// In policy mode: a request that the filter does not read. A legacy server may answer a GET with a
+/// stream that repeats a list, so the filter reads that response.
 pub(in crate::stream) fn pass_unread(
     config: &Rc<Config>,
     headers: &Headers,
@@ -64,14 +64,14 @@ pub(in crate::stream) fn pass_unread(
     }
 }
 
-/// Without `hold` the headers go on before the message is known, so any message
-/// may be the request for a list.
+/// Without `hold`, the headers of a request go on before the filter has read the message. Any such
+/// message may be a list request, so the response must be readable.
 pub(in crate::stream) fn prepare_filtering(config: &Config) -> Option<Effect> {
     let may_filter = config.authorization.is_some() && !config.hold;
     may_filter.then(refuse_compression)
 }
 
-/// The filter cannot read a compressed response.
+/// Removes `accept-encoding`, since the filter cannot read a compressed response.
 pub(in crate::stream) fn refuse_compression() -> Effect {
     Effect::RemoveRequestHeader("accept-encoding".to_owned())
 }

@@ -1,4 +1,4 @@
-//! A request whose body is read.
+//! A request whose body the filter reads.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,26 +24,28 @@ use crate::stream::request::classify::trusts_headers;
 use crate::stream::request::refused::refuse_message;
 use crate::stream::request::{authorization, era_of, is_strict, policy};
 
-/// How long a request whose headers wait may take to send the first byte of its
-/// body. Where Envoy does not hold requests, no byte ever arrives.
+/// How long a waiting request may take until the first byte of its body arrives. If Envoy does not
+/// hold requests as configured, no byte ever arrives.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is known of a request while its body arrives.
+/// The data of a request while its body arrives.
 pub(in crate::stream) struct BufferedRequest {
     pub(in crate::stream) headers: Headers,
     pub(in crate::stream) facts: Rc<HostFacts>,
-    /// What later filters were told from the headers. The body must confirm it.
+    /// The values that later filters got from the headers. The body must confirm them.
     pub(in crate::stream) claim: Option<Claim>,
-    /// Why the request is refused: its body is only read for the id, which the error has.
+    /// The refusal of the request. The filter only reads the body for the id, which the error
+    /// contains.
     refusal: Option<Refusal>,
     /// The memory that the request takes up.
     memory: HeldBytes,
 }
 
-/// A longer body of a request that is refused is not read: the error has no id.
+/// The longest body of a refused request that the filter reads, in bytes. For a longer body, the
+/// error has no id.
 const LONGEST_REFUSED: usize = 65536;
 
-/// How long the body will be, in bytes, as the headers say.
+/// The length of the body in bytes, according to the headers.
 fn announced_size(headers: &Headers) -> usize {
     let length = headers.text("content-length");
     let length = length.and_then(|length| length.parse().ok());
@@ -51,8 +53,7 @@ fn announced_size(headers: &Headers) -> usize {
 }
 
 impl BufferedRequest {
-    /// Starts to read the body, unless the headers are enough. `end` when there is
-    /// no body.
+    /// Starts to read the body, unless the headers are enough. `end` is `true` if there is no body.
     pub(in crate::stream) fn start(
         cx: &mut StreamContext<'_>,
         headers: Headers,
@@ -77,7 +78,7 @@ impl BufferedRequest {
         }
         let mut admission = Admission::of(config, &headers);
         if admission != Admission::Accepted {
-            // What can be learned again goes before a request is refused.
+            // Before the filter refuses a request, it frees what it can learn again.
             cx.worker.forget_kept();
             admission = Admission::of(config, &headers);
         }
@@ -97,8 +98,9 @@ impl BufferedRequest {
         .after(effects)
     }
 
-    /// Refuses a request for its headers. The error needs the id of the request, so the
-    /// body is read first, where it waits for that; `end` when there is none.
+    /// Refuses a request because of its headers. The error should have the id of the request, so
+    /// the filter reads the body first if the request can wait. `end` is `true` if there is no
+    /// body.
     pub(in crate::stream) fn refuse_with_id(
         config: &Config,
         headers: Headers,
@@ -134,7 +136,7 @@ impl BufferedRequest {
         }
     }
 
-    /// A part of the body arrived: so far it has `size` bytes.
+    /// A part of the body arrived. The body has `size` bytes so far.
     pub(in crate::stream) fn on_body_part(mut self, config: &Config, size: usize) -> Transition {
         let headers = self.headers.size().saturating_add(OVERHEAD);
         self.memory.set(headers.saturating_add(size));
@@ -161,7 +163,7 @@ impl BufferedRequest {
         }
     }
 
-    /// The whole body arrived, and perhaps trailers.
+    /// The whole body arrived. `has_trailers` says whether trailers did, too.
     pub(in crate::stream) fn on_end(
         self,
         cx: &mut StreamContext<'_>,
@@ -179,7 +181,7 @@ impl BufferedRequest {
                     let understood = (&message, &self.headers);
                     refuse_message((config, cx.gateway()), refusal, understood, era, None)
                 }
-                // Its headers do not say that it is a message.
+                // The headers do not say that the body is a message.
                 (Ok(message), _) => refuse(message.id()),
                 (Err(error), _) => refuse(error.id),
             };
@@ -204,7 +206,7 @@ impl BufferedRequest {
             }
         };
         if !message.id().is_none_or(is_bounded) {
-            // The error has no id: what goes back to the client is bounded, too.
+            // The error does not repeat the id, since the answer to the client must be short, too.
             let refusal = Refusal::TooLong("id", LONGEST);
             return Transition::refuse(config, &refusal, None);
         }
@@ -240,10 +242,10 @@ impl BufferedRequest {
         }
     }
 
-    /// Handles a body that is not a message. Where only MCP may pass it is refused;
-    /// elsewhere the request passes, and access logs get the reason. A request is
-    /// always refused if later filters already believe its headers, or if two
-    /// readers could understand its body differently.
+    /// Handles a body that is not a message. If only MCP may pass, the request is refused.
+    /// Otherwise it passes, and access logs get the reason. The filter always refuses a request if
+    /// later filters already trust its headers, or if two readers could understand its body
+    /// differently.
     fn refuse_unread(self, config: &Config, refusal: &Refusal, id: Option<&str>) -> Transition {
         let is_ambiguous = matches!(refusal, Refusal::Body(Invalid::DuplicateKey(_)));
         if self.claim.is_some() || is_strict(config) || is_ambiguous {
@@ -254,10 +256,10 @@ impl BufferedRequest {
     }
 }
 
-/// Shows later filters what the headers claim of the message, and counts it.
+/// Exports the values of the headers to later filters, and counts the message.
 ///
 /// # Errors
-/// It cannot be exported.
+/// The values cannot be exported.
 fn export_claim(config: &Config, claim: &Claim) -> Result<Vec<Effect>, Refusal> {
     let attributes = Attributes::claimed(claim, &config.rules)?;
     let mut effects = policy::export_attributes(config, &attributes, true)?;
@@ -265,13 +267,13 @@ fn export_claim(config: &Config, claim: &Claim) -> Result<Vec<Effect>, Refusal> 
     Ok(effects)
 }
 
-/// Whether an id can be exported, and returned to the client.
+/// Whether an id is short enough to export it, and to return it to the client.
 fn is_bounded(id: &str) -> bool {
     id.len() <= LONGEST
 }
 
-/// Reads the body. With `rejectDuplicateKeys` no object in it, at any depth, may
-/// have a key twice.
+/// Reads the body. With `rejectDuplicateKeys`, no object in it may have the same key twice, at any
+/// depth.
 fn parse<'b>(config: &Config, body: &'b [u8]) -> Result<Message<'b>, ParseError<'b>> {
     let parsed = Message::parse(body);
     let is_json = |error: &ParseError<'_>| !matches!(error.why, Invalid::NotJson(_));

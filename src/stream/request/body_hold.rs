@@ -1,6 +1,6 @@
-//! Whether Envoy shows the filter the bodies of requests whose headers wait
-//! (`allow_on_headers_stop_iteration`). What one plugin has seen counts for all plugins
-//! of its VM, also for a newer configuration. A VM has one thread.
+//! Whether Envoy gives the filter the bodies of requests whose headers wait
+//! (`allow_on_headers_stop_iteration`). All plugins of a VM share this knowledge, and a newer
+//! configuration keeps it. A VM has one thread.
 
 use std::cell::Cell;
 
@@ -8,24 +8,24 @@ thread_local! {
     static SEEN: Cell<BodyHold> = const { Cell::new(BodyHold::Unknown) };
 }
 
-/// What is known of it.
+/// What the VM knows about this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::stream) enum BodyHold {
     /// No such body has arrived.
     Unknown,
-    /// No such body has arrived, and the log has a line about it.
+    /// No such body has arrived, and the filter has logged an error about it.
     Reported,
-    /// One has arrived.
+    /// Such a body has arrived.
     Works,
 }
 
 impl BodyHold {
-    /// What is known now.
+    /// The current knowledge.
     pub(in crate::stream) fn now() -> Self {
         SEEN.get()
     }
 
-    /// This is known from now on.
+    /// Stores the knowledge.
     pub(in crate::stream) fn remember(self) {
         SEEN.set(self);
     }

@@ -1,5 +1,5 @@
-//! Whether a request to an endpoint is read, passes unread, or is refused, by
-//! its headers.
+//! Decides by the headers of a request to an endpoint whether the filter reads it, passes it
+//! unread, or refuses it.
 
 use crate::config::{AttributeSource, Config, Gateway};
 use crate::http::{Headers, media_type};
@@ -9,8 +9,7 @@ use crate::policy::traffic::{self, Class};
 use crate::stream::gateway::listening;
 use crate::stream::request::is_strict;
 
-/// The class of a request with these headers.
-/// `gateway` is that of its endpoint.
+/// The class of a request with these headers. `gateway` is the gateway of its endpoint.
 pub(in crate::stream) fn classify(
     config: &Config,
     gateway: Option<&Gateway>,
@@ -26,7 +25,7 @@ pub(in crate::stream) fn classify(
         return Class::Refused(refusal);
     }
     match traffic::classify(headers, has_body, is_strict(config)) {
-        // Later filters believe its headers, so its body must confirm them.
+        // Later filters trust these headers, so the body must confirm them.
         Class::Unread if is_trusted_post(config, headers) => {
             if has_body {
                 Class::Refused(Refusal::ContentType)
@@ -37,13 +36,13 @@ pub(in crate::stream) fn classify(
         Class::Refused(Refusal::HttpMethod(_)) if config.cors.is_some() => {
             Class::Refused(Refusal::HttpMethod("GET, POST, DELETE, OPTIONS"))
         }
-        // In gateway mode GET and DELETE are about a session.
+        // In gateway mode, the filter handles GET and DELETE, which are about a session.
         Class::Unread if gateway.is_some() => Class::Message,
         class => class,
     }
 }
 
-/// Whether it is a POST of JSON whose headers later filters believe.
+/// Whether the request is a POST of JSON whose headers later filters trust.
 fn is_trusted_post(config: &Config, headers: &Headers) -> bool {
     headers.get(":method") == Some(b"POST")
         && media_type::is_json(headers)
@@ -52,7 +51,7 @@ fn is_trusted_post(config: &Config, headers: &Headers) -> bool {
         && Claim::of(headers).is_some()
 }
 
-/// Whether later filters get what the headers say, before the body was read.
+/// Whether later filters get values of the headers before the filter has read the body.
 pub(in crate::stream) fn trusts_headers(config: &Config) -> bool {
     match config.attribute_source {
         AttributeSource::Body => false,

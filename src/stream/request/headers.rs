@@ -1,5 +1,5 @@
-//! The headers of a request: whether it is for this filter, and what can be
-//! answered without its body.
+//! The headers of a request: decides whether the request is for this filter, and whether the filter
+//! can answer it without its body.
 
 use std::rc::Rc;
 
@@ -18,10 +18,10 @@ use crate::stream::request::authorization;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::classify::classify;
 
-/// What stands before a token, in this case: Envoy's `jwt_authn` looks for it so.
+/// The text before a token. The case matters: Envoy's `jwt_authn` searches for exactly this text.
 const BEARER: &[u8] = b"Bearer ";
 
-/// The headers of the request arrived; `end` when it has no body.
+/// The headers of the request arrived. `end` is `true` if it has no body.
 pub(in crate::stream) fn on_headers(
     cx: &mut StreamContext<'_>,
     headers: Headers,
@@ -32,8 +32,8 @@ pub(in crate::stream) fn on_headers(
     decide(cx, headers, facts, end).after(effects)
 }
 
-/// Removes what only this filter may set. It comes before everything else, and
-/// for every path: later filters trust these headers.
+/// Removes headers that only this filter may set. This happens first, and for every path, since
+/// later filters trust these headers.
 fn remove_forged(headers: &Headers) -> Vec<Effect> {
     let forged = export::HEADERS.iter();
     let forged = forged.filter(|name| headers.get(name).is_some());
@@ -41,7 +41,7 @@ fn remove_forged(headers: &Headers) -> Vec<Effect> {
         .map(|name| Effect::RemoveRequestHeader((*name).to_owned()))
         .collect();
     if !effects.is_empty() {
-        // Envoy may have selected the route by one of them.
+        // Envoy may have selected the route by such a header.
         effects.push(Effect::ClearRouteCache);
     }
     effects
@@ -91,8 +91,8 @@ fn decide(
     }
 }
 
-/// The path of the resource whose metadata are at `path` of `host` (RFC 9728 section
-/// 3.1), if it is one of this filter's.
+/// The path of the resource whose metadata is at `path` of `host` (RFC 9728 section 3.1), if the
+/// resource is one of this filter's endpoints.
 fn described_resource<'p>(config: &Config, path: &'p [u8], host: &[u8]) -> Option<&'p [u8]> {
     let oauth = config.oauth.as_ref();
     protected_resource::described(path).filter(|resource| {
@@ -102,9 +102,9 @@ fn described_resource<'p>(config: &Config, path: &'p [u8], host: &[u8]) -> Optio
     })
 }
 
-/// Whether the request has no access token, although `oauth.requireToken` demands one
-/// (RFC 6750 section 2.1). Only what `jwt_authn` takes for a token is one: a request
-/// in which it finds none may pass it.
+/// Whether the request has no access token, although `oauth.requireToken` requires one (RFC 6750
+/// section 2.1). Only what `jwt_authn` accepts as a token counts: `jwt_authn` may let a request
+/// pass in which it finds none.
 fn lacks_token(config: &Config, headers: &Headers) -> bool {
     let is_required = config.oauth.as_ref().is_some_and(|it| it.requires_token);
     let has_token = |value: &[u8]| {
@@ -118,7 +118,7 @@ fn lacks_token(config: &Config, headers: &Headers) -> bool {
     is_required && !has_one(headers)
 }
 
-/// The answer that CORS demands, if the request must not go on.
+/// The answer of CORS, if the request must not go on.
 fn answer_for_cors(config: &Config, cors: &Cors, headers: &Headers) -> Option<Transition> {
     if !cors.allows(headers) {
         return Some(Transition::refuse(config, &Refusal::Origin, None));
@@ -145,8 +145,8 @@ fn send_metadata(
     }
     let requested = endpoint.resource.as_ref();
     match requested.and_then(|requested| resource.metadata(requested, described)) {
-        // Envoy removes the body for HEAD. The document depends on the name by
-        // which this client knows the resource, so caches must not keep it.
+        // Envoy removes the body of the answer to HEAD. Caches must not keep the document, since it
+        // depends on the URL by which this client knows the resource.
         Some(document) => Transition::reply(
             Reply::json(200, document, "mcp_protected_resource").with("cache-control", "no-store"),
         ),

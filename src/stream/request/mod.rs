@@ -1,4 +1,4 @@
-//! The request, from its headers to a message that was read and accepted.
+//! The request: from its headers to an accepted message.
 
 pub(in crate::stream) mod admission;
 pub(in crate::stream) mod authorization;
@@ -16,7 +16,7 @@ use crate::mcp::era::Era;
 use crate::policy::traffic::TrafficMode;
 use crate::policy::{Refusal, era_check};
 
-/// Whether a request that is not MCP is refused.
+/// Whether the filter refuses requests that are not MCP.
 fn is_strict(config: &Config) -> bool {
     config.traffic_mode == TrafficMode::RejectNoMcp
 }

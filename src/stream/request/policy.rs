@@ -1,4 +1,4 @@
-//! A message that was read in policy mode: one upstream, and no gateway.
+//! Policy mode: handles a message for the only upstream, without a gateway.
 
 use std::rc::Rc;
 
@@ -17,7 +17,8 @@ use crate::stream::request::{authorization, era_of};
 /// Lets a message go on.
 ///
 /// # Errors
-/// The headers contradict it, the caller may not send it, or it cannot be exported.
+/// The headers contradict the message, the caller may not send it, or its attributes cannot be
+/// exported.
 pub(in crate::stream) fn on_message(
     config: &Rc<Config>,
     request: &BufferedRequest,
@@ -48,8 +49,8 @@ pub(in crate::stream) fn on_message(
     Ok(Transition { effects, next })
 }
 
-/// Exports the attributes to later filters; with `in_headers`, in the request's
-/// headers too, which is possible until they go on.
+/// Exports the attributes to later filters. With `in_headers`, it also sets request headers, which
+/// is possible only until the headers go on.
 ///
 /// # Errors
 /// An attribute cannot be exported.

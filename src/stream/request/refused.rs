@@ -1,4 +1,4 @@
-//! A message that was understood, and is refused all the same.
+//! Refuses a message that the filter has understood.
 
 use crate::config::{Config, Gateway, ServerId};
 use crate::gateway::routing::names::{possible_owners, upstream_name};
@@ -13,10 +13,10 @@ use crate::policy::failed_request::FailedRequest;
 use crate::stream::effects::export;
 use crate::stream::phase::Transition;
 
-/// Refuses `message`, which came with these `headers` from a client of this `era`
-/// (`None`: it is not clear which). The access log gets all that was understood of it:
-/// who tried what. `server` is the one that it would have gone to, where another than
-/// its name decided that; `gateway` is that of the endpoint.
+/// Refuses `message`, which came with these `headers` from a client of this `era`; `None` where the
+/// era is not clear. The access log gets everything that the filter understood: the caller and what
+/// it tried. `server` is the server that the request would have gone to, if something else than the
+/// name determined it. `gateway` is the gateway of the endpoint.
 pub(in crate::stream) fn refuse_message(
     (config, gateway): (&Config, Option<&Gateway>),
     refusal: &Refusal,

@@ -1,4 +1,4 @@
-//! A response that is a stream of events: each event is translated as it arrives.
+//! A response that is a stream of events. The filter translates each event when it arrives.
 
 use crate::gateway::translate::event::NoMessage;
 use crate::gateway::translate::translated::Translated;
@@ -11,7 +11,7 @@ use crate::stream::context::StreamContext;
 use crate::stream::event::{Effect, Step};
 use crate::stream::response::routed::{ResponseBody, RoutedRequest};
 
-/// The stream ended, and the client can not resume it.
+/// The stream ended without an answer, and the client cannot resume it.
 pub(super) const NO_ANSWER: Failure = Failure::Nonsense("a stream that ended without an answer");
 
 const NOT_A_MESSAGE: Failure = Failure::Nonsense("an event that is no message");
@@ -21,7 +21,7 @@ pub(in crate::stream) struct EventStream {
     parser: Parser,
     /// The client got the id of an event, with which it can resume the stream.
     is_resumable: bool,
-    /// The memory that the event takes up that has arrived in part.
+    /// The memory of the event that has arrived only in part.
     memory: HeldBytes,
 }
 
@@ -36,12 +36,12 @@ impl EventStream {
     }
 }
 
-/// What the events of one part come to.
+/// The result of translating the events of one part.
 struct TranslatedEvents<'t> {
     translation: &'t Translation,
-    /// What the client gets.
+    /// The bytes that the client gets.
     out: Vec<u8>,
-    /// The messages for the server, about requests that the client does not get.
+    /// Messages for the server: answers to its requests that the client does not get.
     for_server: Vec<Vec<u8>>,
     /// The response to the request was among the events.
     is_answered: bool,
@@ -49,12 +49,12 @@ struct TranslatedEvents<'t> {
     is_resumable: bool,
     /// An error may say that the server has forgotten the gateway's session.
     doubts_session: bool,
-    /// Why the stream ends here: no event after the bad one is read.
+    /// Why the stream ends here. The filter reads no event after a bad one.
     failure: Option<Failure>,
 }
 
 impl RoutedRequest {
-    /// A part of the stream arrived; `end` when it is the last one.
+    /// Handles a part of the stream. `end` is `true` for the last part.
     pub(super) fn on_events_part(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -91,7 +91,8 @@ impl RoutedRequest {
             _ if failure.is_some() => failure,
             Err(_) => Some(Failure::TooLong(cx.config.max_response_bytes)),
             Ok(()) if memory::is_short_for(events.parser.size()) => Some(Failure::Memory),
-            // The client can resume the stream, and get the response then.
+            // If the client can resume the stream, it gets the response then, and this is no
+            // failure.
             Ok(()) if end && self.lacks_answer(&events) => Some(NO_ANSWER),
             Ok(()) => None,
         };
@@ -100,7 +101,7 @@ impl RoutedRequest {
         if let Some(failure) = failure {
             self.body = ResponseBody::Replaced;
             let reply = self.report_failure(cx, &failure, &mut effects);
-            // A request gets one response.
+            // A request gets only one response.
             if !std::mem::replace(&mut self.is_answered, true) {
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(&reply.body);
@@ -113,8 +114,8 @@ impl RoutedRequest {
         Step::pass(effects)
     }
 
-    /// Whether a stream that ends here leaves the client without a response. A client
-    /// that can resume the stream gets it then.
+    /// Whether the client gets no response if the stream ends here. If the client can resume the
+    /// stream, it gets the response then.
     pub(super) fn lacks_answer(&self, events: &EventStream) -> bool {
         !self.is_answered && !events.is_resumable
     }
@@ -157,7 +158,7 @@ impl TranslatedEvents<'_> {
                 self.doubts_session |= is_error && self.translation.doubts_session(&text);
                 self.write(event, changed.as_deref(), &id);
             }
-            // Clients may read what stands around the bad bytes.
+            // Some clients may read the text around the invalid bytes as the answer.
             Ok(Translated::Forwarded { is_answer, .. }) => {
                 self.failure = is_answer.then_some(NOT_A_MESSAGE);
             }
@@ -165,14 +166,14 @@ impl TranslatedEvents<'_> {
             Ok(Translated::NotInVersion) => self.failure = Some(Failure::NotInVersion),
             Err(NoMessage::Passed) => self.write(event, None, &id),
             Err(NoMessage::Dropped) => {}
-            // The client could read it differently.
+            // Another client could read this event differently.
             Err(NoMessage::UnclearAnswer) => self.failure = Some(NOT_A_MESSAGE),
         }
     }
 
     fn translate_id(&self, event: &SseEvent<'_>) -> EventId {
         let Some(id) = event.id().filter(|id| !id.is_empty()) else {
-            // An empty id resets the last one, so it stays.
+            // An empty id resets the client's last event id, so it stays unchanged.
             return EventId::Unchanged;
         };
         let id = std::str::from_utf8(id).ok();
@@ -180,7 +181,7 @@ impl TranslatedEvents<'_> {
         id.map_or(EventId::Removed, EventId::Replaced)
     }
 
-    /// Writes an event with this text (`None`: as it is) and this id.
+    /// Writes an event with this text and this id. If `text` is `None`, the text stays unchanged.
     fn write(&mut self, event: &SseEvent<'_>, text: Option<&[u8]>, id: &EventId) {
         match (text, id) {
             (None, EventId::Unchanged) => self.out.extend_from_slice(event.raw),

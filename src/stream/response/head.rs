@@ -1,5 +1,5 @@
-//! The headers of a response. Every response passes here, whether it comes from
-//! a server, from another filter, or from this one.
+//! The headers of a response. Every response passes here: from a server, from another filter, or
+//! from this filter.
 
 use crate::http::{Headers, Reply};
 use crate::policy::refusal;
@@ -8,8 +8,8 @@ use crate::stream::endpoint::{CHALLENGE, Endpoint};
 use crate::stream::event::{Effect, Flow, Step};
 use crate::stream::response::kind::is_from_server;
 
-/// Headers that belong to a body, or that Envoy writes itself: they do not stay
-/// when the response gets another body.
+/// Headers that describe a body, or that Envoy writes itself. They are removed if the response gets
+/// another body.
 const REPLACED: &[&str] = &[
     "connection",
     "content-encoding",
@@ -30,13 +30,13 @@ pub(in crate::stream) struct ResponseHead<'a> {
     pub(in crate::stream) details: Option<&'a str>,
 }
 
-/// Where a response comes from.
+/// The origin of a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::stream) enum ResponseSource {
     /// This filter made it.
     ThisFilter,
-    /// A server of the gateway made it. `got_credentials`: with credentials of the
-    /// caller, so that a 401 of the server is about the caller.
+    /// A server of the gateway made it. With `got_credentials`, the server got credentials of the
+    /// caller, so a 401 of the server is about the caller.
     GatewayServer { got_credentials: bool },
     /// Another filter, Envoy's router, or in policy mode the upstream.
     Other,
@@ -58,7 +58,7 @@ impl ResponseHead<'_> {
         self.headers.text("content-length")?.parse().ok()
     }
 
-    /// Adds to `step` what CORS and OAuth demand of a response to this request.
+    /// Adds to `step` the header changes that CORS and OAuth require for this response.
     pub(in crate::stream) fn complete(
         self,
         cx: &StreamContext<'_>,
@@ -76,12 +76,13 @@ impl ResponseHead<'_> {
             changes.push(Effect::SetResponseHeader(CHALLENGE, line));
         }
         if let Some(Effect::Reply(reply)) = step.effects.last_mut() {
-            // Envoy does not call this filter again for a reply made here.
+            // Envoy does not call this filter again for a reply that it makes here, so the headers
+            // change now.
             *reply = apply(std::mem::take(reply), Vec::new(), changes);
             return step;
         }
         if is_challenged && self.end && !endpoint.is_grpc && self.status() == Some(401) {
-            // Clients look for the error in the body, and there is none.
+            // Clients search the body for the error, but this response has no body.
             let error = refusal::unauthorized(endpoint.request_id.as_deref());
             return Step {
                 effects: vec![Effect::Reply(apply(error, self.kept(), changes))],
@@ -101,8 +102,8 @@ impl ResponseHead<'_> {
         if endpoint.cors(cx.config).is_none() {
             return Vec::new();
         }
-        // A server writes CORS headers for its own clients, not for this
-        // endpoint's.
+        // A server writes CORS headers for its own clients, and not for the clients of this
+        // endpoint.
         let names = self.headers.names();
         let foreign = names.filter(|name| {
             source != ResponseSource::ThisFilter && name.starts_with("access-control-")
@@ -121,19 +122,20 @@ impl ResponseHead<'_> {
         source: ResponseSource,
     ) -> Option<String> {
         let ignores_present = match source {
-            // It is about the gateway's own credentials, and was replaced already.
+            // The 401 is about the gateway's own credentials, and the filter has replaced the
+            // response already.
             ResponseSource::GatewayServer {
                 got_credentials: false,
             } => return None,
-            // The server's challenge names the server, and the client needs one that
-            // names this endpoint.
+            // The server's challenge names the server, but the client needs a challenge for this
+            // endpoint.
             ResponseSource::GatewayServer { .. } => true,
             ResponseSource::ThisFilter | ResponseSource::Other => false,
         };
         endpoint.challenge(cx.config, self.headers, ignores_present)
     }
 
-    /// The headers that stay when the response gets another body.
+    /// The headers that stay if the response gets another body.
     fn kept(self) -> Vec<(String, String)> {
         let fields = self.headers.iter();
         fields
@@ -146,7 +148,7 @@ impl ResponseHead<'_> {
     }
 }
 
-/// `reply` with `fields`, after these changes of response headers were made.
+/// `reply` with the headers `fields`, after these `changes` of response headers.
 pub(in crate::stream) fn apply(
     reply: Reply,
     mut fields: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! What a response to a routed request is, by its headers.
+//! Decides by its headers what a response to a routed request is.
 
 use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::translation::Translation;
@@ -6,31 +6,31 @@ use crate::gateway::upstream::failure::Failure;
 use crate::http::{Headers, media_type};
 use crate::stream::response::head::ResponseHead;
 
-/// What a response is, and what happens to its body.
+/// The kind of a response, which says what the filter does with its body.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::stream) enum ResponseKind {
-    /// It passes as it is: another filter made it, or nothing in it needs to be
-    /// read.
+    /// It passes unchanged: another filter made it, or the filter need not read it.
     Pass,
     /// A stream of events, each with a message.
     Events,
-    /// One message, with this HTTP status; or an error that may say that the session
-    /// is lost.
+    /// One message, with this HTTP status. Or an error that may say that the server has lost the
+    /// session.
     Message(u16),
-    /// Not a response to the request. The client gets an error instead.
+    /// It does not answer the request. The client gets an error instead.
     Failed(Failure),
 }
 
 /// Envoy's `%RESPONSE_CODE_DETAILS%` of a response that a server made.
 const FROM_SERVER: &str = "via_upstream";
 
-/// Whether a server made the response with these details. A host without details
-/// shows this filter only what servers send.
+/// Whether a server made the response with these details. A host that has no details gives this
+/// filter only responses of servers.
 pub(in crate::stream) fn is_from_server(details: Option<&str>) -> bool {
     details.is_none_or(|details| details == FROM_SERVER)
 }
 
-/// How the details start with which Envoy's router gives up, and what they mean.
+/// The starts of the details with which Envoy's router gives up a request, and the failures that
+/// they mean.
 const GIVEN_UP: &[(&str, Failure)] = &[
     ("response_timeout", Failure::TimedOut),
     ("upstream_response_timeout", Failure::TimedOut),
@@ -47,7 +47,7 @@ const GIVEN_UP: &[(&str, Failure)] = &[
     ("upstream_reset_after_response_started", Failure::Reset),
 ];
 
-/// The failure that `details` mean, if Envoy's router gave up.
+/// The failure that `details` mean, if Envoy's router gave up the request.
 pub(in crate::stream) fn given_up(details: &str) -> Option<Failure> {
     let mut known = GIVEN_UP.iter();
     let (_, failure) = known.find(|(start, _)| details.starts_with(start))?;
@@ -55,14 +55,14 @@ pub(in crate::stream) fn given_up(details: &str) -> Option<Failure> {
         .iter()
         .any(|reason| details.contains(reason));
     Some(match failure {
-        // Envoy says "reset" too when there never was a connection.
+        // Envoy also says "reset" if there was no connection at all.
         Failure::Reset if is_connect => Failure::Unreachable,
         failure => failure.clone(),
     })
 }
 
 impl ResponseKind {
-    /// Of the response to the request of this `translation`.
+    /// The kind of the response to the request of this `translation`.
     pub(in crate::stream) fn of(head: ResponseHead<'_>, translation: &Translation) -> Self {
         if head.is_from_server() {
             return match (translation.is_policy_mode(), head.status()) {
@@ -75,8 +75,8 @@ impl ResponseKind {
         failure.map_or(Self::Pass, Self::Failed)
     }
 
-    /// In policy mode: a response that may have a list in it. An error may have one
-    /// too, whatever its `content-type`.
+    /// In policy mode: the kind of a response that may contain a list. An error may contain one,
+    /// too, whatever its `content-type` is.
     fn of_upstream(head: ResponseHead<'_>, status: Option<u16>, sent: SentMessage) -> Self {
         let Some(status) = status else {
             return Self::Pass;
@@ -96,7 +96,7 @@ impl ResponseKind {
         }
     }
 
-    /// In gateway mode: a response of a server.
+    /// In gateway mode: the kind of a response of a server.
     fn of_server(head: ResponseHead<'_>, status: u16, translation: &Translation) -> Self {
         let other = Self::Failed(Failure::Status(status));
         match (status, translation.sent_message()) {
@@ -104,7 +104,7 @@ impl ResponseKind {
             (404, _) if translation.has_server_session() && !is_readable(head) => {
                 return Self::Failed(Failure::SessionLost);
             }
-            // Its text may name the session, whatever its type.
+            // The text of a 400 may mention the session, whatever its content type is.
             (400, _)
                 if translation.has_server_session()
                     && !head.end
@@ -125,7 +125,7 @@ impl ResponseKind {
                 other
             };
         }
-        // An error is always read: its body may not be JSON-RPC.
+        // The filter always reads an error, since its body may not be JSON-RPC.
         if status == 200 && !translation.must_read_messages() {
             return Self::Pass;
         }
@@ -173,7 +173,8 @@ mod tests {
         ResponseKind::of(head, &translation(renames))
     }
 
-    /// Of a modern client and a modern server, whose URIs have to be renamed or not.
+    /// The translation of a request of a modern client to a modern server. `renames` says whether
+    /// the server's URIs are renamed.
     fn translation(renames: bool) -> Translation {
         let prefix = if renames { "w__" } else { "" };
         let config = format!(r#"{{"servers":[{{"name":"w","toolPrefix":"{prefix}"}}]}}"#);

@@ -1,4 +1,4 @@
-//! The gateway's own session with a legacy server, in which a client's request was sent.
+//! The gateway's own session with a legacy server, which a client's request used.
 
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
@@ -7,8 +7,8 @@ use crate::stream::context::StreamContext;
 use crate::stream::response::routed::RoutedRequest;
 
 impl RoutedRequest {
-    /// The server failed. The session may be the reason: then it is not used again, or
-    /// the next request asks first whether the server still has it. It is not ended,
+    /// The server failed, perhaps because of the session. Then the gateway does not use the session
+    /// again, or first asks whether the server still has it. The gateway does not end the session,
     /// since other requests may be under way in it.
     pub(super) fn on_failure_in_session(&mut self, failure: &Failure, cx: &mut StreamContext<'_>) {
         let server = self.gateway_server(cx).map(|(_, server)| server);
@@ -16,7 +16,7 @@ impl RoutedRequest {
         if let (Failure::SessionLost, Some(session), Some(server)) =
             (failure, self.translation.joined_session(), server)
         {
-            // The server joins again when it is needed.
+            // The server joins the session again when a request needs it.
             worker.joined.leave(session, server);
         }
         if *failure != Failure::SessionLost {
@@ -32,8 +32,8 @@ impl RoutedRequest {
         }
     }
 
-    /// The server answered with an error that may say that it has forgotten the session:
-    /// the next request asks first.
+    /// The server answered with an error that may say that it has forgotten the session. So the
+    /// next request checks the session first.
     pub(super) fn doubt_session(&mut self, worker: &mut Worker) {
         self.is_success = false;
         if let Some(lease) = self.translation.lease() {
@@ -41,8 +41,8 @@ impl RoutedRequest {
         }
     }
 
-    /// The request is over: other requests may use the session. If the server still
-    /// works on the request, it is told to cancel it.
+    /// The request is over, so other requests may use the session. If the server still works on the
+    /// request, the gateway sends it a cancellation.
     pub(super) fn release_session(&mut self, cx: &mut StreamContext<'_>) {
         let Some((gateway, server)) = self.gateway_server(cx) else {
             return;

@@ -1,4 +1,4 @@
-//! A response that is one JSON-RPC message: it is read whole before the client
+//! A response that is one JSON-RPC message. The filter reads the whole message before the client
 //! gets it.
 
 use crate::gateway::translate::translated::Translated;
@@ -14,22 +14,22 @@ use crate::stream::event::{Effect, Flow, Step};
 use crate::stream::response::head::{ResponseHead, apply};
 use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers};
 
-/// The headers wait for a message with a `content-length` of at most this, so that an
-/// error can still get another status.
+/// The headers wait for a message with a `content-length` of at most this many bytes. While they
+/// wait, an error can still get another HTTP status.
 const LONGEST_HELD: usize = 8192;
 
-/// Without a `content-length`, the headers wait until this many bytes have arrived.
-/// It is less: the next part may have any length, and Envoy answers 500 if it does not
-/// fit into the buffer beside what waits there.
+/// Without a `content-length`, the headers wait until this many bytes have arrived. This limit is
+/// lower: the next part may have any length, and Envoy answers 500 if it does not fit into the
+/// buffer together with the waiting bytes.
 const LONGEST_HELD_UNANNOUNCED: usize = 1024;
 
 /// A message that has arrived in part.
 ///
-/// Envoy has its own buffer for a body whose headers wait. If a filter writes more
-/// into it than it may hold (`per_connection_buffer_limit_bytes`, which the filter
-/// does not know), Envoy sends a response in the middle of the host call and enters
-/// the VM again, which ends the process. So what is in that buffer never grows; see
-/// [`Room`].
+/// Envoy has its own buffer for a body whose headers wait. Its limit is
+/// `per_connection_buffer_limit_bytes`, which the filter does not know. If a filter writes more
+/// into the buffer than the limit, Envoy sends a response in the middle of the host call and enters
+/// the VM again, which ends the process. So the filter never makes the content of that buffer
+/// longer; see [`Room`].
 pub(in crate::stream) struct BufferedMessage {
     /// The HTTP status of the response.
     status: u16,
@@ -40,10 +40,10 @@ pub(in crate::stream) struct BufferedMessage {
     memory: HeldBytes,
 }
 
-/// Where the response is.
+/// Where the headers and the text of the response are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The headers wait, and no part of the message has arrived.
+    /// The headers wait, and no part of the message has arrived yet.
     HeadersWait,
     /// The headers wait, and the text is in Envoy's buffer too.
     TextWaits,
@@ -51,26 +51,27 @@ enum Place {
     HeadersSent,
 }
 
-/// How the end of a message is known before that of the body. HTTP/1 tells the end
-/// of a body after its last byte, and a body that ends with trailers never tells it.
+/// How the filter finds the end of the message before Envoy reports the end of the body. With
+/// HTTP/1, Envoy reports the end of a body after its last byte. If trailers follow, Envoy never
+/// reports it.
 enum Extent {
-    /// The message has this many bytes, says `content-length`.
+    /// The message has this many bytes, according to `content-length`.
     Announced(usize),
-    /// The message ends with its JSON value.
+    /// The message ends where its JSON value ends.
     Value(EndFinder),
 }
 
-/// How much may be written in place of what has just arrived.
+/// How long the text may be that replaces the part that has just arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::stream) enum Room {
-    /// Any length: it has not been in Envoy's buffer.
+    /// It may have any length, since the old text has not been in Envoy's buffer.
     Unlimited,
-    /// This many bytes: so many are in Envoy's buffer.
+    /// It may have this many bytes, as many as there are in Envoy's buffer.
     Buffer(usize),
 }
 
 impl BufferedMessage {
-    /// A message whose first byte has not arrived. `waits`: its headers wait.
+    /// A message whose first byte has not arrived. `waits` says whether its headers wait.
     pub(in crate::stream) fn new(status: u16, head: ResponseHead<'_>, waits: bool) -> Self {
         let announced = head.content_length().map(Extent::Announced);
         Self {
@@ -86,7 +87,7 @@ impl BufferedMessage {
         }
     }
 
-    /// Takes the next part; whether the message is complete with it.
+    /// Takes the next part. Gives `true` if the message is complete now.
     fn push(&mut self, part: &[u8]) -> bool {
         self.text.extend_from_slice(part);
         self.memory.set(self.text.capacity());
@@ -96,7 +97,7 @@ impl BufferedMessage {
         }
     }
 
-    /// What may be written in place of the part that was [pushed](Self::push) last.
+    /// How long the text may be that replaces the part that was [pushed](Self::push) last.
     fn room(&self) -> Room {
         match self.place {
             Place::HeadersWait | Place::HeadersSent => Room::Unlimited,
@@ -119,7 +120,7 @@ impl BufferedMessage {
 }
 
 impl RoutedRequest {
-    /// A part of the message arrived; `end` when it is the last one.
+    /// Handles a part of the message. `end` is `true` for the last part.
     pub(super) fn on_message_part(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -148,7 +149,7 @@ impl RoutedRequest {
         } else {
             let (mut effects, changes) = self.status_change(cx, &message);
             effects.extend(changes);
-            // Envoy's buffer would limit the length, so the text is only kept here.
+            // Envoy's buffer would limit the length, so only the filter keeps the text.
             message.place = Place::HeadersSent;
             effects.push(Effect::ReplaceResponseBody(Vec::new()));
             Step::pass(effects)
@@ -157,7 +158,7 @@ impl RoutedRequest {
         step
     }
 
-    /// Trailers arrived, and the message is not complete.
+    /// Trailers arrived before the message was complete.
     pub(super) fn on_message_trailers(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -172,7 +173,7 @@ impl RoutedRequest {
         }
     }
 
-    /// The whole message arrived: it must be the response to the request.
+    /// The whole message arrived. It must be the response to the request.
     fn on_whole_message(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -209,7 +210,7 @@ impl RoutedRequest {
         let client_status = self.translation.status(status);
         let (mut effects, changes) = self.status_change(cx, &message);
         self.body = ResponseBody::Forwarded;
-        // While the headers wait, all of the text is where Envoy will send it from.
+        // While the headers wait, Envoy's buffer has the whole text, and Envoy sends it from there.
         let Some(body) = changed.or_else(|| (!message.headers_wait()).then_some(text)) else {
             self.is_answered = true;
             effects.extend(changes);
@@ -219,9 +220,9 @@ impl RoutedRequest {
         self.finish(cx, room, reply, (effects, changes))
     }
 
-    /// What changes where the client gets another HTTP status than the server's: what
-    /// the access log gets, since the server refused the request all the same, and the
-    /// header. Nothing once the headers are sent.
+    /// The effects and the header changes if the client gets another HTTP status than the server
+    /// sent. The access log gets the status of a failed server, since the server refused the
+    /// request. There are none after the headers were sent.
     fn status_change(
         &self,
         cx: &StreamContext<'_>,
@@ -236,7 +237,7 @@ impl RoutedRequest {
         (export(state).collect(), vec![change])
     }
 
-    /// Replaces a message that is no response with an error.
+    /// Replaces a message that is not the response with an error.
     fn replace_message(
         &mut self,
         cx: &StreamContext<'_>,
@@ -255,8 +256,8 @@ impl RoutedRequest {
         self.finish(cx, room, reply, (effects, changes))
     }
 
-    /// Gives the client `reply` in place of the message. `changes` make the headers
-    /// of the response those of `reply`; the other effects come first in any case.
+    /// Gives the client `reply` in place of the message. `changes` change the headers of the
+    /// response to those of `reply`. The other effects come first in any case.
     fn finish(
         &mut self,
         cx: &StreamContext<'_>,
@@ -276,8 +277,8 @@ impl RoutedRequest {
     }
 }
 
-/// Sends `reply` instead of a response whose headers wait. It passes neither Envoy's
-/// buffer nor the filters before this one.
+/// Sends `reply` in place of a response whose headers wait. The reply goes neither through Envoy's
+/// buffer nor through the filters before this one.
 pub(super) fn send_reply(cx: &StreamContext<'_>, reply: Reply, mut effects: Vec<Effect>) -> Step {
     let changes = match &cx.endpoint {
         Some(endpoint) => endpoint.allow_origin(cx.config),

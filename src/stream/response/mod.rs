@@ -1,4 +1,4 @@
-//! The response to a request, from whoever it comes.
+//! The response to a request. A server, another filter or this filter made it.
 
 mod events;
 pub(in crate::stream) mod head;

@@ -26,41 +26,42 @@ pub(in crate::stream) struct RoutedRequest {
     name: String,
     pub(in crate::stream) translation: Translation,
     pub(in crate::stream) body: ResponseBody,
-    /// The client gets no other answer: it has the response, or an error in place
-    /// of it, or the request has no response.
+    /// The client gets no further answer: it has the response or an error already, or the request
+    /// has no response.
     pub(in crate::stream) is_answered: bool,
     /// The server answered with the HTTP status 200.
     pub(super) is_success: bool,
-    /// Looks how the request ends; `None` where nobody asks.
+    /// Observes how the request ends; `None` where this is not needed.
     pub(super) watch: Option<AnswerWatch>,
     /// The memory that the request takes up, without its response.
     _memory: HeldBytes,
 }
 
-/// What happens to the body of the response.
+/// What the filter does with the body of the response.
 #[derive(Default)]
 pub(in crate::stream) enum ResponseBody {
-    /// It passes as it is, or has not started.
+    /// The body passes unchanged, or has not started.
     #[default]
     Unread,
-    /// It is one message.
+    /// The body is one message.
     Message(BufferedMessage),
-    /// It is a stream of events.
+    /// The body is a stream of events.
     Events(EventStream),
-    /// The client gets this error instead, and its body in place of the first part.
+    /// The client gets this error instead. The body of the error replaces the first part of the
+    /// response's body.
     Failed {
         error: Reply,
-        /// The headers wait for that part.
+        /// The headers wait for the first part.
         headers_wait: bool,
     },
-    /// The client got an error instead.
+    /// The client got an error. The rest of the body is removed.
     Replaced,
     /// The client got the message.
     Forwarded,
 }
 
 impl ResponseBody {
-    /// Whether the client gets an error instead.
+    /// Whether the client gets an error in place of the response.
     pub(in crate::stream) fn is_replaced(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::Replaced)
     }
@@ -95,7 +96,7 @@ impl RoutedRequest {
         }
     }
 
-    /// Whether the body of the response is read or replaced.
+    /// Whether the filter reads or replaces the body of the response.
     pub(in crate::stream) fn reads_response(&self) -> bool {
         !matches!(self.body, ResponseBody::Unread) || self.watches_body()
     }
@@ -137,7 +138,7 @@ impl RoutedRequest {
         let (body, flow) = match kind {
             ResponseKind::Pass => return Step::pass(effects),
             ResponseKind::Failed(failure) => {
-                // The server has answered: there is nothing to cancel.
+                // The server has answered, so the gateway has nothing to cancel.
                 self.is_answered |= head.is_from_server();
                 return self.replace_response(cx, &failure, effects, head);
             }
@@ -149,7 +150,8 @@ impl RoutedRequest {
                 (ResponseBody::Events(events), Flow::Continue)
             }
             ResponseKind::Message(status) => {
-                // Without `hold`, Envoy may never continue after headers that wait.
+                // Without `hold`, Envoy might never continue after the filter lets the headers
+                // wait.
                 let flow = if cx.config.hold {
                     Flow::Hold
                 } else {
@@ -164,7 +166,7 @@ impl RoutedRequest {
         Step { effects, flow }
     }
 
-    /// Notes what the response says of the server and of the gateway's session.
+    /// Learns from the response about the server and the gateway's session.
     fn learn_from(&mut self, cx: &mut StreamContext<'_>, kind: &ResponseKind) {
         match kind {
             ResponseKind::Failed(failure) => {
@@ -178,8 +180,8 @@ impl RoutedRequest {
         }
     }
 
-    /// The response is not that of an MCP server of the era that the worker knows: the
-    /// server may be down, or replaced by one of the other era.
+    /// The response is not one of an MCP server of the era that the worker knows. The server may be
+    /// down, or a server of the other era may have replaced it.
     pub(in crate::stream) fn doubt_server(&self, cx: &mut StreamContext<'_>) {
         if let Some((gateway, server)) = self.gateway_server(cx) {
             cx.worker.doubt(gateway, server, &[]);
@@ -203,8 +205,8 @@ impl RoutedRequest {
             };
         }
         effects.extend(error_headers(&error));
-        // Where no part is certain to come, trailers may come instead. Then the error
-        // can only be sent while the headers wait.
+        // If it is not certain that a part of the body comes, trailers may come instead. Then the
+        // filter can send the error only while the headers wait.
         let is_certain = !head.is_from_server() || head.content_length() > Some(0);
         let headers_wait = cx.config.hold && !is_certain;
         self.body = ResponseBody::Failed {
@@ -219,7 +221,7 @@ impl RoutedRequest {
         Step { effects, flow }
     }
 
-    /// A part of the body of the response arrived; `end` when it is the last one.
+    /// Handles a part of the body of the response. `end` is `true` for the last part.
     pub(super) fn on_response_body(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -266,9 +268,8 @@ impl RoutedRequest {
         }
     }
 
-    /// Breaks off a response that has no answer in it, after trailers arrived: then
-    /// no error can be added to the body, and without one the client would take the
-    /// end for a regular one.
+    /// Resets a response that has no answer in it, after trailers arrived. The filter cannot add an
+    /// error to the body any more, and the client would take the response for a complete one.
     pub(super) fn reset(&mut self, cx: &StreamContext<'_>, failure: &Failure) -> Step {
         let mut effects = Vec::new();
         self.report_failure(cx, failure, &mut effects);
@@ -292,7 +293,7 @@ impl RoutedRequest {
         effects
     }
 
-    /// Whether the filter reads the response, and has not read all that the client needs.
+    /// Whether the filter reads the response, and has not read everything that the client needs.
     pub(in crate::stream) fn is_incomplete(&self) -> bool {
         match &self.body {
             ResponseBody::Message(_) => true,
@@ -301,8 +302,8 @@ impl RoutedRequest {
         }
     }
 
-    /// Counts that Envoy's router gave up in the middle of the response. No filter
-    /// sees that while it happens, so the client gets no error.
+    /// Counts that Envoy's router gave up in the middle of the response. No filter sees this when
+    /// it happens, so the client gets no error.
     fn count_abort(&self, cx: &StreamContext<'_>, details: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
         if let Some(failure) = given_up(details).filter(|_| self.is_incomplete()) {
@@ -312,8 +313,7 @@ impl RoutedRequest {
         effects
     }
 
-    /// Counts, exports and logs a failure of the server; gives the error for the
-    /// client.
+    /// Counts, exports and logs a failure of the server. Gives the error for the client.
     pub(in crate::stream) fn report_failure(
         &self,
         cx: &StreamContext<'_>,
@@ -336,7 +336,7 @@ impl RoutedRequest {
 
     fn refusal(&self, failure: &Failure) -> Refusal {
         match failure {
-            // The client does not know of a session that is the gateway's own.
+            // If the gateway has opened the session itself, the client does not know of it.
             Failure::SessionLost if !self.translation.hides_session() => Refusal::SessionUnknown,
             Failure::NoStream => Refusal::HttpMethod("POST, DELETE"),
             Failure::NotInVersion => Refusal::NotInVersion,
@@ -346,12 +346,12 @@ impl RoutedRequest {
 }
 
 fn memory_of(translation: &Translation) -> HeldBytes {
-    /// About what a stream takes up that waits for a response, in bytes.
+    /// About how many bytes of memory a stream takes up while it waits for a response.
     const STREAM: usize = 1024;
     HeldBytes::new(translation.size().saturating_add(STREAM))
 }
 
-/// Makes the headers of the response those of the error `reply`.
+/// Changes the headers of the response to those of the error `reply`.
 pub(in crate::stream) fn error_headers(reply: &Reply) -> Vec<Effect> {
     let mut effects = vec![
         Effect::SetResponseHeader(":status", reply.status.to_string()),

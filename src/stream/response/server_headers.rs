@@ -1,15 +1,14 @@
-//! Which headers of a server's response the client gets. A server is not the
-//! origin that the client talks to: what it says of its own cookies, connections,
-//! credentials or origin is not for the client.
+//! The headers of a server's response that the client gets. The client talks to the gateway, and
+//! not to the server. So the server's headers about its cookies, connections, credentials or origin
+//! are not for the client.
 
 use crate::gateway::routing::passthrough::is_trace;
 use crate::http::Headers;
 use crate::mcp;
 use crate::stream::event::Effect;
 
-/// The headers that pass. `content-encoding` describes the body, as `content-type`
-/// does. `x-envoy-upstream-service-time` is Envoy's own: its router sets it before
-/// the filters see the response.
+/// The headers that pass. `content-encoding` describes the body, as `content-type` does. Envoy's
+/// router sets `x-envoy-upstream-service-time` before the filters see the response.
 const PASSED: &[&str] = &[
     "cache-control",
     "content-encoding",
@@ -23,12 +22,12 @@ const PASSED: &[&str] = &[
 
 /// Whether the client gets the header `name` of a server.
 fn passes(name: &str) -> bool {
-    // The gateway gives its clients a session id of its own.
+    // The gateway gives its clients its own session id.
     let is_mcp = name.starts_with("mcp-") && name != mcp::SESSION_HEADER;
     name.starts_with(':') || is_mcp || PASSED.contains(&name) || is_trace(name)
 }
 
-/// Removes from the `headers` of a server's response what is not for the client.
+/// Removes from the `headers` of a server's response those that are not for the client.
 pub(in crate::stream) fn remove_private(headers: &Headers) -> impl Iterator<Item = Effect> {
     let private = headers.names().filter(|name| !passes(name));
     private.map(|name| Effect::RemoveResponseHeader(name.to_owned()))

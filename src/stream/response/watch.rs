@@ -1,6 +1,6 @@
-//! Looks how a call ends: how long the server took, and whether its response is an
-//! error that HTTP calls well. The response passes as it would without this: it is read
-//! while it passes, and nothing of it is kept.
+//! Observes how a call ends: how long the server took, and whether its response is an error
+//! although its HTTP status is a success. The response passes unchanged: the filter reads it while
+//! it passes, and keeps nothing of it.
 
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use crate::stream::response::head::ResponseHead;
 use crate::stream::response::kind::{is_events, is_readable};
 use crate::stream::response::routed::RoutedRequest;
 
-/// What is known of how a call ends.
+/// The data of a call that is observed.
 pub(super) struct AnswerWatch {
     /// When the request went to the server.
     since: Duration,
-    /// A result may say that the tool failed.
+    /// The method is `tools/call`, whose result may say that the tool failed.
     is_tool: bool,
     /// Access logs get the error.
     is_shown: bool,
-    /// The HTTP status says of no error.
+    /// The HTTP status is not an error.
     is_success: bool,
-    /// Some of the response's body has to be read.
+    /// How the filter reads the body of the response.
     answer: WatchedAnswer,
-    /// How long the response took is recorded.
+    /// The duration of the response was recorded.
     is_recorded: bool,
 }
 
-/// How the response is read.
+/// How the filter reads a response.
 enum WatchedAnswer {
-    /// It has not begun; or it is known how it ends the request, or nobody can know.
+    /// The response has not begun; or its outcome is known already, or cannot be known.
     Unread,
-    /// It is one message.
+    /// The response is one message.
     Message(AnswerScanner),
-    /// It is a stream of events.
+    /// The response is a stream of events.
     Events(EventScanner),
 }
 
 impl AnswerWatch {
-    /// Reads the next part of the response; how it ends the request, once it says so.
+    /// Reads the next part of the response. Gives the outcome as soon as the response shows it.
     fn read(&mut self, part: &[u8], id: &str) -> Option<CallOutcome> {
         let (outcome, is_over) = match &mut self.answer {
             WatchedAnswer::Unread => (None, true),
@@ -53,7 +53,7 @@ impl AnswerWatch {
             }
             WatchedAnswer::Message(message) => {
                 message.push(part);
-                // In results of other methods nothing is an error.
+                // Only results of `tools/call` can be errors.
                 let is_well = !self.is_tool && message.has_result();
                 (message.outcome(id), message.has_ended() || is_well)
             }
@@ -66,8 +66,8 @@ impl AnswerWatch {
 }
 
 impl RoutedRequest {
-    /// The same request for `method`, which went to the server at `now`: how it ends is
-    /// counted, and shown to access logs.
+    /// This request for `method`, which went to the server at `now`, with an observer: the filter
+    /// counts how the request ends, and exports it to access logs.
     pub(in crate::stream) fn watched(mut self, method: &str, now: Duration) -> Self {
         let is_tool = method == method::TOOLS_CALL;
         let is_shown = is_tool
@@ -75,7 +75,7 @@ impl RoutedRequest {
                 method,
                 method::PROMPTS_GET | method::RESOURCES_READ | method::SKILLS_GET
             );
-        // What listens has no end of its own.
+        // A `subscriptions/listen` has no end of its own.
         self.watch = (method != method::LISTEN).then_some(AnswerWatch {
             since: now,
             is_tool,
@@ -87,7 +87,7 @@ impl RoutedRequest {
         self
     }
 
-    /// Whether the response's body is read to see how the request ends.
+    /// Whether the filter reads the response's body to observe how the request ends.
     pub(super) fn watches_body(&self) -> bool {
         let answer = self.watch.as_ref().map(|watch| &watch.answer);
         answer.is_some_and(|answer| !matches!(answer, WatchedAnswer::Unread))
@@ -113,7 +113,7 @@ impl RoutedRequest {
         self.on_response_headers(cx, head)
     }
 
-    /// A part of the body of the response arrived; `end` when it is the last one.
+    /// Handles a part of the body of the response. `end` is `true` for the last part.
     pub(in crate::stream) fn on_part(
         &mut self,
         cx: &mut StreamContext<'_>,
@@ -123,7 +123,7 @@ impl RoutedRequest {
         let mut effects = self.watch_part(cx, part);
         let mut step = self.on_response_body(cx, part, end);
         if !effects.is_empty() {
-            // A reply is the last effect.
+            // A reply must be the last effect.
             effects.append(&mut step.effects);
             step.effects = effects;
         }
@@ -141,7 +141,7 @@ impl RoutedRequest {
         effects
     }
 
-    /// Counts and shows how the request ends, when `part` says so.
+    /// Counts and exports how the request ends, if `part` shows it.
     fn watch_part(&mut self, cx: &StreamContext<'_>, part: &[u8]) -> Vec<Effect> {
         let (Some(watch), Some(id)) = (&mut self.watch, self.translation.id_at_server()) else {
             return Vec::new();
@@ -174,7 +174,7 @@ impl RoutedRequest {
         effects
     }
 
-    /// Records once how long the request took.
+    /// Records the duration of the request, once.
     fn record(&mut self, cx: &StreamContext<'_>) -> Option<Effect> {
         let watch = self.watch.as_mut()?;
         if std::mem::replace(&mut watch.is_recorded, true) {
