@@ -7,8 +7,8 @@
 //!                policy (may it pass)           gateway (which servers, which answer)
 //! ```
 //!
-//! Everything but [`edge`] is plain data in, plain data out. `ARCHITECTURE.md`
-//! has the map and the invariants.
+//! All modules but [`edge`] take plain data and give plain data. `ARCHITECTURE.md`
+//! describes the modules and the invariants.
 
 #![cfg_attr(
     not(test),

@@ -1,54 +1,53 @@
-//! The memory that requests, servers' answers and what is remembered take up.
+//! Counts the memory of requests, servers' answers, and data that the workers remember.
 //!
-//! Envoy gives each worker thread a VM of its own, and every plugin with the same
-//! VM id shares it. When the memory of a VM is used up, the VM ends, and every
-//! request on it ends without an answer. So one number counts for the whole VM,
-//! whichever plugin holds the bytes. A VM has one thread.
+//! Envoy gives each worker thread a VM of its own, and all plugins with the same VM id share it.
+//! When the memory of a VM is used up, the VM ends, and all requests on it end without an answer.
+//! So there is one number for the whole VM, whichever plugin uses the bytes. A VM has one thread.
 //!
-//! The number is an estimate: what is small and short-lived is not counted.
+//! The number is an estimate: small values with a short life are not counted.
 
 use std::cell::Cell;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
-    /// What the gauge shows of it.
+    /// The value that the gauge shows.
     static SHOWN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What the allocator and the collections need for each small value, in bytes.
+/// The additional memory that the allocator and the collections use for each small value, in bytes.
 pub const OVERHEAD: usize = 64;
 
-/// Above so many bytes nothing may grow any more, in a VM of 1 GiB: a request that
-/// needs more fails, so that the VM and all other requests on it do not end.
+/// If the VM holds more than this many bytes, nothing may grow any more. The VM has 1 GiB. A
+/// request that needs more memory fails, so that the VM does not end with all its other requests.
 const MOST_IN_VM: usize = 671_088_640;
 
-/// What is shorter may grow even then, in bytes: it is small, and bounded.
+/// Values that are shorter than this many bytes may still grow then, since they stay small.
 const SMALL: usize = 65_536;
 
-/// The gauge is changed in steps of so many bytes: a change is a host call.
+/// The gauge changes in steps of this many bytes, since each change is a host call.
 const STEP: usize = 65_536;
 
-/// A number of bytes that a value holds. They are given back when it is dropped, so
-/// it belongs into the value that holds the bytes.
+/// A number of bytes that a value holds. They are released when this is dropped, so it belongs into
+/// the value that holds the bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HeldBytes(usize);
 
 impl HeldBytes {
-    /// Holds so many bytes.
+    /// Counts `bytes` as held.
     pub fn new(bytes: usize) -> Self {
         let mut held = Self::default();
         held.set(bytes);
         held
     }
 
-    /// Holds so many bytes from now on.
+    /// Changes the number of held bytes to `bytes`.
     pub fn set(&mut self, bytes: usize) {
         let others = held().saturating_sub(self.0);
         HELD.set(others.saturating_add(bytes));
         self.0 = bytes;
     }
 
-    /// How many bytes these are.
+    /// The number of bytes.
     pub fn bytes(&self) -> usize {
         self.0
     }
@@ -60,19 +59,18 @@ impl Drop for HeldBytes {
     }
 }
 
-/// How many bytes are held in this VM.
+/// How many bytes this VM holds.
 pub fn held() -> usize {
     HELD.get()
 }
 
-/// Whether something that has `bytes` bytes must not become longer, since the VM has
-/// too little memory left.
+/// Whether the VM has so little memory left that a value with `bytes` bytes must not become longer.
 pub fn is_short_for(bytes: usize) -> bool {
     bytes > SMALL && held() > MOST_IN_VM
 }
 
-/// By how much the gauge must change, if the difference is worth a host call.
-/// `exactly`: also if it is small. The caller must change the gauge.
+/// The change of the gauge, if the difference is worth a host call. With `exactly`, also a small
+/// difference. The caller must change the gauge.
 pub fn change(exactly: bool) -> Option<i64> {
     let (held, shown) = (held(), SHOWN.get());
     let is_due = exactly || held == 0 || held.abs_diff(shown) >= STEP;
@@ -93,7 +91,7 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// Numbers that look random (xorshift), the same in each run.
+    /// Numbers that look random (xorshift), but are the same in each run.
     struct Schedule(u64);
 
     impl Schedule {

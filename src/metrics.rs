@@ -1,5 +1,5 @@
-//! The metrics. Their names are fixed when the configuration is read: no name
-//! comes from traffic.
+//! The metrics. Their names are fixed when the filter reads the configuration: no name comes from
+//! traffic.
 
 use crate::policy::Status;
 
@@ -27,7 +27,7 @@ pub struct Metrics {
     servers: Vec<ServerMetrics>,
     /// Preflights that the filter answered.
     pub preflight: Metric,
-    /// Entries that were left out of a list because an earlier entry has the name.
+    /// Entries that were left out of a list because an earlier entry has the same name.
     pub collisions: Metric,
     /// Entries that were left out of a list because they have no readable name.
     pub malformed: Metric,
@@ -45,7 +45,7 @@ pub struct Metrics {
     pub sessions_rejected: Metric,
     /// Messages that `authorization` or `pins` denied.
     pub denied: Metric,
-    /// Tools that are not as their pins say.
+    /// Tools whose definitions are not the pinned ones.
     pub pins_changed: Metric,
     /// Bytes that the workers hold, see [`memory`](crate::memory).
     pub held_bytes: Metric,
@@ -56,19 +56,19 @@ pub struct Metrics {
 pub struct ServerMetrics {
     /// Requests that went to it through Envoy's router.
     pub calls: Metric,
-    /// Questions for its lists; one, however many pages the list has.
+    /// Requests for its lists: one for each list, however many pages the list has.
     pub lists: Metric,
     /// Calls and lists that failed.
     pub failures: Metric,
     /// Calls and lists that failed because the server did not respond in time.
     pub timeouts: Metric,
-    /// JSON-RPC errors with an HTTP status that says of none (2xx).
+    /// JSON-RPC errors with an HTTP status of success (2xx).
     pub errors: Metric,
-    /// Results of tools that say `isError: true`.
+    /// Results of tools with `isError: true`.
     pub tool_errors: Metric,
     /// How long its responses to calls took, in milliseconds.
     pub call_ms: Metric,
-    /// Lists and beginnings without it, since it failed a moment ago.
+    /// Lists and new sessions without this server, since it failed a moment ago.
     pub left_out: Metric,
 }
 

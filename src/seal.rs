@@ -1,6 +1,6 @@
-//! The keys of the gateway, and what it does with them. It encrypts what a client
-//! keeps for it, such as a session, and it authenticates with a tag what a client
-//! sends back, such as an alias. Nobody else can make or change either.
+//! The keys of the gateway, and their use. The gateway encrypts data that a client keeps for it,
+//! for example a session. It authenticates data that a client sends back, for example an alias,
+//! with a tag. Only the gateway can make or change such data.
 
 use std::fmt;
 use std::rc::Rc;
@@ -14,15 +14,14 @@ use sha2::{Digest as _, Sha256};
 
 /// The length of a key, in bytes.
 pub const KEY: usize = 32;
-/// The length of a nonce, in bytes. A random nonce of this length does not repeat.
+/// The length of a nonce, in bytes. Random nonces of this length do not repeat.
 pub const NONCE: usize = 24;
 /// The length of a tag, in bytes.
 pub const TAG: usize = 16;
 
-/// One or more keys. The first key seals and makes tags; each key opens and
-/// verifies. To replace a key and keep the sessions that it sealed: configure the
-/// new key as the second one on all replicas, then as the first one, and remove
-/// the old key when these sessions have ended.
+/// One or more keys. The first key seals and makes tags; all keys open and verify. To replace a key
+/// and keep the sessions that it sealed: configure the new key as the second one on all replicas,
+/// then as the first one, and remove the old key when these sessions have ended.
 #[derive(Clone)]
 pub struct Keys(Rc<[Key]>);
 
@@ -31,7 +30,7 @@ struct Key {
     mac: Hmac<Sha256>,
 }
 
-/// What a sealed text contains.
+/// The content of a sealed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// The nonce with which it was sealed.
@@ -48,8 +47,7 @@ impl fmt::Debug for Keys {
 
 impl Key {
     fn new(key: [u8; KEY]) -> Option<Self> {
-        // Tags have a key of their own, so that a tag says nothing about the key of the
-        // cipher.
+        // Tags have a separate key, so that a tag shows nothing about the key of the cipher.
         let mut derived = Hmac::<Sha256>::new_from_slice(&key).ok()?;
         derived.update(b"mcp-gateway: key of tags");
         Some(Self {
@@ -131,7 +129,7 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// The SHA-256 of `bytes`, as other programs make it.
+/// The plain SHA-256 of `bytes`, as other programs compute it.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -154,7 +152,7 @@ pub(crate) mod tests {
         Keys::new(first.iter().map(|byte| [*byte; KEY]).collect()).unwrap()
     }
 
-    /// 10,000 texts that are none of `valid` but came of them.
+    /// 10,000 changed copies of the texts `valid`. None of them is one of `valid`.
     pub(crate) fn mutations(valid: &[String]) -> impl Iterator<Item = String> {
         const ALPHABET: &[u8] = b"AZaz09-_=+/ .\n";
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -179,7 +177,7 @@ pub(crate) mod tests {
                 5 => text.extend_from_slice(&other[..below(other.len())]),
                 6 => text.insert(at, ALPHABET[below(ALPHABET.len())]),
                 7 => drop(text.splice(at.., other[at.min(other.len())..].iter().copied())),
-                // One bit of what it stands for, whatever the text.
+                // Changes one bit of the decoded bytes.
                 _ => {
                     let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
                     let at = below(bytes.len());
@@ -219,8 +217,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// XChaCha20-Poly1305 as its draft has it (draft-irtf-cfrg-xchacha-03,
-    /// appendix A.3.1).
+    /// The example of the XChaCha20-Poly1305 draft (draft-irtf-cfrg-xchacha-03, appendix A.3.1).
     #[wasm_bindgen_test(unsupported = test)]
     fn it_is_the_cipher_that_others_know() {
         let key = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());

@@ -159,12 +159,12 @@ impl FromValue for Action {
 }
 
 impl AuthorizationSpec {
-    /// Compiles the rules. What is allowed, but has no effect, is added to
-    /// `warnings`.
+    /// Compiles the rules. Adds a warning to `warnings` for each part that is allowed but has no
+    /// effect.
     ///
     /// # Errors
-    /// A rule that cannot mean anything, one for an endpoint that there is not, or two
-    /// with the same name.
+    /// A rule has no possible meaning, names an endpoint that does not exist, or has the name of
+    /// another rule.
     pub(super) fn check(
         &self,
         endpoints: &Endpoints,
@@ -197,8 +197,8 @@ impl AuthorizationSpec {
 }
 
 impl AuthorizationRuleSpec {
-    /// The rule, which is at the path `at`. `made` gets its expression and the
-    /// place of its scopes.
+    /// Compiles the rule, which is at the path `at`. `made` gets its expression and the source of
+    /// its scopes.
     fn compile(
         &self,
         at: &str,
@@ -221,7 +221,7 @@ impl AuthorizationRuleSpec {
         })
     }
 
-    /// The place of `when` among the `expressions`, each of which is there once.
+    /// The index of `when` among the `expressions`. Equal expressions are stored once.
     fn expression(
         &self,
         at: &str,
@@ -239,8 +239,8 @@ impl AuthorizationRuleSpec {
         })))
     }
 
-    /// The scopes that a caller must have, with their place among the `sources`,
-    /// each of which is there once.
+    /// The scopes that a caller must have, and the index of their source among the `sources`. Equal
+    /// sources are stored once.
     fn required(
         &self,
         at: &str,
@@ -273,7 +273,7 @@ impl AuthorizationRuleSpec {
         }))
     }
 
-    /// Warnings about what in this rule, compiled as `rule`, has no effect.
+    /// Warnings about the parts of this rule that have no effect. `rule` is the compiled rule.
     fn without_effect(&self, at: &str, rule: &AuthorizationRule) -> Vec<String> {
         let mut warnings = Vec::new();
         for (n, text) in self.methods().enumerate() {
@@ -306,8 +306,8 @@ impl AuthorizationRuleSpec {
         warnings
     }
 
-    /// A warning if a rule `before` this one, which is compiled as `rule`, matches
-    /// everything that it matches.
+    /// A warning if a rule `before` this one matches everything that this one matches. `rule` is
+    /// this rule, compiled.
     fn never_matches(
         &self,
         at: &str,
@@ -324,8 +324,8 @@ impl AuthorizationRuleSpec {
                 && earlier.when.is_none()
                 && earlier.required.is_none()
                 && !earlier.has_names();
-            // A DENY rule without methods leaves the open methods to later rules
-            // that name them.
+            // A DENY rule without methods does not match the open methods, so later rules that name
+            // them can still match.
             let covers_all = earlier.methods.is_empty()
                 && (earlier.action == Action::Allow || !names_open)
                 || earlier.methods.contains(&Glob::new("*"));
@@ -348,14 +348,14 @@ fn globs(texts: Option<&NonEmptyVec<NonEmptyText>>) -> Vec<Glob> {
     texts.iter().map(|text| Glob::new(text.as_str())).collect()
 }
 
-/// Adds `item` to `list`, and gives its place.
+/// Adds `item` to `list`, and gives its index.
 fn added<T>(list: &mut Vec<T>, item: T) -> usize {
     list.push(item);
     list.len().saturating_sub(1)
 }
 
-/// The methods that every caller may send unless a rule names them; of
-/// notifications one, since there are more than can be listed.
+/// The methods that every caller may send unless a rule names them. There is one notification for
+/// all, since notifications cannot all be listed.
 const OPEN: &[&str] = &[
     method::INITIALIZED,
     method::RESPONSE,
@@ -369,7 +369,7 @@ const OPEN: &[&str] = &[
     method::SKILLS_LIST,
 ];
 
-/// The methods that name things of this kind.
+/// The methods whose parameters name things of this kind.
 fn methods_about(kind: Subject) -> &'static [&'static str] {
     match kind {
         Subject::Tool => &[

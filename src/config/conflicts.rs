@@ -1,4 +1,4 @@
-//! Fields that exclude each other, and fields that have no effect where they stand.
+//! Checks for fields that exclude each other, and for fields that have no effect.
 
 use super::cors::CorsSpec;
 use super::gateway::ListCache;
@@ -9,7 +9,7 @@ use super::{ConfigError, ConfigSpec};
 /// Checks that no two fields of `spec` exclude each other.
 ///
 /// # Errors
-/// Two do.
+/// Two fields exclude each other.
 pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if spec.paths.is_some() && spec.endpoints.is_some() {
         return refused(
@@ -21,11 +21,11 @@ pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
     without_body(spec)
 }
 
-/// Checks that each field of `spec` has an effect. Check this last: a wrong value is
-/// the better error.
+/// Checks that each field of `spec` has an effect. This check must come last: the error about a
+/// wrong value is more useful.
 ///
 /// # Errors
-/// One has none.
+/// A field has no effect.
 pub(super) fn check_effects(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if spec.servers.is_empty() {
         without_servers(spec)
@@ -34,9 +34,10 @@ pub(super) fn check_effects(spec: &ConfigSpec) -> Result<(), ConfigError> {
     }
 }
 
-/// What only a gateway has.
+/// Checks the fields that need `servers`.
 fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
-    // Browsers may send these headers, which an instance before authentication says.
+    // With CORS, an instance before authentication lists these headers as headers that browsers may
+    // send.
     let is_in_cors = spec.cors.as_ref().is_some_and(CorsSpec::uses_passthrough);
     let gateway_only = [
         ("endpoints", spec.endpoints.is_some()),
@@ -66,7 +67,7 @@ fn without_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
     }
 }
 
-/// What has no effect in gateway mode, or at a server.
+/// Checks the fields that have no effect in gateway mode, or at a server.
 fn with_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
     for (path, switch) in propagation(spec) {
         if switch.0 {
@@ -101,7 +102,7 @@ fn propagation(spec: &ConfigSpec) -> [(&'static str, SwitchSpec); 2] {
     ]
 }
 
-/// What needs the headers held.
+/// Checks that no field needs the headers to wait, if `holdRequestHeaders` is `false`.
 fn without_hold(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if spec.hold_request_headers {
         return Ok(());
@@ -123,7 +124,7 @@ fn without_hold(spec: &ConfigSpec) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What needs the body read.
+/// Checks that the filter reads the body, if a field needs it.
 fn without_body(spec: &ConfigSpec) -> Result<(), ConfigError> {
     let Some(needs_body) = spec.needs_body() else {
         return Ok(());

@@ -120,8 +120,8 @@ impl CorsSpec {
         self.allow_headers.is_none()
     }
 
-    /// Makes each list the value of its header. `forwarded` are the headers that
-    /// go on to servers: browsers may send them too, by default.
+    /// Makes the header value of each list. `forwarded` are the headers that servers get: by
+    /// default browsers may send them, too.
     ///
     /// # Errors
     /// Credentials are allowed for every origin.

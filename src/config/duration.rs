@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::ConfigError;
 use super::fields::FromValue;
 
-/// Envoy counts timeouts of callouts in 32 bits of milliseconds.
+/// The longest duration. Envoy counts the timeouts of callouts in milliseconds, with 32 bits.
 const LONGEST: Duration = Duration::from_millis(0xffff_ffff);
 
 /// A duration from `1ms` to `1193h`: a number and a unit (`ms`, `s`, `m`, `h`),
@@ -103,7 +103,7 @@ fn refused(path: &str, text: &str, reason: &str) -> ConfigError {
     ConfigError::new(path, format!("{text:?} {reason}"))
 }
 
-/// What [`parse`] reads, for the JSON Schema; limits aside.
+/// The durations that [`parse`] accepts, for the JSON Schema, without the limits.
 #[cfg(feature = "schema")]
 const PATTERN: &str = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ms|s|m|h)$";
 

@@ -30,8 +30,8 @@ impl ConfigError {
     }
 }
 
-/// `text` with its control characters escaped. They would end a line of the log or
-/// change its colours, and errors quote what the user wrote.
+/// `text` with its control characters escaped. Errors quote what the user wrote, and such
+/// characters would end a line of the log or change its colours.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,9 +1,9 @@
-//! `when`: an expression in CEL. The check here looks for names that it must not
+//! `when`: an expression in CEL. The check here searches for names that an expression must not
 //! have; Envoy's engine compiles it later.
 //!
-//! An expression is about the caller, not about the message, so that one value
-//! holds for a call and for every entry of a list. When Envoy evaluates it, what it
-//! names of the message would be missing, or would be that of another request.
+//! An expression is about the caller, not about the message: its value must be the same for a call
+//! and for all entries of a list. When Envoy evaluates it, data of the message would be missing, or
+//! would be that of another request.
 
 use super::ConfigError;
 use crate::policy::export::HEADERS;
@@ -11,7 +11,7 @@ use crate::policy::export::HEADERS;
 /// Checks the expression `text` of the field at `path`.
 ///
 /// # Errors
-/// It is empty, or it names something of the message.
+/// The expression is empty, or it names data of the message.
 pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     if text.trim().is_empty() {
         return Err(ConfigError::new(path, "must not be empty: leave it out"));
@@ -31,9 +31,9 @@ pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What an expression must not name.
+/// A name that an expression must not have.
 enum Forbidden<'t> {
-    /// Something of the message.
+    /// The name of data of the message.
     Message(&'t str),
     /// Filter state under a key that the expression computes.
     Computed(&'t str),
@@ -52,8 +52,8 @@ impl Forbidden<'_> {
     }
 }
 
-/// What `token`, with the tokens `before` and `after` it, names although it must
-/// not.
+/// The forbidden name that `token` is, given the tokens `before` and `after` it; `None` where it is
+/// allowed.
 fn forbidden<'t>(
     before: &[Token<'t>],
     token: Token<'t>,
@@ -74,7 +74,7 @@ fn forbidden<'t>(
                 .then_some(Forbidden::Message(text)),
             _ => Some(Forbidden::Computed(name)),
         },
-        // Envoy finds the filter state wasm.mcp under this name too.
+        // Envoy finds the filter state `wasm.mcp` also under this name.
         Token::Name("mcp") => (!is_member(before)).then_some(Forbidden::Message("mcp")),
         Token::Name(text) | Token::Text { text, .. } if is_message(text) => {
             Some(Forbidden::Message(text))
@@ -83,8 +83,8 @@ fn forbidden<'t>(
     }
 }
 
-/// Whether `text` names a place where later filters see the message: the metadata
-/// namespace of `header_to_metadata` and of Envoy's own MCP filter, or a header.
+/// Whether `text` names a place in which later filters see the message: the metadata namespace of
+/// `header_to_metadata` or of Envoy's own MCP filter, or a header.
 fn is_message(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text == "mcp_proxy"
@@ -107,18 +107,17 @@ fn is_member(before: &[Token<'_>]) -> bool {
 enum Token<'t> {
     /// An identifier, or a keyword.
     Name(&'t str),
-    /// What is between the quotes of a string or of bytes.
+    /// The text between the quotes of a string or of bytes.
     Text {
         text: &'t str,
-        /// It has no escapes and no prefix.
+        /// The text has no escapes and no prefix.
         is_plain: bool,
     },
-    /// Any other character. A number is several of them.
+    /// Any other character. A number is several such tokens.
     Sign(char),
 }
 
-/// The tokens of `text`, as the lexer of CEL finds them, without blanks and
-/// comments.
+/// The tokens of `text`, as the lexer of CEL finds them. White space and comments are left out.
 fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text;

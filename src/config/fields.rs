@@ -1,8 +1,7 @@
-//! Reading the configuration's tree. Each value knows its path, each member of
-//! an object is taken once, and a member that no code takes is an error.
+//! Reads the configuration's tree. Each value knows its path. Each member of an object is taken
+//! once, and a member that no code takes is an error.
 //!
-//! Serde's derived code for the same takes up more of the .wasm than all that
-//! a request needs.
+//! Serde's derived code for the same would be larger in the .wasm than all code for requests.
 
 use std::num::NonZeroUsize;
 
@@ -28,8 +27,7 @@ pub(super) struct Fields<'p> {
 }
 
 impl<'p> Fields<'p> {
-    /// Reads the object `value`, which is at `path`, with `read`. It has to take
-    /// all members.
+    /// Reads the object `value`, which is at `path`, with `read`. `read` has to take all members.
     pub(super) fn read<T>(
         path: &'p str,
         value: Value,
@@ -48,8 +46,8 @@ impl<'p> Fields<'p> {
         Ok(read)
     }
 
-    /// Reads the member `name` into `place`, which keeps its value, the default, if
-    /// the member is not there.
+    /// Reads the member `name` into `place`. If the member is not there, `place` keeps its value,
+    /// the default.
     pub(super) fn set<T: FromValue>(
         &mut self,
         name: &'static str,
@@ -61,7 +59,7 @@ impl<'p> Fields<'p> {
         Ok(())
     }
 
-    /// The member `name`, which must be there.
+    /// The member `name`, which is required.
     pub(super) fn required<T: FromValue>(&mut self, name: &'static str) -> Result<T, ConfigError> {
         match self.take(name) {
             Some((path, value)) => T::from_value(&path, value),
@@ -79,7 +77,7 @@ impl<'p> Fields<'p> {
         Some((below(self.path, name), value))
     }
 
-    /// No other member may be there.
+    /// Checks that the object has no other member.
     fn end(self) -> Result<(), ConfigError> {
         match self.members.keys().next() {
             None => Ok(()),
@@ -135,8 +133,8 @@ impl FromValue for bool {
     }
 }
 
-/// The filter counts with 32 bits. A program on a larger machine refuses the
-/// same numbers, so that it accepts what the filter accepts.
+/// The filter is a 32-bit program. A program on a 64-bit machine refuses the same numbers, so that
+/// it accepts the same configurations.
 impl FromValue for usize {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         number(&value)

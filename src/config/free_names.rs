@@ -1,9 +1,9 @@
-//! Where the names of members are names that the user or a server gave, such as those of
-//! tools: there `get_x` and `getX` are two names.
+//! The objects whose members have names that the user or a server chose, for example the names of
+//! tools. In these objects `get_x` and `getX` are two different names.
 
 use serde_json::Value;
 
-/// A place in the tree of a configuration, as far as it matters for names.
+/// A place in the tree of a configuration, as far as the names of members depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NamePlace {
     /// The whole configuration.
@@ -20,8 +20,8 @@ pub(super) enum NamePlace {
     Servers,
     /// `servers[].tools`
     ServerTools,
-    /// `servers[].tools.override`, by the server's own names of tools, and all below it:
-    /// names of parameters, and values that are JSON of the user's.
+    /// `servers[].tools.override`, by the server's own names of tools, and everything below it:
+    /// names of parameters, and the user's JSON values.
     Override,
     /// Any other place.
     Other,
@@ -42,7 +42,7 @@ impl NamePlace {
         }
     }
 
-    /// Whether the members of an object here keep their names as they are written.
+    /// Whether the names of members stay unchanged in an object at this place.
     pub(super) fn keeps_names(self) -> bool {
         matches!(
             self,
@@ -50,8 +50,8 @@ impl NamePlace {
         )
     }
 
-    /// Whether a member with this value stays: what is null is as if it were absent, but
-    /// for a value of the user's.
+    /// Whether a member with this value stays. A member that is null counts as absent, except in
+    /// the user's JSON values.
     pub(super) fn keeps(self, value: &Value) -> bool {
         self == Self::Override || !value.is_null()
     }

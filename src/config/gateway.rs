@@ -14,40 +14,39 @@ use super::tool_search::{ToolSearch, ToolSearchSpec};
 use super::{ConfigError, ConfigSpec, Server, ServerId, Sessions};
 use crate::mcp::json::object::push_object;
 
-/// Gateway mode. With `endpoints`, each endpoint has a gateway of its own, with its own
-/// servers; the whole one is for what has nothing to do with clients.
+/// Gateway mode. With `endpoints`, each endpoint has its own gateway with its own servers. The
+/// whole gateway, with all servers, is for work that no client requested.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// The enabled servers, in the order of the configuration.
     pub servers: Vec<Server>,
     /// How many enabled servers the whole configuration has.
     pub all_servers: usize,
-    /// The name of the endpoint that this is the gateway of; `None` without `endpoints`,
-    /// and of the whole gateway.
+    /// The name of the endpoint of this gateway; `None` without `endpoints`, and for the whole
+    /// gateway.
     pub endpoint: Option<String>,
-    /// The gateways of the `endpoints`, in their order; empty without `endpoints`, and of
-    /// an endpoint.
+    /// The gateways of the `endpoints`, in their order. Empty without `endpoints`, and in the
+    /// gateway of an endpoint.
     pub views: Vec<Self>,
-    /// What a server that fails does to a list.
+    /// How the failure of a server affects a list.
     pub failure_mode: FailureMode,
-    /// How long a server that failed is left out of lists; zero: it is always asked.
+    /// How long a server that failed is left out of lists. With zero, the gateway always asks it.
     pub failed_server_ttl: Duration,
     /// Whether lists are kept as their servers allow.
     pub caches: bool,
-    /// Pages read of one server for one list.
+    /// The most pages that the gateway reads from one server for one list.
     pub max_list_pages: usize,
-    /// Bytes of one merged list.
+    /// The most bytes of one merged list.
     pub max_list_bytes: usize,
-    /// Bytes of one answer that the gateway must read.
+    /// The most bytes of one answer that the gateway must read.
     pub max_response_bytes: usize,
-    /// What the gateway calls itself towards clients: the JSON of an MCP
-    /// `Implementation`.
+    /// The gateway's name and version for clients: the JSON of an MCP `Implementation`.
     pub server_info: String,
-    /// What it calls itself towards servers.
+    /// The gateway's name and version for servers.
     pub client_info: String,
     /// The sessions of legacy clients.
     pub sessions: Sessions,
-    /// Search over tools; absent when off.
+    /// Search over tools; `None` where it is off.
     pub tool_search: Option<ToolSearch>,
 }
 
@@ -69,12 +68,12 @@ impl Gateway {
         }
     }
 
-    /// The gateway whose clients have this [view](Server::view) of a server.
+    /// The gateway of the endpoint with this [view](Server::view) of a server.
     pub fn with_view(&self, view: Option<EndpointId>) -> Option<&Self> {
         view.map_or(Some(self), |endpoint| self.views.get(endpoint.index()))
     }
 
-    /// What sessions and the ids of tasks are bound to: the name of the endpoint, or else
+    /// The value that sessions and the ids of tasks are bound to: the name of the endpoint, or else
     /// the path of the request target `target`.
     pub fn binding<'a>(&'a self, target: &'a [u8]) -> &'a [u8] {
         let name = self.endpoint.as_ref().map(String::as_bytes);
@@ -86,7 +85,7 @@ impl Gateway {
         self.servers.iter().map(|server| server.id).collect()
     }
 
-    /// The one enabled server, where there is one: all messages are for it.
+    /// The only enabled server, if there is exactly one. It gets all messages.
     pub fn single_server(&self) -> Option<&Server> {
         match self.servers.as_slice() {
             [server] => Some(server),
@@ -94,10 +93,10 @@ impl Gateway {
         }
     }
 
-    /// The gateway in front of `servers`, without the views of endpoints.
+    /// The gateway in front of `servers`, without the gateways of endpoints.
     ///
     /// # Errors
-    /// Keys of sessions that cannot be used.
+    /// The keys of sessions are not valid.
     pub(super) fn new(
         spec: &ConfigSpec,
         servers: Vec<Server>,

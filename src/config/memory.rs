@@ -1,4 +1,4 @@
-//! `memory`: how much the filter holds.
+//! `memory`: the memory limit of the filter.
 
 use std::num::NonZeroUsize;
 

@@ -1,9 +1,9 @@
-//! The plugin's configuration: read once, checked as a whole, then immutable.
+//! The configuration of the plugin. The filter reads it once, checks it as a whole, and does not
+//! change it afterwards.
 //!
-//! [`source`] turns the bytes that Envoy hands over into one JSON tree. Each
-//! section has the type of what the user writes, whose name ends with `Spec`, and
-//! beside it the check that compiles it into what a request needs. [`spec`] has the
-//! whole of it, and here it becomes a [`Config`].
+//! [`source`] turns the bytes that Envoy gives into one JSON tree. Each section has a type for what
+//! the user writes, whose name ends with `Spec`. Next to it is the check that compiles it into the
+//! data that requests need. [`spec`] has the whole configuration, which becomes a [`Config`] here.
 
 mod authorization;
 mod conflicts;
@@ -65,41 +65,41 @@ use crate::policy::traffic::TrafficMode;
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Which request paths speak MCP.
+    /// The request paths that the filter handles as MCP.
     pub endpoints: Endpoints,
     /// What happens to requests that are not MCP.
     pub traffic_mode: TrafficMode,
-    /// The longest body that is read, in bytes; `None` for no limit.
+    /// The longest body that the filter reads, in bytes; `None` for no limit.
     pub max_request_body_size: Option<usize>,
-    /// Whether the headers wait in the filter until the body has been read.
+    /// Whether the headers wait in the filter until it has read the body.
     pub hold: bool,
-    /// Where a modern request's attributes come from.
+    /// The source of a modern request's attributes.
     pub attribute_source: AttributeSource,
-    /// Whether the same key twice in an object is refused at any depth.
+    /// Whether a message with the same key twice in an object is refused, at any depth.
     pub reject_duplicate_keys: bool,
-    /// What is extracted from which method, and how methods are grouped.
+    /// The values that the filter extracts for each method, and the groups of methods.
     pub rules: Rules,
-    /// Which headers come from what a message says about its trace.
+    /// Which headers get the trace context of a message.
     pub propagation: Propagation,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// Where later filters see the attributes.
+    /// The place where later filters see the attributes.
     pub storage: Storage,
-    /// Whether the route is selected again after exporting.
+    /// Whether Envoy selects the route again after the export.
     pub clear_route_cache: bool,
-    /// Browsers on other origins; absent when off.
+    /// The CORS policy; `None` where it is off.
     pub cors: Option<Cors>,
-    /// The OAuth protected resource; absent when off.
+    /// The OAuth protected resource; `None` where it is off.
     pub oauth: Option<Oauth>,
-    /// The longest answer that is read, in bytes.
+    /// The longest answer that the filter reads, in bytes.
     pub max_response_bytes: usize,
-    /// While so many bytes are held, new requests are refused.
+    /// When the filter holds this many bytes, it refuses new requests.
     pub held_bytes: usize,
-    /// Which callers may send which messages; absent when off.
+    /// The rules about which callers may send which messages; `None` where there are none.
     pub authorization: Option<Authorization>,
-    /// Many servers behind one endpoint; absent in policy mode.
+    /// The gateway; `None` in policy mode.
     pub gateway: Option<Gateway>,
-    /// What is valid, but is probably not meant: lines for the log.
+    /// Warnings about valid settings that are probably mistakes: lines for the log.
     pub warnings: Vec<String>,
 }
 
@@ -189,8 +189,8 @@ impl Config {
 }
 
 impl ConfigSpec {
-    /// What happens to requests that are not MCP: what needs to read each request
-    /// has them refused.
+    /// What happens to requests that are not MCP. If a field needs the body of each request, they
+    /// are refused.
     fn traffic_mode(&self) -> TrafficMode {
         match self.traffic_mode {
             Some(mode) => mode.mode(),
@@ -199,7 +199,7 @@ impl ConfigSpec {
         }
     }
 
-    /// The field that needs the body of each request read, if there is one.
+    /// A field that needs the body of each request, if there is one.
     fn needs_body(&self) -> Option<&'static str> {
         if !self.servers.is_empty() {
             Some("servers")

@@ -1,4 +1,4 @@
-//! `names`: which names of tools clients and models take, and what happens to others.
+//! `names`: which names of tools clients and models accept, and what happens to other names.
 
 use std::ops::RangeInclusive;
 
@@ -8,18 +8,18 @@ use super::ConfigError;
 use super::fields::{Fields, FromValue, one_of};
 use crate::seal;
 
-/// Which names of tools fit, as clients see them.
+/// The rule that the names of tools must fit, as clients see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameRule {
     /// The most characters of a name.
     max_length: usize,
-    /// The characters of a name.
+    /// The allowed characters of a name.
     charset: Vec<RangeInclusive<char>>,
-    /// Whether names that do not fit are shortened. Otherwise they are logged.
+    /// Whether the gateway shortens names that do not fit. Otherwise it logs them.
     pub shortens: bool,
 }
 
-/// The least that `maxLength` may be: 7 characters of a name, and the mark.
+/// The smallest allowed `maxLength`: 7 characters of a name, and the mark.
 const SHORTEST: usize = 16;
 /// The length of the mark: `_` and the first digits of the digest.
 const MARK: usize = 9;
@@ -30,8 +30,8 @@ impl NameRule {
         name.chars().count() <= self.max_length && name.chars().all(|c| self.has(c))
     }
 
-    /// The name that clients see for the tool whose whole name is `name`, where that does
-    /// not fit and is shortened. It is the same at every gateway.
+    /// The shortened name for the tool with the full name `name`; `None` where the full name fits,
+    /// or where names are not shortened. All gateways compute the same name.
     pub fn shortened(&self, name: &str) -> Option<String> {
         if !self.shortens || self.fits(name) {
             return None;
@@ -47,12 +47,12 @@ impl NameRule {
         Some(short)
     }
 
-    /// Whether `name` may be a shortened one.
+    /// Whether `name` has the form of a shortened name.
     pub fn may_be_short(&self, name: &str) -> bool {
         self.shortens && self.fits(name) && base(name).is_some()
     }
 
-    /// Whether `name` may be the shortened form of a name that starts with `prefix`.
+    /// Whether `name` can be the shortened form of a name that starts with `prefix`.
     pub fn may_have_prefix(&self, name: &str, prefix: &str) -> bool {
         let prefix: String = self.kept(prefix).take(self.base_length()).collect();
         base(name).is_some_and(|base| base.starts_with(&prefix))
@@ -62,7 +62,7 @@ impl NameRule {
         self.charset.iter().any(|range| range.contains(&character))
     }
 
-    /// The characters of `name` that fit.
+    /// The characters of `name` that are allowed.
     fn kept(&self, name: &str) -> impl Iterator<Item = char> {
         name.chars().filter(|c| self.has(*c))
     }
@@ -72,7 +72,7 @@ impl NameRule {
     }
 }
 
-/// What is before the mark of a shortened `name`.
+/// The part of a shortened `name` before the mark.
 fn base(name: &str) -> Option<&str> {
     let (base, mark) = name.split_at_checked(name.len().checked_sub(MARK)?)?;
     let digits = mark.strip_prefix('_')?;
@@ -152,10 +152,10 @@ impl FromValue for NamesSpec {
 }
 
 impl NamesSpec {
-    /// The rule.
+    /// Checks and compiles the rule.
     ///
     /// # Errors
-    /// A length or a class with which no name can be shortened.
+    /// With this length or these characters, names cannot be shortened.
     pub(super) fn check(&self) -> Result<NameRule, ConfigError> {
         if self.max_length < SHORTEST {
             let reason = format!("must be {SHORTEST} or more");
@@ -182,10 +182,10 @@ impl NamesSpec {
     }
 }
 
-/// The ranges of the character class `text`; `None` where it is none.
+/// The ranges of the character class `text`; `None` where it is not one.
 fn class(text: &str) -> Option<Vec<RangeInclusive<char>>> {
     let mut characters = text.strip_prefix('[')?.strip_suffix(']')?.chars();
-    // Each character, and whether it may have another meaning.
+    // Each character, and whether it may have a special meaning.
     let mut read = Vec::new();
     while let Some(character) = characters.next() {
         read.push(match character {
@@ -244,7 +244,7 @@ mod tests {
         for (name, short) in [
             ("weather__get-it_2", None),
             (&"a".repeat(64), None),
-            // sha256sum says so.
+            // `sha256sum` gives these digits.
             (long.as_str(), Some(format!("{}_635361c4", "a".repeat(55)))),
             ("a.b", Some("ab_2e7336dc".to_owned())),
             ("ä", Some("_33e6d73f".to_owned())),

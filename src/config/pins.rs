@@ -161,13 +161,13 @@ fn digest_of(text: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Checks that each server that `pins` names is there.
+/// Checks that all servers in `pins` exist.
 ///
 /// # Errors
-/// One is not.
+/// A server does not exist.
 pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if spec.servers.is_empty() {
-        // Then the section has no effect at all, which is another error.
+        // Without `servers`, the whole section has no effect. Another check reports that.
         return Ok(());
     }
     let pinned = spec.pins.iter().flat_map(|pins| &pins.servers.0);
@@ -190,12 +190,12 @@ pub struct ServerPins {
     pub policy: PinPolicy,
     /// The server's own names of tools, in their order, and the digests.
     tools: Vec<(String, [u8; 32])>,
-    /// Tells these pins of this server from all others.
+    /// A digest that is different for other pins, and for other servers.
     pub fingerprint: [u8; 32],
 }
 
 impl ServerPins {
-    /// The pins of the server with this `name`; `None` where it is not checked.
+    /// The pins of the server with this `name`; `None` where the server has none.
     pub(super) fn of(spec: &ConfigSpec, name: &str) -> Option<Self> {
         let pins = spec.pins.as_ref()?;
         let mut servers = pins.servers.0.iter();
@@ -217,7 +217,7 @@ impl ServerPins {
         })
     }
 
-    /// The place of the pin of the tool that the server calls `own`.
+    /// The index of the pin of the tool that the server calls `own`.
     pub fn place(&self, own: &str) -> Option<usize> {
         let found = self
             .tools
@@ -225,12 +225,12 @@ impl ServerPins {
         found.ok()
     }
 
-    /// The digest of the pin at `place`.
+    /// The digest of the pin with the index `place`.
     pub fn digest(&self, place: usize) -> Option<&[u8; 32]> {
         Some(&self.tools.get(place)?.1)
     }
 
-    /// The names of all tools with pins, by their places.
+    /// The names of all tools with pins, in the order of their indexes.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.tools.iter().map(|(name, _)| name.as_str())
     }

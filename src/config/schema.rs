@@ -1,4 +1,4 @@
-//! The JSON Schema of the configuration, from the types that the filter reads.
+//! The JSON Schema of the configuration, made from the types that the filter reads.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -36,8 +36,8 @@ pub fn schema() -> Value {
     root
 }
 
-/// An optional field is absent rather than `null`. Formats such as `uint` are known to
-/// schemars only.
+/// Removes `null` from optional fields, since an absent field is absent and not `null`. Removes
+/// formats such as `uint`, which only schemars knows.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else {
         return;
@@ -58,7 +58,7 @@ fn without_null(schema: &mut Schema) {
         if let [Value::Object(choice)] = choices.as_mut_slice() {
             let choice = std::mem::take(choice);
             object.remove("anyOf");
-            // The description of the field comes before that of its type.
+            // The description of the field has priority over that of its type.
             for (keyword, value) in choice {
                 object.entry(keyword).or_insert(value);
             }
@@ -66,7 +66,7 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// A paragraph of a description is one line: its reader has another width.
+/// Joins the lines of each paragraph of a description, since each reader has its own line width.
 fn with_long_lines(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         let paragraphs: Vec<String> = text
@@ -77,9 +77,9 @@ fn with_long_lines(schema: &mut Schema) {
     }
 }
 
-/// The object `schema`, which is at the reference `at`, takes each member under its
-/// name in snake_case too. These names are patterns, since editors propose
-/// properties, and one name of each is enough.
+/// Lets the object `schema`, which is at the reference `at`, accept the snake_case name of each
+/// member, too. These names are patterns: editors suggest properties, and they should suggest only
+/// one name of each.
 fn with_snake_case(at: &str, schema: &mut Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return;

@@ -1,4 +1,4 @@
-//! Values that no log and no error may show.
+//! Values that must not appear in logs or errors.
 
 use std::fmt;
 
@@ -31,8 +31,8 @@ impl FromValue for Secret {
     }
 }
 
-/// The value of the environment variable `name` for the field at `path`.
-/// `variable` gives the value of a variable.
+/// The value of the environment variable `name` for the field at `path`. `variable` reads an
+/// environment variable.
 ///
 /// # Errors
 /// The variable is not set, or it is empty.

@@ -1,22 +1,22 @@
-//! How the rest of the filter refers to a server.
+//! The id of a server in the rest of the filter.
 
-/// Names a server within one configuration.
+/// The id of a server within one configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(u16);
 
 impl ServerId {
-    /// The server at this position among the enabled ones; `None` where no
-    /// configuration has so many.
+    /// The server with this index among the enabled ones; `None` where the index is too large for
+    /// any configuration.
     pub fn from_index(index: usize) -> Option<Self> {
         index.try_into().ok().map(Self)
     }
 
-    /// Its position as two bytes, big-endian.
+    /// Its index as two bytes, big-endian.
     pub fn to_bytes(self) -> [u8; 2] {
         self.0.to_be_bytes()
     }
 
-    /// Its position among the enabled ones.
+    /// Its index among the enabled servers.
     pub fn index(self) -> usize {
         self.0.into()
     }

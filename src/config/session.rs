@@ -16,33 +16,33 @@ use crate::mcp;
 use crate::policy::export;
 use crate::seal::{KEY, Keys};
 
-/// The session ids that clients get are not longer, in bytes.
+/// The longest session id that clients get, in bytes.
 pub const LONGEST_SESSION_ID: usize = 6144;
 
 /// The sessions of legacy clients.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    /// The keys that seal them; without, each process makes its own.
+    /// The keys that seal them; `None` where each process makes its own key.
     pub keys: Option<Keys>,
-    /// How long one is valid.
+    /// How long a session is valid.
     pub ttl: Duration,
-    /// Where a request says whose session it is.
+    /// Where the filter finds the identity of a request's caller.
     pub identity: Option<Identity>,
 }
 
-/// What a session id holds beside the ids of the servers, in bytes: its end, its
-/// owner, and the client's capabilities and `clientInfo`, as long as most are.
+/// The bytes that a session id needs in addition to the servers' parts: its end, its owner, and the
+/// client's capabilities and `clientInfo`, with their usual lengths.
 const CLIENTS_SHARE: usize = 600;
 
-/// What a session id holds of each server beside the server's own id, in bytes.
+/// The bytes that a session id needs for each server in addition to the server's own session id.
 const PART: usize = 6;
 
-/// There is room for this many bytes of the id of each server's session, or there is
-/// a warning. Many servers give ids of 32 characters or UUIDs, which take less.
+/// The bytes that should be available for each server's own session id; if there are fewer, there
+/// is a warning. Many servers give ids of 32 characters or UUIDs, which take less.
 const ENOUGH: usize = 32;
 
-/// A warning if the session ids of the servers may not fit into those that clients
-/// get. Only with keys: without, the gateway keeps what does not fit.
+/// A warning if the session ids of the servers may not fit into the session ids of clients. It is
+/// only needed with configured keys: without them, the gateway keeps the ids that do not fit.
 pub(super) fn warning(gateway: &Gateway) -> Option<String> {
     gateway.sessions.keys.as_ref()?;
     let legacy = |gateway: &Gateway| {
@@ -50,10 +50,10 @@ pub(super) fn warning(gateway: &Gateway) -> Option<String> {
         let legacy = servers.filter(|server| server.protocol != Protocol::Modern);
         legacy.count()
     };
-    // A session has the servers of one endpoint.
+    // A session has only the servers of one endpoint.
     let most = gateway.views.iter().map(legacy).max();
     let count = most.unwrap_or_else(|| legacy(gateway));
-    // Base64 makes four bytes of three.
+    // Base64 turns three bytes into four.
     let bytes = (LONGEST_SESSION_ID / 4 * 3).saturating_sub(CLIENTS_SHARE);
     let room = bytes.checked_div(count)?.saturating_sub(PART);
     (room < ENOUGH).then(|| {
@@ -64,13 +64,13 @@ pub(super) fn warning(gateway: &Gateway) -> Option<String> {
 }
 
 impl Sessions {
-    /// Whether the header `name`, in lower case, says who sent a request.
+    /// Whether the header `name`, in lower case, has the identity of the caller.
     pub fn is_identity_header(&self, name: &str) -> bool {
         matches!(&self.identity, Some(Identity::Header(header)) if header == name)
     }
 }
 
-/// Where a request says who sent it.
+/// Where the filter finds the identity of a request's caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// In this header, by its name in lower case.
@@ -202,10 +202,10 @@ impl IdentitySpec {
     }
 }
 
-/// The identity that is in the header `name`.
+/// The identity from the header `name`.
 ///
 /// # Errors
-/// Clients fill this header, or this filter removes it from their requests.
+/// Clients set this header, or this filter removes it from their requests.
 fn identity_header(name: &str) -> Result<Identity, ConfigError> {
     let lower = name.to_ascii_lowercase();
     let is_mcp = [mcp::METHOD_HEADER, mcp::NAME_HEADER].contains(&lower.as_str())
@@ -226,7 +226,7 @@ impl FromValue for SessionKey {
 }
 
 impl SessionKey {
-    /// Reads the key `text`. The error does not show it.
+    /// Reads the key `text`. Errors do not show it.
     fn decode(path: &str, text: &str) -> Result<Self, ConfigError> {
         let bytes = STANDARD.decode(text).ok();
         let key = bytes
@@ -248,10 +248,10 @@ impl SessionKey {
 }
 
 impl SessionSpec {
-    /// Reads the keys that a variable holds.
+    /// Checks the section, and reads the keys from the environment variable if it names one.
     ///
     /// # Errors
-    /// There are keys in both places, or none in the variable, or one is not valid.
+    /// There are keys in both places, the variable has none, or a key is not valid.
     pub(super) fn check(
         &self,
         variable: &dyn Fn(&str) -> Option<String>,
@@ -363,7 +363,7 @@ mod tests {
             (&named, Some(format!(" {ONE} ,\t{TWO}\n"))),
         ] {
             let keys = parse(session, variable.as_deref()).unwrap().keys.unwrap();
-            // The first seals, both open.
+            // The first key seals, and both keys open.
             assert_eq!(keys.tag(&[b"x"]), key(1).tag(&[b"x"]));
             assert!(keys.verifies(&[b"x"], &key(2).tag(&[b"x"])));
             assert!(!keys.verifies(&[b"x"], &key(3).tag(&[b"x"])));

@@ -1,5 +1,5 @@
-//! From the bytes of a plugin configuration to one JSON tree, with names and
-//! numbers as the types of the configuration expect them.
+//! Turns the bytes of a plugin configuration into one JSON tree, with the names and numbers that
+//! the types of the configuration expect.
 
 use std::fmt;
 
@@ -12,17 +12,16 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 use super::free_names::NamePlace;
 
-/// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized
-/// `google.protobuf.Struct`: Envoy hands over the two kinds of configuration in
-/// these forms. Empty input is an empty object.
+/// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized `google.protobuf.Struct`:
+/// Envoy gives the two kinds of configuration in these forms. Empty input becomes an empty object.
 ///
-/// Members are renamed to lowerCamelCase, whole floats become integers, and
-/// members that are null are removed. These are the rules of protobuf's JSON. Members
-/// that are named by the user, such as tools, [keep their names](NamePlace::keeps_names),
-/// and values that are JSON of the user's [keep what is null](NamePlace::keeps).
+/// Members are renamed to lowerCamelCase, whole floats become integers, and members that are null
+/// are removed. These are the rules of protobuf's JSON. Members with names that the user chose, for
+/// example tools, [keep their names](NamePlace::keeps_names), and the user's JSON values [keep
+/// their nulls](NamePlace::keeps).
 ///
 /// # Errors
-/// The input is neither of the two, or an object has the same member twice.
+/// The input has neither form, or an object has the same member twice.
 pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
@@ -89,7 +88,7 @@ fn from_protobuf(value: Protobuf, place: NamePlace) -> Result<Value, ConfigError
     })
 }
 
-/// The number `value`; an integer if it is whole, since protobuf has floats only.
+/// The number `value`. A whole number becomes an integer, since protobuf has only floats.
 fn number(value: f64) -> Value {
     let number = Value::from(value);
     let text = number.to_string();
@@ -115,7 +114,7 @@ pub fn camel(name: &str) -> String {
     camel
 }
 
-/// JSON text at a place as a tree, normalized while it is read.
+/// Reads JSON text at a place into a tree, and normalizes it at the same time.
 #[derive(Clone, Copy)]
 struct TreeVisitor(NamePlace);
 
@@ -292,7 +291,7 @@ mod tests {
         assert_eq!(tree(text.as_bytes()), Ok(expected));
         assert!(tree(at(r#"{"get_it":{},"get_it":{}}"#).as_bytes()).is_err());
         assert!(tree(at(r#"{"get_it":{},"getIt":{}}"#).as_bytes()).is_ok());
-        // Elsewhere it is a field like others.
+        // At another place, this is an ordinary field.
         let elsewhere = br#"{"tools":{"override":{"a_b":null,"c_d":1}}}"#;
         assert_eq!(
             tree(elsewhere),

@@ -1,5 +1,4 @@
-//! Which configurations are accepted, with which defaults, and which error the
-//! others get.
+//! Tests which configurations are accepted, their defaults, and the errors of the others.
 
 use super::*;
 use crate::http::cors::{Origin, Origins};

@@ -1,5 +1,5 @@
-//! Texts of the configuration that follow a rule. Each is checked when it is
-//! read, so that no other code has to check it.
+//! Texts of the configuration that follow a rule. Each is checked when the filter reads it, so no
+//! other code has to check it.
 
 use serde_json::Value;
 
@@ -10,8 +10,8 @@ use crate::http::headers::is_token;
 /// The text at `path`, if it is not empty and `fits`.
 ///
 /// # Errors
-/// It is not a text, or it is empty, or it does not fit: then the error quotes it,
-/// and `reason` follows.
+/// It is not a text, or it is empty, or it does not fit. In the last case the error quotes it and
+/// adds `reason`.
 pub(super) fn text_that(
     path: &str,
     value: Value,
@@ -30,9 +30,8 @@ pub(super) fn text_that(
     Err(ConfigError::new(path, reason))
 }
 
-/// Declares a type for texts that follow a rule: its documentation, which the
-/// JSON Schema shows, and its name; the rule as the schema has it, as a function,
-/// and as the end of an error.
+/// Declares a type for texts that follow a rule: its documentation, which the JSON Schema shows;
+/// its name; and the rule, as a schema, as a function, and as the end of an error.
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, [$($schema:tt)*], $fits:expr, $reason:expr) => {
         $(#[$doc])*

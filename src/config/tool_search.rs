@@ -1,5 +1,5 @@
-//! `toolSearch`: where a caller may see many tools, the list shows two that search and
-//! call.
+//! `toolSearch`: if a caller may see many tools, the list shows two tools in their place, which
+//! search for tools and call them.
 
 use serde_json::Value;
 
@@ -80,7 +80,7 @@ impl FromValue for ToolSearchSpec {
 }
 
 impl ToolSearchSpec {
-    /// What requests need of it.
+    /// Compiles the section into the data that requests need.
     pub(super) fn check(&self) -> ToolSearch {
         let always = self.always.iter().map(NonEmptyText::as_str);
         ToolSearch {
@@ -94,11 +94,11 @@ impl ToolSearchSpec {
 /// Search over tools, checked.
 #[derive(Debug, Clone)]
 pub struct ToolSearch {
-    /// Callers who may see more tools search them.
+    /// Callers who may see more tools than this get the search tools.
     pub threshold: usize,
-    /// How many tools are found if the client does not say: from 1 to [`MOST_FOUND`].
+    /// How many tools a search gives if the client sets no limit: from 1 to [`MOST_FOUND`].
     pub limit: usize,
-    /// The tools that the list shows all the same, by the names that clients see.
+    /// The tools that the list shows in any case, by the names that clients see.
     pub always: Vec<Glob>,
 }
 

@@ -1,7 +1,7 @@
 //! Cross-origin requests from browsers (the Fetch standard, "HTTP CORS protocol").
 //!
-//! A preflight carries no credentials, so authentication would refuse it: it is
-//! answered here, before anything else looks at the request.
+//! A preflight has no credentials, so authentication would refuse it. The filter answers it before
+//! anything else checks the request.
 
 use super::url::Url;
 use super::{Headers, Reply};
@@ -15,8 +15,8 @@ pub enum Origins {
     Listed(Vec<Origin>),
 }
 
-/// The hosts whose pages a person runs on the own machine. Their development servers
-/// take whatever port is free.
+/// The hosts of pages that run on the user's own machine. Development servers on these hosts use
+/// any free port.
 const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 
 /// An origin, or a pattern with one `*` in place of a label of the host or of a port.
@@ -24,7 +24,7 @@ const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 pub enum Origin {
     /// `https://app.example.com`
     Exact(String),
-    /// `https://*.example.com`: what stands before and after the `*`.
+    /// `https://*.example.com`: the text before and after the `*`.
     Pattern(String, String),
     /// `http://localhost:*`: this scheme and host, with any port or none.
     AnyPort(String),
@@ -122,8 +122,8 @@ impl Cors {
             && request.get("access-control-request-method").is_some()
     }
 
-    /// Whether the origin of `request` may have an answer: none was sent (no
-    /// browser, or the same origin), or the one that was sent is allowed.
+    /// Whether the origin of `request` may read an answer: the request has no `Origin` (no browser,
+    /// or the same origin), or an allowed one.
     pub fn allows(&self, request: &Headers) -> bool {
         if self.origins == Origins::Any {
             return true;
@@ -156,8 +156,8 @@ impl Cors {
             .with("access-control-max-age", self.max_age.to_string())
     }
 
-    /// The allowed headers, and every `mcp-param-*` that the preflight asks
-    /// for: MCP lets a tool's schema name them, so no list can.
+    /// The allowed headers, and each `mcp-param-*` header that the preflight asks for. In MCP, the
+    /// schemas of tools name these headers, so the configuration cannot list them.
     fn allowed_headers(&self, request: &Headers) -> String {
         let mut allowed = self.headers.clone();
         let asked = request
@@ -172,9 +172,10 @@ impl Cors {
         allowed
     }
 
-    /// The fields that every answer to a browser needs, whoever made it:
-    /// `access-control-allow-origin` for an allowed `origin`, and what else
-    /// depends on it. Replace fields of the same names; `vary` adds to others.
+    /// The fields that each answer to a browser needs, whether a server, another filter or this
+    /// filter made the answer: `access-control-allow-origin` for an allowed `origin`, and the
+    /// fields that depend on it. They replace fields of the same names, except that `vary` is added
+    /// to others.
     pub fn answer(&self, origin: Option<&str>) -> Vec<(&'static str, String)> {
         let mut fields = Vec::new();
         let allowed = match (&self.origins, origin) {

@@ -1,5 +1,5 @@
-//! An OAuth protected resource: where it says who gives tokens for it (RFC
-//! 9728), and what a client without one is told (RFC 6750).
+//! An OAuth protected resource: its metadata, which names the authorization servers (RFC 9728), and
+//! the challenge for a client without a token (RFC 6750).
 
 use super::url::{self, Url};
 use super::{Headers, challenge};
@@ -9,7 +9,7 @@ pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 const DESCRIPTION: &str = "a valid access token is required";
 
-/// What is known of the resource from the configuration.
+/// The configured data of the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedResource {
     /// `resource` of the metadata.
@@ -61,8 +61,8 @@ impl ResourceIdentifier {
     }
 }
 
-/// The path of the resource that the request target `path` asks the metadata
-/// of; empty for the location without one. `None` when it asks something else.
+/// The path of the resource whose metadata the request target `path` asks for. It is empty for the
+/// location without a resource path. `None` where the request is for something else.
 pub fn described(path: &[u8]) -> Option<&[u8]> {
     let rest = url::path_of(path).strip_prefix(WELL_KNOWN.as_bytes())?;
     match rest {
@@ -72,7 +72,7 @@ pub fn described(path: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The host that a client asked, as it knows it: `https://host:port`.
+/// The scheme, host and path that a client used in its request: `https://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedResource {
     base: Option<String>,
@@ -103,8 +103,8 @@ impl RequestedResource {
 }
 
 impl ProtectedResource {
-    /// The metadata of the resource at `described`, as JSON; `None` when its
-    /// URL depends on the host, and none was asked.
+    /// The metadata of the resource at `described`, as JSON. `None` when its URL depends on the
+    /// host, and the request has no host.
     pub fn metadata(&self, asked: &RequestedResource, described: &[u8]) -> Option<Vec<u8>> {
         let url = match &self.identifier {
             ResourceIdentifier::Absolute { url, .. } => url.clone(),
@@ -121,8 +121,8 @@ impl ProtectedResource {
         Some(format!("{}\"{url}\"{}", self.before, self.after).into_bytes())
     }
 
-    /// The URL of the metadata: where an absolute resource has it, else on the
-    /// host that was `asked`. `None` if no host was asked.
+    /// The URL of the metadata. For an absolute resource it is fixed; otherwise it is on the host
+    /// of the request `asked`. `None` if the request has no host.
     fn location(&self, asked: &RequestedResource) -> Option<String> {
         match &self.identifier {
             ResourceIdentifier::Absolute { metadata_url, .. } => Some(metadata_url.clone()),
@@ -143,8 +143,8 @@ impl ProtectedResource {
         }
     }
 
-    /// The value of `WWW-Authenticate` of a 401 to what was `asked`, that has
-    /// these `fields` of it already.
+    /// The value of `WWW-Authenticate` in a 401 for the request `asked`. The response has these
+    /// `fields` of that header already.
     pub fn challenge<'a>(
         &self,
         asked: &RequestedResource,
@@ -162,7 +162,7 @@ impl ProtectedResource {
         challenge::completed(fields, &params)
     }
 
-    /// The same of a 403 whose `fields` say which scopes are missing.
+    /// The same for a 403 whose `fields` say which scopes are missing.
     pub fn insufficient<'a>(
         &self,
         asked: &RequestedResource,

@@ -4,7 +4,7 @@
 use crate::mcp::json;
 use crate::mcp::json::object::ObjectWriter;
 
-/// A longer `ttlMs` counts as this one, a day.
+/// The longest `ttlMs`: a day. The gateway reads a longer one as this.
 const LONGEST_MS: u64 = 86_400_000;
 
 /// `ttlMs` and `cacheScope` of a result.
@@ -50,8 +50,8 @@ impl CacheHints {
 
     /// Adds the members `ttlMs` and `cacheScope`.
     pub fn write(self, result: &mut ObjectWriter<'_>) {
-        // [`CacheHints::ALL`] still has its limit where no server has set one. That is
-        // not a promise of a server's, so the result may not be kept.
+        // With [`CacheHints::ALL`], no server has set a limit. No server has promised anything
+        // then, so clients must not cache the result.
         let ttl_ms = if self.ttl_ms == u64::MAX {
             0
         } else {
@@ -62,9 +62,9 @@ impl CacheHints {
     }
 }
 
-/// The number of milliseconds with the JSON text `text`, without a fraction; 0 where it
-/// is no number, or negative. JSON has one kind of number: 60000, 60000.0 and 6e4 are
-/// the same.
+/// The number of milliseconds with the JSON text `text`, without its fraction; 0 where it is not a
+/// number, or negative. JSON has several ways to write a number: 60000, 60000.0 and 6e4 are the
+/// same.
 fn milliseconds(text: &str) -> u64 {
     let number = text.parse::<f64>().ok().filter(|number| *number > 0.0);
     let duration = number.map(|number| std::time::Duration::try_from_secs_f64(number / 1000.0));

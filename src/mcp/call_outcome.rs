@@ -1,6 +1,6 @@
-//! How a server's response ends a request: well, with a JSON-RPC error, or with a tool
-//! that failed. It is read while the response passes, in any parts, and in a fixed
-//! amount of memory; nothing is kept but the id, the code and names of members.
+//! How a server's response ends a request: with a success, with a JSON-RPC error, or with a tool
+//! that failed. The scanner reads the response while it passes, in parts of any length, and needs a
+//! fixed amount of memory: it keeps only the id, the code and names of members.
 
 use std::mem;
 
@@ -10,7 +10,7 @@ use crate::mcp::message::is_same_id;
 /// How a response ends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It has a result that says of no error.
+    /// It has a result, and the result reports no error.
     Well,
     /// Its result has `isError: true` (MCP, "Tools", "Error Handling").
     ToolError,
@@ -19,26 +19,25 @@ pub enum CallOutcome {
     RpcError(Option<i64>),
 }
 
-/// Reads one message that arrives in parts. It checks no syntax: the client finds the
-/// faults.
+/// Reads one message that arrives in parts. It does not check the syntax, since the client does.
 #[derive(Debug, Default)]
 pub struct AnswerScanner {
-    /// Of an id or a name more bytes are not kept.
+    /// The most bytes that are kept of an id or a name.
     longest: usize,
-    /// The objects and arrays that are open.
+    /// The number of open objects and arrays.
     depth: usize,
-    /// What the open member of the message is, where it is an object.
+    /// The kind of the open member of the message, if that member is an object.
     section: AnswerSection,
     in_string: bool,
     /// The last byte was a backslash in a string.
     is_escaped: bool,
-    /// What comes next in the object is the name of a member.
+    /// The next string in the object is the name of a member.
     awaits_name: bool,
     /// The member whose value comes next.
     member: Member,
     /// The text of a name or a value, as far as it has arrived.
     text: Vec<u8>,
-    /// The text is longer than is kept.
+    /// The text is longer than the limit, so only its start is kept.
     is_cut: bool,
     found: FoundMembers,
     has_ended: bool,
@@ -67,8 +66,8 @@ enum Member {
     Code,
 }
 
-/// What the members of the message say. A member that is `null` says nothing, since some
-/// servers write each member that a message can have.
+/// The values of the message's members. A member that is `null` does not count: some servers write
+/// all members that a message can have.
 #[derive(Debug, Default)]
 struct FoundMembers {
     has_version: bool,
@@ -81,16 +80,17 @@ struct FoundMembers {
     code: Option<i64>,
     /// The message has an id other than `null`.
     has_id: bool,
-    /// The JSON text of the id; empty where it is too long or no string and no number.
+    /// The JSON text of the id. It is empty where the id is too long, or is neither a string nor a
+    /// number.
     id: Vec<u8>,
 }
 
 impl AnswerScanner {
-    /// At the start of a message that may answer the request with the id `id`, a JSON
+    /// A scanner at the start of a message that may answer the request with the id `id`, a JSON
     /// text.
     pub fn new(id: &str) -> Self {
         const NAMES: usize = 64;
-        /// A byte may be written as `\u0061`.
+        /// The most bytes of an escaped byte, such as `\u0061`.
         const ESCAPED: usize = 6;
         Self {
             longest: id.len().saturating_mul(ESCAPED).max(NAMES),
@@ -119,14 +119,14 @@ impl AnswerScanner {
         self.has_ended
     }
 
-    /// Whether the message has a result, as far as it has arrived.
+    /// Whether the part of the message that has arrived has a result.
     pub const fn has_result(&self) -> bool {
         self.found.has_result
     }
 
-    /// How the message ends the request with the id `id`, a JSON text. `None` where it
-    /// is not complete, or is no response to this request. An error without an id is
-    /// one: the server could not read the request (JSON-RPC 2.0, section 5).
+    /// How the message ends the request with the id `id`, a JSON text. `None` where the message is
+    /// incomplete, or is not a response to this request. An error without an id counts as a
+    /// response: the server could not read the request (JSON-RPC 2.0, section 5).
     pub fn outcome(&self, id: &str) -> Option<CallOutcome> {
         let found = &self.found;
         if !self.has_ended || found.has_method {
@@ -146,7 +146,7 @@ impl AnswerScanner {
         (answers && found.has_result).then_some(outcome)
     }
 
-    /// Whether the members of the innermost object are read.
+    /// Whether the scanner reads the members of the innermost object.
     fn is_followed(&self) -> bool {
         match self.depth {
             0 | 1 => true,
@@ -155,7 +155,7 @@ impl AnswerScanner {
         }
     }
 
-    /// Takes bytes whose members are not read, up to a string or to the end of an
+    /// Skips bytes whose members the scanner does not read, up to a string or to the end of an
     /// object or array.
     fn deep<'r>(&mut self, rest: &'r [u8]) -> &'r [u8] {
         let mut bytes = rest.iter();
@@ -225,7 +225,7 @@ impl AnswerScanner {
         }
     }
 
-    /// Keeps `bytes` of a name, or of a value that says something.
+    /// Keeps `bytes` of a name, or of a value that matters.
     fn keep(&mut self, bytes: &[u8]) {
         let is_wanted = self.awaits_name || self.member != Member::Other;
         if self.depth == 0 || !is_wanted || !self.is_followed() || self.is_cut {
@@ -253,7 +253,7 @@ impl AnswerScanner {
             _ => {}
         }
         match (self.depth, self.member) {
-            // A batch is no answer in any version of MCP that has one.
+            // A batch (an array) does not count as an answer.
             (0, _) => self.has_ended = !is_object,
             (1, Member::Result) if is_object => self.section = AnswerSection::Result,
             (1, Member::Error) if is_object => self.section = AnswerSection::Error,
@@ -293,7 +293,7 @@ impl AnswerScanner {
         self.text.clear();
     }
 
-    /// A value that is no object and no array is complete, if there was one.
+    /// A value that is neither an object nor an array is complete, if there was one.
     fn end_value(&mut self) {
         let member = mem::take(&mut self.member);
         let is_cut = mem::take(&mut self.is_cut);
@@ -328,7 +328,7 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// The outcome of `text` for the id `id`, the same in parts of each length.
+    /// The outcome of `text` for the id `id`. It must be the same for parts of every length.
     fn outcome(text: &str, id: &str) -> Option<CallOutcome> {
         let of_parts = |size: usize| {
             let mut scanner = AnswerScanner::new(id);
@@ -371,7 +371,7 @@ mod tests {
                 TOOL,
             ),
             (r#"{"is\u0045rror":true,"content":[]}"#, TOOL),
-            // Whichever a client reads, it may see the error.
+            // A client may read either of the two members, so it may see the error.
             (r#"{"isError":true,"isError":false}"#, TOOL),
             (r#"{"a":{"b":[{}]},"isError":true}"#, TOOL),
         ] {
@@ -456,7 +456,7 @@ mod tests {
         assert_eq!(scanner.outcome("7"), TOOL);
         assert!(scanner.text.capacity() < 1024);
         assert!(scanner.found.id.capacity() < 1024);
-        // A long id of the client's is found, also where it comes back escaped.
+        // The scanner finds a long id of the client, even if the server escapes it.
         let id = format!("\"{}\"", "a".repeat(8000));
         let escaped = format!("\"{}\"", "\\u0061".repeat(8000));
         let text = format!(r#"{{"id":{escaped},"error":{{"code":1}}}}"#);

@@ -1,6 +1,6 @@
-//! The capabilities of a server that the gateway can merge with those of others.
-//! What else a server declares (`listChanged`, `subscribe`, most extensions) holds only
-//! between that server and its client.
+//! The capabilities of a server that the gateway can merge with those of other servers. Other parts
+//! of a server's capabilities (`listChanged`, `subscribe`, most extensions) are valid only between
+//! that server and its client.
 
 use crate::mcp::json::{self, Shape};
 use crate::mcp::list::ListKind;

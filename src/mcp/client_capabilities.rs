@@ -1,6 +1,6 @@
-//! What a client can do, as far as the protocol defines it (MCP 2026-07-28, "Client
-//! Capabilities"). Clients may declare anything; what is defined has few values, so
-//! that a table by capabilities stays small whatever clients declare.
+//! The capabilities of a client that the protocol defines (MCP 2026-07-28, "Client Capabilities").
+//! Clients may declare anything. The defined capabilities have few values, so a table with these
+//! capabilities as its key stays small.
 
 use super::json::{self, Shape};
 
@@ -57,8 +57,8 @@ impl ClientCapabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
 
-    /// Reads the JSON text of a client's `capabilities`. Also gives whether the text
-    /// says no more than the set: no other capability, and no other value.
+    /// Reads the JSON text of a client's `capabilities`. Also gives whether the set contains
+    /// everything in the text: no other capability, and no other value.
     pub fn read(text: &str) -> (Self, bool) {
         let (mut found, mut is_all) = (Self::default(), true);
         let shape = json::members(text, |name, value| {
@@ -71,7 +71,8 @@ impl ClientCapabilities {
         (found, is_all && is_object)
     }
 
-    /// Without extensions: what a session depends on that the gateway opens.
+    /// The set without extensions: the capabilities that matter for a session that the gateway
+    /// opens.
     #[must_use]
     pub fn of_session(self) -> Self {
         Self(self.0 & EXTENSIONS.wrapping_sub(1))
@@ -105,7 +106,7 @@ pub fn declares_extension(capabilities: &str, name: &str) -> bool {
 }
 
 impl Defined {
-    /// The bits that `value` declares, and whether it says nothing else.
+    /// The bits that `value` declares, and whether `value` has nothing else.
     fn read(&self, value: &str) -> (u16, bool) {
         let (mut bits, mut is_all) = (self.bit, true);
         let shape = json::members(value, |name, value| {
@@ -124,8 +125,8 @@ impl Defined {
     }
 }
 
-/// Whether two JSON texts differ in white space only. None of the texts that declare
-/// a part has any.
+/// Whether two JSON texts differ in white space only. The texts that declare a part have no white
+/// space.
 fn is_same(value: &str, declares: &str) -> bool {
     let is_space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
     value.chars().filter(|c| !is_space(*c)).eq(declares.chars())
@@ -138,13 +139,13 @@ pub struct DeclaredCapabilities {
     pub json: String,
     /// Those that the protocol defines.
     pub defined: ClientCapabilities,
-    /// The text says more than `defined`.
+    /// The text has more than `defined`.
     pub has_others: bool,
 }
 
 impl DeclaredCapabilities {
-    /// Those of `defined` where they are all that the client declares. Then answers
-    /// that depend on the client's capabilities may be shared under them.
+    /// `defined`, if the client declares nothing else. Then clients with the same set may share
+    /// answers that depend on the client's capabilities.
     pub fn shared(&self) -> Option<ClientCapabilities> {
         (!self.has_others).then_some(self.defined)
     }

@@ -1,5 +1,5 @@
-//! The response to a request in a stream of server-sent events, found while the stream
-//! passes. The data of events is not kept; see [`AnswerScanner`].
+//! Finds the response to a request in a stream of server-sent events, while the stream passes. It
+//! does not keep the data of events; see [`AnswerScanner`].
 
 use std::mem;
 
@@ -11,7 +11,7 @@ use crate::mcp::sse;
 pub struct EventScanner {
     /// The JSON text of the request's id.
     id: String,
-    /// The data of the event that is not complete.
+    /// The data of the event that is still incomplete.
     data: AnswerScanner,
     /// The event has a data line.
     has_data: bool,
@@ -20,9 +20,9 @@ pub struct EventScanner {
     line: LinePart,
     /// The start of the line, up to the colon.
     name: Vec<u8>,
-    /// The last byte was a CR: an LF belongs to it.
+    /// The last byte was a CR, so a following LF belongs to the same line end.
     ends_with_cr: bool,
-    /// No line has ended, so that a byte order mark may come.
+    /// No line has ended yet, so a byte order mark may come.
     is_first_line: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct EventScanner {
 enum LinePart {
     /// The name of its field.
     Name,
-    /// The first byte of the value, which is left out if it is a space.
+    /// The first byte of the value. If it is a space, it is not part of the value.
     Space(LineField),
     /// The value.
     Value(LineField),
@@ -44,11 +44,11 @@ enum LineField {
     Other,
 }
 
-/// Of names and types as many bytes are kept; those that matter are shorter.
+/// The most bytes that are kept of names and types. Those that matter are shorter.
 const LONGEST: usize = 16;
 
 impl EventScanner {
-    /// At the start of a stream with the response to the request with the id `id`, a
+    /// A scanner at the start of a stream that has the response to the request with the id `id`, a
     /// JSON text.
     pub fn new(id: &str) -> Self {
         Self {
@@ -63,8 +63,8 @@ impl EventScanner {
         }
     }
 
-    /// Takes the next part of the stream. Gives how the request ended when the event
-    /// with the response is complete; what follows is not read.
+    /// Takes the next part of the stream. When the event with the response is complete, gives how
+    /// the request ended. The rest of the stream is not read.
     pub fn push(&mut self, part: &[u8]) -> Option<CallOutcome> {
         let mut rest = part;
         while !rest.is_empty() {
@@ -154,7 +154,7 @@ impl EventScanner {
         }
         let data = mem::replace(&mut self.data, AnswerScanner::new(&self.id));
         let event_type = mem::take(&mut self.event_type);
-        // Clients of MCP read no event of another type.
+        // Clients of MCP ignore events of other types.
         let is_message = event_type.is_empty() || event_type == b"message";
         data.outcome(&self.id).filter(|_| is_message)
     }
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// The outcome of the stream, the same in parts of each length.
+    /// The outcome of the stream. It must be the same for parts of every length.
     fn outcome(stream: &str) -> Option<CallOutcome> {
         let of_parts = |size: usize| {
             let mut scanner = EventScanner::new("7");

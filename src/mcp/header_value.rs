@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 const PREFIX: &str = "=?base64?";
 const SUFFIX: &str = "?=";
 
-/// `text` as a header value. Visible ASCII with inner spaces is unchanged. All other
-/// text, and text that looks encoded already, becomes base64 of its UTF-8.
+/// `text` as a header value. Visible ASCII with inner spaces is unchanged. Any other text becomes
+/// base64 of its UTF-8, and so does a text that already looks encoded.
 pub fn encode(text: &str) -> Cow<'_, str> {
     let plain = text
         .bytes()

@@ -4,13 +4,13 @@ use super::json::object::{ObjectWriter, push_object};
 
 /// The message is not JSON (JSON-RPC 2.0 section 5.1, as the codes below).
 pub const PARSE_ERROR: i64 = -32700;
-/// The message is JSON, but not a JSON-RPC message that can be taken.
+/// The message is JSON, but not an acceptable JSON-RPC message.
 pub const INVALID_REQUEST: i64 = -32600;
 /// The method does not exist.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// The parameters are not valid.
 pub const INVALID_PARAMS: i64 = -32602;
-/// The request failed for a reason that is not the client's.
+/// The request failed, and the client is not at fault.
 pub const INTERNAL_ERROR: i64 = -32603;
 
 /// A request for `method` with the id `id` (JSON-RPC 2.0 section 4).
@@ -30,8 +30,8 @@ pub fn notification(method: &str, params: impl AsRef<[u8]>) -> Vec<u8> {
     })
 }
 
-/// The response to the request `id` whose `result` is what `write` writes at the
-/// end of the buffer: one JSON text of about `size` bytes (JSON-RPC 2.0 section 5).
+/// The response to the request `id`. `write` writes its `result` at the end of the buffer: one JSON
+/// text of about `size` bytes (JSON-RPC 2.0 section 5).
 pub fn result(id: &str, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     const ENVELOPE: usize = 40;
     let size = size.saturating_add(id.len()).saturating_add(ENVELOPE);
@@ -43,8 +43,8 @@ pub fn result(id: &str, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8
     out
 }
 
-/// The response to the request `id` that says why there is no result; without an
-/// id where the request's is not known (JSON-RPC 2.0 section 5.1).
+/// The error response to the request `id`. It has no id where the id of the request is unknown
+/// (JSON-RPC 2.0 section 5.1).
 pub fn error(id: Option<&str>, code: i64, text: &str, data: Option<&str>) -> Vec<u8> {
     message(|message| {
         message.json("id", id.unwrap_or("null"));

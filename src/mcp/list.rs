@@ -70,8 +70,8 @@ impl ListKind {
         }
     }
 
-    /// Whether `name`, of an entry, can be compared with patterns: where it is the URI
-    /// or template of a resource, it must be in normal form.
+    /// Whether patterns can be compared with `name`, the name of an entry. A URI or template of a
+    /// resource must be in normal form.
     pub fn is_normal(self, name: &str) -> bool {
         match self {
             Self::Tools | Self::Prompts => true,

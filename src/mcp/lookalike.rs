@@ -1,15 +1,15 @@
-//! Lookalikes: member names that some JSON readers take for another name. Go's
-//! `encoding/json` compares names without case, and takes the last of them; some
-//! releases of its MCP SDK drop NULs at the end of a name. If a policy reads `name`, a
-//! server must not read `Name` instead.
+//! Lookalikes: member names that some JSON readers treat as another name. Go's `encoding/json`
+//! ignores the case of names, and uses the last of several members. Some releases of its MCP SDK
+//! remove NULs at the end of a name. If a policy reads `name`, a server must not read `Name`
+//! instead.
 
-/// Whether `name` is none of `known`, but some reader takes it for one of them.
+/// Whether `name` is none of `known`, but some JSON reader treats it as one of them.
 pub fn is_lookalike(name: &str, known: &[&str]) -> bool {
-    // Fast for nearly every name, since it is one of `known` or differs at once.
+    // This is fast for nearly every name: it is one of `known`, or its first character differs.
     !known.contains(&name) && known.iter().any(|known| fold(name).eq(fold(known)))
 }
 
-/// `name` in the form in which the least strict reader compares names.
+/// `name` in the form that the least strict JSON reader compares.
 pub fn fold(name: &str) -> impl Iterator<Item = char> {
     // The two characters outside ASCII whose simple case folding is in ASCII.
     let letter = |c| match c {

@@ -55,7 +55,7 @@ pub enum Invalid {
     NotJson(String),
     /// JSON, but not one JSON-RPC 2.0 message.
     NotJsonRpc(&'static str),
-    /// A member, or a lookalike of it, is there twice: in which object.
+    /// A member is there twice, or next to a lookalike of it. The text names the object.
     DuplicateKey(&'static str),
 }
 
@@ -165,17 +165,17 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// A name is there twice in `place`, at least for some readers.
+    /// At least some readers see a name twice in `place`.
     pub(super) fn duplicate(&mut self, place: &'static str) {
         self.duplicate.get_or_insert(place);
     }
 
-    /// It is not a JSON-RPC message, and why.
+    /// The message is not JSON-RPC, and the reason.
     pub(super) fn not_rpc(&mut self, why: &'static str) {
         self.not_rpc.get_or_insert(why);
     }
 
-    /// Duplicates come first: a message with them is refused in every mode.
+    /// The first fault. Duplicates come first, since a message with them is refused in every mode.
     fn check(&self) -> Result<(), Invalid> {
         match (self.duplicate, self.not_rpc) {
             (Some(place), _) => Err(Invalid::DuplicateKey(place)),
@@ -231,7 +231,7 @@ impl<'a> Envelope<'a> {
             "jsonrpc" => self.jsonrpc = Some(value),
             "method" => self.method = Some(value),
             "params" => self.faults.not_rpc("params must be an object"),
-            // With two ids, it is known that there is not exactly one.
+            // Two ids are enough to know that there is not exactly one.
             "id" if self.ids.len() < 2 => self.ids.push(value),
             "result" | "error" => self.answers = self.answers.saturating_add(1),
             other if is_lookalike(other, Self::NAMES) => self.faults.duplicate("message"),
@@ -362,7 +362,7 @@ mod tests {
                 "message",
                 Some("1"),
             ),
-            // Some readers take one name for another.
+            // Some readers treat one name as another.
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#,
                 "message",
@@ -383,7 +383,7 @@ mod tests {
                 "params",
                 Some("1"),
             ),
-            // What is wrong besides does not hide it.
+            // Other faults of the message do not hide this one.
             (
                 r#"{"jsonrpc":"2.0","id":null,"method":"a","params":{"name":"x","name":"y"}}"#,
                 "params",

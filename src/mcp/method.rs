@@ -50,7 +50,7 @@ pub const PROGRESS: &str = "notifications/progress";
 pub const TASKS: &str = "tasks/";
 /// The result of a task.
 pub const TASKS_RESULT: &str = "tasks/result";
-/// Stands for the method of a posted response, which has none.
+/// The name that policies see for a response of the client, which has no method.
 pub const RESPONSE: &str = "__jsonrpc_response";
 
 /// Whether MCP 2026-07-28 has removed `method`.

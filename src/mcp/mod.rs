@@ -1,5 +1,5 @@
-//! The messages of the Model Context Protocol. Knows JSON-RPC and MCP, and nothing
-//! of the configuration, of policy or of the host.
+//! The messages of the Model Context Protocol. This module knows JSON-RPC and MCP, but not the
+//! configuration, the policy or the host.
 
 pub mod cache_hints;
 pub mod call_outcome;
@@ -39,8 +39,8 @@ pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 pub const PROGRESS_TOKEN: &str = "progressToken";
 /// `_meta` member of a result with the server's name and version.
 pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
-/// `_meta` member of a merged list, of this gateway's own: the names of the servers that
-/// the list lacks because they failed, in the order of the configuration.
+/// `_meta` member of a merged list, which this gateway defines: the names of the servers that the
+/// list lacks because they failed, in the order of the configuration.
 pub const MISSING_SERVERS_KEY: &str = "io.github.mcp-gateway/missingServers";
 
 /// Request header with the protocol version.

@@ -4,7 +4,7 @@
 use crate::http::headers::is_token;
 use crate::mcp::{header_value, json};
 
-/// What the name of each such header starts with, in lower case.
+/// The start of the name of each such header, in lower case.
 pub const PREFIX: &str = "mcp-param-";
 
 /// The member of a parameter's schema that names its header.
@@ -17,8 +17,8 @@ pub fn name(annotation: &str) -> Option<String> {
     Some(format!("{PREFIX}{}", name.to_ascii_lowercase()))
 }
 
-/// The value of the header for `argument`, a JSON text; `None` where no header repeats it:
-/// only strings, numbers and booleans are in headers.
+/// The value of the header for `argument`, a JSON text. `None` where no header repeats it: only
+/// strings, numbers and booleans have headers.
 pub fn value(argument: &str) -> Option<String> {
     match argument.as_bytes().first()? {
         b'"' => Some(header_value::encode(&json::string(argument)?).into_owned()),

@@ -37,7 +37,7 @@ impl<'a> Params<'a> {
             .any(|(member, _)| is_lookalike(member, &[name]))
     }
 
-    /// Reads the object that `reader` is at.
+    /// Reads the object at the position of `reader`.
     pub(super) fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
         let start = reader.mark();
         let mut params = Self::default();
@@ -88,7 +88,7 @@ pub struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
-    /// Reads the object that `reader` is at.
+    /// Reads the object at the position of `reader`.
     fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
         let mut meta = Self::default();
         let unique = reader.object(|reader, name| {

@@ -1,9 +1,9 @@
 //! The normal form of resource URIs (MCP, "Resources").
 //!
-//! Servers act on the resource that a URI names, policies compare its text. Two
-//! spellings of one resource would let a client pass a policy that knows the
-//! other. So a URI is taken in one spelling only: the one that RFC 3986
-//! section 6.2.2 and the URL standard (WHATWG) both leave as it is.
+//! Servers act on the resource that a URI names, but policies compare the text of the URI. If a
+//! resource had two spellings, a client could evade a policy that knows only the other one. So the
+//! filter accepts only one spelling of a URI: the one that both RFC 3986 section 6.2.2 and the URL
+//! standard (WHATWG) leave unchanged.
 
 mod authority;
 
@@ -21,8 +21,8 @@ pub enum NotNormal {
     Encoding,
     /// A path segment is `.` or `..`; or is empty in a `file:` URI.
     Segment,
-    /// Its host or port has another, shorter spelling, or a name and password
-    /// stand before it; or a `file:` URI has a host.
+    /// Its host or port has another, shorter spelling; or it has a user name or password; or a
+    /// `file:` URI has a host.
     Authority,
     /// It has no path where its scheme needs one.
     Path,
@@ -43,19 +43,19 @@ impl fmt::Display for NotNormal {
     }
 }
 
-/// What the URL standard does with URIs of a scheme.
+/// How the URL standard treats URIs of a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SchemeKind {
     /// `file`: local paths, without a host.
     File,
-    /// A scheme with DNS hosts, and the port that goes without saying.
+    /// A scheme with DNS hosts, and its default port.
     Network(u16),
     /// Any other.
     Other,
 }
 
 impl SchemeKind {
-    /// Of a scheme, which a gateway may have put a server's name and `+` before.
+    /// The kind of a scheme. A gateway may have added a server's name and `+` before the scheme.
     fn of(scheme: &str) -> Self {
         let last = scheme.rsplit('+').next().unwrap_or_default();
         match last {
@@ -68,17 +68,17 @@ impl SchemeKind {
     }
 }
 
-/// Checks that a URI template (RFC 6570) is in normal form, whatever clients put
-/// in place of its variables.
+/// Checks that a URI template (RFC 6570) is in normal form, whatever values clients give its
+/// variables.
 ///
 /// # Errors
-/// The first part that is not.
+/// The first part that is not in normal form.
 pub fn check_normal_template(template: &str) -> Result<(), NotNormal> {
     let mut literal = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         literal.push_str(before);
-        // A variable can become any text; a letter stands for it.
+        // A variable can have any value; here it is one letter.
         literal.push('x');
         rest = after.split_once('}').ok_or(NotNormal::Character)?.1;
     }
@@ -86,11 +86,10 @@ pub fn check_normal_template(template: &str) -> Result<(), NotNormal> {
     check_normal(&literal)
 }
 
-/// Checks that `uri` is in normal form. A text without a scheme is checked as a
-/// path.
+/// Checks that `uri` is in normal form. A text without a scheme is checked as a path.
 ///
 /// # Errors
-/// The first part that is not.
+/// The first part that is not in normal form.
 pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
     let (scheme, rest) = split_scheme(uri);
     if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -131,9 +130,9 @@ pub fn check_normal(uri: &str) -> Result<(), NotNormal> {
     check_segments(own, kind)
 }
 
-/// The part of a URI that says what a server opens: a `file:` URI without its query and
-/// fragment, which servers ignore; any other URI, and a template, as it is. A pattern has
-/// to be held against both.
+/// The part of a URI that determines what a server opens. For a `file:` URI this is the URI without
+/// its query and fragment, which servers ignore. Any other URI, and a template, is unchanged.
+/// Patterns must be compared with both the URI and this part.
 pub fn opened_part(uri: &str) -> &str {
     let (scheme, _) = split_scheme(uri);
     if SchemeKind::of(scheme) != SchemeKind::File || uri.contains('{') {
@@ -142,9 +141,9 @@ pub fn opened_part(uri: &str) -> &str {
     uri.split(['?', '#']).next().unwrap_or(uri)
 }
 
-/// Checks that some URI in normal form may match `pattern`, in which `*` stands for any
-/// text. A pattern for another spelling protects nothing. Only what is certain without
-/// the text in place of a `*` is checked.
+/// Checks that some URI in normal form can match `pattern`, in which `*` stands for any text. A
+/// pattern for another spelling protects nothing. The check covers only what does not depend on the
+/// text in place of a `*`.
 ///
 /// # Errors
 /// Why no URI matches.
@@ -157,7 +156,7 @@ pub fn check_pattern(pattern: &str) -> Result<(), NotNormal> {
         return Err(NotNormal::Scheme);
     }
     for part in pattern.split('*') {
-        // The text in place of the next `*` may go on with this encoded character.
+        // The text in place of the next `*` may contain the rest of this encoded character.
         let cut_off = part.rsplit_once('%').filter(|(_, end)| end.len() < 2);
         let whole = cut_off.map_or(part, |(whole, _)| whole);
         check_text(whole, is_fragment_byte)?;
@@ -168,8 +167,8 @@ pub fn check_pattern(pattern: &str) -> Result<(), NotNormal> {
     Ok(())
 }
 
-/// A path without what a gateway may have put before it, a server's name and `+`: the
-/// server acts on the rest. With a scheme, this is part of the scheme.
+/// A path without the server's name and `+` that a gateway may have added before it: the server
+/// acts on the rest. In a URI with a scheme, this addition is part of the scheme.
 fn without_prefix(path: &str) -> &str {
     let ends = ["/", "%2F", "%5C"].into_iter();
     let end = ends.filter_map(|end| path.find(end)).min();
@@ -197,7 +196,7 @@ fn cut(text: &str, delimiter: char) -> (&str, &str) {
     text.split_once(delimiter).unwrap_or((text, ""))
 }
 
-/// Checks the characters of one component, and what it percent-encodes.
+/// Checks the characters of one component, and the characters that it percent-encodes.
 fn check_text(text: &str, is_allowed: impl Fn(u8) -> bool) -> Result<(), NotNormal> {
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
@@ -226,7 +225,7 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// RFC 3986 section 2.3: encoding these changes nothing.
+/// The unreserved characters of RFC 3986 section 2.3. To encode them changes nothing.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
@@ -236,19 +235,18 @@ fn is_fragment_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\"<>\\`".contains(&byte)
 }
 
-/// Those that it does not encode in a query.
+/// The characters that the URL standard does not encode in a query.
 fn is_query_byte(byte: u8) -> bool {
     is_fragment_byte(byte) && byte != b'#'
 }
 
-/// Those that it does not encode in a path.
+/// The characters that the URL standard does not encode in a path.
 fn is_path_byte(byte: u8) -> bool {
     is_query_byte(byte) && !b"^{}".contains(&byte)
 }
 
-/// Checks that no segment of `path` names the one it is in or the one before.
-/// An encoded slash or backslash ends a segment too: there are servers that
-/// decode the path first.
+/// Checks that no segment of `path` is `.` or `..`. An encoded slash or backslash also ends a
+/// segment, since some servers decode the path first.
 fn check_segments(path: &str, kind: SchemeKind) -> Result<(), NotNormal> {
     let mut ends_with_encoded = false;
     for segment in path.split('/') {
@@ -262,7 +260,7 @@ fn check_segments(path: &str, kind: SchemeKind) -> Result<(), NotNormal> {
     if kind != SchemeKind::File {
         return Ok(());
     }
-    // A file system takes `//` for `/`, and the URL standard `C|` for `C:`.
+    // A file system treats `//` as `/`, and the URL standard treats `C|` as `C:`.
     let has_drive_bar = |segment: &str| {
         let mut bytes = segment.bytes();
         bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic()) && bytes.next() == Some(b'|')

@@ -18,19 +18,18 @@ pub enum JsonRpcResponse<'a> {
         code: String,
         /// The message: its start, if it is long.
         message: String,
-        /// The JSON text of its data, if it has some that are not long.
+        /// The JSON text of its data; `None` if there is none, or if it is long.
         data: Option<String>,
     },
 }
 
-/// Of the message of an error so many bytes are kept, and of its data none if they have
-/// more. What waits for other servers may hold an error for long.
+/// The most bytes that are kept of an error's message. Longer data is not kept at all. A request
+/// that waits for other servers may keep an error for a long time.
 const LONGEST_OF_ERROR: usize = 8192;
 
-/// Finds the response to the request with the string id `id` in the `body` of an
-/// HTTP response with this `content-type`: an event stream, or one message. Ignores
-/// other messages (notifications and requests of the server), and events that are no
-/// messages. `None` if the response is not there.
+/// Finds the response to the request with the string id `id` in the `body` of an HTTP response with
+/// this `content-type`: an event stream, or one message. Ignores other messages (notifications and
+/// requests of the server), and events that are not messages. `None` if the response is not there.
 pub fn find<'a>(
     content_type: Option<&str>,
     body: &'a [u8],
@@ -43,9 +42,8 @@ pub fn find<'a>(
     find_by(content_type, body, is_answer)
 }
 
-/// Finds a JSON-RPC error in the `body`, whatever its id is: `null`, absent or of
-/// another request. A server that cannot read a request answers so (JSON-RPC 2.0
-/// section 5).
+/// Finds a JSON-RPC error in the `body`, whatever its id is: `null`, absent or of another request.
+/// A server sends such an error if it cannot read a request (JSON-RPC 2.0 section 5).
 pub fn find_error<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<JsonRpcResponse<'a>> {
     let found = find_by(content_type, body, |_| true);
     found.filter(|found| matches!(found, JsonRpcResponse::Error { .. }))
@@ -61,8 +59,8 @@ fn find_by<'a>(
         let mut messages = sse::messages(body).into_iter();
         return messages.find_map(|data| Some(read(&data, &fits)?.into_owned()));
     }
-    // As in some SDKs, a byte order mark and bad bytes make no answer unreadable: one bad
-    // byte would take away the whole list.
+    // As in some SDKs, a byte order mark and invalid bytes do not make an answer unreadable.
+    // Otherwise one invalid byte would hide the whole list.
     match String::from_utf8_lossy(body) {
         Cow::Borrowed(text) => read(text.strip_prefix('\u{feff}').unwrap_or(text), fits),
         Cow::Owned(text) => {
@@ -72,8 +70,8 @@ fn find_by<'a>(
     }
 }
 
-/// Some servers write each member that a message can have, with `null` where it has
-/// none. So `null` counts as a result only where there is no error.
+/// Some servers write all members that a message can have, and `null` for those it does not have.
+/// So `null` counts as a result only if there is no error.
 fn read(text: &str, fits: impl Fn(Option<&str>) -> bool) -> Option<JsonRpcResponse<'_>> {
     let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
     let shape = json::members(text, |name, value| match name.as_ref() {
@@ -118,7 +116,7 @@ fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
     let (mut code, mut message, mut data) = (String::new(), String::new(), None);
     // An error without a code or a message is still an error.
     let _ = json::members(error, |name, value| match name.as_ref() {
-        // Nothing but a number, since it goes into the log.
+        // Only a number is accepted, since the code goes into the log.
         "code" => {
             code = value
                 .parse::<i64>()
@@ -135,7 +133,7 @@ fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
     }
 }
 
-/// The start of `text`, as much as is kept of it.
+/// The start of `text`, up to the length that is kept.
 fn start_of(text: &str) -> String {
     let mut ends = (0..=text.len().min(LONGEST_OF_ERROR)).rev();
     let start = ends.find_map(|end| text.get(..end));

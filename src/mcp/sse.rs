@@ -1,5 +1,5 @@
-//! Server-sent events (HTML standard, "Parsing an event stream"), read chunk by
-//! chunk and passed on byte for byte. MCP messages are the data of events; event
+//! Server-sent events (HTML standard, "Parsing an event stream"). The parser reads them chunk by
+//! chunk, and the filter passes them on byte for byte. MCP messages are the data of events; event
 //! names, ids and retry times belong to the transport.
 
 use std::borrow::Cow;
@@ -7,9 +7,9 @@ use std::{iter, mem};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A part of a stream: an event with the blank line that ends it, or a part before
-/// an event that a client ignores (a comment, a blank line, a byte order mark). It is
-/// bytes, since a server may send any.
+/// A part of a stream: an event with the blank line that ends it, or a part before an event that a
+/// client ignores (a comment, a blank line, a byte order mark). The part is bytes, since a server
+/// may send any bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseEvent<'a> {
     /// The bytes of the stream.
@@ -23,8 +23,8 @@ pub enum Data<'a> {
     Empty,
     /// The data lines, joined by LF.
     Text(Cow<'a, str>),
-    /// The data lines are not UTF-8: what a client reads that puts U+FFFD in place of
-    /// each bad byte.
+    /// The data lines are not UTF-8. The text is that of a client that replaces each invalid byte
+    /// with U+FFFD.
     Unreadable(String),
 }
 
@@ -57,8 +57,8 @@ impl<'a> SseEvent<'a> {
         }
     }
 
-    /// Whether its type is `message`: its last `event` line says so or is empty, or
-    /// there is none. Clients of MCP read no event of another type.
+    /// Whether its type is `message`: its last `event` line has this type or is empty, or there is
+    /// no such line. Clients of MCP ignore events of other types.
     pub fn is_message(&self) -> bool {
         let types = lines(self.raw).filter_map(|line| line.field(b"event"));
         types
@@ -72,16 +72,16 @@ impl<'a> SseEvent<'a> {
         lines(self.raw).filter_map(|line| line.id()).last()
     }
 
-    /// The event with new data (`None` keeps the old) and what becomes of its id. The
-    /// data is written at the first data line, one line for each line of it, and the
-    /// id at the first id line (not at all, if it has a NUL or a line end). The other
-    /// lines stay. An event without a data line gets no data, and one without an id
-    /// gets no id.
+    /// The event with new data (`None` keeps the old data), and with its id changed according to
+    /// `id`. The data is written in the place of the first data line, with one line for each line
+    /// of the data. The id is written in the place of the first id line; it is left out if it has a
+    /// NUL or a line end. The other lines stay. An event without a data line gets no data, and one
+    /// without an id gets no id.
     pub fn rewritten(&self, data: Option<&[u8]>, id: &EventId) -> Vec<u8> {
         const OTHER_LINES: usize = 128;
         let size = data.map_or(0, <[u8]>::len).saturating_add(OTHER_LINES);
         let mut out = Vec::with_capacity(size.max(self.raw.len()));
-        // What is not written yet.
+        // The data that is not written yet.
         let mut new_data = data;
         let mut new_id = match id {
             EventId::Replaced(id) => Some(id.as_bytes()),
@@ -100,8 +100,8 @@ impl<'a> SseEvent<'a> {
                 }
             } else {
                 if line.text.is_empty() && line.end.starts_with(b"\n") && out.ends_with(b"\r") {
-                    // A line between them was removed. Now CR and LF would be one
-                    // line end instead of a blank line, so add another LF.
+                    // A line was removed in between. Now CR and LF would be one line end and not a
+                    // blank line, so add another LF.
                     out.push(b'\n');
                 }
                 line.push(&mut out, &[line.text]);
@@ -111,14 +111,14 @@ impl<'a> SseEvent<'a> {
     }
 }
 
-/// What becomes of the id of an event that is rewritten.
+/// What happens to the id of an event that is rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventId {
     /// It stays, or the event has none.
     Unchanged,
     /// The lines with an id are removed: clients cannot resume at this event.
     Removed,
-    /// Clients know the event by this id.
+    /// The id is replaced with this one.
     Replaced(String),
 }
 
@@ -126,16 +126,15 @@ pub enum EventId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Splits a stream that arrives in chunks into events. Keeps only the event that is
-/// not complete.
+/// Splits a stream that arrives in chunks into events. It keeps only the incomplete event.
 #[derive(Debug)]
 pub struct Parser {
     longest: usize,
-    /// The start of the event that is not complete.
+    /// The start of the incomplete event.
     held: Vec<u8>,
-    /// Where its last line starts.
+    /// Where the last line of it starts.
     line: usize,
-    /// The number of bytes in which the end of this line was looked for.
+    /// The number of bytes of this line that were searched for its end.
     read: usize,
     /// The stream may start with a byte order mark.
     at_start: bool,
@@ -154,16 +153,15 @@ impl Parser {
         }
     }
 
-    /// Takes a chunk, and calls `on_event` with each part that is complete now. All
-    /// parts in their order, and the [`rest`](Self::rest), are the stream byte for
-    /// byte.
+    /// Takes a chunk, and calls `on_event` with each part that is complete now. All parts in their
+    /// order, and then the [`rest`](Self::rest), are the stream byte for byte.
     ///
-    /// Parts that a client ignores do not wait for the next event: a comment keeps a
-    /// connection alive only if it is sent at once. If a chunk ends between CR and LF
-    /// at the end of an event, the LF comes as a blank line.
+    /// Parts that a client ignores do not wait for the next event: a comment keeps a connection
+    /// alive only if it is sent at once. If a chunk ends between CR and LF at the end of an event,
+    /// the LF comes as a blank line.
     ///
     /// # Errors
-    /// An event is longer than allowed. `on_event` had the events before it.
+    /// An event is longer than allowed. `on_event` has got the events before it.
     pub fn push(
         &mut self,
         chunk: &[u8],
@@ -190,13 +188,13 @@ impl Parser {
         Ok(())
     }
 
-    /// How many bytes of memory the start of an event takes up that is not complete.
+    /// How many bytes of memory the start of the incomplete event takes up.
     pub fn size(&self) -> usize {
         self.held.capacity()
     }
 
-    /// The start of an event that the end of the stream cut off. Clients drop it, as
-    /// the standard says.
+    /// The start of an event that the end of the stream has cut off. Clients ignore it, as the
+    /// standard says.
     pub fn rest(self) -> Vec<u8> {
         self.held
     }
@@ -224,8 +222,8 @@ impl Parser {
         }))
     }
 
-    /// The length of the event at the start of `stream`, without an LF after its last
-    /// CR. Does not read again what it has read before.
+    /// The length of the event at the start of `stream`, without an LF after its last CR. Bytes
+    /// that were searched before are not searched again.
     fn event(&mut self, stream: &[u8]) -> Option<usize> {
         loop {
             let Some(found) = line_end(stream.get(self.read..)?) else {
@@ -246,9 +244,9 @@ impl Parser {
     }
 }
 
-/// The data of each event of the type `message` in the whole `stream`. Events without
-/// data, or whose data is not UTF-8, are left out. An event that the end of the stream
-/// cuts off is dropped, as the standard says.
+/// The data of each event of the type `message` in the whole `stream`. Events without data, or with
+/// data that is not UTF-8, are left out. An event that the end of the stream cuts off is ignored,
+/// as the standard says.
 pub fn messages(stream: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     // No event is longer than the limit.
@@ -315,8 +313,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| *byte == b'\n' || *byte == b'\r';
     let mut rest = bytes;
-    // JSON is mostly one long line. The compiler makes SIMD of a loop over blocks
-    // with one comparison, but not with two.
+    // JSON is mostly one long line. The compiler uses SIMD instructions for a loop over blocks
+    // with one comparison, but not for one with two.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
         let may_end = block
             .iter()
@@ -373,7 +371,7 @@ mod tests {
             let found = messages(stream.as_bytes());
             assert_eq!(found == ["x"], expected, "{stream:?}");
         }
-        // One event that nobody can read hides no other.
+        // An unreadable event does not hide other events.
         assert_eq!(messages(b"data: \xff\n\ndata: x\n\n"), ["x"]);
     }
 
@@ -397,7 +395,7 @@ mod tests {
         }
     }
 
-    /// Shows what `chunks` are parted into, and what is left.
+    /// Shows the parts of `chunks`, and the rest.
     fn parted(chunks: &[&[u8]]) -> (Vec<Vec<String>>, String) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut parser = Parser::new(1000);
@@ -425,7 +423,7 @@ mod tests {
                 &[&[], &["data: x\n\n"], &[]],
                 "data",
             ),
-            // With the CR that ends the blank line; an LF may belong to it.
+            // The part has the CR that ends the blank line. An LF may belong to this CR.
             (&["data: x\r\n\r\n"], &[&["data: x\r\n\r\n"]], ""),
             (
                 &["data: x\r", "\n\r", "\ndata"],
@@ -447,7 +445,7 @@ mod tests {
                 &[&["data: x\n\r\n", "data: y\r\n\n"]],
                 "",
             ),
-            // What means nothing to a client does not wait.
+            // A part that a client ignores does not wait for the next event.
             (&[": hi\n", "\n"], &[&[": hi\n"], &["\n"]], ""),
             (
                 &[": hi\r", "\n: ho\n"],
@@ -482,7 +480,7 @@ mod tests {
             assert_eq!(rest, "");
         }
         assert_eq!(parted(&[b"\xef", b"\xbb"]).1, "\u{fffd}");
-        // Elsewhere it makes a name that nobody knows.
+        // In another place it is part of an unknown field name.
         assert_eq!(
             messages("\u{feff}data: x\n\n\u{feff}data: y\ndata: z\n\n".as_bytes()),
             ["x", "z"]
@@ -562,7 +560,7 @@ mod tests {
                 "data: b\r\ndata: c\r\ndata: \r\ndata: d\r\ndata: \r\n\r\n",
             ),
             ("data: a\n\n", "", "data: \n\n"),
-            // No LF may come to belong to a CR that it did not belong to.
+            // The new text must not put an LF after a CR that had none.
             ("data: a\rdata: b\n\n", "c", "data: c\r\n\n"),
             ("data: a\rid: 1\rdata: b\n\n", "c", "data: c\rid: 1\r\n\n"),
             ("id: 1\n\n", "new", "id: 1\n\n"),
@@ -622,7 +620,7 @@ mod tests {
         };
         let both = event.rewritten(Some(b"c"), &replaced("n"));
         assert_eq!(both, b"id: n\ndata: c\n\n");
-        // No id may end its line, or be none.
+        // These ids would end their line, or would be no id.
         for id in ["a\nb", "a\rb", "\0"] {
             let without = event.rewritten(None, &replaced(id));
             assert_eq!(without, b"data: a\ndata: b\n\n", "{id:?}");

@@ -1,7 +1,6 @@
 //! The standard headers of a modern request, which repeat parts of its body:
-//! `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name` (MCP 2026-07-28, standard request
-//! headers). Proxies may act on the headers and servers on the body, so both must
-//! agree.
+//! `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name` (MCP 2026-07-28, standard request headers).
+//! Proxies may act on the headers, and servers on the body, so both must agree.
 
 use std::fmt;
 
@@ -9,8 +8,8 @@ use crate::http::Headers;
 use crate::mcp::message::Message;
 use crate::mcp::{METHOD_HEADER, NAME_HEADER, PROTOCOL_VERSION_HEADER, header_value, json, method};
 
-/// The name of a standard header: as the specification writes it, and in lower
-/// case, as Envoy has it.
+/// The name of a standard header: as the specification writes it, and in lower case, as Envoy gives
+/// it.
 type HeaderName = (&'static str, &'static str);
 const VERSION: HeaderName = ("MCP-Protocol-Version", PROTOCOL_VERSION_HEADER);
 const METHOD: HeaderName = ("Mcp-Method", METHOD_HEADER);
@@ -58,13 +57,13 @@ impl fmt::Display for Mismatch {
 pub enum Demand {
     /// All of them, as the specification requires of a modern request.
     Complete,
-    /// None; those that are there must match the body.
+    /// None is required. Those that are there must match the body.
     WherePresent,
 }
 
-/// Checks that no standard header is there twice, and that each has valid characters
-/// (MCP 2026-07-28, "Server Validation of Headers"). Check this first: otherwise it is
-/// not clear what the request says.
+/// Checks that no standard header is there twice, and that each has valid characters (MCP
+/// 2026-07-28, "Server Validation of Headers"). This check must come first: without it, the meaning
+/// of the request is not clear.
 ///
 /// # Errors
 /// The first [`Mismatch`].

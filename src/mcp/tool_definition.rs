@@ -1,10 +1,9 @@
-//! The definition of a tool (MCP 2026-07-28, "Tools"): what a server says of it in its list.
+//! The definition of a tool (MCP 2026-07-28, "Tools") in a server's list.
 
 use super::json;
 use super::json::canonical::push_canonical;
 
-/// The members that say what a tool is and what a model reads of it, in the order of the
-/// canonical form.
+/// The members that define a tool, or that a model reads, in the order of the canonical form.
 const MEMBERS: [&str; 6] = [
     "annotations",
     "description",
@@ -14,14 +13,14 @@ const MEMBERS: [&str; 6] = [
     "title",
 ];
 
-/// Longer definitions have no canonical form here, in bytes.
+/// The longest definition that has a canonical form here, in bytes.
 const LONGEST: usize = 1_048_576;
 
-/// The canonical form (RFC 8785) of the object of `name`, `title`, `description`,
-/// `inputSchema`, `outputSchema` and `annotations` of the entry `entry` of a list of tools.
-/// Members that the entry lacks are left out, and others are no part of it. `None` where the
-/// entry is no object, has one of these members twice, or a member has no canonical form;
-/// or where the members have more than 1 MiB.
+/// The canonical form (RFC 8785) of an object with the members `name`, `title`, `description`,
+/// `inputSchema`, `outputSchema` and `annotations` of `entry`, an entry of a list of tools. Members
+/// that the entry lacks are left out, and so are all its other members. `None` where the entry is
+/// not an object, has one of these members twice, or a member has no canonical form; or where the
+/// members have more than 1 MiB.
 pub fn canonical(entry: &str) -> Option<Vec<u8>> {
     let mut values = [None; MEMBERS.len()];
     let mut is_ambiguous = false;
@@ -84,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(text(entry), None, "{entry}");
         }
-        // What is no part of the definition does not matter.
+        // Members that are not part of the definition do not matter.
         let entry = r#"{"name":"x","_meta":{"a":1,"a":2},"icons":1e999,"icons":2}"#;
         assert_eq!(text(entry).as_deref(), Some(r#"{"name":"x"}"#));
         let long = |length: usize| format!(r#"{{"description":"{}"}}"#, "d".repeat(length));

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 
 use super::json;
 
-/// The modern versions that the gateway speaks, the newest first.
+/// The modern versions that the gateway supports, the newest first.
 pub const MODERN: &[&str] = &["2026-07-28"];
 
-/// The legacy versions that the gateway speaks, the newest first.
+/// The legacy versions that the gateway supports, the newest first.
 pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// What stands for each legacy version in a sealed session. A code never changes
-/// its version, since clients keep sealed sessions while a gateway is updated: a new
-/// version gets a new code, and the code of a version that is gone stays unused.
+/// The code of each legacy version in a sealed session. The version of a code never changes, since
+/// clients keep sealed sessions while a gateway is updated. A new version gets a new code, and the
+/// code of a removed version is not used again.
 pub const LEGACY_CODES: &[(u8, &str)] = &[
     (0, "2025-11-25"),
     (1, "2025-06-18"),
@@ -34,15 +34,14 @@ const fn newest(versions: &[&'static str]) -> &'static str {
     }
 }
 
-/// The legacy version that `text` names, where the gateway speaks it.
+/// The legacy version with the name `text`; `None` where the gateway does not support it.
 pub fn legacy(text: &str) -> Option<&'static str> {
     LEGACY.iter().find(|version| **version == text).copied()
 }
 
-/// The version to use with a peer: `preferred`, where both sides know it, or else the
-/// newest that both know. `spoken` are the versions of this side, the newest first;
-/// `supported` are those of the peer, in any order. `None` where they have none in
-/// common.
+/// The version to use with a peer: `preferred` if both sides support it, or else the newest that
+/// both support. `spoken` are the versions of this side, the newest first; `supported` are those of
+/// the peer, in any order. `None` where they have none in common.
 pub fn negotiate(
     spoken: &[&'static str],
     supported: &[impl AsRef<str>],
@@ -54,7 +53,7 @@ pub fn negotiate(
     found.copied()
 }
 
-/// The versions of `spoken`, in their order, that `supported` names, too.
+/// The versions of `spoken` that `supported` has, too, in the order of `spoken`.
 pub fn common(spoken: &[&'static str], supported: &[impl AsRef<str>]) -> Vec<&'static str> {
     let is_common = |version: &&str| supported.iter().any(|known| known.as_ref() == *version);
     spoken.iter().copied().filter(is_common).collect()
@@ -69,9 +68,9 @@ pub fn list(text: &str) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// Whether `version` belongs to the modern era: no sessions, `_meta` in every
-/// request. Every date from the first modern version on does, so a client with a
-/// future version is answered as a modern client.
+/// Whether `version` belongs to the modern era: no sessions, and `_meta` in every request. All
+/// dates from the first modern version on are modern, so the gateway treats a client with a future
+/// version as a modern client.
 pub fn is_modern(version: &str) -> bool {
     is_date(version) && version >= "2026-07-28"
 }

@@ -12,55 +12,55 @@ use super::ConfigError;
 use super::fields::{FromValue, NonEmptyVec};
 use crate::http::url;
 
-/// Names an endpoint within one configuration.
+/// The id of an endpoint within one configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EndpointId(u16);
 
 impl EndpointId {
-    /// The endpoint at this position; `None` where no configuration has so many.
+    /// The endpoint with this index; `None` where the index is too large for any configuration.
     pub fn from_index(index: usize) -> Option<Self> {
         index.try_into().ok().map(Self)
     }
 
-    /// Its position among the endpoints.
+    /// Its index among the endpoints.
     pub fn index(self) -> usize {
         self.0.into()
     }
 }
 
-/// The requests that speak MCP.
+/// The requests that the filter handles as MCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoints {
-    /// Those to every path.
+    /// Requests to every path.
     All,
-    /// Those to these paths, without query and without a slash at the end.
+    /// Requests to these paths, without query and without a slash at the end.
     Listed(Vec<String>),
-    /// Those to these endpoints (`endpoints`).
+    /// Requests to these endpoints (`endpoints`).
     Named(Vec<NamedEndpoint>),
 }
 
 /// One of `endpoints`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedEndpoint {
-    /// Its name: what sessions and the ids of tasks are bound to, and what rules name.
+    /// Its name. Sessions and the ids of tasks are bound to it, and rules use it.
     pub name: String,
     /// Its path, without a slash at the end.
     pub path: String,
-    /// The hosts that it is for, in lower case and without ports; empty for any.
+    /// The hosts of the endpoint, in lower case and without ports; empty for any host.
     pub hosts: Vec<String>,
 }
 
 impl Endpoints {
-    /// What names the endpoint in the request target `path`: neither the query
-    /// nor one slash at the end does.
+    /// The part of the request target `path` that selects the endpoint: without the query, and
+    /// without one slash at the end.
     pub fn path(path: &[u8]) -> &[u8] {
         let path = url::path_of(path);
         path.strip_suffix(b"/").unwrap_or(path)
     }
 
-    /// Whether the request target `path`, with or without a query, is that of an
-    /// endpoint, whatever the host. Bytes, since a query may hold any, and must not
-    /// hide the path.
+    /// Whether the request target `path`, with or without a query, is that of an endpoint, whatever
+    /// the host is. The target is bytes, since a query may have any bytes, and they must not hide
+    /// the path.
     pub fn contains(&self, path: &[u8]) -> bool {
         let path = Self::path(path);
         let paths = self.paths();
@@ -68,7 +68,7 @@ impl Endpoints {
     }
 
     /// The endpoint for the request target `path`, with or without a query, at the host
-    /// `authority`. One for this host goes before one for any host.
+    /// `authority`. An endpoint for this host has priority over one for any host.
     pub fn find(&self, path: &[u8], authority: &[u8]) -> Option<EndpointId> {
         let path = Self::path(path);
         let index = match self {
@@ -107,8 +107,7 @@ impl Endpoints {
         Some(paths)
     }
 
-    /// The positions of the endpoints that a rule calls by these `names`, which are at
-    /// `at`.
+    /// The indexes of the endpoints with these `names`, which a rule lists at the path `at`.
     ///
     /// # Errors
     /// There is no such endpoint, or a name is there twice.
@@ -178,7 +177,7 @@ impl Endpoints {
 )]
 pub(super) enum EndpointSpec {
     Any,
-    /// Without a slash at the end.
+    /// The path, without a slash at the end.
     Path(String),
 }
 
@@ -196,10 +195,10 @@ impl FromValue for EndpointSpec {
     }
 }
 
-/// `path`, which is at `at`, without a slash at the end.
+/// The value `path` of the field `at`, without a slash at the end.
 ///
 /// # Errors
-/// It is no path.
+/// It is not a path.
 fn endpoint_path(at: &str, path: &str) -> Result<String, ConfigError> {
     let is_visible = path.bytes().all(|byte| byte.is_ascii_graphic());
     if !path.starts_with('/') || path.contains(['?', '#', '*']) || !is_visible {
@@ -209,7 +208,7 @@ fn endpoint_path(at: &str, path: &str) -> Result<String, ConfigError> {
     Ok(path.strip_suffix('/').unwrap_or(path).to_owned())
 }
 
-/// An endpoint's path or name as a person writes it.
+/// An endpoint's path or name as a user writes it.
 fn shown(path: &str) -> &str {
     if path.is_empty() { "/" } else { path }
 }

@@ -102,7 +102,7 @@ impl NamedEndpointSpec {
         name.unwrap_or(&self.path.0)
     }
 
-    /// The requests that it is for.
+    /// The requests to this endpoint.
     pub(super) fn endpoint(&self) -> NamedEndpoint {
         let hosts = self.hosts.as_ref();
         let hosts = hosts.map_or(&[][..], NonEmptyVec::as_slice).iter();

@@ -105,7 +105,7 @@ fn an_endpoint_has_its_servers_as_its_clients_see_them() {
     assert!(!tool(two, "x") && tool(two, "y") && tool(all, "x"));
 }
 
-/// Pages that are read for one endpoint are for another only where both show the same.
+/// A page that was read for one endpoint is used for another endpoint only if both show the same.
 #[wasm_bindgen_test(unsupported = test)]
 fn endpoints_with_the_same_view_of_a_server_share_it() {
     let views = |endpoints: &str, rest: &str| {
@@ -183,7 +183,7 @@ fn a_rule_names_endpoints_or_paths() {
             (Err(error), Ok(_)) => panic!("{error}"),
         }
     }
-    // A rule for one endpoint leaves the others to later rules.
+    // A rule for one endpoint does not hide later rules for other endpoints.
     let two = r#"{"action":"DENY","endpoints":["/a"]},{"action":"DENY","endpoints":["/b"]}"#;
     assert_eq!(rules(two, paths).unwrap().1, 0);
     let same = r#"{"action":"DENY","endpoints":["/a"]},{"action":"DENY","endpoints":["/a"]}"#;

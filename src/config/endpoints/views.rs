@@ -1,4 +1,4 @@
-//! What each endpoint has of the gateway: its servers as its clients see them.
+//! The gateway of each endpoint: its servers as its clients see them.
 
 use super::{EndpointId, Endpoints, NamedEndpoint, NamedEndpointSpec, shown};
 use crate::config::fields::NonEmptyVec;
@@ -6,10 +6,10 @@ use crate::config::servers::{NameFilters, ServerSpec};
 use crate::config::text::NonEmptyText;
 use crate::config::{ConfigError, ConfigSpec, Gateway, Server};
 
-/// Checks that no request is for two endpoints, and that their names tell them apart.
+/// Checks that no request belongs to two endpoints, and that endpoints have different names.
 ///
 /// # Errors
-/// One is, or they do not.
+/// A request belongs to two endpoints, or two endpoints have the same name.
 pub(in crate::config) fn check(endpoints: &Endpoints) -> Result<(), ConfigError> {
     let Endpoints::Named(endpoints) = endpoints else {
         return Ok(());
@@ -67,13 +67,13 @@ fn check_pair(
     Ok(())
 }
 
-/// The gateway of each endpoint, where the configuration has `endpoints`. `gateway` makes
-/// that of one, whose servers are those of the endpoint; `all_servers` is how many the whole
-/// configuration has.
+/// The gateway of each endpoint, where the configuration has `endpoints`. `gateway` makes the
+/// gateway of an endpoint from its servers. `all_servers` is the number of servers in the whole
+/// configuration.
 ///
 /// # Errors
-/// An endpoint names a server that there is not, has no enabled server, or gives a
-/// prefix to a server whose name does not fit.
+/// An endpoint names a server that does not exist, has no enabled server, or gives a prefix to a
+/// server whose name does not fit.
 pub(in crate::config) fn views(
     spec: &ConfigSpec,
     all_servers: usize,
@@ -96,7 +96,7 @@ pub(in crate::config) fn views(
         }
         view.all_servers = all_servers;
         view.endpoint = Some(endpoint.name().to_owned());
-        // What an endpoint says itself goes before what holds for all.
+        // A value of the endpoint has priority over the value for all endpoints.
         if let Some(info) = &endpoint.server_info {
             view.server_info = info.json()?;
         }
@@ -108,8 +108,8 @@ pub(in crate::config) fn views(
     Ok(views)
 }
 
-/// The view of `server` that the clients of an `earlier` endpoint have, if they see the same
-/// of it: its pages can be shared. Prefix and filters are all that an endpoint changes.
+/// The view of `server` that the clients of an `earlier` endpoint have, if this endpoint shows the
+/// same: then both share the server's pages. An endpoint changes only the prefix and the filters.
 fn same_view(earlier: &Gateway, server: &Server) -> Option<EndpointId> {
     let other = earlier.server(server.id)?;
     let is_same =
@@ -117,7 +117,7 @@ fn same_view(earlier: &Gateway, server: &Server) -> Option<EndpointId> {
     other.view.filter(|_| is_same)
 }
 
-/// Warnings about patterns that no resource has, and about servers at no endpoint.
+/// Warnings about patterns that no resource can match, and about servers that no endpoint has.
 pub(in crate::config) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     let Some(endpoints) = &spec.endpoints else {
         return Vec::new();
@@ -145,7 +145,7 @@ impl NamedEndpointSpec {
         named.is_none_or(|named| named.iter().any(|it| it.as_str() == name))
     }
 
-    /// What the endpoint shows of its servers.
+    /// The tools, prompts and resources of its servers that the endpoint shows.
     pub(in crate::config) fn filters(&self) -> NameFilters {
         NameFilters {
             tools: self.tools.filter(),

@@ -1,5 +1,4 @@
-//! Which headers go to servers: `passthroughHeaders`, and a server's own
-//! `headers`.
+//! The headers that servers get: `passthroughHeaders`, and a server's own `headers`.
 
 mod spec;
 
@@ -9,23 +8,22 @@ use super::{ConfigError, ConfigSpec, Secret, Server, secret};
 use crate::http::headers::is_token;
 use crate::policy::export;
 
-/// A header of a client that goes on to a server; names in lower case.
+/// A header of a client that a server gets; names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forwarded {
     /// The name that the client uses.
     pub name: String,
     /// The name that the server gets.
     pub target: String,
-    /// Whether a request without it is refused.
+    /// Whether the gateway refuses a request without it.
     pub required: bool,
 }
 
-/// Headers that say whose the request is. They go only to servers with
-/// `allowCredentialHeaders`.
+/// Headers that identify the caller. Only servers with `allowCredentialHeaders` get them.
 const CREDENTIALS: &[&str] = &["authorization", "cookie"];
 
-/// Headers that belong to one connection, that say where the request came from, or
-/// that the gateway itself writes for each server.
+/// Headers that belong to one connection, that describe the origin of the request, or that the
+/// gateway writes for each server.
 const RESTRICTED: &[&str] = &[
     "accept",
     "connection",
@@ -46,7 +44,7 @@ const RESTRICTED: &[&str] = &[
     "x-real-ip",
 ];
 
-/// The starts of the names of other such headers; `:` are pseudo-headers.
+/// The starts of the names of other such headers. `:` is the start of pseudo-headers.
 const RESTRICTED_STARTS: &[&str] = &[":", "mcp-", "proxy-", "x-envoy-", "x-forwarded-"];
 
 fn is_restricted(name: &str) -> bool {
@@ -57,8 +55,7 @@ fn is_restricted(name: &str) -> bool {
             .any(|start| name.starts_with(start))
 }
 
-/// The headers that all servers get, and what the headers of each server are
-/// checked with.
+/// The headers that all servers get, and the data for checking the headers of each server.
 pub(super) struct Forwarding<'a> {
     global: Vec<Forwarded>,
     has_oauth: bool,
@@ -67,25 +64,26 @@ pub(super) struct Forwarding<'a> {
 
 /// The headers that one server gets.
 pub(super) struct ServerHeaders {
-    /// Headers of the client.
+    /// Headers of the client that the server gets.
     pub(super) passthrough: Vec<Forwarded>,
-    /// Headers of its own.
+    /// The server's own headers, from the configuration.
     pub(super) own: Vec<(String, Secret)>,
 }
 
-/// Which of the client's credentials may go on to a server.
+/// Which of the client's credentials a server may get.
 #[derive(Clone, Copy)]
 struct Allowed {
-    /// Headers with credentials, under either name.
+    /// Headers with credentials. Without this, neither the client's nor the server's name of a
+    /// header may be one of theirs.
     credentials: bool,
-    /// The client's `authorization`. Not with `oauth`: then its token is for this
-    /// gateway only.
+    /// The client's `authorization`. With `oauth`, its token is for this gateway only, so no server
+    /// gets it.
     authorization: bool,
 }
 
 impl<'a> Forwarding<'a> {
-    /// Checks the global `passthroughHeaders`. They go to every server, so
-    /// credentials need `allowCredentialHeaders` on every enabled server.
+    /// Checks the global `passthroughHeaders`. Every server gets them, so credentials need
+    /// `allowCredentialHeaders` on every enabled server.
     pub(super) fn new(
         spec: &ConfigSpec,
         has_oauth: bool,
@@ -109,8 +107,8 @@ impl<'a> Forwarding<'a> {
         })
     }
 
-    /// The headers for the server `spec`, which is at the path `at`. The
-    /// environment variables of a disabled server are not read.
+    /// The headers for the server `spec`, which is at the path `at`. The environment variables of a
+    /// disabled server are not read.
     pub(super) fn of(&self, at: &str, spec: &ServerSpec) -> Result<ServerHeaders, ConfigError> {
         let mut targets = Targets::default();
         for (place, header) in self.global.iter().enumerate() {
@@ -154,7 +152,7 @@ impl<'a> Forwarding<'a> {
         Ok(headers)
     }
 
-    /// The client's names of the headers that go on to `servers`, each once.
+    /// The client's names of the headers that `servers` get, each once.
     pub(super) fn names(&self, servers: &[Server]) -> Vec<String> {
         let own = servers.iter().flat_map(|server| &server.passthrough);
         let mut names: Vec<String> = Vec::new();
@@ -168,7 +166,7 @@ impl<'a> Forwarding<'a> {
 }
 
 impl ServerHeaderSpec {
-    /// The value of the header at `path`. No error shows it.
+    /// The value of the header at `path`. Errors do not show it.
     fn value(
         &self,
         path: &str,
@@ -199,7 +197,7 @@ impl ServerHeaderSpec {
     }
 }
 
-/// Warnings about servers that get the credentials of their callers.
+/// Warnings about servers that get the credentials of callers.
 pub(super) fn warnings(servers: &[Server]) -> Vec<String> {
     let warnings = servers.iter().filter_map(|server| {
         let gets = |name: &&&str| {
@@ -262,8 +260,7 @@ impl Allowed {
     }
 }
 
-/// The header's name in lower case. `done` is what shall be done with the header,
-/// for the error: "forwarded" or "set".
+/// The header's name in lower case. `done` is a word for the error: "forwarded" or "set".
 fn header_name(
     path: &str,
     name: &str,
@@ -286,16 +283,15 @@ fn header_name(
     Ok(lower)
 }
 
-/// The names that a server gets already, with the paths of the fields that send
-/// them.
+/// The names that a server gets already, with the paths of the fields that set them.
 #[derive(Default)]
 struct Targets(Vec<(String, String)>);
 
 impl Targets {
-    /// Notes that the field at `path` sends the header `target`.
+    /// Remembers that the field at `path` sets the header `target`.
     ///
     /// # Errors
-    /// Another field sends it already.
+    /// Another field sets it already.
     fn take(&mut self, path: &str, target: &str) -> Result<(), ConfigError> {
         if let Some((_, by)) = self.0.iter().find(|(name, _)| name == target) {
             let reason = format!("{target:?} is already sent by {by}");
@@ -306,8 +302,8 @@ impl Targets {
     }
 }
 
-/// Whether `text` may be the value of a header (RFC 9110 section 5.5), without
-/// characters that some readers take differently.
+/// Whether `text` may be the value of a header (RFC 9110 section 5.5), and has no characters that
+/// readers treat differently.
 fn is_field_value(text: &str) -> bool {
     let is_blank = |byte: u8| byte == b' ' || byte == b'\t';
     let fits = |byte: u8| byte.is_ascii_graphic() || is_blank(byte);

@@ -1,4 +1,4 @@
-//! Which headers are accepted, and which headers servers get.
+//! Tests which headers are accepted, and which headers servers get.
 
 use super::*;
 use crate::config::Config;
@@ -267,8 +267,8 @@ fn names_values_and_what_goes_together_are_checked() {
         assert_eq!(said, expected, "{text}");
         assert!(!said.contains("s3cr"), "{said}");
     }
-    // One source may go by several names, names may be swapped, blanks may
-    // stand between, and what is not asked needs no value.
+    // One client header may have several names at the server, names may be swapped, there may be
+    // blanks in a value, and servers that are disabled need no value.
     for text in [
         r#"{"passthroughHeaders":["x",{"name":"x","as":"y"}],"servers":[{"name":"a"}]}"#,
         r#"{"passthroughHeaders":[{"name":"y","as":"x"},{"name":"x","as":"y"}],"servers":[{"name":"a"}]}"#,
@@ -380,7 +380,7 @@ fn browsers_may_send_what_goes_on_to_servers() {
         "content-type, accept, authorization, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name, x-a, x-b, x-d"
     );
     assert_eq!(allowed(r#""cors":{"allowHeaders":["x"]},"#), "x");
-    // In front of authentication there are no servers.
+    // Before authentication there are no servers.
     let first = r#"{"trafficMode":"NOOP","cors":{},"passthroughHeaders":["x-a"]}"#;
     let headers = parse(first).unwrap().cors.unwrap().headers;
     assert!(headers.ends_with(", mcp-name, x-a"), "{headers}");

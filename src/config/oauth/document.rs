@@ -16,11 +16,10 @@ pub(super) struct RequiredMetadata {
 }
 
 impl RequiredMetadata {
-    /// Checks the values, whether they come from the configuration or from
-    /// variables.
+    /// Checks the values, from the configuration or from environment variables.
     ///
     /// # Errors
-    /// The first value that no client could use.
+    /// The first value that clients could not use.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         each("authorizationServers", &self.servers, is_http_url, A_URL)?;
         each(
@@ -32,7 +31,8 @@ impl RequiredMetadata {
         each("scopesSupported", &self.scopes, is_scope, A_SCOPE)
     }
 
-    /// The resource, with its document up to and after the value of `resource`.
+    /// The protected resource. Its document is in two parts: before and after the value of
+    /// `resource`.
     pub(super) fn resource(
         self,
         spec: &OauthResourceSpec,
@@ -102,7 +102,7 @@ fn each(
     }
 }
 
-/// An error about the field or its variable, which stand for the same.
+/// An error about the field or its environment variable, which have the same meaning.
 pub(super) fn refused(field: &str, value: &str, reason: &str) -> ConfigError {
     ConfigError::new(format!("oauth.{field}"), format!("{value:?} {reason}"))
 }

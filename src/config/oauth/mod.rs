@@ -25,14 +25,14 @@ const VARIABLES: [&str; 5] = [
 pub struct Oauth {
     /// The metadata and the challenges.
     pub resource: ProtectedResource,
-    /// Whether a request without a token gets its 401 here.
+    /// Whether the filter itself answers 401 to a request without a token.
     pub requires_token: bool,
-    /// Which browsers may read the metadata: all, unless `cors` says which.
+    /// The origins that may read the metadata: all, unless `cors` lists some.
     pub cors: Cors,
 }
 
 impl Oauth {
-    /// The same where `cors` is configured.
+    /// This, with the origins of `cors` if it is configured.
     pub(super) fn with_cors(self, cors: Option<&Cors>) -> Self {
         let own = self.cors;
         Self {
@@ -42,12 +42,12 @@ impl Oauth {
     }
 }
 
-/// The protected resource, by the configuration and, where a field is absent, by
-/// `variable`. `None` if `spec` is absent and no variable is set, and if it is
-/// off.
+/// The protected resource, from the configuration and, where a field is absent, from the
+/// environment variables that `variable` reads. `None` if `spec` is absent and no variable is set,
+/// and if it is off.
 ///
 /// # Errors
-/// A value that no client could use.
+/// A value that clients could not use.
 pub(super) fn check(
     spec: Option<&OauthSpec>,
     variable: &dyn Fn(&str) -> Option<String>,
@@ -100,9 +100,9 @@ fn identifier(resource: &str) -> Result<ResourceIdentifier, ConfigError> {
     })
 }
 
-/// The default of `resource`: `/mcp`, or the first endpoint if that is none.
-/// Clients refuse metadata of another resource than the one that they called. The
-/// location without a path is that of `/`, if `/` is an endpoint.
+/// The default of `resource`: `/mcp`, or the first endpoint if `/mcp` is not an endpoint. Clients
+/// refuse metadata of another resource than the one that they called. If `/` is an endpoint, its
+/// metadata is at the location without a path.
 fn default_resource(endpoints: &Endpoints) -> &str {
     match endpoints.paths() {
         Some(paths) if paths.contains(&"") => "/",
@@ -111,7 +111,7 @@ fn default_resource(endpoints: &Endpoints) -> &str {
     }
 }
 
-/// The configured text, else that of the variable, else the default.
+/// The configured text, or else the variable's, or else the default.
 fn text(configured: Option<&String>, variable: Option<String>, default: &str) -> String {
     let variable = variable.map(|value| value.trim().to_owned());
     configured
@@ -120,7 +120,7 @@ fn text(configured: Option<&String>, variable: Option<String>, default: &str) ->
         .unwrap_or_else(|| default.to_owned())
 }
 
-/// The configured list, else that of the variable, else the default.
+/// The configured list, or else the variable's, or else the default.
 fn list(
     configured: Option<&Vec<String>>,
     variable: Option<String>,

@@ -1,4 +1,4 @@
-//! The metadata of configurations and variables.
+//! Tests of the metadata, with configurations and variables.
 
 use super::*;
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Which tools, prompts and resources of a server there are.
+//! The filters of a server's tools, prompts and resources.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ impl FromValue for FilterSpec {
     }
 }
 
-/// Warnings about those of the patterns at `path` that no resource URI matches.
+/// Warnings about those patterns at `path` that no resource URI can match.
 pub(in crate::config) fn unmatched(path: &str, patterns: &[NonEmptyText]) -> Vec<String> {
     let mut warnings = Vec::new();
     for (n, pattern) in patterns.iter().enumerate() {
@@ -51,7 +51,7 @@ pub(in crate::config) fn unmatched(path: &str, patterns: &[NonEmptyText]) -> Vec
 }
 
 impl FilterSpec {
-    /// Warnings about these patterns at `path`, which are for resources.
+    /// Warnings about these patterns at `path`, which are patterns for resources.
     pub(in crate::config) fn unmatched(&self, path: &str) -> Vec<String> {
         let include = self.include.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
         let mut warnings = unmatched(&format!("{path}.include"), include);

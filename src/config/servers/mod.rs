@@ -30,72 +30,71 @@ use crate::seal;
 /// One MCP server behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Names it within this configuration.
+    /// Its id within this configuration.
     pub id: ServerId,
-    /// Its name, in errors, logs and attributes.
+    /// Its name in errors, logs and attributes.
     pub name: String,
     /// The Envoy cluster that reaches it.
     pub cluster: String,
     /// `:authority` of requests to it.
     pub authority: String,
-    /// Whether a routed request gets this `:authority` before Envoy selects the route.
-    /// Otherwise it keeps the client's, for the route to rewrite.
+    /// Whether the gateway sets this `:authority` on a routed request before Envoy selects the
+    /// route. Otherwise the request keeps the client's, and the route has to rewrite it.
     pub rewrites_authority: bool,
     /// `:path` of requests to it.
     pub path: String,
-    /// What the names of its tools and prompts start with for clients; empty for
-    /// none.
+    /// The prefix of the names of its tools and prompts for clients; empty for none.
     pub tool_prefix: String,
     /// How clients know the URIs of its resources.
     pub uri_prefix: UriPrefix,
-    /// Which era it is of.
+    /// Its configured era.
     pub protocol: Protocol,
     /// Whether modern clients without an identity may share a session with it.
     pub share_session: bool,
-    /// Its budget in one fan-out, from the first request to the last page.
+    /// How long it may take in one fan-out, from the first request to the last page.
     pub timeout: Duration,
-    /// How long its lists are kept, whatever it says itself.
+    /// How long the gateway keeps its lists, whatever the server says.
     pub list_ttl: Option<Duration>,
-    /// Which of its tools there are, by its own names.
+    /// The filter of its tools, by its own names.
     pub tools: Filter,
-    /// How clients see some of its tools; each tool once.
+    /// The views that change how clients see some of its tools, at most one for each tool.
     pub views: Vec<ToolView>,
-    /// Which names of tools fit, the same at each server; `None` where all do.
+    /// The rule for names of tools, the same for all servers; `None` where there is none.
     pub names: Option<Arc<NameRule>>,
-    /// Which of its prompts there are.
+    /// The filter of its prompts.
     pub prompts: Filter,
-    /// Which of its resources and templates there are, by URI.
+    /// The filter of its resources and templates, by URI.
     pub resources: Filter,
-    /// Which of all these there are at its endpoint.
+    /// The additional filters of its endpoint.
     pub at_endpoint: NameFilters,
-    /// The first endpoint whose clients see the same of the server: its pages, as they
-    /// were read for one of these endpoints, are for the others, too. `None` without
-    /// `endpoints`.
+    /// The first endpoint whose clients see the server in the same way. Pages that were read for
+    /// one of these endpoints are valid for the others, too. `None` without `endpoints`.
     pub view: Option<EndpointId>,
-    /// What its answers depend on, beside the request: part of a kept page's key.
+    /// A digest of the configuration that its answers depend on. It is a part of the key of a kept
+    /// page.
     pub fingerprint: [u8; 32],
-    /// What it gets of a client's headers.
+    /// The client's headers that it gets.
     pub passthrough: Vec<Forwarded>,
-    /// What it gets of its own, by names in lower case.
+    /// Its own headers from the configuration, with names in lower case.
     pub headers: Vec<(String, Secret)>,
-    /// Which definitions its tools must have; `None` for any.
+    /// The definitions that its tools must have; `None` for any.
     pub pins: Option<ServerPins>,
 }
 
-/// Which tools, prompts and resources there are, by the servers' own names.
+/// Filters of tools, prompts and resources, by the servers' own names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NameFilters {
-    /// Which tools.
+    /// The filter of tools.
     pub tools: Filter,
-    /// Which prompts.
+    /// The filter of prompts.
     pub prompts: Filter,
-    /// Which resources and templates, by URI.
+    /// The filter of resources and templates, by URI.
     pub resources: Filter,
 }
 
 impl Server {
-    /// The prefix that clients see before this server's names of `kind`: the tool
-    /// prefix, or the URI prefix of resources other than apps. Empty where there is none.
+    /// The prefix that clients see before this server's names of `kind`: the tool prefix, or the
+    /// URI prefix of resources (URIs of apps have another form). Empty where there is none.
     pub fn prefix(&self, kind: ListKind) -> &str {
         match kind {
             ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
@@ -105,9 +104,9 @@ impl Server {
         }
     }
 
-    /// Whether `include` and `exclude`, of the server and of its endpoint, let clients
-    /// use what this server calls `upstream_name`. Where they say anything, a URI must be in normal form: no
-    /// pattern can tell what another stands for.
+    /// Whether the filters of the server and of its endpoint let clients use what this server calls
+    /// `upstream_name`. If there are patterns, a URI must be in normal form, since patterns cannot
+    /// be compared with other spellings.
     pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
         let endpoint = &self.at_endpoint;
         let filters = match kind {
@@ -157,8 +156,8 @@ impl FromValue for Protocol {
     }
 }
 
-/// Warnings about patterns for resources that no resource has, and about views of tools
-/// that there are not.
+/// Warnings about patterns that no resource can match, and about views of tools that the filters
+/// hide.
 pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     let servers = spec.servers.iter().enumerate();
     let warnings = servers.flat_map(|(n, server)| {
@@ -170,8 +169,8 @@ pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     warnings.collect()
 }
 
-/// Checks all servers, and gives the enabled ones in their order; those of `endpoint`, as
-/// its clients see them, if it is given.
+/// Checks all servers, and gives the enabled ones in their order. If `endpoint` is given, gives the
+/// servers of this endpoint, as its clients see them.
 pub(super) fn check(
     spec: &ConfigSpec,
     forwarding: &Forwarding<'_>,
@@ -189,7 +188,7 @@ pub(super) fn check(
     }
     let is_prefixed = match spec.prefix_mode.unwrap_or_default() {
         PrefixMode::Always => true,
-        // Each endpoint counts its own servers.
+        // For each endpoint, only the servers of this endpoint count.
         PrefixMode::Conditional => here > 1 && spec.endpoints.is_some() == endpoint.is_some(),
         PrefixMode::Never => false,
     };
@@ -225,7 +224,7 @@ pub(super) fn check(
 }
 
 impl ServerSpec {
-    /// The server, with the defaults that depend on other fields.
+    /// Checks the server, and sets the defaults that depend on other fields.
     fn check(
         &self,
         spec: &ConfigSpec,
@@ -294,8 +293,8 @@ impl ServerSpec {
         }
     }
 
-    /// How clients know the URIs of resources if there is a `prefix`. The name must
-    /// be a URI scheme then (RFC 3986 section 3.1).
+    /// How clients see the URIs of resources if there is a `prefix`. Then the name must be a URI
+    /// scheme (RFC 3986 section 3.1).
     fn uri_prefix(&self, at: &str, prefix: &str) -> Result<UriPrefix, ConfigError> {
         let name = self.name.as_str();
         if prefix.is_empty() {
@@ -315,7 +314,8 @@ impl ServerSpec {
         ))
     }
 
-    /// A digest, since values of headers are in it.
+    /// A digest of the server's configuration. It is a digest because the configuration has secret
+    /// header values.
     fn fingerprint(&self, headers: &ServerHeaders) -> [u8; 32] {
         let list_ttl = self.list_ttl.map(|ttl| ttl.get().as_millis().to_string());
         let mut parts = vec![
@@ -329,7 +329,7 @@ impl ServerSpec {
             let required = if entry.required { "required" } else { "" };
             parts.extend([&entry.name, &entry.target, required]);
         }
-        // No name is empty.
+        // No name is empty, so an empty text can separate the lists.
         parts.push("");
         for (name, value) in &headers.own {
             parts.extend([name, value.expose()]);

@@ -194,12 +194,11 @@ text! {
     "must start with \"/\" and be visible ASCII without \"#\""
 }
 
-/// The parts of a server's `url` that requests need. Its scheme is the business of
-/// the Envoy cluster.
+/// The parts of a server's `url` that requests need. The Envoy cluster determines the scheme.
 #[derive(Debug)]
 pub(super) struct ServerUrl {
     pub(super) authority: String,
-    /// With the query, if there is one.
+    /// The path, with its query if there is one.
     pub(super) path: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `tools` of a server: which of them there are, and how clients see them.
+//! `tools` of a server: which tools clients may use, and how clients see them.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::config::text::{NonEmptyText, text};
 use crate::mcp::lookalike::{fold, is_lookalike};
 use crate::policy::glob::Filter;
 
-/// How clients see one tool of a server: what its definition says in place of what the
-/// server says, and the parameters that only the gateway sets.
+/// How clients see one tool of a server: the changed members of its definition, and the parameters
+/// that only the gateway sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolView {
     /// The server's own name of the tool.
     pub own: String,
-    /// The name that clients see in its place, without the server's prefix.
+    /// The name that clients see in place of the server's own, without the server's prefix.
     pub name: Option<String>,
     /// Members of the definition: names, and values as JSON texts.
     pub members: Vec<(&'static str, String)>,
@@ -30,7 +30,7 @@ pub struct ToolView {
 pub struct RemovedParameter {
     /// Its name.
     pub name: String,
-    /// The JSON text that calls get as its value; `None` where they have no such
+    /// The JSON text of the value that the gateway sets in calls; `None` where calls have no such
     /// argument.
     pub value: Option<String>,
 }
@@ -41,8 +41,8 @@ impl ToolView {
         self.name.as_deref().unwrap_or(&self.own)
     }
 
-    /// Whether `parameter` is removed: some servers take a name in other case for the
-    /// same.
+    /// Whether `parameter` is removed. The case is ignored, since some servers ignore the case of
+    /// names.
     pub fn removes(&self, parameter: &str) -> bool {
         let mut removed = self.removed.iter();
         removed.any(|it| it.name == parameter || is_lookalike(parameter, &[&it.name]))
@@ -204,10 +204,10 @@ impl ToolsSpec {
         filter_of(self.include.as_ref(), &self.exclude)
     }
 
-    /// How clients see the tools of `override`, which is at `path`.
+    /// The views of the tools in `override`, which is at `path`.
     ///
     /// # Errors
-    /// Two tools get one name, or a parameter is there twice.
+    /// Two tools get the same name, or a parameter is there twice.
     pub(super) fn views(&self, path: &str) -> Result<Vec<ToolView>, ConfigError> {
         let mut views: Vec<ToolView> = Vec::new();
         for (own, spec) in &self.overrides.0 {
@@ -230,7 +230,7 @@ impl ToolsSpec {
         Ok(views)
     }
 
-    /// Warnings about views at `path` of tools that there are not.
+    /// Warnings about the views at `path` of tools that the filters hide.
     pub(super) fn hidden_views(&self, path: &str) -> Vec<String> {
         let filter = self.filter();
         let hidden = self.overrides.0.keys().filter(|own| !filter.allows(own));
@@ -268,7 +268,7 @@ impl ToolOverrideSpec {
             let why = if name.is_empty() {
                 "the name of a parameter is empty".to_owned()
             } else if removed.iter().any(|it| fold(&it.name).eq(fold(name))) {
-                // Servers that read names without case would take one of the two.
+                // A server that ignores the case of names would use only one of the two.
                 format!("{name:?} is hidden or set already, perhaps in other case")
             } else {
                 let (name, value) = (name.to_owned(), value.map(Value::to_string));

@@ -1,6 +1,6 @@
-//! How clients know the URIs of a server's resources. This is the one place that says so:
-//! `<name>+` stands before a URI, but within one of an MCP App, `ui://`, which has to stay
-//! one (MCP Apps, SEP-1865: hosts take no other scheme).
+//! How clients see the URIs of a server's resources. Only this file defines it: `<name>+` is added
+//! before a URI. In the URI of an MCP App, `ui://`, the name goes behind the scheme, which has to
+//! stay (MCP Apps, SEP-1865: hosts accept no other scheme).
 
 use std::borrow::Cow;
 
@@ -9,33 +9,33 @@ use crate::mcp::resource_uri;
 /// The start of the URIs of MCP Apps.
 pub const APP: &str = "ui://";
 
-/// What clients see in the URIs of a server's resources that tells whose they are: the
-/// name of the server. Two URIs of a server never look the same to clients, and clients
-/// know each by one URI only, since rules are about what clients see.
+/// The mark in the URIs that clients see, which tells whose resource it is: the name of the server.
+/// Two different URIs of a server always look different to clients, and each has only one form for
+/// clients, since rules apply to the form that clients see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UriPrefix(String);
 
 impl UriPrefix {
-    /// Clients know the server's own URIs.
+    /// No mark: clients see the server's own URIs.
     pub const NONE: Self = Self(String::new());
 
-    /// That of the server with this name.
+    /// The mark of the server with this name.
     pub fn of(name: &str) -> Self {
         Self(format!("{name}+"))
     }
 
-    /// Whether clients know the server's own URIs.
+    /// Whether clients see the server's own URIs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What stands before the URIs that are not of an app: `<name>+`, or nothing.
+    /// The text before URIs that are not of an app: `<name>+`, or nothing.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What clients call the URI or URI template that the server calls `own`: `<name>+`
-    /// and `own`, or `ui://<name>/X` where `own` is `ui://X`.
+    /// The client's form of the URI or URI template that the server calls `own`: `<name>+` and
+    /// `own`, or `ui://<name>/X` where `own` is `ui://X`.
     pub fn to_client<'n>(&self, own: &'n str) -> Cow<'n, str> {
         if self.is_empty() {
             return Cow::Borrowed(own);
@@ -46,12 +46,13 @@ impl UriPrefix {
         }
     }
 
-    /// What the server calls the URI or URI template that clients call `uri`; `None`
-    /// where no URI of the server is called so.
+    /// The server's own form of the client's URI or URI template `uri`; `None` where no URI of the
+    /// server has this form for clients.
     pub fn to_server<'n>(&self, uri: &'n str) -> Option<Cow<'n, str>> {
         let Some(rest) = uri.strip_prefix(APP).filter(|_| !self.is_empty()) else {
             let own = uri.strip_prefix(&self.0)?;
-            // An app has its own form: two would let a client choose the rule.
+            // An app has only the form above. If it had two forms, a client could choose the one
+            // that a rule does not match.
             return (self.is_empty() || !is_app(own)).then_some(Cow::Borrowed(own));
         };
         let rest = rest.strip_prefix(self.name())?.strip_prefix('/')?;
@@ -64,9 +65,9 @@ impl UriPrefix {
     }
 }
 
-/// Whether the server's URI is of an app, and in normal form for both sides: what is a
-/// host for the server is a part of the path for clients. Others get `<name>+`, so that
-/// clients never have a URI in normal form for one that is not.
+/// Whether the server's URI is that of an app and in normal form for both sides: the part that is a
+/// host for the server is a part of the path for clients. All other URIs get `<name>+`. So a URI
+/// that is not in normal form for the server is not in normal form for clients either.
 fn is_app(own: &str) -> bool {
     let is_normal = |uri: &str| resource_uri::check_normal_template(uri).is_ok();
     let rest = own.strip_prefix(APP);
@@ -90,14 +91,14 @@ mod tests {
             ("ui:///x", "ui://w//x"),
             ("ui://w/x", "ui://w/w/x"),
             ("ui://{app}/{+path}", "ui://w/{app}/{+path}"),
-            // These are no apps.
+            // These are not URIs of apps.
             ("ui:x", "w+ui:x"),
             ("ui:/x", "w+ui:/x"),
             ("UI://x", "w+UI://x"),
             ("uix://x", "w+uix://x"),
             ("w+ui://x", "w+w+ui://x"),
             ("", "w+"),
-            // Nor are these, and they are in normal form for nobody.
+            // These are not URIs of apps either, and they are not in normal form for any side.
             ("ui://a@b/x", "w+ui://a@b/x"),
             ("ui://a:080/x", "w+ui://a:080/x"),
             ("ui://a/../x", "w+ui://a/../x"),

@@ -1,5 +1,5 @@
-//! Configurations that the filter refuses, each with the start of the error. The test
-//! of the JSON Schema uses them too.
+//! Configurations that the filter refuses, each with the start of the error. The test of the JSON
+//! Schema uses them, too.
 
 /// A configuration, and the start of the error.
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
@@ -45,7 +45,7 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (r#"{"servers":{}}"#, "servers: must be a list"),
     (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
-    // What ends a line of the log is escaped.
+    // A character that would end a line of the log is escaped.
     (r#"{"x\ny":1}"#, "x\\ny: unknown field"),
     ("[]", "must be an object"),
     (r#"{"cors":[]}"#, "cors: must be an object"),

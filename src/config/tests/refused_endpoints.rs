@@ -1,4 +1,4 @@
-//! The same about `endpoints`.
+//! Refused configurations of `endpoints`.
 
 /// A configuration, and the start of the error.
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[

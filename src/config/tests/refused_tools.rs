@@ -1,4 +1,4 @@
-//! The same for what is about tools: `tools.override`, `names`, `pins` and `toolSearch`.
+//! Refused configurations of `tools.override`, `names`, `pins` and `toolSearch`.
 
 /// A configuration, and the start of the error.
 pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[

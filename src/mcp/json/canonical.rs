@@ -1,6 +1,5 @@
-//! The canonical form of JSON text (RFC 8785, "JSON Canonicalization Scheme"): the same
-//! value has the same bytes, however it was written. So a digest of it says whether a value
-//! has changed.
+//! The canonical form of JSON text (RFC 8785, "JSON Canonicalization Scheme"). The same value
+//! always has the same bytes, so a digest of them shows whether a value has changed.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -10,7 +9,7 @@ use std::ops::Range;
 use super::reader::{Error, Reader};
 use super::{push_string, string};
 
-/// The deepest nesting that has a canonical form here, which limits the stack.
+/// The deepest nesting that has a canonical form here. It limits the use of the stack.
 const DEEPEST: usize = 128;
 
 /// Writes the canonical form of the JSON value `text` at the end of `out`. `None` where it
@@ -24,7 +23,8 @@ pub fn push_canonical(out: &mut Vec<u8>, text: &str) -> Option<()> {
     reader.end().ok()
 }
 
-/// Writes the value that starts here. It may have so many `levels` of containers.
+/// Writes the value that starts here. The value may have at most `levels` levels of objects and
+/// arrays.
 fn push_value(reader: &mut Reader<'_>, out: &mut Vec<u8>, levels: usize) -> Result<(), Error> {
     let first = reader.peek();
     let (Some(b'{' | b'['), inner) = (first, levels.checked_sub(1)) else {
@@ -68,7 +68,7 @@ fn push_scalar(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Error> 
 /// Writes an object: its members in the order of their names as UTF-16 (section 3.2.3).
 fn push_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, levels: usize) -> Result<(), Error> {
     let start = out.len();
-    // Where each member is, counted from `start`.
+    // The position of each member, counted from `start`.
     let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
     out.push(b'{');
     let is_unique = reader.object(|reader, name| {
@@ -93,7 +93,7 @@ fn push_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, levels: usize) -> Res
     let names = members.iter().zip(members.iter().skip(1));
     if !names.fold(true, |all, ((a, _), (b, _))| all && is_before(a, b)) {
         let written = out.split_off(start);
-        // A heap is a tenth of the code of a sort.
+        // A heap needs a tenth of the code that a sort would need.
         let members = members.into_iter();
         let members = members.map(|(name, place)| {
             let name: Vec<u16> = name.encode_utf16().collect();
@@ -163,10 +163,10 @@ fn push_number(out: &mut Vec<u8>, text: &str) -> Option<()> {
     Some(())
 }
 
-/// The fewest digits that stand for `number`, which is positive, without zeros at either
-/// end; and where the decimal point is: after so many of them.
+/// The fewest digits that identify `number`, which is positive, without zeros at either end; and
+/// after how many digits the decimal point is.
 fn decimal(number: f64) -> Option<(Vec<u8>, i32)> {
-    // The shortest text, in any of the forms that JSON has.
+    // The shortest text, in one of the forms that JSON has.
     let text = serde_json::to_string(&number).ok()?;
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -194,7 +194,7 @@ mod tests {
         Some(out.strip_prefix("before").unwrap().to_owned())
     }
 
-    /// RFC 8785 appendix B.
+    /// The examples of RFC 8785 appendix B.
     #[wasm_bindgen_test(unsupported = test)]
     fn numbers_are_those_of_ecmascript() {
         for (bits, expected) in [
@@ -258,7 +258,8 @@ mod tests {
         }
     }
 
-    /// RFC 8785 section 3.2.3, and the example that is wrong in a French order.
+    /// The order of RFC 8785 section 3.2.3, and its example, which French sorting rules would order
+    /// differently.
     #[wasm_bindgen_test(unsupported = test)]
     fn members_are_in_the_order_of_their_names_in_utf_16() {
         let names = r#"{
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(canonical(nested).as_deref(), Some(expected));
     }
 
-    /// RFC 8785 section 3.2.2.
+    /// The example of RFC 8785 section 3.2.2.
     #[wasm_bindgen_test(unsupported = test)]
     fn the_example_of_the_specification_has_its_form() {
         let sample = r#"{
@@ -315,7 +316,7 @@ mod tests {
         ] {
             assert_eq!(canonical(text), None, "{text}");
         }
-        // A name that starts with a quote is a name like others.
+        // A quote at the start of a name does not make the name special.
         let quote = r#"{"\"b":1,"\"a":2}"#;
         assert_eq!(canonical(quote).as_deref(), Some(r#"{"\"a":2,"\"b":1}"#));
     }

@@ -61,14 +61,13 @@ pub fn object(members: &[(&str, &str)]) -> String {
             object.json(name, value);
         }
     });
-    // Written from strings.
+    // All parts are strings, so this does not fail.
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The edits that give `object`, a slice of `whole`, these members: names, and
-/// values as JSON texts. If a member is there, its value is replaced, each time
-/// that it is there; the others are inserted at the start. `None` if `object` is
-/// not an object.
+/// The edits that give `object`, a slice of `whole`, these members: names, and values as JSON
+/// texts. The value of a member that is there already is replaced, in all places where it is. Other
+/// members are inserted at the start. `None` if `object` is not an object.
 pub fn set(whole: &str, object: &str, members: &[(&str, &str)]) -> Option<Vec<Edit>> {
     let mut edits = Vec::new();
     let mut is_there = vec![false; members.len()];
@@ -122,12 +121,12 @@ pub fn remove_elements(
     Some(removal.end())
 }
 
-/// The removal of members or elements of a container, each with one comma.
+/// Removes members or elements of a container, each with one comma.
 struct Removal<'t> {
     whole: &'t str,
     /// The end of the last part that was passed.
     end: usize,
-    /// The start of the range to remove, if the last part is to be removed.
+    /// The start of the range to remove; `None` if the last part stays.
     since: Option<usize>,
     /// Whether a part stays.
     stays: bool,
@@ -135,7 +134,7 @@ struct Removal<'t> {
 }
 
 impl<'t> Removal<'t> {
-    /// For a container whose parts start at `start`.
+    /// A removal in a container whose parts start at `start`.
     fn new(whole: &'t str, start: usize) -> Self {
         Self {
             whole,

@@ -1,11 +1,10 @@
 //! Finds the end of a JSON object or array that arrives in parts.
 
-/// Looks for the bracket that closes the first object or array of a text. It counts
-/// brackets outside of strings and checks nothing else: whoever reads the text as
-/// JSON finds the faults.
+/// Searches for the bracket that closes the first object or array of a text. It counts brackets
+/// outside of strings and checks nothing else, since the reader of the JSON checks the rest.
 #[derive(Debug, Default)]
 pub struct EndFinder {
-    /// The brackets that are open.
+    /// The number of open brackets.
     depth: usize,
     in_string: bool,
     /// The last byte was a backslash in a string.
@@ -14,7 +13,7 @@ pub struct EndFinder {
 }
 
 impl EndFinder {
-    /// Takes the next part of the text; whether the object or array has ended.
+    /// Takes the next part of the text. Gives `true` if the object or array has ended.
     pub fn push(&mut self, part: &[u8]) -> bool {
         for byte in part {
             if self.has_ended {
@@ -52,7 +51,8 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    /// After how many bytes of `text` the end is found, byte by byte.
+    /// The number of bytes of `text` after which the finder finds the end, if it gets one byte at a
+    /// time.
     fn end(text: &str) -> Option<usize> {
         let mut finder = EndFinder::default();
         let mut bytes = text.as_bytes().chunks(1).zip(1..);

@@ -1,6 +1,5 @@
-//! JSON text read in place: the members of an object and the elements of an array
-//! are slices of the text. So a part that is not understood can be passed on byte
-//! for byte.
+//! Reads JSON text in place: the members of an object and the elements of an array are slices of
+//! the text. So the gateway can pass on a part that it does not understand byte for byte.
 
 pub mod canonical;
 pub mod edit;
@@ -111,8 +110,8 @@ pub fn after_plain(text: &[u8]) -> &[u8] {
     scan::plain(text)
 }
 
-/// Whether the JSON value `text` is not a number beyond the range of a double. JSON has
-/// such numbers, but other forms of the value, such as a protobuf `Value`, do not.
+/// Whether the JSON value `text` is not a number beyond the range of a double. JSON allows such
+/// numbers, but other forms of the value, for example a protobuf `Value`, do not.
 pub fn is_finite(text: &str) -> bool {
     !text.parse().is_ok_and(f64::is_infinite)
 }

@@ -26,7 +26,7 @@ impl fmt::Display for Error {
 #[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a str,
-    /// What is left to read, a suffix of `text`.
+    /// The rest of the text, a suffix of `text`.
     rest: &'a [u8],
     /// The open containers in [`Reader::skip`]; here so that its memory is reused.
     open: Vec<scan::Container>,
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Moves to the end of what was scanned, or to the fault.
+    /// Moves to the end of the scanned text, or to the fault.
     fn advance(&mut self, scanned: scan::Scanned<'a>) -> Result<(), Error> {
         let (rest, fault) = match scanned {
             Ok(rest) => (rest, None),
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Checks that nothing but white space is left.
+    /// Checks that only white space is left.
     ///
     /// # Errors
     /// Something else is left.
@@ -106,10 +106,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Opens the object that starts here, and calls `member` with the unescaped name
-    /// of each member; `member` must read the value. Returns whether every name is
-    /// there once, compared after unescaping: RFC 8259 section 4 does not say which
-    /// of two members a reader takes.
+    /// Opens the object that starts here, and calls `member` with the unescaped name of each
+    /// member; `member` must read the value. Returns whether each name is there only once, compared
+    /// after unescaping: RFC 8259 section 4 does not define which of two members with the same name
+    /// counts.
     ///
     /// # Errors
     /// There is no object here, or `member` returned an error.
@@ -172,8 +172,8 @@ impl<'a> Reader<'a> {
         if !self.take(b':') {
             return self.error("\":\"");
         }
-        // A name with half a surrogate pair is not Unicode. It stays escaped, with its
-        // quotes, and so equals no name that anybody looks for.
+        // A name with half a surrogate pair is not Unicode. It stays escaped, with its quotes, so
+        // it is never equal to a name that the filter searches for.
         Ok(super::string(raw).unwrap_or(Cow::Borrowed(raw)))
     }
 

@@ -1,11 +1,10 @@
 //! Skips JSON values as fast as possible.
 //!
-//! A body has up to a megabyte, mostly arguments that nothing here reads, so most
-//! of the time is spent here. Every function takes the rest of the text and returns
-//! what is left of it, which stays in registers. Strings are searched by words and
-//! by blocks.
+//! A body has up to a megabyte, mostly arguments that the filter does not read, so the filter
+//! spends most of its time here. Every function takes the rest of the text and returns what is left
+//! of it, which stays in registers. Strings are searched by words and by blocks.
 
-/// The text that is left; or the text from the fault on, and what is expected there.
+/// The rest of the text. Or the text from the fault on, and what is expected there.
 pub(super) type Scanned<'a> = Result<&'a [u8], (&'a [u8], &'static str)>;
 
 /// The containers of values.
@@ -55,7 +54,7 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
             | [b'n', b'u', b'l', b'l', after @ ..] => after,
             _ => return Err((rest, "a value")),
         };
-        // A value has ended here, and with it perhaps containers.
+        // A value has ended here, and perhaps its containers end, too.
         loop {
             let Some(inside) = container else {
                 return Ok(rest);
@@ -118,7 +117,7 @@ pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
 /// Skips the plain part of a string: no quote, no backslash, no control character.
 #[inline]
 pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
-    // Most strings are short: two words.
+    // Most strings are short: two words are enough.
     for _ in 0..2 {
         let Some((word, after)) = rest.split_first_chunk::<8>() else {
             return plain_bytes(rest);
@@ -131,7 +130,7 @@ pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
         }
         rest = after;
     }
-    // In long strings, blocks: the compiler makes SIMD of this loop.
+    // Long strings are searched in blocks: the compiler turns this loop into SIMD instructions.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
         if block
             .iter()
@@ -156,8 +155,8 @@ fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < b' '
 }
 
-/// The highest bit of the first byte in `word` that is special, little-endian;
-/// bits of bytes after it mean nothing. 0 when none is.
+/// The highest bit of the first special byte in `word`, little-endian; 0 if there is none. The bits
+/// of the bytes after it have no meaning.
 #[inline]
 fn special(word: u64) -> u64 {
     const LOW: u64 = 0x0101_0101_0101_0101;

@@ -1,4 +1,4 @@
-//! What the reader takes and what it refuses; and that it agrees with serde_json.
+//! Which texts the reader accepts and refuses, and that serde_json agrees.
 
 use super::*;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -131,7 +131,7 @@ fn duplicates_are_found_at_any_depth() {
     assert!(unique(&"[".repeat(200_000)).is_err());
 }
 
-/// Every text that is one edit away from these, and then some.
+/// Every text that is one edit away from these texts, and some more.
 fn edited() -> Vec<String> {
     const TEXTS: &[&str] = &[
         r#"{"a":1.5e-3,"b":[true,false,null,"x\n\u00e4\ud83d\ude00"],"c":{"d":{}},"e":[[]]}"#,

@@ -3,8 +3,8 @@
 use super::member_names::MemberNames;
 use super::reader::{Error, Reader};
 
-/// The deepest nesting that [`unique`] accepts, which limits its memory. No MCP
-/// server reads as much.
+/// The deepest nesting that [`unique`] accepts, which limits its memory. MCP servers do not read
+/// deeper nesting.
 const DEEPEST: usize = 1000;
 
 /// Whether no object in `text`, at any depth, has a name twice.

@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::NotNormal;
 
-/// Checks the authority of a scheme with DNS hosts, whose port is `default`
-/// where none is written.
+/// Checks the authority of a URI whose scheme has DNS hosts and the port `default`.
 pub(super) fn check_network(authority: &str, default: u16) -> Result<(), NotNormal> {
     let (host, port) = split(authority)?;
     if port == Some(default) || !is_network_host(host) {
@@ -15,8 +14,8 @@ pub(super) fn check_network(authority: &str, default: u16) -> Result<(), NotNorm
     Ok(())
 }
 
-/// Checks the authority of any other scheme. Upper and lower case of its host
-/// are two spellings to some servers and two hosts to others: the text counts.
+/// Checks the authority of a URI with another scheme. For some servers, upper and lower case of its
+/// host are the same host; for others they are two hosts. So the exact text counts.
 pub(super) fn check_other(authority: &str) -> Result<(), NotNormal> {
     let (host, _) = split(authority)?;
     match address(host) {
@@ -26,13 +25,13 @@ pub(super) fn check_other(authority: &str) -> Result<(), NotNormal> {
     }
 }
 
-/// What stands between the brackets of an IPv6 host.
+/// The text between the brackets of an IPv6 host.
 fn address(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
 }
 
-/// Whether `address` is written as RFC 5952 says. An IPv4 address in its last
-/// part has two spellings, of which each parser prefers another.
+/// Whether `address` is written as RFC 5952 requires. An IPv4 address in its last part has two
+/// spellings, and parsers differ in which one they prefer.
 fn is_ipv6(address: &str) -> bool {
     let parsed = address.parse::<Ipv6Addr>();
     parsed.is_ok_and(|parsed| parsed.to_string() == address && !address.contains('.'))
@@ -66,8 +65,7 @@ fn is_network_host(host: &str) -> bool {
     if host.is_empty() || host.ends_with('.') || !host.bytes().all(is_host_byte) {
         return false;
     }
-    // The URL standard reads a host that ends in a number as an IPv4 address, in
-    // any of its spellings.
+    // The URL standard reads a host that ends in a number as an IPv4 address, in any spelling.
     let last = host.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
         || last

@@ -110,7 +110,7 @@ fn no_other_spelling_is_taken() {
     ] {
         let found = check_normal(uri);
         assert!(found.is_err(), "{uri}");
-        // A query without a path belongs to no host.
+        // For this URI the reason is that it has no path.
         if uri != "https://example.com?x" {
             assert_eq!(found, Err(why), "{uri}");
         }
@@ -195,8 +195,7 @@ fn templates_are_checked_around_their_variables() {
     }
 }
 
-/// Every URI that is taken is one that a parser of the URL standard and one of
-/// RFC 3986 leave as it is.
+/// A parser of the URL standard and one of RFC 3986 leave every accepted URI unchanged.
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn other_parsers_agree_that_it_is_normal() {
@@ -290,7 +289,7 @@ fn other_parsers_agree_that_it_is_normal() {
             assert_eq!(url.as_str(), uri);
         }
         if let Ok(parsed) = iri_string::types::UriStr::new(&uri) {
-            // The host of other schemes counts as it is written, see `check_other`.
+            // The host of other schemes counts exactly as it is written, see `check_other`.
             let normalized = parsed.normalize().to_string();
             let is_same = match SchemeKind::of(split_scheme(&uri).0) {
                 SchemeKind::Other => normalized.eq_ignore_ascii_case(&uri),
