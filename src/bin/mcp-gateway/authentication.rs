@@ -1,4 +1,4 @@
-//! The options of commands that say who may call the endpoint.
+//! The options that say who may call the endpoint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,10 +32,10 @@ impl AuthenticationArguments {
         self.anonymous || self.jwt_issuer.is_some()
     }
 
-    /// Who may call; `None` if no option says it.
+    /// Who may call; `None` if no option is given.
     ///
     /// # Errors
-    /// The file with the keys cannot be used, or the URL of the keys is none.
+    /// The file with the keys is not usable, or the URL of the keys is not a URL.
     pub(crate) fn read(&self) -> Result<Option<Authentication>, String> {
         let Some(issuer) = &self.jwt_issuer else {
             return Ok(self.anonymous.then_some(Authentication::Anonymous));

@@ -1,4 +1,4 @@
-//! What a shell and `man` know of the program, made from its options.
+//! Makes shell completions and man pages from the program's options.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,8 @@ use clap::Command;
 use clap_complete::Shell;
 
 const PROGRAM: &str = "mcp-gateway";
-/// Bash gets its script under this name: with a dash in the name, the script of
-/// clap_complete 4.6 spells its functions in two ways and completes no options.
+/// The program's name in the script for Bash. With a dash in the name, the script of clap_complete
+/// 4.6 spells its functions in two ways and completes no options.
 const PROGRAM_IN_BASH: &str = "mcp_gateway";
 
 /// The script that completes the program's commands and options in `shell`.

@@ -212,19 +212,19 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// The exit statuses for errors.
+/// The exit statuses of errors.
 const INVALID: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Why the program ends with an error.
+/// The reason why the program ends with an error.
 enum ExitError {
-    /// The file is wrong. The user has been shown why.
+    /// The file is wrong. The user has seen the errors.
     InvalidFile,
-    /// A tool says that it failed. The user has been shown what it says.
+    /// A tool reports a failure. The user has seen its text.
     ToolFailed,
-    /// Tools are not as their pins say. The user has been shown which.
+    /// Tools differ from their pins. The user has seen which.
     PinsDiffer,
-    /// The user has stopped the program, or has been shown what failed.
+    /// The user has stopped the program, or has seen what failed.
     Stopped,
     Other(String),
 }
@@ -317,7 +317,7 @@ fn write(directory: &Path, files: &[(&str, String)]) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints `text`. A reader that does not read all of it, such as `head`, is no error.
+/// Prints `text`. It is no error if the reader, such as `head`, does not read everything.
 fn print(text: &str) -> Result<(), String> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("stdout: {error}")),

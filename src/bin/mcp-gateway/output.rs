@@ -1,5 +1,5 @@
-//! Lines for the user, with colours on a terminal. A reader that has gone, such as `head`
-//! or a terminal that was closed, is no error.
+//! Lines for the user, with colours on a terminal. It is no error if the reader is gone, such as
+//! `head` or a closed terminal.
 
 macro_rules! println {
     ($($text:tt)*) => {{

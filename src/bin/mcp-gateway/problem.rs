@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
-/// One thing that is wrong in a file, or may be.
+/// A problem in a file: an error, a warning or a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The line in the file, from 1; 0 if the problem is about the whole file.
@@ -43,19 +43,19 @@ impl Problem {
     }
 }
 
-/// What is said about a file while it is read.
+/// The problems that are found while a file is read.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// Why the file cannot be used.
+    /// Errors: the file cannot be used.
     pub(crate) errors: Vec<Problem>,
-    /// What may not do what the user means.
+    /// Warnings: the file may not do what the user means.
     pub(crate) warnings: Vec<Problem>,
-    /// What is worth knowing, and is as it has to be.
+    /// Notes: useful information about a valid file.
     pub(crate) notes: Vec<Problem>,
 }
 
 impl Findings {
-    /// These findings and what was `checked` last, with its warnings.
+    /// Combines these findings with the result `checked` and its warnings.
     ///
     /// # Errors
     /// All errors, in the order of the lines.
@@ -75,7 +75,7 @@ impl Findings {
                 Ok((value, self))
             }
             checked => {
-                // What is wrong at a place is told once.
+                // Only one problem is reported for each place.
                 for error in checked.err().into_iter().flatten() {
                     if self.errors.iter().all(|known| known.path != error.path) {
                         self.errors.push(error);
@@ -88,7 +88,7 @@ impl Findings {
     }
 }
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// The file cannot be used.

@@ -1,6 +1,6 @@
-//! The gateways that run on this machine, for this user. Each has a file that says where
-//! it is, and holds a lock on the file as long as it lives: the lock of a process that
-//! was killed is gone, whoever has its id now.
+//! The gateways that run on this machine for this user. Each has a file with its endpoint, and
+//! holds a lock on the file while it runs. The lock of a killed process is gone, even if another
+//! process has its id now.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use std::process;
 
 use serde::{Deserialize, Serialize};
 
-/// A gateway that runs.
+/// A running gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunningGateway {
     /// The id of its `mcp-gateway run`.
@@ -22,16 +22,16 @@ pub(crate) struct RunningGateway {
     file: PathBuf,
 }
 
-/// Says that a gateway runs, until it is dropped.
+/// The registration of a running gateway. It ends when it is dropped.
 pub(crate) struct Registration {
     path: PathBuf,
     _lock: File,
 }
 
-/// Says that this process serves `file` at `url`.
+/// Registers that this process serves `file` at `url`.
 ///
 /// # Errors
-/// The folder for it cannot be used.
+/// The folder of the registrations cannot be used.
 pub(crate) fn register(url: &str, file: &Path) -> Result<Registration, String> {
     let folder = folder()?;
     let gateway = RunningGateway {
@@ -48,7 +48,7 @@ fn write(folder: &Path, gateway: &RunningGateway) -> io::Result<Registration> {
     let mut file = File::create(&new)?;
     file.lock()?;
     file.write_all(serde_json::to_string(gateway)?.as_bytes())?;
-    // Nobody sees it before it is locked.
+    // No other program sees the file before it is locked.
     fs::rename(new, &path)?;
     Ok(Registration { path, _lock: file })
 }
@@ -59,10 +59,10 @@ impl Drop for Registration {
     }
 }
 
-/// All gateways that run. The files of those that do not run any more are removed.
+/// All running gateways. Removes the files of gateways that do not run any more.
 ///
 /// # Errors
-/// The folder with their files cannot be used.
+/// The folder of the registrations cannot be used.
 fn all() -> Result<Vec<RunningGateway>, String> {
     let folder = folder()?;
     let read = |error: io::Error| format!("{}: {error}", folder.display());
@@ -84,10 +84,10 @@ pub(crate) fn endpoint_of(file: &Path) -> Option<String> {
     found.map(|gateway| gateway.url)
 }
 
-/// The gateway that runs; `None` if there is none.
+/// The only running gateway; `None` if there is none.
 ///
 /// # Errors
-/// There are several, or the folder with their files cannot be used.
+/// There are several, or the folder of the registrations cannot be used.
 pub(crate) fn sole() -> Result<Option<RunningGateway>, String> {
     let mut gateways = all()?;
     if gateways.len() < 2 {
@@ -113,7 +113,7 @@ fn gateway(path: &Path) -> Option<RunningGateway> {
     serde_json::from_reader(file).ok()
 }
 
-/// A folder that only this user can write: whoever can write there says which address
+/// A folder that only this user can write to: a program that can write there decides which address
 /// gets this user's requests.
 fn folder() -> Result<PathBuf, String> {
     let user = rustix::process::geteuid().as_raw();

@@ -1,5 +1,4 @@
-//! `schema`: the JSON Schema of the filter's configuration, and a reference made of
-//! it.
+//! `schema`: the JSON Schema of the filter's configuration, and a reference generated from it.
 
 use std::fmt::Write as _;
 
@@ -31,11 +30,11 @@ struct Section<'s> {
     /// The reference of its schema; empty for the whole configuration.
     reference: &'s str,
     schema: &'s Value,
-    /// Where such an object may be.
+    /// The paths at which such an object may be.
     paths: Vec<String>,
 }
 
-/// All objects of `schema`, each before those in it.
+/// All objects of `schema`. Each comes before the objects in it.
 fn sections(schema: &Value) -> Vec<Section<'_>> {
     let mut sections = Vec::new();
     add(schema, "", schema, String::new(), &mut sections);
@@ -75,8 +74,8 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     properties.into_iter().flat_map(Map::iter)
 }
 
-/// The objects that `field` holds, each with `[]` where it is in a list, and with `.NAME`
-/// where any name stands for it.
+/// The objects in `field`: with `[]` for the items of a list, and with `.NAME` for members with any
+/// name.
 fn references(field: &Value) -> Vec<(&str, &'static str)> {
     if let Some(reference) = field.get("$ref").and_then(Value::as_str) {
         return vec![(reference, "")];
@@ -136,8 +135,7 @@ impl Section<'_> {
     }
 }
 
-/// What `field` means, with what each choice means; and its default, where the
-/// description says it.
+/// The description of `field` and of its choices; and its default, if the description has it.
 fn meaning(field: &Value) -> (String, Option<&str>) {
     let description = text(field);
     let (meaning, default) = match description.rsplit_once("\n\nDefault: ") {

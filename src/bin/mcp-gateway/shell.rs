@@ -1,6 +1,6 @@
-//! Words of commands that the user is shown.
+//! Words of shell commands that the user sees.
 
-/// `text` as one word of a shell.
+/// `text`, quoted as one word for a shell.
 pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! Where the servers are. The filter leaves this to Envoy's clusters.
+//! The addresses of the servers. The filter leaves them to Envoy's clusters.
 
 use hyper::Uri;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::syntax::tree::{Node, NodeKind};
 
 const EXAMPLE: &str = "url: http://127.0.0.1:9001/mcp";
 
-/// What the cluster of a server needs.
+/// The data of a server's cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upstream {
     /// The server's name.
@@ -30,8 +30,8 @@ impl Upstream {
 /// The upstreams of all enabled servers, in their order.
 ///
 /// # Errors
-/// There are no servers, a server has no usable url, or servers at different places have
-/// the same cluster.
+/// There are no servers, a server has no usable URL, or servers with different addresses have the
+/// same cluster.
 pub(crate) fn all(file: &ConfigFile) -> Result<Vec<Upstream>, Vec<Problem>> {
     if file.config.gateway.is_none() {
         let reason = "the file has no servers; to protect a single server with a policy, see envoy/envoy.yaml";
@@ -46,7 +46,7 @@ pub(crate) fn all(file: &ConfigFile) -> Result<Vec<Upstream>, Vec<Problem>> {
 /// The upstreams of the enabled servers of `config`, which may have none.
 ///
 /// # Errors
-/// A server has no usable url, or servers at different places have the same cluster.
+/// A server has no usable URL, or servers with different addresses have the same cluster.
 pub(crate) fn of_servers(config: &Node) -> Result<Vec<Upstream>, Vec<Problem>> {
     let servers = config.get("servers").map_or(&[][..], Node::items);
     let mut upstreams: Vec<Upstream> = Vec::new();
@@ -93,7 +93,7 @@ fn upstream(server: &Node) -> Result<Upstream, Problem> {
     })
 }
 
-/// A problem if another server has the same cluster, but is at another place.
+/// A problem if another server has the same cluster, but another address.
 fn cluster_conflict(server: &Node, upstream: &Upstream, others: &[Upstream]) -> Option<Problem> {
     let cluster = &upstream.cluster;
     let other = others.iter().find(|other| other.cluster == *cluster)?;
@@ -117,7 +117,7 @@ pub(crate) fn parse(url: &str) -> Option<(String, u16, bool)> {
     let port = match authority.port_u16() {
         Some(0) => return None,
         Some(port) => port,
-        // There is a user name, or a port that is not one.
+        // The URL has a user name, or a port that is not valid.
         None if authority.as_str() != authority.host() => return None,
         None if tls => 443,
         None => 80,

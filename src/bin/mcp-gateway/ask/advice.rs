@@ -1,9 +1,9 @@
-//! What the user can do when an endpoint gives no result.
+//! Advice for the user if an endpoint gives no result.
 
 use crate::mcp_client::ClientError;
 
-/// `error` of the endpoint `url`, and what to do about it. `has_credentials` says whether
-/// the request had the header `authorization`.
+/// `error` of the endpoint `url`, with advice for the user. `has_credentials` says whether the
+/// request had the header `authorization`.
 pub(super) fn explained(url: &str, error: &ClientError, has_credentials: bool) -> String {
     let fix = match error {
         ClientError::Refused => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// A `key=value` of the command line.
+/// A `key=value` argument of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedValue {
     name: String,
@@ -24,18 +24,18 @@ impl std::str::FromStr for NamedValue {
     }
 }
 
-/// What a tool or prompt takes.
+/// The parameters of a tool or prompt.
 pub(super) struct Parameters<'a> {
-    /// The JSON Schema, which `$ref` in it refers to.
+    /// The JSON Schema that contains the targets of `$ref`.
     schema: &'a Value,
     properties: Vec<(&'a str, &'a Value)>,
     required: Vec<&'a str>,
-    /// Whether it takes others, too.
+    /// Whether other parameters are allowed, too.
     takes_others: bool,
 }
 
 impl<'a> Parameters<'a> {
-    /// Those of a tool, by its `inputSchema`.
+    /// The parameters of a tool, from its `inputSchema`.
     pub(super) fn of_tool(tool: &'a Value) -> Self {
         let schema = tool.get("inputSchema").unwrap_or(&Value::Null);
         let properties = schema.get("properties").and_then(Value::as_object);
@@ -54,7 +54,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Those of a prompt, by its `arguments`. All are strings.
+    /// The parameters of a prompt, from its `arguments`. All of them are strings.
     pub(super) fn of_prompt(prompt: &'a Value) -> Self {
         let arguments = prompt.get("arguments").and_then(Value::as_array);
         let arguments = arguments.map_or(&[][..], Vec::as_slice);
@@ -75,16 +75,16 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The names of those that have to be there.
+    /// The names of the required parameters.
     pub(super) fn required(&self) -> &[&'a str] {
         &self.required
     }
 
-    /// `given` with the types that the schema says.
+    /// The arguments `given`, with the types of the schema.
     ///
     /// # Errors
-    /// One is not known, or given twice, or of another type, or missing. The text names
-    /// it, and those that are known.
+    /// An argument is unknown, is given twice, has another type, or is missing. The text names it,
+    /// and the known parameters.
     pub(super) fn typed(&self, given: &[NamedValue]) -> Result<Map<String, Value>, String> {
         let mut arguments = Map::new();
         for NamedValue { name, value } in given {
@@ -110,7 +110,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// A sentence that lists the known ones.
+    /// A sentence that lists the known parameters.
     fn known(&self) -> String {
         if self.properties.is_empty() {
             return "there are none".to_owned();
@@ -122,7 +122,7 @@ impl<'a> Parameters<'a> {
         format!("known are {}", names.collect::<Vec<_>>().join(", "))
     }
 
-    /// `text` as a value of the type that `about` says; the error is that type.
+    /// `text` as a value of the type in the schema `about`. The error is that type.
     fn value(&self, about: &Value, text: &str) -> Result<Value, String> {
         let types = self.types(about, 8);
         if types.is_empty() {
@@ -130,7 +130,7 @@ impl<'a> Parameters<'a> {
         }
         let parsed: Option<Value> = serde_json::from_str(text).ok();
         match parsed.filter(|value| types.iter().any(|kind| is_of(value, kind))) {
-            // "1" may be a number and a string: then it is a number.
+            // "1" may be a number or a string. It becomes a number.
             Some(Value::String(_)) | None if types.contains(&"string") => Ok(Value::from(text)),
             Some(value) => Ok(value),
             None => {
@@ -140,7 +140,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The types that `about` allows; empty if it does not say.
+    /// The types that the schema `about` allows; empty if it has no type.
     fn types(&self, about: &'a Value, depth: usize) -> Vec<&'a str> {
         let Some(depth) = depth.checked_sub(1) else {
             return Vec::new();
@@ -165,7 +165,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Whether `value` is of the JSON Schema type `kind`.
+/// Whether `value` has the JSON Schema type `kind`.
 fn is_of(value: &Value, kind: &str) -> bool {
     match kind {
         "string" => value.is_string(),

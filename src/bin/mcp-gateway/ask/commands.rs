@@ -95,7 +95,7 @@ impl ToolsArguments {
 impl CallArguments {
     /// Calls a tool.
     pub(crate) fn run(mut self) -> Result<(), ExitError> {
-        // clap asks for one word or two.
+        // clap makes sure that there are one or two words.
         let name = self.words.pop().unwrap_or_default();
         if let Some(tool) = self.words.first()
             && let Some(fix) = misplaced(tool, &name)
@@ -112,8 +112,8 @@ impl CallArguments {
     }
 }
 
-/// What to write if `tool`, in the place of a URL or a file, is the name of a tool, and
-/// `word` an argument.
+/// What the user should write, if `tool`, in the place of a URL or a file, is the name of a tool,
+/// and `word` is an argument.
 fn misplaced(tool: &str, word: &str) -> Option<String> {
     if tool.contains(['/', ':']) || Path::new(tool).exists() {
         return None;

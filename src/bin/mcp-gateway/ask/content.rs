@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// What the result of a tool says. Without a text, it is the structured content.
+/// The text in the result of a tool. If it has no text, the structured content.
 pub(super) fn of_call(result: &Value) -> String {
     let blocks = items(result, "content");
     let shown: Vec<String> = blocks.iter().map(block).collect();
@@ -16,7 +16,7 @@ pub(super) fn of_call(result: &Value) -> String {
     }
 }
 
-/// The messages of a prompt, each with who says it.
+/// The messages of a prompt, each with its role.
 pub(super) fn of_prompt(result: &Value) -> String {
     let shown = items(result, "messages").iter().map(|message| {
         let role = message.get("role").and_then(Value::as_str).unwrap_or("?");
@@ -50,7 +50,7 @@ fn block(block: &Value) -> String {
         (kind @ ("image" | "audio"), _) => data(kind, text("mimeType"), text("data")),
         ("resource", Some(embedded)) => resource(embedded),
         ("resource_link", _) => format!("[resource {}]", text("uri").unwrap_or("?")),
-        // Of a version of MCP that this program does not know.
+        // The block is of a version of MCP that this program does not know.
         _ => pretty(block),
     }
 }

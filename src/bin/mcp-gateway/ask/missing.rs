@@ -1,4 +1,4 @@
-//! Says which servers are missing in an answer, since they are away.
+//! Tells the user which servers an answer lacks, since they are down.
 
 use mcp_gateway::config::Server;
 use mcp_gateway::mcp::list::ListKind;
@@ -7,9 +7,9 @@ use super::place::AskedEndpoint;
 use super::{Question, text};
 use crate::output::eprintln;
 
-/// Says to stderr which servers `question` is about that are away: those of `missing`,
-/// which the lists name that were read, and those that a question without an answer is
-/// for. Where `place` is a gateway that was started for the question, with the reason.
+/// Tells on stderr which servers that `question` is about are down: the servers in `missing`, which
+/// the lists name, and the servers that a question without an answer is for. If `place` is a
+/// gateway that was started for the question, also tells the reasons.
 pub(super) fn tell(
     place: &AskedEndpoint,
     question: &Question,
@@ -42,7 +42,7 @@ pub(super) fn tell(
     }
 }
 
-/// Whether `server` should have a part in the answer and has none.
+/// Whether `server` should be part of the answer but is not.
 fn is_missing(server: &Server, question: &Question, is_answered: bool, missing: &[String]) -> bool {
     let (kind, name) = match question {
         // Without a list, no server has answered.
@@ -56,7 +56,7 @@ fn is_missing(server: &Server, question: &Question, is_answered: bool, missing: 
     name.starts_with(&*prefix(server, kind))
 }
 
-/// What names of this server's entries begin with.
+/// The prefix of the names of this server's entries.
 fn prefix(server: &Server, kind: ListKind) -> String {
     match kind {
         ListKind::Tools | ListKind::Prompts => server.tool_prefix.clone(),

@@ -65,7 +65,7 @@ enum OutputFormat {
     Json,
 }
 
-/// What to ask.
+/// The question to the endpoint.
 pub(crate) enum Question {
     List(ListKind),
     /// Resources, and their templates.
@@ -87,11 +87,11 @@ pub(crate) enum GivenArguments {
     Json(Map<String, Value>),
 }
 
-/// What to print.
+/// The answer to print.
 struct Answer {
     raw: Value,
     text: String,
-    /// Whether the tool says that it failed.
+    /// Whether the tool reports a failure.
     is_failure: bool,
 }
 
@@ -105,11 +105,10 @@ impl Answer {
     }
 }
 
-/// Asks the endpoint that `target` names, or the gateway on this machine, and prints the
-/// answer.
+/// Asks the endpoint that `target` names, or the gateway on this machine, and prints the answer.
 ///
 /// # Errors
-/// There is no endpoint, or no answer, or a tool says that it failed.
+/// There is no endpoint or no answer, or a tool reports a failure.
 pub(crate) fn ask(
     target: Option<&str>,
     options: AskOptions,
@@ -180,7 +179,7 @@ async fn ask_endpoint(
 /// Why a question has no answer.
 enum AskError {
     Client(ClientError),
-    /// The user asks for something that is not there.
+    /// The user asks for something that does not exist.
     Question(String),
 }
 
@@ -269,7 +268,7 @@ async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, 
     Err(AskError::Question(reason))
 }
 
-/// Prints `answer`: what a tool says that failed, to stderr.
+/// Prints `answer`. If a tool reports a failure, prints it to stderr.
 fn show(answer: &Answer, format: OutputFormat) -> Result<(), ExitError> {
     let is_failure = answer.is_failure;
     match format {

@@ -9,9 +9,9 @@ use crate::output::eprintln;
 use crate::run::{self, QuietGateway, RunOptions};
 use crate::running;
 
-/// Where to ask.
+/// The endpoint to ask.
 pub(super) enum AskedEndpoint {
-    /// An endpoint that somebody else runs.
+    /// An endpoint that runs already.
     Url(String),
     /// A gateway that was started for this question.
     Started(Box<QuietGateway>),
@@ -26,11 +26,11 @@ impl AskedEndpoint {
     }
 }
 
-/// The place that `target` names: a URL, or a file, for which a gateway is started.
-/// Without a target it is the gateway that runs on this machine.
+/// The endpoint that `target` names: a URL, or a file, for which a gateway is started. Without a
+/// target, it is the gateway that runs on this machine.
 ///
 /// # Errors
-/// There is no such gateway, or more than one, or it does not start.
+/// There is no such gateway, there are several, or it does not start.
 pub(super) fn find(target: Option<&str>, options: &AskOptions) -> Result<AskedEndpoint, ExitError> {
     match target {
         None => Ok(AskedEndpoint::Url(running_url()?)),

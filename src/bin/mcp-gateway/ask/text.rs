@@ -1,11 +1,11 @@
 //! Text of servers on a terminal.
 
-/// What a cell shows if there is nothing to say.
+/// The text of an empty cell.
 pub(super) const NONE: &str = "–";
-/// How much of a text a cell shows.
+/// The most characters of a text in a cell.
 const LONGEST_CELL: usize = 72;
 
-/// The first line of `text` that says something, cut if it is long.
+/// The first line of `text` that is not blank, cut if it is long.
 pub(super) fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty());
     let line = line.unwrap_or(NONE).trim();
@@ -16,7 +16,7 @@ pub(super) fn first_line(text: &str) -> String {
     harmless(&shown)
 }
 
-/// `text` without characters that could do something to a terminal.
+/// `text` without characters that could control a terminal.
 pub(super) fn harmless(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => c,

@@ -45,13 +45,13 @@ impl ClientProduct {
         }
     }
 
-    /// The name by which the user chooses it.
+    /// The name of the client on the command line.
     pub(super) fn id(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// How it keeps its servers in a file; `None` for one that gets them by a command only.
+    /// The form of its configuration file; `None` for a client that gets servers only by a command.
     pub(super) fn form(self) -> Option<&'static FileForm> {
         match self {
             Self::ClaudeCode => Some(&form::CLAUDE_CODE),

@@ -1,4 +1,4 @@
-//! The commands of products that connect them to the gateway.
+//! The commands of other products that connect them to the gateway.
 
 use reqwest::Url;
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use reqwest::Url;
 use serde_json::Value;
 
-/// The name of an entry. All clients take letters, digits, "-" and "_" only.
+/// The name of an entry. All clients accept letters, digits, "-" and "_"; other characters are not
+/// allowed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EntryName(String);
 
@@ -56,7 +57,7 @@ pub(super) enum EntryValue {
 }
 
 impl EntryValue {
-    /// Whether `found` says this, or a list says this and more.
+    /// Whether `found` is this value, or is a list that has these items and more.
     fn is_in(&self, found: &Value) -> bool {
         match self {
             Self::Text(text) => found == text,
@@ -73,13 +74,13 @@ impl EntryValue {
 pub(super) struct FoundEntry(pub(super) Value);
 
 impl FoundEntry {
-    /// Whether it says what `members` say. It may say more, such as headers.
+    /// Whether the entry has all `members`. It may have more, such as headers.
     pub(super) fn has(&self, members: &Members) -> bool {
         let mut members = members.iter();
         members.all(|(name, value)| self.0.get(name).is_some_and(|found| value.is_in(found)))
     }
 
-    /// What it leads to: a URL or a command. Nothing else of it is shown, since headers and
+    /// The target of the entry: a URL or a command. Nothing else of it is shown, since headers and
     /// arguments may be secret.
     pub(super) fn target(&self) -> String {
         let urls = ["url", "serverUrl", "httpUrl"].map(|name| self.0.get(name));
@@ -96,7 +97,7 @@ impl FoundEntry {
         }
     }
 
-    /// The names of its members that are not in `members`, or have more items there.
+    /// The names of its members that are not in `members`, or that have more items than there.
     pub(super) fn others(&self, members: &Members) -> Vec<&str> {
         let own = self.0.as_object().into_iter().flatten();
         let is_other = |(name, value): &(&String, &Value)| {

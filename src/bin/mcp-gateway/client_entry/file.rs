@@ -1,4 +1,4 @@
-//! The file of a client, which has the entry or gets it.
+//! The configuration file of a client, which has the entry or gets it.
 
 use crate::output::eprintln;
 use std::fs;
@@ -19,13 +19,13 @@ pub(super) struct EntryFile {
 }
 
 impl EntryFile {
-    /// The file of the user.
+    /// The user's file of the client.
     pub(super) fn of_user(form: &'static FileForm, folders: &UserFolders) -> Self {
         let path = folders.file(form);
         Self { path, form }
     }
 
-    /// The file of the project in `folder`, where the client has one.
+    /// The file of the client in the project in `folder`, if the client has project files.
     pub(super) fn of_project(form: &'static FileForm, folder: &Path) -> Option<Self> {
         let path = folder.join(form.project_file?);
         Some(Self { path, form })
@@ -46,12 +46,12 @@ impl EntryFile {
     /// The entry `name` in the `text` of the file.
     ///
     /// # Errors
-    /// The text is broken, or has something else in the place of the servers.
+    /// The text is not valid, or has another value in the place of the servers.
     pub(super) fn find(&self, text: &str, name: &EntryName) -> Result<Option<FoundEntry>, String> {
         self.form.syntax.find(text, self.form.list, name)
     }
 
-    /// Prints a file with the entry alone on stdout, and what to do with it on stderr.
+    /// Prints a file that has only the entry on stdout, and instructions on stderr.
     ///
     /// # Errors
     /// It cannot be printed.
@@ -65,10 +65,10 @@ impl EntryFile {
         Ok(())
     }
 
-    /// Puts the entry into the file, and tells what has changed.
+    /// Writes the entry into the file, and tells the user what has changed.
     ///
     /// # Errors
-    /// The file cannot be read or written, or is broken. It is not changed then.
+    /// The file cannot be read or written, or is not valid. Then it is not changed.
     pub(super) fn write(&self, name: &EntryName, url: &Url) -> Result<(), String> {
         let (file, form) = (self.path.display(), self.form);
         let unchanged = |reason| format!("{file}: {reason}\nThe file has not been changed.");

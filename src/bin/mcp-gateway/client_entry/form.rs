@@ -1,4 +1,4 @@
-//! How each client keeps its servers in a file.
+//! The form of each client's configuration file.
 
 use reqwest::Url;
 
@@ -7,7 +7,7 @@ use super::entry::{EntryName, EntryValue, Members};
 use super::place::UserFolder;
 use super::syntax::Syntax;
 
-/// How a client keeps its servers in a file.
+/// The form of a client's configuration file.
 #[derive(Debug)]
 pub(super) struct FileForm {
     pub(super) syntax: Syntax,
@@ -15,14 +15,14 @@ pub(super) struct FileForm {
     pub(super) list: &'static str,
     /// The entry for an endpoint.
     pub(super) members: fn(&Url) -> Members,
-    /// The file of the user, which counts in all projects.
+    /// The user's file, which is valid for all projects.
     pub(super) user_file: (UserFolder, &'static str),
-    /// The command of the product that adds an entry to the file of the user. It is there
-    /// if the product writes this file all the time it runs, so that nobody else should.
+    /// The product's own command that adds an entry to the user's file. It is set if the product
+    /// writes this file while it runs, so that other programs should not write it.
     pub(super) user_command: Option<fn(&EntryName, &Url) -> String>,
     /// The file of a project, below its folder.
     pub(super) project_file: Option<&'static str>,
-    /// What the user does when the entry is in the file.
+    /// What the user has to do after the entry is in the file.
     pub(super) next_step: &'static str,
 }
 
@@ -104,7 +104,7 @@ fn http_and_url(url: &Url) -> Members {
     vec![text("type", "http"), text("url", url.as_str())]
 }
 
-/// A server over stdin and stdout that passes messages on to the endpoint.
+/// A server over stdin and stdout that forwards messages to the endpoint.
 fn mcp_remote(url: &Url) -> Members {
     let mut arguments = vec!["-y", "mcp-remote", url.as_str()];
     let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));

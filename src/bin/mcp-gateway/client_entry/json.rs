@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::entry::{EntryValue, Members};
 
-/// JSON as the editors read it: with comments and commas at the end, but nothing else.
+/// JSON as editors read it: with comments and trailing commas, but no other extensions.
 const OPTIONS: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
@@ -20,7 +20,7 @@ const OPTIONS: ParseOptions = ParseOptions {
 /// The entry `name` of the object `list` in the file.
 ///
 /// # Errors
-/// The text is not JSON, or `list` is no object.
+/// The text is not JSON, or `list` is not an object.
 pub(super) fn find(text: &str, list: &str, name: &str) -> Result<Option<Value>, String> {
     let root = parse(text)?;
     let Some(object) = root_object(&root)? else {
@@ -76,7 +76,7 @@ fn parse(text: &str) -> Result<CstRootNode, String> {
     CstRootNode::parse(text, &OPTIONS).map_err(|error| format!("not JSON: {error}"))
 }
 
-/// The object that the file is; `None` for an empty file.
+/// The root object of the file; `None` for an empty file.
 fn root_object(root: &CstRootNode) -> Result<Option<CstObject>, String> {
     match root.value() {
         None => Ok(None),
@@ -98,7 +98,7 @@ fn object_in(object: &CstObject, name: &str) -> Result<Option<CstObject>, String
     }
 }
 
-/// The member `name`. Readers of JSON do not agree on which of two counts.
+/// The member `name`. It must not be there twice: readers of JSON differ in which of two they use.
 fn member(object: &CstObject, name: &str) -> Result<Option<CstObjectProp>, String> {
     let members = object.properties().into_iter();
     let mut named = members.filter(|member| {

@@ -1,4 +1,4 @@
-//! The clients, their files, and what these say of the gateway.
+//! The clients, their files, and the gateway's entries in them.
 
 use crate::output::eprintln;
 use std::path::Path;
@@ -11,10 +11,11 @@ use super::entry::EntryName;
 use super::file::EntryFile;
 use super::place::UserFolders;
 
-/// What a cell shows if there is nothing to say.
+/// The text of an empty cell.
 const NONE: &str = "–";
 
-/// Prints a table with a line for each client. With a project, its files are meant.
+/// Prints a table with a line for each client. If a project is given, the table is about the
+/// project's files.
 ///
 /// # Errors
 /// The table cannot be printed.
@@ -44,7 +45,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// What the file says of the entry.
+/// The state of the entry in the file.
 fn state(file: &EntryFile, name: &EntryName) -> String {
     let found = match file.text() {
         Ok(None) => return "no file".to_owned(),

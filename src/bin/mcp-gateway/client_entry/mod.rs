@@ -44,8 +44,8 @@ pub(crate) struct ClientArguments {
     project: Option<PathBuf>,
 }
 
-/// The endpoint that clients get unless the user names one: that of the gateway that runs,
-/// else the default of `mcp-gateway run`.
+/// The endpoint for clients if the user names none: that of the gateway that runs, or else the
+/// default of `mcp-gateway run`.
 fn default_url() -> Result<Url, String> {
     match running::sole()? {
         Some(gateway) => entry::endpoint(&gateway.url),
@@ -53,11 +53,10 @@ fn default_url() -> Result<Url, String> {
     }
 }
 
-/// Lists the clients, or shows or writes the entry of one.
+/// Lists the clients, or shows or writes the entry of one client.
 ///
 /// # Errors
-/// The client has no such file, or its file cannot be read or written. It is not changed
-/// then.
+/// The client has no such file, or its file cannot be read or written. Then it is not changed.
 pub(crate) fn client(arguments: ClientArguments) -> Result<(), String> {
     let project = arguments.project.as_deref();
     if let Some(folder) = project.filter(|folder| !folder.is_dir()) {
@@ -83,7 +82,7 @@ pub(crate) fn client(arguments: ClientArguments) -> Result<(), String> {
     }
 }
 
-/// How the entry gets to a client.
+/// How a client gets the entry.
 enum EntryWay {
     /// The user runs a command of the product.
     Command(String),

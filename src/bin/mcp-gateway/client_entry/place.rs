@@ -8,14 +8,14 @@ use super::form::FileForm;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UserFolder {
     Home,
-    /// Where apps on Electron keep their files.
+    /// The folder in which Electron apps keep their files.
     Apps,
     Claude,
     Codex,
     Gemini,
 }
 
-/// Where these folders are on this machine.
+/// The paths of these folders on this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct UserFolders {
     home: PathBuf,
@@ -26,8 +26,8 @@ pub(super) struct UserFolders {
 }
 
 impl UserFolders {
-    /// The folders, as the clients themselves find them. `variable` reads a variable of the
-    /// environment.
+    /// The folders, found in the same way as the clients find them. `variable` reads an environment
+    /// variable.
     ///
     /// # Errors
     /// `HOME` is not set.

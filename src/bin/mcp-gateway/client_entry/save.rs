@@ -1,4 +1,5 @@
-//! Saves a file so that a reader sees the old text or the new one, and nothing else.
+//! Saves a file so that other programs read either the old text or the new text, and never a part
+//! of it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
@@ -7,14 +8,14 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-/// What the umask makes of it is what other programs give to new files.
+/// The permissions of a new file, before the umask, as other programs set them.
 const NEW_FILE: u32 = 0o666;
 
-/// Writes `text` to `path`, and makes its folders. Of a symbolic link, the file that it
-/// names is written. A file that is there keeps its permissions.
+/// Writes `text` to `path`, and creates its folders. If `path` is a symbolic link, writes the file
+/// that it points to. An existing file keeps its permissions.
 ///
 /// # Errors
-/// The file or a folder cannot be written, or `path` is a link to nothing.
+/// The file or a folder cannot be written, or `path` is a link to a file that does not exist.
 pub(crate) fn save(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     if path.is_symlink() && !path.exists() {
@@ -24,7 +25,7 @@ pub(crate) fn save(path: &Path, text: &str) -> Result<(), String> {
         ));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    // An empty path is the working directory, which has no name to create.
+    // An empty path means the working directory, which exists.
     if !folder.as_os_str().is_empty() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -6,7 +6,7 @@ use super::{json, toml};
 /// The language of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syntax {
-    /// JSON; comments and commas at the end are taken, too.
+    /// JSON, with comments and trailing commas.
     Json,
     Toml,
 }
@@ -15,7 +15,7 @@ impl Syntax {
     /// The entry `name` in the member `list` of a file with this text.
     ///
     /// # Errors
-    /// The text is not of this syntax, or `list` does not hold entries by their names.
+    /// The text does not have this syntax, or `list` is not an object of entries by their names.
     pub(super) fn find(
         self,
         text: &str,
@@ -29,11 +29,11 @@ impl Syntax {
         Ok(found?.map(FoundEntry))
     }
 
-    /// The text of the file with this entry added, or in place of the one of this name.
-    /// Everything else stays as it is.
+    /// The text of the file with this entry, which is added or replaces the entry of the same name.
+    /// Everything else stays unchanged.
     ///
     /// # Errors
-    /// Those of `find`.
+    /// The same as of `find`.
     pub(super) fn put(
         self,
         text: &str,

@@ -8,7 +8,7 @@ use super::entry::{EntryValue, Members};
 /// The entry `name` of the table `list` in the file.
 ///
 /// # Errors
-/// The text is not TOML, or `list` is no table.
+/// The text is not TOML, or `list` is not a table.
 pub(super) fn find(text: &str, list: &str, name: &str) -> Result<Option<Value>, String> {
     let document = parse(text)?;
     let Some(entries) = document.get(list) else {
@@ -24,7 +24,7 @@ pub(super) fn find(text: &str, list: &str, name: &str) -> Result<Option<Value>, 
 /// Those of `find`.
 pub(super) fn put(text: &str, list: &str, name: &str, members: &Members) -> Result<String, String> {
     let mut document = parse(text)?;
-    // An implicit table has no header of its own: its entries have theirs.
+    // An implicit table has no header of its own; only its entries have headers.
     let mut implicit = Table::new();
     implicit.set_implicit(true);
     let entries = document.entry(list).or_insert(Item::Table(implicit));
@@ -62,8 +62,8 @@ fn no_table(list: &str) -> String {
     format!("{list}: must be a table")
 }
 
-/// The texts of `item` as JSON. Entries of the gateway hold nothing else, so that other
-/// values need not be told apart.
+/// The texts in `item` as JSON. Entries of the gateway contain only texts, so other values need not
+/// be read.
 fn json(item: &Item) -> Value {
     if let Some(table) = item.as_table_like() {
         let members = table.iter();

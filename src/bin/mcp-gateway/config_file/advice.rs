@@ -9,21 +9,21 @@ use crate::config_file::server_names;
 use crate::syntax::tree::{self, Node, NodeKind, below};
 use crate::syntax::yaml;
 
-/// Texts that a server may do without.
+/// Text fields that a server may leave out.
 const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
 
 /// How to fix an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fix {
-    /// The field, in place of the wrong one or beside the others, has this value, in YAML.
+    /// The field gets this value, in YAML. It is a new field, or replaces the wrong one.
     Set {
         field: String,
         value: String,
     },
-    /// The item of the list has this value.
+    /// The item of the list gets this value.
     Item(String),
     Remove(String),
-    /// Only the user knows the right value.
+    /// Only the user knows the right value, so the fix is an instruction.
     Words(String),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Fix {
 }
 
 impl Fix {
-    /// `config` with this fix for the error at `path`; `None` if only the user can do it.
+    /// `config` with this fix for the error at `path`; `None` if only the user can apply it.
     pub(crate) fn applied(&self, config: &Node, path: &str) -> Option<Node> {
         let mut fixed = config.clone();
         let read = |value: &str| {
@@ -50,7 +50,7 @@ impl Fix {
             Self::Set { field, value } => {
                 let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));
                 let (node, known) = config.nearest(path);
-                // The error is about the object that misses the field.
+                // The error is about the object that lacks the field.
                 let misses = known == path.len() && matches!(node.kind, NodeKind::Object(_));
                 let object = if misses && last != field {
                     path
@@ -72,7 +72,7 @@ impl Fix {
     }
 }
 
-/// A fix for `error` in `config`. `None` if nothing is known of the right value.
+/// A fix for `error` in `config`; `None` if the right value is unknown.
 pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
     let (path, reason) = (error.path(), error.reason());
     let (node, known) = config.nearest(path);
@@ -118,8 +118,8 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
     })
 }
 
-/// The fix for `field`, which nobody knows, of the object at `parent`: the known field that
-/// is meant, with the value `node`, if the object does not have that already.
+/// The fix for the unknown `field` of the object at `parent`: the known field with a similar name,
+/// with the value `node`, if the object does not have that field already.
 fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> Fix {
     let meant = nearest(field, known).filter(|name| {
         let (_, found) = config.nearest(&below(parent, name));
@@ -145,7 +145,7 @@ fn is_server_name(path: &str) -> bool {
     })
 }
 
-/// `name` with the first number that no server has.
+/// `name` with the first number that makes a name that no server has.
 fn unused_name(config: &Node, name: &str) -> String {
     let servers = config.get("servers").map_or(&[][..], Node::items);
     let is_used = |name: &str| servers.iter().any(|it| it.text(&["name"]) == Some(name));
@@ -159,7 +159,7 @@ fn unused_name(config: &Node, name: &str) -> String {
         .unwrap_or_else(|| name.to_owned())
 }
 
-/// The value that `field` may be meant to have.
+/// The value that the user may have meant for `field`.
 fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
     match reason {
         "must be true or false" => return boolean(value).map(|it| it.to_string()),
@@ -202,7 +202,7 @@ fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// The one of `known` that `text` may be a misspelling of.
+/// The name in `known` that `text` may be a misspelling of.
 pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance =
         |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
@@ -256,7 +256,7 @@ fn url(text: &str) -> String {
     }
 }
 
-/// `text` with a dash for each character that the name or the prefix of a server cannot
+/// `text` with a dash in place of each character that the name or the prefix of a server cannot
 /// have.
 fn name(field: &str, text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -267,7 +267,7 @@ fn name(field: &str, text: &str) -> String {
     }
 }
 
-/// `text` as a path, without its fragment and what a path cannot have.
+/// `text` as a path, without its fragment and without characters that a path cannot have.
 fn path(text: &str) -> Option<String> {
     let path = text.split('#').next().unwrap_or_default();
     let is_visible = path.chars().all(|c| c.is_ascii_graphic());

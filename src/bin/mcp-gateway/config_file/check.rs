@@ -1,5 +1,5 @@
-//! Checks a configuration with the code of the filter. The filter stops at its first
-//! error; this finds them all.
+//! Checks a configuration with the code of the filter. The filter stops at its first error; this
+//! check finds all errors.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,11 +11,11 @@ use crate::syntax::tree::Node;
 use crate::upstream;
 use crate::variables::environment::{self, VariableKind};
 
-/// Checks `config`, and returns what the filter reads in it, and warnings.
+/// Checks `config`. Returns the filter's configuration, and warnings.
 ///
 /// # Errors
-/// Everything that the filter refuses, or for which Envoy could not reach a server, in the
-/// order of the lines.
+/// Everything that the filter refuses, and each server that Envoy could not reach, in the order of
+/// the lines.
 pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut rest = config.clone();
@@ -33,7 +33,7 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
             None => break None,
         }
     };
-    // Where a whole server had to be left out, its address is not asked for.
+    // If a whole server was removed because of an error, its address is not checked.
     for problem in upstream::of_servers(&rest).err().into_iter().flatten() {
         if problems.iter().all(|known| known.path != problem.path) {
             problems.push(problem);
@@ -51,8 +51,8 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     }
 }
 
-/// Parses `config` as the filter does. The variables that it names may have any value:
-/// they have to be set only where Envoy runs.
+/// Parses `config` as the filter does. The environment variables that it names have any value here,
+/// since they are set only where Envoy runs.
 fn parse(config: &Node) -> Result<Config, ConfigError> {
     let known = environment::variables(config);
     let placeholder = |name: &str| {
@@ -66,7 +66,7 @@ fn parse(config: &Node) -> Result<Config, ConfigError> {
     Config::parse_with(config.value().to_string().as_bytes(), &variable)
 }
 
-/// What the filter accepts, although it may not do what the user wants.
+/// Warnings about settings that the filter accepts, but that may not do what the user wants.
 fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
     let said = parsed.warnings.iter();
     let said = said.map(|warning| Problem::new(config.line, "", warning));
@@ -76,7 +76,7 @@ fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
         .collect()
 }
 
-/// The filter's `error` with its line, its path as the file spells it, and a fix.
+/// The filter's `error` with its line, its path with the spelling of the file, and a fix.
 fn problem(config: &Node, error: &ConfigError) -> Problem {
     let (node, known) = config.nearest(error.path());
     let rest = error.path().get(known..).unwrap_or_default();
@@ -92,7 +92,7 @@ fn problem(config: &Node, error: &ConfigError) -> Problem {
     }
 }
 
-/// Whether `fix` is the end of `error`. Words are for the user to follow.
+/// Whether `fix` removes `error`. An instruction for the user always counts as a fix.
 fn works(fix: &Fix, config: &Node, error: &ConfigError) -> bool {
     let Some(fixed) = fix.applied(config, error.path()) else {
         return true;
@@ -102,8 +102,8 @@ fn works(fix: &Fix, config: &Node, error: &ConfigError) -> bool {
         .is_none_or(|left| left.path() != error.path())
 }
 
-/// Whether `error` may be there only since the values at the paths `removed` are not any
-/// more: an object misses one, or another field needs one.
+/// Whether `error` may exist only because the values at the paths `removed` were removed: an object
+/// lacks one of them, or another field needs one.
 fn is_consequence(config: &Node, error: &ConfigError, removed: &[String]) -> bool {
     let (node, _) = config.nearest(error.path());
     let needs = error.reason().split_once("needs ").map(|(_, needs)| needs);
@@ -123,8 +123,8 @@ fn is_consequence(config: &Node, error: &ConfigError, removed: &[String]) -> boo
     })
 }
 
-/// Removes what `error` is about, so that the next error shows. Returns the path of what
-/// was removed, as the file has it; `None` if without it there would be no servers.
+/// Removes the value that `error` is about, so that the next error can be found. Returns the path
+/// of the removed value, with the spelling of the file; `None` if no server would be left.
 fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Option<String> {
     let (node, known) = config.nearest(error.path());
     let original = node.path.clone();
@@ -133,7 +133,7 @@ fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Optio
         .get(..known)
         .unwrap_or_default()
         .trim_end_matches('.');
-    // Every server has a name, and no two the same.
+    // Every server must have a name, and names must differ, so the server gets another name.
     let server = path
         .strip_prefix("servers[")
         .and_then(|rest| rest.split_once(']'));
@@ -145,7 +145,8 @@ fn remove_cause(config: &mut Node, error: &ConfigError, removed: usize) -> Optio
         server.set_text("name", &format!("unnamed-{removed}"));
         return Some(original);
     }
-    // The last item of a list goes with its list, since many lists must have one.
+    // If the last item of a list is removed, the list is removed, too, since many lists must not be
+    // empty.
     while let Some((list, _)) = path.rsplit_once('[').filter(|_| path.ends_with(']')) {
         if config.nearest(list).0.items().len() > 1 {
             break;
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
-    /// What stands before and behind a wrong field that has a fix.
+    /// The text before and after a wrong field that has a fix.
     const PLACES: &[(&str, &[&str], &str)] = &[
         (
             "",
@@ -373,8 +374,8 @@ mod tests {
         check(&config).err().unwrap_or_default()
     }
 
-    /// The file `value` with the fix that `problem` shows; `None` if there is none, or it
-    /// is told in words.
+    /// The file `value` with the fix of `problem`; `None` if there is no fix, or if it is an
+    /// instruction.
     fn with_fix(value: &Value, problem: &Problem) -> Option<Value> {
         let fix = problem.fix.as_deref().filter(|fix| !fix.contains('…'))?;
         let path = format!(".{}", problem.path)
@@ -402,7 +403,7 @@ mod tests {
         Some(fixed)
     }
 
-    /// Each value is replaced by each wrong one, and by none.
+    /// Replaces each value with each wrong value, and also removes it.
     #[test]
     fn every_fix_ends_the_error_that_it_is_for() {
         let whole: Value = serde_json::from_str(WHOLE).unwrap();

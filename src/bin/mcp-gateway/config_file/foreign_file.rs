@@ -1,4 +1,4 @@
-//! Says what a file is that has no servers.
+//! Tells the user what a file is that has no servers.
 
 use mcp_gateway::config::camel;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::syntax::tree::{Node, NodeKind};
 
 const SERVERS: &str = "servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]";
 
-/// Where clients have their servers.
+/// The members in which clients have their servers.
 const NAMES_OF_CLIENTS: [&str; 3] = ["mcpServers", "mcp_servers", "context_servers"];
 
 /// A problem if `tree` is neither the file of a client nor a configuration.
@@ -91,7 +91,7 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
     strange(tree, members)
 }
 
-/// A problem if none of `members` is a field of the configuration, or looks like one.
+/// A problem if none of `members` is a field of the configuration, or has a name similar to one.
 fn strange(tree: &Node, members: &[(String, Node)]) -> Option<Problem> {
     for (name, node) in members {
         if let Some(meant) = advice::nearest(name, &NAMES_OF_CLIENTS) {

@@ -31,29 +31,29 @@ use crate::variables::placeholder::{Placeholders, Variables};
 pub(crate) struct ConfigFile {
     /// The configuration as it is written, with the lines of the file.
     pub(crate) tree: Node,
-    /// The same as the filter reads it.
+    /// The configuration as the filter reads it.
     pub(crate) config: Config,
-    /// What the filter accepts although it may not be what the user means.
+    /// Warnings about parts that the filter accepts, but that the user may not mean.
     pub(crate) warnings: Vec<Problem>,
-    /// How things of the file are called here.
+    /// Notes about names in the file that are different here.
     pub(crate) notes: Vec<Problem>,
-    /// The enabled servers that need a bridge. Until `run` says where they are,
-    /// each has a url that nobody serves.
+    /// The enabled servers that need a bridge. Until `run` sets their URLs, each has a URL at which
+    /// no server listens.
     pub(crate) stdio: Vec<StdioServer>,
 }
 
 impl ConfigFile {
-    /// The same with a tree that `change` has changed.
+    /// This file with a tree that `change` has changed.
     ///
     /// # Errors
-    /// Everything that the filter refuses in it.
+    /// Everything that the filter refuses in the new tree.
     pub(crate) fn changed(mut self, change: impl FnOnce(&mut Self)) -> Result<Self, Vec<Problem>> {
         change(&mut self);
         (self.config, _) = check::check(&self.tree)?;
         Ok(self)
     }
 
-    /// What is in it, such as `2 servers (a, b), 1 of them started by run`.
+    /// A summary of the file, such as `2 servers (a, b), 1 of them started by run`.
     pub(crate) fn summary(&self) -> String {
         let Some(gateway) = &self.config.gateway else {
             return "a policy without servers".to_owned();
@@ -86,19 +86,19 @@ impl ConfigFile {
     }
 }
 
-/// How a file is read.
+/// The options for reading a file.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadOptions {
-    /// What becomes of variables in the file of a client.
+    /// What happens to variables in the file of a client.
     placeholders: Placeholders,
-    /// Where relative paths of the file begin.
+    /// The folder for relative paths in the file.
     folder: PathBuf,
     unprefixed: UnprefixedTools,
     answers: Answers,
 }
 
 impl ReadOptions {
-    /// For `file`, which is `-` for stdin.
+    /// The options for `file`, which is `-` for stdin.
     pub(crate) fn new(file: &Path, placeholders: Placeholders) -> Self {
         let absolute = path::absolute(file).unwrap_or_default();
         let folder = absolute.parent().unwrap_or(Path::new("/"));
@@ -110,13 +110,13 @@ impl ReadOptions {
         }
     }
 
-    /// The same, where `unprefixed` says how tools without a prefix are called.
+    /// These options, with `unprefixed` as the names of tools without a prefix.
     pub(crate) fn with_unprefixed(mut self, unprefixed: UnprefixedTools) -> Self {
         self.unprefixed = unprefixed;
         self
     }
 
-    /// The folder that an editor has open: the one that holds `.vscode` or `.cursor`.
+    /// The folder that the editor has open: the one that contains `.vscode` or `.cursor`.
     fn workspace(&self) -> &Path {
         let is_of_editor = self
             .folder
@@ -130,7 +130,7 @@ impl ReadOptions {
 /// The text of `file`, or of stdin if `file` is `-`.
 ///
 /// # Errors
-/// It cannot be read, or is no text.
+/// It cannot be read, or is not text.
 pub(crate) fn text(file: &Path) -> io::Result<String> {
     let text = if file.as_os_str() == "-" {
         io::read_to_string(io::stdin())
@@ -199,10 +199,10 @@ pub(crate) fn read_documents(
         })
 }
 
-/// The configuration that `documents` stand for, and the questions to the user in them.
+/// The configuration in `documents`, and the questions for the user in them.
 ///
 /// # Errors
-/// They stand for none.
+/// They contain no configuration.
 fn configuration(
     documents: Vec<Node>,
     options: &ReadOptions,
@@ -227,7 +227,7 @@ fn configuration(
     Ok((tree, Inputs::default()))
 }
 
-/// The one document of a file.
+/// The only document of a file.
 fn only(mut documents: Vec<Node>) -> Result<Node, Vec<Problem>> {
     let problem = match documents.get(1) {
         Some(second) => {

@@ -1,22 +1,22 @@
-//! What only older MCP gateways have for a server, in their files and in their Kubernetes
-//! objects, and what to do instead.
+//! Fields that only older MCP gateways have for a server, in their files and in their Kubernetes
+//! objects, and what the user can do instead.
 
 use serde_json::Value;
 
 use crate::syntax::tree::{Node, NodeKind};
 
-/// A field of older gateways without a counterpart.
+/// A field of older gateways that has no counterpart here.
 #[derive(Debug)]
 pub(crate) struct OlderField {
     pub(crate) name: &'static str,
-    /// Why it is left out.
+    /// The reason why it is left out.
     pub(crate) reason: &'static str,
-    /// What to do instead; `None` if nothing has to be done.
+    /// What the user can do instead; `None` if nothing has to be done.
     pub(crate) instead: Option<&'static str>,
     effect: OlderEffect,
 }
 
-/// When a field does something in an older gateway that is missed here.
+/// When a field has an effect in an older gateway that is missing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OlderEffect {
     Always,
@@ -77,7 +77,7 @@ static OF_OBJECTS: [OlderField; 3] = [
     ),
 ];
 
-/// The fields beside `servers`.
+/// The fields next to `servers`.
 static OF_FILES: [OlderField; 4] = [
     always(
         "virtualServers",
@@ -119,12 +119,12 @@ impl OlderField {
         all.find(|field| field.name == name)
     }
 
-    /// The fields that files have beside `servers`.
+    /// The fields that files have next to `servers`.
     pub(crate) fn of_files() -> &'static [Self] {
         &OF_FILES
     }
 
-    /// Why nobody misses the field.
+    /// The reason why the effect of the field is not missing here.
     pub(crate) fn why_not_missed(&self) -> &'static str {
         match self.effect {
             OlderEffect::IfEnabled => "is off",
@@ -132,7 +132,7 @@ impl OlderField {
         }
     }
 
-    /// Whether the user misses something where the field has this value.
+    /// Whether an effect of the field with this value is missing here.
     pub(crate) fn is_missed(&self, value: &Node) -> bool {
         match self.effect {
             OlderEffect::Always => true,

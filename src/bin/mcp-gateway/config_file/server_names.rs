@@ -1,24 +1,24 @@
-//! Names of servers that the filter refuses, such as `brave_search` and `GitHub`: where a
-//! server has a prefix, the URIs of its resources start with its name, as a scheme does.
+//! Names of servers that the filter refuses, such as `brave_search` and `GitHub`. If a server has a
+//! prefix, the URIs of its resources start with its name, so the name must be a URI scheme.
 
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::Node;
 
-/// How many characters a name and a prefix may have.
+/// The most characters of a name and of a prefix.
 const MAX: usize = 64;
 
-/// Which servers have a prefix if they do not name one, as `prefixMode` says.
+/// Which servers get a prefix if they set none, according to `prefixMode`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DefaultPrefix {
     Name,
     None,
 }
 
-/// Gives each server of `config` a name that the filter takes. Its tools keep the name
-/// that the file has. Two that get the same name are an error.
+/// Gives each server of `config` a name that the filter accepts. The names of its tools still start
+/// with the name in the file. It is an error if two servers get the same name.
 pub(crate) fn fit(config: &mut Node, findings: &mut Findings) {
     let default = default_prefix(config);
-    // The new name of each server, the one in the file, and its line.
+    // The new name of each server, its name in the file, and its line.
     let mut names: Vec<(String, String, usize)> = Vec::new();
     for server in config.items_mut("servers") {
         let Some(name) = server.text(&["name"]).filter(|it| !it.is_empty()) else {
@@ -79,8 +79,8 @@ fn is_name(name: &str) -> bool {
     name.len() <= MAX && name.chars().all(fits)
 }
 
-/// `name` as the scheme of a URI: lower case, with a letter first. A slash, which stands
-/// between a namespace and a name, becomes a dot, other characters become a dash.
+/// `name` as a URI scheme: in lower case, with a letter first. A slash, which separates a namespace
+/// and a name, becomes a dot. Other characters become a dash.
 pub(crate) fn scheme(name: &str) -> String {
     let fitting = |c: char| match c {
         '/' => '.',
@@ -97,7 +97,7 @@ pub(crate) fn scheme(name: &str) -> String {
     start.chars().chain(rest).take(MAX).collect()
 }
 
-/// What the names of the tools of the server `name` start with.
+/// The prefix of the names of the tools of the server `name`.
 pub(crate) fn tool_prefix(name: &str) -> String {
     let fitting = |c: char| match c {
         c if c.is_ascii_alphanumeric() || c == '_' || c == '-' => c,

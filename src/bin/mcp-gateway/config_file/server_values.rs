@@ -1,16 +1,16 @@
-//! Values of servers that this program takes in more forms than the filter: variables in
-//! them, and headers as an object.
+//! Values of servers for which this program accepts more forms than the filter: variables in them,
+//! and headers as an object.
 
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 use crate::variables::placeholder::{HeaderValue, Variables};
 
-/// Puts the values of `variables` into the urls and the headers of the servers of
-/// `config`, and gives headers the form of the filter.
+/// Replaces the variables in the URLs and headers of the servers of `config` with the values of
+/// `variables`, and gives headers the form of the filter.
 pub(crate) fn resolve(config: &mut Node, variables: &Variables<'_>, findings: &mut Findings) {
     for server in config.items_mut("servers") {
         if server.get("enabled").is_some_and(|it| it.value() == false) {
-            // Nobody needs its values, so variables may be missing.
+            // The values of a disabled server are not used, so its variables may be missing.
             let headers = server.get("headers").map(|headers| &headers.kind);
             let has_object = matches!(headers, Some(NodeKind::Object(_)));
             let mut of_disabled = Findings::default();
@@ -69,7 +69,7 @@ fn header(
     })
 }
 
-/// Warns of a url whose path is the usual one of the old transport.
+/// Warns about a URL whose path is the usual one of the HTTP+SSE transport.
 fn warn_of_sse(url: &Node, findings: &mut Findings) {
     let text = url.text(&[]).unwrap_or_default();
     let path = text.split(['?', '#']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The `servers:` files of older MCP gateways, of all their versions. They have fields
-//! that the filter does not have, or has under another name.
+//! The `servers:` files of older MCP gateways, in all their versions. They have fields that the
+//! filter does not have, or for which it has another name.
 
 use mcp_gateway::config::camel;
 use serde_json::Value;
@@ -9,24 +9,24 @@ use crate::config_file::server_names;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 
-/// How tools are called of servers for which the file says no prefix.
+/// The names of tools of servers for which the file has no prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum UnprefixedTools {
-    /// By the name of their server and their own.
+    /// The name of their server, and then their own name.
     #[default]
     ServerName,
-    /// By their own name alone, as older gateways do.
+    /// Only their own name, as in older gateways.
     Compatible,
-    /// The same, and each server says so for itself.
+    /// Only their own name, and the output says so for each server.
     Explicit,
 }
 
-/// Who may have written a configuration.
+/// The product that a configuration was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfigOrigin {
     /// An older gateway.
     OlderGateway,
-    /// Its fields say whether it is one.
+    /// Unknown. The fields show whether it was an older gateway.
     Unknown,
 }
 
@@ -72,16 +72,15 @@ pub(crate) fn translate(
     }
 }
 
-/// Whether `server` has just the fields that the first versions of older gateways have
-/// for every server.
+/// Whether `server` has exactly the fields that the first versions of older gateways have for every
+/// server.
 fn is_complete(server: &Node) -> bool {
     ["name", "url", "hostname", "enabled"]
         .into_iter()
         .all(|field| server.get(field).is_some())
 }
 
-/// Gives the member `older` of `object` the name that the filter has for it. Returns
-/// whether it exists.
+/// Renames the member `older` of `object` to the filter's name for it. Returns whether it exists.
 fn rename(object: &mut Node, older: &str, name: &str, findings: &mut Findings) -> bool {
     if let (Some(node), Some(_)) = (object.get(older), object.get(name)) {
         let reason = format!("is the same as {name}");
@@ -99,7 +98,8 @@ fn rename(object: &mut Node, older: &str, name: &str, findings: &mut Findings) -
     })
 }
 
-/// The type of a server that is reached by HTTP, as clients write it, says nothing here.
+/// Removes the type of a server that is reached over HTTP, as clients write it. It has no meaning
+/// here.
 fn remove_type(server: &mut Node) {
     let types = ["http", "streamable-http", "streamableHttp"];
     if server.text(&["type"]).is_some_and(|it| types.contains(&it)) {
@@ -107,7 +107,7 @@ fn remove_type(server: &mut Node) {
     }
 }
 
-/// `state: Disabled` is `enabled: false`.
+/// Translates `state: Disabled` to `enabled: false`.
 fn state(server: &mut Node, findings: &mut Findings) {
     let Some(state) = server.get("state") else {
         return;
@@ -135,8 +135,8 @@ fn state(server: &mut Node, findings: &mut Findings) {
     }
 }
 
-/// Removes `field` of `object`, and tells what the user misses by that. Returns whether
-/// it exists.
+/// Removes `field` of `object`, and reports the effect that is missing then. Returns whether it
+/// exists.
 fn leave_out(object: &mut Node, field: &OlderField, findings: &mut Findings) -> bool {
     let Some(node) = object.get(field.name) else {
         return false;

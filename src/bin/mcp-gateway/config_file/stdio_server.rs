@@ -1,5 +1,5 @@
-//! Servers that are programs on this machine: the filter knows only servers that it
-//! reaches by HTTP, so `run` puts a bridge before each of these.
+//! Servers that are programs on this machine. The filter supports only servers over HTTP, so `run`
+//! puts a bridge in front of each of these.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ pub(crate) struct StdioServer {
     pub(crate) name: String,
     pub(crate) command: String,
     pub(crate) args: Vec<String>,
-    /// What the process gets beside the environment of `run`.
+    /// Environment variables of the process, in addition to those of `run`.
     pub(crate) env: Vec<(String, String)>,
-    /// Where it is started; `None` for the folder in which `run` was started.
+    /// The working directory of the process; `None` for the one of `run`.
     pub(crate) cwd: Option<PathBuf>,
 }
 
-/// The fields of a server that only this program knows, the one that makes it a stdio
-/// server first.
+/// The fields of a server that only this program knows. The first one makes the server a stdio
+/// server.
 const FIELDS: [&str; 5] = ["command", "args", "env", "envFile", "cwd"];
 
-/// Takes the fields that the filter does not know out of the servers of `config`, and
-/// returns the enabled servers that they describe. Such a server gets a url that nobody
-/// serves, until it has the one of a bridge. Relative paths begin in `folder`.
+/// Removes the fields that the filter does not know from the servers of `config`, and returns the
+/// enabled stdio servers. Such a server gets a URL at which no server listens, until it gets the
+/// URL of a bridge. Relative paths start in `folder`.
 pub(crate) fn take(
     config: &mut Node,
     folder: &Path,
@@ -43,7 +43,7 @@ pub(crate) fn take(
     for (at, server) in config.items_mut("servers").iter_mut().enumerate() {
         let is_disabled = server.get("enabled").is_some_and(|it| it.value() == false);
         let read = if server.get("command").is_some() && is_disabled {
-            // Nobody starts it, so its variables may be missing.
+            // A disabled server is not started, so its variables may be missing.
             let mut of_disabled = Findings::default();
             let variables = &variables.kept();
             StdioReader {
@@ -69,14 +69,14 @@ pub(crate) fn take(
         for field in FIELDS.into_iter().chain(["type"]) {
             server.remove(field);
         }
-        // Two servers at one cluster have to differ here, as their bridges will.
+        // Two servers with one cluster must have different URLs here, as their bridges will.
         server.set_text("url", &format!("http://127.0.0.1:{}/mcp", at + 1));
         servers.extend(read);
     }
     servers
 }
 
-/// Tells of fields of `server` that need a command. Returns whether there are any.
+/// Reports fields of `server` that need a command. Returns whether there are any.
 fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
     let nodes = FIELDS
         .iter()
@@ -103,7 +103,7 @@ struct StdioReader<'a> {
 }
 
 impl StdioReader<'_> {
-    /// `None` if it has no name, which the filter tells, or a value is wrong.
+    /// `None` if the server has no name, which the filter reports, or if a value is wrong.
     fn read(&self, findings: &mut Findings) -> Option<StdioServer> {
         for field in ["url", "hostname", "path"] {
             if let Some(node) = self.server.get(field) {
@@ -115,7 +115,7 @@ impl StdioReader<'_> {
             }
         }
         let command = self.command(self.server.get("command")?, findings);
-        // All of them are read, so that all errors are told.
+        // All values are read, so that all errors are reported.
         let args = self.list("args", findings).iter();
         let args: Vec<_> = args.map(|arg| self.word(arg, findings)).collect();
         let env = self.env(findings);
@@ -132,7 +132,7 @@ impl StdioReader<'_> {
         })
     }
 
-    /// Warns of a command with its arguments in one text, which no shell splits.
+    /// Warns if a command and its arguments are in one text, since no shell splits it.
     fn command(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         if let Some((program, args)) = node.items().split_first() {
             let args: Vec<Value> = args.iter().map(Node::value).collect();
@@ -172,7 +172,7 @@ impl StdioReader<'_> {
         }
     }
 
-    /// The variables of `envFile`, and then those of `env`, which win.
+    /// The variables of `envFile`, and then those of `env`, which have priority.
     fn env(&self, findings: &mut Findings) -> Option<Vec<(String, String)>> {
         let mut env = match self.server.get("envFile") {
             Some(node) => env_file::read(&self.path(node, findings)?, node, findings),
@@ -187,7 +187,7 @@ impl StdioReader<'_> {
             findings.errors.push(problem.fix("env: { NAME: value }"));
             return None;
         };
-        // Where VS Code has null, the variable has the value that `run` has.
+        // In VS Code, `null` means that the variable has the value that it has for `run`.
         let read = members
             .iter()
             .filter(|(_, value)| !matches!(value.kind, NodeKind::Scalar(Value::Null)))
@@ -220,7 +220,7 @@ impl StdioReader<'_> {
     }
 }
 
-/// A number or a boolean as it is written.
+/// A number or a boolean as text.
 fn plain(node: &Node) -> Option<String> {
     match &node.kind {
         NodeKind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
@@ -228,7 +228,7 @@ fn plain(node: &Node) -> Option<String> {
     }
 }
 
-/// Errors about `servers`, for a place where they cannot be started.
+/// Errors about `servers`, which cannot be started where the configuration is rendered for.
 pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Problem> {
     let nodes = config.get("servers").map_or(&[][..], Node::items);
     let problem = |(at, server): (usize, &StdioServer)| {

@@ -1,5 +1,4 @@
-//! Asks the servers themselves, again and again, whether they are up and which tools they
-//! have.
+//! Asks the servers again and again whether they are up and which tools they have.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,20 +21,20 @@ use super::snapshot::ServerAnswer;
 use super::store::KnownCluster;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint};
 
-/// How often a server is asked that answers.
+/// How often the controller asks a server that answers.
 const ASK_EVERY: Duration = Duration::from_secs(15);
-/// How often a server is asked that does not.
+/// How often the controller asks a server that does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// How often a server that answers is asked for its tools.
+/// How often the controller asks a server that answers for its tools.
 const LIST_EVERY: Duration = Duration::from_secs(60);
-/// How many servers are asked at a time.
+/// The most servers that the controller asks at the same time.
 const AT_A_TIME: usize = 32;
 /// How long the end of a session may take.
 const END_TIME_LIMIT: Duration = Duration::from_secs(1);
-/// How much of a reason is kept.
+/// The most characters of a reason that are kept.
 const LONGEST_REASON: usize = 256;
 
-/// Those who ask, one for each server.
+/// The tasks that ask servers, one for each server.
 pub(super) struct Asking {
     store: Arc<KnownCluster>,
     limit: Arc<Semaphore>,
@@ -57,7 +56,7 @@ impl Asking {
         }
     }
 
-    /// Asks `questions` from now on, and no others.
+    /// From now on, asks exactly the servers of `questions`.
     pub(super) fn ask(&mut self, questions: &BTreeMap<ObjectName, ServerQuestion>) {
         self.asked.retain(|name, _| questions.contains_key(name));
         self.store.change(|snapshot| {
@@ -91,7 +90,7 @@ impl Asking {
         }
     }
 
-    /// Asks nobody any more.
+    /// Stops asking all servers.
     pub(super) fn stop(&mut self) {
         self.asked.clear();
         self.store.change(|snapshot| {
@@ -101,13 +100,13 @@ impl Asking {
     }
 }
 
-/// Asks one server.
+/// The state of the task that asks one server.
 struct Asker {
     name: ObjectName,
     question: ServerQuestion,
     store: Arc<KnownCluster>,
     limit: Arc<Semaphore>,
-    /// While the server answers. A legacy server keeps its session.
+    /// The connection while the server answers. A legacy server keeps its session.
     client: Option<McpClient>,
     tools: u32,
     listed: Instant,
@@ -151,10 +150,10 @@ impl Asker {
         }
     }
 
-    /// Asks the server for its version, and, if it is time, for its tools.
+    /// Asks the server for its version and, if it is time, for its tools.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason why the server cannot be used.
     async fn answer(&mut self) -> Result<String, String> {
         let _permit = self
             .limit
@@ -192,7 +191,7 @@ impl Asker {
     }
 }
 
-/// The server as the gateway reaches it, with the time that the gateway gives it.
+/// The server's endpoint, reached in the same way and with the same timeout as by the gateway.
 async fn endpoint(question: &ServerQuestion) -> Result<McpEndpoint, String> {
     let server = &question.server;
     let mut url = Url::parse(&question.origin).map_err(|error| error.to_string())?;
@@ -233,7 +232,7 @@ async fn resolved(url: &Url) -> Result<SocketAddr, String> {
     first.ok_or_else(|| ClientError::UnknownHost.to_string())
 }
 
-/// Why `server` gave no result, with the field to change.
+/// The reason why `server` gave no result, with the field that the user should change.
 fn explained(error: &ClientError, server: &Server) -> String {
     let hint = match error {
         ClientError::Status { code: 401, .. } if server.headers.is_empty() => {
@@ -252,7 +251,7 @@ fn explained(error: &ClientError, server: &Server) -> String {
     format!("{error}; {hint}")
 }
 
-/// The beginning of `text` on one line.
+/// The start of `text`, on one line.
 fn printable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().take(LONGEST_REASON).map(printable).collect()

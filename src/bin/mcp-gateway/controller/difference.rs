@@ -1,13 +1,14 @@
-//! Whether an object in the cluster is as it is wanted.
+//! Whether an object in the cluster is as the controller wants it.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// The annotation with a digest of what was applied. It tells when a field is not wanted any
-/// more.
+/// The annotation with a digest of the object that the controller applied. It shows when a field
+/// was removed from the wanted object.
 const APPLIED: &str = "mcp.kagenti.com/applied";
 
-/// `object` with a digest of it. Not for Secrets: a digest of a short value tells the value.
+/// `object` with an annotation that has a digest of it. Not for Secrets: the digest of a short
+/// value would reveal the value.
 pub(super) fn with_digest(mut object: Value) -> Value {
     let digest = Sha256::digest(object.to_string().as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -22,8 +23,8 @@ pub(super) fn with_digest(mut object: Value) -> Value {
     object
 }
 
-/// Whether `live` has all that is `wanted`. It may have more: defaults, and what others
-/// wrote. It may be read in another version than it was written in.
+/// Whether `live` has all values of `wanted`. It may have more: defaults, and values that other
+/// programs wrote. The API server may give it in another version than it was written in.
 pub(crate) fn is_as_wanted(live: &Value, wanted: &Value) -> bool {
     let members = wanted.as_object().into_iter().flatten();
     let mut others = members.filter(|(name, _)| *name != "apiVersion");
@@ -51,7 +52,7 @@ fn has(live: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// What an API server does not keep.
+/// Whether an API server removes this value.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,4 +1,4 @@
-//! Events of Kubernetes, for what changes.
+//! Kubernetes events about changes.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use super::name::{ObjectName, text};
 use super::plan::{Notice, Plan, WAITING_FOR_PROXIES};
 use super::snapshot::Snapshot;
 
-/// How long the note of an event may be.
+/// The longest note of an event.
 const LONGEST_NOTE: usize = 1000;
 
-/// Tells what changes.
+/// Publishes events about changes.
 pub(super) struct Events {
     recorder: Recorder,
-    /// What has been told already, and still holds.
+    /// The notices that were published and are still valid.
     told: BTreeSet<Notice>,
 }
 
@@ -35,7 +35,8 @@ impl Events {
         }
     }
 
-    /// Tells what in the statuses of `plan` is another than in `snapshot`, and its notices.
+    /// Publishes what has changed between the statuses in `snapshot` and those of `plan`, and the
+    /// notices of `plan`.
     pub(super) async fn tell(&mut self, snapshot: &Snapshot, plan: &Plan) {
         let servers = plan
             .servers
@@ -79,14 +80,14 @@ impl Events {
             uid: Some(notice.uid.clone()),
             ..ObjectReference::default()
         };
-        // Nothing depends on events.
+        // An event that cannot be published does no harm.
         if let Err(error) = self.recorder.publish(&event, &regarding).await {
             warn!(%error, "an event cannot be written");
         }
     }
 }
 
-/// The conditions of `object` that become true or false, or false for another reason.
+/// The conditions of `object` that become true or false, or stay false for another reason.
 fn changes(object: &Value, name: &ObjectName, conditions: &[Condition]) -> Vec<Notice> {
     let before = object.pointer("/status/conditions").cloned();
     let before: Vec<Condition> = before
@@ -98,7 +99,7 @@ fn changes(object: &Value, name: &ObjectName, conditions: &[Condition]) -> Vec<N
             known.is_some_and(|known| known.status == it.status && known.reason == it.reason);
         !is_same && it.status != "Unknown"
     };
-    // One event tells a fault: the first condition that does not hold.
+    // A fault needs only one event: the first condition that is not true.
     let mut faults = conditions
         .iter()
         .filter(is_new)
@@ -116,7 +117,7 @@ fn changes(object: &Value, name: &ObjectName, conditions: &[Condition]) -> Vec<N
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             uid: text(object, "/metadata/uid").to_owned(),
-            // Pods are replaced, as they have to be.
+            // To replace pods is normal, so this is no warning.
             is_warning: it.status == "False" && it.reason != WAITING_FOR_PROXIES,
             reason: if it.status == "True" {
                 it.type_.clone()

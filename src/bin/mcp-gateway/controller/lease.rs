@@ -1,20 +1,20 @@
-//! Which of several replicas writes: the one that holds a Lease.
+//! Decides which of several replicas writes: the one that holds a Lease.
 
 use kube::Client;
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
-/// How long a replica that is gone holds the Lease, in seconds.
+/// How long the Lease stays with a replica that is gone, in seconds.
 const DURATION: u64 = 15;
-/// How long before that it is renewed, in seconds.
+/// How long before its end the Lease is renewed, in seconds.
 const GRACE: u64 = 5;
 
 /// Whether this replica writes, and the task that holds the Lease.
 pub(super) struct Leadership {
     pub(super) is_leader: Receiver<bool>,
     task: Option<JoinHandle<Result<LeaseManager, LeaseManagerError>>>,
-    /// Where there is no Lease, it keeps the channel open.
+    /// If there is no Lease, this keeps the channel open.
     _alone: Option<Sender<bool>>,
 }
 
@@ -22,7 +22,7 @@ impl Leadership {
     /// Tries to get the Lease `name` in `namespace`, as `identity`.
     ///
     /// # Errors
-    /// The API server cannot be asked.
+    /// The API server does not answer.
     pub(super) async fn by_lease(
         client: Client,
         namespace: &str,
@@ -46,7 +46,7 @@ impl Leadership {
         })
     }
 
-    /// The only replica.
+    /// The state of the only replica, which needs no Lease.
     pub(super) fn alone() -> Self {
         let (alone, is_leader) = watch::channel(true);
         Self {
@@ -56,7 +56,7 @@ impl Leadership {
         }
     }
 
-    /// Gives the Lease to the next one.
+    /// Releases the Lease for another replica.
     pub(super) async fn end(self) {
         drop(self.is_leader);
         if let Some(task) = self.task {

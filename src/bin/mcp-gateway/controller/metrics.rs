@@ -1,4 +1,4 @@
-//! What the controller counts, for Prometheus.
+//! The metrics of the controller, for Prometheus.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::plan::Plan;
 /// The upper bounds of the histogram of durations, in seconds.
 const DURATIONS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
 
-/// All that is counted.
+/// All metrics.
 pub(super) struct ControllerMetrics {
     registry: Registry,
     reconciles: Counter,
@@ -94,7 +94,7 @@ impl ControllerMetrics {
     /// The text that Prometheus reads.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        // Writing into a text does not fail.
+        // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }

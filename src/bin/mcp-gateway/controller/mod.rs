@@ -1,8 +1,8 @@
-//! `controller` and `crds`: the gateway in Kubernetes, kept as the objects there say.
+//! `controller` and `crds`: run the gateway in Kubernetes, as MCPGateway and MCPServer objects
+//! describe it.
 //!
-//! Watches put what is in the cluster into a `store`. The function `plan` makes of it, and of
-//! nothing else, what is wanted: objects, statuses and events. The `reconciler` writes the
-//! difference.
+//! Watches write the state of the cluster into a `store`. The function `plan` computes the wanted
+//! objects, statuses and events from this state only. The `reconciler` writes the difference.
 
 mod asking;
 mod difference;
@@ -125,13 +125,13 @@ impl ControllerArguments {
             .init();
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         let result = runtime.block_on(self.control());
-        // Watches and pages end with the process.
+        // Watches and HTTP servers end with the process.
         runtime.shutdown_background();
         result
     }
 
     async fn control(self) -> Result<(), String> {
-        // The program has TLS by ring only.
+        // The program is built with ring as the only TLS provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::try_default()
             .await
@@ -187,7 +187,7 @@ async fn serve(address: SocketAddr, pages: Router) -> Result<(), String> {
     Ok(())
 }
 
-/// A signal ends the process.
+/// Waits for a signal to end the process.
 async fn stopped() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
@@ -201,7 +201,7 @@ async fn stopped() {
     }
 }
 
-/// A name for a replica that has none.
+/// A name for a replica without a configured name.
 fn random_identity() -> String {
     let number = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
     format!("mcp-gateway-{number:016x}")

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// The namespace and the name of an object; the namespace is empty for an object of the
-/// whole cluster.
+/// The namespace and the name of an object. The namespace is empty for an object of the whole
+/// cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectName {
     pub(crate) namespace: String,

@@ -1,4 +1,4 @@
-//! The pages that the cluster asks: whether the controller is well, and its metrics.
+//! The HTTP pages for the cluster: the health of the controller, and its metrics.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 use super::metrics::ControllerMetrics;
 use super::store::KnownCluster;
 
-/// What Prometheus takes.
+/// The content type that Prometheus expects.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Reads an address to listen at; `:8081` is port 8081 of all addresses.
+/// Reads an address to listen on. `:8081` means port 8081 of all addresses.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let all = text.strip_prefix(':').and_then(|port| port.parse().ok());
     let all = all.map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
@@ -23,10 +23,10 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "must be an address with a port, such as :8081 or 127.0.0.1:8081".to_owned())
 }
 
-/// Listens at `address`. Where the machine has no IPv6, all addresses are those of IPv4.
+/// Listens on `address`. If the machine has no IPv6, all addresses means those of IPv4.
 ///
 /// # Errors
-/// It is taken, or cannot be used.
+/// The address is taken, or cannot be used.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let error = match TcpListener::bind(address).await {
         Ok(listener) => return Ok(listener),
@@ -40,7 +40,7 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     Err(format!("cannot listen at {address}: {error}"))
 }
 
-/// `/healthz`: the process is there. `/readyz`: it knows all objects.
+/// `/healthz`: the process runs. `/readyz`: it knows all objects.
 pub(super) fn health(store: Arc<KnownCluster>) -> Router {
     let ready = async move || {
         let missing = store.missing();

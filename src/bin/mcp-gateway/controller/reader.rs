@@ -1,5 +1,5 @@
-//! Reads the objects that others refer to, by their names. The controller can list no
-//! Secret.
+//! Reads objects that other objects refer to, by their names. The controller has no right to list
+//! Secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use kube::api::{Api, ObjectMeta};
 use super::plan::{MANAGED_BY, MANAGER};
 use super::snapshot::{ReadObject, Readable};
 
-/// How many are read at a time.
+/// The most objects that are read at the same time.
 const AT_A_TIME: usize = 16;
 
-/// What is at `names` now.
+/// The current objects with these `names`.
 ///
 /// # Errors
-/// The API server does not say. What is not there is no error.
+/// The API server does not answer. It is no error if an object does not exist.
 pub(super) async fn read_all(
     client: &Client,
     names: &BTreeSet<Readable>,

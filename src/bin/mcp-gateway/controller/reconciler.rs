@@ -1,5 +1,5 @@
-//! Compares what is with what is wanted, and writes the difference: after each change, and
-//! from time to time.
+//! Compares the cluster with the wanted state, and writes the difference: after each change, and at
+//! regular times.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use super::snapshot::Snapshot;
 use super::store::KnownCluster;
 use super::writer::Writer;
 
-/// How long to wait for more changes.
+/// How long to wait for further changes.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often to read again what is not watched.
+/// How often to read objects again that are not watched.
 const READ_EVERY: Duration = Duration::from_secs(10);
-/// The first wait after an error; each further one is twice as long.
+/// The first wait after an error. Each further wait is twice as long.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait after an error.
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// How often what was read leads to another read: a Secret names nothing further.
+/// The most rounds of reading, since an object may refer to further ones. A Secret refers to none.
 const MAX_READS: usize = 3;
 
-/// Keeps the cluster as its objects say.
+/// Keeps the cluster in the wanted state.
 pub(super) struct Reconciler {
     pub(super) client: Client,
     pub(super) settings: PlanSettings,
@@ -41,12 +41,12 @@ pub(super) struct Reconciler {
     pub(super) writer: Writer,
     pub(super) events: Events,
     pub(super) asking: Asking,
-    /// When all that is not watched was read last; `None` if it may be another now.
+    /// When the objects that are not watched were last read; `None` if they may have changed.
     pub(super) read_at: Option<Instant>,
 }
 
 impl Reconciler {
-    /// Runs until `stopped`, while this replica is the leader.
+    /// Runs until `stopped`, as long as this replica is the leader.
     pub(super) async fn run(
         &mut self,
         leadership: &mut Leadership,
@@ -86,7 +86,7 @@ impl Reconciler {
         self.asking.stop();
     }
 
-    /// Compares and writes once. Gives whether nothing is left to do.
+    /// Compares and writes once. Gives `true` if nothing is left to do.
     async fn reconcile_once(&mut self) -> bool {
         let started = Instant::now();
         let is_done = match self.read_and_plan().await {
@@ -100,7 +100,7 @@ impl Reconciler {
         is_done
     }
 
-    /// Reads what the plan depends on, until it is complete.
+    /// Reads the objects that the plan depends on, until it is complete.
     async fn read_and_plan(&mut self) -> Result<(Snapshot, Plan), kube::Error> {
         let now = Time(Timestamp::now());
         let mut snapshot = self.store.snapshot();
@@ -128,7 +128,7 @@ impl Reconciler {
         if !wanted.session_keys.is_empty() {
             let refusals = self.writer.make_session_keys(wanted).await;
             if refusals.is_empty() {
-                // They are read before anything else is written.
+                // These objects must be read again before anything else is written.
                 self.read_at = None;
                 self.store.change(|_| true);
                 return true;

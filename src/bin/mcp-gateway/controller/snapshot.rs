@@ -1,4 +1,4 @@
-//! What the controller knows of the cluster at one moment.
+//! The controller's knowledge of the cluster at one moment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,27 +8,27 @@ use serde_json::Value;
 
 use super::name::ObjectName;
 
-/// What the controller knows. It is cheap to clone.
+/// The known state. It is cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     /// The objects of each kind that is watched, by the kind's name.
     objects: BTreeMap<&'static str, BTreeMap<ObjectName, Arc<Value>>>,
-    /// What was read because an object refers to it.
+    /// The objects that were read because another object refers to them.
     read: BTreeMap<Readable, ReadObject>,
-    /// How each server answered when it was asked last, by its MCPServer.
+    /// The last answer of each server, by its MCPServer.
     pub(crate) answers: BTreeMap<ObjectName, ServerAnswer>,
-    /// Why an object could not be written, by its kind and name.
+    /// The reasons why objects could not be written, by their kinds and names.
     pub(crate) refused: BTreeMap<(String, ObjectName), String>,
 }
 
-/// An object that is read by its name, and not watched: no right to list it is needed.
+/// An object that is read by name and not watched, so the controller needs no right to list it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Readable {
     Secret(ObjectName),
     ConfigMap(ObjectName),
 }
 
-/// What was read.
+/// An object that was read.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum ReadObject {
     Missing,
@@ -41,7 +41,7 @@ pub(crate) enum ReadObject {
     },
 }
 
-/// Secrets are in it.
+/// It contains Secrets.
 impl fmt::Debug for ReadObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -51,7 +51,7 @@ impl fmt::Debug for ReadObject {
     }
 }
 
-/// How a server answered the controller.
+/// The answer of a server to the controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ServerAnswer {
     Up {
@@ -75,7 +75,7 @@ impl Snapshot {
         self.objects.get(kind)?.get(name).map(|object| &**object)
     }
 
-    /// Puts `objects` in place of all objects of `kind`.
+    /// Replaces all objects of `kind` with `objects`.
     pub(crate) fn replace(
         &mut self,
         kind: &'static str,
@@ -96,12 +96,12 @@ impl Snapshot {
         }
     }
 
-    /// What was read; `None` if it has not been read yet.
+    /// The object that was read; `None` if it has not been read yet.
     pub(crate) fn read(&self, what: &Readable) -> Option<&ReadObject> {
         self.read.get(what)
     }
 
-    /// Puts `read` in place of all that was read before, and says whether that is a change.
+    /// Replaces all read objects with `read`. Gives whether this changes anything.
     pub(crate) fn set_read(&mut self, read: BTreeMap<Readable, ReadObject>) -> bool {
         let is_changed = self.read != read;
         self.read = read;

@@ -1,4 +1,4 @@
-//! The one place of what is known: watches write into it, the loop reads it.
+//! The known state of the cluster: watches write it, and the reconciler reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::kinds::GROUP;
 use super::snapshot::Snapshot;
 use super::watched::{KINDS, WatchedKind};
 
-/// What is known, and whether that is all.
+/// The known state, and whether it is complete.
 #[derive(Default)]
 pub(super) struct KnownCluster {
     known: Mutex<Known>,
@@ -19,13 +19,13 @@ pub(super) struct KnownCluster {
 #[derive(Default)]
 struct Known {
     snapshot: Snapshot,
-    /// The kinds whose objects are known, or whose kind is not there.
+    /// The kinds whose objects are all known, or that do not exist in the cluster.
     listed: BTreeSet<&'static str>,
 }
 
 impl KnownCluster {
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // A panic in another task leaves the values as they are.
+        // A panic in another task does not damage the values.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -33,21 +33,21 @@ impl KnownCluster {
         self.lock().snapshot.clone()
     }
 
-    /// Changes what is known; if `change` says so, the loop runs.
+    /// Changes the known state. If `change` returns `true`, the reconciler runs.
     pub(super) fn change(&self, change: impl FnOnce(&mut Snapshot) -> bool) {
         if change(&mut self.lock().snapshot) {
             self.changed.notify_one();
         }
     }
 
-    /// All objects of `kind` are known now.
+    /// Marks `kind` as complete: all its objects are known.
     pub(super) fn set_listed(&self, kind: &'static WatchedKind) {
         if self.lock().listed.insert(kind.key) {
             self.changed.notify_one();
         }
     }
 
-    /// There is no such kind. Without its own kinds the controller knows nothing: it waits for
+    /// Marks `kind` as absent in the cluster. If its own kinds are absent, the controller waits for
     /// them, and changes nothing.
     pub(super) fn set_absent(&self, kind: &'static WatchedKind) {
         let mut known = self.lock();

@@ -1,4 +1,4 @@
-//! Follows the objects of a kind.
+//! Watches the objects of a kind.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -20,14 +20,14 @@ use super::plan::{MANAGED_BY, MANAGER};
 use super::store::KnownCluster;
 use super::watched::{WatchScope, WatchedKind};
 
-/// How often to look whether a kind that was not there is there now.
+/// How often to check whether an absent kind exists now.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// How many times in a row a kind is not there that was there before, until that is believed.
+/// How many times in a row an existing kind must be absent until the controller accepts it.
 const ABSENCES: u32 = 3;
 
-/// Follows the objects of `kind` for ever. A kind that the cluster does not have has no
-/// objects. Where it was there before, it has to be away for a while: an API server may not
-/// find it for a moment, when its definition changes.
+/// Watches the objects of `kind` for ever. A kind that the cluster does not have has no objects. If
+/// the kind existed before, it must be absent for a while: an API server may not find it for a
+/// moment when its definition changes.
 pub(super) async fn follow(
     client: Client,
     kind: &'static WatchedKind,
@@ -42,7 +42,7 @@ pub(super) async fn follow(
                 absences = 0;
             }
         }
-        // In no version is it there.
+        // It exists in no version.
         absences = absences.saturating_add(1);
         if absences > ABSENCES {
             debug!(kind = kind.key, "the cluster does not have this kind");
@@ -63,8 +63,8 @@ pub(super) fn resource(kind: &WatchedKind, version: &str) -> ApiResource {
     }
 }
 
-/// Follows the objects of one version until the cluster does not have it. Gives whether it
-/// had it.
+/// Watches the objects of one version until the cluster does not have it any more. Gives whether
+/// the cluster had it.
 async fn follow_version(
     client: &Client,
     kind: &'static WatchedKind,
@@ -127,10 +127,10 @@ async fn follow_version(
     was_there
 }
 
-/// What is kept of an object: not who manages which field, which is most of it.
+/// The parts of an object that are kept: without the managed fields, which are the largest part.
 fn kept(mut object: DynamicObject, resource: &ApiResource) -> Option<(ObjectName, Value)> {
     object.metadata.managed_fields = None;
-    // The items of a list do not say what they are.
+    // The items of a list have no `kind` and `apiVersion`.
     object.types = Some(kube::core::TypeMeta {
         api_version: resource.api_version.clone(),
         kind: resource.kind.clone(),

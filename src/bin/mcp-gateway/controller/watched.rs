@@ -1,17 +1,17 @@
-//! Which kinds the controller watches.
+//! The kinds that the controller watches.
 
 /// A kind that the controller watches.
 #[derive(Debug)]
 pub(crate) struct WatchedKind {
     pub(crate) group: &'static str,
-    /// The versions in which it may be served, the best one first.
+    /// Its possible versions, the best one first.
     pub(crate) versions: &'static [&'static str],
     pub(crate) kind: &'static str,
-    /// What its objects are called in a snapshot: as the kind, but where only some objects of
-    /// a kind are meant.
+    /// The name of its objects in a snapshot: the kind, or another name if only some objects of the
+    /// kind are watched.
     pub(crate) key: &'static str,
     pub(crate) plural: &'static str,
-    /// Which of its objects.
+    /// Which of its objects are watched.
     pub(crate) scope: WatchScope,
 }
 
@@ -19,9 +19,9 @@ pub(crate) struct WatchedKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WatchScope {
     All,
-    /// Those that this program has written.
+    /// The objects that this program has written.
     Written,
-    /// Those that have a label with this name.
+    /// The objects that have a label with this name.
     Labelled(&'static str),
 }
 
@@ -63,7 +63,7 @@ impl WatchedKind {
         }
     }
 
-    /// `group/version`, or the version alone for the group without a name.
+    /// `group/version`, or only the version for the core group.
     pub(crate) fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() {
             version.to_owned()
@@ -78,8 +78,8 @@ pub(crate) const GATEWAY_API: &str = "gateway.networking.k8s.io";
 /// The group of Envoy Gateway.
 pub(crate) const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
 
-/// The Deployments of proxies in a snapshot, for Envoy Gateway and Istio, with the label by
-/// which each has the name of its Gateway.
+/// The names, in a snapshot, of the Deployments of proxies of Envoy Gateway and Istio. Each
+/// Deployment has a label with the name of its Gateway.
 pub(crate) const ENVOY_GATEWAY_PROXIES: &str = "Deployment of Envoy Gateway";
 pub(crate) const ENVOY_GATEWAY_OWNER: &str = "gateway.envoyproxy.io/owning-gateway-name";
 pub(crate) const ISTIO_PROXIES: &str = "Deployment of Istio";
@@ -89,7 +89,7 @@ const ALPHA: &[&str] = &["v1alpha1"];
 const V1ALPHA3: &[&str] = &["v1alpha3"];
 const V1: &[&str] = &["v1"];
 
-/// All kinds. An object of any other kind is neither read nor written.
+/// All kinds. The controller neither reads nor writes objects of other kinds.
 pub(crate) const KINDS: &[WatchedKind] = &[
     WatchedKind::all(super::kinds::GROUP, ALPHA, "MCPServer", "mcpservers"),
     WatchedKind::all(super::kinds::GROUP, ALPHA, "MCPGateway", "mcpgateways"),

@@ -1,4 +1,4 @@
-//! Writes what is wanted, where it is not there yet.
+//! Writes the wanted objects that are not in the cluster yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,11 +30,11 @@ const PROTECTING: &[&str] = &[
     "RequestAuthentication",
     "SecurityPolicy",
 ];
-/// How many objects are written at a time.
+/// The most objects that are written at the same time.
 const AT_A_TIME: usize = 8;
-/// How many bytes a key of sessions has.
+/// The number of bytes of a session key.
 const KEY_LENGTH: usize = 32;
-/// How much of a reason is kept.
+/// The longest reason that is kept.
 const LONGEST_REASON: usize = 512;
 
 /// Writes into the cluster.
@@ -43,7 +43,7 @@ pub(super) struct Writer {
     metrics: Arc<ControllerMetrics>,
 }
 
-/// Why objects could not be written, by their kinds and names.
+/// The reasons why objects could not be written, by their kinds and names.
 pub(super) type Refusals = BTreeMap<(String, ObjectName), String>;
 
 impl Writer {
@@ -51,9 +51,9 @@ impl Writer {
         Self { client, metrics }
     }
 
-    /// Writes what `plan` wants and `snapshot` does not have.
+    /// Writes the objects that `plan` wants and `snapshot` does not have.
     pub(super) async fn write(&self, snapshot: &Snapshot, plan: &Plan) -> Refusals {
-        // Routes go before the policies that protect them, and come after them.
+        // Routes are deleted before the policies that protect them, and created after them.
         let mut refusals = self.delete(snapshot, plan, true).await;
         let is_route = |it: &&Value| text(it, "/kind") == "HTTPRoute";
         let (routes, others): (Vec<&Value>, Vec<&Value>) = plan.objects.iter().partition(is_route);
@@ -68,7 +68,7 @@ impl Writer {
         refusals
     }
 
-    /// Whether a Secret is not as `plan` wants it.
+    /// Whether a Secret differs from the one that `plan` wants.
     pub(super) fn changes_secrets(&self, snapshot: &Snapshot, plan: &Plan) -> bool {
         let mut secrets = plan
             .objects
@@ -78,8 +78,7 @@ impl Writer {
             || secrets.any(|it| !is_written(snapshot, &ObjectName::of(it), it))
     }
 
-    /// Makes the gateways `held` wait for this program when they are deleted, and ends the
-    /// waiting of `going`.
+    /// Adds the finalizer to the gateways `held`, and removes it from `going`.
     pub(super) async fn write_finalizers(&self, held: &[ObjectName], going: &[ObjectName]) -> bool {
         let held = held.iter().map(|name| (name, &[FINALIZER][..]));
         let going = going.iter().map(|name| (name, &[][..]));
@@ -108,8 +107,7 @@ impl Writer {
         is_done
     }
 
-    /// Writes the statuses that are not as they are in `plan`. What has failed is tried
-    /// again.
+    /// Writes the statuses that differ from those in `plan`. A failed write is tried again.
     pub(super) async fn write_statuses(&self, snapshot: &Snapshot, plan: &Plan) -> bool {
         let servers = plan
             .servers
@@ -152,7 +150,7 @@ impl Writer {
             .await;
         self.metrics.wrote(kind, "status");
         match written {
-            // It was deleted meanwhile.
+            // The object was deleted in the meantime.
             Err(kube::Error::Api(status)) if status.code == 404 => true,
             Err(error) => {
                 error!(kind, name = %name, %error, "the status cannot be written");
@@ -162,8 +160,7 @@ impl Writer {
         }
     }
 
-    /// Makes the Secrets with keys of sessions that are not there. One that is there is
-    /// never written to.
+    /// Creates the Secrets with session keys that do not exist. Existing ones are never changed.
     pub(super) async fn make_session_keys(&self, plan: &Plan) -> Refusals {
         let mut refusals = Refusals::new();
         for object in &plan.session_keys {
@@ -206,7 +203,7 @@ impl Writer {
                 info!(kind = "Secret", name = %name, "keys of sessions made");
                 Ok(())
             }
-            // Another replica, or the user, was faster.
+            // Another replica, or the user, has created it first.
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             Err(error) => Err(reason(&error)),
         }
@@ -263,7 +260,7 @@ impl Writer {
                 info!(kind, name = %name, "applied");
                 Ok(())
             }
-            // What the API server says of a Secret may have a part of it.
+            // The API server's message about a Secret may contain a part of it.
             Err(_) if kind == "Secret" => {
                 error!(kind, name = %name, "cannot be applied");
                 Err("the API server refuses it".to_owned())
@@ -276,7 +273,7 @@ impl Writer {
         }
     }
 
-    /// Deletes what this program has written and nobody wants any more.
+    /// Deletes objects that this program has written and that are not wanted any more.
     async fn delete(&self, snapshot: &Snapshot, plan: &Plan, routes: bool) -> Refusals {
         let wanted: BTreeSet<(&str, ObjectName)> = plan
             .objects
@@ -336,7 +333,7 @@ impl Writer {
     }
 }
 
-/// The gateways of which a policy is among the `refused`: they get no new route.
+/// The gateways with a policy among the `refused` objects. They get no new route.
 fn unprotected(objects: &[&Value], refused: &Refusals) -> BTreeSet<ObjectName> {
     let is_refused = |it: &&&Value| {
         let kind = text(it, "/kind");

@@ -1,4 +1,4 @@
-//! The clusters: where the servers are.
+//! The clusters: the addresses of the servers.
 
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ struct ClusterTls {
 }
 
 impl Cluster {
-    /// At `host`, without TLS.
+    /// A cluster for `host`, without TLS.
     pub(crate) fn new(name: &str, host: &str, port: u16) -> Self {
         Self {
             name: name.to_owned(),
@@ -40,7 +40,7 @@ impl Cluster {
         }
     }
 
-    /// The same with TLS, whose certificate is for `hostname` and signed by an authority of
+    /// This cluster with TLS. The certificate must be for `hostname`, and signed by an authority in
     /// the file `ca_file`.
     pub(crate) fn with_tls(mut self, hostname: &str, ca_file: &str) -> Self {
         self.tls = Some(ClusterTls {
@@ -59,7 +59,7 @@ fn is_address(host: &str) -> bool {
 /// The items of `clusters` in Envoy's configuration, each name once.
 ///
 /// # Errors
-/// The template is wrong, which is a bug.
+/// The template is not valid, which is a bug.
 pub(super) fn text(clusters: &[Cluster]) -> Result<String, String> {
     #[derive(Serialize)]
     struct Clusters<'a> {

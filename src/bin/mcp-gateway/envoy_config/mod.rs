@@ -1,4 +1,4 @@
-//! A complete Envoy configuration: the shipped one with other servers.
+//! A complete Envoy configuration: the shipped one, with other servers.
 
 mod cluster;
 mod template;
@@ -11,26 +11,26 @@ use crate::syntax::yaml;
 
 const SHIPPED: &str = include_str!("../../../../envoy/gateway.yaml");
 
-/// Where filters before the gateway's are inserted: the shipped comment about them.
+/// The comment in the shipped configuration at which filters before the gateway's are inserted.
 const BEFORE: &str = "          # Authentication, if any, belongs before this filter: lists and
           # discovery are answered here and never reach what comes after.
 ";
 
-/// What is different from the shipped configuration.
+/// The differences from the shipped configuration.
 pub(crate) struct EnvoySettings {
     /// The address and the port of the endpoint.
     pub(crate) address: String,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
-    /// The path of the filter, where Envoy runs.
+    /// The path of the filter on the machine of Envoy.
     pub(crate) wasm: String,
-    /// How many bytes Envoy buffers for one connection.
+    /// The most bytes that Envoy buffers for one connection.
     pub(crate) buffer_limit: usize,
     /// The environment variables that the filter reads.
     pub(crate) variables: Vec<String>,
     /// The HTTP filters before the gateway's.
     pub(crate) before: Vec<Value>,
-    /// The mappers of Envoy's own answers before those that are there.
+    /// The mappers for Envoy's own answers, which come before the existing ones.
     pub(crate) local_replies: Vec<Value>,
     /// The filter's configuration, as YAML.
     pub(crate) config: String,
@@ -74,12 +74,13 @@ pub(crate) fn text(settings: &EnvoySettings) -> Result<String, String> {
         )?;
     }
     text.replace_block("  clusters:\n", &cluster::text(&settings.clusters)?)?;
-    // After the others, since the user's own fields may be called like those above.
+    // This comes after the other replacements, since the user's fields may have the same names as
+    // the lines above.
     text.replace_block(
         "                  value:\n",
         &indented(&settings.config, 20),
     )?;
-    // Last, since they look like it.
+    // This comes last, since these lines have the same form.
     if !settings.before.is_empty() {
         let filters = yaml::block(&settings.before).map_err(|error| error.to_string())?;
         text.replace(BEFORE, &indented(&filters, 10))?;
@@ -103,7 +104,7 @@ fn indented(text: &str, spaces: usize) -> String {
         .collect()
 }
 
-/// The text of a configuration. Each part that is replaced must exist once.
+/// The text of a configuration. Each part that is replaced must be there exactly once.
 struct ConfigText(String);
 
 impl ConfigText {
@@ -122,8 +123,8 @@ impl ConfigText {
         Ok(())
     }
 
-    /// Replaces the lines that belong to the line `key`: those after it that are more
-    /// indented, and the items of its list.
+    /// Replaces the lines that belong to the line `key`: the lines after it that are indented more,
+    /// and the items of its list.
     fn replace_block(&mut self, key: &str, to: &str) -> Result<(), String> {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let belongs = |line: &&str| {

@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use crate::syntax::yaml;
 
-/// Renders `template`. An expression such as `{{ name }}` becomes that value of `context`
-/// as YAML. The filter `safe` marks a text that is YAML already.
+/// Renders `template`. An expression such as `{{ name }}` becomes this value of `context` as YAML.
+/// The filter `safe` marks a text that is YAML already.
 ///
 /// # Errors
-/// The template is wrong, or `context` has no such value. Both are bugs.
+/// The template is not valid, or `context` has no such value. Both are bugs.
 pub(super) fn render(template: &str, context: &impl Serialize) -> Result<String, String> {
     try_render(template, context).map_err(|error| format!("a bug: {error:#}"))
 }
 
 fn try_render(template: &str, context: &impl Serialize) -> Result<String, Error> {
     let mut environment = Environment::new();
-    // A line with nothing but a tag does not become an empty line.
+    // A line that has only a tag does not leave an empty line.
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)

@@ -1,4 +1,4 @@
-//! Where a server is, as host and port.
+//! The address of a server: host and port.
 
 use std::net::IpAddr;
 
@@ -7,19 +7,20 @@ use super::model::{Backend, BackendReference};
 /// The domain of the Services.
 const SERVICES: &str = "svc.cluster.local";
 
-/// The address of an endpoint that nobody serves (RFC 5737): the filter answers instead.
+/// The address of an endpoint at which no server listens (RFC 5737). The filter answers the
+/// requests itself.
 pub(super) const NOWHERE: (&str, u16) = ("192.0.2.1", 9);
 
-/// The host name of a Service, or of what else `reference` is.
+/// The host name of a Service, or of another object that `reference` refers to.
 pub(super) fn host(reference: &BackendReference) -> String {
     match &*reference.kind {
         "Service" => format!("{}.{}.{SERVICES}", reference.name, reference.namespace),
-        // `Hostname` of Istio is one; a Backend of Envoy Gateway has none of its own.
+        // A `Hostname` of Istio is a host name itself; a Backend of Envoy Gateway has none.
         _ => reference.name.clone(),
     }
 }
 
-/// The reference that stands for all: the first that gets requests.
+/// The main one of several references: the first that gets requests.
 pub(super) fn main_reference(references: &[BackendReference]) -> Option<&BackendReference> {
     let mut weighted = references.iter();
     let found = weighted.find(|reference| reference.weight != Some(0));
@@ -37,7 +38,7 @@ pub(super) fn host_and_port(backend: &Backend) -> (String, Option<u16>) {
     }
 }
 
-/// The host of `backend` as requests name it, with the port if it is not that of the scheme.
+/// The host of `backend` in requests. It has the port if that is not the default port.
 pub(super) fn authority(backend: &Backend, is_tls: bool) -> String {
     let (host, port) = host_and_port(backend);
     let host = match host.parse() {

@@ -1,4 +1,4 @@
-//! The TLS of servers, as Envoy Gateway and Istio take it.
+//! The TLS settings of servers, for Envoy Gateway and Istio.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,8 @@ use super::model::{BackendReference, ServerTls, WantedGateway, WantedServer};
 use super::names;
 use super::object::{Object, present};
 
-/// The policies for the Services among `references`. They stand beside the Service.
+/// The policies for the Services among `references`. Each policy is in the namespace of its
+/// Service.
 pub(super) fn of_references(
     gateway: &WantedGateway,
     server: &WantedServer,
@@ -28,7 +29,7 @@ pub(super) fn of_references(
     policies.collect()
 }
 
-/// The policy for `target`, which stands for a host.
+/// The policy for `target`, the object of a host.
 pub(super) fn of_host(
     gateway: &WantedGateway,
     server: &WantedServer,
@@ -63,7 +64,7 @@ fn policy(
             "targetRefs": targets,
             "validation": present(json!({
                 "hostname": hostname,
-                // Without it, Istio takes a good certificate of any name.
+                // Without this, Istio accepts a valid certificate of any name.
                 "subjectAltNames": [{"type": "Hostname", "hostname": hostname}],
                 "wellKnownCACertificates": authorities.is_none().then_some("System"),
                 "caCertificateRefs": reference,

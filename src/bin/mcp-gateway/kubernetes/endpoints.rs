@@ -1,11 +1,11 @@
-//! `endpoints` in a cluster, where the servers that they name come and go.
+//! `endpoints` in a cluster, where the servers that they name are added and removed.
 
 use mcp_gateway::config::camel;
 use serde_json::{Map, Value};
 
-/// Takes the servers that are not among `enabled` out of the endpoints of `config`. One that
-/// has no other gets the server `stand_in`. Gives the names that were taken out; and whether
-/// `stand_in` is needed.
+/// Removes the servers that are not among `enabled` from the endpoints of `config`. An endpoint
+/// that has no other server gets the server `stand_in`. Gives the names of the removed servers, and
+/// whether `stand_in` is needed.
 pub(crate) fn fit(
     config: &mut Map<String, Value>,
     enabled: &[&str],
@@ -19,7 +19,7 @@ pub(crate) fn fit(
         let Some(Value::Array(servers)) = servers else {
             continue;
         };
-        // The filter refuses what is no list of names.
+        // The filter itself refuses a value that is not a list of names.
         if servers.is_empty() || !servers.iter().all(Value::is_string) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What the filter is told.
+//! The configuration that the filter gets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,22 +8,22 @@ use serde_json::{Map, Value, json};
 use super::model::{Authentication, WantedGateway, WantedServer};
 use super::{address, endpoints};
 
-/// What a gateway without a server has in its place: without any, the filter would be in
-/// policy mode, and pass what it does not know.
+/// The name of the placeholder in a gateway without servers. Without any server, the filter would
+/// be in policy mode, and would let unknown requests pass.
 const NO_SERVER: &str = "no-server-yet";
 
-/// The configuration of the filter, and what the filter reads in it.
+/// The configuration of the filter, as JSON and as the filter reads it.
 pub(super) struct FilterConfig {
     pub(super) config: Map<String, Value>,
     pub(super) parsed: Config,
 }
 
 impl FilterConfig {
-    /// For `gateway`, whose servers have these clusters of Envoy; `nowhere` is the cluster of
-    /// an endpoint that nobody serves.
+    /// The configuration for `gateway`. Its servers have these clusters of Envoy, and `nowhere` is
+    /// the cluster of an endpoint at which no server listens.
     ///
     /// # Errors
-    /// What the filter refuses.
+    /// The filter refuses the configuration.
     pub(super) fn new(
         gateway: &WantedGateway,
         cluster: impl Fn(&WantedServer) -> String,
@@ -53,20 +53,20 @@ impl FilterConfig {
         Ok(Self { config, parsed })
     }
 
-    /// The paths of the endpoint as they may be in a request; `None` for every path.
+    /// The paths of the endpoint in all forms that a request may have; `None` for every path.
     pub(super) fn paths(&self) -> Option<Vec<String>> {
         let paths = self.parsed.endpoints.paths()?;
         Some(paths.into_iter().flat_map(spellings).collect())
     }
 
-    /// What the filter reads of the server `name`.
+    /// The server `name`, as the filter reads it.
     pub(super) fn server(&self, name: &str) -> Option<&Server> {
         let mut servers = self.parsed.gateway.as_ref()?.servers.iter();
         servers.find(|server| *server.name == *name)
     }
 
-    /// What the filter is told where it stands in front of authentication: it answers
-    /// browsers, who asks for the metadata, and who has no token.
+    /// The configuration of the filter in front of authentication. There it answers browsers,
+    /// requests for the metadata, and requests without a token.
     pub(super) fn front(&self) -> Map<String, Value> {
         let mut front = Map::new();
         front.insert("trafficMode".to_owned(), json!("NOOP"));
@@ -87,32 +87,31 @@ impl FilterConfig {
         front
     }
 
-    /// What the filter is told where it stands behind authentication, with [`Self::front`] in
-    /// front of it.
+    /// The configuration of the filter behind authentication, if the filter with [`Self::front`] is
+    /// in front of it.
     pub(super) fn behind(&self) -> Map<String, Value> {
         let mut behind = self.config.clone();
         behind.retain(|name, _| camel(name) != "cors");
         behind
     }
 
-    /// How many bytes Envoy buffers for one connection. This is more than the longest body
-    /// that the filter accepts, so that the filter answers a body that is too long, not
-    /// Envoy.
+    /// The most bytes that Envoy buffers for one connection. It is more than the longest body that
+    /// the filter accepts, so that the filter, and not Envoy, answers a body that is too long.
     pub(super) fn buffer_limit(&self) -> usize {
         buffer_limit(&self.parsed)
     }
 }
 
-/// How many bytes Envoy buffers for one connection of a filter with `config`.
+/// The most bytes that Envoy buffers for one connection of a filter with `config`.
 pub(crate) fn buffer_limit(config: &Config) -> usize {
     const MIN: usize = 4_194_304;
     const MAX: usize = 1 << 31;
-    // Without a limit in the filter, Envoy's applies.
+    // If the filter has no limit, Envoy's limit applies.
     let body = config.max_request_body_size.unwrap_or(16 * MIN);
     body.saturating_mul(2).clamp(MIN, MAX)
 }
 
-/// `path`, and the same with a slash at its end, which the filter tolerates.
+/// `path`, and `path` with a slash at its end, which the filter accepts, too.
 pub(super) fn spellings(path: &str) -> Vec<String> {
     if path.is_empty() {
         vec!["/".to_owned()]
@@ -128,7 +127,7 @@ pub(super) fn member<'a>(config: &'a Map<String, Value>, name: &str) -> Option<&
     found.map(|(_, value)| value)
 }
 
-/// Whether `server` is on.
+/// Whether `server` is enabled.
 pub(super) fn is_enabled(server: &WantedServer) -> bool {
     server.backend.is_some() && member(&server.config, "enabled") != Some(&Value::Bool(false))
 }
@@ -158,8 +157,8 @@ fn section(server: &WantedServer, cluster: String) -> Value {
     Value::Object(section)
 }
 
-/// Parses `config` as the filter does. The variables have any value: the Secrets that hold
-/// them are not read here.
+/// Parses `config` as the filter does. The environment variables have any value here, since this
+/// code does not read Secrets.
 fn parse(gateway: &WantedGateway, config: &Map<String, Value>) -> Result<Config, String> {
     let session = member(config, "session").and_then(Value::as_object);
     let keys = session.and_then(|session| member(session, "keysFromEnv"));

@@ -1,4 +1,4 @@
-//! What Envoy itself answers, as clients of MCP read it.
+//! Envoy's own answers, in a form that MCP clients can read.
 
 use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
 use serde_json::{Value, json};
@@ -9,11 +9,12 @@ use super::model::{Authentication, WantedGateway};
 const CEL_FILTER: &str =
     "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
 
-/// How a server fails while its answer is under way: what Envoy then says passes no filter.
+/// The response flags of a server that fails while its answer is under way. Envoy's own answer then
+/// passes no filter.
 const BROKEN_OFF: [&str; 9] = ["DT", "LR", "SI", "UC", "UF", "UMSDR", "UPE", "UR", "UT"];
 
-/// The `local_reply_config` of Envoy's HTTP connection manager: errors in JSON-RPC where a
-/// server breaks off, and where jwt_authn refuses a token, if there is one.
+/// The `local_reply_config` of Envoy's HTTP connection manager. It makes JSON-RPC errors of the
+/// answers to a failure of a server, and of those of jwt_authn, if it is used.
 pub(super) fn config(gateway: &WantedGateway, filter: &FilterConfig) -> Value {
     let mut mappers = challenges(gateway, filter);
     let flags = json!({"response_flag_filter": {"flags": BROKEN_OFF}});
@@ -27,7 +28,7 @@ pub(super) fn config(gateway: &WantedGateway, filter: &FilterConfig) -> Value {
     json!({"mappers": mappers})
 }
 
-/// The mappers of what jwt_authn answers; none where it is not there.
+/// The mappers for the answers of jwt_authn; empty if it is not used.
 pub(super) fn challenges(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Value> {
     match gateway.authentication {
         Authentication::Jwt(_) => challenge(filter).into_iter().collect(),
@@ -35,8 +36,8 @@ pub(super) fn challenges(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<
     }
 }
 
-/// What a client without a good token gets from jwt_authn: where to read who gives tokens.
-/// `None` where the filter knows no such place.
+/// The answer of jwt_authn to a client without a valid token: it says where the client finds the
+/// authorization servers. `None` if the filter has no such metadata.
 fn challenge(filter: &FilterConfig) -> Option<Value> {
     let resource = &filter.parsed.oauth.as_ref()?.resource;
     let location = match &resource.identifier {

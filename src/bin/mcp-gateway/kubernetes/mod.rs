@@ -1,5 +1,5 @@
-//! The objects that serve a gateway in Kubernetes: one function of what is wanted, for
-//! `render` and for the controller.
+//! The Kubernetes objects that serve a gateway: one function of the wanted state, for `render` and
+//! for the controller.
 
 mod address;
 mod backend_tls;
@@ -19,14 +19,14 @@ pub(crate) use self::filter::buffer_limit;
 use self::model::{Platform, WantedGateway};
 use self::object::Object;
 
-/// The objects that serve `gateway`, in the order in which they are applied: those of the
-/// whole gateway first, what closes before what opens, then server by server. The same input
-/// gives the same objects.
+/// The objects that serve `gateway`, in the order in which they are applied: first those of the
+/// whole gateway, and among them objects that restrict access before objects that give access; then
+/// server by server. The same input gives the same objects.
 ///
 /// The Gateway itself, and Secrets, are not among them.
 ///
 /// # Errors
-/// What the filter refuses in the configuration, with the path of the field; or a bug.
+/// The filter refuses the configuration; the text has the path of the field. Or a bug.
 pub(crate) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
     match gateway.platform {
         Platform::EnvoyGateway => envoy_gateway::objects(gateway),

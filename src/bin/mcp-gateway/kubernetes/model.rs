@@ -1,5 +1,5 @@
-//! What is wanted in a cluster: one gateway with its servers. `render` fills it from a
-//! file, the controller from what it watches.
+//! The wanted state in a cluster: one gateway with its servers. `render` makes it from a file, the
+//! controller from the objects that it watches.
 
 use serde_json::{Map, Value};
 
@@ -8,50 +8,50 @@ use serde_json::{Map, Value};
 pub(crate) struct WantedGateway {
     /// The namespace of every object that belongs to the gateway, and of `attachment`.
     pub(crate) namespace: String,
-    /// The name that the names of its objects begin with.
+    /// The prefix of the names of its objects.
     pub(crate) name: String,
     pub(crate) platform: Platform,
     pub(crate) attachment: Attachment,
     /// The host names of the endpoint; empty for any.
     pub(crate) hostnames: Vec<String>,
-    /// The image with the filter, such as `ghcr.io/example/mcp-gateway:0.1.0`. With
-    /// `@sha256:…` the control plane checks it.
+    /// The image with the filter, such as `ghcr.io/example/mcp-gateway:0.1.0`. If it has
+    /// `@sha256:…`, the control plane checks the digest.
     pub(crate) image: String,
-    /// The filter's configuration without `servers`. Its `paths` or `endpoints` are the
-    /// paths of the endpoint, `/mcp` where it has none.
+    /// The filter's configuration without `servers`. Its `paths` or `endpoints` are the paths of
+    /// the endpoint; the default is `/mcp`.
     pub(crate) config: Map<String, Value>,
     pub(crate) authentication: Authentication,
-    /// The servers, each with another name. A faulty one is here as one that is off, so that
-    /// what names it in `config` stays valid.
+    /// The servers, with different names. A server with a fault is here as a disabled one, so that
+    /// references to its name in `config` stay valid.
     pub(crate) servers: Vec<WantedServer>,
     /// The environment variables of the proxy that `config` and `servers` name.
     pub(crate) variables: Vec<ProxyVariable>,
-    /// Changes with the values of `variables`, so that the proxy starts anew with them;
-    /// may be empty.
+    /// A text that changes with the values of `variables`, so that the proxy restarts with the new
+    /// values. It may be empty.
     pub(crate) variables_version: String,
 }
 
-/// Who serves the endpoint.
+/// The control plane of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Platform {
     /// Envoy Gateway.
     EnvoyGateway,
     /// Istio, with a Gateway of the class `istio`.
     Istio,
-    /// Envoy by itself: a Deployment, a ConfigMap and a Service.
+    /// Envoy without a control plane: a Deployment, a ConfigMap and a Service.
     Standalone,
 }
 
-/// The Gateway that the endpoint is at. [`Platform::Standalone`] has none, and uses the
-/// port of the first listener only.
+/// The Gateway of the endpoint. [`Platform::Standalone`] has none, and uses only the port of the
+/// first listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Attachment {
     /// The name of the Gateway, in the namespace of the [`WantedGateway`].
     pub(crate) gateway: String,
-    /// The one listener that is meant; `None` for all.
+    /// The only listener of the endpoint; `None` for all listeners.
     pub(crate) section: Option<String>,
-    /// All listeners of the Gateway for HTTP, HTTPS and TLS, in its order, those that are
-    /// not meant too.
+    /// All listeners of the Gateway for HTTP, HTTPS and TLS, in its order, including those that the
+    /// endpoint does not use.
     pub(crate) listeners: Vec<Listener>,
 }
 
@@ -60,12 +60,12 @@ pub(crate) struct Attachment {
 pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) port: u16,
-    /// The host name that it is for; `None` for any.
+    /// The host name of the listener; `None` for any.
     pub(crate) hostname: Option<String>,
 }
 
 impl Attachment {
-    /// The listeners that are meant.
+    /// The listeners of the endpoint.
     pub(super) fn meant(&self) -> impl Iterator<Item = &Listener> {
         let is_meant = |listener: &&Listener| {
             let section = self.section.as_ref();
@@ -74,8 +74,8 @@ impl Attachment {
         self.listeners.iter().filter(is_meant)
     }
 
-    /// Whether a listener is for one host name. It then has no route for a request that has
-    /// the host name of a server, so the route gives it that name.
+    /// Whether a listener is for one host name. Such a listener has no route for a request with the
+    /// host name of a server, so the server's route sets the host name.
     pub(super) fn has_hostname(&self) -> bool {
         self.meant().any(|listener| listener.hostname.is_some())
     }
@@ -86,20 +86,20 @@ impl Attachment {
 pub(crate) enum Authentication {
     /// Everyone.
     Anonymous,
-    /// Who has a token.
+    /// Callers with a token.
     Jwt(JwtAuthentication),
 }
 
-/// The tokens that are good.
+/// The accepted tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct JwtAuthentication {
     pub(crate) issuer: String,
-    /// A token must be for one of them; never empty.
+    /// A token must be for one of these audiences; never empty.
     pub(crate) audiences: Vec<String>,
     pub(crate) keys: JwtKeys,
 }
 
-/// Where the keys are that tokens are signed with.
+/// The keys that sign tokens.
 #[derive(Debug, Clone)]
 pub(crate) enum JwtKeys {
     /// The address of a JSON Web Key Set.
@@ -115,20 +115,20 @@ pub(crate) struct WantedServer {
     pub(crate) namespace: String,
     /// Its name in the filter's configuration: unique in the gateway, `[A-Za-z0-9_.-]{1,64}`.
     pub(crate) name: String,
-    /// Where it is; `None` for a server that is off (`enabled: false` in `config`).
+    /// Its address; `None` for a server that is disabled (`enabled: false` in `config`).
     pub(crate) backend: Option<Backend>,
-    /// How it is reached over TLS; `None` for plain HTTP.
+    /// Its TLS settings; `None` for plain HTTP.
     pub(crate) tls: Option<ServerTls>,
-    /// Its section of `servers[]`, without `name` and `cluster`: `path`, `hostname`,
-    /// `toolPrefix`, `headers`, … Without `hostname` and `url`, the address of `backend` is
-    /// the host name that it is asked by.
+    /// Its section of `servers[]`, without `name` and `cluster`: `path`, `hostname`, `toolPrefix`,
+    /// `headers`, and so on. Without `hostname` and `url`, the address of `backend` is the host
+    /// name in requests.
     pub(crate) config: Map<String, Value>,
-    /// Its whole section as it is written already, where that has to stay; `config` and the
-    /// address of `backend` are then not in the filter's configuration.
+    /// The whole section that is in the cluster, if it must stay. Then `config` and the address of
+    /// `backend` are not in the filter's configuration.
     pub(crate) written: Option<Map<String, Value>>,
 }
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Debug, Clone)]
 pub(crate) enum Backend {
     /// Objects, as in the `backendRefs` of an HTTPRoute; never empty.
@@ -137,7 +137,7 @@ pub(crate) enum Backend {
     Host { host: String, port: u16 },
 }
 
-/// One of the objects that requests are sent to.
+/// One of the objects that get requests.
 #[derive(Debug, Clone)]
 pub(crate) struct BackendReference {
     /// `""` for a Service, `gateway.envoyproxy.io` for a Backend.
@@ -145,7 +145,7 @@ pub(crate) struct BackendReference {
     pub(crate) kind: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// A Service needs one, a Backend has none.
+    /// A Service needs a port, a Backend has none.
     pub(crate) port: Option<u16>,
     pub(crate) weight: Option<u32>,
 }
@@ -155,9 +155,9 @@ pub(crate) struct BackendReference {
 pub(crate) struct ServerTls {
     /// The name in its certificate.
     pub(crate) hostname: String,
-    /// The ConfigMap that holds the certificates of its authorities, under `ca.crt`, in the
-    /// namespace of the server's backend; for a [`Backend::Host`] in that of the gateway.
-    /// `None` for the authorities of the system.
+    /// The ConfigMap with the certificates of its authorities, under the key `ca.crt`. It is in the
+    /// namespace of the server's backend; for a [`Backend::Host`] in that of the gateway. `None`
+    /// for the authorities of the system.
     pub(crate) authorities: Option<String>,
 }
 
@@ -167,6 +167,6 @@ pub(crate) struct ProxyVariable {
     pub(crate) name: String,
     pub(crate) secret: String,
     pub(crate) key: String,
-    /// Whether the filter may see it. Where not, only the pods have it.
+    /// Whether the filter may see it. If not, only the pods have it.
     pub(crate) is_told: bool,
 }

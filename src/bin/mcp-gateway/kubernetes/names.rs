@@ -13,25 +13,25 @@ pub(crate) const GATEWAY_LABEL: &str = "mcp.kagenti.com/gateway";
 /// The label that names the namespace of the gateway of an object.
 pub(crate) const NAMESPACE_LABEL: &str = "mcp.kagenti.com/gateway-namespace";
 
-/// How long the name of a gateway, and of a server, may be in the name of an object. With
-/// what is between and behind them, a name has at most 63 characters.
+/// The most characters of the name of a gateway, and of a server, in the name of an object. With
+/// the parts between and after them, the name has at most 63 characters.
 const LONGEST_GATEWAY: usize = 24;
 const LONGEST_SERVER: usize = 30;
 
 /// The digits of a hash in a name.
 const HASH_DIGITS: usize = 10;
 
-/// The names of objects that are for no server.
+/// The last parts of the names of objects that are not for a server.
 const ROLES: [&str; 3] = ["endpoint", "metadata", "nowhere"];
 
-/// Whether `name` is that of an object for no server: a role, also with a number.
+/// Whether `name` could be such a last part: a role, perhaps with a number.
 fn is_role(name: &str) -> bool {
     let (word, number) = name.rsplit_once('-').unwrap_or((name, ""));
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
     ROLES.contains(&name) || ROLES.contains(&word) && is_number
 }
 
-/// The name of a gateway in names and labels, without a dot.
+/// The name of a gateway in names and labels, which has no dot.
 pub(crate) fn gateway(name: &str) -> String {
     part(name, LONGEST_GATEWAY)
 }
@@ -46,7 +46,8 @@ pub(super) fn role(wanted: &WantedGateway, role: &str) -> String {
     format!("{}.{role}", gateway(&wanted.name))
 }
 
-/// The name of the objects of `server`. No other server has it, and no [`role`].
+/// The name of the objects of `server`. It is different from those of other servers, and from each
+/// [`role`].
 pub(super) fn server(wanted: &WantedGateway, server: &WantedServer) -> String {
     format!(
         "{}.{}",
@@ -55,8 +56,8 @@ pub(super) fn server(wanted: &WantedGateway, server: &WantedServer) -> String {
     )
 }
 
-/// The name of an object of `server` in another namespace, where another gateway of the same
-/// name may have objects too.
+/// The name of an object of `server` in another namespace, which may also have objects of another
+/// gateway with the same name.
 pub(super) fn server_elsewhere(wanted: &WantedGateway, of: &WantedServer) -> String {
     let hash = hash(&wanted.namespace);
     let hash: String = hash.chars().take(6).collect();
@@ -81,8 +82,8 @@ pub(super) fn metadata(wanted: &WantedGateway, namespace: &str, name: &str) -> V
     })
 }
 
-/// `name` as a label of RFC 1123 with at most `longest` characters. Different names give
-/// different labels: what is changed ends with a hash, and nothing else ends so.
+/// `name` as a label of RFC 1123 with at most `longest` characters. Different names give different
+/// labels: a changed name ends with a hash, and no other name has such an end.
 fn part(name: &str, longest: usize) -> String {
     let fit = |c: char| match c.to_ascii_lowercase() {
         c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
@@ -97,14 +98,14 @@ fn part(name: &str, longest: usize) -> String {
     let kept = kept.trim_end_matches('-');
     let hash = hash(name);
     if kept.is_empty() {
-        // A label begins with a letter, where it is the name of a Service.
+        // The name of a Service must start with a letter.
         format!("x-{hash}")
     } else {
         format!("{kept}-{hash}")
     }
 }
 
-/// Whether `name` ends as what [`part`] has changed.
+/// Whether `name` has the end of a name that [`part`] has changed.
 fn has_hash(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(_, end)| {
         end.len() == HASH_DIGITS && end.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -1,8 +1,8 @@
-//! An object of Kubernetes.
+//! A Kubernetes object.
 
 use serde_json::Value;
 
-/// An object of Kubernetes as it is applied, without owner references.
+/// A Kubernetes object in the form in which it is applied, without owner references.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Object {
     value: Value,
@@ -26,7 +26,7 @@ impl Object {
         self
     }
 
-    /// The same, with what a reader should know of it.
+    /// The same object, with a comment for the reader.
     pub(crate) fn with_comment(mut self, comment: &'static str) -> Self {
         self.comment = comment;
         self
@@ -41,7 +41,7 @@ impl Object {
         self.server.as_deref()
     }
 
-    /// What a reader should know of it; may be empty.
+    /// The comment for the reader; may be empty.
     pub(crate) fn comment(&self) -> &'static str {
         self.comment
     }

@@ -1,4 +1,4 @@
-//! What Envoy Gateway and Istio have in common: the HTTPRoutes of the Gateway API.
+//! The HTTPRoutes of the Gateway API, for Envoy Gateway and Istio.
 
 use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use super::object::{Object, present};
 
 const API: &str = "gateway.networking.k8s.io/v1";
 
-/// Headers that are not for the servers: what the filter shows to other filters, and what
-/// Envoy needs until it has found the route.
+/// Headers that servers must not get: those that the filter sets for other filters, and those that
+/// Envoy needs only for finding the route.
 const NOT_FOR_SERVERS: [&str; 8] = [
     "x-mcp-method",
     "x-mcp-toolname",
@@ -24,11 +24,11 @@ const NOT_FOR_SERVERS: [&str; 8] = [
     "x-forwarded-proto",
 ];
 
-/// How many matches a rule has. A route may have 128 in all.
+/// The most matches of a rule. A route may have 128 in all.
 const LONGEST_RULE: usize = 64;
 
-/// The routes of the endpoint, which begin here until the filter has read the body. The
-/// filter itself answers lists; what is for a server it sends to that server's route.
+/// The routes of the endpoint. A request is on such a route until the filter has read its body. The
+/// filter answers lists itself, and moves requests for a server to the server's route.
 pub(super) fn endpoint(
     gateway: &WantedGateway,
     filter: &FilterConfig,
@@ -44,7 +44,7 @@ pub(super) fn endpoint(
     routes.map(|route| route.with_comment(comment)).collect()
 }
 
-/// Routes to nowhere for `matches`, as many as it needs.
+/// As many routes as `matches` need. They have a backend at which no server listens.
 fn of_matches(
     gateway: &WantedGateway,
     role: &str,
@@ -66,8 +66,8 @@ fn of_matches(
     })
 }
 
-/// The routes of the metadata of the endpoint as an OAuth protected resource; none where
-/// there is no metadata.
+/// The routes of the metadata of the endpoint as an OAuth protected resource; empty if there is no
+/// metadata.
 pub(super) fn metadata(
     gateway: &WantedGateway,
     filter: &FilterConfig,
@@ -93,10 +93,10 @@ pub(super) fn metadata(
     routes.map(|route| route.with_comment(comment)).collect()
 }
 
-/// The route of `server`. The filter has set the path of the server when this route is
-/// chosen, and the host, so it has no host names of its own; where the listener has one, the
-/// route sets the host. An exact path goes before a prefix,
-/// and the endpoint has an exact path.
+/// The route of `server`. When Envoy chooses this route, the filter has set the path and the host
+/// of the server, so the route has no host names of its own. If the listener has a host name, the
+/// route sets the host. The path is matched exactly if possible: an exact path has priority over a
+/// prefix, and the endpoint has an exact path.
 pub(super) fn server(
     gateway: &WantedGateway,
     filter: &FilterConfig,
@@ -127,7 +127,7 @@ pub(super) fn server(
             "headers": [{"name": "x-mcp-servername", "value": server.name}],
         }],
         "filters": filters,
-        // Answers may stream for as long as they have something to say.
+        // The stream of an answer may take any time.
         "timeouts": {"request": "0s"},
         "backendRefs": references,
     });
@@ -137,7 +137,7 @@ pub(super) fn server(
         .with_comment("Only the filter sets x-mcp-servername: it removes what clients send.")
 }
 
-/// A reference of an HTTPRoute.
+/// A backend reference of an HTTPRoute.
 fn backend_reference(gateway: &WantedGateway, to: &BackendReference) -> Value {
     let is_elsewhere = to.namespace != gateway.namespace && to.kind != "Hostname";
     present(json!({
@@ -150,8 +150,8 @@ fn backend_reference(gateway: &WantedGateway, to: &BackendReference) -> Value {
     }))
 }
 
-/// The `backendRefs` of the route to `server`, whose backend is `references`; and what they
-/// need, added to `objects`.
+/// The `backendRefs` of the route to `server`, whose backend is `references`. Adds the objects that
+/// they need to `objects`.
 pub(super) fn to_references(
     gateway: &WantedGateway,
     server: &WantedServer,
@@ -166,8 +166,8 @@ pub(super) fn to_references(
         .collect()
 }
 
-/// What lets the route of `server` send to references of its own namespace, where that is
-/// not the namespace of the gateway: its author has asked for it.
+/// The ReferenceGrants that allow the route of `server` to use references in the server's own
+/// namespace, if this is not the gateway's namespace. The author of the server has asked for it.
 fn grants(
     gateway: &WantedGateway,
     server: &WantedServer,
@@ -194,7 +194,7 @@ fn grants(
     Some(grant.of_server(&server.name))
 }
 
-/// A reference to the Gateway, or to its one listener that is meant.
+/// A reference to the Gateway, or to the only listener of the endpoint.
 pub(super) fn listener(gateway: &WantedGateway) -> Value {
     present(json!({
         "group": "gateway.networking.k8s.io",
@@ -218,7 +218,7 @@ fn route(gateway: &WantedGateway, name: &str, hostnames: &[String], rule: &Value
     }))
 }
 
-/// The host of `authority`, in lower case. A route takes no port.
+/// The host of `authority`, in lower case and without its port, which a route does not allow.
 fn without_port(authority: &str) -> String {
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let has_port = port.bytes().all(|byte| byte.is_ascii_digit());
@@ -226,7 +226,7 @@ fn without_port(authority: &str) -> String {
     host.to_ascii_lowercase()
 }
 
-/// Whether an HTTPRoute may have `path` as an exact path.
+/// Whether an HTTPRoute allows `path` as an exact path.
 fn is_path_of_route(path: &str) -> bool {
     let is_fit = |c: char| c.is_ascii_alphanumeric() || "-/._~!$&'()*+,;=:@%".contains(c);
     let refused = ["//", "/./", "/../", "%2f", "%2F"];

@@ -1,4 +1,4 @@
-//! What is wanted, and the objects that come out.
+//! Tests of the objects for a wanted state.
 
 use serde_json::{Map, Value, json};
 
@@ -115,7 +115,7 @@ fn sections(objects: &[Object]) -> Value {
     config["servers"].clone()
 }
 
-/// The configuration of the filter in the patch `at`.
+/// The configuration of the filter in the patch with the index `at`.
 fn istio_config(objects: &[Object], at: usize) -> Value {
     let patches = &kinds(objects, "EnvoyFilter")[0]["spec"]["configPatches"];
     let wasm = &patches[at]["patch"]["value"]["typed_config"]["config"];
@@ -196,12 +196,12 @@ fn a_cluster_is_that_of_the_servers_route() {
         let sections = sections(&objects);
         let clusters = [&sections[0]["cluster"], &sections[1]["cluster"]];
         assert_eq!(json!(clusters), json!(expected));
-        // Servers see their own host.
+        // Each server gets its own host.
         let hosts = [&sections[0]["hostname"], &sections[1]["hostname"]];
         let expected = json!(["weather.apps.svc.cluster.local:8080", "10.0.0.7:81"]);
         assert_eq!(json!(hosts), expected);
         let rule = &of(&objects, "HTTPRoute", "mcp.weather")["spec"]["rules"][0];
-        // The path is the server's: an exact one goes before that of the endpoint.
+        // The match is the server's path, which has priority over that of the endpoint.
         let header = json!([{"name": "x-mcp-servername", "value": "weather"}]);
         let path = json!({"type": "Exact", "value": "/mcp"});
         assert_eq!(rule["matches"], json!([{"path": path, "headers": header}]));
@@ -267,7 +267,7 @@ fn a_server_that_is_off_is_named_and_has_no_objects() {
     }
 }
 
-/// Without any server the filter would be in policy mode, which passes much.
+/// Without any server, the filter would be in policy mode, which lets many requests pass.
 #[test]
 fn a_gateway_without_servers_stays_a_gateway() {
     for (platform, cluster) in [
@@ -398,7 +398,7 @@ fn who_serves_everyone_has_no_login() {
     }
 }
 
-/// Listeners of the Gateway with one port are one listener of Envoy.
+/// Listeners of the Gateway with the same port are one listener of Envoy.
 #[test]
 fn the_patch_is_for_the_listeners_that_are_meant() {
     let listener = |name: &str, port| Listener {
@@ -539,7 +539,7 @@ fn istio_has_the_filter_on_both_sides_of_authentication() {
     assert_eq!(front["trafficMode"], "NOOP");
     assert_eq!(front["oauth"]["requireToken"], true);
     assert_eq!(front["servers"], Value::Null);
-    // Only the instance with the servers sees secrets.
+    // Only the filter instance with the servers sees secrets.
     let vm = |at: usize| &patches[at]["patch"]["value"]["typed_config"]["config"]["vm_config"];
     assert_eq!(
         vm(0)["environment_variables"],
@@ -754,7 +754,8 @@ fn each_endpoint_has_a_route_and_the_servers_that_are_there() {
     }
 }
 
-/// Envoy chooses the virtual host by `:authority`, and a listener's host name is one.
+/// Envoy chooses the virtual host by `:authority`, and the host name of a listener is the name of
+/// one.
 #[test]
 fn the_route_sets_the_host_where_the_listener_has_one() {
     for platform in [Platform::EnvoyGateway, Platform::Istio] {

@@ -1,4 +1,4 @@
-//! The environment variables of the proxy, in its pods.
+//! The environment variables of the proxy.
 
 use serde_json::{Value, json};
 

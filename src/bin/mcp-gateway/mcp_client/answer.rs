@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::error::ClientError;
 
-/// How much of one message is read.
+/// The most bytes of one message that are read.
 const LONGEST_MESSAGE: usize = 32 * 1024 * 1024;
-/// How much of the text of a failure is shown.
+/// The most characters of the text of a failure that are shown.
 const LONGEST_DETAIL: usize = 400;
 
 /// The media type of `response`, without its parameters.
@@ -60,7 +60,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, ClientError> {
     Ok(body)
 }
 
-/// What an answer is that is not MCP.
+/// A description of an answer that is not MCP.
 fn described(media_type: &str, body: &[u8]) -> String {
     match media_type {
         _ if body.is_empty() => "empty".to_owned(),
@@ -71,7 +71,7 @@ fn described(media_type: &str, body: &[u8]) -> String {
     }
 }
 
-/// The start of a body that people can read.
+/// The start of a body, if people can read it.
 fn detail(media_type: &str, body: &[u8]) -> Option<String> {
     if media_type == "text/html" {
         return None;
@@ -100,8 +100,7 @@ impl StreamedMessages {
         }
     }
 
-    /// The next message; `None` at the end of the stream. Events without JSON are left
-    /// out.
+    /// The next message; `None` at the end of the stream. Events without JSON are skipped.
     ///
     /// # Errors
     /// The connection breaks, or a message is too long.
@@ -129,8 +128,8 @@ impl StreamedMessages {
     }
 }
 
-/// Whether `response`, to a GET, is the event stream with which the old transport
-/// HTTP+SSE begins: its first event names the endpoint for messages.
+/// Whether `response`, to a GET, is the event stream at the beginning of the old transport
+/// HTTP+SSE: its first event contains the endpoint for messages.
 pub(super) async fn is_old_transport(mut response: Response) -> bool {
     if !response.status().is_success() || !is_event_stream(&response) {
         return false;

@@ -1,4 +1,4 @@
-//! Where an MCP server answers, and the HTTP requests to it.
+//! The endpoint of an MCP server, and the HTTP requests to it.
 
 use std::fs;
 use std::net::IpAddr;
@@ -11,16 +11,16 @@ use serde_json::Value;
 
 use super::error::ClientError;
 
-/// What a client takes as an answer.
+/// The media types that the client accepts.
 const MESSAGE_TYPES: &str = "application/json, text/event-stream";
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// The URL of a server, with what every request to it has.
+/// The URL of a server, with the headers of all requests.
 pub(crate) struct McpEndpoint {
     client: reqwest::Client,
     url: Url,
     headers: HeaderMap,
-    /// How long one answer may take.
+    /// The time limit of one answer.
     pub(super) time_limit: Duration,
 }
 
@@ -30,11 +30,11 @@ impl McpEndpoint {
         self.headers.contains_key(AUTHORIZATION)
     }
 
-    /// The server at `url`, which gets `headers` with each request. `ca_file` has the
-    /// certificates of the authorities to trust, if not those of the system.
+    /// The server at `url`. All requests have the `headers`. `ca_file` contains the certificates of
+    /// the trusted authorities; without it, those of the system are trusted.
     ///
     /// # Errors
-    /// `url` is not one of HTTP, or `ca_file` cannot be used.
+    /// `url` is not an HTTP URL, or `ca_file` cannot be used.
     pub(crate) fn new(
         url: &str,
         headers: HeaderMap,
@@ -47,7 +47,7 @@ impl McpEndpoint {
             builder = builder.no_proxy();
         }
         if parsed.scheme() != "https" {
-            // Without TLS, a machine without certificates of authorities is good enough.
+            // Without TLS, the machine need not have certificates of authorities.
             builder = builder.tls_certs_only([]);
         } else if let Some(file) = ca_file {
             builder = builder.tls_certs_only(certificates(file)?);
@@ -58,7 +58,7 @@ impl McpEndpoint {
     /// The server behind the Unix socket `socket`, at the path `path`.
     ///
     /// # Errors
-    /// `path` is no path.
+    /// `path` is not a path.
     pub(crate) fn on_socket(
         socket: &Path,
         path: &str,
@@ -71,11 +71,12 @@ impl McpEndpoint {
         Self::build(builder, url, headers, time_limit)
     }
 
-    /// The server at `url`, whose host is at `address` where that is given. `authorities` has
-    /// certificates in PEM of those to trust; without, they are those of the system.
+    /// The server at `url`. If `address` is given, it is the address of the URL's host.
+    /// `authorities` are certificates in PEM of the trusted authorities; without any, those of the
+    /// system are trusted.
     ///
     /// # Errors
-    /// `url` is not one of HTTP, or `authorities` has something else.
+    /// `url` is not an HTTP URL, or `authorities` contains something else.
     #[cfg(feature = "controller")]
     pub(crate) fn at_address(
         url: &str,
@@ -85,7 +86,7 @@ impl McpEndpoint {
         time_limit: Duration,
     ) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
-        // The proxies of the gateway use none either.
+        // The gateway's Envoy uses no HTTP proxies, so this client does not either.
         let mut builder = builder().no_proxy();
         if let Some((address, host)) = address.zip(url.host_str()) {
             builder = builder.resolve(host, address);
@@ -121,7 +122,7 @@ impl McpEndpoint {
         })
     }
 
-    /// Posts `message`. The response has whatever status the server gives.
+    /// Posts `message`. The response may have any status.
     pub(super) async fn post(
         &self,
         headers: HeaderMap,
@@ -154,7 +155,7 @@ impl McpEndpoint {
         accept: &'static str,
     ) -> reqwest::RequestBuilder {
         let request = self.client.request(method, self.url.clone());
-        // The user's headers win.
+        // The user's headers have priority.
         request
             .header(ACCEPT, accept)
             .headers(headers)
@@ -162,7 +163,8 @@ impl McpEndpoint {
     }
 }
 
-/// What all clients have in common. A redirect would carry credentials elsewhere.
+/// The settings of all clients. Redirects are off, since they would send credentials to another
+/// server.
 fn builder() -> ClientBuilder {
     // Another part of the program may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -172,7 +174,7 @@ fn builder() -> ClientBuilder {
         .redirect(redirect::Policy::none())
 }
 
-/// A proxy for other places does not reach this machine.
+/// Whether the URL is on this machine, where no HTTP proxy is used.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -1,4 +1,4 @@
-//! Why a server gave no result, in words for its user.
+//! The reasons why a server gave no result, for the user.
 
 use std::error::Error as _;
 use std::fmt;
@@ -19,33 +19,33 @@ pub(crate) enum ClientError {
     /// The connection fails for another reason.
     Network(String),
     TimedOut(Duration),
-    /// An HTTP status that says no, without a JSON-RPC error.
+    /// An HTTP error status, without a JSON-RPC error.
     Status {
         code: u16,
-        /// Where a redirect points, or how the body starts, if it is text.
+        /// The target of a redirect, or the start of the body if it is text.
         detail: Option<String>,
     },
     /// The answer is longer than this program reads.
     TooLong,
-    /// The answer is not an MCP message, but this.
+    /// The answer is not an MCP message. The text describes it.
     NotMcp(String),
     /// The server speaks HTTP+SSE, the transport of MCP 2024-11-05.
     OldTransport,
-    /// The answer ended before the result.
+    /// The answer ended before its result.
     Unfinished,
     /// A JSON-RPC error.
     Rpc {
         code: i64,
         message: String,
     },
-    /// The tool wants these from the client's user before it goes on.
+    /// Before it continues, the tool requires this input from the client's user.
     InputRequired(Vec<String>),
-    /// The server supports these versions of MCP only.
+    /// The server supports only these versions of MCP.
     NoCommonVersion(Vec<String>),
 }
 
 impl ClientError {
-    /// Whether the server would say the same to a client of another version of MCP.
+    /// Whether the server would give the same answer to a client with another version of MCP.
     pub(super) fn is_about_the_server(&self) -> bool {
         match self {
             Self::Refused
@@ -58,7 +58,7 @@ impl ClientError {
         }
     }
 
-    /// Whether a server may answer so whose transport is the old one.
+    /// Whether a server with the old transport may give this answer.
     pub(super) fn may_be_old_transport(&self) -> bool {
         match self {
             Self::Status { code, .. } => matches!(code, 400 | 404..=406 | 415 | 422),
@@ -98,7 +98,7 @@ fn from_io(error: &io::Error) -> Option<ClientError> {
     Some(ClientError::Tls(tls_reason(inner.downcast_ref()?)))
 }
 
-/// What is wrong with the certificate of a server, or with its TLS.
+/// The problem with the certificate of a server, or with its TLS.
 fn tls_reason(error: &rustls::Error) -> String {
     use rustls::Error as Tls;
     match error {

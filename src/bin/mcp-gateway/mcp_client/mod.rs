@@ -1,5 +1,5 @@
-//! A small MCP client over Streamable HTTP. It speaks modern MCP and, with sessions, the
-//! legacy versions. Results are what the server said, as JSON.
+//! A small MCP client over Streamable HTTP. It supports modern MCP and, with sessions, the legacy
+//! versions. It gives results as JSON, as the server sent them.
 
 mod answer;
 mod endpoint;
@@ -21,32 +21,32 @@ pub(crate) use self::endpoint::McpEndpoint;
 pub(crate) use self::error::ClientError;
 pub(crate) use self::param_headers::param_headers;
 
-/// How many pages of a list are read.
+/// The most pages of a list that are read.
 const MAX_PAGES: usize = 1000;
 
 /// A client of one server.
 pub(crate) struct McpClient {
     endpoint: McpEndpoint,
     spoken: SpokenVersion,
-    /// What the server declares that it can do.
+    /// The capabilities that the server declares.
     capabilities: Value,
     /// The id of the last JSON-RPC request.
     last_id: AtomicU64,
-    /// What the server asked of this client, and did not get.
+    /// The requests of the server that this client refused.
     refused: Mutex<BTreeSet<String>>,
-    /// The servers that a gateway says its lists lack.
+    /// The servers that the lists of a gateway lack.
     missing: Mutex<Vec<String>>,
 }
 
-/// The version of MCP that both sides speak.
+/// The version of MCP that both sides use.
 enum SpokenVersion {
     Modern(&'static str),
-    /// `initialize` finds out which.
+    /// It is not known until `initialize` is answered.
     Initializing,
     Legacy(ClientSession),
 }
 
-/// What a legacy server said in its answer to `initialize`.
+/// The data of a legacy server's answer to `initialize`.
 struct ClientSession {
     version: String,
     /// The id; a server without sessions has none.
@@ -54,11 +54,11 @@ struct ClientSession {
 }
 
 impl McpClient {
-    /// A client of the server at `endpoint`, in the versions that `protocol` allows. The
-    /// modern ones are tried first.
+    /// Connects to the server at `endpoint`, with the versions that `protocol` allows. It tries the
+    /// modern ones first.
     ///
     /// # Errors
-    /// The server cannot be reached, or it speaks no version that this client speaks.
+    /// The server cannot be reached, or supports no version that this client supports.
     pub(crate) async fn connect(
         endpoint: McpEndpoint,
         protocol: Protocol,
@@ -78,7 +78,7 @@ impl McpClient {
                 Err(error) if protocol == Protocol::Modern => {
                     return Err(client.explained(error).await);
                 }
-                // A legacy server does not know what it was asked.
+                // A legacy server does not know the method.
                 Err(_) => {}
             }
         }
@@ -117,7 +117,7 @@ impl McpClient {
             id: headers.get(SESSION_HEADER).cloned(),
         });
         self.capabilities = result.get("capabilities").cloned().unwrap_or_default();
-        // What the server says to it does not matter: it has answered `initialize`.
+        // The server's answer to this does not matter, since it has answered `initialize`.
         let _ = self.notify(method::INITIALIZED).await;
         Ok(())
     }
@@ -141,15 +141,14 @@ impl McpClient {
         }
     }
 
-    /// What the server asked of this client, which declares no capabilities.
+    /// The requests of the server that this client refused. It declares no capabilities.
     pub(crate) fn refused(&self) -> Vec<String> {
         let refused = self.refused.lock();
         let refused = refused.unwrap_or_else(PoisonError::into_inner);
         refused.iter().cloned().collect()
     }
 
-    /// The servers that the lists which were read lack, as the gateway that was asked says
-    /// in them: it got no answer of these servers.
+    /// The servers that the lists of a gateway lack because they did not answer the gateway.
     pub(crate) fn missing(&self) -> Vec<String> {
         let missing = self.missing.lock();
         missing.unwrap_or_else(PoisonError::into_inner).clone()
@@ -166,8 +165,8 @@ impl McpClient {
         }
     }
 
-    /// All pages of a list. A server that does not know the method has an empty list,
-    /// unless it declares that it has one.
+    /// All pages of a list. If the server does not know the method, the list is empty, unless the
+    /// server declares that it has the list.
     ///
     /// # Errors
     /// A page has no result, or there are too many pages.
@@ -204,17 +203,17 @@ impl McpClient {
         kind != ListKind::Templates && self.capabilities.get(kind.member()).is_some()
     }
 
-    /// The smallest question that a server has to answer.
+    /// Sends the smallest request that every server must answer.
     ///
     /// # Errors
-    /// It does not. A legacy session may be over.
+    /// The server does not answer, perhaps because a legacy session has ended.
     pub(crate) async fn ping(&self) -> Result<(), ClientError> {
         let method = match &self.spoken {
             SpokenVersion::Modern(_) => method::SERVER_DISCOVER,
             SpokenVersion::Initializing | SpokenVersion::Legacy(_) => method::PING,
         };
         match self.request(method, json!({})).await {
-            // The session is there, only the method is not.
+            // The session is valid; the server only lacks the method.
             Err(ClientError::Rpc { code, .. }) if code == jsonrpc::METHOD_NOT_FOUND => Ok(()),
             result => result.map(drop),
         }
@@ -223,12 +222,12 @@ impl McpClient {
     /// Ends the session, if there is one.
     pub(crate) async fn close(self) {
         if let SpokenVersion::Legacy(ClientSession { id: Some(_), .. }) = &self.spoken {
-            // Servers may refuse it.
+            // Servers may refuse this request.
             let _ = self.limited(self.endpoint.delete(self.headers())).await;
         }
     }
 
-    /// `error`, or that the server speaks the old transport, if it does.
+    /// `error`; or the error that the server uses the old transport, if it does.
     async fn explained(&self, error: ClientError) -> ClientError {
         if !error.may_be_old_transport() {
             return error;

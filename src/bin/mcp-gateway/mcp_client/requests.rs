@@ -17,22 +17,22 @@ use serde_json::{Value, json};
 use super::answer::{self, StreamedMessages};
 use super::{ClientError, McpClient, SpokenVersion, client_info};
 
-/// How long to wait before the rest of an answer is asked for.
+/// How long to wait before the client asks for the rest of an answer.
 const RESUME_AFTER: Duration = Duration::from_millis(500);
 
 impl McpClient {
     /// The result of `method`.
     ///
     /// # Errors
-    /// There is none, in time.
+    /// There is no result within the time limit.
     pub(crate) async fn request(&self, method: &str, params: Value) -> Result<Value, ClientError> {
         self.request_with(method, params, HeaderMap::new()).await
     }
 
-    /// The result of `method`, asked for with more headers.
+    /// The result of `method`, sent with additional headers.
     ///
     /// # Errors
-    /// There is none, in time; or the server wants something from the user first.
+    /// There is no result within the time limit; or the server requires input from the user first.
     pub(crate) async fn request_with(
         &self,
         method: &str,
@@ -46,7 +46,7 @@ impl McpClient {
         Ok(result)
     }
 
-    /// The result of `method`, and the headers of the response that has it.
+    /// The result of `method`, and the headers of its response.
     pub(super) async fn exchange(
         &self,
         method: &str,
@@ -81,7 +81,7 @@ impl McpClient {
         self.limited(sent).await.map(drop)
     }
 
-    /// What `work` gives within the time limit of one answer.
+    /// The result of `work`, within the time limit of one answer.
     pub(super) async fn limited<T>(
         &self,
         work: impl Future<Output = Result<T, ClientError>>,
@@ -131,8 +131,8 @@ impl McpClient {
         })
     }
 
-    /// The result of the request `id` in an event stream. Requests of the server are
-    /// refused. If the stream ends too early, the rest is asked for, if it can be.
+    /// The result of the request `id` in an event stream. Refuses requests of the server. If the
+    /// stream ends too early, asks for the rest, if this is possible.
     async fn result_in_events(&self, first: Response, id: u64) -> Result<Value, ClientError> {
         let mut reader = StreamedMessages::new(first);
         loop {
@@ -159,8 +159,8 @@ impl McpClient {
         }
     }
 
-    /// Answers a request of the server: this client has no capabilities. Notifications
-    /// need no answer.
+    /// Answers a request of the server with an error, since this client has no capabilities.
+    /// Notifications need no answer.
     async fn refuse(&self, message: &Value) -> Result<(), ClientError> {
         let Some(id) = message.get("id") else {
             return Ok(());
@@ -181,7 +181,7 @@ impl McpClient {
     }
 }
 
-/// The standard headers of a modern request, beside its version.
+/// The standard headers of a modern request, without its version.
 fn modern_headers(method: &str, params: &Value) -> HeaderMap {
     let name = method::name_param(method).and_then(|key| params.get(key)?.as_str());
     let name = name.map(|name| (NAME_HEADER, header_value::encode(name)));
@@ -194,7 +194,7 @@ fn modern_headers(method: &str, params: &Value) -> HeaderMap {
         .collect()
 }
 
-/// `params` with what every modern request says of its client.
+/// `params` with the `_meta` members that all modern requests have.
 fn with_meta(mut params: Value, version: &str) -> Value {
     let meta = json!({
         PROTOCOL_VERSION_KEY: version,
@@ -207,8 +207,8 @@ fn with_meta(mut params: Value, version: &str) -> Value {
     params
 }
 
-/// What `message` says to the request `id`; `None` if it is no response to it. An error
-/// may lack the id.
+/// The outcome of the request `id` in `message`; `None` if the message is not a response to it. An
+/// error may have no id.
 fn outcome(mut message: Value, id: u64) -> Option<Result<Value, ClientError>> {
     let answered = message.get("id").unwrap_or(&Value::Null);
     let is_own = answered.as_u64() == Some(id);
@@ -227,7 +227,7 @@ fn outcome(mut message: Value, id: u64) -> Option<Result<Value, ClientError>> {
     }))
 }
 
-/// The methods that an incomplete result asks the client for.
+/// The methods of the client that an incomplete result asks for.
 fn wanted(result: &Value) -> Vec<String> {
     let requests = result.get("inputRequests").and_then(Value::as_object);
     let methods = requests.into_iter().flatten().filter_map(|(_, request)| {

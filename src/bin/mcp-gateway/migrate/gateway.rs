@@ -1,4 +1,4 @@
-//! The gateway of an older product, an `MCPGatewayExtension`, as an `MCPGateway`.
+//! Turns the gateway of an older product, an `MCPGatewayExtension`, into an `MCPGateway`.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::server::{assigned, full_name, set};
 use crate::config_file::kubernetes::objects::{self, kind, name, namespace};
 use crate::syntax::tree::{Node, NodeKind};
 
-/// The name of an `MCPGateway` that comes from no object.
+/// The name of an `MCPGateway` that is not made from an object.
 const DEFAULT_NAME: &str = "mcp";
 
-/// The fields that need no counterpart, and why.
+/// The fields that need no counterpart, and the reasons.
 const NEEDLESS: [(&str, &str); 8] = [
     ("privateHost", "nothing goes through the gateway twice"),
     (
@@ -40,7 +40,8 @@ const NEEDLESS: [(&str, &str); 8] = [
     ),
 ];
 
-/// The fields that may be missed: why they have no counterpart, and what to do instead.
+/// The fields with an effect that is missing here: why they have no counterpart, and what the user
+/// can do instead.
 const MISSED: [(&str, &str, &str); 3] = [
     (
         "trustedHeadersKey",
@@ -70,7 +71,7 @@ pub(super) fn reference(text: &str) -> Result<GatewayName, String> {
     }
 }
 
-/// Where and for whom an `MCPGateway` is.
+/// The options of an `MCPGateway`: its Gateway and its servers.
 pub(super) struct GatewayOptions<'a> {
     pub(super) gateway: &'a GatewayName,
     pub(super) listener: Option<&'a str>,
@@ -88,8 +89,8 @@ pub(super) struct MigratedGateway {
     pub(super) report: Option<ReportEntry>,
 }
 
-/// The `MCPGateway` in place of `extension`, or in place of none. The Gateway that the
-/// extension has may be among `all`.
+/// The `MCPGateway` that replaces `extension`, or a new one. The Gateway of the extension may be
+/// among `all`.
 pub(super) fn gateway(
     extension: Option<&Node>,
     all: &[Node],
@@ -134,7 +135,7 @@ pub(super) fn gateway(
     }
 }
 
-/// Fills `spec` with what the fields of `extension` become.
+/// Sets the fields of `spec` from the fields of `extension`.
 fn fields(
     extension: &Node,
     all: &[Node],
@@ -190,8 +191,8 @@ fn fields(
     }
 }
 
-/// The host name of the endpoint is that of `extension`, or of its listener. Where this is
-/// a pattern, older gateways put `mcp` in place of the star.
+/// The host name of the endpoint: that of `extension`, or of its listener. If the listener's is a
+/// pattern, older gateways use `mcp` in place of the star.
 fn hostnames(
     extension: &Node,
     all: &[Node],
@@ -218,7 +219,7 @@ fn hostnames(
     }
 }
 
-/// The Gateway that `extension` has now, as namespace and name.
+/// The current Gateway of `extension`, as namespace and name.
 pub(super) fn current(extension: &Node) -> (&str, &str) {
     let target = |field| extension.text(&["spec", "targetRef", field]);
     let within = target("namespace").unwrap_or(namespace(extension));
@@ -234,7 +235,7 @@ fn listener<'a>(extension: &Node, all: &'a [Node]) -> Option<&'a Node> {
     listeners.find(|listener| listener.text(&["name"]) == Some(section))
 }
 
-/// The namespaces whose servers the gateway takes.
+/// The namespaces whose servers the gateway accepts.
 fn allowed(own: &str, namespaces: &BTreeSet<&str>) -> Value {
     if namespaces.iter().all(|namespace| *namespace == own) {
         return json!({"from": "Same"});

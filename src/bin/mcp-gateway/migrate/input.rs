@@ -1,4 +1,4 @@
-//! The files that are migrated.
+//! The files to migrate.
 
 use std::fs;
 use std::io;
@@ -10,19 +10,19 @@ use crate::config_file::{self, kubernetes};
 use crate::problem::{self, Problem, Severity};
 use crate::syntax::tree::Node;
 
-/// What is migrated.
+/// The input of a migration.
 pub(super) enum MigrationInput {
     ServersFile(SourceFile),
     Objects(SourceObjects),
 }
 
-/// A file, read.
+/// A file and its content.
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) documents: Vec<Node>,
 }
 
-/// Kubernetes objects of all files.
+/// The Kubernetes objects of all files.
 #[derive(Default)]
 pub(super) struct SourceObjects {
     pub(super) objects: Vec<Node>,
@@ -31,7 +31,7 @@ pub(super) struct SourceObjects {
 }
 
 impl SourceObjects {
-    /// The file that `object` is in.
+    /// The file of `object`.
     pub(super) fn file(&self, object: &Node) -> &Path {
         let place = self.objects.iter().position(|it| ptr::eq(it, object));
         let file = place.and_then(|place| self.files.get(place));
@@ -42,7 +42,7 @@ impl SourceObjects {
 /// Reads `paths`: files, folders, or `-` for stdin.
 ///
 /// # Errors
-/// One of them cannot be read, or is neither a `servers:` file nor Kubernetes objects.
+/// A path cannot be read, or is neither a `servers:` file nor Kubernetes objects.
 pub(super) fn read(paths: &[PathBuf]) -> Result<MigrationInput, ExitError> {
     let mut files = Vec::new();
     for path in paths {
@@ -78,7 +78,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<MigrationInput, ExitError> {
     }
 }
 
-/// The files that `path` stands for.
+/// The files of `path`: the file itself, or the files in the folder.
 fn within(path: &Path) -> Result<Vec<PathBuf>, ExitError> {
     if path.as_os_str() == "-" || !path.is_dir() {
         return Ok(vec![path.to_owned()]);

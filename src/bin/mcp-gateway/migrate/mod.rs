@@ -1,5 +1,5 @@
-//! `migrate`: what an older MCP gateway has, as this one takes it, and what does not carry
-//! over.
+//! `migrate`: turns the files of an older MCP gateway into files for this one, and reports what
+//! does not carry over.
 
 mod gateway;
 mod input;
@@ -47,7 +47,7 @@ struct GatewayName {
     name: String,
 }
 
-/// What becomes of the input.
+/// The result of a migration.
 struct Migration {
     /// The files to write, with their names.
     files: Vec<(&'static str, String)>,
@@ -55,10 +55,10 @@ struct Migration {
 }
 
 impl MigrateArguments {
-    /// Writes the migrated files, and reports to stderr what carries over.
+    /// Writes the migrated files, and reports on stderr what carries over.
     ///
     /// # Errors
-    /// A file cannot be read, or is wrong.
+    /// A file cannot be read, or has errors.
     pub(crate) fn run(&self) -> Result<(), ExitError> {
         let migration = match input::read(&self.files)? {
             MigrationInput::ServersFile(file) => {

@@ -1,4 +1,4 @@
-//! The Kubernetes objects of an older gateway as `MCPServer` and `MCPGateway`.
+//! Turns the Kubernetes objects of an older gateway into `MCPServer` and `MCPGateway`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,13 +21,13 @@ use crate::syntax::yaml;
 
 const CALLERS: &str = "--jwt-issuer ISSUER --jwt-audience AUDIENCE --jwks-uri URL, or --anonymous";
 
-/// Problems with the objects that they are about.
+/// Problems, each with its object.
 type ObjectProblems<'a> = Vec<(&'a Node, Problem)>;
 
 /// Migrates the objects of `source`.
 ///
 /// # Errors
-/// One of them is wrong, or an option is missing.
+/// An object has an error, or an option is missing.
 pub(super) fn migrate(
     source: &SourceObjects,
     arguments: &MigrateArguments,
@@ -68,7 +68,7 @@ pub(super) fn migrate(
     })
 }
 
-/// Shows all `problems`, those of each file together.
+/// Shows all `problems`, grouped by files.
 fn shown(source: &SourceObjects, problems: ObjectProblems<'_>) -> ExitError {
     let mut files: Vec<(PathBuf, Vec<Problem>)> = Vec::new();
     for (object, problem) in problems {
@@ -85,8 +85,8 @@ fn shown(source: &SourceObjects, problems: ObjectProblems<'_>) -> ExitError {
     ExitError::InvalidFile
 }
 
-/// Whether `object` is of this gateway already. The first versions of the older one have
-/// the same kinds.
+/// Whether `object` is of this gateway already. The first versions of the older gateway have the
+/// same kinds.
 fn is_ours(object: &Node) -> bool {
     let of_older = [
         "targetRef",
@@ -189,7 +189,7 @@ fn namespaces<'a>(registrations: &[&ServerRegistration<'a>]) -> BTreeSet<&'a str
     documents.map(namespace).collect()
 }
 
-/// The issuer of tokens that a policy of Kuadrant names.
+/// The issuer of tokens in a policy of Kuadrant.
 fn issuer(source: &SourceObjects) -> Option<&str> {
     let policies = source.objects.iter().filter(|it| kind(it) == "AuthPolicy");
     let rules = policies.filter_map(|policy| {
@@ -203,7 +203,7 @@ fn issuer(source: &SourceObjects) -> Option<&str> {
     identities.find_map(|(_, identity)| identity.text(&["jwt", "issuerUrl"]))
 }
 
-/// What the filter refuses in the configuration that it gets from these objects.
+/// The problems that the filter finds in the configuration made from these objects.
 fn refused<'a>(
     gateway: Option<&MigratedGateway>,
     servers: &[MigratedServer],
@@ -260,7 +260,7 @@ fn refused<'a>(
         .collect()
 }
 
-/// Two servers that would be the same object.
+/// Problems of two servers that would become the same object.
 fn namesakes<'a>(registrations: &[&ServerRegistration<'a>]) -> ObjectProblems<'a> {
     let key = |it: &ServerRegistration<'a>| (namespace(it.document), it.name());
     let mut seen = BTreeSet::new();
@@ -353,7 +353,7 @@ fn report(
     report
 }
 
-/// What to say of an object that becomes nothing.
+/// The report about an object that has no counterpart.
 fn without_counterpart(object: &Node) -> Option<ReportEntry> {
     let title = format!("{} {}", kind(object), full_name(object, name(object)));
     let mut entry = ReportEntry::new(&title, None);

@@ -1,29 +1,29 @@
-//! What carries over, and what does not.
+//! The report about what carries over and what does not.
 
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-/// What becomes of each part of the input.
+/// What happens to each part of the input.
 #[derive(Default)]
 pub(super) struct MigrationReport {
     pub(super) entries: Vec<ReportEntry>,
-    /// What is to be known of the whole.
+    /// Notes about the whole input.
     pub(super) notes: Vec<String>,
 }
 
-/// What becomes of an object, or of a server.
+/// What happens to an object or to a server.
 pub(super) struct ReportEntry {
     title: String,
     rows: Vec<ReportRow>,
 }
 
-/// What becomes of a field.
+/// What happens to a field.
 struct ReportRow {
     field: String,
     verdict: FieldVerdict,
     text: String,
-    /// What is to be done.
+    /// What the user has to do.
     task: Option<String>,
 }
 
@@ -35,7 +35,7 @@ enum FieldVerdict {
 }
 
 impl ReportEntry {
-    /// `becomes` is what it is in the output.
+    /// An entry about `from`. `becomes` is its counterpart in the output.
     pub(super) fn new(from: &str, becomes: Option<&str>) -> Self {
         Self {
             title: match becomes {
@@ -46,12 +46,12 @@ impl ReportEntry {
         }
     }
 
-    /// `field` is `becomes` in the output.
+    /// Reports that `field` becomes `becomes` in the output.
     pub(super) fn carried(&mut self, field: &str, becomes: impl Into<String>) {
         self.add(field, FieldVerdict::CarriesOver, becomes.into(), None);
     }
 
-    /// The same, if the user does `task`.
+    /// The same, on the condition that the user does `task`.
     pub(super) fn carried_if(&mut self, field: &str, becomes: &str, task: String) {
         self.add(
             field,

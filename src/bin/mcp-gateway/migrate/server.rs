@@ -1,4 +1,4 @@
-//! A server of an older gateway as an `MCPServer`.
+//! Turns a server of an older gateway into an `MCPServer`.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ const CERTIFICATES: &str = "ca.crt";
 /// The key of a Secret with a credential.
 const TOKEN: &str = "token";
 
-/// How servers are migrated.
+/// The options for migrating servers.
 pub(super) struct ServerOptions {
     pub(super) share_credentials: bool,
     /// The `gatewayRef` of all servers.
@@ -33,7 +33,7 @@ pub(super) struct MigratedServer {
 /// The `MCPServer` for `registration`, one of `documents`.
 ///
 /// # Errors
-/// Its route leads to no server, or a field has no usable value.
+/// Its route has no server as its backend, or the value of a field cannot be used.
 pub(super) fn server(
     registration: &ServerRegistration<'_>,
     documents: &Documents<'_>,
@@ -196,7 +196,7 @@ fn state(
     Ok(())
 }
 
-/// The older gateway sends the value of the Secret as it is, with `Bearer ` in it.
+/// The older gateway sends the value of the Secret unchanged; it contains `Bearer `.
 fn credential(spec: &mut Map<String, Value>, node: &Node, report: &mut ReportEntry) {
     let secret = node.text(&["name"]).unwrap_or_default();
     let key = node.text(&["key"]).unwrap_or(TOKEN);
@@ -227,7 +227,7 @@ fn certificates(
     report.carried_if("spec.caCertSecretRef", &becomes, task);
 }
 
-/// A field that has no counterpart.
+/// Reports a field that has no counterpart.
 fn other(path: &str, name: &str, node: &Node, report: &mut ReportEntry) {
     match OlderField::of_object(name) {
         Some(field) if field.is_missed(node) => {
@@ -238,7 +238,7 @@ fn other(path: &str, name: &str, node: &Node, report: &mut ReportEntry) {
     }
 }
 
-/// The annotations in which older gateways have fields.
+/// Reports the annotations that older gateways use as fields.
 fn annotations(document: &Node, report: &mut ReportEntry) {
     for (annotation, names) in [
         (
@@ -269,7 +269,7 @@ pub(super) fn set(object: &mut Value, name: &str, text: &str) {
     }
 }
 
-/// `field` with its value, as it is written.
+/// `field` and its value in YAML.
 pub(super) fn assigned(field: &str, value: &Value) -> String {
     let value = yaml::flow(value).unwrap_or_default();
     format!("{field}: {value}")

@@ -1,4 +1,4 @@
-//! A `servers:` file of an older gateway as the configuration of the filter.
+//! Turns a `servers:` file of an older gateway into the configuration of the filter.
 
 use serde_json::{Value, json};
 
@@ -13,13 +13,13 @@ use crate::syntax::tree::{self, Node, NodeKind};
 use crate::syntax::yaml;
 use crate::variables::placeholder::Placeholders;
 
-/// The fields in which servers have credentials.
+/// The fields with credentials of servers.
 const CREDENTIALS: [&str; 3] = ["credential", "credentialEnvVar", "auth"];
 
 /// Migrates `file`. With `share_credentials`, its servers get their credentials.
 ///
 /// # Errors
-/// The file is wrong.
+/// The file has errors.
 pub(super) fn migrate(file: SourceFile, share_credentials: bool) -> Result<Migration, ExitError> {
     let SourceFile {
         path,
@@ -59,8 +59,8 @@ pub(super) fn migrate(file: SourceFile, share_credentials: bool) -> Result<Migra
     })
 }
 
-/// Gives `server` a header in place of its credential. Returns the environment variable
-/// that the header comes from; `None` if the server has no credential.
+/// Replaces the credential of `server` with a header. Returns the environment variable of the
+/// header's value; `None` if the server has no credential.
 fn credential(server: &mut Node) -> Option<String> {
     let field = CREDENTIALS.iter().find(|it| server.get(it).is_some())?;
     let variable = match server.text(&["credentialEnvVar"]) {
@@ -87,8 +87,8 @@ fn variable(name: &str) -> String {
     )
 }
 
-/// What becomes of the file `before`, which is `after` now. `shared` are the variables with
-/// the credentials of its servers.
+/// The report about the file `before`, which becomes `after`. `shared` are the variables with the
+/// credentials of its servers.
 fn report(before: &Node, after: &Node, shared: &[Option<String>]) -> MigrationReport {
     let mut report = MigrationReport::default();
     let servers = |file| {
@@ -123,7 +123,7 @@ fn report(before: &Node, after: &Node, shared: &[Option<String>]) -> MigrationRe
     report
 }
 
-/// What becomes of the server `before`.
+/// The report about the server `before`.
 fn server(before: &Node, after: &Node, variable: Option<&str>) -> ReportEntry {
     let named = |server: &Node| server.text(&["name"]).unwrap_or_default().to_owned();
     let mut entry = ReportEntry::new(&named(before), Some(&named(after)));
@@ -141,7 +141,7 @@ fn server(before: &Node, after: &Node, variable: Option<&str>) -> ReportEntry {
             (_, Some(_)) if CREDENTIALS.contains(&&**name) && variable.is_some() => {
                 let variable = variable.unwrap_or_default();
                 let becomes = format!("headers: authorization from the variable {variable}");
-                // A credential is the whole value of the header.
+                // A credential is the whole value of its header.
                 let value = match &**name {
                     "auth" => "'Bearer …' with the token",
                     _ => "'…' with the value",
@@ -175,7 +175,7 @@ fn left_out(entry: &mut ReportEntry, field: &OlderField) {
     entry.left_out(field.name, field.reason, field.instead.map(str::to_owned));
 }
 
-/// The member `name` of `object`, as it is written.
+/// The member `name` of `object` in YAML.
 fn assigned(object: &Node, name: &str) -> String {
     let value = object.get(name).map_or(Value::Null, Node::value);
     let text = yaml::flow(&value).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How the tools of a server differ from their pins.
+//! The differences between the tools of a server and their pins.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use mcp_gateway::gateway::upstream::tool_pins;
 use mcp_gateway::mcp::list::ListKind;
 use serde_json::{Value, json};
 
-/// A tool that is not as its pin says.
+/// A tool that differs from its pin.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Difference {
     server: String,
@@ -24,8 +24,8 @@ enum DifferenceKind {
 }
 
 impl Difference {
-    /// Those of the `tools` that `server` lists: first in its order, then pins whose tools
-    /// it lacks.
+    /// The differences of the `tools` that `server` lists, in its order; and then pins whose tools
+    /// the server does not list.
     pub(super) fn all(server: &Server, tools: &[Value]) -> Vec<Self> {
         let Some(pins) = &server.pins else {
             return Vec::new();

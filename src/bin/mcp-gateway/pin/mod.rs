@@ -1,5 +1,5 @@
 //! `pin`: asks servers for their tools, and writes the section `pins` of the filter's
-//! configuration, or compares it.
+//! configuration, or compares the tools with it.
 
 mod difference;
 mod section;
@@ -98,8 +98,8 @@ impl PinArguments {
     /// Prints or writes the pins, or compares them.
     ///
     /// # Errors
-    /// A server does not answer, or a tool has no digest, or the file cannot be read or
-    /// written; or what is compared differs.
+    /// A server does not answer, a tool has no digest, the file cannot be read or written, or the
+    /// comparison finds differences.
     pub(crate) fn run(self) -> Result<(), ExitError> {
         let file = self.file.display().to_string();
         let text = config_file::text(&self.file).map_err(|error| format!("{file}: {error}"))?;
@@ -153,11 +153,11 @@ fn pins_of(gateway: &QuietGateway, policy: PolicyName) -> Result<Value, String> 
     if failures.is_empty() {
         return Ok(json!({"policy": policy.in_file(), "servers": servers}));
     }
-    // Pins without a server would leave it unchecked.
+    // Pins that lack a server would leave this server unchecked.
     Err(failures.join("\nmcp-gateway: "))
 }
 
-/// The digests of those of `tools` that the gateway offers, in the order of their names.
+/// The digests of those `tools` that the gateway offers, in the order of their names.
 fn digests(server: &Server, tools: &[Value]) -> Result<Vec<(String, String)>, String> {
     let mut digests = Vec::new();
     for tool in tools {
@@ -182,7 +182,7 @@ fn digests(server: &Server, tools: &[Value]) -> Result<Vec<(String, String)>, St
     }
 }
 
-/// Says how the tools of servers with pins differ from them.
+/// Reports how the tools of servers with pins differ from their pins.
 fn compare(gateway: &QuietGateway, output: PinOutput) -> Result<(), ExitError> {
     if gateway.servers().iter().all(|server| server.pins.is_none()) {
         let reason = "the file pins no server: `mcp-gateway pin FILE` prints the section";

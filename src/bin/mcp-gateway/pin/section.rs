@@ -1,4 +1,4 @@
-//! The section `pins` as YAML, and in a file in YAML.
+//! The section `pins` as YAML, alone or in a file.
 
 use serde_json::{Value, json};
 
@@ -17,11 +17,11 @@ pub(super) fn text(pins: &Value) -> Result<String, String> {
     Ok(text)
 }
 
-/// `file` with these `pins` in place of those that it has. Nothing else of it changes, also
-/// no comment outside the section.
+/// `file` with these `pins` in place of its own. The rest of the file is unchanged, including
+/// comments outside the section.
 ///
 /// # Errors
-/// The file is not one document in YAML whose members are on lines of their own.
+/// The file is not one YAML document with each member on its own line.
 pub(super) fn replaced(file: &str, pins: &Value) -> Result<String, String> {
     let refused = || {
         "cannot be changed, since it is not a file in YAML with each member on its own line: put what `pin` prints without --write into it".to_owned()
@@ -37,7 +37,7 @@ pub(super) fn replaced(file: &str, pins: &Value) -> Result<String, String> {
     let (before, after) = match start.and_then(|at| lines.split_at_checked(at)) {
         None => (lines.as_slice(), [].as_slice()),
         Some((before, rest)) => {
-            // What is indented, and the blank lines in it, are the section.
+            // The indented lines, and the blank lines between them, belong to the section.
             let is_inside = |line: &&str| line.starts_with([' ', '\t']);
             let last = rest
                 .iter()
@@ -65,7 +65,7 @@ pub(super) fn replaced(file: &str, pins: &Value) -> Result<String, String> {
     if is_sound { Ok(new) } else { Err(refused()) }
 }
 
-/// What is in the only document of a file.
+/// The content of the only document of a file.
 fn read(text: &str) -> Option<Value> {
     let documents = tree::documents(text).ok()?;
     match documents.as_slice() {

@@ -72,10 +72,10 @@ struct ClusterArguments {
 }
 
 impl RenderArguments {
-    /// Renders the file, and prints or writes what comes out.
+    /// Renders the file, and prints or writes the result.
     ///
     /// # Errors
-    /// The file is wrong, which the user has been shown, or the files cannot be written.
+    /// The file has errors, which the user has seen, or the files cannot be written.
     pub(crate) fn run(&self) -> Result<(), ExitError> {
         let file = read(&self.file, &self.naming)?;
         if !file.stdio.is_empty() {
@@ -91,7 +91,7 @@ impl RenderArguments {
         if self.output.as_os_str() != "-" {
             return Ok(write(&self.output, &files)?);
         }
-        // A kustomization.yaml names other files, so it has no use on stdout.
+        // A kustomization.yaml refers to other files, so it is useless on stdout.
         let shown = files.iter().filter(|(name, _)| *name != KUSTOMIZATION);
         let texts: Vec<&str> = shown.map(|(_, text)| &**text).collect();
         Ok(print(&texts.join("---\n"))?)

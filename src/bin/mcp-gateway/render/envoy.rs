@@ -7,24 +7,24 @@ use crate::syntax::yaml;
 use crate::upstream::Upstream;
 use crate::variables::environment;
 
-/// What is said where a file has no `cors`. Without a list of origins, every web page that
-/// somebody visits can call the tools of a gateway on that machine (MCP 2026-07-28,
-/// "Transports", security warning).
+/// The note about a file without `cors`. Without a list of origins, every web page that a user
+/// visits could call the tools of a gateway on the user's machine (MCP 2026-07-28, "Transports",
+/// security warning).
 const ONLY_OWN_MACHINE: &str =
     "# Of web pages, only those of this machine may call. List the origins of others here.";
 const OWN_MACHINE: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
-/// What an Envoy configuration needs besides the servers.
+/// The options of an Envoy configuration, in addition to the servers.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvoyOptions {
     /// The address and the port of the endpoint.
     pub(crate) address: String,
-    /// The origins whose pages may call, beside those of the own machine, where a file has
-    /// no `cors`.
+    /// The origins whose pages may call, in addition to those of this machine, if a file has no
+    /// `cors`.
     pub(crate) allow_origins: Vec<String>,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
-    /// The path of the filter, where Envoy runs.
+    /// The path of the filter on the machine of Envoy.
     pub(crate) wasm: String,
     /// The certificates of the authorities that Envoy trusts for https:// servers.
     pub(crate) ca_file: String,

@@ -1,4 +1,4 @@
-//! Objects of Kubernetes as files.
+//! Writes Kubernetes objects as files.
 
 use serde_json::{Value, json};
 
@@ -9,17 +9,17 @@ use crate::kubernetes::object::Object;
 use crate::kubernetes::{self, names};
 use crate::syntax::yaml;
 
-/// The file that names the others.
+/// The file that lists the other files.
 pub(super) const KUSTOMIZATION: &str = "kustomization.yaml";
 
 /// Where Envoy Gateway runs its proxies.
 const ENVOY_GATEWAY_NAMESPACE: &str = "envoy-gateway-system";
 
-/// The files for `gateway`, in the order in which a user reads them. Its Gateway is of the
-/// class `class`, or of that which the platform usually has.
+/// The files for `gateway`, in the order in which a user reads them. Its Gateway has the class
+/// `class`, or the usual class of the platform.
 ///
 /// # Errors
-/// What the filter refuses in the configuration, or a bug.
+/// The filter refuses the configuration, or there is a bug.
 pub(super) fn files(
     gateway: &WantedGateway,
     class: Option<&str>,
@@ -28,7 +28,7 @@ pub(super) fn files(
     let own = gateway_object(gateway, class);
     let (of_servers, mut of_gateway): (Vec<_>, Vec<_>) =
         objects.iter().partition(|object| object.server().is_some());
-    // Last, so that it never serves without its policies.
+    // The Gateway comes last, so that it never serves without its policies.
     of_gateway.extend(&own);
     let heading = secrets(gateway);
     let mut files = vec![(
@@ -48,7 +48,7 @@ pub(super) fn files(
     Ok(files)
 }
 
-/// The Gateway; `None` where Envoy runs by itself.
+/// The Gateway; `None` for Envoy without a control plane.
 fn gateway_object(gateway: &WantedGateway, class: Option<&str>) -> Option<Object> {
     let (default, group, kind) = match gateway.platform {
         Platform::EnvoyGateway => ("eg", "gateway.envoyproxy.io", "EnvoyProxy"),
@@ -86,7 +86,7 @@ fn gateway_object(gateway: &WantedGateway, class: Option<&str>) -> Option<Object
     })))
 }
 
-/// How to make the Secrets that the proxy needs; empty if it needs none.
+/// Instructions for creating the Secrets that the proxy needs; empty if it needs none.
 fn secrets(gateway: &WantedGateway) -> String {
     let namespace = match gateway.platform {
         Platform::EnvoyGateway => ENVOY_GATEWAY_NAMESPACE,

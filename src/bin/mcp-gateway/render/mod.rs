@@ -1,4 +1,4 @@
-//! Renders what a target needs to serve the servers of a file.
+//! Renders the files that a target needs to serve the servers of a file.
 
 mod arguments;
 pub(crate) mod envoy;

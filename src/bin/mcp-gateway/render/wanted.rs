@@ -1,4 +1,4 @@
-//! What a file wants in Kubernetes.
+//! The wanted state in Kubernetes for a file.
 
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ const NAME: &str = "mcp";
 pub(super) const SESSION_KEYS: &str = "mcp-session-keys";
 pub(super) const SERVER_HEADERS: &str = "mcp-server-headers";
 
-/// What manifests need besides the servers.
+/// The options of manifests, in addition to the servers.
 pub(super) struct ManifestOptions {
     pub(super) platform: Platform,
     pub(super) namespace: String,
@@ -31,10 +31,10 @@ pub(super) struct ManifestOptions {
     pub(super) authorities: Option<String>,
 }
 
-/// The gateway for the servers of `file`, which are at `upstreams`.
+/// The gateway for the servers of `file`, whose addresses are `upstreams`.
 ///
 /// # Errors
-/// The configuration is no object, which is a bug.
+/// The configuration is not an object, which is a bug.
 pub(super) fn gateway(
     file: &ConfigFile,
     upstreams: &[Upstream],
@@ -109,7 +109,7 @@ fn server(
     }
 }
 
-/// The Service that `upstream` is, by its name in the cluster.
+/// The Service of `upstream`, if its host is the cluster name of a Service.
 fn service(upstream: &Upstream) -> Option<BackendReference> {
     let host = upstream.host.strip_suffix(".cluster.local");
     let host = host.unwrap_or(&upstream.host).strip_suffix(".svc")?;

@@ -17,7 +17,7 @@ use super::stop::StopSignal;
 use super::watchdog::{Watchdog, WatchedGroup};
 use super::work_dir::WorkDir;
 
-/// How long Envoy may take to start. It compiles the filter, maybe on a busy machine.
+/// How long Envoy may take to start. It compiles the filter, perhaps on a busy machine.
 const START_TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long Envoy may take to end by itself.
 const END_TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -32,24 +32,24 @@ pub(super) struct Envoy {
     group: WatchedGroup,
 }
 
-/// How much of what the filter does is in the log.
+/// The detail of the filter's messages in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogDetail {
     Warnings,
-    /// Also what the filter says about each request.
+    /// The filter also logs each request.
     FilterDebug,
 }
 
-/// How waiting for Envoy ended.
+/// The result of waiting for Envoy.
 pub(super) enum Startup {
-    /// Envoy takes requests at this address.
+    /// Envoy accepts requests at this address.
     Ready(SocketAddr),
     /// The user stopped the program first.
     Stopped,
 }
 
 impl Envoy {
-    /// Starts `program` with the files in `work_dir`. It ends with this program.
+    /// Starts `program` with the files in `work_dir`. Envoy ends when this program ends.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -66,14 +66,14 @@ impl Envoy {
         }
         let child = command
             .args(["-c", &work_dir.bootstrap()])
-            // Hot restart would let a second Envoy on this machine take over from this one.
+            // With hot restart, a second Envoy on this machine could replace this one.
             .arg("--disable-hot-restart")
             .args(["-l", "warn"])
             .args(["--file-flush-interval-msec", "200"])
             .stdin(Stdio::null())
             .stdout(log.file()?)
             .stderr(log.file()?)
-            // Ctrl-C in a terminal goes to this program alone, which then ends Envoy.
+            // Only this program gets the Ctrl-C of a terminal, and then ends Envoy.
             .process_group(0)
             .spawn()?;
         let group = watchdog.watch(child.id());
@@ -85,7 +85,7 @@ impl Envoy {
         })
     }
 
-    /// Waits until Envoy takes requests, or until `stop` is set.
+    /// Waits until Envoy accepts requests, or until `stop` is set.
     ///
     /// # Errors
     /// Envoy ended, or did not start in time. The text has the end of its log.
@@ -111,7 +111,7 @@ impl Envoy {
     /// Checks that Envoy runs.
     ///
     /// # Errors
-    /// It ended. The text has the end of its log.
+    /// Envoy ended. The text has the end of its log.
     pub(super) fn check(&mut self) -> Result<(), String> {
         match self.exit_status() {
             None => Ok(()),
@@ -126,14 +126,14 @@ impl Envoy {
         self.child.try_wait().ok().flatten()
     }
 
-    /// The address of the endpoint's listener; `None` until Envoy takes requests there.
+    /// The address of the endpoint's listener; `None` until Envoy accepts requests there.
     fn address(&self) -> Option<SocketAddr> {
         self.admin("/ready")?;
         let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json")?).ok()?;
         let mut statuses = listeners.get("listener_statuses")?.as_array()?.iter();
         let endpoint = statuses.find(|it| it.get("name").is_some_and(|name| name == "mcp"))?;
         let address = endpoint.pointer("/local_address/socket_address")?;
-        // For port 0 the system chooses a port. Until then Envoy says 0.
+        // For port 0, the system chooses a port. Until then, Envoy reports 0.
         let port = address
             .get("port_value")?
             .as_u64()
@@ -142,7 +142,7 @@ impl Envoy {
         Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
     }
 
-    /// What the admin interface answers; `None` if it is not 200.
+    /// The answer of the admin interface; `None` if its status is not 200.
     fn admin(&self, path: &str) -> Option<String> {
         let request = Request::get(path)
             .header("host", "localhost")

@@ -1,4 +1,4 @@
-//! Envoy, and the servers that it needs, as they run.
+//! A running gateway: Envoy, and the servers that this program starts.
 
 use std::fs::Permissions;
 use std::io::{self, IsTerminal as _};
@@ -30,39 +30,40 @@ use crate::render::envoy::EnvoyOptions;
 use crate::running;
 use crate::variables::placeholder::Placeholders;
 
-/// How long the endpoint waits for the servers that this program starts. A client that
-/// lists tools before does not see theirs.
+/// How long the start of the endpoint waits for the servers that this program starts. A client that
+/// lists tools earlier would not see the tools of these servers.
 const START_TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the user waits for them without a word.
+/// How long the user waits for these servers without a message.
 const SILENT_TIME: Duration = Duration::from_secs(1);
 
-/// What a gateway is started with.
+/// The options for starting a gateway.
 pub(crate) struct RunOptions {
     /// The file with the servers.
     pub(crate) file: PathBuf,
-    /// How tools are called where the file says no prefix.
+    /// The names of tools if the file has no prefix.
     pub(crate) unprefixed: UnprefixedTools,
     /// The address and the port of the endpoint. For port 0, the system chooses one.
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    /// Where Envoy and the filter are, if not at the usual places.
+    /// The paths of Envoy and the filter, if they are not the usual ones.
     pub(crate) envoy: Option<PathBuf>,
     pub(crate) wasm: Option<PathBuf>,
     /// The certificates of the authorities to trust, if not those of the system.
     pub(crate) ca_file: Option<PathBuf>,
-    /// Origins of web pages that may call, beside those of this machine.
+    /// Origins of web pages that may call, in addition to those of this machine.
     pub(crate) allow_origins: Vec<String>,
     /// The port of Envoy's admin interface, if it has one.
     pub(crate) admin_port: Option<u16>,
-    /// The file for the log; else it is in a directory that is removed at the end.
+    /// The file for the log. Without it, the log is in a directory that is removed at the end.
     pub(crate) log: Option<PathBuf>,
-    /// Whether the log has what the filter does, and is copied to stderr.
+    /// Whether the filter logs each request, and the log is copied to stderr.
     pub(crate) verbose: bool,
 }
 
 impl RunOptions {
-    /// For `file`, with the defaults of the command line, on a port that the system chooses.
+    /// The options for `file`, with the defaults of the command line, on a port that the system
+    /// chooses.
     pub(crate) fn on_free_port(file: PathBuf) -> Self {
         Self {
             file,
@@ -82,28 +83,28 @@ impl RunOptions {
 
 /// A running gateway. Dropping it ends its processes.
 pub(super) struct LocalGateway {
-    // In the order in which they end.
+    // The fields are in the order in which the processes end.
     pub(super) envoy: Envoy,
     stdio: StdioServers,
     pub(super) reloader: Reloader,
     preparation: Preparation,
-    /// What Envoy runs with.
+    /// The configuration that Envoy uses.
     pub(super) config: Config,
     pub(super) log: RunLog,
-    /// What is in the file.
+    /// The text of the file.
     pub(super) text: String,
     address: SocketAddr,
     _watchdog: Watchdog,
     _directory: TempDir,
 }
 
-/// What became of another text.
+/// The result of reloading a text.
 pub(super) enum Reloaded {
-    /// Envoy runs with it. There are these warnings.
+    /// Envoy uses it. It has these warnings.
     Applied(Vec<Problem>),
     /// It has these errors.
     Invalid(Vec<Problem>),
-    /// Envoy refused it.
+    /// Envoy refused the configuration.
     Refused,
 }
 
@@ -118,7 +119,7 @@ impl LocalGateway {
     ) -> Result<Option<Self>, ExitError> {
         let file = &options.file;
         let text = read(file)?;
-        // What Envoy reads has secrets, such as the headers of servers.
+        // Envoy's files contain secrets, such as the headers of servers.
         let directory = tempfile::Builder::new()
             .prefix("mcp-gateway-")
             .permissions(Permissions::from_mode(0o700))
@@ -175,14 +176,14 @@ impl LocalGateway {
         }))
     }
 
-    /// Where the gateway answers.
+    /// The URL of the endpoint.
     pub(super) fn url(&self) -> String {
         let paths = self.config.endpoints.paths();
         let path = paths.map_or("/", |paths| paths.first().copied().unwrap_or_default());
         format!("http://{}{path}", self.address)
     }
 
-    /// A line for each of `endpoints`: its name, where it answers, and its servers.
+    /// A line for each of `endpoints`: its name, its URL, and its servers.
     pub(super) fn endpoints(&self) -> Vec<String> {
         let (Endpoints::Named(endpoints), Some(gateway)) =
             (&self.config.endpoints, &self.config.gateway)
@@ -210,7 +211,7 @@ impl LocalGateway {
         &self.preparation.run_parts.work_dir
     }
 
-    /// Serves what `text` says from now on.
+    /// From now on, serves the servers in `text`.
     ///
     /// # Errors
     /// Envoy's files cannot be written.
@@ -232,7 +233,8 @@ impl LocalGateway {
     }
 }
 
-/// Waits for the servers that this program starts. Who waits for long is told for which.
+/// Waits for the servers that this program starts. If it takes long, tells the user which servers
+/// are missing.
 fn wait_for(stdio: &StdioServers, stop: &StopSignal) {
     stdio.wait_until_started(SILENT_TIME, stop);
     let starting = stdio.starting();
@@ -289,12 +291,12 @@ fn check_port(address: IpAddr, port: u16, option: &str) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
             "only the administrator may use port {port}: name one from 1024 with {option}"
         )),
-        // Envoy says what else is wrong.
+        // Envoy reports other errors.
         _ => Ok(()),
     }
 }
 
-/// The text of `file`, which has to be a file: stdin does not change.
+/// The text of `file`, which must be a file: stdin cannot be reloaded.
 fn read(file: &Path) -> Result<String, String> {
     if file.as_os_str() == "-" {
         return Err("run follows a file, so it cannot read stdin: name a file".to_owned());

@@ -1,15 +1,15 @@
-//! Requests may name only hosts of this machine.
+//! Only requests to hosts of this machine are allowed.
 //!
-//! A web page can make a browser resolve the page's own name to 127.0.0.1 (DNS rebinding).
-//! To the browser such a request has the origin of the page, so it may send no `Origin`.
-//! Its `Host` still names the page (MCP 2026-07-28, "Transports", security warning).
+//! A web page can make a browser resolve the page's own host name to 127.0.0.1 (DNS rebinding). For
+//! the browser, such a request has the same origin as the page, so it may have no `Origin`. But its
+//! `Host` is still that of the page (MCP 2026-07-28, "Transports", security warning).
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-/// The hosts of this machine, and that of each of `origins`, for a gateway at `address`;
-/// `None` if other machines reach it there, by names that only they know.
+/// The hosts of this machine, and the host of each of `origins`, for a gateway at `address`. `None`
+/// if other machines can reach the gateway: their names for it are not known.
 pub(super) fn hosts(address: IpAddr, origins: &[String]) -> Option<Vec<String>> {
     if !address.is_loopback() {
         return None;
@@ -26,8 +26,8 @@ pub(super) fn hosts(address: IpAddr, origins: &[String]) -> Option<Vec<String>> 
     Some(own.chain(hosts).collect())
 }
 
-/// Makes the HTTP connection manager `manager` refuse other hosts, before any other
-/// filter. `None` if it has another shape than the shipped one.
+/// Makes the HTTP connection manager `manager` refuse requests to other hosts, before all other
+/// filters. `None` if `manager` does not have the shape of the shipped configuration.
 pub(super) fn add(manager: &mut Value, hosts: &[String]) -> Option<()> {
     let filters = manager.get_mut("http_filters")?.as_array_mut()?;
     filters.insert(0, filter(hosts));
@@ -67,7 +67,7 @@ fn pattern(host: &str) -> String {
     host.chars().map(escaped).collect()
 }
 
-/// What a refused request gets.
+/// The answer to a refused request.
 fn reply() -> Value {
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message":
         "the header Host names no host of this machine: use localhost, or start `mcp-gateway run` with --allow-origin and the origin of this host"}});
@@ -81,7 +81,7 @@ fn reply() -> Value {
         }},
         "body_format_override": {
             "content_type": "application/json",
-            // Envoy reads `%` as the start of a command; the text has none.
+            // Envoy reads `%` as the start of a command, but this text has none.
             "text_format_source": {"inline_string": body.to_string()},
         },
     })

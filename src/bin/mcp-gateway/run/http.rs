@@ -1,4 +1,4 @@
-//! A blocking HTTP client for one request on a Unix socket. Envoy is asked this way.
+//! A blocking HTTP client for one request on a Unix socket. `run` uses it to ask Envoy.
 
 use std::io;
 use std::path::Path;
@@ -11,20 +11,19 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
-/// A response, with as much of its body as came in time.
+/// A response, with the part of its body that arrived in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) body: String,
 }
 
-/// Sends `request` to the server that listens on `socket`, and waits for the
-/// end of the response, at most for `time_limit`. If the body has not ended by
-/// then, as that of an event stream, the response has what came so far.
+/// Sends `request` to the server that listens on `socket`, and waits for the end of the response,
+/// at most for `time_limit`. If the body has not ended by then, as that of an event stream, the
+/// response has the part that arrived.
 ///
 /// # Errors
-/// Nobody listens, or the response's headers do not come in time, or they are
-/// not HTTP.
+/// No server listens, the response's headers do not arrive in time, or they are not HTTP.
 pub(super) fn send(
     socket: &Path,
     request: Request<String>,
@@ -45,7 +44,7 @@ async fn exchange(
     let response = timeout_at(deadline, async {
         let stream = TokioIo::new(UnixStream::connect(socket).await?);
         let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
-        // The runtime ends with the exchange, and the connection with it.
+        // The runtime, and the connection with it, end after the exchange.
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(io::Error::other)
     })
@@ -70,8 +69,8 @@ mod tests {
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n";
 
-    /// What [`send`] gives when the server writes `text`, and then either closes
-    /// the connection or keeps it open.
+    /// The result of [`send`] if the server writes `text`, and then closes the connection
+    /// (`closes`) or keeps it open.
     fn response(text: String, closes: bool) -> io::Result<HttpResponse> {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("server.sock");

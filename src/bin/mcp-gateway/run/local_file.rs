@@ -1,4 +1,4 @@
-//! What a file of servers gets on the machine where it runs.
+//! Adapts a file of servers to the machine on which it runs.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use crate::config_file::ConfigFile;
 use crate::problem::Problem;
 use crate::syntax::tree::{Node, NodeKind};
 
-/// Gives each stdio server the url of its bridge, which `url_of` knows by its name.
+/// Gives each stdio server the URL of its bridge. `url_of` knows the URL by the server's name.
 pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> String) {
     for server in file.tree.items_mut("servers") {
         let mut stdio = file.stdio.iter();
@@ -18,9 +18,9 @@ pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> Strin
     }
 }
 
-/// Removes the gateway itself, at `own`, from its servers: it would ask itself without an
-/// end. Its entry is there where the file is also that of the client. The same for
-/// `running`, the endpoint of a gateway that serves the same file: it has the same tools.
+/// Removes the gateway itself, at `own`, from its servers, since it would send requests to itself
+/// without end. A file that is also that of a client has such an entry. Also removes `running`, the
+/// endpoint of another gateway that serves the same file, since it has the same tools.
 pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr, running: Option<&str>) {
     let NodeKind::Object(members) = &mut file.tree.kind else {
         return;
@@ -48,7 +48,7 @@ pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr, running: Op
     });
 }
 
-/// Whether `url` leads to the listener at `own`, on loopback.
+/// Whether `url` is that of the listener at `own`, on loopback.
 fn is_at(url: &str, own: SocketAddr) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
@@ -59,9 +59,9 @@ fn is_at(url: &str, own: SocketAddr) -> bool {
     is_loopback && uri.scheme_str() == Some("http") && uri.port_u16().unwrap_or(80) == own.port()
 }
 
-/// Names each cluster that the file does not name after the server and its address. So a
-/// server at another address is another server: sessions join it, and requests that are
-/// under way end where they began.
+/// Names each cluster that the file does not name after the server and its address. So a server
+/// with a new address counts as another server: sessions join it again, and requests that are under
+/// way end at the old address.
 pub(super) fn name_clusters_by_address(file: &mut ConfigFile) {
     for server in file.tree.items_mut("servers") {
         let uri = server

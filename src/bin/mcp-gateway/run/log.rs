@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How many lines an error shows.
+/// The most lines of the log in an error.
 const END_LINES: usize = 12;
-/// How long the log becomes before it begins anew. What servers write has no end.
+/// The longest log before a new one starts. The output of servers has no limit.
 const MAX_LENGTH: u64 = 16 << 20;
 /// How often the log is read again.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
@@ -20,17 +20,17 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct RunLog {
     path: PathBuf,
     file: Arc<File>,
-    /// How long the file was before this program began.
+    /// The length of the file before this program started.
     start: u64,
 }
 
 impl RunLog {
-    /// Opens the file at `path`, and begins at its end.
+    /// Opens the file at `path`, to append to it.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        // Requests and what servers say are nobody else's business.
+        // Only this user may read requests and the output of servers.
         let mut options = OpenOptions::new();
         let file = options.append(true).create(true).mode(0o600).open(path)?;
         Ok(Self {
@@ -44,7 +44,7 @@ impl RunLog {
         &self.path
     }
 
-    /// The file for a process that appends to it by itself.
+    /// The file for a process that appends to it itself.
     ///
     /// # Errors
     /// The process has too many open files.
@@ -54,7 +54,7 @@ impl RunLog {
 
     /// Appends a line of the server `name`.
     pub(super) fn line(&self, name: &str, line: &str) {
-        // One write: lines of several processes do not mix.
+        // It is one write, so that the lines of several processes do not mix.
         let _ = (&*self.file).write_all(format!("[{name}] {line}\n").as_bytes());
     }
 
@@ -66,8 +66,8 @@ impl RunLog {
         lines.get(start..).unwrap_or_default().join("\n")
     }
 
-    /// Moves what is in the log to a file beside it, in place of the one before, if it is
-    /// longer than it may be. The processes that append to the file go on.
+    /// If the log is too long, moves its content to a file next to it, which replaces the one
+    /// before. Processes that append to the file continue.
     pub(super) fn keep_short(&self) {
         self.keep_within(MAX_LENGTH);
     }
@@ -78,7 +78,7 @@ impl RunLog {
         }
         let mut old = self.path.clone().into_os_string();
         old.push(".old");
-        // A link would lead to another file.
+        // If the old file were a link, the copy would overwrite another file.
         let _ = fs::remove_file(&old);
         if fs::copy(&self.path, &old).is_ok() {
             let _ = self.file.set_len(0);
@@ -98,7 +98,7 @@ impl RunLog {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Copies to stderr what is appended from now on, until the program ends.
+    /// Copies new text of the log to stderr, until the program ends.
     ///
     /// # Errors
     /// The file cannot be read.

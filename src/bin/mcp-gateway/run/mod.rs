@@ -1,4 +1,4 @@
-//! `run`: starts Envoy with the servers of a file, and follows the file.
+//! `run`: starts Envoy with the servers of a file, and reloads the file when it changes.
 
 mod envoy;
 mod gateway;
@@ -33,13 +33,13 @@ use crate::ExitError;
 use crate::output::{eprintln, println};
 use crate::running;
 
-/// What happens while Envoy runs.
+/// An event while Envoy runs.
 enum RunEvent {
-    /// Something has changed in the directory of the file.
+    /// A file in the directory of the file has changed.
     FileChanged,
-    /// The servers of a configuration were asked for their status.
+    /// The servers of a configuration have new statuses.
     Probed {
-        /// Which configuration: they are counted from 0.
+        /// The number of the configuration, counted from 0.
         generation: usize,
         /// In the order of the configuration's servers.
         statuses: Vec<ServerStatus>,
@@ -51,7 +51,7 @@ enum RunEvent {
 /// Runs Envoy until the user stops the program.
 ///
 /// # Errors
-/// The file is wrong, or Envoy cannot be started, or it ends.
+/// The file has errors, Envoy cannot be started, or Envoy ends.
 pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     let file = &options.file;
     let (sender, events) = mpsc::channel();

@@ -1,13 +1,12 @@
-//! Takes an Envoy configuration apart. The filter and the clusters get files of their
-//! own, which Envoy reads again whenever they are replaced; the bootstrap does not change
-//! while Envoy runs.
+//! Splits an Envoy configuration. The filter and the clusters get their own files, which Envoy
+//! reads again when they are replaced. The bootstrap does not change while Envoy runs.
 
 use serde_json::{Value, json};
 
 use super::host_check;
 use super::work_dir::WorkDir;
 
-/// How Envoy's own answer begins about a server that it cannot reach.
+/// The start of Envoy's own answer about a server that it cannot reach.
 pub(super) const LOCAL_REPLY_MARK: &str = "Envoy: ";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
@@ -23,18 +22,17 @@ pub(super) struct EnvoyParts {
 #[derive(Debug)]
 pub(super) struct RunParts {
     pub(super) work_dir: WorkDir,
-    /// The hosts that a request may name, in lower case and without a port; `None` for
-    /// all.
+    /// The allowed hosts in requests, in lower case and without a port; `None` for all.
     pub(super) hosts: Option<Vec<String>>,
     /// The port of the admin interface on loopback, if it has one.
     pub(super) admin_port: Option<u16>,
 }
 
 impl EnvoyParts {
-    /// Takes `config` apart for the files in the work directory, and adds what `run` needs
-    /// to ask Envoy and the servers: the admin interface and a listener past the filter, on
-    /// sockets that no other user can open. `None` if `config` has another shape than
-    /// the shipped configuration.
+    /// Splits `config` for the files in the work directory. Adds the admin interface and a listener
+    /// that bypasses the filter, through which `run` asks Envoy and the servers. Both are on
+    /// sockets that no other user can open. `None` if `config` does not have the shape of the
+    /// shipped configuration.
     pub(super) fn new(config: Value, run: &RunParts) -> Option<Self> {
         let work_dir = &run.work_dir;
         let mut parts = split(config, &work_dir.filter(), &work_dir.clusters())?;
@@ -43,7 +41,7 @@ impl EnvoyParts {
         bootstrap.insert("admin".to_owned(), admin);
         let listeners = parts.bootstrap.pointer_mut("/static_resources/listeners")?;
         let listeners = listeners.as_array_mut()?;
-        // Another Envoy at the same port would get a part of the connections.
+        // Without this, another Envoy at the same port would get a part of the connections.
         let endpoint = listeners.first_mut()?.as_object_mut()?;
         endpoint.insert("enable_reuse_port".to_owned(), false.into());
         if let Some(hosts) = &run.hosts {
@@ -66,8 +64,8 @@ impl EnvoyParts {
     }
 }
 
-/// Takes the first HTTP filter and the clusters out of `config`, and makes Envoy read
-/// them from these files.
+/// Moves the first HTTP filter and the clusters out of `config`, and makes Envoy read them from
+/// these files.
 fn split(mut config: Value, filter_file: &str, clusters_file: &str) -> Option<EnvoyParts> {
     let resources = config.get_mut("static_resources")?;
     let mut clusters = resources.as_object_mut()?.remove("clusters")?;
@@ -108,7 +106,7 @@ fn pipe(path: &str) -> Value {
 
 /// A listener that forwards each request to the cluster that `x-cluster` names.
 fn direct_listener(socket: &str) -> Value {
-    // By default Envoy does not say why a connection failed.
+    // By default, Envoy's answer does not say why a connection failed.
     let local_replies = json!({"body_format": {"text_format_source": {
         "inline_string": format!("{LOCAL_REPLY_MARK}%RESPONSE_CODE_DETAILS%"),
     }}});
@@ -118,14 +116,14 @@ fn direct_listener(socket: &str) -> Value {
         "request_headers_to_remove": ["x-cluster", "x-forwarded-proto"],
         "routes": [{
             "match": {"prefix": "/", "headers": [{"name": "x-cluster", "present_match": true}]},
-            // Who asks says for how long it waits.
+            // The program that asks has its own time limit.
             "route": {"cluster_header": "x-cluster", "timeout": "0s"},
         }],
     });
     listener("direct", &pipe(socket), &host, &local_replies)
 }
 
-/// A listener on loopback for the admin interface, which itself has a socket.
+/// A listener on loopback for the admin interface, which itself is on a socket.
 fn admin_listener(port: u16) -> Value {
     let route = |mut origin: Value| {
         if let Some(origin) = origin.as_object_mut() {
@@ -138,9 +136,11 @@ fn admin_listener(port: u16) -> Value {
     };
     let host = json!({
         "name": "admin",
-        // Of web pages none: a name that is rebound to this machine is no host here.
+        // Web pages are not allowed: a host name that was rebound to this machine is not in this
+        // list.
         "domains": ["localhost", "127.0.0.1", format!("localhost:{port}"), format!("127.0.0.1:{port}")],
-        // A page of another origin can send to this host, too, such as `/quitquitquit`.
+        // A page of another origin can send requests to this host, too, for example
+        // `/quitquitquit`.
         "routes": [
             route(json!({"present_match": true, "invert_match": true})),
             route(json!({"string_match": {"safe_regex": {
@@ -152,7 +152,7 @@ fn admin_listener(port: u16) -> Value {
     listener("admin", &address, &host, &json!({}))
 }
 
-/// A listener that only routes. No other process shares its address.
+/// A listener that only routes. No other process can listen on its address.
 fn listener(name: &str, address: &Value, virtual_host: &Value, local_replies: &Value) -> Value {
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -184,8 +184,8 @@ fn admin_cluster(socket: &str) -> Value {
     })
 }
 
-/// All clusters of `new`, and those of `old` with other names: requests may still be
-/// under way there.
+/// All clusters of `new`, and those of `old` with other names: requests may still be under way in
+/// the old ones.
 pub(super) fn union(old: &[Value], new: &[Value]) -> Vec<Value> {
     let is_gone = |old: &&Value| !new.iter().any(|new| new.get("name") == old.get("name"));
     let gone = old.iter().filter(is_gone);

@@ -1,4 +1,4 @@
-//! Turns the text of a file into what Envoy runs with.
+//! Turns the text of a file into the configuration that Envoy gets.
 
 use std::net::SocketAddr;
 
@@ -20,14 +20,14 @@ pub(super) struct Prepared {
     pub(super) config: Config,
     pub(super) parts: EnvoyParts,
     pub(super) warnings: Vec<Problem>,
-    /// The servers that have to run first.
+    /// The servers that must be started first.
     pub(super) stdio: Vec<StdioServer>,
 }
 
-/// What does not change while a gateway runs.
+/// The settings that do not change while a gateway runs.
 #[derive(Debug)]
 pub(super) struct Preparation {
-    /// Where the gateway listens, as far as the user has said.
+    /// The address of the gateway, as the user has given it.
     pub(super) own: SocketAddr,
     /// The endpoint of another gateway that serves the same file, if one runs.
     pub(super) running: Option<String>,
@@ -37,11 +37,11 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    /// Reads and checks `text`, and makes an Envoy configuration of it. `stdio` says where
-    /// Envoy reaches the servers that this program starts.
+    /// Reads and checks `text`, and makes an Envoy configuration of it. `stdio` has the addresses
+    /// of the servers that this program starts.
     ///
     /// # Errors
-    /// Everything that is wrong in `text`; or variables that it names are not set.
+    /// All errors in `text`, and variables that it names but that are not set.
     pub(super) fn prepare(
         &self,
         text: &str,
@@ -50,7 +50,7 @@ impl Preparation {
         let file = config_file::read(text, &self.read_options)?;
         let missing = environment::missing(&file.tree);
         if !missing.is_empty() {
-            // Envoy runs here, so they have to be set here.
+            // Envoy runs on this machine, so the variables must be set here.
             return Err(missing);
         }
         let file = file.changed(|file| {

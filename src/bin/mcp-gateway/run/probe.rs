@@ -1,5 +1,5 @@
-//! Asks servers directly, not through the filter, whether they are up and which tools
-//! they have, again and again.
+//! Asks servers again and again whether they are up and which tools they have. It asks them
+//! directly, not through the filter.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -17,18 +17,18 @@ use tokio::time::{sleep, timeout};
 use super::reason;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint};
 
-/// How often a server is asked whether it is there.
+/// How often a server is asked whether it is up.
 const ASK_EVERY: Duration = Duration::from_secs(5);
-/// How often a server is asked for its tools, while it is there.
+/// How often a server that is up is asked for its tools.
 const LIST_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait for the slowest server before the first report.
 const REPORT_WITHIN: Duration = Duration::from_secs(2);
-/// How often to look for something to report.
+/// How often to check for changes to report.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long the ends of all sessions may take.
+/// How long the ends of all sessions may take together.
 const END_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// How a server answered when it was asked last.
+/// The last answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ServerStatus {
     /// It has not answered yet.
@@ -38,7 +38,7 @@ pub(super) enum ServerStatus {
         era: String,
         /// The tools that the gateway offers, by the server's own names.
         tools: Vec<String>,
-        /// How many others `include` and `exclude` hide.
+        /// The number of other tools, which `include` and `exclude` hide.
         hidden: usize,
     },
     /// The reason why it cannot be used.
@@ -52,9 +52,8 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    /// Asks each of `servers`, and gives all statuses to `report`, in the order of the
-    /// servers, whenever one has changed. `socket` is where Envoy forwards to all
-    /// servers.
+    /// Asks each of `servers`. Whenever a status has changed, gives all statuses to `report`, in
+    /// the order of the servers. Through `socket`, Envoy forwards to all servers.
     pub(super) fn start(
         socket: PathBuf,
         servers: Vec<Server>,
@@ -77,7 +76,7 @@ impl Prober {
         Self { stop, thread }
     }
 
-    /// Ends, after the sessions with the servers.
+    /// Ends the sessions with the servers, and then the thread.
     pub(super) fn end(self) {
         drop(self.stop);
         let _ = self.thread.join();
@@ -130,13 +129,13 @@ async fn report_changes(statuses: &RefCell<Vec<ServerStatus>>, report: impl Fn(V
     }
 }
 
-/// What is known of one server.
+/// The state of one server.
 struct Probe<'a> {
     socket: &'a Path,
     server: Server,
-    /// While it is up. A legacy server keeps its session.
+    /// The connection while the server is up. A legacy server keeps its session.
     client: Option<McpClient>,
-    /// Its tools, by its own names, and when it listed them.
+    /// Its tools, by its own names, and the time of its list.
     tools: Vec<String>,
     listed: Instant,
 }
@@ -168,10 +167,10 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Asks the server which era it is of, and, if it is time, for its tools.
+    /// Asks the server for its era and, if it is time, for its tools.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason why the server cannot be used.
     async fn era(&mut self) -> Result<String, String> {
         if let Some(client) = &self.client
             && client.ping().await.is_err()
@@ -201,7 +200,7 @@ impl<'a> Probe<'a> {
 /// All tools of `server`, as the server lists them.
 ///
 /// # Errors
-/// Why it cannot be asked.
+/// The reason why the server does not list them.
 pub(super) async fn tools(socket: &Path, server: &Server) -> Result<Vec<Value>, String> {
     let explained = |error: ClientError| reason::of(&error, server);
     let endpoint = endpoint(socket, server)?;
@@ -212,7 +211,7 @@ pub(super) async fn tools(socket: &Path, server: &Server) -> Result<Vec<Value>, 
     tools.map_err(|error| format!("tools/list: {}", explained(error)))
 }
 
-/// `server`, as the gateway reaches it, with the time that the gateway gives it.
+/// The endpoint of `server`, with the same headers and the same timeout as for the gateway.
 fn endpoint(socket: &Path, server: &Server) -> Result<McpEndpoint, String> {
     let fixed = [
         ("x-cluster", &*server.cluster),

@@ -1,4 +1,4 @@
-//! A gateway for one question: it says nothing, and follows no file.
+//! A gateway for one question. It prints no messages, and does not reload its file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::probe::{self, Prober, ServerStatus};
 use super::stop::StopSignal;
 use crate::ExitError;
 
-/// How often to look whether the user has stopped the program.
+/// How often to check whether the user has stopped the program.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long to wait for the reasons why servers are down.
 const REASON_TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// A running gateway. Dropping it ends it.
+/// A running gateway. Dropping it ends the gateway.
 pub(crate) struct QuietGateway {
     url: String,
     stop: Arc<StopSignal>,
     gateway: LocalGateway,
 }
 
-/// Starts a gateway, as `run` does, and prints only what is wrong with the file.
+/// Starts a gateway as `run` does, but prints only the errors in the file.
 ///
 /// # Errors
-/// The file is wrong, or Envoy cannot be started, or the user stops the program.
+/// The file has errors, Envoy cannot be started, or the user stops the program.
 pub(crate) fn start_quietly(options: &RunOptions) -> Result<QuietGateway, ExitError> {
     let stop = StopSignal::on_signals(|| ())?;
     match LocalGateway::start(options, &stop)? {
@@ -55,8 +55,8 @@ impl QuietGateway {
         gateway.map_or(&[][..], |gateway| &gateway.servers)
     }
 
-    /// The tools of those of the servers that `is_asked` chooses: each as the server itself
-    /// lists them to a client without capabilities, or why it does not.
+    /// The tools of the servers that `is_asked` selects, as each server lists them to a client
+    /// without capabilities; or the reason why it does not.
     pub(crate) fn tools(
         &self,
         is_asked: impl Fn(&Server) -> bool,
@@ -82,7 +82,7 @@ impl QuietGateway {
         servers.into_iter().zip(listed).collect()
     }
 
-    /// Why those of the servers are down that `is_asked` chooses: a line for each.
+    /// The reasons why servers that `is_asked` selects are down: a line for each.
     pub(crate) fn reasons(&self, is_asked: impl Fn(&Server) -> bool) -> Vec<String> {
         let all = self.servers().iter();
         let servers: Vec<Server> = all.filter(|it| is_asked(it)).cloned().collect();
@@ -115,8 +115,8 @@ impl QuietGateway {
             .collect()
     }
 
-    /// Waits until the user stops the program. Then this has to be dropped, so that Envoy
-    /// ends with the program.
+    /// Waits until the user stops the program. Then the caller has to drop this, so that Envoy ends
+    /// with the program.
     pub(crate) async fn stopped(&self) {
         while !self.stop.is_set() {
             tokio::time::sleep(LOOK_EVERY).await;

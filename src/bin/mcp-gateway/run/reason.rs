@@ -1,14 +1,14 @@
-//! Why a server cannot be used, in a few words for the table.
+//! The reason why a server cannot be used, in a few words for the table.
 
 use mcp_gateway::config::Server;
 
 use super::parts::LOCAL_REPLY_MARK;
 use crate::mcp_client::ClientError;
 
-/// How much of a reason is shown.
+/// The most characters of a reason that are shown.
 const LONGEST: usize = 160;
 
-/// What Envoy's details of a failure contain, and what it means.
+/// Texts in Envoy's details of a failure, and their meanings.
 const MEANINGS: &[(&str, &str)] = &[
     ("no_healthy_upstream", "DNS has no address for its host"),
     ("Connection_refused", "connection refused"),
@@ -43,11 +43,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ("connection_timeout", "no connection in time"),
 ];
 
-/// What stands before the names of a certificate for other names, in Envoy's details.
+/// In Envoy's details, the text before the names of a certificate that is for other names.
 const NAMES_MARK: &str = "certificate_SANs_are_[";
 
-/// Why `server` gave no result. It was asked through Envoy, which says itself why it did
-/// not reach the server.
+/// The reason why `server` gave no result. The program asked it through Envoy, which says itself
+/// why it could not reach the server.
 pub(super) fn of(error: &ClientError, server: &Server) -> String {
     let details = match error {
         ClientError::Status {
@@ -81,7 +81,7 @@ pub(super) fn of(error: &ClientError, server: &Server) -> String {
             | ClientError::NotMcp(_),
             _,
         ) => {
-            // A query may have a key.
+            // A query may contain a key, so it is not shown.
             let path = server.path.split('?').next().unwrap_or_default();
             format!("{error}; check the path {path:?} of its url")
         }
@@ -91,7 +91,7 @@ pub(super) fn of(error: &ClientError, server: &Server) -> String {
     printable(&reason)
 }
 
-/// The beginning of `text`, without what a terminal may take for a command.
+/// The start of `text`, without characters that could control a terminal.
 pub(super) fn printable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().take(LONGEST).map(printable).collect()
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn each_detail_of_envoy_has_a_meaning() {
-        // What Envoy 1.40 says.
+        // These texts are those of Envoy 1.40.
         let reset = "upstream_reset_before_response_started";
         let tls = "remote_connection_failure|TLS_error:|268435581:SSL_routines:OPENSSL_internal";
         let failed = format!("{reset}{{{tls}:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:");

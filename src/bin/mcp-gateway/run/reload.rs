@@ -10,8 +10,8 @@ use super::envoy::Envoy;
 use super::parts::{EnvoyParts, union};
 use super::work_dir::WorkDir;
 
-/// How long a cluster stays after the filter has ceased to name it. Requests may still
-/// be under way there: a route ends a request after 300 s of silence.
+/// How long a cluster stays after the filter does not name it any more. Requests may still be under
+/// way there: a route ends a request after 300 s without data.
 const CLUSTER_KEPT_FOR: Duration = Duration::from_secs(300);
 /// How long Envoy may take to read a file again, or to look up a server's name.
 const UPDATE_TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -20,15 +20,15 @@ const UPDATE_TIME_LIMIT: Duration = Duration::from_secs(5);
 const CLUSTERS: &str = "cluster_manager.cds";
 const FILTER: &str = "extension_config_discovery.http_filter.mcp-gateway";
 
-/// Writes the files that Envoy reads, and knows what is in them.
+/// Writes the files that Envoy reads, and remembers their content.
 pub(super) struct Reloader {
     work_dir: WorkDir,
     parts: EnvoyParts,
     /// The bootstrap that Envoy started with.
     bootstrap: Value,
-    /// What is in the file of the clusters: those of `parts`, and earlier ones.
+    /// The content of the clusters file: the clusters of `parts`, and earlier ones.
     clusters: Vec<Value>,
-    /// When to remove the earlier ones.
+    /// When to remove the earlier clusters.
     remove_at: Option<Instant>,
 }
 
@@ -57,10 +57,10 @@ impl Reloader {
         })
     }
 
-    /// Checks that Envoy has taken the files of its start.
+    /// Checks that Envoy has accepted the files of its start.
     ///
     /// # Errors
-    /// It has refused one: it would answer every request with 500. The text has the end of
+    /// Envoy has refused a file, and would answer every request with 500. The text has the end of
     /// its log.
     pub(super) fn check_start(envoy: &Envoy) -> Result<(), String> {
         let refused = |prefix: &&&str| envoy.stat(&format!("{prefix}.update_rejected")) > 0;
@@ -73,9 +73,9 @@ impl Reloader {
         }
     }
 
-    /// Gives `envoy` the filter and the clusters of `parts`. First come the clusters,
-    /// since the new filter forwards to them, then the filter. Clusters that only the
-    /// old filter named are removed later, by [`Self::remove_old_clusters`].
+    /// Gives `envoy` the filter and the clusters of `parts`. The clusters come first, since the new
+    /// filter forwards to them, and then the filter. [`Self::remove_old_clusters`] later removes
+    /// the clusters that only the old filter named.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -104,7 +104,7 @@ impl Reloader {
         Ok(ReloadResult::Applied)
     }
 
-    /// Removes the clusters that the filter does not name any more, once it is time.
+    /// Removes the clusters that the filter does not name any more, when it is time.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -117,13 +117,13 @@ impl Reloader {
         Ok(())
     }
 
-    /// Whether something has changed that Envoy reads only when it starts.
+    /// Whether a part has changed that Envoy reads only at its start.
     pub(super) fn needs_restart(&self) -> bool {
         self.parts.bootstrap != self.bootstrap
     }
 }
 
-/// How often Envoy has taken and has refused one of its files.
+/// How often Envoy has accepted and refused one of its files.
 struct UpdateCounters {
     prefix: &'static str,
     successes: u64,
@@ -139,7 +139,7 @@ impl UpdateCounters {
         }
     }
 
-    /// Waits until Envoy has read the file that was written after `self` was read.
+    /// Waits until Envoy has read the file. It was written after these counters were read.
     fn wait_for_update(&self, envoy: &Envoy) -> ReloadResult {
         wait_until(|| {
             let now = Self::read(self.prefix, envoy);

@@ -1,15 +1,15 @@
-//! The user's wish to stop the program.
+//! The user's signal to stop the program.
 
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The exit code of a program that Ctrl-C has ended, as shells have it.
+/// The exit code of a program that Ctrl-C has ended, as in shells.
 const INTERRUPTED: i32 = 130;
 
-/// Whether the user has stopped the program. As long as nobody asks for it, as while a
-/// question to the user or a download waits, and the second time, the program ends at
-/// once: the watchdog ends and removes what it leaves.
+/// Whether the user has stopped the program. The program ends at once if no code checks this
+/// signal, for example during a question to the user or a download, and at the second signal. Then
+/// the watchdog ends its processes and removes its files.
 #[derive(Debug, Default)]
 pub(super) struct StopSignal {
     is_set: AtomicBool,
@@ -17,10 +17,10 @@ pub(super) struct StopSignal {
 }
 
 impl StopSignal {
-    /// One that Ctrl-C and the other signals set, which then call `and`.
+    /// A stop signal that Ctrl-C and the other signals set. They call `and` afterwards.
     ///
     /// # Errors
-    /// The signals cannot be waited for.
+    /// The program cannot wait for signals.
     pub(super) fn on_signals(and: impl Fn() + Send + 'static) -> Result<Arc<Self>, String> {
         let stop = Arc::new(Self::default());
         let signal = Arc::clone(&stop);

@@ -1,5 +1,5 @@
-//! Looks after a running Envoy: reloads the file when it changes, and tells the user
-//! which servers are up.
+//! Supervises a running Envoy: reloads the file when it changes, and shows the user which servers
+//! are up.
 
 use std::fs;
 use std::io;
@@ -17,27 +17,27 @@ use crate::problem::{self, Severity};
 
 /// How long to wait after the first change of the file: editors save in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(40);
-/// How often to check Envoy and what is due.
+/// How often to check Envoy and the timers.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Looks after a running gateway.
+/// The supervisor of a running gateway.
 pub(super) struct Supervisor<'a> {
     file: &'a Path,
     gateway: LocalGateway,
     events: Receiver<RunEvent>,
-    /// Sends what `events` receives.
+    /// The sender for `events`.
     sender: Sender<RunEvent>,
-    /// How many configurations there were before.
+    /// The number of earlier configurations.
     generation: usize,
     /// Asks the servers of the configuration.
     prober: Option<Prober>,
-    /// The table that the user was last shown.
+    /// The table that the user saw last.
     shown: String,
     reload_at: Option<Instant>,
 }
 
 impl<'a> Supervisor<'a> {
-    /// Looks after `gateway`, which serves `file`. `sender` sends what `events` receives.
+    /// Supervises `gateway`, which serves `file`. `sender` is the sender for `events`.
     pub(super) fn new(
         file: &'a Path,
         gateway: LocalGateway,
@@ -100,10 +100,10 @@ impl<'a> Supervisor<'a> {
         until_reload.map_or(TICK, |duration| duration.min(TICK))
     }
 
-    /// Reads the file again, and gives Envoy what it says now. A file that is wrong
-    /// changes nothing.
+    /// Reads the file again, and gives Envoy the new configuration. A file with errors changes
+    /// nothing.
     fn reload(&mut self) -> Result<(), ExitError> {
-        // An editor may have moved the file away. Its next step is another event.
+        // An editor may have moved the file away. Its next step causes another event.
         let Ok(text) = fs::read_to_string(self.file) else {
             return Ok(());
         };
@@ -137,7 +137,7 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    /// Asks the servers of the configuration from now on. What they answer arrives as
+    /// From now on, asks the servers of the current configuration. Their answers arrive as
     /// [`RunEvent::Probed`].
     fn probe_servers(&mut self) {
         let gateway = self.gateway.config.gateway.as_ref();
@@ -152,7 +152,7 @@ impl<'a> Supervisor<'a> {
         }));
     }
 
-    /// Shows `statuses` if they are news about the configuration that Envoy runs with.
+    /// Shows `statuses` if they belong to the current configuration and have changed.
     fn show_statuses(&mut self, generation: usize, statuses: &[ServerStatus]) {
         if generation != self.generation {
             return;
@@ -165,7 +165,7 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Whether `at` is over. It then becomes `None`.
+/// Whether the time `at` has passed. Then `at` becomes `None`.
 fn is_due(at: &mut Option<Instant>) -> bool {
     at.take_if(|at| Instant::now() >= *at).is_some()
 }

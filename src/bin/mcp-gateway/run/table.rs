@@ -11,15 +11,15 @@ use mcp_gateway::mcp::list::ListKind;
 use super::probe::ServerStatus;
 use super::reason;
 
-/// What a cell shows if there is nothing to say.
+/// The text of an empty cell.
 const NONE: &str = "–";
 /// The state of a server that has not answered yet.
 const NO_ANSWER: &str = "no answer yet";
-/// Some clients take no longer names of tools.
+/// The longest name of a tool that all clients accept.
 const LONGEST_NAME: usize = 64;
 
-/// A table with one line for each server, in the order of the configuration, with
-/// colours. Below it stands what is wrong with the names of the tools.
+/// A table with one line for each server, in the order of the configuration, with colours. Notes
+/// about the names of the tools are below it.
 pub(super) fn table(config: &Config, statuses: &[ServerStatus]) -> String {
     let servers = config.gateway.iter().flat_map(|gateway| &gateway.servers);
     let servers: Vec<(&Server, &ServerStatus)> = servers.zip(statuses).collect();
@@ -45,7 +45,7 @@ pub(super) fn table(config: &Config, statuses: &[ServerStatus]) -> String {
     lines.chain(notes).collect::<Vec<_>>().join("\n")
 }
 
-/// What is wrong with the names of the tools of `servers`.
+/// Notes about problems with the names of the tools of `servers`.
 fn notes(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
     collisions(servers)
         .into_iter()
@@ -53,7 +53,7 @@ fn notes(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
         .collect()
 }
 
-/// The same at each endpoint, which has its own servers and hides some of their tools.
+/// The same notes for each endpoint, which has its own servers and hides some of their tools.
 fn notes_of_endpoints(config: &Config, statuses: &[ServerStatus]) -> Vec<String> {
     let views = config.gateway.iter().flat_map(|gateway| &gateway.views);
     let lines = views.flat_map(|view| {
@@ -118,8 +118,7 @@ fn up(server: &Server, offered: usize, hidden: usize) -> String {
     format!("up, but 0 tools: {field} hides {hidden}")
 }
 
-/// A line of the table, which ends with `state`, in which the first word of the state
-/// has a colour.
+/// A line of the table, which ends with `state`. The first word of the state is coloured.
 fn coloured(line: &str, state: &str) -> String {
     let colour = match state.get(..2) {
         Some("up") => AnsiColor::Green,
@@ -149,7 +148,7 @@ fn names<'a>(
     })
 }
 
-/// A line for each two servers that have tools of the same name. The first keeps it.
+/// A line for each pair of servers with tools of the same name. The first server keeps the name.
 fn collisions(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
     let mut owners: HashMap<String, &Server> = HashMap::new();
     let mut lost: Vec<(&Server, &Server, Vec<String>)> = Vec::new();
@@ -178,7 +177,7 @@ fn collisions(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
     lines.collect()
 }
 
-/// A line about the names that some clients do not take.
+/// A line about the names that some clients do not accept.
 fn long_names(servers: &[(&Server, &ServerStatus)]) -> Option<String> {
     let is_long = |name: &String| name.chars().count() > LONGEST_NAME;
     let names: Vec<String> = names(servers)
@@ -201,7 +200,7 @@ fn counted(names: &[String]) -> String {
     }
 }
 
-/// The first of `names`, as servers have written it, for a terminal.
+/// The first of `names`, which servers have chosen, made safe for a terminal.
 fn example(names: &[String]) -> String {
     let first = names.first().map_or("", String::as_str);
     let first = reason::printable(first);

@@ -7,10 +7,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::RunEvent;
 
-/// Sends [`RunEvent::FileChanged`] whenever something changes in the directory of `file`,
-/// as long as the watcher lives. Watching the file alone is not enough: editors move
-/// another file to its path, and Kubernetes replaces a link to its directory. So the
-/// event may be about another file.
+/// Sends [`RunEvent::FileChanged`] whenever a file in the directory of `file` changes, as long as
+/// the watcher exists. Watching only the file is not enough: editors move another file to its path,
+/// and Kubernetes replaces a link to its directory. So the event may be about another file.
 ///
 /// # Errors
 /// The directory cannot be watched.

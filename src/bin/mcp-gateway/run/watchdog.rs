@@ -1,7 +1,7 @@
-//! Ends the processes that `run` has started, even where `run` is killed.
+//! Ends the processes that `run` has started, even if `run` is killed.
 //!
-//! The watchdog is this program again, as a process of its own. `run` writes to its stdin
-//! which process groups there are. When that pipe ends, `run` has ended.
+//! The watchdog is this program in a separate process. `run` writes the ids of the process groups
+//! to its stdin. When that pipe ends, `run` has ended.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-/// The name of the command that is the watchdog.
+/// The name of the watchdog command.
 pub(crate) const COMMAND: &str = "watchdog";
 /// How long processes may take to end by themselves.
 const END_TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// A running watchdog. All clones mean the same one.
+/// A running watchdog. All clones are the same watchdog.
 #[derive(Debug, Clone)]
 pub(super) struct Watchdog(Arc<Pipe>);
 
@@ -32,17 +32,17 @@ struct Pipe {
     stdin: Mutex<Option<ChildStdin>>,
 }
 
-/// A process group that ends with `run`. Dropping it ends what is left of the group.
+/// A process group that ends with `run`. Dropping it ends the rest of the group.
 #[derive(Debug)]
 pub(super) struct WatchedGroup {
     group: u32,
-    /// Whether it is known to have ended. Its id may then be that of another group.
+    /// Whether the group has ended. Then its id may belong to another group.
     has_ended: AtomicBool,
     watchdog: Watchdog,
 }
 
 impl Watchdog {
-    /// Starts a watchdog that removes `directory` in the end.
+    /// Starts a watchdog that removes `directory` at the end.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -53,7 +53,7 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // What ends `run` by its group does not end the watchdog.
+            // A signal to the process group of `run` must not end the watchdog.
             .process_group(0)
             .spawn()?;
         let stdin = Mutex::new(child.stdin.take());
@@ -91,7 +91,7 @@ impl WatchedGroup {
         }
     }
 
-    /// Notes that no process of the group is left.
+    /// Remembers that all processes of the group have ended.
     pub(super) fn has_ended(&self) {
         if !self.has_ended.swap(true, Ordering::Relaxed) {
             self.watchdog.write('-', self.group);
@@ -115,8 +115,8 @@ impl Drop for Pipe {
     }
 }
 
-/// The watchdog: waits for the end of stdin, ends the process groups that are left, and
-/// removes `directory`.
+/// The watchdog: waits for the end of stdin, ends the remaining process groups, and removes
+/// `directory`.
 pub(crate) fn run(directory: &Path) {
     let mut groups = BTreeSet::new();
     for line in io::stdin().lock().lines().map_while(Result::ok) {

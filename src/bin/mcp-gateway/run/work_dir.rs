@@ -14,7 +14,7 @@ pub(super) struct WorkDir {
 
 impl WorkDir {
     /// # Errors
-    /// The path is not UTF-8, as Envoy's configuration has to be.
+    /// The path is not UTF-8, as Envoy's configuration must be.
     pub(super) fn new(path: &Path) -> Result<Self, String> {
         let path = path.to_str().ok_or_else(|| {
             let path = path.display();
@@ -46,7 +46,7 @@ impl WorkDir {
         self.file("admin.sock")
     }
 
-    /// The socket of a listener that forwards to each server, past the filter.
+    /// The socket of a listener that forwards to each server and bypasses the filter.
     pub(super) fn direct_socket(&self) -> String {
         self.file("direct.sock")
     }
@@ -68,8 +68,8 @@ impl WorkDir {
     }
 }
 
-/// Envoy reads a file again when another file is moved to its path. So it never reads
-/// half of one.
+/// Replaces a file of Envoy. Envoy reads the file again when another file is moved to its path, so
+/// it never reads a part of a file.
 fn replace(path: &str, content: &Value) -> io::Result<()> {
     let new = format!("{path}.new");
     fs::write(&new, content.to_string())?;

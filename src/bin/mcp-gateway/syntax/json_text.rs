@@ -8,8 +8,8 @@ use serde_json::{Number, Value};
 
 use crate::syntax::tree::{Node, NodeKind, SyntaxError, below};
 
-/// Whether `text` is meant as JSON: its first value is an object with a name in quotes,
-/// or there is a comment of JSON before it. Other braces may be YAML.
+/// Whether `text` looks like JSON: its first value is an object with a name in quotes, or a JSON
+/// comment comes before it. Other braces may be YAML.
 pub(crate) fn is_json(text: &str) -> bool {
     let text = text.trim_start();
     text.starts_with("//")
@@ -20,10 +20,10 @@ pub(crate) fn is_json(text: &str) -> bool {
         })
 }
 
-/// Reads `text` as one document; none if it has only comments.
+/// Reads `text` as one document; empty if it has only comments.
 ///
 /// # Errors
-/// It is not JSON, or an object has a name twice.
+/// It is not JSON, or an object has the same name twice.
 pub(crate) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
     let options = ParseOptions {
         allow_loose_object_property_names: false,

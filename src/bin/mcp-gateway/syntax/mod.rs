@@ -1,4 +1,4 @@
-//! Texts as trees of values: YAML, JSON with comments, TOML. And values as YAML.
+//! Reads YAML, JSON with comments, and TOML as trees of values. Writes values as YAML.
 
 mod json_text;
 mod toml_text;

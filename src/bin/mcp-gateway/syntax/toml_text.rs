@@ -5,8 +5,8 @@ use toml_edit::{Document, Item, TableLike, Value as TomlValue};
 
 use crate::syntax::tree::{Node, NodeKind, SyntaxError, below};
 
-/// Whether `text` is meant as TOML: its first line that says something is the head of a
-/// table, or a key with `=`.
+/// Whether `text` looks like TOML: its first line that is neither blank nor a comment is the header
+/// of a table, or a key with `=`.
 pub(crate) fn is_toml(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));

@@ -22,7 +22,7 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     Scalar(Value),
     List(Vec<Node>),
-    /// In the order of the file.
+    /// The members, in the order of the file.
     Object(Vec<(String, Node)>),
 }
 
@@ -149,8 +149,8 @@ impl Node {
         }
     }
 
-    /// The value at `path`, or the last one before it that exists; and how many bytes
-    /// of `path` lead to it.
+    /// The value at `path`, or the last existing value before it; and how many bytes of `path` lead
+    /// to that value.
     pub(crate) fn nearest(&self, path: &str) -> (&Self, usize) {
         let mut node = self;
         let mut known = 0;
@@ -184,8 +184,8 @@ impl Node {
         self.set(name, NodeKind::Scalar(Value::from(text)));
     }
 
-    /// Sets the member `name` to `value`. A new member becomes the second one, after the
-    /// one that names the object.
+    /// Sets the member `name` to `value`. A new member becomes the second one, after the member
+    /// with the object's name.
     pub(crate) fn set(&mut self, name: &str, value: NodeKind) {
         let NodeKind::Object(members) = &mut self.kind else {
             return;

@@ -1,7 +1,7 @@
-//! Values as YAML text.
+//! Writes values as YAML text.
 //!
-//! Envoy and Kubernetes read YAML 1.1. The serializer quotes a text that they would
-//! take for something else, such as `y` or `1_000`.
+//! Envoy and Kubernetes read YAML 1.1. The serializer quotes texts that YAML 1.1 would read as
+//! another type, such as `y` or `1_000`.
 
 use serde::Serialize;
 use serde_saphyr::{FlowSeq, ser_error::Error, ser_options};
@@ -11,18 +11,17 @@ use serde_saphyr::{FlowSeq, ser_error::Error, ser_options};
 /// # Errors
 /// `value` cannot be serialized.
 pub(crate) fn block(value: &impl Serialize) -> Result<String, Error> {
-    // A text of several lines is written as such, and one line is never broken.
+    // A text with several lines stays a text with several lines, and a single line is never broken.
     let options = ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(value, options)
 }
 
-/// `value` on one line, for any upstream in another YAML text, also in a flow style
-/// list or mapping.
+/// `value` on one line, for a place in another YAML text, including a flow style list or mapping.
 ///
 /// # Errors
 /// `value` cannot be serialized.
 pub(crate) fn flow(value: &impl Serialize) -> Result<String, Error> {
-    // In a flow style list, the serializer knows that a comma or a bracket needs quotes.
+    // The value is serialized in a flow style list, since a comma or a bracket needs quotes there.
     let list = serde_saphyr::to_string(&FlowSeq([value]))?;
     let list = list.trim_end();
     let value = list.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
@@ -77,7 +76,7 @@ mod tests {
             ("weather", "weather"),
             ("/mcp", "/mcp"),
             ("http://127.0.0.1:9001/mcp", "http://127.0.0.1:9001/mcp"),
-            // YAML 1.1 has more words for booleans, and more ways to write numbers.
+            // YAML 1.1 has more words for booleans, and more forms of numbers.
             ("y", "\"y\""),
             ("off", "\"off\""),
             ("1_000", "\"1_000\""),

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::Node;
 
-/// The variables of the file at `path`, which `node` names. A file that cannot be read is
-/// a warning, as editors have it: often it is kept on the machines of some only.
+/// The variables of the file at `path`, which `node` names. As in editors, a file that cannot be
+/// read is only a warning: often such a file exists only on some machines.
 pub(crate) fn read(path: &Path, node: &Node, findings: &mut Findings) -> Vec<(String, String)> {
     match fs::read_to_string(path) {
         Ok(text) => text.lines().filter_map(variable).collect(),
@@ -34,7 +34,7 @@ fn variable(line: &str) -> Option<(String, String)> {
         .find_map(|quote| value.strip_prefix(quote)?.split_once(quote));
     let value = match quoted {
         Some((value, _)) => value,
-        // A comment stands behind a blank.
+        // A comment starts after a blank.
         None => value.split(" #").next().unwrap_or_default().trim_end(),
     };
     Some((name.to_owned(), value.to_owned()))

@@ -1,11 +1,11 @@
-//! The environment variables that a file names. Envoy needs them where it runs.
+//! The environment variables that a file names. They must be set where Envoy runs.
 
 use std::env;
 
 use crate::problem::Problem;
 use crate::syntax::tree::Node;
 
-/// What a variable holds.
+/// The use of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VariableKind {
     /// The keys of sessions (`session.keysFromEnv`).
@@ -14,7 +14,7 @@ pub(crate) enum VariableKind {
     HeaderValue,
 }
 
-/// A variable, where the file names it.
+/// A variable, and its place in the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Variable<'f> {
     pub(crate) name: &'f str,
@@ -22,8 +22,8 @@ pub(crate) struct Variable<'f> {
     node: &'f Node,
 }
 
-/// The value of the variable `name`; `None` where it is not set or blank, which the filter
-/// takes for the same.
+/// The value of the variable `name`; `None` where it is not set or is blank, which is the same for
+/// the filter.
 pub(crate) fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! `inputs` of VS Code's files: values that the user is asked for.
+//! `inputs` in the files of VS Code: values that the program asks the user for.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, IsTerminal as _};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::syntax::tree::Node;
 
-/// What the user has answered since the program started, by the ids of the inputs. So
-/// nobody is asked again when the file changes.
+/// The user's answers since the program started, by the ids of the inputs. So the program does not
+/// ask again when the file changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answers(Arc<Mutex<BTreeMap<String, String>>>);
 
@@ -17,9 +17,9 @@ struct Input {
     id: String,
     description: Option<String>,
     default: Option<String>,
-    /// Whether what is typed is not shown.
+    /// Whether the typed text is hidden.
     is_password: bool,
-    /// What can be chosen; empty for any text.
+    /// The options to choose from; empty for any text.
     options: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Inputs {
         }
     }
 
-    /// What the user answers for the input `id`; `None` where there is nobody to ask.
+    /// The user's answer for the input `id`; `None` if there is no terminal to ask on.
     pub(crate) fn answer(&self, id: &str) -> Option<String> {
         let mut answers = self
             .answers
@@ -71,7 +71,7 @@ impl Input {
     fn read(node: &Node) -> Option<Self> {
         let text = |name: &str| node.text(&[name]).map(str::to_owned);
         let options = node.get("options").map_or(&[][..], Node::items).iter();
-        // An option is a text, or an object with a label and a value.
+        // An option is a text, or an object that has a label and a value.
         let options = options.filter_map(|it| it.text(&[]).or_else(|| it.text(&["value"])));
         Some(Self {
             id: text("id")?,
@@ -82,7 +82,7 @@ impl Input {
         })
     }
 
-    /// Asks until the answer is one; `None` at the end of the input.
+    /// Asks until the answer is valid; `None` at the end of the input.
     fn ask(&self) -> Option<String> {
         loop {
             anstream::eprint!("{}", self.question());
@@ -117,7 +117,7 @@ impl Input {
         question + ": "
     }
 
-    /// The answer that `typed` stands for.
+    /// The answer for the text `typed`.
     fn chosen(&self, typed: &str) -> Option<String> {
         if typed.is_empty() {
             return self.default.clone();

@@ -1,4 +1,4 @@
-//! Variables in the values of files: where they stand, and where their values come from.
+//! Variables in the values of files: their forms, and the sources of their values.
 
 pub(crate) mod env_file;
 pub(crate) mod environment;

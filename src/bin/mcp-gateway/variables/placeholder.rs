@@ -12,12 +12,12 @@ use crate::syntax::tree::{Node, NodeKind};
 use crate::variables::environment;
 use crate::variables::inputs::Inputs;
 
-/// What becomes of variables.
+/// What happens to variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placeholders {
-    /// They are replaced by their values: Envoy runs here.
+    /// They are replaced with their values, since Envoy runs on this machine.
     Resolve,
-    /// Envoy runs elsewhere, and gets their values there.
+    /// They stay variables, since Envoy runs on another machine and gets their values there.
     Keep,
 }
 
@@ -30,9 +30,9 @@ enum Piece<'t> {
         name: &'t str,
         default: Option<&'t str>,
     },
-    /// A question to the user, of this id.
+    /// A question to the user, with this id.
     Input(&'t str),
-    /// What the editor knows, such as `workspaceFolder`.
+    /// A value that the editor knows, such as `workspaceFolder`.
     Editor(&'t str),
 }
 
@@ -40,11 +40,11 @@ enum Piece<'t> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeaderValue {
     Text(String),
-    /// The name of the variable of Envoy's environment that holds it.
+    /// The name of the environment variable of Envoy with the value.
     Variable(String),
 }
 
-/// Knows the values of the variables of one file.
+/// The values of the variables in one file.
 pub(crate) struct Variables<'a> {
     pub(crate) placeholders: Placeholders,
     /// `${workspaceFolder}`.
@@ -53,7 +53,7 @@ pub(crate) struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
-    /// The same, for values that nobody uses here.
+    /// The same, for values that are not used on this machine.
     pub(crate) fn kept(&self) -> Variables<'a> {
         Variables {
             placeholders: Placeholders::Keep,
@@ -61,17 +61,16 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The text of `node` with the values of its variables. `None` is among the errors of
-    /// `findings`: it is no text, or a variable has no value. Where Envoy runs elsewhere,
-    /// such a variable is a warning, and the text has its name.
+    /// The text of `node` with the values of its variables. If it is `None`, `findings` has an
+    /// error: the value is not a text, or a variable has no value. If Envoy runs on another
+    /// machine, such a variable is only a warning, and the text has its name.
     pub(crate) fn text(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
         self.resolved(node, pieces(text, Dollar::WithoutBraces), findings)
     }
 
-    /// The same for a part of a command: there `$VARIABLE` without braces is left to the
-    /// program. Where nothing is started, variables of the environment stay as they are
-    /// written, so that no secret shows.
+    /// The same for a part of a command, where `$VARIABLE` without braces is left to the program.
+    /// If nothing is started, environment variables stay variables, so that no secret is shown.
     pub(crate) fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
         let resolved = self.resolved(node, pieces(text, Dollar::WithBraces), findings)?;
@@ -84,7 +83,7 @@ impl<'a> Variables<'a> {
         })
     }
 
-    /// `piece` as a shell reads it.
+    /// `piece` in the syntax of a shell.
     fn in_shell(&self, piece: &Piece<'_>) -> String {
         match piece {
             Piece::Variable {
@@ -98,8 +97,8 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The value `node` of a header. Where Envoy runs elsewhere, it is a variable if there
-    /// is a variable in it, so that no secret is written.
+    /// The value `node` of a header. If Envoy runs on another machine and the value has a variable
+    /// in it, the whole value becomes a variable, so that no secret is written.
     pub(crate) fn header(&self, node: &Node, findings: &mut Findings) -> Option<HeaderValue> {
         let text = text(node, findings)?;
         let pieces = pieces(text, Dollar::WithoutBraces);
@@ -150,7 +149,7 @@ impl<'a> Variables<'a> {
         resolved
     }
 
-    /// The value of `piece`, or what is missing for it.
+    /// The value of `piece`, or the reason why it has none.
     fn value(&self, piece: &Piece<'_>) -> Result<String, Missing> {
         match piece {
             Piece::Text(text) => Ok((*text).to_owned()),
@@ -190,7 +189,7 @@ impl<'a> Variables<'a> {
 /// Why a piece has no value.
 enum Missing {
     Variable(String),
-    /// Nobody can be asked, and the variable `name` is not set.
+    /// There is no terminal to ask on, and the variable `name` is not set.
     Input {
         id: String,
         name: String,
@@ -199,8 +198,8 @@ enum Missing {
 }
 
 impl Missing {
-    /// Tells of it. Where Envoy runs elsewhere, the shape of the whole value can be
-    /// checked all the same, with a name in place of what is missing.
+    /// Reports it. If Envoy runs on another machine, a name is used in place of the missing value,
+    /// so that the form of the whole value can still be checked.
     fn tell(
         self,
         node: &Node,
@@ -260,19 +259,19 @@ fn text<'n>(node: &'n Node, findings: &mut Findings) -> Option<&'n str> {
     text
 }
 
-/// Which dollar signs begin a variable.
+/// Which dollar signs start a variable.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dollar {
-    /// Those before a brace.
+    /// Dollar signs before a brace.
     WithBraces,
-    /// Those before the name of a variable in upper case, too.
+    /// Also dollar signs before the name of a variable in upper case.
     WithoutBraces,
 }
 
 fn pieces(text: &str, dollar: Dollar) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    // Where `rest` begins with text that is not yet among the pieces.
+    // The position in `rest` of text that is not in a piece yet.
     let mut searched = 0;
     while let Some(found) = rest.get(searched..).and_then(|it| it.find('$')) {
         let (before, after) = rest.split_at(searched + found);
@@ -299,7 +298,7 @@ fn pieces(text: &str, dollar: Dollar) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The variable whose name `text` begins with, in upper case, and what is behind it.
+/// The variable at the start of `text`, whose name is in upper case, and the rest of `text`.
 fn bare(text: &str) -> Option<(Piece<'_>, &str)> {
     let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
@@ -357,7 +356,7 @@ mod tests {
         problems.iter().map(|it| &*it.reason).collect()
     }
 
-    /// PATH is set wherever tests run.
+    /// PATH is set in every environment that runs tests.
     #[test]
     fn each_form_has_its_value() {
         let path = env::var("PATH").unwrap();

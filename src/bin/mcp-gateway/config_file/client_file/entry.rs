@@ -1,4 +1,4 @@
-//! One server of the file of a client.
+//! One server in the file of a client.
 
 use serde_json::Value;
 
@@ -7,15 +7,15 @@ use crate::config_file::server_names;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 
-/// How a server is reached.
+/// How the gateway reaches a server.
 enum Transport<'e> {
     Stdio,
     /// By Streamable HTTP, at this url.
     Http(&'e Node),
 }
 
-/// The server `name` of a configuration, from its `entry`. What is wrong in it is among
-/// the errors of `findings`; a server that the gateway cannot use is among `left_out`.
+/// The server `name` of a configuration, from its `entry`. Errors go to `findings`, and a server
+/// that the gateway cannot use goes to `left_out`.
 pub(super) fn read(
     name: &str,
     entry: &Node,
@@ -60,10 +60,10 @@ pub(super) fn read(
     })
 }
 
-/// How the server is reached, by the members that say so.
+/// How the gateway reaches the server, from the members about its transport.
 ///
 /// # Errors
-/// The gateway does not speak this transport, or there is none.
+/// The gateway does not support this transport, or there is none.
 fn transport<'e>(
     name: &str,
     entry: &'e Node,
@@ -109,7 +109,7 @@ fn transport<'e>(
     }
 }
 
-/// The headers as one object, with variables for the values that Codex names so.
+/// The headers as one object. Where Codex gives the name of a variable, the value is that variable.
 fn headers(entry: &Node, findings: &mut Findings) -> Option<(String, Node)> {
     let mut headers = Vec::new();
     for field in ["headers", "httpHeaders", "envHttpHeaders"] {
@@ -184,7 +184,7 @@ fn timeout(entry: &Node, findings: &mut Findings) -> Option<(String, Node)> {
     }
 }
 
-/// Which tools the server has for clients. An empty list says nothing.
+/// The filter of the server's tools. An empty list has no effect.
 fn tools(entry: &Node) -> Option<(String, Node)> {
     let list = |names: [&str; 2], field: &str| {
         let node = names.into_iter().find_map(|name| entry.get(name))?;

@@ -1,4 +1,4 @@
-//! The members that clients have for a server.
+//! The members that clients use for a server.
 
 use mcp_gateway::config::camel;
 
@@ -6,7 +6,7 @@ use crate::config_file::advice;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::Node;
 
-/// What the gateway uses, in lowerCamelCase. Codex has the same in snake_case.
+/// The members that the gateway uses, in lowerCamelCase. Codex has the same ones in snake_case.
 const USED: [&str; 25] = [
     "url",
     "serverUrl",
@@ -35,7 +35,7 @@ const USED: [&str; 25] = [
     "description",
 ];
 
-/// What is the business of the client alone.
+/// The members that only the client itself uses.
 const OF_CLIENT: [&str; 29] = [
     "alwaysAllow",
     "autoApprove",
@@ -68,7 +68,7 @@ const OF_CLIENT: [&str; 29] = [
     "version",
 ];
 
-/// How a client logs in.
+/// Members about how a client logs in.
 const LOGIN: [&str; 7] = [
     "auth",
     "authProviderType",
@@ -79,7 +79,7 @@ const LOGIN: [&str; 7] = [
     "targetAudience",
 ];
 
-/// Warns of the member `name`, if it is neither used nor known.
+/// Warns about the member `name`, if it is neither used nor known.
 pub(super) fn check(name: &str, node: &Node, findings: &mut Findings) {
     let name = camel(name);
     let is_comment = name.starts_with(['_', '$', '/', '#']) || name == "comment";

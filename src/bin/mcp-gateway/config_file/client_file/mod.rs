@@ -1,6 +1,6 @@
-//! Files of MCP clients as a configuration of the filter: `mcpServers` (`.mcp.json`,
-//! Claude Desktop, Cursor, Windsurf, Cline, Gemini CLI), `servers` by their names (VS
-//! Code), `context_servers` (Zed) and `[mcp_servers]` (Codex).
+//! Reads files of MCP clients as a configuration of the filter: `mcpServers` (`.mcp.json`, Claude
+//! Desktop, Cursor, Windsurf, Cline, Gemini CLI), `servers` by their names (VS Code),
+//! `context_servers` (Zed) and `[mcp_servers]` (Codex).
 
 mod entry;
 mod members;
@@ -13,10 +13,10 @@ pub(crate) fn is_client_file(tree: &Node) -> bool {
     servers(tree).is_some()
 }
 
-/// The servers of the file of a client, by their names if it is right.
+/// The servers of the file of a client; an object by their names if the file is valid.
 fn servers(tree: &Node) -> Option<&Node> {
     let own = tree.get("servers").or_else(|| tree.at(&["mcp", "servers"]));
-    // A list of servers is a file of this program.
+    // If `servers` is a list, the file is one of this program.
     let own = own.filter(|servers| matches!(servers.kind, NodeKind::Object(_)));
     let named = tree
         .get("mcpServers")
@@ -24,8 +24,8 @@ fn servers(tree: &Node) -> Option<&Node> {
     named.or(own)
 }
 
-/// Reads the file of a client as a configuration, in which the values have their
-/// variables still. What is wrong in it, or is left out, is among the `findings`.
+/// Reads the file of a client as a configuration. Its values still contain their variables. Errors,
+/// and parts that are left out, go to `findings`.
 pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
     let (mut list, mut left_out) = (Vec::new(), Vec::new());
     let servers = servers(tree).unwrap_or(tree);

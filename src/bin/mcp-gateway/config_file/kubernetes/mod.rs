@@ -1,5 +1,5 @@
-//! Reads Kubernetes documents of older gateways as a configuration. Each registration of a
-//! server becomes a server, at the backend of its `HTTPRoute`.
+//! Reads Kubernetes documents of older gateways as a configuration. Each registration of a server
+//! becomes a server at the backend of its `HTTPRoute`.
 
 pub(crate) mod objects;
 pub(crate) mod registration;
@@ -14,14 +14,14 @@ use crate::config_file::older_gateway::OlderField;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 
-/// Whether `documents` are of Kubernetes.
+/// Whether `documents` are Kubernetes objects.
 pub(crate) fn is_kubernetes(documents: &[Node]) -> bool {
     documents
         .iter()
         .any(|document| document.get("apiVersion").is_some() && document.get("kind").is_some())
 }
 
-/// Puts the items of a Kubernetes list (`kubectl get -o yaml`) in place of the list.
+/// Replaces each Kubernetes list (`kubectl get -o yaml`) with its items.
 pub(crate) fn without_lists(documents: Vec<Node>) -> Vec<Node> {
     let items = |document: Node| match document.get("items") {
         Some(items) => items.items().to_vec(),
@@ -30,8 +30,7 @@ pub(crate) fn without_lists(documents: Vec<Node>) -> Vec<Node> {
     documents.into_iter().flat_map(items).collect()
 }
 
-/// Makes a configuration of `documents`. What is wrong in them, or is left out, is among
-/// the `findings`.
+/// Makes a configuration of `documents`. Errors, and parts that are left out, go to `findings`.
 pub(crate) fn read(documents: &[Node], findings: &mut Findings) -> Node {
     let documents = Documents::new(documents);
     let mut servers = Vec::new();
@@ -53,7 +52,7 @@ pub(crate) fn read(documents: &[Node], findings: &mut Findings) -> Node {
     node(line, "", NodeKind::Object(members))
 }
 
-/// The error for `documents` without a server.
+/// The error for `documents` that have no server.
 pub(crate) fn no_servers(documents: &[Node]) -> Problem {
     let kind = |document: &Node| {
         let kind = document.text(&["kind"])?.to_owned();
@@ -74,8 +73,8 @@ pub(crate) fn no_servers(documents: &[Node]) -> Problem {
     Problem::new(1, "", reason).fix(fix)
 }
 
-/// Tells of the fields of `registration` that have no effect here, or an effect that the
-/// user misses.
+/// Reports the fields of `registration` that have no effect here, or whose effect in the older
+/// gateway is missing here.
 fn tell_of_fields(registration: &ServerRegistration<'_>, findings: &mut Findings) {
     for (name, node) in registration.fields() {
         let path = format!("{}: spec.{name}", registration.title());
@@ -94,15 +93,15 @@ fn tell_of_fields(registration: &ServerRegistration<'_>, findings: &mut Findings
     }
 }
 
-/// The port where hosts outside of the cluster need TLS.
+/// The port at which hosts outside of the cluster use TLS.
 const HTTPS: &str = "443";
 
-/// Where a server is: `http://weather.mcp.svc.cluster.local:80`.
+/// The address of a server: `http://weather.mcp.svc.cluster.local:80`.
 struct BackendAddress {
     host: String,
     port: Option<String>,
     tls: bool,
-    /// The host name that requests have there, if it is not the one of the route.
+    /// The `:authority` of requests at this address, if it is not the one that the route sets.
     hostname: Option<String>,
 }
 
@@ -116,15 +115,15 @@ impl BackendAddress {
     }
 }
 
-/// What an `HTTPRoute` says of a server.
+/// The data of a server in an `HTTPRoute`.
 pub(crate) struct RoutedServer {
-    /// The host name that requests have when they get to the server.
+    /// The host name in requests when they reach the server.
     pub(crate) hostname: Option<String>,
-    /// Whether the server needs TLS at a port that does not say so.
+    /// Whether the server needs TLS although its port is not 443.
     pub(crate) needs_tls: bool,
 }
 
-/// The documents of a file, which refer to each other.
+/// The documents of a file, which may refer to each other.
 pub(crate) struct Documents<'a> {
     all: &'a [Node],
     pub(crate) registrations: Vec<ServerRegistration<'a>>,
@@ -136,7 +135,7 @@ impl<'a> Documents<'a> {
         Self { all, registrations }
     }
 
-    /// The server of the configuration that `registration` stands for.
+    /// The server of the configuration for `registration`.
     fn server(&self, registration: &ServerRegistration<'_>) -> Result<Node, Problem> {
         let path = registration.title();
         let route = self.route(registration)?;
@@ -169,11 +168,11 @@ impl<'a> Documents<'a> {
         Ok(node(line, &path, NodeKind::Object(members)))
     }
 
-    /// What the `HTTPRoute` of `registration` says of the server; `None` if it is not among
-    /// the documents.
+    /// The data of the server in the `HTTPRoute` of `registration`; `None` if the route is not
+    /// among the documents.
     ///
     /// # Errors
-    /// The route leads to no server.
+    /// The route has no server as its backend.
     pub(crate) fn routed(
         &self,
         registration: &ServerRegistration<'_>,
@@ -196,7 +195,8 @@ impl<'a> Documents<'a> {
         }))
     }
 
-    /// The name of the server, after its namespace if another namespace has the same name.
+    /// The name of the server. If another namespace has a server of the same name, the namespace
+    /// comes before it.
     fn unique_name(&self, registration: &ServerRegistration<'_>) -> String {
         let name = registration.name();
         let same = self.registrations.iter().filter(|it| it.name() == name);
@@ -225,7 +225,7 @@ impl<'a> Documents<'a> {
         })
     }
 
-    /// Where the first backend of `route` is.
+    /// The address of the first backend of `route`.
     fn backend(&self, route: &Node, path: &str) -> Result<BackendAddress, Problem> {
         let path = format!("{path}: HTTPRoute {}", objects::name(route));
         let mut backends = rules(route, "backendRefs");
@@ -239,14 +239,14 @@ impl<'a> Documents<'a> {
         let within = backend.text(&["namespace"]).unwrap_or(namespace(route));
         match backend.text(&["kind"]).unwrap_or("Service") {
             "Service" => Ok(self.service(named, within, port)),
-            // Istio's kind, for the host of a ServiceEntry. Older gateways use TLS for it.
+            // A kind of Istio, for the host of a ServiceEntry. Older gateways use TLS for it.
             "Hostname" => Ok(BackendAddress {
                 host: named.to_owned(),
                 port: Some(port.unwrap_or_else(|| HTTPS.to_owned())),
                 tls: true,
                 hostname: None,
             }),
-            // Envoy Gateway's kind.
+            // A kind of Envoy Gateway.
             "Backend" => self.envoy_backend(named, within).ok_or_else(|| {
                 let reason = format!("Backend {named:?} with an fqdn is not in this file");
                 let fix = format!("add it: kubectl get backend {named} -n {within} -o yaml");
@@ -316,7 +316,7 @@ fn rules<'a>(route: &'a Node, field: &str) -> impl Iterator<Item = &'a Node> {
     lists.flat_map(Node::items)
 }
 
-/// The host name that requests have when they get to the server.
+/// The host name in requests when they reach the server.
 fn hostname(route: &Node) -> Option<&str> {
     let mut rewritten =
         rules(route, "filters").filter_map(|filter| filter.text(&["urlRewrite", "hostname"]));

@@ -1,4 +1,4 @@
-//! What all Kubernetes objects have.
+//! The common parts of all Kubernetes objects.
 
 use crate::syntax::tree::Node;
 

@@ -1,26 +1,26 @@
-//! The objects by which older gateways know servers, of all their versions.
+//! The objects that register servers at older gateways, in all their versions.
 
 use super::objects::{group, kind, name, namespace};
 use crate::syntax::tree::{Node, NodeKind};
 
-/// The older gateway's first group. `MCPServer` and `MCPGateway` of other groups are of
+/// The first API group of the older gateway. `MCPServer` and `MCPGateway` of other groups belong to
 /// other products.
 const FIRST_GROUP: &str = "mcp.kagenti.com";
 const GROUPS: [&str; 2] = [FIRST_GROUP, "mcp.kuadrant.io"];
 
-/// A server that an object of an older gateway registers. The first versions register
-/// several with one object.
+/// A server that an object of an older gateway registers. In the first versions, one object
+/// registers several servers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerRegistration<'a> {
     pub(crate) document: &'a Node,
     /// The reference to the `HTTPRoute` of the server.
     pub(crate) target: Option<&'a Node>,
-    /// The number of `target` in `spec.targetRefs`.
+    /// The index of `target` in `spec.targetRefs`.
     place: Option<usize>,
 }
 
 impl<'a> ServerRegistration<'a> {
-    /// The fields of `spec` that are read here.
+    /// The fields of `spec` that this program reads.
     pub(crate) const FIELDS: [&'static str; 6] = [
         "targetRef",
         "targetRefs",
@@ -30,7 +30,7 @@ impl<'a> ServerRegistration<'a> {
         "state",
     ];
 
-    /// What `document` registers; nothing if it is of another kind.
+    /// The servers that `document` registers; none if it is of another kind.
     pub(crate) fn all(document: &'a Node) -> Vec<Self> {
         let targets = document.at(&["spec", "targetRefs"]);
         let is_registration = match kind(document) {
@@ -56,7 +56,7 @@ impl<'a> ServerRegistration<'a> {
         }
     }
 
-    /// Whether it is the first one of its object.
+    /// Whether it is the first server of its object.
     pub(crate) fn is_first(&self) -> bool {
         self.place.is_none_or(|place| place == 0)
     }
@@ -66,7 +66,7 @@ impl<'a> ServerRegistration<'a> {
         self.place.is_some()
     }
 
-    /// The name of the server. One of several that an object registers is called like its
+    /// The name of the server. If an object registers several servers, each has the name of its
     /// route.
     pub(crate) fn name(&self) -> &'a str {
         match (self.place, self.target) {
@@ -75,7 +75,7 @@ impl<'a> ServerRegistration<'a> {
         }
     }
 
-    /// The namespace that `name` is in.
+    /// The namespace of `name`.
     pub(crate) fn namespace(&self) -> &'a str {
         if self.is_listed() {
             self.target_namespace()

@@ -1,4 +1,4 @@
-//! The definitions of both kinds, as an API server takes them.
+//! The CustomResourceDefinitions of both kinds.
 
 use kube::CustomResourceExt as _;
 use serde_json::{Map, Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use super::structural;
 use super::{MCPGateway, MCPServer};
 
-/// Where the schema of `spec` is in a definition.
+/// The place of the schema of `spec` in a definition.
 const SPEC: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
 
-/// What a server has in the filter's configuration, but not in an `MCPServer`: its address,
-/// its name, and the headers, whose values may come from a Secret.
+/// The fields of a server in the filter's configuration that an `MCPServer` does not have: its
+/// address, its name, and its headers, whose values may come from a Secret.
 const NOT_OF_A_SERVER: &[&str] = &["name", "cluster", "url", "headers"];
-/// What the controller itself sets in the filter's configuration.
+/// The fields of the filter's configuration that the controller itself sets.
 const NOT_OF_A_GATEWAY: &[&str] = &["servers", "paths"];
 
 /// The name of the file in `deploy/crds`, and the definition.
@@ -29,7 +29,7 @@ pub(crate) fn crds() -> Result<[(&'static str, Value); 2], serde_json::Error> {
         .get_mut("session")
         .and_then(|it| it.get_mut("properties"));
     if let Some(Value::Object(session)) = session {
-        // Everyone who may read the MCPGateway would see them.
+        // Everyone who may read the MCPGateway would see the keys.
         session.remove("keys");
     }
     let config = json!({
@@ -54,7 +54,7 @@ fn add(crd: &mut Value, properties: Map<String, Value>) {
     }
 }
 
-/// Removes the formats that only Rust knows, such as `uint16`. The limits stay.
+/// Removes formats that only Rust knows, such as `uint16`. The limits stay.
 fn remove_formats(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

@@ -1,5 +1,5 @@
-//! The kinds that users write: `MCPServer` and `MCPGateway`. Their definitions in
-//! `deploy/crds` are made of these types.
+//! The kinds that users write: `MCPServer` and `MCPGateway`. Their definitions in `deploy/crds` are
+//! generated from these types.
 
 mod crds;
 mod gateway;
@@ -20,7 +20,7 @@ pub(crate) use self::server::{
 /// The API group of both kinds.
 pub(crate) const GROUP: &str = "mcp.kagenti.com";
 
-/// The lists of conditions are maps by `type`: who writes one leaves the others.
+/// The lists of conditions are maps by `type`, so that a writer of one condition keeps the others.
 fn conditions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let item =
         generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>();

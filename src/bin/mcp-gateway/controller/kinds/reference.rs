@@ -1,4 +1,4 @@
-//! The reference of both kinds in Markdown, made of their definitions.
+//! The reference of both kinds in Markdown, generated from their definitions.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub(crate) fn reference() -> Result<String, serde_json::Error> {
         let short = text("/spec/names/shortNames/0");
         let group = text("/spec/group");
         let schema = "/spec/versions/0/schema/openAPIV3Schema";
-        // Writing into a text does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             page,
             "\n## {kind}\n\n{} `apiVersion: {group}/v1alpha1`, short name `{short}`.\n\n| field | type | |\n|---|---|---|\n",

@@ -1,5 +1,5 @@
-//! The filter's JSON Schema in the form that a `CustomResourceDefinition` takes: a
-//! structural schema, without references.
+//! The filter's JSON Schema in the form of a `CustomResourceDefinition`: a structural schema,
+//! without references.
 
 use serde_json::{Map, Value, json};
 
@@ -15,8 +15,8 @@ pub(super) fn properties(pointer: &str, left_out: &[&str]) -> Map<String, Value>
         .collect()
 }
 
-/// `schema`, with what it refers to in `root`. What no structural schema can say is left
-/// to the controller, which reads the value with the filter's own code.
+/// `schema`, with the parts of `root` that it refers to. A structural schema cannot express all
+/// rules. The controller checks the others: it reads the value with the filter's own code.
 fn structural(root: &Value, schema: &Value) -> Value {
     let mut all = Map::new();
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
@@ -36,7 +36,7 @@ fn structural(root: &Value, schema: &Value) -> Value {
         out.insert("enum".to_owned(), values.collect());
         return Value::Object(out);
     }
-    // A value of several types.
+    // The value may have several types.
     if !all.get("type").is_some_and(Value::is_string) {
         out.insert(
             "x-kubernetes-preserve-unknown-fields".to_owned(),
@@ -86,8 +86,8 @@ fn structural(root: &Value, schema: &Value) -> Value {
     Value::Object(out)
 }
 
-/// The description of a field, with its choices and its default. The definition has no
-/// defaults: the API server would write them into the objects.
+/// The description of a field, with its choices and its default. The definition itself has no
+/// defaults, since the API server would write them into the objects.
 fn description(schema: &Map<String, Value>) -> String {
     let text = |schema: &Value| {
         let text = schema.get("description").and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! A gateway with its servers, put together.
+//! Assembles a gateway with its servers.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::controller::name::ObjectName;
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{Platform, WantedServer};
 
-/// How long the name of a server may be in the filter's configuration.
+/// The longest name of a server in the filter's configuration.
 const LONGEST_NAME: usize = 64;
 
-/// A gateway while its servers are found.
+/// A gateway while its servers are collected.
 pub(super) struct AssembledGateway<'a> {
     name: &'a ObjectName,
     gateway: &'a MCPGateway,
@@ -28,14 +28,14 @@ pub(super) struct AssembledGateway<'a> {
     candidates: Vec<Candidate<'a>>,
 }
 
-/// A server that wants to be behind a gateway.
+/// A server that asks to be behind a gateway.
 pub(super) struct Candidate<'a> {
     pub(super) source: &'a ServerSource<'a>,
     pub(super) prepared: Result<PreparedServer, ObjectFault>,
 }
 
-/// Refuses each of `gateways`, which are in the order of their age, that has the listener of
-/// an older one: policies hold for a whole listener.
+/// Refuses each of `gateways` that has the same listener as an older one, since policies apply to a
+/// whole listener. `gateways` are in the order of their age.
 pub(super) fn refuse_conflicts<'n>(
     gateways: &[(&'n ObjectName, &MCPGateway)],
     assembled: &mut BTreeMap<&'n ObjectName, AssembledGateway<'_>>,
@@ -78,7 +78,7 @@ impl<'a> AssembledGateway<'a> {
             return false;
         };
         let is_same = self.name.namespace == other.name.namespace && at.name == there.name;
-        // Istio's policies are for a whole Gateway.
+        // Istio's policies apply to a whole Gateway.
         let is_whole = self
             .base
             .as_ref()
@@ -91,10 +91,10 @@ impl<'a> AssembledGateway<'a> {
                 || sections.0 == sections.1)
     }
 
-    /// What the gateway needs for the server of `source`.
+    /// The data that the gateway needs for the server of `source`.
     ///
     /// # Errors
-    /// The server is wrong, or another one has its name or its prefix.
+    /// The server has an error, or another server has its name or its prefix.
     pub(super) fn prepare(
         &self,
         snapshot: &Snapshot,
@@ -138,7 +138,7 @@ impl<'a> AssembledGateway<'a> {
         self.candidates.push(candidate);
     }
 
-    /// Adds what is wanted for the gateway to `plan`.
+    /// Adds the wanted objects of the gateway to `plan`.
     pub(super) fn complete(
         self,
         snapshot: &Snapshot,
@@ -162,7 +162,7 @@ impl<'a> AssembledGateway<'a> {
         let (fitting, servers, faulty) = match fit(&base, self.candidates) {
             Ok(all) => all,
             Err((fault, candidates)) => {
-                // The servers are right one by one, the gateway with all of them is not.
+                // Each server alone is valid, but the gateway with all of them is not.
                 refuse(name, gateway, &fault, candidates, now, plan);
                 return;
             }
@@ -192,7 +192,7 @@ impl<'a> AssembledGateway<'a> {
     }
 }
 
-/// Says that `gateway` cannot be used because of `fault`, and none of its servers.
+/// Reports that `gateway` and all its servers cannot be used because of `fault`.
 fn refuse(
     name: &ObjectName,
     gateway: &MCPGateway,
@@ -212,7 +212,7 @@ fn refuse(
     }
 }
 
-/// The Secret with the keys of sessions of `gateway`, if it is not there.
+/// The Secret with the session keys of `gateway`, if it does not exist.
 fn missing_keys(snapshot: &Snapshot, name: &ObjectName, gateway: &MCPGateway) -> Option<Value> {
     let secret = gateway::session_keys_name(name, gateway);
     let read = snapshot.read(&Readable::Secret(secret.clone()))?;
@@ -230,8 +230,8 @@ fn missing_keys(snapshot: &Snapshot, name: &ObjectName, gateway: &MCPGateway) ->
     (*read == ReadObject::Missing).then_some(object)
 }
 
-/// A server that is left out, as it is in the configuration: what names it there stays
-/// valid.
+/// The configuration of a server that is left out. It is there, but off, so that references to its
+/// name stay valid.
 fn in_config((source, fault): (&ServerSource<'_>, ObjectFault)) -> Option<WantedServer> {
     let ObjectName { namespace, name } = source.name.clone();
     let has_name = fault.reason != "NameConflict" && name.len() <= LONGEST_NAME;
@@ -256,11 +256,11 @@ pub(super) type Fitting<'a> = Vec<(&'a ServerSource<'a>, PreparedServer)>;
 type Faulty<'a> = Vec<(&'a ServerSource<'a>, ObjectFault)>;
 type Fit<'a> = (Fitting<'a>, Vec<mcp_gateway::config::Server>, Faulty<'a>);
 
-/// Those of `candidates` that the filter takes all together, as it knows them, and the
+/// Splits `candidates` into those that the filter accepts together, in the filter's form, and the
 /// others.
 ///
 /// # Errors
-/// The filter refuses the whole, and does not say for which server.
+/// The filter refuses the whole configuration, and its error names no server.
 fn fit<'a>(
     base: &GatewayBase<'_>,
     candidates: Vec<Candidate<'a>>,
@@ -335,7 +335,7 @@ fn filter_servers(
     filter::servers(&base.wanted.config, &sections, &variables)
 }
 
-/// Whether `source` is read only, and has no status of ours.
+/// Whether the controller only reads `source` and writes no status for it.
 pub(super) fn is_registration(source: &ServerSource<'_>) -> bool {
     source.kind == REGISTRATION
 }

@@ -1,4 +1,4 @@
-//! Where a server is: what its `targetRef` leads to.
+//! Finds the address of a server from its `targetRef`.
 
 use serde_json::Value;
 
@@ -9,34 +9,34 @@ use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::Snapshot;
 use crate::kubernetes::model::{Backend, BackendReference, Platform};
 
-/// Where a server is, for the gateway and for the controller.
+/// The address of a server, for the gateway and for the controller.
 #[derive(Debug, Clone)]
 pub(super) struct FoundBackend {
     pub(super) backend: Backend,
-    /// The host that the controller asks: a name, or an IP address without brackets.
+    /// The host that the controller connects to: a name, or an IP address without brackets.
     pub(super) host: String,
     pub(super) port: u16,
-    /// Whether it speaks TLS, as far as the object says.
+    /// Whether it uses TLS, according to the object.
     pub(super) is_tls: bool,
-    /// The `:authority` that it expects, where an HTTPRoute says it.
+    /// The `:authority` that it expects, if an HTTPRoute sets it.
     pub(super) hostname: Option<String>,
 }
 
-/// Who refers to a backend.
+/// The objects that refer to a backend.
 struct Referrer<'a> {
     snapshot: &'a Snapshot,
     platform: Platform,
-    /// The namespace of the gateway, whose routes will refer to the backend.
+    /// The namespace of the gateway, whose routes refer to the backend.
     gateway: &'a str,
     kind: GroupKind,
     namespace: &'a str,
 }
 
-/// Finds the backend of `target`, of a server in `namespace` at a gateway in the namespace
+/// Finds the backend of `target`, for a server in `namespace` and a gateway in the namespace
 /// `gateway`.
 ///
 /// # Errors
-/// Something on the way is not there, is of another kind, or may not be referred to.
+/// An object does not exist, is of another kind, or a reference to it is not allowed.
 pub(super) fn find(
     snapshot: &Snapshot,
     platform: Platform,
@@ -105,7 +105,7 @@ impl Referrer<'_> {
         match (text(reference, "/group"), text(reference, "/kind")) {
             ("", "" | "Service") => self.service(&wanted, port, through),
             ("gateway.envoyproxy.io", "Backend") => self.envoy_backend(&wanted, through),
-            // Istio's kind, for the host of a ServiceEntry.
+            // A kind of Istio, for the host of a ServiceEntry.
             ("networking.istio.io", "Hostname") => Ok(external(&wanted.name, port.unwrap_or(443))),
             (_, kind) => {
                 let message = format!(
@@ -152,7 +152,7 @@ impl Referrer<'_> {
             );
             return Err(ObjectFault::references("PortNotFound", message));
         }
-        // A headless Service has the address `None`.
+        // For a headless Service, the address is `None`.
         let host = match text(service, "/spec/clusterIP") {
             "" | "None" => format!("{}.{}.svc", name.name, name.namespace),
             address => address.to_owned(),
@@ -209,9 +209,9 @@ impl Referrer<'_> {
         }])
     }
 
-    /// The author of the server needs the consent of the backend's namespace, and so does
-    /// the gateway, whose route refers to it in the end. Whoever writes an MCPServer has
-    /// given that of its own namespace.
+    /// Checks ReferenceGrants. The namespace of the backend must allow references from the server's
+    /// namespace, and from the gateway's namespace, since the gateway's route refers to the
+    /// backend. An MCPServer itself is the permission for its own namespace.
     fn check_grants(&self, to: GroupKind, name: &ObjectName) -> Result<(), ObjectFault> {
         grants::check(self.snapshot, self.kind, self.namespace, to, name)?;
         if self.namespace == name.namespace {
@@ -221,7 +221,7 @@ impl Referrer<'_> {
     }
 }
 
-/// A host outside of the cluster. At port 443 it speaks TLS.
+/// A host outside of the cluster. It uses TLS at port 443.
 fn external(host: &str, port: u16) -> FoundBackend {
     FoundBackend {
         backend: Backend::Host {
@@ -247,7 +247,7 @@ fn ports(service: &Value) -> String {
     }
 }
 
-/// The host name that requests have when `route` has sent them to the server.
+/// The host name in requests after `route` has sent them to the server.
 fn hostname(route: &Value) -> Option<String> {
     let filters = items(route, "/spec/rules")
         .iter()

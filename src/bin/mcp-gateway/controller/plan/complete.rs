@@ -1,4 +1,4 @@
-//! A gateway with its servers: its objects and its status.
+//! A gateway with its servers: makes its objects and its status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
@@ -21,13 +21,13 @@ use crate::kubernetes::endpoints;
 use crate::kubernetes::model::WantedServer;
 use crate::kubernetes::object::Object;
 
-/// A gateway with the servers that nothing is wrong with.
+/// A gateway with its servers that have no faults.
 pub(super) struct CompleteGateway<'a> {
     pub(super) name: &'a ObjectName,
     pub(super) gateway: &'a MCPGateway,
     pub(super) base: GatewayBase<'a>,
     pub(super) servers: Fitting<'a>,
-    /// Those that are left out.
+    /// The servers with faults, which are left out.
     pub(super) faulty: Vec<WantedServer>,
 }
 
@@ -103,7 +103,8 @@ impl CompleteGateway<'_> {
         plan.gateways.insert(self.name.clone(), status);
     }
 
-    /// What `endpoints` name that no server is: they go on without it.
+    /// A text about servers that `endpoints` name but that do not exist. The endpoints work without
+    /// them.
     fn missing_servers(&self) -> Option<String> {
         let names = self.servers.iter().map(|(_, it)| &*it.wanted.name);
         let names: Vec<&str> = names.collect();
@@ -117,8 +118,8 @@ impl CompleteGateway<'_> {
         })
     }
 
-    /// Adds the statuses of the servers to `plan`. Gives whether one is ready, and how many
-    /// tools they have.
+    /// Adds the statuses of the servers to `plan`. Gives whether a server is ready, and how many
+    /// tools the servers have.
     fn say_servers(
         &self,
         snapshot: &Snapshot,
@@ -141,7 +142,8 @@ impl CompleteGateway<'_> {
         (is_any_ready, tools)
     }
 
-    /// `object`, with the object that asks for it where it is for a server.
+    /// `object`. If it is for a server, it has an annotation with the object that asks for the
+    /// server.
     fn annotated(&self, object: &Object) -> Value {
         let server = object.server().and_then(|name| {
             let mut servers = self.servers.iter();
@@ -154,7 +156,7 @@ impl CompleteGateway<'_> {
         }
     }
 
-    /// The owner of `object`: the gateway in its own namespace, a server in others.
+    /// The owner of `object`: the gateway in the gateway's namespace, a server in other namespaces.
     fn owner(&self, object: &Object) -> Value {
         let namespace = text(object.value(), "/metadata/namespace");
         if namespace == self.name.namespace {
@@ -169,8 +171,8 @@ impl CompleteGateway<'_> {
         }
     }
 
-    /// The objects that serve the gateway, without owners. The Secret goes to `plan`, and so
-    /// does what stays as it is.
+    /// The objects that serve the gateway, without owners. The Secret, and objects that must stay
+    /// unchanged, go to `plan`.
     ///
     /// # Errors
     /// The filter refuses the configuration.
@@ -198,7 +200,7 @@ impl CompleteGateway<'_> {
         if let Some(variables) = ready.variables {
             let object = variables::secret(&secret, &owner::labels(self.name), &variables);
             let object = if is_elsewhere {
-                // No owner is in another namespace.
+                // An object in another namespace cannot have an owner.
                 object
             } else {
                 owner::owned(object, owner::gateway(self.name, self.gateway))

@@ -4,10 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{FaultyPart, ObjectFault};
 
-/// How long a message may be in a condition.
+/// The longest message of a condition.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// What is said about one condition.
+/// The value of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConditionVerdict {
     status: String,
@@ -24,22 +24,22 @@ impl ConditionVerdict {
         }
     }
 
-    /// It holds.
+    /// The condition is true.
     pub(super) fn yes(reason: &str) -> Self {
         Self::new("True", reason, "")
     }
 
-    /// It does not hold.
+    /// The condition is false.
     pub(super) fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new("False", reason, message)
     }
 
-    /// It is not known.
+    /// The condition is unknown.
     pub(super) fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new("Unknown", reason, message)
     }
 
-    /// The same, with what is worth knowing.
+    /// The same, with an informative message.
     pub(super) fn with_message(mut self, message: String) -> Self {
         self.message = message;
         self
@@ -49,8 +49,8 @@ impl ConditionVerdict {
         self.status == "True"
     }
 
-    /// This, unless `wait` says why it is still to come. What is refused needs somebody, and
-    /// so it is said before what only takes its time.
+    /// This verdict, unless `wait` gives a reason to wait. A false condition has priority over a
+    /// wait, since somebody has to fix it.
     pub(super) fn after(self, wait: Option<Self>) -> Self {
         match wait {
             Some(wait) if self.status != "False" => wait,
@@ -58,13 +58,13 @@ impl ConditionVerdict {
         }
     }
 
-    /// This, or `other` if this holds.
+    /// This verdict if it is not true, else `other`.
     pub(super) fn and(self, other: Self) -> Self {
         if self.holds() { other } else { self }
     }
 }
 
-/// What is said of `Accepted` and `ResolvedRefs` of an object with `fault`.
+/// The values of `Accepted` and `ResolvedRefs` of an object with `fault`.
 pub(super) fn of_fault(fault: Option<&ObjectFault>) -> (ConditionVerdict, ConditionVerdict) {
     let accepted = || ConditionVerdict::yes("Accepted");
     match fault {
@@ -79,7 +79,7 @@ pub(super) fn of_fault(fault: Option<&ObjectFault>) -> (ConditionVerdict, Condit
     }
 }
 
-/// The four conditions of a status. A time is kept while its condition stays as it is.
+/// The four conditions of a status. A condition that has not changed keeps its time.
 pub(super) fn conditions(
     previous: &[Condition],
     generation: i64,

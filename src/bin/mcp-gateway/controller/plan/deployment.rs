@@ -1,4 +1,4 @@
-//! How far the pods of a Deployment are.
+//! The progress of the pods of a Deployment.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use crate::controller::name::{ObjectName, items, text};
 
 /// The pods of a Deployment, as its status counts them.
 pub(super) struct DeploymentPods {
-    /// How many it is to have.
+    /// The number of pods that it should have.
     wanted: u64,
-    /// How many are made as its spec says now.
+    /// The number of pods that have the current spec.
     updated: u64,
-    /// How many are made as it said before, and still run or are about to end.
+    /// The number of pods with an older spec that still run or are about to end.
     old: u64,
-    /// How many can be used.
+    /// The number of available pods.
     available: u64,
 }
 
@@ -23,7 +23,7 @@ impl DeploymentPods {
         let wanted = count("/spec/replicas").unwrap_or(1);
         let is_seen = status("observedGeneration") >= count("/metadata/generation").unwrap_or(1);
         if !is_seen {
-            // Nobody has looked at this spec yet, so the pods are as it said before.
+            // Kubernetes has not processed this spec yet, so all pods have the older spec.
             return Self {
                 wanted,
                 updated: 0,
@@ -36,23 +36,23 @@ impl DeploymentPods {
         Self {
             wanted,
             updated,
-            // Kubernetes counts those that are about to end since 1.35.
+            // Since 1.35, Kubernetes counts pods that are about to end.
             old: running.saturating_add(status("terminatingReplicas")),
             available: status("availableReplicas"),
         }
     }
 
-    /// Whether each pod that takes requests is as the spec says.
+    /// Whether all pods that get requests have the current spec.
     pub(super) fn are_replaced(&self) -> bool {
         self.old == 0
     }
 
-    /// Whether all pods are as the spec says, and can be used.
+    /// Whether all pods have the current spec and are available.
     pub(super) fn are_up(&self) -> bool {
         self.old == 0 && self.updated >= self.wanted && self.available >= self.wanted
     }
 
-    /// How many of them are as the spec says, in words.
+    /// How many pods have the current spec, in words.
     pub(super) fn progress(&self) -> String {
         format!(
             "with it: {} of {}, without it: {}",
@@ -60,12 +60,12 @@ impl DeploymentPods {
         )
     }
 
-    /// The same where the spec does not say it yet.
+    /// The same text if the Deployment does not have the new spec yet.
     pub(super) fn no_progress(&self) -> String {
         format!("with it: 0 of {}", self.wanted)
     }
 
-    /// How many can be used, in words.
+    /// How many pods are available, in words.
     pub(super) fn availability(&self) -> String {
         let old = match self.old {
             0 => String::new(),
@@ -76,7 +76,7 @@ impl DeploymentPods {
     }
 }
 
-/// Why the pods of `deployment` cannot be made, if that is known.
+/// The reason why the pods of `deployment` cannot be created, if it is known.
 pub(super) fn failure(deployment: &Value) -> Option<String> {
     let conditions = items(deployment, "/status/conditions");
     let failed = conditions.iter().find(|it| {

@@ -1,6 +1,6 @@
-//! What is wrong with an object, for its own status.
+//! A fault of an object, for its status.
 
-/// Why an object cannot be used, in words for its author.
+/// Why an object cannot be used, for its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObjectFault {
     pub(crate) about: FaultyPart,
@@ -13,9 +13,9 @@ pub(crate) struct ObjectFault {
 /// The condition that a fault makes false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultyPart {
-    /// `Accepted`: what the object itself says.
+    /// `Accepted`: the object itself has an error.
     Object,
-    /// `ResolvedRefs`: what the object refers to.
+    /// `ResolvedRefs`: an object that it refers to has an error or does not exist.
     References,
 }
 

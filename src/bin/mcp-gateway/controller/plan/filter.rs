@@ -1,4 +1,4 @@
-//! What the filter itself says of a configuration, before a proxy gets it.
+//! Checks a configuration with the filter's own code, before a proxy gets it.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use serde_json::{Map, Value, json};
 
 use crate::kubernetes::endpoints;
 
-/// A key that stands for the keys of sessions, whose values do not matter here.
+/// A session key for the check. The real keys do not matter here.
 const SOME_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
-/// A server for the check of a configuration, or of an endpoint, that has none yet.
+/// A server for the check of a configuration, or of an endpoint, that has no server yet.
 const NO_SERVER: &str = "no-server-yet";
 
 /// A server's section of the configuration.
 pub(super) struct ServerSection<'a> {
     pub(super) name: &'a str,
-    /// Where it is, as an URL without a path.
+    /// Its address, as a URL without a path.
     pub(super) origin: &'a str,
     pub(super) section: &'a Map<String, Value>,
 }
 
-/// Reads `config` with `servers` as the filter does, and gives its servers. `variables` are
-/// those of the proxy; others have some value.
+/// Reads `config` with `servers` as the filter does, and gives its servers. `variables` are the
+/// variables of the proxy; other variables have any value.
 ///
 /// # Errors
-/// The filter would refuse the configuration. Paths are those of the filter.
+/// The filter would refuse the configuration. The paths are those of the filter's configuration.
 pub(super) fn servers(
     config: &Map<String, Value>,
     servers: &[ServerSection<'_>],

@@ -1,4 +1,4 @@
-//! An MCPGateway, from what its author wrote to what the control plane needs.
+//! Turns an MCPGateway into the data that the control plane needs.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ use crate::kubernetes::model::{
 };
 use crate::kubernetes::names;
 
-/// The environment variable of the proxy with the keys of sessions.
+/// The environment variable of the proxy with the session keys.
 pub(super) const SESSION_KEYS: &str = "MCP_SESSION_KEYS";
-/// The key with them in their Secret.
+/// The key of the Secret with the session keys.
 pub(crate) const SESSION_KEYS_KEY: &str = "keys";
-/// Where Envoy listens that serves by itself.
+/// The port of Envoy without a control plane.
 const STANDALONE_PORT: u16 = 8080;
 
-/// A gateway that nothing is wrong with, without its servers.
+/// A gateway without faults, and without its servers.
 pub(super) struct GatewayBase<'a> {
     pub(super) wanted: WantedGateway,
     pub(super) place: EndpointPlace<'a>,
     pub(super) path: String,
-    /// Whether variables reach the proxy: its Gateway names the object that has them.
+    /// Whether variables reach the proxy: its Gateway must refer to the object that has them.
     pub(super) variables_reach: bool,
-    /// How they would.
+    /// What the user can do so that they reach it.
     pub(super) variables_fix: String,
-    /// The keys of sessions.
+    /// The session keys.
     pub(super) session_keys: SecretVariable,
 }
 
-/// What the control plane needs for `gateway`. What has to be read for that goes to `reads`.
+/// The data that the control plane needs for `gateway`. Objects that have to be read go to `reads`.
 ///
 /// # Errors
-/// Something in it is wrong, or something that it refers to is not there.
+/// The gateway has an error, or an object that it refers to does not exist.
 pub(super) fn base<'a>(
     snapshot: &'a Snapshot,
     settings: &PlanSettings,
@@ -128,7 +128,7 @@ fn authentication(spec: &AuthenticationSpec) -> Result<Authentication, ObjectFau
     }))
 }
 
-/// Whether the Gateway names the object with the proxy's variables, and the fix if not.
+/// Whether the Gateway refers to the object with the proxy's variables. If not, also the fix.
 fn variables_reach(place: &EndpointPlace<'_>, name: &ObjectName) -> (bool, String) {
     let Some(gateway) = place.gateway else {
         return (true, String::new());
@@ -193,10 +193,10 @@ fn config(
     Ok(config)
 }
 
-/// The keys of sessions in the Secret `name`.
+/// The session keys in the Secret `name`.
 ///
 /// # Errors
-/// It is not there, has not been read yet, or the filter would refuse what it has.
+/// The Secret does not exist, has not been read yet, or the filter would refuse its value.
 fn session_keys_of(snapshot: &Snapshot, name: &ObjectName) -> Result<SecretVariable, ObjectFault> {
     let path = "spec.sessionKeysSecretRef";
     let (data, resource_version) = match snapshot.read(&Readable::Secret(name.clone())) {
@@ -233,7 +233,7 @@ fn session_keys_of(snapshot: &Snapshot, name: &ObjectName) -> Result<SecretVaria
     Err(ObjectFault::references("SecretInvalid", message))
 }
 
-/// The Secret with the keys of sessions of `gateway`.
+/// The name of the Secret with the session keys of `gateway`.
 pub(super) fn session_keys_name(name: &ObjectName, gateway: &MCPGateway) -> ObjectName {
     let own = gateway.spec.session_keys_secret_ref.as_ref();
     let secret = own.map_or_else(

@@ -1,4 +1,4 @@
-//! ReferenceGrants: what may refer to objects of another namespace.
+//! ReferenceGrants: they allow references to objects of another namespace.
 
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ fn allows(
     let from_allowed = items(grant, "/spec/from")
         .iter()
         .any(|it| is_of(it, from) && text(it, "/namespace") == namespace);
-    // Without a name, all objects of the kind.
+    // Without a name, the grant is for all objects of the kind.
     let is_named = |it: &Value| it.get("name").is_none() || text(it, "/name") == name.name;
     let to_allowed = items(grant, "/spec/to")
         .iter()

@@ -1,5 +1,5 @@
-//! The headers of a server, whose values may be in Secrets. The values go to the proxy as
-//! environment variables, and nowhere else.
+//! The headers of a server, whose values may be in Secrets. The controller gives the values only to
+//! the proxy, as environment variables.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::controller::kinds::{HeaderSource, SecretKey};
 use crate::controller::name::ObjectName;
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 
-/// The headers of `server` for the filter's configuration, and the variables with their
-/// values. What has to be read for that goes to `reads`.
+/// The headers of `server` for the filter's configuration, and the variables with their values.
+/// Secrets that have to be read go to `reads`.
 ///
 /// # Errors
-/// A Secret is not there or not read yet, or its value cannot be sent.
+/// A Secret does not exist or has not been read yet, or its value is not valid in a header.
 pub(super) fn resolve(
     snapshot: &Snapshot,
     server: &ObjectName,
@@ -42,7 +42,7 @@ pub(super) fn resolve(
                     version,
                 });
             }
-            // All Secrets are to be read, so the first fault has to wait.
+            // All Secrets must be collected for reading, so the first fault is reported at the end.
             Err(found) => fault = fault.or(Some(found)),
         }
     }
@@ -92,7 +92,7 @@ fn value(
     Ok((String::from_utf8_lossy(bytes).into_owned(), version.clone()))
 }
 
-/// The same for a header of a server whatever else changes, and no other's.
+/// The name of the variable for a header of a server. It never changes, and no other header has it.
 pub(super) fn variable_name(server: &ObjectName, header: &str) -> String {
     let header = header.to_ascii_lowercase();
     format!(

@@ -1,4 +1,4 @@
-//! What is wanted in the cluster, as a pure function of what is known of it.
+//! The wanted state of the cluster, as a pure function of the known state.
 
 mod assembled;
 mod backend;
@@ -42,74 +42,74 @@ use super::name::{ObjectName, text};
 use super::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::Platform;
 
-/// Why something is not programmed that the pods of the proxy are not ready for.
+/// The reason of a condition that is false because the pods of the proxy are not ready yet.
 pub(crate) const WAITING_FOR_PROXIES: &str = "WaitingForProxies";
 
-/// What a gateway waits for when it is deleted.
+/// The finalizer of a gateway: its deletion waits for the controller.
 pub(crate) const FINALIZER: &str = "mcp.kagenti.com/variables";
 
-/// How the controller was started.
+/// The options of the controller.
 #[derive(Debug, Clone)]
 pub(crate) struct PlanSettings {
-    /// Envoy serves by itself, without a Gateway.
+    /// Envoy runs without a control plane and without a Gateway.
     pub(crate) is_standalone: bool,
-    /// The image with the filter, for gateways that name none.
+    /// The image with the filter, for gateways that set none.
     pub(crate) image: String,
-    /// The namespace in which Envoy Gateway runs proxies; empty for that of the Gateway.
+    /// The namespace of Envoy Gateway's proxies; empty for the namespace of the Gateway.
     pub(crate) proxy_namespace: String,
-    /// Whether the controller asks servers itself.
+    /// Whether the controller asks servers whether they are up.
     pub(crate) asks: bool,
 }
 
-/// What is wanted. It is not `Debug`: values of Secrets are in it.
+/// The wanted state. It is not `Debug`, since it contains values of Secrets.
 #[derive(Default)]
 pub(crate) struct Plan {
-    /// The objects, with their owners, in the order in which they are to be written.
+    /// The objects, with their owners, in the order of writing.
     pub(crate) objects: Vec<Value>,
-    /// The gateways whose objects are to stay as they are, as labels name them.
+    /// The gateways whose objects must stay unchanged, with their names in labels.
     pub(crate) kept: BTreeSet<ObjectName>,
-    /// Other objects that are to stay as they are, by their kinds and names.
+    /// Other objects that must stay unchanged, by their kinds and names.
     pub(crate) kept_objects: BTreeSet<(&'static str, ObjectName)>,
-    /// The gateways that are to wait, when they are deleted, until the controller has
-    /// removed what is in other namespaces.
+    /// The gateways that get the finalizer: when they are deleted, they wait until the controller
+    /// has removed their objects in other namespaces.
     pub(crate) held: Vec<ObjectName>,
-    /// The gateways that are deleted, and wait for that.
+    /// The deleted gateways that wait for this.
     pub(crate) going: Vec<ObjectName>,
-    /// Secrets of this program that are not needed any more.
+    /// Secrets written by this program that are not needed any more.
     pub(crate) unwanted_secrets: Vec<ObjectName>,
-    /// Secrets with keys of sessions that are to be made, without their data.
+    /// Secrets with session keys to create, without their data.
     pub(crate) session_keys: Vec<Value>,
-    /// What has to be read by its name for this plan.
+    /// The objects to read by name for this plan.
     pub(crate) reads: BTreeSet<Readable>,
     pub(crate) servers: BTreeMap<ObjectName, MCPServerStatus>,
     pub(crate) gateways: BTreeMap<ObjectName, MCPGatewayStatus>,
-    /// The servers that are to be asked.
+    /// The servers to ask.
     pub(crate) questions: BTreeMap<ObjectName, ServerQuestion>,
-    /// What is said in events.
+    /// The events to publish.
     pub(crate) notices: Vec<Notice>,
 }
 
 impl Plan {
-    /// Whether all that it depends on has been read.
+    /// Whether all objects that it depends on have been read.
     pub(crate) fn is_complete(&self, snapshot: &Snapshot) -> bool {
         self.reads.iter().all(|it| snapshot.read(it).is_some())
     }
 }
 
-/// A server that is to be asked.
+/// A server to ask.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ServerQuestion {
-    /// Where it is, as an URL without a path.
+    /// Its address, as a URL without a path.
     pub(crate) origin: String,
     /// The server as the filter knows it, with the values of its headers.
     pub(crate) server: Server,
-    /// The name that its certificate must have, where it speaks TLS.
+    /// The name that its certificate must have, if it uses TLS.
     pub(crate) certified_name: Option<String>,
-    /// The certificates of the authorities to trust, in PEM; none for those of the system.
+    /// The certificates of the trusted authorities, in PEM; empty for those of the system.
     pub(crate) authorities: Vec<Vec<u8>>,
 }
 
-/// What is wanted where the cluster is as `snapshot` says, at the time `now`.
+/// The wanted state for a cluster in the state `snapshot`, at the time `now`.
 pub(crate) fn plan(snapshot: &Snapshot, settings: &PlanSettings, now: &Time) -> Plan {
     let mut plan = Plan::default();
     let mut reads = Vec::new();
@@ -162,7 +162,7 @@ pub(crate) fn plan(snapshot: &Snapshot, settings: &PlanSettings, now: &Time) -> 
     plan
 }
 
-/// What is to be done for a gateway that is deleted: nothing of it is wanted any more.
+/// Handles a deleted gateway: none of its objects is wanted any more.
 fn going(
     snapshot: &Snapshot,
     settings: &PlanSettings,
@@ -186,7 +186,7 @@ fn going(
     }
 }
 
-/// `gateways`, the oldest first: of two that exclude each other it wins.
+/// `gateways`, the oldest first. If two exclude each other, the older one has priority.
 fn by_age(gateways: &BTreeMap<ObjectName, MCPGateway>) -> Vec<(&ObjectName, &MCPGateway)> {
     let mut all: Vec<(&ObjectName, &MCPGateway)> = gateways.iter().collect();
     all.sort_by_key(|(name, gateway)| {
@@ -199,7 +199,7 @@ fn by_age(gateways: &BTreeMap<ObjectName, MCPGateway>) -> Vec<(&ObjectName, &MCP
 /// Adds the server of `source` to its gateway.
 ///
 /// # Errors
-/// It has none.
+/// It has no gateway.
 fn candidate<'a, 'g>(
     snapshot: &'a Snapshot,
     gateways: &'g BTreeMap<ObjectName, MCPGateway>,
@@ -216,7 +216,7 @@ fn candidate<'a, 'g>(
     Ok(())
 }
 
-/// The URL of a Service among `objects`, for an Envoy that serves by itself.
+/// The URL of a Service among `objects`, for Envoy without a control plane.
 fn service_url(objects: &[Value], path: &str) -> Option<String> {
     let service = objects.iter().find(|it| text(it, "/kind") == "Service")?;
     let port = service.pointer("/spec/ports/0/port")?.as_u64()?;

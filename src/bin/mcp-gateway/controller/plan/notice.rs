@@ -1,4 +1,4 @@
-//! What is said in an event, beside the conditions.
+//! Events in addition to conditions.
 
 use super::ObjectFault;
 use super::source::ServerSource;
@@ -11,7 +11,7 @@ pub(crate) struct Notice {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) uid: String,
-    /// Whether somebody has to do something.
+    /// Whether somebody has to act.
     pub(crate) is_warning: bool,
     pub(crate) reason: String,
     pub(crate) message: String,
@@ -32,7 +32,7 @@ impl Notice {
     }
 }
 
-/// An event about the fields of a registration that have no counterpart.
+/// An event about the fields of a registration that have no counterpart here.
 pub(super) fn of_ignored_fields(source: &ServerSource<'_>) -> Option<Notice> {
     if source.ignored.is_empty() {
         return None;
@@ -42,7 +42,8 @@ pub(super) fn of_ignored_fields(source: &ServerSource<'_>) -> Option<Notice> {
     Some(Notice::new(source, "FieldsIgnored", message))
 }
 
-/// An event about a registration that cannot be used: it has no status of ours.
+/// An event about a registration that cannot be used. The controller writes no status for
+/// registrations.
 pub(super) fn of_fault(source: &ServerSource<'_>, fault: &ObjectFault) -> Notice {
     Notice::new(source, fault.reason, fault.message.clone())
 }

@@ -1,4 +1,4 @@
-//! Who owns what the controller writes.
+//! The owners of the objects that the controller writes.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub(crate) const MANAGER: &str = "mcp-gateway";
 
-/// The annotation of the objects for one server: the object that asks for it.
+/// The annotation of objects for one server. It names the object that asks for the server.
 const SERVER: &str = "mcp.kagenti.com/server";
 
 /// The labels of Secrets for the gateway `name`.
@@ -24,7 +24,7 @@ pub(super) fn labels(name: &ObjectName) -> Value {
     })
 }
 
-/// The gateway `name` as labels name it.
+/// The name of the gateway `name` in labels.
 pub(super) fn label(name: &ObjectName) -> ObjectName {
     ObjectName::new(&name.namespace, &names::gateway(&name.name))
 }
@@ -54,8 +54,8 @@ pub(super) fn server_of(object: &Value) -> Option<&str> {
     annotations.get(SERVER)?.as_str()
 }
 
-/// Whether this controller has written `object`: it owns it for one of its kinds. What
-/// `render` wrote has no owner.
+/// Whether this controller has written `object`: an object of one of its kinds owns it. Objects
+/// that `render` wrote have no owner.
 pub(crate) fn is_owned(object: &Value) -> bool {
     let owners = crate::controller::name::items(object, "/metadata/ownerReferences");
     owners.iter().any(|owner| {

@@ -1,4 +1,4 @@
-//! The Gateway of an endpoint: who serves it, at which listeners.
+//! The Gateway of an endpoint: its control plane and its listeners.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::Snapshot;
 use crate::kubernetes::model::{Attachment, Listener, Platform};
 
-/// The controllers of classes that are known.
+/// The known controllers of GatewayClasses.
 const CONTROLLERS: &[(&str, Platform)] = &[
     (
         "gateway.envoyproxy.io/gatewayclass-controller",
@@ -17,18 +17,18 @@ const CONTROLLERS: &[(&str, Platform)] = &[
     ("istio.io/gateway-controller", Platform::Istio),
 ];
 
-/// A Gateway that an endpoint can be at.
+/// A Gateway for an endpoint.
 pub(super) struct EndpointPlace<'a> {
     pub(super) platform: Platform,
     pub(super) attachment: Attachment,
-    /// `None` where Envoy serves by itself.
+    /// `None` where Envoy runs without a control plane.
     pub(super) gateway: Option<&'a Value>,
 }
 
 /// Finds the Gateway of `target` in `namespace`.
 ///
 /// # Errors
-/// It is not there, nobody serves its class, or it has no such listener.
+/// It does not exist, no known controller serves its class, or it has no such listener.
 pub(super) fn place<'a>(
     snapshot: &'a Snapshot,
     namespace: &str,
@@ -78,7 +78,7 @@ fn platform(snapshot: &Snapshot, gateway: &Value) -> Result<Platform, ObjectFaul
     })
 }
 
-/// The listeners of the Gateway, if `target` means one of them.
+/// The listeners of the Gateway; only the one that `target` names, if it names one.
 fn listeners(gateway: &Value, target: &GatewayTarget) -> Result<Vec<Listener>, ObjectFault> {
     let all: Vec<(Listener, &str)> = items(gateway, "/spec/listeners")
         .iter()
@@ -136,7 +136,7 @@ pub(super) fn url(place: &EndpointPlace<'_>, hostnames: &[String], path: &str) -
     let host = host.or_else(|| Some(text(own, "/hostname")).filter(exact));
     let address = text(gateway, "/status/addresses/0/value");
     let host = host.or_else(|| Some(address).filter(exact))?;
-    // An IPv6 address stands in brackets.
+    // In a URL, an IPv6 address is in brackets.
     let host = if host.contains(':') {
         format!("[{host}]")
     } else {

@@ -1,4 +1,4 @@
-//! What the control plane says of the objects that the controller has written.
+//! The control plane's statuses of the objects that the controller has written.
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use crate::controller::difference::is_as_wanted;
 use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::Snapshot;
 
-/// Which conditions of an object must not be false. `BackendsAvailable` is Envoy Gateway's: without an
-/// endpoint that is ready it makes no cluster, and the filter finds none.
+/// The conditions of an object that must not be false. `BackendsAvailable` is a condition of Envoy
+/// Gateway: if no endpoint is ready, it makes no cluster, and the filter has none.
 const CONDITIONS: &[&str] = &[
     "Accepted",
     "ResolvedRefs",
@@ -17,7 +17,7 @@ const CONDITIONS: &[&str] = &[
     "BackendsAvailable",
 ];
 
-/// Kinds that say in their status whether they are in use.
+/// Kinds whose status shows whether they are in use.
 const WITH_STATUS: &[&str] = &[
     "BackendTLSPolicy",
     "BackendTrafficPolicy",
@@ -28,7 +28,7 @@ const WITH_STATUS: &[&str] = &[
     "SecurityPolicy",
 ];
 
-/// What a control plane says when a feature is off, and how to switch it on.
+/// Messages of a control plane about a feature that is off, and how to switch the feature on.
 const FIXES: &[(&str, &str, &str)] = &[
     (
         "EnvoyPatchPolicy",
@@ -42,7 +42,7 @@ const FIXES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Whether the control plane has taken all of `objects`.
+/// Whether the control plane has accepted all of `objects`.
 pub(super) fn verdict(snapshot: &Snapshot, objects: &[&Value]) -> ConditionVerdict {
     let mut pending = None;
     for object in objects {
@@ -58,7 +58,7 @@ pub(super) fn verdict(snapshot: &Snapshot, objects: &[&Value]) -> ConditionVerdi
     }
 }
 
-/// What became of an object.
+/// The state of an object.
 enum State {
     Programmed,
     Pending(String),
@@ -107,7 +107,7 @@ fn of(snapshot: &Snapshot, object: &Value) -> State {
     }
 }
 
-/// What became of the pods of `live`, which is to be as `wanted`.
+/// The state of the pods of `live`, which should be as `wanted`.
 fn of_deployment(live: &Value, wanted: &Value) -> State {
     let pods = DeploymentPods::of(live);
     let title = deployment::title(live);
@@ -120,7 +120,7 @@ fn of_deployment(live: &Value, wanted: &Value) -> State {
     State::Pending(format!("{title}: {}", pods.availability()))
 }
 
-/// How to switch on what is off.
+/// How to switch on a feature that is off.
 fn fix(kind: &str, reason: &str, message: &str) -> Option<&'static str> {
     let of_kind = |wanted: &str| match wanted {
         "Backend" => message.contains("Backend") && message.contains("disabled"),
@@ -132,10 +132,10 @@ fn fix(kind: &str, reason: &str, message: &str) -> Option<&'static str> {
     found.map(|(_, _, fix)| *fix)
 }
 
-/// What a Gateway says that works, but has no address outside of the cluster.
+/// The reason in the status of a Gateway that works, but has no address outside of the cluster.
 const NO_ADDRESS: &str = "AddressNotAssigned";
 
-/// What the control plane says of the Gateway itself.
+/// The control plane's status of the Gateway itself.
 pub(super) fn of_gateway(gateway: &Value) -> ConditionVerdict {
     let conditions = items(gateway, "/status/conditions");
     let refusing = conditions.iter().find(|it| {

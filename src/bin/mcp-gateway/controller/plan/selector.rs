@@ -1,4 +1,4 @@
-//! Which namespaces a gateway takes servers from.
+//! The namespaces whose servers a gateway accepts.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::controller::kinds::{
 use crate::controller::name::ObjectName;
 use crate::controller::snapshot::Snapshot;
 
-/// Whether `allowed`, of a gateway in the namespace `own`, has the namespace `namespace`.
+/// Whether `allowed` includes the namespace `namespace`. `own` is the gateway's namespace.
 pub(super) fn has_namespace(
     snapshot: &Snapshot,
     allowed: &AllowedNamespaces,

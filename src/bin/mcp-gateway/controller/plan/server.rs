@@ -1,4 +1,4 @@
-//! A server, from what its author wrote to what the gateway needs.
+//! Turns the object of a server into the data that the gateway needs.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{Backend, ServerTls, WantedServer};
 
-/// A server that nothing is wrong with.
+/// A server without faults.
 pub(super) struct PreparedServer {
     pub(super) wanted: WantedServer,
     pub(super) variables: Vec<SecretVariable>,
-    /// Where it is, as an URL without a path.
+    /// Its address, as a URL without a path.
     pub(super) origin: String,
     /// The certificates of the authorities that the controller trusts for it.
     pub(super) authorities: Vec<Vec<u8>>,
@@ -90,7 +90,7 @@ pub(super) fn gateway_of<'g>(
     }
 }
 
-/// The one MCPGateway at a Gateway that the server's HTTPRoute has as a parent.
+/// The only MCPGateway at a Gateway that is a parent of the server's HTTPRoute.
 fn of_route<'g>(
     snapshot: &Snapshot,
     gateways: &'g BTreeMap<ObjectName, MCPGateway>,
@@ -122,10 +122,10 @@ fn of_route<'g>(
     }
 }
 
-/// What `base` needs for the server of `source`.
+/// The data that `base` needs for the server of `source`.
 ///
 /// # Errors
-/// The filter would refuse it, or something that it refers to is not there.
+/// The filter would refuse the server, or an object that it refers to does not exist.
 pub(super) fn prepare(
     snapshot: &Snapshot,
     base: &GatewayBase<'_>,
@@ -136,7 +136,7 @@ pub(super) fn prepare(
     let name = &source.name;
     let mut section = spec.settings.clone();
     section.remove("enabled");
-    // The values of headers do not matter for this check, and may be missing.
+    // This check does not depend on the values of headers, which may be missing.
     check(base, name, &with_headers(&section, some_headers(spec)))?;
     let platform = base.wanted.platform;
     let namespace = &base.wanted.namespace;
@@ -196,7 +196,7 @@ fn with_headers(section: &Map<String, Value>, headers: Vec<Value>) -> Map<String
     section
 }
 
-/// Lets the filter check the server `name` alone with the configuration of its gateway.
+/// Checks the server `name` alone, with the configuration of its gateway and the filter's code.
 fn check(
     base: &GatewayBase<'_>,
     name: &ObjectName,
@@ -211,7 +211,7 @@ fn check(
     checked.map(drop).map_err(|error| invalid(&error))
 }
 
-/// What the filter says of a server, with the path that its author knows.
+/// The filter's error about a server, with the path in the server's object.
 pub(super) fn invalid(error: &ConfigError) -> ObjectFault {
     let path = error.path();
     let own = path
@@ -225,7 +225,7 @@ pub(super) fn invalid(error: &ConfigError) -> ObjectFault {
     ObjectFault::object("Invalid", message)
 }
 
-/// How the proxy speaks TLS with the server, if it does.
+/// The TLS settings of the proxy for the server; none without TLS.
 fn tls(
     spec: &MCPServerSpec,
     found: &FoundBackend,
@@ -236,7 +236,7 @@ fn tls(
     }
     let own = spec.tls.as_ref().and_then(|tls| tls.hostname.clone());
     let authority = section.get("hostname").and_then(Value::as_str);
-    // Without the port.
+    // Removes the port.
     let authority = authority.and_then(|it| it.split(':').next());
     let hostname = own.or_else(|| authority.map(str::to_owned));
     let mut references = spec.tls.iter().flat_map(|tls| &tls.ca_certificate_refs);
@@ -256,7 +256,7 @@ fn authorities(
     reads: &mut Vec<Readable>,
 ) -> Result<Vec<Vec<u8>>, ObjectFault> {
     let references = spec.tls.as_ref().map(|tls| &tls.ca_certificate_refs);
-    // The control planes look for them beside the backend.
+    // The control planes expect them in the namespace of the backend.
     let beside = match &found.backend {
         Backend::References(references) => references.first().map(|it| &it.namespace),
         Backend::Host { .. } => Some(&base.wanted.namespace),
@@ -302,7 +302,7 @@ fn authorities(
 fn origin(found: &FoundBackend, is_tls: bool) -> String {
     let scheme = if is_tls { "https" } else { "http" };
     let host = &found.host;
-    // An IPv6 address stands in brackets.
+    // In a URL, an IPv6 address is in brackets.
     if host.contains(':') {
         format!("{scheme}://[{host}]:{}", found.port)
     } else {

@@ -1,4 +1,4 @@
-//! What asks for a server: an `MCPServer`, or an `MCPServerRegistration` of Kuadrant's.
+//! The objects that ask for a server: an `MCPServer`, or an `MCPServerRegistration` of Kuadrant.
 
 use serde_json::{Map, Value, json};
 
@@ -7,10 +7,10 @@ use crate::controller::kinds::{MCPServerSpec, MCPServerStatus};
 use crate::controller::name::{ObjectName, text};
 use crate::controller::snapshot::Snapshot;
 
-/// The kind of the other project that is read.
+/// The kind of Kuadrant that the controller reads.
 pub(super) const REGISTRATION: &str = "MCPServerRegistration";
 
-/// The fields of a registration that a server has too, with their names there.
+/// The fields of a registration that an MCPServer has, too, with their names there.
 const CARRIED: &[(&str, &str)] = &[
     ("targetRef", "targetRef"),
     ("toolPrefix", "toolPrefix"),
@@ -25,12 +25,12 @@ pub(super) struct ServerSource<'a> {
     pub(super) generation: i64,
     pub(super) uid: &'a str,
     pub(super) api_version: &'a str,
-    /// When it was made. The older one of two that exclude each other wins.
+    /// When it was created. If two exclude each other, the older one has priority.
     created: &'a str,
     pub(super) spec: Result<MCPServerSpec, ObjectFault>,
-    /// What the controller said of it before.
+    /// The last status that the controller wrote.
     pub(super) status: MCPServerStatus,
-    /// The fields that have no counterpart.
+    /// The fields that have no counterpart here.
     pub(super) ignored: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Vec<ServerSource<'_>> {
         .map(|(name, object)| ServerSource::of_server(name, object))
         .chain(registrations.map(|(name, object)| ServerSource::of_registration(name, object)))
         .collect();
-    // Of the same age, an MCPServer comes before a registration with its name.
+    // If they have the same age, an MCPServer comes before a registration with the same name.
     sources.sort_by(|a, b| (a.created, &a.name, a.kind).cmp(&(b.created, &b.name, b.kind)));
     sources
 }
@@ -73,7 +73,7 @@ impl<'a> ServerSource<'a> {
             }
         }
         ignored.sort_unstable();
-        // Older gateways showed tools without a prefix where none was written.
+        // In older gateways, tools without a configured prefix had no prefix.
         spec.entry("toolPrefix").or_insert_with(|| json!(""));
         Self::new(
             REGISTRATION,

@@ -15,7 +15,7 @@ const RESOLVED_REFS: &str = "ResolvedRefs";
 const PROGRAMMED: &str = "Programmed";
 const READY: &str = "Ready";
 
-/// What is known of a server at the end.
+/// The final state of a server.
 pub(super) struct ServerState<'a> {
     source: &'a ServerSource<'a>,
     gateway: Option<&'a ObjectName>,
@@ -72,7 +72,8 @@ impl<'a> ServerState<'a> {
                 status.last_error = Some(reason.clone());
                 ConditionVerdict::no("NoAnswer", reason.clone())
             }
-            // After a restart, what was known holds until the server has been asked.
+            // After a restart, the earlier state is valid until the controller has asked the
+            // server.
             None => remembered(&previous.conditions),
         };
         Self {
@@ -85,7 +86,7 @@ impl<'a> ServerState<'a> {
         }
     }
 
-    /// The same, with the prefix that clients see.
+    /// The same state, with the prefix that clients see.
     pub(super) fn with_prefix(
         mut self,
         question: Option<&ServerQuestion>,
@@ -97,13 +98,12 @@ impl<'a> ServerState<'a> {
         self
     }
 
-    /// Adds the status to `plan`, and says whether the server is ready, and how many tools it
-    /// has.
+    /// Adds the status to `plan`. Gives whether the server is ready, and how many tools it has.
     pub(super) fn say(self, plan: &mut Plan, now: &Time) -> (bool, u32) {
         let is_ready = self.ready.holds();
         let tools = self.status.tools.unwrap_or_default();
         if assembled::is_registration(self.source) {
-            // It is not ours to write to.
+            // The controller does not write the status of a registration.
             plan.notices
                 .extend(self.fault.map(|fault| notice::of_fault(self.source, fault)));
             return (is_ready, tools);
@@ -130,7 +130,7 @@ impl<'a> ServerState<'a> {
     }
 }
 
-/// What `Ready` said before, if that came from an answer.
+/// The earlier value of `Ready`, if it came from an answer of the server.
 fn remembered(previous: &[Condition]) -> ConditionVerdict {
     let unknown = || ConditionVerdict::unknown("NotAsked", "the controller has not asked it yet");
     let ready = previous.iter().find(|it| it.type_ == READY);
@@ -141,18 +141,18 @@ fn remembered(previous: &[Condition]) -> ConditionVerdict {
     }
 }
 
-/// What is known of a gateway that nothing is wrong with.
+/// The state of a gateway without faults.
 pub(super) struct GatewayFacts {
     pub(super) programmed: ConditionVerdict,
     pub(super) is_any_ready: bool,
-    /// What its author should know.
+    /// A hint for the author.
     pub(super) hint: Option<String>,
     pub(super) url: Option<String>,
     pub(super) servers: u32,
     pub(super) tools: u32,
 }
 
-/// The status of a gateway that nothing is wrong with.
+/// The status of a gateway without faults.
 pub(super) fn of_gateway(
     gateway: &MCPGateway,
     facts: &GatewayFacts,
@@ -179,8 +179,7 @@ pub(super) fn of_gateway(
     }
 }
 
-/// The status of a gateway that cannot be used because of `fault`. What was written for it
-/// before stays.
+/// The status of a gateway that cannot be used because of `fault`. Its earlier objects stay.
 pub(super) fn of_refused_gateway(
     gateway: &MCPGateway,
     fault: &ObjectFault,
@@ -193,7 +192,7 @@ pub(super) fn of_refused_gateway(
     }
 }
 
-/// The status of an MCPGateway that cannot even be read.
+/// The status of an MCPGateway that cannot be read.
 pub(super) fn of_faulty_gateway(
     object: &Value,
     fault: &ObjectFault,

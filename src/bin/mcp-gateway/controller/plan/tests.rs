@@ -1,4 +1,4 @@
-//! Clusters as YAML documents, and what the controller wants and says of them.
+//! Tests with clusters as YAML documents, and the controller's objects and statuses for them.
 
 mod cluster;
 mod proxies;
@@ -14,13 +14,13 @@ use crate::controller::snapshot::{ReadObject, ServerAnswer};
 const SERVERS: &str = include_str!("tests/servers.yaml");
 const GATEWAYS: &str = include_str!("tests/gateways.yaml");
 
-/// The cases of a file.
+/// The test cases in a file.
 fn cases(text: &str) -> Vec<Value> {
     let documents = crate::syntax::tree::documents(text).unwrap();
     documents[0].value().as_array().unwrap().clone()
 }
 
-/// The cluster of `case`, whose `member` has the spec of the object `name` of `kind`.
+/// The cluster of `case`. The `member` of the case has the spec of the object `name` of `kind`.
 fn changed(case: &Value, member: &str, kind: &'static str, name: &ObjectName) -> ClusterDocuments {
     let mut cluster = ClusterDocuments::base();
     for removed in case["remove"].as_array().into_iter().flatten() {
@@ -161,8 +161,8 @@ fn no_value_of_a_secret_is_anywhere_but_in_secrets_and_questions() {
         .objects
         .iter()
         .partition(|it| it["kind"] == "Secret");
-    // The proxies of Envoy Gateway are in a namespace of their own, where nothing of the
-    // gateway can be an owner: so the gateway waits for the controller when it is deleted.
+    // The proxies of Envoy Gateway are in a namespace of their own, where the gateway cannot be an
+    // owner. So the deletion of the gateway waits for the controller.
     assert_eq!(secrets.len(), 1);
     assert_eq!(text(secrets[0], "/metadata/namespace"), "proxies");
     assert_eq!(planned.plan.held, [ObjectName::new("infra", "mcp")]);
@@ -240,7 +240,7 @@ fn a_route_leads_to_the_gateway_and_the_backend() {
         (&*question.origin, &*question.server.authority),
         ("http://calendar.team.svc:8080", "files.example.com")
     );
-    // Without a route and a reference, two gateways are one too many.
+    // Without a route and a reference, the server could belong to either of the two gateways.
     let weather = planned.condition_of_server(&ObjectName::new("team", "weather"), "Accepted");
     assert_eq!(weather.reason, "AmbiguousGateway");
     assert!(
@@ -306,7 +306,7 @@ fn what_a_server_said_before_holds_until_it_has_been_asked() {
         },
     );
     let planned = cluster.settled();
-    // The controller starts anew.
+    // The controller restarts.
     let mut cluster = ClusterDocuments::base();
     cluster.snapshot = planned.snapshot.clone();
     cluster.snapshot.answers.clear();
@@ -343,7 +343,7 @@ fn a_policy_that_is_off_is_told_where_it_can_be_mended() {
     );
 }
 
-/// Envoy Gateway makes no cluster then, and the filter says that there is none.
+/// In this case Envoy Gateway makes no cluster, and the filter reports that there is none.
 #[test]
 fn a_server_without_an_endpoint_that_is_ready_is_not_programmed() {
     let mut cluster = ClusterDocuments::base();

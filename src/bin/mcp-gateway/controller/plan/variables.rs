@@ -1,4 +1,5 @@
-//! The environment variables of a proxy with secrets, in one Secret where its pods are.
+//! The environment variables of a proxy with secret values, in one Secret in the namespace of its
+//! pods.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +13,15 @@ use crate::controller::name::ObjectName;
 use crate::kubernetes::model::{Platform, ProxyVariable};
 use crate::kubernetes::names;
 
-/// How many characters a digest has.
+/// The number of characters of a digest.
 const DIGEST_LENGTH: usize = 16;
 
-/// A variable with its value. It is not `Debug`: the value is a secret.
+/// A variable with its value. It is not `Debug`, since the value is secret.
 #[derive(Clone)]
 pub(super) struct SecretVariable {
     pub(super) name: String,
     pub(super) value: String,
-    /// The version of the Secret that the value is from.
+    /// The version of the Secret that contains the value.
     pub(super) version: String,
 }
 
@@ -57,9 +58,9 @@ pub(super) fn secret(name: &ObjectName, labels: &Value, variables: &[SecretVaria
     })
 }
 
-/// `variables` by reference to the Secret `secret`.
+/// References to `variables` in the Secret `secret`.
 ///
-/// `is_told` says which of them the filter may see.
+/// `is_told` decides which of them the filter may see.
 pub(super) fn references(
     secret: &ObjectName,
     variables: &[SecretVariable],
@@ -74,7 +75,7 @@ pub(super) fn references(
     variables.iter().map(reference).collect()
 }
 
-/// Changes with the values of `variables`, and tells nothing of them.
+/// A version that changes with the values of `variables`, but does not reveal them.
 pub(super) fn version(variables: &[SecretVariable]) -> String {
     digest(variables.iter().flat_map(|it| [&*it.name, &*it.version]))
 }

@@ -1,6 +1,6 @@
-//! What waits for the pods of the proxy. The filter refuses its whole configuration where
-//! that names a variable that its pod does not have, so a new variable comes into all pods
-//! first, and into the configuration then; one that goes leaves the configuration first.
+//! Objects that wait for the pods of the proxy. The filter refuses its whole configuration if it
+//! names a variable that the pod does not have. So a new variable is added to all pods first, and
+//! then to the configuration. A removed variable is first removed from the configuration.
 
 use std::collections::BTreeSet;
 
@@ -31,24 +31,24 @@ use crate::kubernetes::variables::VERSION;
 /// The label of a proxy of Envoy Gateway with the namespace of its Gateway.
 const OWNING_NAMESPACE: &str = "gateway.envoyproxy.io/owning-gateway-namespace";
 
-/// The objects of a gateway, as far as its proxies are ready for them.
+/// The objects of a gateway that its proxies are ready for.
 pub(super) struct ReadyObjects {
-    /// Those that are to be written, without owners.
+    /// The objects to write, without owners.
     pub(super) objects: Vec<Object>,
-    /// Those that are to stay as they are.
+    /// The objects that must stay unchanged.
     pub(super) kept: BTreeSet<(&'static str, ObjectName)>,
-    /// The variables for the Secret; `None` if that is to stay as it is.
+    /// The variables for the Secret; `None` if the Secret must stay unchanged.
     pub(super) variables: Option<Vec<SecretVariable>>,
     pub(super) waiting: WaitingParts,
 }
 
-/// What the objects of a gateway are made of.
+/// The data for making the objects of a gateway.
 struct Making<'a> {
     gateway: &'a CompleteGateway<'a>,
     snapshot: &'a Snapshot,
     /// The Secret with the variables.
     secret: &'a ObjectName,
-    /// What the filter is told already; `None` if nothing is written.
+    /// The filter's configuration in the cluster; `None` if there is none.
     written: Option<&'a WrittenConfig>,
     /// The variables for the pods.
     variables: Vec<SecretVariable>,
@@ -96,7 +96,7 @@ pub(super) fn ready_objects(
     let told_next = written::among(platform, &ready.objects).unwrap_or_default();
     let is_going = |name: &String| !told_next.variables.contains(name);
     if told.is_some_and(|told| told.iter().any(is_going)) {
-        // The pods have it until nothing names it any more.
+        // The pods keep the variable until no configuration names it any more.
         let kept = ready.objects.iter().filter(|it| making.is_proxy(it));
         ready.kept.extend(kept.filter_map(|it| key(it.value())));
         ready.objects.retain(|it| !making.is_proxy(it));
@@ -107,7 +107,7 @@ pub(super) fn ready_objects(
 }
 
 impl Making<'_> {
-    /// Adds the variables that a server needs as it is served now, where it waits for others.
+    /// Adds the variables that a server needs in its served form, if its new form waits.
     fn add_old_variables(&mut self) {
         let read = self.snapshot.read(&Readable::Secret(self.secret.clone()));
         let Some(ReadObject::Present { data, .. }) = read else {
@@ -131,8 +131,8 @@ impl Making<'_> {
         self.variables.extend(old);
     }
 
-    /// The section by which the server of `source` is served now, if it has to have a variable
-    /// that the filter is not told of.
+    /// The section in the served configuration for the server of `source`, if the new section needs
+    /// a variable that the filter does not see yet.
     fn served(
         &self,
         source: &ServerSource<'_>,
@@ -140,7 +140,7 @@ impl Making<'_> {
     ) -> Option<&Map<String, Value>> {
         let written = self.written.filter(|_| self.has_new_variable(prepared))?;
         let section = written.servers.get(&prepared.wanted.name)?;
-        // Another one may have had its name.
+        // Another server may have had its name before.
         let mut routes = self.snapshot.all("HTTPRoute");
         let is_its_own = routes.any(|(_, route)| self.is_of_server(route, source));
         is_its_own.then_some(section)
@@ -158,7 +158,7 @@ impl Making<'_> {
             && owner::server_of(object) == Some(&*source.title())
     }
 
-    /// The gateway with all variables; the filter sees those that are `wanted`.
+    /// The gateway with all variables. The filter sees those in `wanted`.
     fn all(&self, wanted: &BTreeSet<String>) -> WantedGateway {
         let servers = self.gateway.servers.iter().map(|(_, it)| it.wanted.clone());
         let servers = servers.chain(self.gateway.faulty.iter().cloned());
@@ -174,8 +174,8 @@ impl Making<'_> {
         variables::references(self.secret, &self.variables, is_told)
     }
 
-    /// What there is to wait for, until all pods have all variables; `None` if they have them,
-    /// or if no Deployment says. `objects` are those with all variables.
+    /// A text about the pods that do not have all variables yet. `None` if all pods have them, or
+    /// if no Deployment shows it. `objects` are those with all variables.
     fn pods(&self, all: &WantedGateway, objects: &[Object]) -> Option<String> {
         let proxy = objects.iter().find(|it| self.is_proxy(it))?.value();
         let live = self
@@ -226,7 +226,7 @@ impl Making<'_> {
         own.map(|(_, deployment)| deployment)
     }
 
-    /// Whether `object` brings the variables to the pods.
+    /// Whether `object` gives the variables to the pods.
     fn is_proxy(&self, object: &Object) -> bool {
         let kind = match self.gateway.base.wanted.platform {
             Platform::EnvoyGateway => "EnvoyProxy",
@@ -237,9 +237,8 @@ impl Making<'_> {
             && object.name() == names::proxy(&self.gateway.name.name)
     }
 
-    /// The objects where nothing names a variable that the filter is not told of already: what
-    /// was served is served on as it was, and what is new waits for `pods`. `objects` are those
-    /// of `all`.
+    /// The objects in which no configuration names a variable that the filter does not see yet.
+    /// Served servers stay as they are, and new ones wait for `pods`. `objects` are those of `all`.
     ///
     /// # Errors
     /// The filter refuses the configuration.
@@ -305,7 +304,7 @@ impl Making<'_> {
         let mut objects = match kubernetes::objects(&wanted) {
             Ok(objects) => objects,
             Err(_) => {
-                // What was served does not fit what else is wanted now.
+                // The served form of the servers does not fit the rest of the new configuration.
                 let served = wanted.servers.iter_mut().filter(|it| it.written.is_some());
                 for server in served {
                     waiting.servers.insert(server.name.clone(), false);
@@ -328,8 +327,8 @@ impl Making<'_> {
         })
     }
 
-    /// The objects in the cluster by which the server of `source` is served, and what may be
-    /// among them.
+    /// The objects in the cluster that serve the server of `source`. They include all
+    /// ServiceEntries of the gateway, since each of them may be for this server.
     fn objects_of(&self, source: &ServerSource<'_>) -> BTreeSet<(&'static str, ObjectName)> {
         let kinds = KINDS
             .iter()
@@ -354,7 +353,7 @@ fn names_keys(config: &Map<String, Value>) -> bool {
     variable == Some(SESSION_KEYS)
 }
 
-/// What names `server` in the configuration stays valid.
+/// Switches `server` off in the configuration, so that references to its name stay valid.
 fn switch_off(server: &mut WantedServer) {
     server.backend = None;
     server.tls = None;

@@ -1,4 +1,4 @@
-//! Which parts of a gateway wait for the pods of its proxy.
+//! The parts of a gateway that wait for the pods of its proxy.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use super::conditions::ConditionVerdict;
 /// The parts of a gateway that wait.
 #[derive(Default)]
 pub(super) struct WaitingParts {
-    /// What they wait for, for people.
+    /// A text about the pods that they wait for.
     pub(super) pods: String,
-    /// The whole endpoint: nothing of it was there before.
+    /// The whole endpoint, which is new.
     pub(super) is_endpoint: bool,
-    /// The keys of sessions.
+    /// The session keys.
     pub(super) has_keys: bool,
-    /// Servers by their names, and whether they are served as they were before.
+    /// The names of the servers that wait, and whether their earlier form is served.
     pub(super) servers: BTreeMap<String, bool>,
 }
 
 impl WaitingParts {
-    /// What is said of the gateway, if something of its own waits.
+    /// The value of the gateway's condition, if a part of the gateway itself waits.
     pub(super) fn of_gateway(&self) -> Option<ConditionVerdict> {
         let what = match (self.is_endpoint, self.has_keys) {
             (true, _) => "the endpoint is not served yet",
@@ -29,7 +29,7 @@ impl WaitingParts {
         Some(self.verdict(what))
     }
 
-    /// What is said of the server `name`, if it waits.
+    /// The value of the condition of the server `name`, if it waits.
     pub(super) fn of_server(&self, name: &str) -> Option<ConditionVerdict> {
         let what = match (self.is_endpoint, self.servers.get(name)) {
             (true, _) => "the endpoint is not served yet",

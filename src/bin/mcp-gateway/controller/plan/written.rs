@@ -1,4 +1,4 @@
-//! What the filter of a gateway is told already: its configuration in the cluster.
+//! The filter's configuration of a gateway that is in the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use crate::kubernetes::object::Object;
 /// The configuration of a filter that is in the cluster.
 #[derive(Default)]
 pub(super) struct WrittenConfig {
-    /// The variables that the filter may see, and so its configuration may name.
+    /// The variables that the filter may see, so that its configuration may name them.
     pub(super) variables: BTreeSet<String>,
-    /// The sections of the servers that are on, by their names.
+    /// The sections of the enabled servers, by their names.
     pub(super) servers: BTreeMap<String, Map<String, Value>>,
 }
 
-/// The kind of the object with the configuration; `None` for an Envoy that serves by itself:
-/// it starts anew with each configuration, so what it was told before does not matter.
+/// The kind of the object with the configuration. `None` for Envoy without a control plane: it
+/// restarts with each configuration, so its earlier configuration does not matter.
 fn kind(platform: Platform) -> Option<&'static str> {
     match platform {
         Platform::EnvoyGateway => Some("EnvoyExtensionPolicy"),
@@ -39,7 +39,7 @@ pub(super) fn config(
     read(platform, snapshot.get(kind(platform)?, &object)?)
 }
 
-/// The configuration among `objects`, which are those of one gateway.
+/// The configuration among `objects`, which belong to one gateway.
 pub(super) fn among(platform: Platform, objects: &[Object]) -> Option<WrittenConfig> {
     let kind = kind(platform)?;
     let mut values = objects.iter().map(Object::value);
@@ -57,7 +57,7 @@ fn read(platform: Platform, object: &Value) -> Option<WrittenConfig> {
         let extension = patch.pointer("/patch/value/typed_config/config")?;
         let text = text(extension, "/configuration/value");
         let config: Value = serde_json::from_str(text).ok()?;
-        // The filter in front has no servers.
+        // The filter before authentication has no servers.
         config.get("servers")?;
         let at = "/vm_config/environment_variables/host_env_keys";
         Some(WrittenConfig::new(&config, items(extension, at)))

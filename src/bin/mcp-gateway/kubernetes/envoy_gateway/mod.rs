@@ -17,7 +17,7 @@ const GROUP: &str = "gateway.envoyproxy.io";
 /// The objects for `gateway`.
 ///
 /// # Errors
-/// What the filter refuses in its configuration.
+/// The filter refuses its configuration.
 pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
     let endpoint = names::role(gateway, "endpoint");
     let filter = FilterConfig::new(
@@ -31,7 +31,7 @@ pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
         "name": names::role(gateway, "nowhere"),
     });
     let metadata = routes::metadata(gateway, &filter, &nowhere);
-    // What closes comes before what opens.
+    // Objects that restrict access come before objects that give access.
     let mut objects = policies::security(gateway, &filter);
     objects.push(policies::client_traffic(gateway, &filter));
     objects.push(policies::backend_traffic(gateway));

@@ -1,4 +1,4 @@
-//! What only a patch can say to Envoy Gateway.
+//! Settings of Envoy that Envoy Gateway supports only as a patch.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 const CONNECTION_MANAGER: &str =
     "$..filters[?(@.name=='envoy.filters.network.http_connection_manager')].typed_config";
 
-/// What makes requests wait in the filter, and what Envoy's own answers are.
+/// The patch that lets requests wait in the filter, and sets Envoy's own answers.
 pub(super) fn hold(gateway: &WantedGateway, filter: &FilterConfig) -> Object {
     let name = names::gateway(&gateway.name);
     let config =
@@ -52,8 +52,8 @@ pub(super) fn hold(gateway: &WantedGateway, filter: &FilterConfig) -> Object {
     )
 }
 
-/// The names of the listeners of Envoy that are meant. Listeners of the Gateway with one
-/// port are one of Envoy, with the name of the first.
+/// The names of the Envoy listeners to patch. Listeners of the Gateway with the same port are one
+/// listener of Envoy, with the name of the first.
 fn listeners(gateway: &WantedGateway) -> Vec<String> {
     let attachment = &gateway.attachment;
     let mut names: Vec<String> = Vec::new();

@@ -9,11 +9,11 @@ use crate::kubernetes::model::{Authentication, JwtAuthentication, JwtKeys, Wante
 use crate::kubernetes::object::{Object, present};
 use crate::kubernetes::{names, routes, variables};
 
-/// The name of the provider of tokens, under which Envoy's metadata shows their claims.
+/// The name of the token provider. Envoy's metadata has the claims under this name.
 const PROVIDER: &str = "login";
 
-/// Who may call, and which browsers: on the Gateway, since the token is read while the
-/// request still is on the route of the endpoint. Nothing for everyone.
+/// The policy for callers and browsers. It is on the Gateway, since Envoy checks the token while
+/// the request is still on the route of the endpoint. There is none if everyone may call.
 pub(super) fn security(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Object> {
     let Authentication::Jwt(jwt) = &gateway.authentication else {
         return Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn security(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Ob
     )]
 }
 
-/// What opens `routes` to everyone, where the Gateway asks for a token.
+/// The policy that gives everyone access to `routes`, if the Gateway requires a token.
 pub(super) fn open(gateway: &WantedGateway, routes: &[Object]) -> Object {
     let group = "gateway.networking.k8s.io";
     let targets: Vec<Value> = routes
@@ -61,7 +61,7 @@ fn provider(jwt: &JwtAuthentication) -> Value {
     }))
 }
 
-/// The same as the filter's `cors`, which stands behind jwt_authn and never sees a preflight.
+/// The same settings as the filter's `cors`. The filter is behind jwt_authn and gets no preflights.
 fn cors(cors: &Cors) -> Value {
     let list = |text: &str| -> Vec<String> {
         let names = text.split(',');
@@ -69,7 +69,8 @@ fn cors(cors: &Cors) -> Value {
     };
     let mut headers = list(&cors.headers);
     if !cors.credentials {
-        // Every `mcp-param-*` that a preflight asks for. It does not stand for authorization.
+        // This allows every `mcp-param-*` header that a preflight asks for. It does not include
+        // `authorization`.
         headers.push("*".to_owned());
     }
     json!({
@@ -82,8 +83,8 @@ fn cors(cors: &Cors) -> Value {
     })
 }
 
-/// `origins` as Envoy Gateway takes them: a `*` stands for the first labels of a host only.
-/// Pages of other origins get no answer to their preflights.
+/// `origins` in the form of Envoy Gateway, where a `*` stands only for the first labels of a host.
+/// Pages of origins that have no such form get no answer to their preflights.
 fn origins(origins: &Origins) -> Vec<String> {
     let Origins::Listed(origins) = origins else {
         return vec!["*".to_owned()];

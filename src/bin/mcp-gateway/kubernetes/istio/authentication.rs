@@ -1,4 +1,4 @@
-//! Who may call.
+//! The authentication of callers.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::kubernetes::object::{Object, present};
 
 const API: &str = "security.istio.io/v1";
 
-/// The tokens that are good, and that nothing passes without one.
+/// The accepted tokens, and the rule that no request passes without one.
 pub(super) fn objects(
     gateway: &WantedGateway,
     jwt: &JwtAuthentication,

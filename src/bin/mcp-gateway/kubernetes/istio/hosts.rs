@@ -1,4 +1,4 @@
-//! Hosts that Istio does not know: outside of the cluster, and IP addresses.
+//! Hosts that Istio does not know: hosts outside of the cluster, and IP addresses.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::kubernetes::{backend_tls, names};
 /// The domain of the names that IP addresses get.
 const INTERNAL: &str = "mcp.internal";
 
-/// The name of `host` in the mesh, where an address has a name too.
+/// The name of `host` in the mesh. An IP address gets a name, too.
 pub(super) fn mesh_name(gateway: &WantedGateway, host: &str) -> String {
     if is_ip(host) {
         format!("{}.{INTERNAL}", names::host(gateway, host))
@@ -22,7 +22,7 @@ pub(super) fn mesh_name(gateway: &WantedGateway, host: &str) -> String {
     }
 }
 
-/// `host` in an HTTPRoute.
+/// The reference to `host` in an HTTPRoute.
 pub(super) fn reference(gateway: &WantedGateway, host: &str, port: u16) -> Value {
     json!({
         "group": "networking.istio.io",
@@ -32,7 +32,7 @@ pub(super) fn reference(gateway: &WantedGateway, host: &str, port: u16) -> Value
     })
 }
 
-/// An endpoint that nobody serves.
+/// An endpoint at which no server listens.
 pub(super) fn nowhere() -> Backend {
     let (host, port) = NOWHERE;
     let host = host.to_owned();
@@ -68,7 +68,7 @@ pub(super) fn objects(gateway: &WantedGateway) -> Vec<Object> {
     objects
 }
 
-/// The protocol is HTTP also where the server has TLS: the proxy adds TLS after routing.
+/// The protocol is HTTP even if the server uses TLS: the proxy adds TLS after routing.
 fn entry(gateway: &WantedGateway, host: &str, ports: &[u16]) -> Object {
     let ports: Vec<Value> = ports
         .iter()

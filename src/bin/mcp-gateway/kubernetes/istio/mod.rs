@@ -19,7 +19,7 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The objects for `gateway`.
 ///
 /// # Errors
-/// What the filter refuses in its configuration.
+/// The filter refuses its configuration.
 pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
     let filter = FilterConfig::new(
         gateway,
@@ -28,7 +28,7 @@ pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
     )?;
     let (host, port) = NOWHERE;
     let nowhere = hosts::reference(gateway, host, port);
-    // What closes comes before what opens.
+    // Objects that restrict access come before objects that give access.
     let mut objects = Vec::new();
     if let Authentication::Jwt(jwt) = &gateway.authentication {
         objects.extend(authentication::objects(gateway, jwt, &filter));
@@ -67,7 +67,7 @@ fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServ
     objects
 }
 
-/// The Gateway.
+/// The reference to the Gateway.
 fn target(gateway: &WantedGateway) -> Value {
     json!({
         "group": "gateway.networking.k8s.io",

@@ -7,7 +7,8 @@ use crate::kubernetes::object::{Object, present};
 use crate::kubernetes::{names, variables};
 use crate::syntax::yaml;
 
-/// What Istio lays over the Deployment of the Gateway; `None` where there are no variables.
+/// The changes to the Deployment of the Gateway that Istio applies; `None` where there are no
+/// variables.
 ///
 /// # Errors
 /// It cannot be written as YAML, which is a bug.

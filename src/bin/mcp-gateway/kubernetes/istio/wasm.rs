@@ -1,4 +1,4 @@
-//! The filter in the chain of Istio's proxy.
+//! The filter in the HTTP filters of Istio's proxy.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RB
 const CONNECTION_MANAGER: &str = "envoy.filters.network.http_connection_manager";
 const CONNECTION_MANAGER_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-/// The filter, in front of authentication and behind it, and what it needs of the listener.
+/// The filter, in front of authentication and behind it, and the settings of the listener that it
+/// needs.
 ///
 /// # Errors
 /// A configuration cannot be written as JSON, which is a bug.
@@ -28,7 +29,7 @@ pub(super) fn envoy_filter(
     match &gateway.authentication {
         Authentication::Jwt(jwt) => {
             patches.push(extension(gateway, &name, &filter.behind(), variables)?);
-            // It needs no secrets.
+            // The filter in front of authentication needs no secrets.
             patches.push(extension(gateway, &front, &filter.front(), None)?);
             for place in ListenerMatch::all(gateway) {
                 patches.push(place.insert("INSERT_FIRST", None, &discovered(&front)));
@@ -66,7 +67,7 @@ pub(super) fn envoy_filter(
     ))
 }
 
-/// The filter called `name`, which the agent fetches.
+/// The filter with the name `name`. Istio's agent downloads it.
 fn extension(
     gateway: &WantedGateway,
     name: &str,
@@ -102,7 +103,7 @@ fn extension(
     }))
 }
 
-/// The place of the filter called `name` in a chain.
+/// The filter in the chain with the name `name`, whose configuration comes by ECDS.
 fn discovered(name: &str) -> Value {
     let source = json!({"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"});
     json!({
@@ -111,8 +112,8 @@ fn discovered(name: &str) -> Value {
     })
 }
 
-/// What lets pass only who has a good token. Lists are answered in the filter and never come
-/// as far as Istio's authorization.
+/// The filter that lets only requests with a valid token pass. The gateway's filter answers lists
+/// itself, so these requests do not get to Istio's authorization.
 fn token_required(issuer: &str) -> Value {
     let issuer = json!({
         "filter": "envoy.filters.http.jwt_authn",
@@ -129,8 +130,8 @@ fn token_required(issuer: &str) -> Value {
     })
 }
 
-/// Only what was not sent is sent again to the server with this `http_route`, so that no tool
-/// runs twice.
+/// The retry policy for the server with this `http_route`. Envoy sends a request again only if it
+/// was not sent, so that no tool runs twice.
 fn retries(gateway: &WantedGateway, http_route: &str) -> Value {
     let name = format!("{}.{http_route}.0", gateway.namespace);
     let policy = json!({"retry_on": "connect-failure,refused-stream", "num_retries": 1});
@@ -145,7 +146,7 @@ fn retries(gateway: &WantedGateway, http_route: &str) -> Value {
     })
 }
 
-/// The listeners of the proxy that are meant: all, or that with a port.
+/// The listeners of the proxy to patch: all, or the one with a port.
 struct ListenerMatch(Option<u16>);
 
 impl ListenerMatch {
@@ -160,7 +161,7 @@ impl ListenerMatch {
             .collect()
     }
 
-    /// The patch that inserts `filter` where `operation` says of the filter `next`.
+    /// The patch that inserts `filter`. `operation` says where, relative to the filter `next`.
     fn insert(&self, operation: &str, next: Option<&str>, filter: &Value) -> Value {
         let next = next.map(|next| json!({"name": format!("envoy.filters.http.{next}")}));
         let chain = present(json!({"name": CONNECTION_MANAGER, "subFilter": next}));
@@ -171,7 +172,7 @@ impl ListenerMatch {
         })
     }
 
-    /// The limit is above `maxRequestBodySize`, so that the filter answers a request that is
+    /// The buffer limit is above `maxRequestBodySize`, so that the filter answers a request that is
     /// too long. Envoy's own answer would be plain text.
     fn listener(&self, buffer_limit: usize) -> Value {
         json!({

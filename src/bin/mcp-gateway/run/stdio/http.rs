@@ -1,5 +1,5 @@
-//! The stdio servers as HTTP servers (MCP, "Transports", Streamable HTTP). Only the
-//! gateway knows the address: its query is a secret.
+//! Serves the stdio servers over HTTP (MCP, "Transports", Streamable HTTP). Only the gateway knows
+//! the URLs, since their query is a secret.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -52,8 +52,7 @@ pub(super) fn router(secret: String, servers: BridgedServers) -> Router {
         .with_state(servers)
 }
 
-/// A request of a client that waits for its response. Dropping it says that the client has
-/// gone.
+/// A request of a client that waits for its response. If it is dropped, the client is gone.
 struct PendingCall {
     id: u64,
     process: Arc<ServerProcess>,
@@ -126,7 +125,7 @@ async fn receive(
     without_session(&server, message).await
 }
 
-/// A message of a modern client, which has no session.
+/// Handles a message of a modern client, which has no session.
 async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let id = message.id().map(str::to_owned);
     let unavailable = |reason: &str| unavailable(id.as_deref(), reason);
@@ -145,7 +144,7 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
         Err(reason) => return unavailable(&reason),
     }
     if message.cancels().is_some() {
-        // A client ends its stream instead. Its id may be that of another client's request.
+        // A modern client ends its stream instead. The id may be that of another client's request.
         return StatusCode::ACCEPTED.into_response();
     }
     match server.shared_process().await {
@@ -154,7 +153,7 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
     }
 }
 
-/// `initialize` begins a session.
+/// Handles `initialize`, which begins a session.
 async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     let id = message.id().map(str::to_owned);
     let unavailable = |reason: &str| unavailable(id.as_deref(), reason);
@@ -197,7 +196,7 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     response
 }
 
-/// A message in a session.
+/// Handles a message in a session.
 async fn in_session(
     server: &Arc<BridgedServer>,
     session: &Arc<BridgeSession>,
@@ -218,7 +217,7 @@ async fn in_session(
     }
 }
 
-/// Sends `message` to `process`. The response has the answer, if there has to be one.
+/// Sends `message` to `process`. The HTTP response has the answer, if the message needs one.
 async fn exchange(process: Arc<ServerProcess>, message: WireMessage, is_modern: bool) -> Response {
     if !matches!(message.kind, WireKind::Request(_)) {
         return match process.send(&message).await {
@@ -244,7 +243,7 @@ async fn exchange(process: Arc<ServerProcess>, message: WireMessage, is_modern: 
 /// Sends the request `message` to `process`.
 ///
 /// # Errors
-/// The response that says why it cannot be sent.
+/// The HTTP response that says why the request cannot be sent.
 async fn call(
     process: Arc<ServerProcess>,
     mut message: WireMessage,
@@ -268,7 +267,7 @@ async fn call(
     Ok(call)
 }
 
-/// `GET`: the stream for messages that belong to no request.
+/// `GET`: opens the stream for messages that do not belong to a request.
 async fn listen(
     State(servers): State<BridgedServers>,
     Path(name): Path<String>,
@@ -299,7 +298,7 @@ async fn end(
     }
 }
 
-/// The messages for a request as events, up to its response.
+/// The messages for a request as events. They end with the response.
 fn events(first: WireMessage, call: PendingCall) -> Response {
     let events = stream::unfold((Some(first), Some(call)), |(first, call)| async move {
         let mut call = call?;
@@ -331,7 +330,7 @@ fn sse(events: impl stream::Stream<Item = Result<Event, Infallible>> + Send + 's
         .into_response()
 }
 
-/// The server cannot be used now.
+/// The response if the server cannot be used now.
 fn unavailable(id: Option<&str>, reason: &str) -> Response {
     refused(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, reason)
 }

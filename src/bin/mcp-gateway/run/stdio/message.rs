@@ -1,12 +1,12 @@
-//! JSON-RPC messages between the gateway and a process, as they are written.
+//! JSON-RPC messages between the gateway and a process, with their values unchanged.
 
 use std::collections::BTreeMap;
 
 use mcp_gateway::mcp::LOG_LEVEL_KEY;
 use serde_json::value::RawValue;
 
-/// The members of an object, with their values as they are written: the bridge changes
-/// ids and nothing else.
+/// The members of an object, with the texts of their values: the bridge changes only ids and
+/// tokens.
 type RawObject = BTreeMap<String, Box<RawValue>>;
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -20,15 +20,15 @@ pub(super) struct WireMessage {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WireKind {
-    /// Its method. The request has an id.
+    /// A request for this method. It has an id.
     Request(String),
-    /// Its method.
+    /// A notification of this method.
     Notification(String),
     Response,
 }
 
 impl WireMessage {
-    /// Reads a message; `None` if `text` is none.
+    /// Reads a message; `None` if `text` is not a message.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let members: RawObject = serde_json::from_str(text).ok()?;
         let has_id = members.get("id").is_some_and(|id| id.get() != "null");
@@ -51,7 +51,7 @@ impl WireMessage {
 
     /// The messages of a line: one, or a batch of MCP 2025-03-26. None if it has no message.
     pub(super) fn of_line(line: &str) -> Vec<Self> {
-        // Some systems begin what they write with a byte order mark.
+        // Some systems start their output with a byte order mark.
         let line = line.trim_start_matches('\u{feff}');
         if let Some(message) = Self::parse(line) {
             return vec![message];
@@ -61,7 +61,7 @@ impl WireMessage {
         messages.collect()
     }
 
-    /// An error in answer to the request with this id.
+    /// An error that answers the request with this id.
     pub(super) fn error(id: Option<&str>, code: i64, message: &str) -> String {
         let id = id.unwrap_or("null");
         let message = serde_json::Value::from(message);
@@ -71,7 +71,7 @@ impl WireMessage {
     /// The message as one line of JSON.
     pub(super) fn line(&self) -> String {
         let text = serde_json::to_string(&self.members).unwrap_or_default();
-        // Line feeds in JSON are space between its values.
+        // Line feeds in JSON text are only white space between values.
         text.replace(['\n', '\r'], " ")
     }
 
@@ -79,7 +79,7 @@ impl WireMessage {
         self.kind == WireKind::Response
     }
 
-    /// Whether it is a response that is no error.
+    /// Whether it is a response with a result.
     pub(super) fn is_result(&self) -> bool {
         self.is_response() && self.members.contains_key("result")
     }
@@ -93,13 +93,13 @@ impl WireMessage {
         set(&mut self.members, "id", id);
     }
 
-    /// Whether a modern request wants to hear what the server logs.
+    /// Whether a modern request wants the server's log messages.
     pub(super) fn wants_logs(&self) -> bool {
         let meta = self.params().and_then(|params| member(params, "_meta"));
         meta.is_some_and(|meta| member(&meta, LOG_LEVEL_KEY).is_some())
     }
 
-    /// The token by which a request wants to hear of its progress, as JSON.
+    /// The progress token of a request, as JSON.
     pub(super) fn progress_token(&self) -> Option<String> {
         member(&member(self.params()?, "_meta")?, "progressToken")
     }
@@ -108,7 +108,7 @@ impl WireMessage {
         self.change("params", &["_meta"], "progressToken", token);
     }
 
-    /// The token of a notification of progress, as JSON.
+    /// The progress token of a progress notification, as JSON.
     pub(super) fn progress_of(&self) -> Option<String> {
         self.parameter_of("notifications/progress", "progressToken")
     }
@@ -126,8 +126,8 @@ impl WireMessage {
         self.change("params", &[], "requestId", id);
     }
 
-    /// The id of the request `subscriptions/listen` that a notification answers, as JSON
-    /// (MCP 2026-07-28, "Subscriptions").
+    /// The id of the `subscriptions/listen` request to which a notification belongs, as JSON (MCP
+    /// 2026-07-28, "Subscriptions").
     pub(super) fn subscription(&self) -> Option<String> {
         let meta = match self.kind {
             WireKind::Response => member(self.members.get("result")?.get(), "_meta")?,

@@ -1,8 +1,8 @@
-//! Servers that speak MCP over stdin and stdout. `run` starts them as its children, and
-//! Envoy reaches them by HTTP on loopback.
+//! Servers that use MCP over stdin and stdout. `run` starts them as its children, and Envoy reaches
+//! them over HTTP on loopback.
 //!
-//! A legacy session has a process of its own, with the capabilities of its client. All
-//! modern clients share one process.
+//! Each legacy session has its own process, with the capabilities of its client. All modern clients
+//! share one process.
 
 mod exchange;
 mod http;
@@ -69,13 +69,13 @@ impl StdioServers {
         })
     }
 
-    /// Where Envoy reaches the server `name`.
+    /// The URL at which Envoy reaches the server `name`.
     pub(super) fn url(&self, name: &str) -> String {
-        // Logs have paths, and no queries.
+        // The secret is in the query, since logs contain paths but no queries.
         format!("http://{}/{name}?{}", self.address, self.secret)
     }
 
-    /// Ends all servers but these, once nobody waits for their answers.
+    /// Ends all servers but these, when no client waits for their answers any more.
     pub(super) fn retain(&self, wanted: &[StdioServer]) {
         let Some(runtime) = &self.runtime else { return };
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ impl StdioServers {
         });
     }
 
-    /// Starts these servers. Those that run already as they are wanted go on undisturbed.
+    /// Starts these servers. Servers that run already with the same settings continue.
     pub(super) fn add(&self, wanted: &[StdioServer]) {
         let Some(runtime) = &self.runtime else { return };
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ impl StdioServers {
         }
     }
 
-    /// The servers of which it is not yet known whether they work.
+    /// The servers that have neither started nor failed yet.
     pub(super) fn starting(&self) -> Vec<String> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
         let starting = servers.iter().filter(|(_, server)| !server.has_started());
@@ -144,8 +144,8 @@ impl Drop for StdioServers {
     }
 }
 
-/// The value in `mutex`. None of its users leaves half a change behind, so that a panic of
-/// one is no reason for the others to stop.
+/// The value in `mutex`. A panic of another user does not damage the value, so it is no reason to
+/// stop.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

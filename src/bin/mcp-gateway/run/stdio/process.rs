@@ -1,4 +1,4 @@
-//! A process that speaks MCP over its stdin and stdout (MCP, "Transports", stdio).
+//! A process that uses MCP over its stdin and stdout (MCP, "Transports", stdio).
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -23,23 +23,23 @@ use crate::run::watchdog::{Watchdog, WatchedGroup};
 
 /// The longest message that a process may write.
 const MAX_MESSAGE: u64 = 64 << 20;
-/// How much of a line on stderr is kept.
+/// The most bytes of a line on stderr that are logged.
 const MAX_LOG_LINE: u64 = 4096;
-/// How many messages may wait until the process reads them.
+/// The most messages that may wait until the process reads them.
 const MAX_UNREAD: usize = 1024;
-/// How long a client may read nothing, while more messages than it can keep wait for it.
+/// How long a client may read nothing, while too many messages wait for it.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(2);
-/// How long a process may take to end after each of the steps that ask it to.
+/// How long a process may take to end after each step that asks it to end.
 const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// A running process, and what waits for it.
+/// A running process.
 #[derive(Debug)]
 pub(super) struct ServerProcess {
     pub(super) exchange: Arc<Exchange>,
     pub(super) started: Instant,
-    /// `None` once the process is asked to end.
+    /// `None` after the process was asked to end.
     stdin: Mutex<Option<mpsc::Sender<String>>>,
-    /// Whether it has sent a message.
+    /// Whether the process has sent a message.
     has_spoken: watch::Receiver<bool>,
     /// When and why the process has ended.
     ended: watch::Receiver<Option<(Instant, String)>>,
@@ -47,8 +47,7 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the process of `server`. What it writes goes to `exchange`, its stderr to
-    /// `log`.
+    /// Starts the process of `server`. Its messages go to `exchange`, and its stderr goes to `log`.
     ///
     /// # Errors
     /// It cannot be started. The text says why.
@@ -65,8 +64,8 @@ impl ServerProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Programs such as npx start the server as a child of theirs. All of them end
-            // together.
+            // Programs such as npx start the server as their own child. The group makes sure that
+            // all of them end together.
             .process_group(0)
             .kill_on_drop(true);
         if let Some(directory) = &server.cwd {
@@ -111,7 +110,7 @@ impl ServerProcess {
         let (name, log) = (server.name.clone(), log.clone());
         tokio::spawn(async move {
             let status = wait(&mut child, reader, writer).await;
-            // What the process started goes with it; then stderr ends.
+            // The processes that this process started end with it, and then stderr ends.
             group.signal(Signal::TERM);
             let _ = timeout(END_TIME_LIMIT, errors).await;
             group.signal(Signal::KILL);
@@ -138,7 +137,7 @@ impl ServerProcess {
         if sent { Ok(()) } else { Err(self.why_ended()) }
     }
 
-    /// Sends `message` if the process reads; else nothing is sent.
+    /// Sends `message` if the process can take it now. Otherwise nothing is sent.
     pub(super) fn try_send(&self, message: &WireMessage) {
         let stdin = lock(&self.stdin);
         if let Some(stdin) = stdin.as_ref() {
@@ -151,19 +150,19 @@ impl ServerProcess {
         !is_asked_to_end && self.ended.borrow().is_none()
     }
 
-    /// Waits until the process has sent its first message, or for `limit` since its start:
-    /// some say nothing before `initialize`. `false` if it has ended.
+    /// Waits until the process has sent its first message, or until `limit` since its start: some
+    /// servers send nothing before `initialize`. Gives `false` if the process has ended.
     pub(super) async fn has_spoken(&self, limit: Duration) -> bool {
         let (mut has_spoken, mut ended) = (self.has_spoken.clone(), self.ended.clone());
         tokio::select! {
             _ = ended.wait_for(Option::is_some) => false,
-            // The sender is dropped when stdout ends, shortly before the process does.
+            // The sender is dropped when stdout ends, shortly before the process ends.
             Ok(_) = has_spoken.wait_for(|spoken| *spoken) => true,
             () = sleep(limit.saturating_sub(self.started.elapsed())) => true,
         }
     }
 
-    /// Why the process has ended, as a clause about it.
+    /// The reason why the process has ended, as a part of a sentence.
     pub(super) fn why_ended(&self) -> String {
         let ended = self.ended.borrow().clone();
         ended.map_or_else(|| "is ending".to_owned(), |(_, reason)| reason)
@@ -175,8 +174,8 @@ impl ServerProcess {
         ended.unwrap_or_else(Instant::now)
     }
 
-    /// Asks the process to end, and makes it end if it does not (MCP, "Lifecycle",
-    /// shutdown over stdio).
+    /// Asks the process to end, and kills it if it does not (MCP, "Lifecycle", shutdown over
+    /// stdio).
     pub(super) async fn end(&self) {
         drop(lock(&self.stdin).take());
         let mut ended = self.ended.clone();
@@ -193,22 +192,22 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Its stdin ends, too.
+        // This closes its stdin, too.
         if self.ended.borrow().is_none() {
             self.group.signal(Signal::TERM);
         }
     }
 }
 
-/// Waits for the end of the process, and of what it wrote. A process that has closed its
-/// stdin or its stdout cannot be used any more.
+/// Waits for the end of the process and of its output. A process that has closed its stdin or its
+/// stdout cannot be used any more.
 async fn wait(
     child: &mut Child,
     mut reader: JoinHandle<()>,
     mut writer: JoinHandle<io::Result<()>>,
 ) -> io::Result<ExitStatus> {
     tokio::select! {
-        // Without an error it is `run` that has closed stdin.
+        // Without an error, `run` itself has closed stdin.
         Ok(Err(_)) = &mut writer => {}
         status = child.wait() => {
             let _ = timeout(END_TIME_LIMIT, &mut reader).await;
@@ -254,7 +253,8 @@ async fn read(
         let text = String::from_utf8_lossy(&line);
         let messages = WireMessage::of_line(&text);
         if messages.is_empty() {
-            // Some programs greet on stdout, which only has messages by the specification.
+            // Some programs print a greeting on stdout, where the specification allows only
+            // messages.
             if !text.trim().is_empty() {
                 log.line(
                     &name,
@@ -274,8 +274,8 @@ async fn read(
     }
 }
 
-/// Delivers a message, as soon as its client has a place for it. A client that does not
-/// read loses its stream. Returns the response to a request that no client can answer.
+/// Delivers a message when its client can take it. A client that does not read loses its stream.
+/// Returns the response to a request that no client can answer.
 async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String> {
     loop {
         match exchange.deliver(message) {
@@ -295,7 +295,7 @@ async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String
     }
 }
 
-/// Writes each line of `stream` to the log. `last` is the last one that says something.
+/// Writes each line of `stream` to the log. `last` becomes the last line that is not blank.
 async fn log_lines(
     stream: impl AsyncRead + Unpin,
     name: String,
@@ -313,8 +313,8 @@ async fn log_lines(
     }
 }
 
-/// Reads the next line, or as much of it as `limit` allows, into `line`. `false` at the end
-/// of `stream`.
+/// Reads the next line into `line`, at most `limit` bytes of it. Gives `false` at the end of
+/// `stream`.
 async fn read_line(
     stream: &mut (impl AsyncBufRead + Unpin),
     limit: u64,
@@ -335,7 +335,7 @@ fn shortened(text: &str) -> String {
         .collect()
 }
 
-/// Why a process has ended, as a clause about it. `said` is what it said last.
+/// The reason why a process has ended, as a part of a sentence. `said` is its last line on stderr.
 fn reason(status: &io::Result<ExitStatus>, said: &str) -> String {
     let is_success = status.as_ref().is_ok_and(ExitStatus::success);
     let status = match status {

@@ -1,28 +1,27 @@
-//! When the next process of a server may start: later and later, where each one ends at
-//! once.
+//! Decides when the next process of a server may start. If each process ends at once, the delay
+//! grows.
 
 use std::time::{Duration, Instant};
 
 use super::process::ServerProcess;
 
-/// How long a process that ends at once keeps the next from starting, at first and at
-/// most.
+/// The delay after a process that ended at once: the first one, and the longest one.
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// A process that has run for this long has not ended at once.
+/// A process that has run this long has not ended at once.
 const RUNS_WELL_AFTER: Duration = Duration::from_secs(10);
 
-/// How the processes of a server have ended so far.
+/// The ends of a server's processes so far.
 #[derive(Debug, Default)]
 pub(super) struct Restarts {
-    /// How many in a row have ended at once.
+    /// How many processes in a row have ended at once.
     failures: u32,
-    /// When the last one ended, and why.
+    /// When and why the last one ended.
     last: Option<(Instant, String)>,
 }
 
 impl Restarts {
-    /// Why the last process ended, if the next one must not start yet.
+    /// The reason why the last process ended, if the next one must not start yet.
     pub(super) fn delay(&self) -> Option<&str> {
         let (at, reason) = self.last.as_ref()?;
         let doubled = self.failures.checked_sub(1)?.min(10);
@@ -30,7 +29,7 @@ impl Restarts {
         (at.elapsed() < delay.min(MAX_BACKOFF)).then_some(reason)
     }
 
-    /// Notes that `process` has ended.
+    /// Remembers that `process` has ended.
     pub(super) fn has_ended(&mut self, process: &ServerProcess) {
         let at = process.when_ended();
         if at.duration_since(process.started) < RUNS_WELL_AFTER {
@@ -41,7 +40,7 @@ impl Restarts {
         self.last = Some((at, process.why_ended()));
     }
 
-    /// Notes that a process could not be started.
+    /// Remembers that a process could not be started.
     pub(super) fn has_failed(&mut self, reason: &str) {
         self.failures = self.failures.saturating_add(1);
         self.last = Some((Instant::now(), reason.to_owned()));

@@ -20,22 +20,21 @@ use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
 use crate::run::watchdog::Watchdog;
 
-/// How long a process may take to say which version of MCP it speaks. It reads no message
-/// before it has started, and programs such as npx may have to be downloaded first. A
-/// server that has said nothing by then is taken for one of the older versions, some of
-/// which answer nothing before `initialize`.
+/// How long a process may take to answer `server/discover`. It reads no message before it has
+/// started, and programs such as npx may download it first. A server that has not answered by then
+/// counts as a legacy one: some legacy servers answer nothing before `initialize`.
 const DISCOVER_TIME_LIMIT: Duration = Duration::from_secs(20);
 /// How long a process may take to answer `initialize`.
 pub(super) const INITIALIZE_TIME_LIMIT: Duration = Duration::from_secs(60);
-/// How many processes of one server may run.
+/// The most processes of one server.
 const MAX_PROCESSES: usize = 16;
-/// How many sessions of one server are kept. Those without a process cost little.
+/// The most sessions of one server. Sessions without a process need few resources.
 const MAX_SESSIONS: usize = 1024;
 
-/// How long the answers that are under way may take, when a server goes.
+/// How long answers that are under way may take when a server is removed.
 const DRAIN_TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// The versions of MCP that a server speaks.
+/// The versions of MCP that a server supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerEra {
     /// 2026-07-28 and later: one process answers all clients.
@@ -45,24 +44,24 @@ pub(super) enum ServerEra {
 }
 
 impl ServerEra {
-    /// Whether a process can be asked to discover, to hear that it has started, and can
-    /// begin a legacy session afterwards. With a modern server the first message decides
-    /// of which era the whole connection is.
+    /// Whether a process may get `server/discover`, whose answer shows that it has started, and can
+    /// still begin a legacy session afterwards. With a modern server, the first message decides the
+    /// era of the whole connection.
     fn answers_discover_with_an_error(self) -> bool {
         self == Self::Legacy(FirstMessage::Any)
     }
 }
 
-/// What a legacy server takes as the first message.
+/// The first message that a legacy server accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FirstMessage {
-    /// It answers another message than `initialize` with an error.
+    /// It answers a message before `initialize` with an error.
     Any,
-    /// It ends at another message.
+    /// It ends if the first message is another one.
     Initialize,
 }
 
-/// A server and all that runs of it.
+/// A server with its processes and sessions.
 #[derive(Debug)]
 pub(super) struct BridgedServer {
     log: RunLog,
@@ -71,7 +70,7 @@ pub(super) struct BridgedServer {
     era: AsyncMutex<Option<ServerEra>>,
     /// The process for modern requests.
     shared: AsyncMutex<Option<Arc<ServerProcess>>>,
-    /// A process that no client has spoken to.
+    /// A process that no client has used yet.
     standby: AsyncMutex<Option<Arc<ServerProcess>>>,
     sessions: Mutex<HashMap<String, Arc<BridgeSession>>>,
     restarts: Mutex<Restarts>,
@@ -93,18 +92,18 @@ impl BridgedServer {
         })
     }
 
-    /// Whether it is known that the server works, or why not.
+    /// Whether the server is known to work or to fail.
     pub(super) fn has_started(&self) -> bool {
         self.has_started.load(Ordering::Relaxed)
     }
 
-    /// The versions of MCP that the server speaks. The first time this starts a process.
+    /// The versions of MCP that the server supports. The first call starts a process.
     ///
     /// # Errors
-    /// It cannot be started, or ended. The text says why.
+    /// The process cannot be started, or ended. The text says why.
     pub(super) async fn era(self: &Arc<Self>) -> Result<ServerEra, String> {
         let server = Arc::clone(self);
-        // A client that does not wait so long stops nothing.
+        // The task continues if the client does not wait for it.
         let task = tokio::spawn(async move {
             let mut era = server.era.lock().await;
             if let Some(known) = *era {
@@ -120,7 +119,7 @@ impl BridgedServer {
         task.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Asks a process whether it speaks the modern versions.
+    /// Asks a process whether it supports the modern versions.
     async fn discover(&self) -> Result<ServerEra, String> {
         let process = self.start_process(Arc::new(Exchange::new(Clients::Many)))?;
         let answer = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover_request())).await;
@@ -130,7 +129,7 @@ impl BridgedServer {
                 Ok(ServerEra::Modern)
             }
             Ok(Err(_)) => {
-                // Some servers end at a first message that is not `initialize`.
+                // Some servers end if the first message is not `initialize`.
                 self.has_ended(&process);
                 self.check_legacy().await
             }
@@ -193,9 +192,9 @@ impl BridgedServer {
         self.start_process(Arc::clone(exchange))
     }
 
-    /// A process that no client has spoken to, and that has started, with an exchange of
-    /// its own. Another one starts meanwhile, so that the next client does not have to wait
-    /// for it. A client that does not wait so long leaves the process to the next one.
+    /// A process that no client has used yet and that has started, with its own exchange. Another
+    /// one starts at the same time, so that the next client need not wait for it. If the client
+    /// does not wait, the next client gets the process.
     ///
     /// # Errors
     /// It cannot be started, or ended. The text says why.
@@ -219,8 +218,8 @@ impl BridgedServer {
         Ok(process)
     }
 
-    /// Starts a process for the next session. It says something when it has started, if
-    /// the server answers other messages than `initialize`.
+    /// Starts a process for the next session. If the server answers messages before `initialize`,
+    /// the process gets one, and its answer shows that it has started.
     fn start_standby(&self, era: ServerEra) -> Result<Arc<ServerProcess>, String> {
         let process = self.start_process(Arc::default())?;
         if era.answers_discover_with_an_error() {
@@ -232,7 +231,7 @@ impl BridgedServer {
         Ok(process)
     }
 
-    /// Notes that `process` has ended. One that ended at once delays the next.
+    /// Remembers that `process` has ended. If it ended at once, the next one starts later.
     pub(super) fn has_ended(&self, process: &ServerProcess) {
         lock(&self.restarts).has_ended(process);
     }
@@ -251,8 +250,8 @@ impl BridgedServer {
         process
     }
 
-    /// Ends the process of the session that was not used for the longest time, where there
-    /// are many. The session goes on: its next request starts another process.
+    /// If there are too many processes, ends the process of the session that was unused for the
+    /// longest time. The session continues: its next request starts another process.
     async fn make_room(&self) {
         let mut running: Vec<Arc<BridgeSession>> = lock(&self.sessions)
             .values()
@@ -294,7 +293,7 @@ impl BridgedServer {
         is_there
     }
 
-    /// Runs `spec` from now on. The sessions go on.
+    /// From now on, starts processes as `spec` says. The sessions continue.
     pub(super) async fn change(&self, spec: StdioServer) {
         *lock(&self.spec) = spec;
         *lock(&self.restarts) = Restarts::default();
@@ -306,7 +305,7 @@ impl BridgedServer {
         *lock(&self.spec) == *spec
     }
 
-    /// Ends all processes, as soon as nobody waits for an answer.
+    /// Ends all processes, when no client waits for an answer any more.
     pub(super) async fn drain(&self) {
         let deadline = Instant::now() + DRAIN_TIME_LIMIT;
         while self.is_busy().await && Instant::now() < deadline {

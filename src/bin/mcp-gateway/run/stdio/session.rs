@@ -1,5 +1,5 @@
-//! The session of a legacy client with a stdio server. It has a process of its own, since
-//! a process has one client (MCP 2025-11-25, "Lifecycle").
+//! The session of a legacy client with a stdio server. It has its own process, since a process has
+//! one client (MCP 2025-11-25, "Lifecycle").
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ use super::message::WireMessage;
 use super::process::ServerProcess;
 use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ServerEra, ask};
 
-/// A session. It outlives its process: the next one gets the same `initialize`.
+/// A session. If its process ends, the next process gets the same `initialize`.
 #[derive(Debug)]
 pub(super) struct BridgeSession {
     pub(super) id: String,
     pub(super) exchange: Arc<Exchange>,
-    /// What the client began the session with.
+    /// The client's `initialize` message.
     initialize: WireMessage,
     is_initialized: AtomicBool,
     process: AsyncMutex<Option<Arc<ServerProcess>>>,
@@ -51,8 +51,8 @@ impl BridgeSession {
         Ok((Arc::new(session), process))
     }
 
-    /// The process of the session. One that has ended is replaced by another, which begins
-    /// as the first one did.
+    /// The process of the session. If it has ended, another one replaces it, and gets the same
+    /// first messages.
     ///
     /// # Errors
     /// It cannot be started. The text says why.
@@ -62,7 +62,7 @@ impl BridgeSession {
     ) -> Result<Arc<ServerProcess>, String> {
         *lock(&self.last_used) = Instant::now();
         let (session, server) = (Arc::clone(self), Arc::clone(server));
-        // A client that does not wait so long stops nothing.
+        // The task continues if the client does not wait for it.
         let task = tokio::spawn(async move { session.living_process(&server).await });
         task.await.unwrap_or_else(|error| Err(error.to_string()))
     }
@@ -101,7 +101,7 @@ impl BridgeSession {
         Ok(process)
     }
 
-    /// Notes that the client has finished its part of the beginning.
+    /// Remembers that the client has sent `notifications/initialized`.
     pub(super) fn set_initialized(&self) {
         self.is_initialized.store(true, Ordering::Relaxed);
     }
@@ -116,7 +116,7 @@ impl BridgeSession {
 
     /// Ends the process. The session can be used again.
     pub(super) async fn end_process(&self) {
-        // The next process starts when this one has ended: they share an exchange.
+        // The next process starts only after this one has ended, since they share an exchange.
         let mut current = self.process.lock().await;
         self.is_running.store(false, Ordering::Relaxed);
         if let Some(process) = current.take() {

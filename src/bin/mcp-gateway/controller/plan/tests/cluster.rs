@@ -1,4 +1,4 @@
-//! A cluster of documents.
+//! A cluster made of documents.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::syntax::tree;
 
 const BASE: &str = include_str!("base.yaml");
 
-/// A cluster, and what can be read in it by name.
+/// A cluster, and the objects in it that can be read by name.
 pub(super) struct ClusterDocuments {
     pub(super) snapshot: Snapshot,
     readable: BTreeMap<Readable, ReadObject>,
-    /// Whether Envoy serves by itself.
+    /// Whether Envoy runs without a control plane.
     pub(super) is_standalone: bool,
 }
 
-/// What is planned for a cluster.
+/// The plan for a cluster.
 pub(super) struct Planned {
     pub(super) snapshot: Snapshot,
     pub(super) plan: Plan,
@@ -73,7 +73,7 @@ impl ClusterDocuments {
         }
     }
 
-    /// Writes `plan` as the controller does, and lets the control plane accept it.
+    /// Writes `plan` as the controller does, and accepts it as the control plane does.
     pub(super) fn write(&mut self, plan: &Plan) {
         let key = |it: &Value| (text(it, "/kind").to_owned(), ObjectName::of(it));
         let wanted: Vec<_> = plan.objects.iter().map(key).collect();
@@ -147,7 +147,7 @@ impl ClusterDocuments {
         }
     }
 
-    /// What is planned at the time `now`, after all that it depends on has been read.
+    /// The plan at the time `now`, after all objects that it depends on have been read.
     pub(super) fn plan_at(&mut self, now: &str) -> Planned {
         let settings = PlanSettings {
             is_standalone: self.is_standalone,
@@ -172,7 +172,7 @@ impl ClusterDocuments {
         }
     }
 
-    /// Writes what is planned, as the control plane would accept it, and gives it.
+    /// Writes the plan, accepts it as the control plane does, and gives the objects.
     pub(super) fn settle(&mut self) -> Vec<Value> {
         let planned = self.plan_at("2026-11-27T00:00:00Z");
         let mut written = Vec::new();
@@ -190,7 +190,7 @@ impl ClusterDocuments {
         written
     }
 
-    /// What is planned when all has been written and accepted.
+    /// The plan after everything has been written and accepted.
     pub(super) fn settled(mut self) -> Planned {
         self.settle();
         self.plan_at("2026-11-27T00:00:00Z")
@@ -226,7 +226,7 @@ impl Planned {
             .clone()
     }
 
-    /// The servers that are asked, which are those that are served, the oldest first.
+    /// The servers that the controller asks, which are the served ones, the oldest first.
     pub(super) fn served(&self) -> Vec<&str> {
         let mut all: Vec<_> = self.plan.questions.iter().collect();
         all.sort_by_key(|(_, question)| question.server.id.index());

@@ -1,4 +1,4 @@
-//! What waits until the pods of a proxy have new variables.
+//! Tests of the objects that wait until the pods of a proxy have new variables.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ fn adapted(documents: &str, platform: Platform) -> String {
     )
 }
 
-/// The version of the variables in the object with them, as it is written.
+/// The version of the variables in the written object.
 fn written_version(cluster: &ClusterDocuments, platform: Platform) -> String {
     let name = ObjectName::new("infra", "mcp-proxy");
     if platform == Platform::EnvoyGateway {
@@ -57,7 +57,7 @@ fn overlay(map: &Value) -> Value {
     crate::syntax::tree::documents(text).unwrap()[0].value()
 }
 
-/// Puts the Deployment of the proxy into `cluster`, with pods as `pods` says.
+/// Adds the Deployment of the proxy to `cluster`, with `pods` as its pods.
 fn set_pods(cluster: &mut ClusterDocuments, platform: Platform, pods: &str) {
     let (key, labels, namespace) = match platform {
         Platform::EnvoyGateway => (
@@ -71,7 +71,7 @@ fn set_pods(cluster: &mut ClusterDocuments, platform: Platform, pods: &str) {
             "infra",
         ),
     };
-    // Others of the same name.
+    // Other Deployments with the same name.
     for (name, namespace, owner) in [
         ("other", namespace, "infra"),
         ("web", "elsewhere", "elsewhere"),
@@ -107,7 +107,7 @@ fn set_pods(cluster: &mut ClusterDocuments, platform: Platform, pods: &str) {
     cluster.snapshot.insert(key, deployment);
 }
 
-/// The names of variables, as a case spells them.
+/// The names of variables from the form that a case uses.
 fn variables(spelled: &Value) -> BTreeSet<String> {
     let names = spelled.as_array().unwrap().iter();
     let name = |it: &Value| match it.as_str().unwrap().split_once(' ') {
@@ -125,7 +125,7 @@ fn texts(list: &Value) -> BTreeSet<String> {
     texts.map(|it| it.as_str().unwrap().to_owned()).collect()
 }
 
-/// The variables that the pods get; `None` where that stays as it is.
+/// The variables that the pods get; `None` if these stay unchanged.
 fn given(planned: &Planned, platform: Platform) -> Option<BTreeSet<String>> {
     let kind = match platform {
         Platform::EnvoyGateway => "EnvoyProxy",
@@ -305,7 +305,7 @@ fn envoy_by_itself_is_programmed_when_its_pods_are_up() {
             assert_eq!(is, said);
         }
     }
-    // What is there is as it was before.
+    // The existing objects are unchanged.
     let planned = cluster.plan_at(NOW);
     cluster.write(&planned.plan);
     let mut deployment = cluster.snapshot.get("Deployment", &name).unwrap().clone();
