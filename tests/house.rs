@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md promises of the house, held by a test where no lint can.
+//! Checks the rules of ARCHITECTURE.md for which there is no lint.
 
 #![cfg(not(target_family = "wasm"))]
 
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file of Rust below `folder`, or that one, with its text.
+/// All Rust files below `folder`, or the file itself, with their texts.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -35,7 +35,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The lines of code (comments left out) below `folder` that contain one of `words`.
+/// The lines of code below `folder` that contain one of `words`. Comments do not count.
 fn lines_with(folder: &str, words: &[&str]) -> Vec<String> {
     let code = |line: &&str| !line.trim_start().starts_with("//");
     sources(folder)
@@ -71,7 +71,7 @@ fn only_the_edge_for_envoy_names_the_host() {
     }
 }
 
-/// What each part of the library may name of the library, itself aside.
+/// The other modules that each module of the library may name.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("src/http", &[]),
     ("src/memory.rs", &[]),
@@ -117,7 +117,7 @@ fn first_word(code: &str) -> &str {
     code.split(|c| !is_part(c)).next().unwrap_or_default()
 }
 
-/// The folders of a group in their order: each names only those before it.
+/// The folders of a group in their order: each may name only those before it.
 const LAYERS: &[(&str, &[&str])] = &[(
     "src/gateway",
     &[
@@ -145,7 +145,7 @@ fn each_folder_of_a_group_knows_only_the_folders_before_it() {
     }
 }
 
-/// As [`lines_with`], without the tests beside the code.
+/// The same as [`lines_with`], without the tests in the same file.
 fn outside_tests(folder: &str, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in sources(folder) {
@@ -163,7 +163,7 @@ fn outside_tests(folder: &str, words: &[&str]) -> Vec<String> {
     found
 }
 
-/// The text of a file up to the module with its tests.
+/// The text of a file before the module with its tests.
 fn before_tests(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {")
         .next()
@@ -189,7 +189,7 @@ fn the_lints_that_keep_panics_out_are_on() {
     assert_eq!(allowed, [""; 0], "a lint is switched off");
 }
 
-/// What the .wasm links, beside procedural macros, which run at build time only.
+/// The crates that the .wasm links, without procedural macros, which run at build time only.
 const LINKED: &[&str] = &[
     "aead",
     "allocator-api2",
@@ -287,11 +287,11 @@ fn no_function_is_longer_than_100_lines() {
     assert_eq!(long, LONG);
 }
 
-/// Functions that are still to be cut.
+/// Functions that are too long and must be split.
 const LONG: &[&str] = &[];
 
-/// The functions in `code`, formatted by rustfmt, with their numbers of lines: up
-/// to the first closing brace with the indentation of the `fn`.
+/// The functions in `code`, which rustfmt has formatted, and their numbers of lines: up to the
+/// first closing brace with the indentation of the `fn`.
 fn functions(code: &str) -> Vec<(&str, usize)> {
     let lines: Vec<&str> = code.lines().collect();
     let mut found = Vec::new();
@@ -344,8 +344,7 @@ fn no_type_name_is_there_twice() {
     assert!(places.is_empty(), "{places:#?}");
 }
 
-/// The name of the type that `line` declares. Not of an associated type, which is
-/// indented.
+/// The name of the type that `line` declares; `None` for an associated type, which is indented.
 fn declared_type(line: &str) -> Option<&str> {
     let code = line.trim_start();
     let code = match code.strip_prefix("pub(") {
@@ -376,7 +375,7 @@ fn types_are_found_with_any_visibility() {
     }
 }
 
-/// The paths of all pages: those at the root, and those of the book.
+/// The paths of all pages: at the root, and in the book.
 fn pages() -> Vec<PathBuf> {
     let at_the_root = [
         "README.md",

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of the benchmarks.
 
 use std::str::FromStr;
 
@@ -25,16 +25,16 @@ pub(crate) enum Command {
 
 pub(crate) struct Options {
     pub(crate) benchmarks: Vec<&'static str>,
-    /// Requests per round; without it each size gets a count of its own.
+    /// Requests in each round. Without it, each body size has its own number of requests.
     pub(crate) requests: Option<usize>,
     pub(crate) rounds: usize,
-    /// How often the Envoys are started anew.
+    /// How often all Envoys are started again.
     pub(crate) batches: usize,
-    /// Names of cases of the gateway; without one all of them.
+    /// Names of cases of the gateway benchmark. Without names, all cases run.
     pub(crate) cases: Vec<String>,
     pub(crate) sizes: Vec<usize>,
     pub(crate) shapes: Vec<Shape>,
-    /// Without it each benchmark has a count of its own.
+    /// Without it, each benchmark has its own number of connections.
     pub(crate) connections: Option<usize>,
 }
 

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::Result;
 
-/// Far above what any request here takes: a proxy that hangs ends the run.
+/// Much longer than any request here takes. If a proxy hangs, the run ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A JSON-RPC message as an MCP client posts it.
@@ -51,7 +51,7 @@ impl Client {
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // A failure of the connection reaches whoever waits for a response.
+        // The code that waits for a response gets the error of the connection.
         tokio::spawn(connection);
         Ok(Self {
             sender,
@@ -75,7 +75,7 @@ impl Client {
         Ok((head.status, body))
     }
 
-    /// The same with the head of the answer.
+    /// The same, and also gives the head of the answer.
     pub(crate) async fn answer(&mut self, message: Message) -> Result<(Parts, Bytes)> {
         let mut request = Request::builder()
             .method(Method::POST)

@@ -14,10 +14,10 @@ pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 pub(crate) const METADATA: &str = "DYNAMIC_METADATA";
 pub(crate) const BOTH: &str = "DYNAMIC_METADATA_AND_FILTER_STATE";
 
-/// Above the largest body: buffering the whole of it is what is measured.
+/// More than the largest body, since the benchmark measures the buffering of whole bodies.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Everything goes through these filters to one server.
+/// A bootstrap in which all requests go through these filters to one server.
 pub(crate) fn bootstrap(upstream: SocketAddr, mut filters: Vec<Value>) -> Value {
     filters.push(router());
     let host = json!({
@@ -28,7 +28,7 @@ pub(crate) fn bootstrap(upstream: SocketAddr, mut filters: Vec<Value>) -> Value 
     assemble(&[("upstream".to_owned(), upstream)], &filters, &host)
 }
 
-/// A listener with these filters, the last of which is a terminal one.
+/// A bootstrap with a listener with these filters. The last filter must be a terminal one.
 pub(crate) fn assemble(
     clusters: &[(String, SocketAddr)],
     filters: &[Value],
@@ -72,7 +72,7 @@ fn cluster((name, address): &(String, SocketAddr)) -> Value {
     })
 }
 
-/// Envoy's own MCP filter, which shows what it found in this `requestStorageMode`.
+/// Envoy's own MCP filter. It writes the attributes to the place that `storage` names.
 pub(crate) fn native_filters(storage: &str) -> Vec<Value> {
     vec![json!({
         "name": "envoy.filters.http.mcp",
@@ -85,8 +85,8 @@ pub(crate) fn native_filters(storage: &str) -> Vec<Value> {
     })]
 }
 
-/// This repository's filter, and the stock filter that turns what it found into
-/// the metadata that Envoy's own filter writes.
+/// This repository's filter, and Envoy's filter that turns its headers into the same metadata that
+/// Envoy's own MCP filter writes.
 pub(crate) fn our_filters(wasm: &Path, mut settings: Value) -> Result<Vec<Value>> {
     let wasm = wasm
         .to_str()

@@ -1,7 +1,7 @@
-//! One core for Envoy's worker, another for the client and the upstream.
+//! Uses one core for Envoy's worker, and another for the client and the upstream.
 //!
-//! Left to the scheduler they sometimes share a core and sometimes don't, and
-//! with that Envoy's CPU time per request changes by a third.
+//! Without this, the scheduler sometimes gives them the same core, which changes Envoy's CPU time
+//! for a request by a third.
 
 use crate::Result;
 
@@ -12,7 +12,7 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// `None` where there is one core only, or no way to choose.
+    /// `None` if there is only one core, or no way to choose one.
     pub(crate) fn choose() -> Result<Option<Self>> {
         let allowed = system::allowed()?;
         Ok(match (allowed.first(), allowed.last()) {
@@ -21,8 +21,8 @@ impl Cores {
         })
     }
 
-    /// From here on this thread starts processes on Envoy's core: a process,
-    /// and each of its threads, inherits the core of the thread that starts it.
+    /// After this call, this thread starts processes on Envoy's core: a process and all its threads
+    /// inherit the core of the thread that starts it.
     pub(crate) fn start_envoys(self) -> Result<()> {
         system::stay_on(self.envoy)
     }

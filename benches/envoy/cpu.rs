@@ -1,4 +1,4 @@
-//! CPU time of another process.
+//! The CPU time of another process.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// The kernel shows `/proc/PID/stat` times in this unit on every architecture.
+/// The unit of the times in `/proc/PID/stat`, which is the same on every architecture.
 const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time of the process so far, over all its threads.
 ///
-/// `schedstat` counts the same in nanoseconds, which matters here: a round of
-/// small requests is some ten ticks long. Kernels without it have `stat`.
+/// `schedstat` counts this time in nanoseconds. This matters here, since a round of small requests
+/// is only about ten ticks long. Kernels without `schedstat` have `stat`.
 pub(crate) fn used(pid: u32) -> Result<Duration> {
     let process = format!("/proc/{pid}");
     if !Path::new(&process).exists() {
@@ -28,7 +28,7 @@ pub(crate) fn used(pid: u32) -> Result<Duration> {
     for thread in fs::read_dir(format!("{process}/task"))? {
         match fs::read_to_string(thread?.path().join("schedstat")) {
             Ok(text) => total += nanoseconds(&text)?,
-            // The thread ended since the directory was listed.
+            // The thread has ended since the directory was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -36,7 +36,7 @@ pub(crate) fn used(pid: u32) -> Result<Duration> {
     Ok(total)
 }
 
-/// `schedstat`: time on the CPU, time waiting for it, time slices.
+/// `schedstat` has: the time on the CPU, the time of waiting for it, and the number of time slices.
 fn nanoseconds(schedstat: &str) -> Result<Duration> {
     let first = schedstat.split_whitespace().next();
     let nanoseconds = first.and_then(|number| number.parse().ok());
@@ -45,8 +45,8 @@ fn nanoseconds(schedstat: &str) -> Result<Duration> {
     })?))
 }
 
-/// `stat`: utime and stime are the 14th and 15th value, counted behind the
-/// command's name, which may itself hold spaces and parentheses.
+/// In `stat`, utime and stime are the 14th and 15th value. They are counted after the name of the
+/// command, since the name may have spaces and parentheses.
 fn ticks(stat: &str) -> Result<Duration> {
     let values = stat
         .rsplit_once(')')

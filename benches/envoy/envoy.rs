@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::client::Client;
 use crate::{Error, Result};
 
-/// Covers the compilation of a Wasm filter on a busy machine.
+/// Long enough for compiling a Wasm filter on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(20);
 const LOG_LINES_SHOWN: usize = 20;
@@ -37,8 +37,8 @@ impl Envoy {
         let files = tempfile::Builder::new()
             .prefix("mcp-gateway-bench-")
             .tempdir()?;
-        // Envoy reads JSON by this ending. One line: Envoy quotes the whole of a
-        // file it refuses, behind the reason.
+        // Envoy reads files with this extension as JSON. The file is one line, since Envoy quotes a
+        // refused file as a whole, after the reason.
         let config = files.path().join("envoy.json");
         fs::write(&config, serde_json::to_vec(bootstrap)?)?;
         let log = File::create(files.path().join("log"))?;
@@ -80,7 +80,7 @@ impl Envoy {
         self.pid
     }
 
-    /// How long it took until it was ready.
+    /// The time from the start until Envoy was ready.
     pub(crate) fn started_in(&self) -> Duration {
         self.started_in
     }
@@ -93,12 +93,12 @@ impl Envoy {
         Ok(kilobytes.ok_or("no VmRSS in /proc/PID/status")? * 1024)
     }
 
-    /// Where the (only) listener accepts connections.
+    /// The address of the only listener.
     pub(crate) fn listener(&self) -> SocketAddr {
         self.listener
     }
 
-    /// The error, and what Envoy logged last.
+    /// The error, and the last lines of Envoy's log.
     pub(crate) fn failure(&self, what: &str) -> Error {
         let log = fs::read_to_string(self.files.path().join("log")).unwrap_or_default();
         let lines: Vec<String> = log
@@ -119,7 +119,7 @@ impl Envoy {
             if let Some(status) = self.child.try_wait()? {
                 return Err(self.failure(&format!("ended before it was ready ({status})")));
             }
-            // What fails here fails because Envoy isn't that far yet.
+            // An error here means that Envoy is not ready yet.
             if let Ok(Some(listener)) = self.ask().await {
                 return Ok(listener);
             }
@@ -137,7 +137,7 @@ impl Envoy {
         let (_, body) = admin.get("/listeners?format=json").await?;
         let listeners: Value = serde_json::from_slice(&body)?;
         let at = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
-        // Port 0 is what the bootstrap asks for, before a port was chosen.
+        // Port 0 is the one in the bootstrap. Envoy shows it until it has chosen a port.
         Ok(match (at["address"].as_str(), at["port_value"].as_u64()) {
             (Some(host), Some(port)) if port != 0 => Some(format!("{host}:{port}").parse()?),
             _ => None,
@@ -145,7 +145,7 @@ impl Envoy {
     }
 }
 
-/// What `envoy --version` says.
+/// The version that `envoy --version` prints.
 pub(crate) async fn version(binary: &Path) -> Result<String> {
     let output = Command::new(binary)
         .arg("--version")

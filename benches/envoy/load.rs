@@ -1,4 +1,4 @@
-//! A closed loop: each connection sends its next request after the response.
+//! A closed loop: each connection sends its next request after it has got the response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const DIGITS: u8 = 3;
 
 const BODY_BYTES_SHOWN: usize = 400;
 
-/// The connections to one proxy, kept over the whole run.
+/// The connections to one proxy. They stay open for the whole run.
 pub(crate) struct Load {
     clients: Vec<Client>,
 }
@@ -36,13 +36,14 @@ impl Load {
         self.clients.len()
     }
 
-    /// Sends the message this many times; anything but 200 is an error.
+    /// Sends the message this many times. Any status but 200 is an error.
     pub(crate) async fn send(
         &mut self,
         message: &Message,
         requests: usize,
     ) -> Result<Histogram<u64>> {
-        // Shared, so that no connection idles while another still has work.
+        // The connections share this count, so that no connection is idle while another one still
+        // has requests to send.
         let left = Arc::new(AtomicUsize::new(requests));
         let mut tasks = JoinSet::new();
         for client in self.clients.drain(..) {
@@ -81,7 +82,7 @@ async fn one_by_one(
     Ok((client, recorded))
 }
 
-/// No latencies yet, in microseconds.
+/// An empty histogram of latencies, in microseconds.
 pub(crate) fn latencies() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS)?)
 }

@@ -1,9 +1,8 @@
-//! Benchmarks of the filter inside real Envoy: `./scripts/bench [NAME…]`.
+//! Benchmarks of the filter in real Envoy: `./scripts/bench [NAME…]`.
 //!
-//! A benchmark is a module with a `run`, a name in [`args::BENCHMARKS`] and an
-//! arm in [`run`]. What they share: Envoy as a process ([`envoy`]), its CPU
-//! time ([`cpu`]), a closed-loop client ([`load`]) and a server behind Envoy
-//! ([`upstream`]).
+//! A benchmark is a module with a `run`, a name in [`args::BENCHMARKS`] and an arm in [`run`]. The
+//! benchmarks share Envoy as a process ([`envoy`]), its CPU time ([`cpu`]), a closed-loop client
+//! ([`load`]) and a server behind Envoy ([`upstream`]).
 
 mod args;
 mod client;
@@ -27,7 +26,7 @@ use std::process::ExitCode;
 use args::{Command, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whatever went wrong, worded for the person who ran the benchmark.
+/// An error, with a text for the person who runs the benchmark.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -48,18 +47,18 @@ fn start() -> Result<()> {
             println!("{}", args::usage());
             return Ok(());
         }
-        // `cargo test --all-targets` starts this program too.
+        // `cargo test --all-targets` starts this program, too.
         Command::Skip => return Ok(()),
     };
-    // One thread for the client and the upstream, so that Envoy's worker has a
-    // core to itself also on a machine with two.
+    // The client and the upstream use one thread, so that Envoy's worker has its own core even on a
+    // machine with two.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(async {
             tokio::select! {
                 done = run(&options) => done,
-                // Returning drops the Envoys, which kills them.
+                // When this function returns, the Envoys are dropped, which kills them.
                 stopped = interrupted() => stopped,
             }
         })

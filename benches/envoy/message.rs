@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::{Error, Result};
 
-/// What the body consists of, which is what a parser's time depends on.
+/// The kind of content in the body. The time of a parser depends on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
     /// One long string argument: few tokens, many bytes.

@@ -1,4 +1,4 @@
-//! What the filter costs per request, next to no filter and Envoy's own.
+//! The filter's cost of a request, compared with no filter and with Envoy's own filter.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,14 +25,14 @@ const ANSWER: &str =
 
 const CONNECTIONS: usize = 16;
 
-/// How long each Envoy runs before it is measured.
+/// How long each Envoy runs before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// Requests per round fall from this, for the smallest bodies …
+/// The number of requests in a round, for the smallest bodies.
 const MOST_REQUESTS: usize = 6000;
-/// … over half of it, at bodies of this size …
+/// For bodies of this size, the number of requests is half of that.
 const HALVED_AT_BYTES: usize = 50_000;
-/// … to this, so that the whole run takes minutes.
+/// The smallest number of requests in a round, so that the whole run takes minutes.
 const LEAST_REQUESTS: usize = 300;
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -90,7 +90,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Every body, before anything is started: a size may be impossible.
+/// Makes all bodies before anything is started, since a size may be impossible.
 fn bodies(options: &Options) -> Result<Vec<(usize, Shape, Message)>> {
     let mut bodies = Vec::new();
     for &size in &options.sizes {
@@ -133,7 +133,7 @@ async fn targets(
     Ok(targets)
 }
 
-/// How Envoy refuses a filter that isn't compiled in.
+/// Whether Envoy refused a filter that is not compiled into it.
 pub(crate) fn is_unknown(error: &str) -> bool {
     error.contains("could not find @type") || error.contains("Didn't find a registered")
 }

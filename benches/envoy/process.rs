@@ -1,4 +1,4 @@
-//! What an Envoy costs before its first request, and what it keeps.
+//! The time that Envoy needs before its first request, and the memory that it keeps.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::report::{empty_table, median};
 use crate::rounds::{Target, Variant};
 use crate::stats::spread;
 
-/// One process, at the end of its load.
+/// One process, after its load.
 pub(crate) struct Process {
     variant: Variant,
     started_in: Duration,

@@ -1,4 +1,4 @@
-//! The table for people, and the same for programs.
+//! The results as a table and as JSON.
 
 use std::io::{IsTerminal, stdout};
 
@@ -12,7 +12,7 @@ use crate::policy;
 use crate::rounds::{self, Round, Variant};
 use crate::stats::{Spread, spread, standard_error};
 
-/// One body: for each round the turns of all variants.
+/// One body, and the turns of all variants in each round.
 pub(crate) struct Case {
     pub(crate) size: usize,
     pub(crate) shape: Shape,
@@ -21,7 +21,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Nothing is measured yet.
+    /// A case without any measurement.
     pub(crate) fn new(options: &Options, (size, shape, _): &(usize, Shape, Message)) -> Self {
         Self {
             size: *size,
@@ -37,8 +37,8 @@ impl Case {
         rounds::values(&self.rounds, variant, value)
     }
 
-    /// CPU time over plain of the same round, which cancels what changes
-    /// slowly on the machine.
+    /// The CPU time minus that of the plain variant in the same round. So slow changes of the
+    /// machine's speed have no effect.
     fn added(&self, variant: Variant) -> Vec<f64> {
         let plain = self.values(Variant::Plain, |turn| turn.cpu_us);
         let with = self.values(variant, |turn| turn.cpu_us);
@@ -48,12 +48,12 @@ impl Case {
             .collect()
     }
 
-    /// The added CPU time of `variant` over that of the filter of Envoy's that does the
-    /// same; `None` for a variant that is not our filter.
+    /// The added CPU time of `variant`, divided by that of Envoy's own filter that does the same;
+    /// `None` for a variant that is not our filter.
     fn ratio(&self, variant: Variant) -> Option<Ratio> {
         let (ours, native) = (self.added(variant), self.added(variant.native()?));
         let pairs = ours.iter().zip(&native);
-        // No ratio where the cost of that filter disappears in the noise.
+        // There is no ratio if the cost of Envoy's filter is smaller than the noise.
         let rounds: Vec<f64> = pairs
             .filter(|(_, native)| **native > 0.0)
             .map(|(ours, native)| ours / native)
@@ -67,16 +67,16 @@ impl Case {
 }
 
 struct Ratio {
-    /// Of the lower quartiles.
+    /// The ratio of the lower quartiles.
     value: f64,
-    /// Of the rounds' ratios.
+    /// The standard error of the ratios of the rounds.
     standard_error: Option<f64>,
     rounds: Vec<f64>,
 }
 
 pub(crate) fn empty_table() -> Table {
     let mut table = Table::new();
-    // A file gets Markdown, at whatever width it needs.
+    // In a file, the table is in Markdown, with the width that it needs.
     table.load_style(if stdout().is_terminal() {
         presets::UTF8_FULL_CONDENSED
     } else {
@@ -128,7 +128,7 @@ pub(crate) fn table(cases: &[Case]) -> Table {
     table
 }
 
-/// Everything measured in this case, round by round, and its summary.
+/// All measurements of this case, round by round, and a summary.
 pub(crate) fn json(case: &Case) -> Value {
     let mut variants = Map::new();
     for variant in Variant::ALL {
@@ -172,7 +172,7 @@ pub(crate) fn numbers(rounds: &[f64]) -> Value {
     json!({ "spread": spread(rounds), "rounds": rounds })
 }
 
-/// A size as people write it, for the sizes that are round.
+/// A size with its unit, if it is a round number.
 pub(crate) fn bytes(size: usize) -> String {
     const KIB: usize = 1024;
     const MIB: usize = KIB * KIB;

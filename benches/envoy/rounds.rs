@@ -1,4 +1,4 @@
-//! The same requests to several Envoys, in turns, and what each of them used.
+//! Sends the same requests to several Envoys, in turns, and measures each of them.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::cpu;
 use crate::envoy::Envoy;
 use crate::load::{self, Load};
 
-/// A round is cut into this many turns of each variant: the machine's speed
-/// drifts within a second by more than what is to be told apart.
+/// The number of turns of each variant in a round. Turns are needed since the machine's speed
+/// changes within a second by more than the differences between the variants.
 const TURNS: usize = 10;
 
-/// After the last response Envoy still frees what the requests held.
+/// After the last response, Envoy still frees memory of the requests.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// What stands between the client and the upstream. The filters of the first three show
-/// what they found as metadata only, those of the last two as filter state, too.
+/// The filters between the client and the upstream. The filters of the first three variants write
+/// metadata only. Those of the last two also write filter state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Variant {
     Plain,
@@ -30,7 +30,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    /// Those of a benchmark that does not compare ways to show.
+    /// The variants of a benchmark that does not compare metadata with filter state.
     pub(crate) const THREE: [Self; 3] = [Self::Plain, Self::Native, Self::Ours];
 
     pub(crate) const ALL: [Self; 5] = [
@@ -69,7 +69,7 @@ pub(crate) struct Round {
     pub(crate) p99_us: u64,
 }
 
-/// This value of each of the variant's turns.
+/// One value for each turn of the variant.
 pub(crate) fn values(
     rounds: &[Vec<Round>],
     variant: Variant,
@@ -87,7 +87,7 @@ pub(crate) struct Target {
     variant: Variant,
     envoy: Envoy,
     load: Load,
-    /// What each request says beside what all say: its session.
+    /// The session, which all requests to this Envoy name.
     session: Option<String>,
 }
 
@@ -106,7 +106,7 @@ impl Target {
         })
     }
 
-    /// Sends everything in this session.
+    /// Sends all requests in this session.
     pub(crate) fn within(mut self, session: Option<String>) -> Self {
         self.session = session;
         self
@@ -124,7 +124,7 @@ impl Target {
         &self.envoy
     }
 
-    /// Sends the message for this long, so that V8 has compiled all that runs often.
+    /// Sends the message for this long, so that V8 has compiled all code that runs often.
     pub(crate) async fn warm_up(&mut self, message: &Message, time: Duration) -> Result<()> {
         const AT_ONCE: usize = 200;
         let start = Instant::now();
@@ -171,7 +171,7 @@ impl Target {
     }
 }
 
-/// Warms each of them up, then gives for each round the turns of all.
+/// Warms up all targets. Then gives, for each round, the turns of all of them.
 pub(crate) async fn measure(
     targets: &mut [Target],
     message: &Message,
@@ -190,7 +190,7 @@ pub(crate) async fn measure(
     Ok(measured)
 }
 
-/// The same number of requests to each target, in turns.
+/// Sends the same number of requests to each target, in turns.
 async fn round(targets: &mut [Target], message: &Message, requests: usize) -> Result<Vec<Round>> {
     let mut totals = Vec::new();
     for _ in 0..targets.len() {
@@ -198,8 +198,8 @@ async fn round(targets: &mut [Target], message: &Message, requests: usize) -> Re
     }
     for turn in 0..TURNS {
         let share = requests * (turn + 1) / TURNS - requests * turn / TURNS;
-        // Each turn starts with another variant, so that none always follows
-        // the same one.
+        // Each turn starts with another variant, so that no variant always follows the same other
+        // one.
         for position in 0..targets.len() {
             let index = (turn + position) % targets.len();
             let (cpu, latencies) = targets[index].turn(message, share).await?;

@@ -1,4 +1,4 @@
-//! What a benchmark finds on the machine, and where results go.
+//! The files that a benchmark needs on the machine, and the place of its results.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) fn envoy_binary() -> Result<PathBuf> {
     })
 }
 
-/// The filter, by an absolute path.
+/// The absolute path of the filter.
 pub(crate) fn filter() -> Result<PathBuf> {
     let (path, hint) = match variable("MCP_GATEWAY_WASM") {
         Some(path) => (PathBuf::from(path), "correct MCP_GATEWAY_WASM".to_owned()),
@@ -43,7 +43,7 @@ pub(crate) fn write_json(name: &str, value: &Value) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// What the numbers depend on besides the code.
+/// The properties of the machine and the builds that the numbers depend on.
 pub(crate) async fn machine(envoy: &Path, filter: &Path) -> Result<Value> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo
@@ -62,7 +62,7 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Cargo's target directory, wherever it was moved to.
+/// The target directory of cargo, which may have been moved.
 fn target_directory() -> Result<&'static Path> {
     let inside = Path::new(env!("CARGO_TARGET_TMPDIR"));
     inside

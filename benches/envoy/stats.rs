@@ -1,18 +1,18 @@
-//! Numbers over rounds.
+//! Statistics over rounds.
 
 use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Spread {
-    /// A quarter of the values are lower. What else runs on the machine only makes a round
-    /// dearer, so this is closer to the truth than the median.
+    /// A quarter of the values are lower. Other programs on the machine can only make a round
+    /// slower, so this value is closer to the truth than the median.
     pub(crate) lower_quartile: f64,
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
 }
 
-/// `None` without a value.
+/// `None` if there are no values.
 pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -25,14 +25,14 @@ pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
     })
 }
 
-/// Between the values around it, where it falls between two.
+/// The quantile. If it is between two values, it is interpolated.
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     let place = part * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }
 
-/// How far the mean of such values may be off; `None` with fewer than two values.
+/// The standard error of the mean of these values; `None` with fewer than two values.
 pub(crate) fn standard_error(values: &[f64]) -> Option<f64> {
     let count = values.len() as f64;
     if values.len() < 2 {

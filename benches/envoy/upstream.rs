@@ -1,4 +1,4 @@
-//! A server behind Envoy: reads the body, then answers with what a function says.
+//! A server behind Envoy. It reads the body, and answers with the result of a function.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use tokio::time::sleep;
 use crate::Result;
 
 const SESSION: &str = "mcp-session-id";
-/// As long as most servers' are.
+/// As long as the session ids of most servers.
 const SESSION_ID: &str = "0b7c2a9e-5f0d-4c0e-9b7a-1d2e3f4a5b6c";
 
-/// Gives the answer to a body.
+/// The function that gives the answer to a body.
 pub(crate) type Answers = Arc<dyn Fn(&[u8]) -> Said + Send + Sync>;
 
 /// An answer.
@@ -31,11 +31,11 @@ pub(crate) enum Said {
     Message(Bytes),
     /// A message that begins a session.
     Begun(Bytes),
-    /// Nothing, to a notification.
+    /// The answer to a notification, which has no message.
     Taken,
 }
 
-/// The same answer to everything.
+/// A function that always gives the same answer.
 pub(crate) fn fixed(answer: impl Into<Bytes>) -> Answers {
     let answer = answer.into();
     Arc::new(move |_| Said::Message(answer.clone()))
@@ -48,7 +48,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Answers come this much later than they could.
+    /// Starts a server. Each answer is delayed by `delay`.
     pub(crate) async fn start(answers: Answers, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -72,16 +72,16 @@ impl Drop for Upstream {
 async fn accept(listener: TcpListener, answers: Answers, delay: Duration) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, say: some close soon.
+            // For example, there are too many open files. Some are closed soon.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        // Without it a small answer may wait for an acknowledgement.
+        // Without this, a small answer may wait for an acknowledgement.
         if stream.set_nodelay(true).is_ok() {
             let answers = Arc::clone(&answers);
             let service = service_fn(move |request| answer(request, Arc::clone(&answers), delay));
             let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // A broken connection shows up as an error of the request.
+            // The error of a broken connection appears as an error of the request.
             tokio::spawn(connection);
         }
     }
@@ -93,7 +93,7 @@ async fn answer(
     delay: Duration,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
-    // The clock of the runtime counts whole milliseconds.
+    // The clock of the runtime counts only whole milliseconds.
     if !delay.is_zero() {
         sleep(delay).await;
     }

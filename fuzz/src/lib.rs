@@ -1,5 +1,5 @@
-//! What the targets share: readers of JSON to compare with, all of them on top
-//! of serde and none of them on `mcp_gateway::mcp::json`.
+//! Common code of the targets: JSON readers to compare with. All of them use serde, and none of
+//! them uses `mcp_gateway::mcp::json`.
 
 use std::fmt;
 
@@ -11,35 +11,35 @@ pub fn raw(text: &str) -> Option<&RawValue> {
     serde_json::from_str(text).ok()
 }
 
-/// The string that `raw` stands for, if it is one.
+/// The unescaped string of `raw`, if it is a string.
 pub fn string(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// The members of an object in their order. Names are bytes, since a name may
-/// escape half a surrogate pair.
+/// The members of an object in their order. Names are bytes, since the escapes of a name may
+/// contain half a surrogate pair.
 pub struct Members<'a>(pub Vec<(Vec<u8>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// `None` when `raw` is no object.
+    /// `None` when `raw` is not an object.
     pub fn of(raw: &'a RawValue) -> Option<Self> {
         serde_json::from_str(raw.get()).ok()
     }
 
-    /// As a reader sees it that keeps the first of two members.
+    /// The value for a reader that uses the first of two members.
     pub fn first(&self, name: &str) -> Option<&'a RawValue> {
         let mut found = self.0.iter().filter(|(at, _)| at == name.as_bytes());
         found.next().map(|(_, value)| *value)
     }
 
-    /// As a reader sees it that keeps the last: most of them.
+    /// The value for a reader that uses the last of two members, as most readers do.
     pub fn last(&self, name: &str) -> Option<&'a RawValue> {
         let mut found = self.0.iter().filter(|(at, _)| at == name.as_bytes());
         found.next_back().map(|(_, value)| *value)
     }
 
-    /// As Go's `encoding/json` sees it (without case), or `segmentio/encoding`
-    /// (without NULs at the end), which keep the last.
+    /// The value for Go's `encoding/json` (which ignores case) or `segmentio/encoding` (which
+    /// ignores NULs at the end). Both use the last member.
     pub fn forgiving(&self, name: &str) -> Option<&'a RawValue> {
         let folded = |bytes: &[u8]| -> String {
             let text = String::from_utf8_lossy(bytes).replace(['\u{17f}'], "s");
@@ -92,8 +92,8 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// Whether no object in `raw` has a name twice; `None` when that is not
-/// compared: more than `levels` deep, or a name with half a surrogate pair.
+/// Whether no object in `raw` has a name twice. `None` when this is not compared: the value is more
+/// than `levels` deep, or a name has half a surrogate pair.
 pub fn unique(raw: &RawValue, levels: usize) -> Option<bool> {
     let levels = levels.checked_sub(1)?;
     let Some(Members(members)) = Members::of(raw) else {

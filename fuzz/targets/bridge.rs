@@ -1,5 +1,5 @@
-//! Messages between the eras: the text as edited is the tree as edited, on top
-//! of serde, with every member in its place and as often as it stood there.
+//! Messages between the eras. The text after the edits must be equal to a tree after the same
+//! changes, made with serde. All members must keep their places and their number.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    /// What it is, where its members are, and what is between them.
+    /// The kind of message, where its members are, and the white space between them.
     kind: u8,
     turn: u8,
     blank: u8,
@@ -34,7 +34,7 @@ struct Input<'a> {
 #[derive(Arbitrary, Debug)]
 struct Member<'a> {
     name: u8,
-    /// Written `\u0061`.
+    /// Its name is written with an escape, `\u0061`.
     escaped: bool,
     value: Value<'a>,
 }
@@ -92,7 +92,7 @@ const METHODS: &[&str] = &[
     "notifications/cancelled",
 ];
 const BLANKS: &[&str] = &["", " ", "\n\t", "\r\n"];
-/// As long as an id or token may be, that takes the place of a client's.
+/// The longest id or token that may replace a client's.
 const ALIAS: &str = r#""gw-0123456789-0123456789-0123""#;
 
 fn object(members: &[Member<'_>], blank: &str) -> String {
@@ -120,7 +120,7 @@ impl Value<'_> {
     }
 }
 
-/// Objects as deep as a message is looked into, and what is in them as it stands.
+/// The objects of a message, as deep as the gateway reads it. Deeper values stay texts.
 #[derive(Debug, Clone, PartialEq)]
 enum Tree {
     Object(Vec<(Vec<u8>, Tree)>),
@@ -128,7 +128,7 @@ enum Tree {
 }
 
 impl Tree {
-    /// Down to the members of `_meta`.
+    /// The tree down to the members of `_meta`.
     fn of(text: &str) -> Option<Self> {
         Some(Self::read(raw(text)?, 3))
     }
@@ -203,10 +203,10 @@ fn text(value: &str) -> Tree {
     Tree::Text(value.to_owned())
 }
 
-/// That these edits make `tree` of `text`.
+/// Checks that these edits change `text` into `tree`.
 fn check(text: &str, edits: Vec<Edit>, tree: &Tree) -> String {
     let edited = String::from_utf8(edit::apply(text, edits)).expect("UTF-8");
-    // What was put in as a text may be an object.
+    // A text that was inserted may be an object.
     let expected = Tree::of(&written(tree));
     assert_eq!(Tree::of(&edited), expected, "{text} to {edited}");
     edited
@@ -242,7 +242,7 @@ fuzz_target!(|input: Input<'_>| {
         4 => vec![jsonrpc, id, method],
         _ => vec![jsonrpc, id, method, params, format!("\"x\":{content}")],
     };
-    // A second one of some.
+    // Some members are there a second time.
     let more = object(&input.more, blank);
     if !input.more.is_empty() {
         members.push(more[1..more.len() - 1].to_owned());
@@ -260,7 +260,7 @@ fuzz_target!(|input: Input<'_>| {
     server(&body, input.hints);
 });
 
-/// Names that cannot be written down again.
+/// Whether a name has half a surrogate pair, so that it cannot be written again.
 fn has_half_surrogates(tree: &Tree) -> bool {
     match tree {
         Tree::Object(members) => members
@@ -307,7 +307,7 @@ fn client(body: &str, has_info: bool) {
         if params.meta.protocol_version.is_some() && params.meta.client_capabilities.is_some() {
             assert!(edited.len() <= body.len(), "{body} to {edited}");
         }
-        // A name that some take for another's cannot come of it.
+        // The edits must not create a lookalike of a member name.
         assert!(Message::parse(edited.as_bytes()).is_ok(), "{edited}");
     }
 

@@ -1,5 +1,5 @@
-//! Plugin configurations: refused in one line, or read alike in every form in
-//! which Envoy hands them over.
+//! Plugin configurations. The filter must refuse them with one line, or read them in the same way
+//! in every form that Envoy may give.
 
 #![no_main]
 
@@ -17,13 +17,13 @@ fuzz_target!(|bytes: &[u8]| {
     let config = match read {
         Ok(config) => config,
         Err(line) => {
-            // It goes into Envoy's log, where a line break starts an entry.
+            // The line goes into Envoy's log, where a line break would start a new entry.
             assert!(!line.contains(char::is_control), "{line:?}");
             return;
         }
     };
-    // serde's reader keeps the last of two members; ours is asked only where
-    // there are no two.
+    // Serde's reader uses the last of two members. Ours is compared only if no member is there
+    // twice.
     let text = std::str::from_utf8(bytes).ok();
     if text.and_then(raw).and_then(|raw| unique(raw, 64)) != Some(true) {
         return;
@@ -45,7 +45,7 @@ fn shown(bytes: &[u8]) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The same with the names of the proto file, and without what is null.
+/// The same configuration with the field names of the proto file, and without nulls.
 fn snake_case(value: Value) -> Value {
     match value {
         Value::Array(elements) => elements.into_iter().map(snake_case).collect(),
@@ -66,7 +66,7 @@ fn snake(name: &str) -> String {
     words.collect()
 }
 
-/// The same as protobuf; `None` with a number that a double cannot hold.
+/// The same configuration as protobuf; `None` if a number does not fit into a double.
 fn protobuf(value: &Value) -> Option<Kind> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let wrapped = |value| {

@@ -1,5 +1,5 @@
-//! Bodies: what passes is read in one way by every reader, and what is refused
-//! as no JSON is none.
+//! Bodies. If the filter accepts a body, every reader must read the same message in it. If it
+//! refuses a body as invalid JSON, the body must be invalid JSON.
 
 #![no_main]
 
@@ -23,7 +23,7 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// Every reader takes `message` out of `whole`.
+/// Checks that every reader reads `message` in `whole`.
 fn accepted(message: &Message<'_>, whole: &RawValue) {
     let envelope = Members::of(whole).expect("an object");
     let version = agreed(&envelope, "jsonrpc").and_then(string);
@@ -61,7 +61,7 @@ fn accepted(message: &Message<'_>, whole: &RawValue) {
         }
         if let Some(param) = method::name_param(message.method()) {
             let name = if read.has_lookalike(param) {
-                // UnusableSubscriptions later, by whoever looks at it.
+                // Other code refuses the lookalike when it reads this parameter.
                 exact(&members, param)
             } else {
                 agreed(&members, param)
@@ -70,7 +70,7 @@ fn accepted(message: &Message<'_>, whole: &RawValue) {
             assert_eq!(message.name().map(String::from), name.and_then(string));
         }
     }
-    // serde's own reader refuses some numbers and half pairs of surrogates.
+    // Serde's own reader refuses some numbers and half surrogate pairs.
     if let Ok(value) = serde_json::from_str::<Value>(whole.get()) {
         assert_eq!(value["method"].as_str(), method.as_deref());
         assert_eq!(
@@ -81,14 +81,14 @@ fn accepted(message: &Message<'_>, whole: &RawValue) {
     }
 }
 
-/// What the readers read that know no other name than `name`.
+/// The value for readers that accept only the exact `name`.
 fn exact<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
     let (first, last) = (members.first(name), members.last(name));
     assert_eq!(first.map(RawValue::get), last.map(RawValue::get), "{name}");
     first
 }
 
-/// What all readers read as `name`.
+/// The value that all readers read for `name`.
 fn agreed<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
     let value = exact(members, name);
     let forgiving = members.forgiving(name);
@@ -122,11 +122,11 @@ fn refused(body: &[u8], error: &ParseError<'_>, whole: Option<&RawValue>) {
     }
 }
 
-/// Names that come twice are found at any depth.
+/// Checks that names that are there twice are found at any depth.
 fn names(text: &str, whole: Option<&RawValue>) {
     let found = json::unique(text);
     match whole {
-        // The second name may come before what is no JSON.
+        // The second name may come before the text that is not JSON.
         None => assert_ne!(found, Ok(true)),
         Some(whole) => {
             if let Some(expected) = unique(whole, 64) {

@@ -1,5 +1,5 @@
-//! Headers beside a body: what passes says the same in both, and a faithful
-//! copy passes.
+//! Headers and a body. If the filter accepts a request, both must say the same, and headers that
+//! repeat the body exactly must be accepted.
 
 #![no_main]
 
@@ -41,7 +41,7 @@ enum Version<'a> {
     Other(&'a str),
 }
 
-/// How a header repeats what the body says.
+/// How a header repeats a value of the body.
 #[derive(Arbitrary, Debug)]
 enum Header<'a> {
     Absent,
@@ -118,7 +118,7 @@ fuzz_target!(|request: Request<'_>| {
         "lenient {lenient:?}, strict {strict:?}"
     );
     let has_name = method::name_param(method).is_some();
-    // What the headers say, where they say what the body says, too.
+    // The values of the headers that agree with the body.
     let said = fields.map(|(name, _, said)| {
         let mut values = pairs.iter().filter(|(field, _)| *field == name);
         let value = values
@@ -151,7 +151,7 @@ fuzz_target!(|request: Request<'_>| {
         Some(_) => header.is_faithful(),
         None => match header {
             Header::Absent => true,
-            // Unread where the method has no name, but never twice.
+            // If the method has no name, the header is not read, but it must not be there twice.
             Header::Twice => false,
             Header::Bytes(bytes)
                 if !bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) =>
@@ -184,7 +184,7 @@ fn body(request: &Request<'_>, method: &str, version: Option<&str>) -> Vec<u8> {
     serde_json::to_vec(&body).expect("JSON")
 }
 
-/// Any text goes into a header and comes back.
+/// Checks that any text can be written into a header and read again.
 fn round_trip(text: &str) {
     let encoded = header_value::encode(text);
     assert!(

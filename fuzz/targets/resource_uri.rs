@@ -1,6 +1,6 @@
-//! URIs of resources: what is taken as normal is left as it is by a parser of the URL
-//! standard (url) and by one of RFC 3986 (iri-string). So no two texts that are taken
-//! name the same resource.
+//! URIs of resources. If a URI is accepted as normal, a parser of the URL standard (url) and one of
+//! RFC 3986 (iri-string) must leave it unchanged. So two different accepted texts never name the
+//! same resource.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use mcp_gateway::mcp::resource_uri::{check_normal, check_normal_template};
 #[derive(Arbitrary, Debug)]
 struct Uri<'a>(Vec<Part<'a>>);
 
-/// Parts of which URIs are made, since random bytes are seldom one.
+/// Parts of URIs, since random bytes are seldom a URI.
 #[derive(Arbitrary, Debug)]
 enum Part<'a> {
     Scheme(u8),
@@ -93,11 +93,11 @@ fuzz_target!(|uri: Uri<'_>| {
     if let Ok(parsed) = iri_string::types::UriStr::new(&uri) {
         let normalized = parsed.normalize().to_string();
         let is_special = ["file", "http", "https", "ws", "wss", "ftp"].contains(&scheme(&uri));
-        // The host of other schemes counts as it is written.
+        // The host of other schemes counts exactly as it is written.
         let is_same = normalized == uri || !is_special && normalized.eq_ignore_ascii_case(&uri);
         assert!(is_same, "{uri}: {normalized}");
     }
-    // What clients put in place of a variable changes nothing.
+    // The value that a client gives a variable makes no difference.
     let template = format!("{uri}{{x}}");
     if let Ok(()) = check_normal_template(&template) {
         assert_eq!(check_normal(&format!("{uri}x")), Ok(()), "{template}");

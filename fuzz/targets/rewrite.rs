@@ -1,5 +1,5 @@
-//! Resource URIs on their way through the gateway: each gets its prefix, as a
-//! reader on top of serde finds them, and nothing else changes.
+//! Resource URIs on their way through the gateway. Each gets its prefix, which a reader based on
+//! serde checks, and nothing else changes.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ const NAME: &str = "a.b-c";
 const PREFIX: &str = "a.b-c+";
 
 thread_local! {
-    /// The server with that prefix.
+    /// The server whose resources have this prefix.
     static SERVER: Server = Config::parse(br#"{"servers":[{"name":"a.b-c"}]}"#)
         .ok()
         .and_then(|config| config.gateway)
@@ -48,9 +48,9 @@ enum What {
 
 #[derive(Arbitrary, Debug)]
 enum Sent<'a> {
-    /// Members, in this order and as often as they come.
+    /// Members, in this order, and perhaps several times.
     Object(Vec<Member<'a>>),
-    /// These, with a result around them.
+    /// Content blocks, in a result.
     Blocks(Vec<Vec<Part<'a>>>),
     Text(&'a str),
 }
@@ -68,7 +68,7 @@ enum Part<'a> {
 #[derive(Arbitrary, Debug)]
 struct Member<'a> {
     name: u8,
-    /// Written `\u0061`.
+    /// Its name is written with an escape, `\u0061`.
     escaped: bool,
     value: Tree<'a>,
 }
@@ -80,7 +80,7 @@ enum Tree<'a> {
     /// One of [`WORDS`].
     Word(u8),
     Text(&'a str),
-    /// Any JSON, if it is some.
+    /// Any text, if it is JSON.
     Json(&'a str),
 }
 
@@ -262,7 +262,7 @@ fn server(text: &str, what: What) {
     assert_eq!(renamed, expected, "{text}");
 
     if let Some(renamed) = renamed {
-        // A tree cannot have a member twice.
+        // A tree cannot have the same member twice.
         let whole = raw(text).expect("JSON");
         if let (Ok(mut tree), Some(true)) =
             (serde_json::from_str::<Value>(text), unique(whole, 100))
@@ -279,14 +279,14 @@ fn texts<'a>(values: &[&'a RawValue]) -> Vec<&'a str> {
     values.iter().map(|value| value.get()).collect()
 }
 
-/// The values of each member `name`, where `raw` is an object.
+/// The values of all members `name`, if `raw` is an object.
 fn get<'a>(raw: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
     let members = Members::of(raw).map_or(Vec::new(), |members| members.0);
     let named = members.into_iter().filter(|(at, _)| at == name.as_bytes());
     named.map(|(_, value)| value).collect()
 }
 
-/// The elements, where `raw` is an array.
+/// The elements, if `raw` is an array.
 fn elements(raw: &RawValue) -> Vec<&RawValue> {
     serde_json::from_str(raw.get()).unwrap_or_default()
 }
@@ -350,7 +350,7 @@ fn of_member<'a>(object: &'a RawValue, uris: &mut Vec<&'a RawValue>) {
     uris.extend(get(object, "uri").into_iter().filter(is_string));
 }
 
-/// The URI of an app, where `raw` is one.
+/// The URI of an app, if `raw` is one.
 fn app(raw: &RawValue) -> Option<String> {
     let uri = string(raw)?.to_string();
     uri.starts_with(APP).then_some(uri)
@@ -374,7 +374,7 @@ fn of_params<'a>(params: &'a RawValue, method: &str, uris: &mut Vec<&'a RawValue
     }
 }
 
-/// The same in a tree, where every path is a pointer.
+/// The same check in a tree, in which each path is a pointer.
 fn in_tree(message: &mut Value, what: What) {
     let rename = |uri: Option<&mut Value>| {
         if let Some(Value::String(uri)) = uri {
@@ -450,14 +450,14 @@ fn what_has_meta(what: What) -> bool {
     !matches!(what, What::Task | What::Other)
 }
 
-/// The member at the end of `path`, through objects only.
+/// The member at the end of `path`. Only objects are on the path.
 fn member<'v>(value: &'v mut Value, path: &[&str]) -> Option<&'v mut Value> {
     path.iter()
         .try_fold(value, |value, name| value.get_mut(name))
 }
 
-/// What a client subscribes to goes to the server without the prefix, and what
-/// the server acknowledges comes back with it.
+/// Checks that the URIs of a client's subscriptions go to the server without the prefix, and that
+/// the URIs of the server's acknowledgement get the prefix.
 fn client(uris: &[&str], foreign: Option<&str>) {
     let listen = |uris: &[String], method: &str, id: &str| {
         format!(

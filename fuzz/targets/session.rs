@@ -1,5 +1,5 @@
-//! Session ids of legacy clients, and aliases in these sessions: what was sealed
-//! opens again, and no other text is accepted, whoever made it.
+//! Session ids of legacy clients, and aliases in these sessions. A sealed session must open again,
+//! and no other text must be accepted.
 
 #![no_main]
 
@@ -36,9 +36,9 @@ struct Input<'a> {
     capabilities: &'a str,
     info: Option<&'a str>,
     parts: [Kind<'a>; 3],
-    /// What is done to the text, or comes in its place.
+    /// The change of the sealed text, or a text that replaces it.
     mutation: Mutation<'a>,
-    /// What is sealed by somebody who has the key.
+    /// Bytes that somebody with the key seals.
     plain: &'a [u8],
     named: bool,
     place: u8,
@@ -58,7 +58,7 @@ enum Kind<'a> {
 enum Mutation<'a> {
     Other(&'a str),
     Splice(u16, u16, &'a str),
-    /// A bit of the bytes.
+    /// Flips a bit of the bytes.
     Flip(u16, u8),
     Cut(u16),
     Append(&'a [u8]),
@@ -163,7 +163,7 @@ fn session(input: &Input<'_>, sealing: &SessionSealer) {
         _ => true,
     };
     let sealed = sealing.seal(&session, input.nonce, endpoint, identity, now);
-    // The fuzzer's texts are far shorter than what fits into a header.
+    // The fuzzer's texts are much shorter than the limit of a header.
     assert_eq!(sealed.is_ok(), session.parts.iter().all(fits));
     let Ok(text) = sealed else {
         if let Mutation::Other(other) = input.mutation {
@@ -186,12 +186,12 @@ fn session(input: &Input<'_>, sealing: &SessionSealer) {
     }
 }
 
-/// Whatever bytes are sealed with the key, they are a session or they are not.
+/// Checks that any bytes that are sealed with the key are either a session or refused.
 fn sealed_by_others(input: &Input<'_>, keys: &Keys, sealing: &SessionSealer, servers: &[Server]) {
     let fields = servers.iter().flat_map(|s| [&s.name, &s.cluster, &s.path]);
     let fields: Vec<&[u8]> = fields.map(|field| field.as_bytes()).collect();
     let associated = [&[1], &digest(&fields)[..], b"/mcp"].concat();
-    // At the end of time, of nobody.
+    // The session ends at the latest possible time, and has no owner.
     let plain = [&[0xff; 8], &[0][..], input.plain].concat();
     let sealed = keys.seal(input.nonce, &plain, &associated);
     let text = sealed.expect("not too long");

@@ -1,5 +1,5 @@
-//! Names on their way through the gateway: a call reaches its server with
-//! nothing but its name changed, and a list its client.
+//! Names on their way through the gateway. In a call to a server and in a list for a client, only
+//! the name must change.
 
 #![no_main]
 
@@ -24,7 +24,7 @@ use mcp_gateway::mcp::{self, Message, header_value, method};
 use mcp_gateway_fuzz::raw;
 use serde_json::{Value, json};
 
-/// Prefixes that are prefixes of each other, and none at all.
+/// Prefixes that are prefixes of each other, and an empty prefix.
 const CONFIG: &[u8] = br#"{"servers":[{"name":"a","toolPrefix":"a_"},
     {"name":"b","toolPrefix":"a_b_"},{"name":"c","toolPrefix":""}]}"#;
 
@@ -43,9 +43,9 @@ struct Input<'a> {
 #[derive(Arbitrary, Debug)]
 struct Tool<'a> {
     name: &'a str,
-    /// Its name is written `\u0061`.
+    /// Its name is written with an escape, `\u0061`.
     escaped: bool,
-    /// More members, before the name and after it; left out where no JSON.
+    /// More members, before the name and after it. They are left out if they are not JSON.
     before: &'a str,
     after: &'a str,
 }
@@ -107,8 +107,8 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
     let spliced = edit::apply(&body, vec![target.rename(own)]);
     let expected = format!("{head}{}{tail}", json!(own));
     assert_eq!(String::from_utf8_lossy(&spliced), expected);
-    // Nothing that is no JSON comes of it, and no other name; and it is never
-    // longer, since Envoy's buffer would not bear that.
+    // The result must be JSON, with no other name. It must not be longer than the original, since
+    // it must fit into Envoy's buffer.
     assert_eq!(
         Message::parse(&spliced)
             .expect("a message")
@@ -139,7 +139,7 @@ fn call(input: &Input<'_>, gateway: &Gateway) {
 }
 
 fn same_but_for_the_name(body: &str, spliced: &[u8], own: &str) {
-    // serde's reader refuses some numbers, and half pairs of surrogates.
+    // Serde's reader refuses some numbers, and half surrogate pairs.
     if let Ok(mut expected) = serde_json::from_str::<Value>(body) {
         expected["params"]["name"] = Value::from(own);
         assert_eq!(
@@ -159,7 +159,7 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         });
         let written: Vec<String> = written.collect();
         let mut entries = ServerList::default();
-        // Each page of a list may have an odd entry or two.
+        // Each page of a list has one or two entries that may be malformed.
         for page in written.chunks(2) {
             let result = format!("{{\"tools\": [{}]}}", page.join(" , "));
             let page = ListPage::read(ListKind::Tools, server, &result).expect("a page");
@@ -174,8 +174,8 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
             } else {
                 format!("{before}{}{after}", json!(name))
             };
-            // The name is that of the first server that lists it. A server that
-            // repeats an entry byte for byte makes no collision.
+            // The name belongs to the first server that lists it. If a server repeats an entry byte
+            // for byte, this is no collision.
             match seen.entry(name) {
                 Entry::Vacant(new) => {
                     new.insert((server.id, entry.clone()));

@@ -1,5 +1,5 @@
-//! Server-sent events: however a stream is cut into chunks, the same events
-//! come of it, each as early as can be, and every byte of it goes on.
+//! Server-sent events. However a stream is cut into chunks, the events must be the same, each must
+//! come as early as possible, and every byte must be passed on.
 
 #![no_main]
 
@@ -87,18 +87,18 @@ impl Stream<'_> {
     }
 }
 
-/// What the parser showed.
+/// The parts that the parser gave.
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
     raw: Vec<Vec<u8>>,
-    /// The data of events that have some; `None` where it is unreadable.
+    /// The data of events that have data; `None` where it is unreadable.
     data: Vec<Option<String>>,
 }
 
 impl Shown {
     fn push(&mut self, event: SseEvent<'_>) {
         match self.raw.last_mut() {
-            // The LF of a CR at the end of a chunk.
+            // This LF belongs to a CR at the end of the chunk before.
             Some(last) if event.raw == b"\n" && last.ends_with(b"\r") => last.push(b'\n'),
             _ => self.raw.push(event.raw.to_vec()),
         }
@@ -125,7 +125,7 @@ fuzz_target!(|input: Input<'_>| {
     let mut cut = Shown::default();
     let mut parser = Parser::new(longest);
     let (mut at, mut also_taken) = (0, Ok(()));
-    // Then byte by byte: few streams are long.
+    // The rest comes byte by byte. Few streams are long.
     let sizes = input.cuts.iter().map(|size| usize::from(*size));
     for size in sizes.chain(std::iter::repeat(1)) {
         if at == stream.len() || also_taken.is_err() {
@@ -134,8 +134,8 @@ fuzz_target!(|input: Input<'_>| {
         let end = stream.len().min(at + size);
         also_taken = parser.push(&stream[at..end], |event| cut.push(event));
         at = end;
-        // Nothing that is complete is held back. The reference starts over
-        // each time: not for long.
+        // The parser must not hold a complete part back. The reference parses the stream again each
+        // time, so this is checked for short streams only.
         if also_taken.is_ok() && stream.len() < 512 {
             let complete = reference(&stream[..at]);
             assert_eq!(readable(&complete), cut.data, "after {at} bytes");
@@ -160,7 +160,7 @@ fuzz_target!(|input: Input<'_>| {
     }
 });
 
-/// With other data and another id an event is the same but for these.
+/// Checks that an event with other data and another id is otherwise the same.
 fn rewritten(raw: &[u8], data: Option<&str>, id: Option<&str>) {
     let event = SseEvent { raw };
     let has_id = |field: &&Vec<u8>| is_id(field) && !field.contains(&0);
@@ -200,7 +200,7 @@ fn rewritten(raw: &[u8], data: Option<&str>, id: Option<&str>) {
     };
     let mut shown = Shown::default();
     let mut parser = Parser::new(usize::MAX);
-    // Not at the start of a stream.
+    // The stream must not be at its start.
     for bytes in [b"\n", rewritten.as_slice()] {
         let pushed = parser.push(bytes, |event| shown.push(event));
         assert_eq!(pushed, Ok(()));
@@ -224,7 +224,7 @@ fn readable(data: &[Vec<u8>]) -> Vec<Option<String>> {
     data.iter().map(text).collect()
 }
 
-/// The lines of a text that ends with a line end, or of what does.
+/// The lines of a text, up to the last line end.
 fn fields(text: &[u8]) -> Vec<Vec<u8>> {
     let mut unified = Vec::new();
     for (at, byte) in text.iter().enumerate() {
@@ -250,7 +250,7 @@ struct Dispatched {
     is_message: bool,
 }
 
-/// The events of a stream, as the standard words it.
+/// The events of a stream, computed as the standard describes it.
 fn dispatched(stream: &[u8]) -> Vec<Dispatched> {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (mut events, mut buffer, mut kind) = (Vec::new(), Vec::new(), Vec::new());

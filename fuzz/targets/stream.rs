@@ -1,5 +1,5 @@
-//! One request through the filter, whatever comes in whatever order: it goes on
-//! or is answered, once, and nothing is done to it after that.
+//! One request through the filter, with any events in any order. The request must go on or be
+//! answered, exactly once, and nothing may happen to it afterwards.
 
 #![no_main]
 
@@ -41,10 +41,10 @@ const CONFIGS: &[&str] = &[
     r#"{"oauth":{"authorizationServers":["https://login.example.com"]}}"#,
 ];
 
-/// Those of the servers above, and none.
+/// The prefixes of the servers above, and an empty one.
 const PREFIXES: &[&str] = &["a_", "a_b", "weather__", ""];
 
-/// Names of headers that somebody here reads, and one that nobody does.
+/// Names of headers that the filter reads, and one that it does not read.
 const FIELDS: &[&str] = &[
     ":path",
     ":method",
@@ -82,19 +82,19 @@ thread_local! {
     static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Where the fuzzer's bytes end, zeros go on: the first of each choice is what
-/// leads deepest.
+/// When the fuzzer's bytes end, zeros follow. So the first variant of each choice is the one that
+/// reaches the most code.
 #[derive(Arbitrary, Debug)]
 struct Run<'a> {
     config: u8,
     body: Body<'a>,
     then: Vec<Then<'a>>,
-    /// To the calls that nothing above answers.
+    /// The answer to calls that have no answer above.
     otherwise: Answer<'a>,
     verb: Verb,
-    /// The well-formed headers that are left out.
+    /// The well-formed headers that are left out, as bits.
     without: u16,
-    /// In place of well-formed headers, or beside them.
+    /// Headers that replace well-formed ones, or are added to them.
     fields: Vec<Field<'a>>,
     end: bool,
 }
@@ -125,7 +125,7 @@ struct Sent<'a> {
     id: Id<'a>,
     prefix: u8,
     name: &'a str,
-    /// More of `params`, where it is JSON.
+    /// More members of `params`, if this is JSON.
     params: &'a str,
     legacy: bool,
 }
@@ -145,7 +145,7 @@ enum Method<'a> {
     SetLevel,
     Cancelled,
     Progress,
-    /// An answer to a server, by the name that its request has in the session.
+    /// The client answers a request of the server, by its alias in the session.
     Respond,
     Other(&'a str),
 }
@@ -163,17 +163,17 @@ enum Then<'a> {
         to: u8,
         answer: Answer<'a>,
     },
-    /// To a call that was never made, or was answered already.
+    /// An answer to a call that was never made, or that has its answer already.
     Stray(u8),
     Part(u16),
     End {
         trailers: bool,
     },
     Response {
-        /// To what only an answer to those without a token is added.
+        /// The response is a 401, to which the filter adds a challenge.
         unauthorized: bool,
         fields: Vec<Field<'a>>,
-        /// What the body is made of; none, and the headers are all.
+        /// The parts of the body. If there are none, the response has only headers.
         parts: Vec<&'a [u8]>,
         details: Details,
     },
@@ -281,7 +281,7 @@ fuzz_target!(|run: Run<'_>| {
             }
         }
     }
-    // Whatever came: in the end every request has gone on, or has its answer.
+    // In the end, every request must have gone on or have its answer.
     if !ended {
         watch.end(false);
     }
@@ -299,17 +299,17 @@ fuzz_target!(|run: Run<'_>| {
     }
 });
 
-/// Whether nobody waits for the answer to this call.
+/// Whether no stream waits for the answer to this call.
 fn is_aside(call: &Call) -> bool {
     call.id.is_none()
 }
 
-/// The JSON-RPC id of a call; a call without one takes any answer.
+/// The JSON-RPC id of a call. A call without one accepts any answer.
 fn rpc_id(call: &Call) -> &str {
     call.rpc_id.as_deref().unwrap_or_default()
 }
 
-/// A legacy client's session, and names that servers' names have in it.
+/// A legacy client's session, and the aliases of servers' names in it.
 #[derive(Default)]
 struct Session {
     header: String,
@@ -318,7 +318,7 @@ struct Session {
 }
 
 impl Session {
-    /// One with servers that all speak like that; none where there are no servers.
+    /// A session in which all servers are legacy ones. Without servers it is empty.
     fn begun(config: &Rc<Config>, worker: &mut Worker) -> Self {
         let Some(gateway) = &config.gateway else {
             return Self::default();
@@ -447,7 +447,8 @@ impl Watch<'_> {
                 carried(value);
             }
             Effect::ReplaceRequestBody(body) => {
-                // What the client sent so already is not written again.
+                // If the client has sent the header with this value already, the filter does not
+                // write it again.
                 let length = body.len().to_string();
                 let is_sent = self.sent.single("content-length") == Ok(Some(length.as_bytes()));
                 let length = Effect::SetRequestHeader("content-length", length);
@@ -502,7 +503,7 @@ impl Watch<'_> {
         }
     }
 
-    /// As the edge does it: the end is told as such where the body is read.
+    /// Ends the body as the edge does: the stream gets the event only if it reads the body.
     fn end(&mut self, trailers: bool) {
         if self.stream.is_reading() {
             self.on(Event::RequestEnd {
@@ -516,7 +517,7 @@ impl Watch<'_> {
         }
     }
 
-    /// An answer passes, changed or not, or is replaced by one of ours.
+    /// Sends an answer. It must pass, changed or unchanged, or be replaced by one of the filter.
     fn response(&mut self, headers: Headers, parts: &[&[u8]], details: &Details) {
         if !self.stream.completes_answers() {
             return;
@@ -534,7 +535,7 @@ impl Watch<'_> {
             },
             None,
         );
-        // What waits in Envoy's buffer.
+        // The bytes that wait in Envoy's buffer.
         let mut waiting = None;
         for (at, part) in parts.iter().enumerate() {
             if replied || !self.stream.reads_answer() {
@@ -547,8 +548,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Takes what happens to the answer; gives whether it was replaced. `buffered`:
-    /// how much is in Envoy's buffer, if the part is in it.
+    /// Handles an event of the answer. Gives whether the answer was replaced. `buffered` is the
+    /// number of bytes in Envoy's buffer, if the part is in the buffer.
     fn answer_step(&mut self, event: Event<'_>, buffered: Option<usize>) -> bool {
         let at_end = matches!(
             event,
@@ -579,7 +580,7 @@ impl Watch<'_> {
                 effect => panic!("{effect:?}"),
             }
         }
-        // An answer that is held is replaced, or goes on when it is whole.
+        // An answer that is held must be replaced, or go on when it is complete.
         assert!(!at_end || replied || step.flow == Flow::Continue);
         assert!(!replied || step.flow == Flow::Hold);
         self.answer_held = step.flow == Flow::Hold;
@@ -595,7 +596,7 @@ impl Watch<'_> {
         let call = self.calls.remove(&job).expect("a call");
         let id = rpc_id(&call);
         let response = match (answer, &call.content) {
-            // What leads deepest: a server that has everything.
+            // A server with all capabilities reaches the most code.
             (Answer::Tools { .. }, CallContent::Mcp(UpstreamRequest::Discover)) => discovered(id),
             (Answer::Tools { .. }, CallContent::Mcp(UpstreamRequest::Initialize)) => {
                 initialized(id)
@@ -634,7 +635,7 @@ fn discovered(id: &str) -> CallResponse {
     json_answer(&body, None)
 }
 
-/// What a legacy server says to the question whether it is a modern one.
+/// The answer of a legacy server to `server/discover`.
 fn refused() -> CallResponse {
     CallResponse::Http {
         status: 404,
@@ -662,7 +663,7 @@ fn json_answer(body: &Value, session: Option<&str>) -> CallResponse {
     }
 }
 
-/// Pages of one run.
+/// The pages that are kept in one run.
 #[derive(Debug, Default)]
 struct Kept(RefCell<HashMap<String, Vec<u8>>>);
 
@@ -675,7 +676,7 @@ impl Store for Kept {
     }
 }
 
-/// What ends a header and starts another must not get into a value.
+/// Checks that a value has no bytes that would end the header and start another one.
 fn carried(value: &str) {
     assert!(!value.contains(['\0', '\r', '\n']), "{value:?}");
 }
@@ -743,7 +744,7 @@ fn pairs<'a>(fields: &'a [(&'a str, Vec<u8>)]) -> impl Iterator<Item = (&'a str,
 }
 
 impl Field<'_> {
-    /// Envoy lets no such byte through.
+    /// Envoy does not let such bytes pass.
     fn pair(&self) -> (&'static str, Vec<u8>) {
         let value = self.value.iter().filter(|byte| !b"\0\r\n".contains(byte));
         (

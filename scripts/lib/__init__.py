@@ -1,1 +1,1 @@
-"""What the scripts have in common."""
+"""Common code of the scripts."""

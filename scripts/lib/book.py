@@ -13,12 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REPOSITORY = os.environ.get("DOCS_REPOSITORY") or ROOT.as_uri()
-# In inline links and images: what stands between `](` and `)`.
+# In inline links and images: the text between `](` and `)`.
 LINK = re.compile(r"(?<=\]\()(\.\./[^)\s#]*)")
 
 
 def outside(chapter):
-    """What replaces a link of this chapter, by its match."""
+    """The replacement of a link of this chapter, given its match."""
     folder = posixpath.dirname(posixpath.join("docs", chapter))
 
     def replace(match):

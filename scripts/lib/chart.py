@@ -8,7 +8,7 @@ from .envoy import ROOT, Failure, run
 
 CHART = ROOT / "deploy" / "charts" / "mcp-gateway"
 BASE = ROOT / "deploy" / "controller" / "controller.yaml"
-# The image of a section of values.yaml, and what digests.json calls it.
+# The sections of values.yaml with images, and the names of these images in digests.json.
 IMAGES = {"image": "controller", "filterImage": "image"}
 
 
@@ -35,7 +35,7 @@ def archive(digests: dict[str, str]) -> bytes:
 
 
 def _files(folder):
-    """All files below, also those behind symbolic links: the CRDs are in deploy/crds."""
+    """All files below a folder. Follows symbolic links, since the CRDs are in deploy/crds."""
     for path in folder.iterdir():
         if path.is_dir():
             yield from _files(path)
@@ -54,7 +54,7 @@ def _pinned(values: str, digests: dict[str, str]) -> str:
 
 
 def base(helm: Path) -> str:
-    """What the chart gives with its own values, without what only Helm needs: the CRDs are a base of their own."""
+    """The objects of the chart with its own values, without parts that only Helm needs. The CRDs are a separate base."""
     said = run(helm, "template", "mcp-gateway", CHART, "--namespace=mcp-system", "--set=crds.enabled=false", timeout=60)
     of_helm = re.compile(r"\s*(helm\.sh/chart: .*|app\.kubernetes\.io/managed-by: Helm|# Source: .*)")
     lines = [line for line in said.splitlines() if not of_helm.fullmatch(line)]

@@ -1,4 +1,4 @@
-"""The image of the controller: the static program of a release and certificates, and nothing else."""
+"""The image of the controller. It contains only the static program of a release, and certificates."""
 
 import shutil
 import sys
@@ -8,11 +8,11 @@ from . import oci, release
 from .envoy import ROOT, TARGET, run, step
 
 PROGRAM = "usr/local/bin/mcp-gateway"
-# Where rustls looks for those of the system.
+# The path at which rustls searches for the certificates of the system.
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 USER = "65532:65532"
 RUNS = {"Entrypoint": [f"/{PROGRAM}"], "Cmd": ["controller"], "User": USER, "WorkingDir": "/"}
-# What container images and Rust call an architecture.
+# The names of an architecture in container images and in Rust.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -27,7 +27,7 @@ def make(folder: Path, programs: dict[str, Path], annotations: dict[str, str]) -
 
 
 def programs_of(folder: Path) -> dict[str, Path]:
-    """Those of a folder with a program for each architecture, as deploy/image/Dockerfile wants it."""
+    """The programs in a folder with one for each architecture, as deploy/image/Dockerfile needs it."""
     return {architecture: folder / architecture / "mcp-gateway" for architecture in ARCHITECTURES}
 
 
@@ -38,7 +38,7 @@ def program_of_this_machine() -> dict[str, Path]:
 
 
 def _certificates() -> bytes:
-    """As deploy/image/requirements.txt pins them."""
+    """The certificates in the version of deploy/image/requirements.txt."""
     wanted = ROOT / "deploy" / "image" / "requirements.txt"
     folder = TARGET / "certificates"
     stamp = folder / "installed.txt"

@@ -1,4 +1,4 @@
-"""MCP servers, and Envoy in front of them, as processes of a script."""
+"""Starts MCP servers, and Envoy in front of them, as processes of a script."""
 
 import json
 import os
@@ -20,7 +20,7 @@ bold = (lambda text: f"\033[1m{text}\033[0m") if sys.stdout.isatty() else (lambd
 
 
 class Failure(Exception):
-    """Something a user can read and mend."""
+    """An error that the user can read and fix."""
 
 
 def step(text):
@@ -28,7 +28,7 @@ def step(text):
 
 
 def run(*command, timeout, cwd=ROOT):
-    """Runs a command to its end and gives what it printed to stdout."""
+    """Runs a command until it ends, and gives its stdout."""
     name = " ".join(map(str, command))
     try:
         done = subprocess.run(command, cwd=cwd, timeout=timeout, check=True, text=True, stdout=subprocess.PIPE)
@@ -56,7 +56,7 @@ def build_program(feature: str = "cli"):
 
 
 class Processes:
-    """What a script has started; all of it ends with the `with` block."""
+    """The processes that a script has started. All of them end with the `with` block."""
 
     def __init__(self, work):
         self.work = work
@@ -75,7 +75,7 @@ class Processes:
                 process.kill()
 
     def ended(self):
-        """Those that have ended although nobody told them to."""
+        """The processes that have ended although the script has not ended them."""
         return [f"{name} ended with status {p.returncode}" for name, p in self.running.items() if p.poll() is not None]
 
     def log(self, name):
@@ -86,7 +86,7 @@ class Processes:
         return self.listening(name, *command, "--port", "0")
 
     def listening(self, name, *command):
-        """Starts what chooses its port itself; gives what it says it listens on."""
+        """Starts a program that chooses its port itself. Gives the address that it prints."""
         return self.says(name, r"listening on ([^\s\"]+)", *command).group(1)
 
     def says(self, name, pattern, *command):
@@ -100,7 +100,7 @@ class Processes:
         return self._wait_for(name, ready)
 
     def stop(self, name):
-        """Ends one, whatever it is still doing."""
+        """Ends a process, even if it is still working."""
         process = self.running.pop(name)
         process.kill()
         process.wait()
@@ -124,7 +124,7 @@ class Processes:
             self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
 
     def _wait_for(self, name, ready):
-        """What `ready` gives as soon as it gives anything, at most after 60 s."""
+        """Waits up to 60 s until `ready` gives a value, and gives this value."""
         process, deadline = self.running[name], time.monotonic() + 60
         while not (found := ready()):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -135,7 +135,7 @@ class Processes:
 
 
 def _listener(admin):
-    """Where a ready Envoy accepts requests."""
+    """The address at which Envoy accepts requests; nothing until it is ready."""
     try:
         address = admin.read_text().strip()
         with urllib.request.urlopen(f"http://{address}/ready", timeout=2) as answer:
@@ -149,14 +149,14 @@ def _listener(admin):
 
 
 def gateway(servers, port=0, protocols=None, **settings):
-    """envoy/gateway.yaml in front of these servers, given as name to URL; `protocols` has a name's, if not AUTO."""
+    """envoy/gateway.yaml with these servers, a dict of names and URLs. `protocols` has each protocol that is not AUTO."""
     protocol = lambda name: {"protocol": protocols[name]} if name in (protocols or {}) else {}
-    # By `url` the Host is the server's own address: SDKs refuse any other one as DNS rebinding.
+    # With `url`, the Host is the server's own address. SDKs refuse any other host, as DNS rebinding.
     settings["servers"] = [{"name": name, "url": url, **protocol(name)} for name, url in servers.items()]
     clusters = [_cluster(name, url) for name, url in servers.items()]
     text = (ROOT / "envoy" / "gateway.yaml").read_text()
     text = _replace(text, r"target/wasm32-wasip1/release/mcp_gateway\.wasm", str(WASM))
-    # Envoy chooses the ports itself and says which.
+    # Envoy chooses the ports itself, and its admin interface shows them.
     text = _replace(text, r"port_value: 9901\b", "port_value: 0")
     text = _replace(text, r"port_value: 10000\b", f"port_value: {port}")
     # JSON is YAML, too.
@@ -165,7 +165,7 @@ def gateway(servers, port=0, protocols=None, **settings):
 
 
 def _replace(text, pattern, to):
-    """Replaces the one place that matches."""
+    """Replaces the only match."""
     text, places = re.subn(pattern, lambda _: to, text, flags=re.MULTILINE)
     if places != 1:
         raise Failure(f"envoy/gateway.yaml has {places} places that match {pattern}, and not one")

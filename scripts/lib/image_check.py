@@ -43,7 +43,7 @@ def answers(processes, root, program, envoy, servers):
 
 
 def _instructions():
-    """Each kind of instruction stands there once."""
+    """The instructions of the file. Each kind of instruction is there once."""
     lines = (ROOT / "deploy" / "image" / "Dockerfile").read_text().splitlines()
     return dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
 

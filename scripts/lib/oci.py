@@ -1,4 +1,4 @@
-"""OCI images of the filter, of the program and of the chart, the same bytes whenever and wherever they are made.
+"""OCI images of the filter, of the program and of the chart. Their bytes do not depend on the time or the machine.
 
 An image layout (OCI image-spec 1.1) is a folder that skopeo, oras and crane read.
 """
@@ -14,12 +14,12 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-# Of the "Wasm Image Specification" that Istio and Envoy Gateway read beside plain images.
+# Media types of the "Wasm Image Specification", which Istio and Envoy Gateway read in addition to plain images.
 WASM_CONFIG = "application/vnd.module.wasm.config.v1+json"
 WASM_LAYER = "application/vnd.module.wasm.content.layer.v1+wasm"
-# What both take out of a plain image.
+# The file that both read in a plain image.
 FILE = "plugin.wasm"
-# Of Helm.
+# Media types of Helm.
 CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
@@ -32,14 +32,14 @@ class File(NamedTuple):
 
 
 def image(folder: Path, wasm: bytes, annotations: dict) -> str:
-    """A plain image, FROM scratch and one file; gives its digest."""
+    """Makes a plain image, FROM scratch and one file, and gives its digest."""
     return _layout(folder, _image(folder, {FILE: File(wasm)}, ("wasm", "wasip1"), {}, annotations))
 
 
 def images(folder: Path, platforms: dict[str, dict[str, File]], runs: dict, annotations: dict) -> str:
     """An image for Linux on several architectures, FROM scratch; gives the digest of their index.
 
-    `runs` says how: it is the `config` of each image.
+    `runs` is the `config` of each image, which says how to run it.
     """
     manifests = []
     for architecture, files in platforms.items():
@@ -117,7 +117,7 @@ def _digest(content: bytes) -> str:
 
 
 def _tar(files: dict[str, File]) -> bytes:
-    """Files of nobody's in particular, from 1970 (POSIX.1-1988 ustar)."""
+    """Files without a real owner, with the date 1970 (POSIX.1-1988 ustar)."""
     out = []
     for name, (content, mode) in files.items():
         fields = [(name, 100), (f"{mode:07o}", 8), ("0000000", 8), ("0000000", 8)]
@@ -130,7 +130,7 @@ def _tar(files: dict[str, File]) -> bytes:
 
 
 def _gzip(content: bytes) -> bytes:
-    """Stored, not deflated (RFC 1951, 3.2.4): what deflate writes differs between versions of zlib."""
+    """Stored, not deflated (RFC 1951, 3.2.4), since the output of deflate differs between versions of zlib."""
     size = 0xFFFF
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
     out = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]

@@ -1,4 +1,4 @@
-"""What was packaged is what it should be, also behind a registry."""
+"""Checks the packages, also after they went through a registry."""
 
 import gzip
 import io
@@ -21,11 +21,11 @@ LAYOUTS = ("image", "artifact", "controller", "chart")
 
 
 class NoRegistry(Exception):
-    """What the check needs is missing and cannot be installed from here."""
+    """A program that the check needs is missing and cannot be installed."""
 
 
 def check(made: Path, digests: dict[str, str], parts: dict[str, set[str]], programs: dict[str, Path]):
-    """Checks a folder of ./scripts/package: what is in it, what the lists name, and what comes back from a registry."""
+    """Checks a folder of ./scripts/package: its files, its lists of parts, and the files that a registry gives back."""
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     lists(parts)
@@ -41,7 +41,7 @@ def check(made: Path, digests: dict[str, str], parts: dict[str, set[str]], progr
 
 
 def lists(parts: dict[str, set[str]]):
-    """The lists of parts name what is linked."""
+    """Checks that the lists of parts have all linked crates."""
     linked = re.search(r"const LINKED: &\[&str\] = &\[(.*?)\];", (ROOT / "tests" / "house.rs").read_text(), re.DOTALL)
     wanted = {"filter": set(re.findall(r'"(.*)"', linked.group(1))) - {"mcp-gateway"}, "program": {"clap", "rustls", "tokio"}}
     for name, of in wanted.items():
@@ -54,7 +54,7 @@ def blob(layout: Path, digest: str) -> bytes:
 
 
 def layer(layout: Path, manifest: str) -> list[tuple[tarfile.TarInfo, bytes]]:
-    """What is in the one layer of an image; all of it is of nobody's, from 1970."""
+    """The files in the only layer of an image. All of them have no real owner, and the date 1970."""
     of = json.loads(blob(layout, manifest))["layers"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(layout, of[0]["digest"])))) as tar:
         inside = [(entry, tar.extractfile(entry).read()) for entry in tar]
@@ -69,7 +69,7 @@ def architectures(layout: Path, index: str) -> dict[str, str]:
 
 
 def through_a_registry(made: Path, digests: dict[str, str]):
-    """Pushes to Debian's registry and pulls again: both sides must call it the same."""
+    """Pushes to Debian's registry and pulls again. The digest must be the same."""
     config = {
         "version": "0.1",
         "log": {"level": "info"},
@@ -101,7 +101,7 @@ def through_a_registry(made: Path, digests: dict[str, str]):
 
 
 def of_the_controller(manifest: str, program: Path, architecture: str):
-    """The pulled image has the program, runs it as nobody, and what is of this machine runs with nothing else there."""
+    """Checks that the pulled image has the program, and runs it as nobody and with nothing but the image."""
     layout = WORK / "controller"
     config = json.loads(blob(layout, json.loads(blob(layout, manifest))["config"]["digest"]))
     if config["architecture"] != architecture or config["config"].get("User") != controller_image.USER:
@@ -136,7 +136,7 @@ def of_the_controller(manifest: str, program: Path, architecture: str):
 
 
 def of_the_chart(digests: dict[str, str]):
-    """The pulled chart has the CRDs, the templates, and the digests of the images beside it."""
+    """Checks that the pulled chart has the CRDs, the templates, and the digests of the images."""
     layout = WORK / "chart"
     files = {entry.name.removeprefix("mcp-gateway/"): content for entry, content in layer(layout, digests["chart"])}
     templates = {path.relative_to(chart.CHART).as_posix() for path in (chart.CHART / "templates").iterdir()}
@@ -150,7 +150,7 @@ def of_the_chart(digests: dict[str, str]):
 
 
 def all_are_published():
-    """The workflow of a release pushes and signs each of them."""
+    """Checks that the workflow of a release pushes and signs each package."""
     workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text()
     for what, pattern in (("pushes", r"oci:target/package/(\w+) "), ("signs", r"\$\(digest (\w+)\)")):
         if (done := set(re.findall(pattern, workflow))) != set(LAYOUTS):
@@ -162,7 +162,7 @@ def skopeo(*arguments):
 
 
 def install():
-    """Debian's registry and skopeo, where that is possible."""
+    """Installs Debian's registry and skopeo, if this is possible."""
     if all(map(shutil.which, TOOLS)):
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):

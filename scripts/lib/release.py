@@ -1,4 +1,4 @@
-"""What a release has: the program as it is built for it, its archive, and the bytes of that."""
+"""The parts of a release: the program as it is built for it, and its archive."""
 
 import gzip
 import hashlib
@@ -63,7 +63,7 @@ def build_program(target: str) -> Path:
 
 
 def name(target):
-    """What the archive is called, without its ending, and its one folder."""
+    """The name of the archive without its ending, which is also the name of its only folder."""
     return f"mcp-gateway-{version()}-{target}"
 
 

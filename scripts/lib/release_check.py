@@ -43,7 +43,7 @@ def check(archive, target):
 
 
 def binstall_finds(archive, target):
-    """What `cargo binstall` would download and take out of it, by Cargo.toml."""
+    """The URL and the file that `cargo binstall` uses, according to Cargo.toml."""
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
     binstall = package["metadata"]["binstall"]
     values = {"repo": package["repository"], "name": package["name"], "version": release.version(), "target": target}
@@ -58,7 +58,7 @@ def binstall_finds(archive, target):
 
 @contextlib.contextmanager
 def served(folder):
-    """A web server of a folder, on a free port; gives its URL."""
+    """Serves a folder on a free port, and gives the URL."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -77,12 +77,12 @@ def home():
 
 
 def files():
-    """What is in the user's home."""
+    """The files in the user's home."""
     return sorted(str(path.relative_to(home())) for path in home().rglob("*") if path.is_file())
 
 
 def install(url, *arguments, path=""):
-    """Runs scripts/install in an empty home; gives its status and what it says."""
+    """Runs scripts/install in an empty home. Gives its status and its output."""
     home().mkdir(exist_ok=True)
     variables = {"PATH": f"{path}{os.environ['PATH']}", "HOME": home(), "MCP_GATEWAY_DOWNLOADS": url}
     command = ("sh", ROOT / "scripts" / "install", *arguments)
@@ -118,7 +118,7 @@ def wrong_files_are_refused(url, downloads, archive):
 
 
 def envoy_is_spoken_of_first(url):
-    """A system on which Envoy does not run is told before anything is downloaded."""
+    """Checks that the script reports a system on which Envoy does not run before it downloads anything."""
     tools = WORK / "tools"
     tools.mkdir()
     for program, prints, part in (
@@ -161,7 +161,7 @@ def installed(url):
 
 
 def is_static(program, target):
-    """No loader and no library of the system."""
+    """Checks that the program uses no loader and no library of the system."""
     if "linux" in target:
         said = run("readelf", "--program-headers", "--dynamic", program, timeout=30)
         if "INTERP" in said or "NEEDED" in said:
@@ -204,7 +204,7 @@ def runs(program, url, downloads):
 
 
 def uninstalled():
-    """The line of the documentation that removes it all does."""
+    """Checks that the command in the documentation removes everything."""
     page = (ROOT / "docs" / "start" / "install.md").read_text()
     line = re.search(r"^rm -r .*$", page, re.MULTILINE)[0]
     done = subprocess.run(("sh", "-c", line), env=os.environ | {"HOME": str(home())}, timeout=30)

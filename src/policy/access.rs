@@ -11,17 +11,17 @@ use crate::mcp::message::Params;
 use crate::mcp::method::{self, Subject};
 use crate::mcp::{Invalid, Message, resource_uri};
 
-/// A client subscribes to so many resources in one request at most, since each of
-/// them is compared with each rule.
+/// The most resources to which a client may subscribe in one request. Each of them is compared with
+/// each rule.
 pub const MOST_SUBSCRIPTIONS: usize = 1000;
 
-/// The refusal of a request with more.
+/// The refusal of a request with more resources.
 pub const TOO_MANY_SUBSCRIPTIONS: Refusal = Refusal::TooMany(
     "params.notifications.resourceSubscriptions",
     MOST_SUBSCRIPTIONS,
 );
 
-/// One thing that a message does.
+/// One access of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access<'a> {
     /// The JSON-RPC method, [`method::RESPONSE`] for a response.
@@ -33,11 +33,11 @@ pub struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// Everything that `message` does: at least one thing. Each needs a right.
+    /// All accesses of `message`: at least one. The caller needs the right to each.
     ///
     /// # Errors
-    /// Two readers could see different names in it, a name is not Unicode, or it
-    /// subscribes to too many resources.
+    /// Two readers could see different names in it, a name is not Unicode, or it subscribes to too
+    /// many resources.
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
@@ -61,11 +61,11 @@ impl<'a> Access<'a> {
     }
 }
 
-/// Checks that the URIs of resources in `accesses` are in normal form: no policy can
-/// tell what the others stand for.
+/// Checks that the URIs of resources in `accesses` are in normal form: policies cannot know which
+/// resource another form names.
 ///
 /// # Errors
-/// [`Refusal::ResourceUri`] for the first that is not.
+/// [`Refusal::ResourceUri`] for the first URI that is not in normal form.
 pub fn check_uris(accesses: &[Access<'_>]) -> Result<(), Refusal> {
     let uris = accesses.iter().filter_map(|access| match &access.about {
         Some((Subject::Resource, uri)) => Some((access.method, uri)),
@@ -129,7 +129,7 @@ fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refus
 fn about<'a>(kind: Subject, raw: &'a str) -> Result<AccessTarget<'a>, Refusal> {
     match json::string(raw) {
         Some(name) => Ok(Some((kind, name))),
-        // Not Unicode, but a server could still act on it.
+        // The name is not Unicode, but a server could still act on it.
         None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
         None => Ok(None),
     }

@@ -91,8 +91,8 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The method of `message`, its id and the name of what it is about, and nothing that
-    /// two readers could read differently.
+    /// Only some attributes of `message`: its method, its id, and its name unless two readers could
+    /// read different names.
     pub fn of_method(message: &'a Message<'a>, rules: &'a Rules) -> Self {
         let method = message.method();
         let name = name_of(message).ok().flatten();
@@ -115,7 +115,7 @@ impl<'a> Attributes<'a> {
     /// It claims the URI of a resource that is not in normal form.
     pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Result<Self, Refusal> {
         let method = claim.method.as_str();
-        // A body whose method has no name cannot confirm one.
+        // If the method has no name, a body cannot confirm one.
         let param = method::name_param(method).zip(claim.name.as_deref().map(Cow::Borrowed));
         let name = param.as_ref().map(|(_, name)| name.clone());
         let subject = method::subject(method).zip(name.clone());

@@ -75,7 +75,7 @@ pub fn check_for_gateway(headers: &Headers, message: &Message<'_>) -> Result<Era
         && method::is_legacy_only(method)
         && let Some(claimed) = params.meta.protocol_version
     {
-        // There is no such method, whatever the headers say, and no server gets it.
+        // There is no such method, whatever the headers say, and no server gets the request.
         return supported(required(message, params, claimed)?).map(|()| Era::Modern);
     }
     check(headers, message, true)
@@ -253,7 +253,7 @@ mod tests {
                     check_for_gateway(&headers, &Message::parse(list(MODERN).as_bytes()).unwrap());
                 assert!(matches!(kept, Err(Refusal::Mirror(_))), "{headers:?}");
             }
-            // Before its version there may be such a method.
+            // A later version may have the method, so the error about the version comes first.
             let later = body.replace("2026-07-28", "2027-01-01");
             let later = Message::parse(later.as_bytes()).unwrap();
             let version = Refusal::Version("2027-01-01".into());

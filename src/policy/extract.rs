@@ -73,7 +73,7 @@ fn add<'a>(members: &mut ExtractedMembers<'a>, name: Cow<'a, str>, value: Extrac
                 add(have, name, value);
             }
         }
-        // Two paths lead to the same value.
+        // Two paths name the same value.
         (Some(_), _) => {}
         (None, value) => members.push((name, value)),
     }
@@ -109,7 +109,7 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             let Some(members) = object(raw)? else {
                 return Ok(None);
             };
-            // A policy may read any of them.
+            // A policy may read any of these members.
             let folded: HashSet<String> = members
                 .iter()
                 .map(|(name, _)| fold(name).collect())
@@ -125,7 +125,7 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             }
             Ok(Some(Extracted::Object(object)))
         }
-        // In metadata it would be infinite, which is no JSON.
+        // In metadata it would become infinite, which is not valid JSON.
         _ if !json::is_finite(raw) => Err(Refusal::NotFinite("params")),
         _ => Ok(Some(Extracted::Literal(raw))),
     }

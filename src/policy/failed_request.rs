@@ -16,8 +16,8 @@ pub struct FailedRequest<'a> {
 }
 
 impl<'a> FailedRequest<'a> {
-    /// What was not understood, or is no request in a session. `id` is the JSON text of
-    /// its id, where it is known.
+    /// A message that the filter did not understand, or that is not a request in a session. `id` is
+    /// the JSON text of its id, where it is known.
     pub fn outside_session(id: Option<&'a str>) -> Self {
         Self {
             id,
@@ -46,9 +46,9 @@ impl<'a> FailedRequest<'a> {
 }
 
 impl Refusal {
-    /// The response to `request`. Legacy clients in wide use end their whole session on
-    /// an HTTP status other than 200. So what is wrong with one request of theirs is
-    /// told with 200.
+    /// The response to `request`. Widely used legacy clients end their whole session after an HTTP
+    /// status other than 200. So an error about only one request of a legacy client has the status
+    /// 200.
     pub fn reply_to(&self, request: FailedRequest<'_>) -> Reply {
         let mut reply = self.reply(request.id);
         if request.is_in_session && self.is_about_one_request() {
@@ -57,8 +57,8 @@ impl Refusal {
         reply
     }
 
-    /// Whether it says nothing of the client's session, its credentials or its HTTP
-    /// requests as such.
+    /// Whether it is about one request only: not about the client's session, its credentials or its
+    /// HTTP requests as such.
     fn is_about_one_request(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Patterns over names: `*` matches any text, every other character itself.
+//! Patterns for names: `*` matches any text, and every other character matches itself.
 
 /// A pattern: the texts between its `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Glob {
         let Some((last, between)) = rest.split_last() else {
             return left.is_empty();
         };
-        // The first place of each part leaves the most text for the parts after it.
+        // The first match of each part leaves the most text for the later parts.
         for part in between {
             match left.split_once(part.as_str()) {
                 Some((_, after)) => left = after,
@@ -36,9 +36,9 @@ impl Glob {
 /// match `exclude`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// What there may be.
+    /// The included names.
     pub include: Vec<Glob>,
-    /// What there is not, whatever `include` says.
+    /// The excluded names, even if `include` matches them.
     pub exclude: Vec<Glob>,
 }
 

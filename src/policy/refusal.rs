@@ -327,8 +327,8 @@ impl Refusal {
     }
 }
 
-/// `text` of a client or a server as an error message shows it: without its end where
-/// it is long, since they decide how long it is.
+/// `text` of a client or a server for an error message. A long text is cut, since clients and
+/// servers can make it as long as they like.
 pub fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_EXCERPT {
         return text.into();

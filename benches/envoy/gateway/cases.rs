@@ -1,4 +1,4 @@
-//! What is measured, and what it may cost.
+//! The cases, and the goals for their costs.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::rounds::Variant;
 
 pub(super) const TOOLS_PER_SERVER: usize = 20;
 
-/// What a tool with a title, a sentence and two arguments takes.
+/// The size of a tool with a title, a sentence and two arguments.
 const USUAL_TOOL_BYTES: usize = 400;
-/// A hundred of these, with what is around them, are 137 KB.
+/// With a hundred such tools, a list has 137 KB.
 const LONG_TOOL_BYTES: usize = 1370;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ask {
-    /// `tools/list`, which the servers forbid to keep.
+    /// `tools/list`. The servers do not allow clients to keep the list.
     List,
-    /// `tools/list`, which the servers allow everybody to keep.
+    /// `tools/list`. The servers allow all clients to keep the list.
     CachedList,
-    /// `tools/call` of one server's tool.
+    /// `tools/call` of a tool of one server.
     Call,
 }
 
-/// What somebody speaks.
+/// The era of a client or a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Era {
     /// 2026-07-28, without sessions.
@@ -46,7 +46,7 @@ impl Measure {
     }
 }
 
-/// Ours takes at most this much of what the other one takes.
+/// Our filter may use at most this part of what the other variant uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Goal {
     pub(super) measure: Measure,
@@ -62,14 +62,14 @@ const fn goal(measure: Measure, over: Variant, at_most: f64) -> Goal {
     }
 }
 
-/// The last one is hard where servers answer at once, and the client and all of
-/// them share a core: `list-slow` is what people see.
+/// The last goal is hard to reach if servers answer at once, and if the client and all servers
+/// share a core. Users see `list-slow`.
 const LIST_GOALS: &[Goal] = &[
     goal(Measure::Cpu, Variant::Native, 0.25),
     goal(Measure::P50, Variant::Native, 0.25),
     goal(Measure::P50, Variant::Plain, 1.5),
 ];
-/// Where the servers take their time, only the wait for the last one counts.
+/// With slow servers, only the wait for the last server counts.
 const SLOW_LIST_GOALS: &[Goal] = &[goal(Measure::P50, Variant::Plain, 1.5)];
 const CACHED_GOALS: &[Goal] = &[
     goal(Measure::Cpu, Variant::Plain, 1.5),
@@ -84,15 +84,15 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) ask: Ask,
     pub(super) client: Era,
-    /// What the servers speak.
+    /// The era of the servers.
     pub(super) server: Era,
     pub(super) servers: usize,
     pub(super) tool_bytes: usize,
-    /// Rules of `authorization`, each with an expression; the last one allows.
+    /// The number of rules of `authorization`. Each has an expression, and the last one allows.
     pub(super) rules: usize,
-    /// How long the last server takes; those before it take their share of it.
+    /// The delay of the last server. The servers before it have shorter delays.
     pub(super) slowest: Duration,
-    /// Per round and variant.
+    /// Requests in each round, for each variant.
     pub(super) requests: usize,
     pub(super) goals: &'static [Goal],
 }
@@ -168,7 +168,7 @@ fn all() -> [Case; 14] {
     ]
 }
 
-/// Those with these names; all without a name.
+/// The cases with these names; all cases if there are no names.
 pub(super) fn chosen(names: &[String]) -> Result<Vec<Case>> {
     let all = all();
     if let Some(unknown) = names

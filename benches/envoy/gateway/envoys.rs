@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::servers;
 use crate::{Result, config};
 
-/// Envoy's own pair: its MCP filter, and its router for MCP in place of the
-/// one for HTTP.
+/// Envoy's own filters: its MCP filter, and its MCP router in place of the HTTP router.
 pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
     let clusters = clusters(upstreams);
     let backends: Vec<Value> = clusters
@@ -24,7 +23,7 @@ pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
             "servers": backends,
         },
     }));
-    // Required, though that router does not look at it.
+    // This is required, although the MCP router does not use it.
     let host = json!({
         "name": "all",
         "domains": ["*"],
@@ -38,7 +37,7 @@ pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Resul
     let clusters = clusters(upstreams);
     let servers: Vec<Value> = clusters
         .iter()
-        // Nobody tells callers apart here, so that one session serves all.
+        // The benchmark sends no identity, so all callers share one session.
         .map(|(name, _)| json!({ "name": name, "shareSession": true }))
         .collect();
     let mut settings = json!({ "servers": servers });
@@ -70,7 +69,7 @@ pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Resul
     Ok(config::assemble(&clusters, &filters, &host))
 }
 
-/// This many rules, of which the last one matches.
+/// This many rules. Only the last one matches.
 fn authorization(rules: usize) -> Value {
     let rule = |n: usize| {
         let is = if n == rules { "!" } else { "" };

@@ -1,5 +1,5 @@
-//! What a gateway to many servers costs, next to Envoy's own and to a plain
-//! route to one server.
+//! The cost of a gateway to many servers, compared with Envoy's own gateway and with a plain route
+//! to one server.
 
 mod cases;
 mod envoys;
@@ -27,8 +27,8 @@ pub(crate) const NAME: &str = "gateway";
 pub(crate) const ABOUT: &str =
     "many servers behind one endpoint: a plain route, Envoy's mcp and mcp_router, this filter";
 
-/// One after the other: with more, the time that a request takes is the time
-/// that it waits for those before it.
+/// One connection, so that requests come one after the other. With more, the time of a request
+/// would include the wait for the requests before it.
 const CONNECTIONS: usize = 1;
 
 struct Setup<'a> {
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Starts everything anew: each case has other servers.
+/// Starts all servers and Envoys again, since each case has other servers.
 async fn measure<'a>(
     case: &'a Case,
     setup: &Setup<'_>,
@@ -100,7 +100,7 @@ async fn measure<'a>(
     };
     let (merged, our_session) = try_out(case, case.servers, &ours, &message).await?;
     let (slowest, plain_servers) = match case.ask {
-        // The same bytes, from somebody who has them ready.
+        // A plain server that has the same bytes ready.
         Ask::CachedList => {
             let same = upstream::fixed(merged.clone());
             let upstream = Upstream::start(same, Duration::ZERO).await?;
@@ -113,7 +113,7 @@ async fn measure<'a>(
     let plain = config::bootstrap(slowest, Vec::new());
     let plain = start(setup, Variant::Plain, &plain).await?;
     let plain_session = if case.client == Era::Legacy && case.server == Era::Modern {
-        // The server has no sessions, and takes the call without one.
+        // The server has no sessions, and accepts the call without one.
         None
     } else {
         try_out(case, plain_servers, &plain, &message).await?.1
@@ -122,7 +122,7 @@ async fn measure<'a>(
         None => None,
         Some(envoy) => match try_out(case, case.servers, &envoy, &message).await {
             Ok((_, session)) => Some((envoy, session)),
-            // It is no gateway between the eras.
+            // Envoy's gateway does not translate between the eras.
             Err(error) if case.client != case.server => {
                 let error = error.to_string();
                 let told = error.lines().next().unwrap_or_default();
@@ -149,7 +149,7 @@ async fn measure<'a>(
             targets.push(target.within(session));
         }
     }
-    // V8 compiles what runs often a second time, and better.
+    // V8 compiles code that runs often a second time, with better optimization.
     let warm_up = requests;
     let rounds = rounds::measure(&mut targets, &message, warm_up, requests, rounds).await?;
     for target in targets {
@@ -167,8 +167,8 @@ async fn start(setup: &Setup<'_>, variant: Variant, bootstrap: &Value) -> Result
     Envoy::start(setup.binary, variant.name(), bootstrap).await
 }
 
-/// One request, the answer to which must be right; gives it, and the session
-/// that a legacy client has begun for it.
+/// Sends one request and checks the answer. Gives the answer, and the session that a legacy client
+/// has begun for it.
 async fn try_out(
     case: &Case,
     servers: usize,

@@ -1,4 +1,4 @@
-//! The MCP servers behind the gateways, and what clients ask them.
+//! The MCP servers behind the gateways, and the requests of clients.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::upstream::{Answers, Said};
 
 const VERSION: &str = "2026-07-28";
 const LEGACY_VERSION: &str = "2025-11-25";
-/// Which of its tools is called, and of which server.
+/// The server and the tool that clients call, by their indexes.
 const CALLED: (usize, usize) = (2, 7);
 const SAID: &str = "It is sunny, and 22 degrees.";
 
-/// The name of a server, of its cluster, and the prefix of its tools.
+/// The name of a server and of its cluster, and the prefix of its tools.
 pub(super) fn name(server: usize) -> String {
     format!("server{server}")
 }
@@ -31,7 +31,7 @@ struct Asked<'a> {
     method: &'a str,
 }
 
-/// What a server says: everything but the id is ready made.
+/// The answers of a server. Everything but the id is prepared.
 pub(super) fn answers(case: &Case) -> Answers {
     let hints = match case.ask {
         Ask::CachedList => r#""ttlMs":3600000,"cacheScope":"public""#,
@@ -80,7 +80,7 @@ pub(super) fn answers(case: &Case) -> Answers {
     })
 }
 
-/// A tool of exactly this many bytes, if it needs no more.
+/// A tool of exactly this many bytes, if it does not need more.
 fn tool(number: usize, bytes: usize) -> String {
     let with = |description: &str| {
         format!(
@@ -96,7 +96,7 @@ fn tool(number: usize, bytes: usize) -> String {
     with(&text)
 }
 
-/// What a client sends.
+/// The message of a client.
 pub(super) fn message(case: &Case) -> Result<Message> {
     let (method, name, mut params) = match case.ask {
         Ask::List | Ask::CachedList => ("tools/list", None, String::new()),
@@ -128,7 +128,7 @@ pub(super) fn message(case: &Case) -> Result<Message> {
     }
 }
 
-/// How a legacy client begins, and what it says then.
+/// The first two messages of a legacy client.
 pub(super) fn beginning() -> (Message, Message) {
     let initialize = format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1.0.0"}}}}}}"#
@@ -137,8 +137,8 @@ pub(super) fn beginning() -> (Message, Message) {
     (Message::new(initialize), Message::new(initialized))
 }
 
-/// Whether this answers the message, from this many servers: a proxy may say
-/// 200 to what it could not do.
+/// Whether this is a right answer with the tools of this many servers: a proxy may answer a failed
+/// request with 200.
 pub(super) fn check(case: &Case, servers: usize, body: &[u8]) -> Result<()> {
     let (part, wanted) = match case.ask {
         Ask::List | Ask::CachedList => (r#""inputSchema""#, servers * TOOLS_PER_SERVER),

@@ -1,4 +1,4 @@
-//! The table for people, and the same for programs.
+//! The results as a table and as JSON.
 
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
@@ -8,10 +8,10 @@ use crate::report::{empty_table, median, numbers};
 use crate::rounds::{self, Round, Variant};
 use crate::stats::spread;
 
-/// A case, and for each round the turns of all variants.
+/// A case, and the turns of all variants in each round.
 pub(super) struct Measured<'a> {
     pub(super) case: &'a Case,
-    /// Of our answer.
+    /// The bytes of our filter's answer.
     pub(super) answer_bytes: usize,
     pub(super) requests: usize,
     pub(super) rounds: Vec<Vec<Round>>,
@@ -25,7 +25,7 @@ impl Measured<'_> {
         })
     }
 
-    /// CPU over that of a plain route to one server, in the same round.
+    /// The CPU time divided by that of a plain route to one server in the same round.
     fn added(&self, variant: Variant) -> Vec<f64> {
         let with = self.values(variant, Measure::Cpu);
         let plain = self.values(Variant::Plain, Measure::Cpu);
@@ -35,8 +35,8 @@ impl Measured<'_> {
             .collect()
     }
 
-    /// Ours over the other one of the same round, which cancels what changes
-    /// slowly on the machine.
+    /// Our filter's value divided by that of the other variant in the same round. So slow changes
+    /// of the machine's speed have no effect.
     fn ratios(&self, over: Variant, measure: Measure) -> Vec<f64> {
         let ours = self.values(Variant::Ours, measure);
         let other = self.values(over, measure);
@@ -51,7 +51,7 @@ impl Measured<'_> {
         goals.find(|goal| goal.over == over && goal.measure == measure)
     }
 
-    /// "0.31, goal 0.25: missed"
+    /// A text such as "0.31, goal 0.25: missed".
     fn ratio(&self, over: Variant, measure: Measure) -> String {
         let Some(ratio) = spread(&self.ratios(over, measure)) else {
             return "–".to_owned();
@@ -129,7 +129,7 @@ fn each(total: f64, servers: usize) -> String {
     format!("{:.0}", total / servers as f64)
 }
 
-/// Everything measured in this case, round by round, and its summary.
+/// All measurements of this case, round by round, and a summary.
 pub(super) fn json(measured: &Measured<'_>) -> Value {
     let mut variants = Map::new();
     for variant in Variant::THREE {

@@ -1,6 +1,6 @@
-//! The requests whose headers wait for the first byte of their body. A slow client
-//! may never send it, and an Envoy that does not hold requests never delivers it; so
-//! each of them is looked after by the timer.
+//! The requests whose headers wait for the first byte of their body. A slow client may never send
+//! it, and an Envoy that does not hold requests never delivers it. So a timer checks these
+//! requests.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +16,8 @@ const MOST_PER_TICK: usize = 1000;
 /// The requests that wait, by their context ids.
 #[derive(Default)]
 pub(super) struct BodyWaits {
-    /// Those that have come since the last tick. The time is a host call, which would
-    /// make each request slower, so only ticks ask for it.
+    /// The requests that have come since the last tick. To read the time is a host call, which
+    /// would slow down each request, so only ticks read it.
     new: RefCell<HashMap<u32, Rc<RefCell<HttpStream>>>>,
     /// The others. The host's ids grow, so the oldest request comes first.
     timed: RefCell<BTreeMap<u32, BodyWait>>,

@@ -1,5 +1,5 @@
-//! The time. Reading it is a host call, so one callback reads it once at most, and only
-//! if it needs it. A callback takes far less than the times that the core measures.
+//! The time. To read it is a host call, so one callback reads it at most once, and only if it needs
+//! the time. A callback takes far less than the times that the core measures.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ thread_local! {
     static NOW: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
-/// The host has begun a callback: what was read before is over.
+/// The host has begun a callback, so the time that was read before is not valid any more.
 pub(super) fn begin_callback() {
     NOW.set(None);
 }

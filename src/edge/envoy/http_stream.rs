@@ -28,9 +28,9 @@ pub(super) struct HttpStream {
     failed: bool,
 }
 
-/// A new request body that is longer than the one that arrived, for a request that
-/// waits for a callout. Envoy enters the VM again if such a body exceeds its buffer
-/// limit, so it is [written](Plugin::work_later) when nothing else runs.
+/// A new request body that is longer than the one that arrived, for a request that waits for a
+/// callout. If such a body exceeds Envoy's buffer limit, Envoy enters the VM again. So the body is
+/// [written](Plugin::work_later) when no other callback runs.
 #[derive(Debug, Default)]
 enum LongerBody {
     /// There is none, or the request has a response.
@@ -103,7 +103,7 @@ impl HttpStream {
             if self.failed {
                 return Flow::Hold;
             }
-            // Free, since no callback runs inside another one, except inside
+            // The worker is not borrowed, since no callback runs inside another one, except inside
             // `Plugin::write_body`, which borrows nothing.
             let Ok(mut worker) = self.plugin.worker.try_borrow_mut() else {
                 return self.fail(host::INTERNAL_FAILURE);
@@ -290,7 +290,8 @@ impl HttpStream {
         if self.failed || !self.stream.reads_answer() {
             return Flow::Continue;
         }
-        // The callback is about all that Envoy holds, and the event about what is new.
+        // The callback gives the size of everything that Envoy holds, but the event needs only the
+        // new part.
         let waited = std::mem::take(&mut self.response_waits);
         let new = size.saturating_sub(waited);
         let flow = match host::buffer_from(Buffer::ResponseBody, waited, new) {

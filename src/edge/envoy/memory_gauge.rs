@@ -9,13 +9,13 @@ use crate::metrics::{Metric, MetricKind};
 pub(super) struct MemoryGauge(u32);
 
 impl MemoryGauge {
-    /// The gauge of `config`, of whose metrics the host's numbers are `metrics`.
+    /// The gauge of `config`. `metrics` are the host's numbers of its metrics.
     pub(super) fn new(config: &Config, metrics: &[(MetricKind, u32)]) -> Self {
         let Metric(at) = config.metrics.held_bytes;
         Self(metrics.get(at).map_or(0, |(_, number)| *number))
     }
 
-    /// Shows what is held now, unless the gauge shows about that already.
+    /// Updates the gauge, unless it shows about the right value already.
     pub(super) fn update(&self) {
         self.change(false);
     }
@@ -33,7 +33,7 @@ impl MemoryGauge {
     }
 }
 
-/// What holds memory is dropped before the gauge, so that nothing is left on it.
+/// The values that hold memory are dropped before the gauge, so the gauge has no rest of them.
 impl Drop for MemoryGauge {
     fn drop(&mut self) {
         self.update_exactly();

@@ -54,24 +54,23 @@ pub(super) struct Plugin {
     pub(super) gauge: MemoryGauge,
 }
 
-/// When calls are made that cannot be made at once, in milliseconds.
+/// When to make calls that cannot be made at once, in milliseconds.
 const SOON: u32 = 1;
 
 /// How often idle sessions are ended, in milliseconds.
 const TIDY_PERIOD: u32 = 10_000;
 
-/// How often the requests that wait for their bodies are looked after, in
-/// milliseconds.
+/// How often to check the requests that wait for their bodies, in milliseconds.
 const BODY_WAIT_PERIOD: u32 = 1_000;
 
-/// What [`Plugin::send`] hands to the root context, and what it gets back.
+/// The data that [`Plugin::send`] gives to the root context, and gets back.
 #[derive(Default)]
 enum Callout {
     #[default]
     None,
     /// To be sent.
     ToSend(Rc<Call>),
-    /// Sent, with the host's token; or not sent, with what comes of it.
+    /// It was sent, with the host's token; or it was not sent, with the result of the call.
     Done(Result<u32, CallResponse>),
 }
 
@@ -197,22 +196,22 @@ impl Plugin {
         self.is_in_root_callback.get()
     }
 
-    /// Has the body of `stream` written in [`work_later`](Self::work_later).
+    /// Lets [`work_later`](Self::work_later) write the body of `stream`.
     pub(super) fn write_body_later(&self, stream: u32) -> Result<(), HostCallError> {
         self.queue.schedule()?;
         self.bodies.borrow_mut().push(stream);
         Ok(())
     }
 
-    /// Has `stream` reset in [`work_later`](Self::work_later).
+    /// Lets [`work_later`](Self::work_later) reset `stream`.
     pub(super) fn reset_later(&self, stream: u32) -> Result<(), HostCallError> {
         self.queue.schedule()?;
         self.resets.borrow_mut().push(stream);
         Ok(())
     }
 
-    /// Does what cannot be done in a callback of a stream: writes the bodies that
-    /// wait, and resets streams. Runs in the root context, from Envoy's event loop.
+    /// Does the work that is not possible in a callback of a stream: writes the bodies that wait,
+    /// and resets streams. Runs in the root context, from Envoy's event loop.
     pub(super) fn work_later(&self) {
         self.queue.dequeue();
         self.is_in_root_callback.set(true);
@@ -265,8 +264,8 @@ impl Plugin {
         }
     }
 
-    /// Makes these calls soon, whose results nobody waits for. `current` is the root
-    /// context whose callback is running.
+    /// Makes these calls soon. No stream waits for their results. `current` is the root context
+    /// whose callback is running.
     pub(super) fn make_soon(&self, calls: Vec<Rc<Call>>, current: u32) {
         let Ok(mut worker) = self.worker.try_borrow_mut() else {
             return;
@@ -292,7 +291,7 @@ impl Plugin {
         self.tidy();
     }
 
-    /// Sets the timer to what is needed while no request waits for its body.
+    /// Sets the timer to the period for the time in which no request waits for its body.
     pub(super) fn start_ticks(&self) {
         // Without the timer, idle sessions end with the next request.
         let has_sessions = self.config.gateway.is_some();

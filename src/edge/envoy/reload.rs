@@ -1,6 +1,6 @@
-//! What a new configuration does to an older one of the same plugin. Envoy keeps the
-//! VM and gives it another root context. The old one serves the requests that came
-//! before, and goes then. Its calls go with it, so the new one ends its sessions.
+//! Replaces an older configuration of the same plugin by a new one. Envoy keeps the VM and gives it
+//! another root context. The old root context serves the requests that came before, and then ends.
+//! Its calls end with it, so the new one ends its sessions.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -13,8 +13,8 @@ thread_local! {
     static PLUGINS: RefCell<Vec<(String, Weak<Plugin>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Adds `plugin`, which is called `name`. It ends the sessions that those have which
-/// it replaces. Runs in the root context `root`, that of `plugin`.
+/// Adds `plugin` with the name `name`. It ends the sessions of the plugins that it replaces. Runs
+/// in the root context `root`, that of `plugin`.
 pub(super) fn replace(name: &str, root: u32, plugin: &Rc<Plugin>) {
     let replaced = named(name);
     PLUGINS.with_borrow_mut(|plugins| {
@@ -28,8 +28,8 @@ pub(super) fn replace(name: &str, root: u32, plugin: &Rc<Plugin>) {
     }
 }
 
-/// `plugin` ends. The newest one of its name ends the sessions that it still has.
-/// Runs in the root context `root`, that of `plugin`.
+/// `plugin` ends. The newest plugin with its name ends the remaining sessions. Runs in the root
+/// context `root`, that of `plugin`.
 pub(super) fn close(root: u32, plugin: &Rc<Plugin>) {
     let is_it = |other: &Weak<Plugin>| other.as_ptr() == Rc::as_ptr(plugin);
     let name = PLUGINS.with_borrow(|plugins| {

@@ -1,4 +1,4 @@
-//! The facts about a caller that rules need, and where they come from.
+//! The facts about a caller that rules need.
 
 /// A CEL expression (`when`), which Envoy evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Expression {
     pub field: String,
 }
 
-/// Where an earlier filter leaves the scopes of a caller (`scopesFrom`).
+/// The place in which an earlier filter leaves the scopes of a caller (`scopesFrom`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopesSource {
     /// The namespace in dynamic metadata.

@@ -7,14 +7,14 @@ use crate::mcp::json::{self, Error, Shape};
 use crate::mcp::list::ListKind;
 use crate::mcp::lookalike::fold;
 
-/// `text`, a server's JSON-RPC response to a list of `kind`, without the entries for
-/// whose names `shows` is false, and without those that have no readable name. The
-/// rest stays byte for byte. If `is_personal`, callers may see different lists, so
-/// `cacheScope: public` becomes private. `None` if nothing changes.
+/// `text`, a server's JSON-RPC response to a list of `kind`, without the entries for whose names
+/// `shows` is false, and without those that have no readable name. The rest stays byte for byte. If
+/// `is_personal`, callers may see different lists, so `cacheScope: public` becomes private. `None`
+/// if nothing changes.
 ///
 /// # Errors
-/// `text` is not a JSON object. It must not reach the client, since nobody can tell
-/// what is in it.
+/// `text` is not a JSON object. The client must not get it, since the filter cannot know what is in
+/// it.
 pub(super) fn filtered(
     text: &str,
     kind: ListKind,
@@ -33,7 +33,7 @@ pub(super) fn filtered(
         edits: Vec::new(),
     };
     let shape = json::members(text, |name, value| {
-        // Clients may take a lookalike for the name, too.
+        // Some clients treat a lookalike as this member, too.
         if is(&name, "result") {
             list.result(value);
         }
@@ -69,7 +69,7 @@ impl<F: FnMut(&str) -> bool> ListResponse<'_, F> {
     }
 }
 
-/// Whether some client takes `name` for `known`.
+/// Whether some client treats `name` as `known`.
 fn is(name: &str, known: &str) -> bool {
     fold(name).eq(fold(known))
 }

@@ -26,9 +26,9 @@ pub struct Authorization {
     pub default: Action,
     /// In the order of the configuration.
     pub rules: Vec<AuthorizationRule>,
-    /// The CEL expressions of all rules, each text once.
+    /// The CEL expressions of all rules. Equal expressions are there once.
     pub expressions: Vec<Expression>,
-    /// The places of the callers' scopes, each place once.
+    /// The sources of the callers' scopes. Equal sources are there once.
     pub sources: Vec<ScopesSource>,
 }
 
@@ -84,11 +84,11 @@ impl Authorization {
         }
     }
 
-    /// Checks that `caller` may do all of `accesses`, those of one message.
+    /// Checks that `caller` may do all of `accesses`, which are those of one message.
     ///
     /// # Errors
-    /// [`Refusal::Denied`] for the first that it may not do. It is the same
-    /// whether the thing asked for exists or not.
+    /// [`Refusal::Denied`] for the first access that the caller may not do. It is the same whether
+    /// the tool, prompt or resource exists or not.
     pub fn permit(&self, caller: &Principal, accesses: &[Access<'_>]) -> Result<(), Refusal> {
         for access in accesses {
             if let Decision::Denied { scopes } = self.decide(caller, access) {
@@ -105,10 +105,9 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether a list of `kind` shows `caller` the entry that clients call `name`:
-    /// only if the caller may call, get or read it. The name of a resource
-    /// template is its text. A URI that is not in normal form is not shown: no
-    /// rule can tell what it stands for.
+    /// Whether a list of `kind` shows `caller` the entry that clients call `name`: only if the
+    /// caller may call, get or read it. For a resource template, the name is its text. A URI that
+    /// is not in normal form is not shown, since rules cannot know which resource it names.
     pub fn shows(&self, caller: &Principal, kind: ListKind, name: &str) -> bool {
         if !kind.is_normal(name) {
             return false;
@@ -125,13 +124,12 @@ impl Authorization {
         self.decide(caller, &Access { method, about }) == Decision::Allowed
     }
 
-    /// `text`, the JSON-RPC response of a server to a list of `kind`, without the
-    /// entries that [`shows`](Self::shows) hides from `caller`. `None` if nothing
-    /// changes.
+    /// `text`, the JSON-RPC response of a server to a list of `kind`, without the entries that
+    /// [`shows`](Self::shows) hides from `caller`. `None` if nothing changes.
     ///
     /// # Errors
-    /// `text` is not a JSON object. It must not reach the client, since nobody
-    /// can tell what is in it.
+    /// `text` is not a JSON object. The client must not get it, since the filter cannot know what
+    /// is in it.
     pub fn filtered(
         &self,
         caller: &Principal,

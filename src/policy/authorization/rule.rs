@@ -63,8 +63,8 @@ impl AuthorizationRule {
         self.is_at(caller) && self.covers(access) && self.is_for(caller)
     }
 
-    /// Whether the rule is about the endpoint that `caller` asks. Where nobody says which
-    /// that is, a rule that denies is, and one that allows is not.
+    /// Whether the rule is for the endpoint that `caller` uses. If the endpoint is unknown, a rule
+    /// that denies counts as being for it, and a rule that allows does not.
     fn is_at(&self, caller: &Principal) -> bool {
         self.endpoints.is_empty()
             || caller
@@ -87,8 +87,8 @@ impl AuthorizationRule {
         has_method && has_name
     }
 
-    /// Whether the rule is about this name. Of a `file:` URI, an ALLOW rule must match
-    /// also what the server opens, and a DENY rule may match only that.
+    /// Whether the rule is about this name. For a `file:` URI, an ALLOW rule must match both the
+    /// URI and the part that the server opens. For a DENY rule, one of them is enough.
     fn has_name(&self, kind: Subject, name: &str) -> bool {
         let matches = |name: &str| self.names(kind).iter().any(|glob| glob.matches(name));
         let opened = match kind {

@@ -1,4 +1,4 @@
-//! What each rule does with each kind of message, as the configuration is read.
+//! Tests what each rule does with each kind of message.
 
 use super::*;
 use crate::config::Config;
@@ -70,7 +70,7 @@ fn the_first_rule_that_matches_decides_and_else_the_default() {
         let authorization = rules(default, both);
         assert_eq!(allows(&authorization, call), expected, "{default} {call}");
     }
-    // The default of the default is the safe one.
+    // Without `defaultAction`, the safe action is the default.
     assert!(!allows(&parse(""), "tools/call x"));
     assert!(allows(&parse(r#""defaultAction":"ALLOW""#), "tools/call x"));
 }
@@ -207,7 +207,7 @@ fn what_is_open_is_denied_only_by_a_rule_that_names_it() {
     for method in OPEN {
         assert_eq!(allows(&lists, method), *method == "tools/list", "{method}");
     }
-    // The first match wins here, too.
+    // The first matching rule decides here, too.
     let first = rules(
         "DENY",
         r#"{"action":"ALLOW"},{"action":"DENY","methods":["ping"]}"#,
@@ -226,7 +226,7 @@ fn a_failed_expression_denies_and_never_allows() {
         ("DENY", "ALLOW", Verdict::True, false),
         ("DENY", "ALLOW", Verdict::False, true),
         ("DENY", "ALLOW", Verdict::Failed, false),
-        // What fails is passed over.
+        // A rule whose expression fails is skipped.
         ("ALLOW", "ALLOW", Verdict::Failed, true),
         ("DENY", "DENY", Verdict::False, false),
     ] {
@@ -239,11 +239,11 @@ fn a_failed_expression_denies_and_never_allows() {
             expected,
             "{action} {verdict:?}"
         );
-        // One value for the call and for the list.
+        // The call and the list must agree.
         let shown = authorization.shows(&caller, ListKind::Tools, "x");
         assert_eq!(shown, expected, "{action} {verdict:?}");
     }
-    // A verdict that is not there has failed.
+    // A missing verdict counts as failed.
     let denying = rules("ALLOW", r#"{"action":"DENY","when":"a"}"#);
     assert!(!allows(&denying, "tools/call x"));
 }
@@ -329,7 +329,7 @@ fn missing_scopes_end_the_search_with_all_that_are_required() {
             scopes: Some(&required)
         }
     );
-    // A rule that does not match asks for no scopes.
+    // A rule that does not match requires no scopes.
     let other = rules(
         "DENY",
         r#"{"action":"ALLOW","when":"a","requiredScopes":["x"]}"#,
