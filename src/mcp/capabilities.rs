@@ -12,7 +12,7 @@ pub struct ServerCapabilities(u8);
 /// The name of the extension for skills (SEP-2640).
 pub const SKILLS_EXTENSION: &str = "io.modelcontextprotocol/skills";
 
-/// Each capability that is no extension, with its name in `ServerCapabilities`.
+/// Each capability that is not an extension, with its name in `ServerCapabilities`.
 const ALL: [(&str, ServerCapabilities); 5] = [
     ("tools", ServerCapabilities::TOOLS),
     ("prompts", ServerCapabilities::PROMPTS),
@@ -84,7 +84,7 @@ impl ServerCapabilities {
         self.0
     }
 
-    /// The set with these bits; `None` if one of them is no capability.
+    /// The set with these bits; `None` if a bit belongs to no capability.
     pub fn from_bits(bits: u8) -> Option<Self> {
         let all = ALL
             .iter()

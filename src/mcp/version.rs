@@ -59,7 +59,7 @@ pub fn common(spoken: &[&'static str], supported: &[impl AsRef<str>]) -> Vec<&'s
     spoken.iter().copied().filter(is_common).collect()
 }
 
-/// The versions in a JSON array of strings; none where `text` is no array.
+/// The versions in a JSON array of strings; none where `text` is not an array.
 pub fn list(text: &str) -> Vec<Cow<'_, str>> {
     let mut versions = Vec::new();
     match json::elements(text, |version| versions.extend(json::string(version))) {

@@ -1,4 +1,4 @@
-//! What the branches of a fan-out share.
+//! The data that the branches of a fan-out share.
 
 use crate::config::Gateway;
 use crate::gateway::fanout::operation::{Operation, Requester};

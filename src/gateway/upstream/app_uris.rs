@@ -51,9 +51,9 @@ fn note_app(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Erro
 }
 
 /// The edits that replace the URIs of a server with those that clients know. The URIs are the JSON
-/// strings that start at the bytes `starts` of `text`. The edit of an app's URI writes it anew. Any
-/// other edit only inserts the prefix or the server's name, and the rest of the URI stays byte for
-/// byte.
+/// strings that start at the bytes `starts` of `text`. The edit of an app's URI replaces the whole
+/// URI. Any other edit only inserts the prefix or the server's name, and the rest of the URI stays
+/// byte for byte.
 pub fn rename_edits(text: &str, starts: Vec<usize>, prefix: &UriPrefix) -> Vec<Edit> {
     let edit = |start: usize| {
         let string = Reader::new(text.get(start..)?).skip().ok()?;

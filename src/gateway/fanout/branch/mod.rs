@@ -293,7 +293,7 @@ impl Branch {
         &self.list
     }
 
-    /// What the server said of itself for this request.
+    /// The server's description of itself, if the server gave one for this request.
     pub(super) fn description(&self) -> Option<&Rc<ServerDescription>> {
         match &self.knowledge {
             Knowledge::Description(description) => Some(description),
