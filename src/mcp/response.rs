@@ -61,9 +61,10 @@ fn find_by<'a>(
     }
     // As in some SDKs, a byte order mark and invalid bytes do not make an answer unreadable.
     // Otherwise one invalid byte would hide the whole list.
-    match String::from_utf8_lossy(body) {
-        Cow::Borrowed(text) => read(text.strip_prefix('\u{feff}').unwrap_or(text), fits),
-        Cow::Owned(text) => {
+    match simdutf8::basic::from_utf8(body) {
+        Ok(text) => read(text.strip_prefix('\u{feff}').unwrap_or(text), fits),
+        Err(_) => {
+            let text = String::from_utf8_lossy(body);
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             Some(read(text, fits)?.into_owned())
         }

@@ -12,23 +12,8 @@ const RESOURCE_URI: &str = "resourceUri";
 /// The member of `_meta` in which older servers write the URI.
 const FLAT: &str = "ui/resourceUri";
 
-/// The edits that replace the URIs of apps in `tool`, an entry of a list, with those that clients
-/// know. Other members of `_meta` stay unchanged, whatever they contain.
-pub fn edits(tool: &str, prefix: &UriPrefix) -> Vec<Edit> {
-    let mut starts = Vec::new();
-    let mut reader = Reader::new(tool);
-    let read = visit_object(&mut reader, |reader, name| match name {
-        "_meta" => find_in_meta(reader, &mut starts),
-        _ => skip(reader),
-    });
-    match read {
-        Ok(()) => rename_edits(tool, starts, prefix),
-        // The gateway has parsed the list before, so this does not happen.
-        Err(_) => Vec::new(),
-    }
-}
-
-/// Reads a `_meta`, and adds to `starts` the bytes at which the URIs of apps start.
+/// Reads a `_meta`, and adds to `starts` the bytes at which the URIs of apps start. Ignores other
+/// members, whatever they contain.
 pub fn find_in_meta(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
     visit_object(reader, |reader, name| match name {
         UI => visit_object(reader, |reader, name| match name {
@@ -95,7 +80,14 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn renamed(tool: &str, prefix: &UriPrefix) -> String {
-        String::from_utf8(edit::apply(tool, edits(tool, prefix))).unwrap()
+        let mut starts = Vec::new();
+        let read = visit_object(&mut Reader::new(tool), |reader, name| match name {
+            "_meta" => find_in_meta(reader, &mut starts),
+            _ => skip(reader),
+        });
+        read.unwrap();
+        let edits = rename_edits(tool, starts, prefix);
+        String::from_utf8(edit::apply(tool, edits)).unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]

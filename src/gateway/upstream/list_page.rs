@@ -5,12 +5,13 @@ use crate::config::Server;
 use crate::gateway::routing::names;
 use crate::gateway::routing::tool_view::{self, ParamHeader};
 use crate::gateway::upstream::app_uris;
+use crate::gateway::upstream::entry_text::EntryText;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::{self, Edit};
-use crate::mcp::json::{self, Shape};
+use crate::mcp::json::{self, Reader};
 use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::policy::export;
@@ -86,34 +87,42 @@ impl ListPage {
     /// It is not the result of such a list.
     pub fn read(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
         let nonsense = || Failure::Nonsense("no list of what was asked for");
-        let (mut list, mut cursor, mut ttl, mut scope, mut result_type) =
-            (None, None, None, None, None);
-        let mut is_ambiguous = false;
-        let shape = json::members(result, |name, value| match name.as_ref() {
-            name if name == kind.member() => is_ambiguous |= list.replace(value).is_some(),
-            "nextCursor" => cursor = Some(value),
-            "ttlMs" => ttl = Some(value),
-            "cacheScope" => scope = Some(value),
-            "resultType" => result_type = Some(value),
-            _ => {}
+        let (mut cursor, mut ttl, mut scope, mut result_type) = (None, None, None, None);
+        let mut lists = 0_usize;
+        let mut entries = Vec::new();
+        let mut malformed = 0_usize;
+        let mut pins = PinnedPage::default();
+        // A list may have megabytes, so it is read once, entry by entry.
+        let mut reader = Reader::new(result);
+        let read = reader.object(|reader, name| {
+            if name == kind.member() {
+                lists = lists.saturating_add(1);
+                return reader.array(|reader| {
+                    let entry = EntryText::read(kind, server, reader)?;
+                    match renamed(kind, server, entry, &mut pins) {
+                        Ok(entry) => entries.extend(entry),
+                        // A malformed entry is left out. The other entries stay.
+                        Err(MalformedEntry) => malformed = malformed.saturating_add(1),
+                    }
+                    Ok(())
+                });
+            }
+            let value = Some(reader.skip()?);
+            match name.as_ref() {
+                "nextCursor" => cursor = value,
+                "ttlMs" => ttl = value,
+                "cacheScope" => scope = value,
+                "resultType" => result_type = value,
+                _ => {}
+            }
+            Ok(())
         });
         let complete = result_type
             .filter(|kind| *kind != "null")
             .is_none_or(|kind| json::string(kind).is_some_and(|kind| kind == "complete"));
-        if !matches!(shape, Ok(Shape::Object { .. })) || is_ambiguous || !complete {
+        if read.is_err() || reader.end().is_err() || lists != 1 || !complete {
             return Err(nonsense());
         }
-        let mut entries = Vec::new();
-        let mut malformed = 0_usize;
-        let mut pins = PinnedPage::default();
-        json::elements(list.ok_or_else(nonsense)?, |entry| {
-            match renamed(kind, server, entry, &mut pins) {
-                Ok(entry) => entries.extend(entry),
-                // A malformed entry is left out. The other entries stay.
-                Err(MalformedEntry) => malformed = malformed.saturating_add(1),
-            }
-        })
-        .map_err(|_| nonsense())?;
         let sizes = entries.iter().map(|entry| entry.json.len());
         let bytes = sizes.fold(0, usize::saturating_add);
         let cursor = match cursor {
@@ -152,13 +161,15 @@ struct MalformedEntry;
 fn renamed(
     kind: ListKind,
     server: &Server,
-    entry: &str,
+    entry: EntryText<'_>,
     pins: &mut PinnedPage,
 ) -> Result<Option<ListEntry>, MalformedEntry> {
-    let names = json::values(entry, kind.key());
-    let [value] = names.as_slice() else {
-        return Err(MalformedEntry);
-    };
+    let EntryText {
+        text: entry,
+        name: value,
+        app_uris,
+    } = entry;
+    let value = value.ok_or(MalformedEntry)?;
     let own = json::string(value).ok_or(MalformedEntry)?;
     if own.len() > export::LONGEST {
         return Err(MalformedEntry);
@@ -179,9 +190,7 @@ fn renamed(
     if shown != own {
         edits.push(Edit::replace(entry, value, json::quoted(shown)).ok_or(MalformedEntry)?);
     }
-    if kind == ListKind::Tools && !server.uri_prefix.is_empty() {
-        edits.extend(app_uris::edits(entry, &server.uri_prefix));
-    }
+    edits.extend(app_uris::rename_edits(entry, app_uris, &server.uri_prefix));
     if kind == ListKind::Skills && !server.uri_prefix.is_empty() {
         edits.extend(skill_uris::edits(entry, &server.uri_prefix));
     }

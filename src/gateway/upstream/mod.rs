@@ -5,6 +5,7 @@ pub mod call;
 pub mod call_result;
 pub mod call_writer;
 pub mod client_context;
+pub mod entry_text;
 pub mod failure;
 pub mod list_page;
 pub mod page_key;

@@ -95,10 +95,7 @@ pub fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 /// not Unicode because it escapes half a surrogate pair.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    let plain = !inner
-        .bytes()
-        .any(|byte| byte == b'"' || byte == b'\\' || byte < b' ');
-    if plain {
+    if scan::plain(inner.as_bytes()).is_empty() {
         Some(Cow::Borrowed(inner))
     } else {
         serde_json::from_str(text).ok().map(Cow::Owned)

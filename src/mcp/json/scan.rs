@@ -119,16 +119,10 @@ pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
 pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
     // Most strings are short: two words are enough.
     for _ in 0..2 {
-        let Some((word, after)) = rest.split_first_chunk::<8>() else {
-            return plain_bytes(rest);
-        };
-        let special = special(u64::from_le_bytes(*word));
-        if special != 0 {
-            // Each byte has its flag in its highest bit.
-            let bytes = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
-            return rest.get(bytes..).unwrap_or_default();
+        match plain_word(rest) {
+            Ok(after) => rest = after,
+            Err(found) => return found,
         }
-        rest = after;
     }
     // Long strings are searched in blocks: the compiler turns this loop into SIMD instructions.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
@@ -140,15 +134,31 @@ pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
         }
         rest = after;
     }
-    plain_bytes(rest)
+    loop {
+        match plain_word(rest) {
+            Ok(after) => rest = after,
+            Err(found) => return found,
+        }
+    }
 }
 
-fn plain_bytes(rest: &[u8]) -> &[u8] {
-    let at = rest
-        .iter()
-        .position(|byte| is_special(*byte))
-        .unwrap_or(rest.len());
-    rest.get(at..).unwrap_or_default()
+/// Skips a word of 8 plain bytes. `Err` has the text from its first special byte on, or from the
+/// end on where there is none.
+#[inline]
+fn plain_word(rest: &[u8]) -> Result<&[u8], &[u8]> {
+    let Some((word, after)) = rest.split_first_chunk::<8>() else {
+        let special = rest.iter().position(|byte| is_special(*byte));
+        return Err(rest
+            .get(special.unwrap_or(rest.len())..)
+            .unwrap_or_default());
+    };
+    let special = special(u64::from_le_bytes(*word));
+    if special == 0 {
+        return Ok(after);
+    }
+    // Each byte has its flag in its highest bit.
+    let bytes = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
+    Err(rest.get(bytes..).unwrap_or_default())
 }
 
 fn is_special(byte: u8) -> bool {
