@@ -3,12 +3,20 @@
 
 use super::Headers;
 
+/// The value that nearly every client sends as `content-type`; found without parsing.
+const JSON: &[u8] = b"application/json";
+/// The value that nearly every client sends as `accept`.
+const JSON_AND_EVENTS: &[u8] = b"application/json, text/event-stream";
+
 /// Whether `content-type` says that the body is JSON in UTF-8: it is there once, is
 /// `application/json`, and its `charset`, if any, is `utf-8`.
 pub fn is_json(headers: &Headers) -> bool {
     let Ok(Some(value)) = headers.single("content-type") else {
         return false;
     };
+    if value == JSON {
+        return true;
+    }
     let Ok(value) = std::str::from_utf8(value) else {
         return false;
     };
@@ -59,13 +67,14 @@ impl Accept {
     /// Reads all `accept` fields. Without any, the client accepts everything (RFC 9110
     /// section 12.5.1).
     pub fn of(headers: &Headers) -> Self {
-        let mut values = headers.all("accept").peekable();
-        if values.peek().is_none() {
+        let value = headers.single("accept");
+        if matches!(value, Ok(None | Some(JSON_AND_EVENTS))) {
             return Self {
                 json: true,
                 event_stream: true,
             };
         }
+        let values = headers.all("accept");
         let ranges: Vec<&str> = values
             .filter_map(|value| std::str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))

@@ -34,6 +34,8 @@ pub const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
 /// `_meta` member with the lowest level of log messages that a client wants; modern
 /// requests only.
 pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
+/// `_meta` member that names the task to which a message belongs.
+pub const RELATED_TASK_KEY: &str = "io.modelcontextprotocol/related-task";
 /// `_meta` member of a request with the token of its progress, and the parameter of
 /// `notifications/progress` with that token.
 pub const PROGRESS_TOKEN: &str = "progressToken";

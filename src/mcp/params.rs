@@ -77,6 +77,8 @@ pub struct Meta<'a> {
     pub client_info: Option<&'a str>,
     /// `io.modelcontextprotocol/logLevel`
     pub log_level: Option<&'a str>,
+    /// `io.modelcontextprotocol/related-task`
+    pub related_task: Option<&'a str>,
     /// `progressToken`
     pub progress_token: Option<&'a str>,
     /// `traceparent` (W3C Trace Context)
@@ -98,6 +100,7 @@ impl<'a> Meta<'a> {
                 super::CLIENT_CAPABILITIES_KEY => meta.client_capabilities = value,
                 super::CLIENT_INFO_KEY => meta.client_info = value,
                 super::LOG_LEVEL_KEY => meta.log_level = value,
+                super::RELATED_TASK_KEY => meta.related_task = value,
                 super::PROGRESS_TOKEN => meta.progress_token = value,
                 "traceparent" => meta.traceparent = value,
                 "tracestate" => meta.tracestate = value,

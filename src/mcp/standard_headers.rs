@@ -109,8 +109,8 @@ fn compare(
         (Err(_), _) => Fault::Repeated,
         (Ok(None), Some(_)) if demand == Demand::Complete => Fault::Missing,
         (Ok(None), _) => return Ok(()),
-        (Ok(Some(value)), _) if !header_value::has_valid_characters(value) => Fault::Characters,
         (Ok(Some(value)), said) => match header_value::decode(value) {
+            None if !header_value::has_valid_characters(value) => Fault::Characters,
             None => Fault::Undecodable,
             Some(value) if Some(value.as_ref()) == said => return Ok(()),
             Some(_) => Fault::Differs,

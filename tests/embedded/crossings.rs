@@ -90,7 +90,7 @@ fn a_call_in_policy_mode() {
 
 #[test]
 fn a_call_through_the_gateway() {
-    assert_crossings(&crossings(&gateway(""), &call("a__t"), true), 43);
+    assert_crossings(&crossings(&gateway(""), &call("a__t"), true), 39);
 }
 
 #[test]

@@ -8,10 +8,8 @@ use crate::gateway::session::task_id::TaskOwner;
 use crate::gateway::translate::ids::values;
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
 use crate::mcp::json::edit::Edit;
-use crate::mcp::{Message, json};
+use crate::mcp::{Message, RELATED_TASK_KEY, json};
 
-/// The member of `_meta` that names the task to which a message belongs.
-const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 const TASK_ID: &str = "taskId";
 const STATUS: &str = "notifications/tasks/status";
 const TASKS: &str = "notifications/tasks";
@@ -86,7 +84,7 @@ impl TaskAliases {
     /// The JSON texts of the ids of tasks in `message`.
     fn ids<'a>(&self, message: &ServerMessage<'a>) -> Vec<&'a str> {
         let contents = &message.contents;
-        let mut holders = values(&values(contents, "_meta"), RELATED_TASK);
+        let mut holders = values(&values(contents, "_meta"), RELATED_TASK_KEY);
         let mut ids = Vec::new();
         match &message.kind {
             MessageKind::Response => {
@@ -120,12 +118,14 @@ impl TaskAliases {
 /// The JSON text of the task id in the `_meta` of a client's message; `None` where the message
 /// belongs to no task.
 pub fn related_task<'a>(message: &Message<'a>) -> Option<&'a str> {
-    let holder = match message.params() {
-        Some(params) => params.text?,
-        None => values(&[message.text], "result").pop()?,
+    let related = match message.params() {
+        Some(params) => params.meta.related_task?,
+        None => {
+            let results = values(&[message.text], "result");
+            values(&values(&results, "_meta"), RELATED_TASK_KEY).pop()?
+        }
     };
-    let related = values(&values(&[holder], "_meta"), RELATED_TASK);
-    values(&related, TASK_ID).pop()
+    values(&[related], TASK_ID).pop()
 }
 
 /// Whether a client's `subscriptions/listen` is about tasks and nothing else.

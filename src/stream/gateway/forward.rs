@@ -189,7 +189,7 @@ fn change_request(
     let mut attributes = request.attributes;
     attributes.route(chosen(server), upstream_name);
     let era = request.client.era();
-    let mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
+    let mut mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
     let mut set = request_headers::headers(server, headers, changed);
@@ -199,9 +199,12 @@ fn change_request(
         !set.iter().any(|(set, _)| set == name) && request.headers.get(name).is_some()
     });
     let unconfirmed: Vec<&str> = unconfirmed.collect();
-    // Each header needs a call of the host, so headers that already have their value are skipped.
+    // Each change needs a call of the host. A header that is set anyway is not removed first, and
+    // one that already has its value is not set.
+    let removed = &mut mutation.removed;
+    removed.retain(|name| !set.iter().any(|(set, _)| set == name));
     set.retain(|(name, value)| {
-        mutation.removed.iter().any(|removed| removed == name)
+        mutation.added.iter().any(|(added, _)| added == name)
             || request.headers.single(name) != Ok(Some(value.as_bytes()))
     });
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
