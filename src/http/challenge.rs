@@ -74,7 +74,7 @@ pub fn insufficient_scope(scopes: &[String]) -> String {
         ("error", INSUFFICIENT_SCOPE),
         (
             "error_description",
-            "The access token lacks a scope that this needs",
+            "The access token lacks a scope that this request needs",
         ),
         ("scope", &scopes.join(" ")),
     ];

@@ -64,7 +64,7 @@ impl fmt::Display for Invalid {
         match self {
             Self::NotJson(why) => write!(f, "the body is not JSON in UTF-8: {why}"),
             Self::NotJsonRpc(why) => write!(f, "not a JSON-RPC 2.0 message: {why}"),
-            Self::DuplicateKey(place) => write!(f, "a key stands twice in {place}"),
+            Self::DuplicateKey(place) => write!(f, "{place} has the same key twice"),
         }
     }
 }
@@ -205,7 +205,7 @@ impl<'a> Envelope<'a> {
         match reader.peek() {
             Some(b'{') => {
                 if !reader.object(|reader, name| self.member(reader, &name))? {
-                    self.faults.duplicate("message");
+                    self.faults.duplicate("the message");
                 }
             }
             first => {
@@ -234,7 +234,7 @@ impl<'a> Envelope<'a> {
             // Two ids are enough to know that there is not exactly one.
             "id" if self.ids.len() < 2 => self.ids.push(value),
             "result" | "error" => self.answers = self.answers.saturating_add(1),
-            other if is_lookalike(other, Self::NAMES) => self.faults.duplicate("message"),
+            other if is_lookalike(other, Self::NAMES) => self.faults.duplicate("the message"),
             _ => {}
         }
         Ok(())
@@ -354,28 +354,28 @@ mod tests {
         for (body, place, id) in [
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#,
-                "message",
+                "the message",
                 Some("1"),
             ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"x":1,"x":2,"method":"a"}"#,
-                "message",
+                "the message",
                 Some("1"),
             ),
             // Some readers treat one name as another.
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#,
-                "message",
+                "the message",
                 Some("1"),
             ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"METHOD":"b"}"#,
-                "message",
+                "the message",
                 Some("1"),
             ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"a","param\u017f":{}}"#,
-                "message",
+                "the message",
                 Some("1"),
             ),
             (
@@ -396,7 +396,7 @@ mod tests {
             ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#,
-                "message",
+                "the message",
                 None,
             ),
             (

@@ -31,7 +31,7 @@ pub enum NotNormal {
 impl fmt::Display for NotNormal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Character => "has a character that must be percent-encoded",
+            Self::Character => "must percent-encode all characters that a URI cannot have",
             Self::Scheme => "must have its scheme in lower case",
             Self::Encoding => {
                 "must percent-encode with upper-case digits, and not letters, digits, '-', '.', '_', '~'"

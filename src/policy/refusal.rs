@@ -217,7 +217,7 @@ impl Refusal {
                 "content-type must be application/json in UTF-8, without content-encoding".into()
             }
             Self::Accept(needed) => format!("accept must include {needed}").into(),
-            Self::HttpMethod(allow) => format!("this endpoint allows {allow}").into(),
+            Self::HttpMethod(allow) => format!("this endpoint allows only the methods {allow}").into(),
             Self::NoSession => "Mcp-Session-Id is missing: DELETE needs the id of the session to end".into(),
             Self::Origin => "this origin is not allowed: cors.allowOrigins does not list it".into(),
             Self::TokenMissing => "Unauthorized: send an access token as Authorization: Bearer".into(),
@@ -237,11 +237,11 @@ impl Refusal {
             Self::SessionUnknown => "Session not found: initialize again".into(),
             Self::SessionVersion(claimed, own) => {
                 let claimed = excerpt(claimed);
-                format!("MCP-Protocol-Version {claimed} is not the session's: send {own}").into()
+                format!("MCP-Protocol-Version {claimed} differs from that of the session: send {own}").into()
             }
-            Self::UnknownEvent => "Last-Event-ID names no event of this session".into(),
+            Self::UnknownEvent => "Last-Event-ID is not the id of an event in this session".into(),
             Self::Identity => {
-                "who sends this request is not known: it must carry what session.identity names, once".into()
+                "the request must identify its caller exactly once, as session.identity requires".into()
             }
             Self::NotInVersion => "not supported in this protocol version".into(),
             Self::HeaderMissing(name) => format!("the header {name} is missing").into(),
@@ -254,13 +254,13 @@ impl Refusal {
                 format!("{what} is too long: longer than {longest} bytes").into()
             }
             Self::NotExportable(what) => {
-                format!("{what} must be Unicode, and not deeply nested").into()
+                format!("{what} must be valid Unicode and must not be nested too deeply").into()
             }
             Self::ResourceUri(why) => {
                 format!("the resource URI is not in normal form (RFC 3986 section 6.2.2): it {why}").into()
             }
             Self::NotFinite(what) => {
-                format!("{what} must have no number beyond the range of a double").into()
+                format!("{what} must not contain a number that is too large for a double").into()
             }
             Self::UnknownMethod { method, .. } => format!("Method not found: {}", excerpt(method)).into(),
             Self::UnknownName(kind, name) => {
@@ -271,7 +271,7 @@ impl Refusal {
                 "the client must declare the extension {TASKS_EXTENSION} in its capabilities"
             )
             .into(),
-            Self::Cursor => "unknown cursor: each list has one page".into(),
+            Self::Cursor => "unknown cursor: the lists of this gateway have only one page".into(),
             Self::NameMissing(member) => format!("params.{member} must be a string").into(),
             Self::NotAnObject(member) => format!("{member} must be an object").into(),
             Self::ToolChanged => "tool definition changed".into(),
@@ -454,7 +454,7 @@ mod tests {
             told(None),
             ("Denied: tools/call x".into(), None, "mcp_denied")
         );
-        let challenge = r#"Bearer error="insufficient_scope", error_description="The access token lacks a scope that this needs", scope="a b""#;
+        let challenge = r#"Bearer error="insufficient_scope", error_description="The access token lacks a scope that this request needs", scope="a b""#;
         assert_eq!(
             told(Some(&["a", "b"])),
             (

@@ -117,7 +117,7 @@ fn what_is_no_answer_is_a_502_with_its_body() {
         // Trailers and no body at all.
         (Response::json(500, ""), "HTTP 500"),
         (Response::json(200, ""), "no JSON-RPC"),
-        (Response::new(200), "neither JSON nor events"),
+        (Response::new(200), "neither JSON nor an event stream"),
     ] {
         for pieces in [&[][..], &[4]] {
             let reply = told(called(&plugin), response.clone(), pieces);

@@ -64,7 +64,7 @@ fn assert_lacks_scopes(answer: &Answer, scopes: &str, what: &str) {
     assert_eq!(answer.json()["error"]["code"], 403, "{what}");
     let challenge = answer.header("www-authenticate").expect("a challenge");
     let expected = format!(
-        r#"Bearer error="insufficient_scope", error_description="The access token lacks a scope that this needs", scope="{scopes}""#
+        r#"Bearer error="insufficient_scope", error_description="The access token lacks a scope that this request needs", scope="{scopes}""#
     );
     assert_eq!(challenge, expected, "{what}");
 }

@@ -165,7 +165,7 @@ async fn what_cannot_be_looked_into_does_not_pass() {
         let envoy = Envoy::start(&name, &bootstrap(server.address, holds, RULES));
         for (form, status, said) in [
             ("gzip", 502, "content-encoding"),
-            ("text", 502, "neither JSON nor events"),
+            ("text", 502, "neither JSON nor an event stream"),
             ("array", 502, "no JSON-RPC response"),
             ("error", 404, "no tools"),
             ("down", 503, "down"),

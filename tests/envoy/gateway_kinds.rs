@@ -250,7 +250,7 @@ async fn a_list_is_whole_or_its_server_fails() {
             "answer",
             LONG,
             r#""maxResponseBytes":300"#,
-            "server b answered more than 300 bytes",
+            "server b sent an answer of more than 300 bytes",
         ),
     ] {
         let (a, b) = (

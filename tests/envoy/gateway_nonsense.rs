@@ -105,26 +105,26 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "empty",
         answer: Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
-        told: "server calendar answered neither JSON nor events",
+        told: "server calendar sent neither JSON nor an event stream",
     },
     Fault {
         name: "html",
         answer: Some("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>"),
-        told: "server calendar answered neither JSON nor events",
+        told: "server calendar sent neither JSON nor an event stream",
     },
     Fault {
         name: "another-id",
         answer: Some(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"gw-1\",\"result\":{\"tools\":[]}}",
         ),
-        told: "server calendar answered no JSON-RPC response to the request",
+        told: "server calendar sent no JSON-RPC response to the request",
     },
     Fault {
         name: "events-without-answer",
         answer: Some(
             "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hello\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n",
         ),
-        told: "server calendar answered no JSON-RPC response to the request",
+        told: "server calendar sent no JSON-RPC response to the request",
     },
     Fault {
         name: "error",
@@ -138,21 +138,21 @@ const FAULTS: &[Fault] = &[
         answer: Some(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{}}",
         ),
-        told: "server calendar answered ",
+        told: "server calendar sent ",
     },
     Fault {
         name: "no-type",
         answer: Some(
             "HTTP/1.1 200 OK\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":[]}}",
         ),
-        told: "server calendar answered neither JSON nor events",
+        told: "server calendar sent neither JSON nor an event stream",
     },
     Fault {
         name: "no-array",
         answer: Some(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"tools\":1}}",
         ),
-        told: "server calendar answered ",
+        told: "server calendar sent ",
     },
 ];
 

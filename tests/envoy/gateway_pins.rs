@@ -48,7 +48,7 @@ async fn a_tool_that_has_changed_is_denied_by_each_worker_and_counted_once() {
     assert_eq!(tools.len(), 3);
     assert_eq!(envoy.stat("wasmcustom.mcp.pins.changed"), 2);
     for line in [
-        "server a: the tool \"y\" has another definition",
+        "server a: the tool \"y\" has a different definition",
         "server a: the tool \"new\" has no pin",
     ] {
         let logged = envoy.log();

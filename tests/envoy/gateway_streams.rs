@@ -283,15 +283,19 @@ async fn a_stream_that_fails_ends_with_an_error() {
     let (envoy, _) = envoy("streams_fail", server, r#","maxResponseBytes":10000"#);
     let count = |name: &str| envoy.stat(&format!("wasmcustom.mcp.{name}"));
     for (at, (way, before, told)) in (1..).zip([
-        ("too long", 1, "server a answered more than 10000 bytes"),
+        (
+            "too long",
+            1,
+            "server a sent an answer of more than 10000 bytes",
+        ),
         (
             "too long and without end",
             1,
-            "server a answered more than 10000 bytes",
+            "server a sent an answer of more than 10000 bytes",
         ),
-        ("no answer", 2, "server a answered "),
-        ("another's answer", 2, "server a answered "),
-        ("half an answer", 1, "server a answered "),
+        ("no answer", 2, "server a sent "),
+        ("another's answer", 2, "server a sent "),
+        ("half an answer", 1, "server a sent "),
     ]) {
         let request = call("1", "a__t", "{}").header("baggage", way);
         let mut body = begin(envoy.address, &request).await;

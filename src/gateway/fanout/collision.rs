@@ -36,7 +36,7 @@ impl Collision {
             format!("server {server} lists the {noun} {name:?} twice: the first entry stays")
         } else {
             format!(
-                "the {noun} {name:?} of server {server} is left out: server {owner} comes first and has the name, too"
+                "the {noun} {name:?} of server {server} is left out: server {owner}, which comes first, has this name, too"
             )
         }
     }

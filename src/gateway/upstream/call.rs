@@ -252,7 +252,7 @@ impl CallResponse {
             |value: &str| media_type::is_json_text(value) || media_type::is_event_stream(value);
         if !content_type.is_some_and(is_mcp) {
             return Err(match status {
-                200 => Failure::Nonsense("neither JSON nor events"),
+                200 => Failure::Nonsense("neither JSON nor an event stream"),
                 status => Failure::Status(status),
             });
         }
@@ -366,11 +366,11 @@ mod tests {
                 ),
                 "answered error -32601: m",
             ),
-            (CallResponse::Encoded, "answered in a content-encoding"),
-            (http(200, "<html>"), "answered no JSON-RPC response"),
+            (CallResponse::Encoded, "used a content-encoding"),
+            (http(200, "<html>"), "sent no JSON-RPC response"),
             (
                 http(200, r#"{"jsonrpc":"2.0","id":"b","result":{}}"#),
-                "answered no JSON-RPC response",
+                "sent no JSON-RPC response",
             ),
             (
                 http(
@@ -381,7 +381,7 @@ mod tests {
             ),
             (
                 http(200, &" ".repeat(1001)),
-                "answered more than 1000 bytes",
+                "sent an answer of more than 1000 bytes",
             ),
         ] {
             let error = response.result("a", 1000).expect_err(said).to_string();

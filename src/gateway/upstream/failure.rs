@@ -144,9 +144,11 @@ impl Failure {
     pub fn for_log(&self) -> String {
         match self {
             Self::Error { code, .. } => format!("answered error {code}"),
-            Self::Level(_) => "refused the level".to_owned(),
+            Self::Level(_) => "refused the log level".to_owned(),
             // Some servers send 403 if they do not know the host of the request.
-            Self::Refused(403) => format!("{self} (403), or the host of the request: see hostname"),
+            Self::Refused(403) => {
+                format!("{self} or the host of the request (403): check headers and hostname")
+            }
             other => other.to_string(),
         }
     }
@@ -162,34 +164,41 @@ impl fmt::Display for Failure {
             Self::TimedOut => f.write_str("did not answer in time (504)"),
             Self::Refused(_) => f.write_str("refused the gateway's credentials"),
             Self::RefusedCaller(_) => f.write_str("refused the caller's credentials"),
-            Self::Encoded => f.write_str("answered in a content-encoding that was not asked for"),
+            Self::Encoded => {
+                f.write_str("used a content-encoding, although the gateway asked for none")
+            }
             Self::Status(421) => f.write_str(
                 "answered HTTP 421: it does not know the host of the request, set hostname",
             ),
             Self::Status(status) => write!(f, "answered HTTP {status}"),
-            Self::TooLong(longest) => write!(f, "answered more than {longest} bytes"),
-            Self::TooManyPages(most) => write!(f, "has more than {most} pages"),
+            Self::TooLong(longest) => write!(
+                f,
+                "sent an answer of more than {longest} bytes (maxResponseBytes)"
+            ),
+            Self::TooManyPages(most) => write!(f, "has more than {most} pages (maxListPages)"),
             Self::ListTooLong(longest) => write!(
                 f,
-                "has too many entries: the list would be over {longest} bytes"
+                "has too many entries: the list would be longer than {longest} bytes (maxListBytes)"
             ),
             Self::Error { code, message, .. } => {
                 write!(f, "answered error {code}: {}", excerpt(message))
             }
-            Self::Nonsense(what) => write!(f, "answered {what}"),
+            Self::Nonsense(what) => write!(f, "sent {what}"),
             Self::Version => write!(
                 f,
-                "speaks no version in common: {}, {}",
+                "supports no MCP version that the gateway supports: {}, {}",
                 version::MODERN.join(", "),
                 version::LEGACY.join(", ")
             ),
-            Self::NoStream => f.write_str("has no stream of events"),
+            Self::NoStream => f.write_str("has no event stream"),
             Self::NotInVersion => {
-                f.write_str("answered what is not supported in this protocol version")
+                f.write_str("sent an answer that is not supported in the client's protocol version")
             }
-            Self::SessionLost => f.write_str("knows the session no longer"),
-            Self::Level(message) => write!(f, "refused the level: {}", excerpt(message)),
-            Self::Memory => f.write_str("answered more than the gateway has memory for now"),
+            Self::SessionLost => f.write_str("has forgotten the session"),
+            Self::Level(message) => write!(f, "refused the log level: {}", excerpt(message)),
+            Self::Memory => {
+                f.write_str("sent an answer that is too large for the gateway's free memory")
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ impl ListPage {
     /// # Errors
     /// It is not the result of such a list.
     pub fn read(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
-        let nonsense = || Failure::Nonsense("no list of what was asked for");
+        let nonsense = || Failure::Nonsense("an answer that is not the requested list");
         let (mut cursor, mut ttl, mut scope, mut result_type) = (None, None, None, None);
         let mut lists = 0_usize;
         let mut entries = Vec::new();

@@ -48,7 +48,8 @@ impl ServerDescription {
     /// It is not the result of `server/discover`, or the server and the gateway have no version in
     /// common.
     pub fn read_discover(result: &str, spoken: &[&'static str]) -> Result<Self, Failure> {
-        const NONSENSE: Failure = Failure::Nonsense("no result of server/discover");
+        const NONSENSE: Failure =
+            Failure::Nonsense("an answer that is not a result of server/discover");
         let (mut versions, mut capabilities, mut instructions, mut ttl, mut scope) =
             (None, None, None, None, None);
         let shape = json::members(result, |name, value| match name.as_ref() {
@@ -85,7 +86,7 @@ impl ServerDescription {
         result: &str,
         session_id: Option<&str>,
     ) -> Result<(Self, UpstreamSession), Failure> {
-        const NONSENSE: Failure = Failure::Nonsense("no result of initialize");
+        const NONSENSE: Failure = Failure::Nonsense("an answer that is not a result of initialize");
         let (mut version, mut capabilities, mut instructions) = (None, None, None);
         let shape = json::members(result, |name, value| match name.as_ref() {
             "protocolVersion" => version = Some(value),
@@ -184,29 +185,37 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_is_no_such_result_is_told() {
         for (result, session, said) in [
-            ("[]", None, "answered no result of initialize"),
-            ("{}", None, "answered no result of initialize"),
+            (
+                "[]",
+                None,
+                "sent an answer that is not a result of initialize",
+            ),
+            (
+                "{}",
+                None,
+                "sent an answer that is not a result of initialize",
+            ),
             (
                 r#"{"protocolVersion":"2025-06-18","capabilities":[]}"#,
                 None,
-                "answered no result of initialize",
+                "sent an answer that is not a result of initialize",
             ),
             (
                 r#"{"protocolVersion":"2024-01-01","capabilities":{}}"#,
                 None,
-                "speaks no version",
+                "supports no MCP version",
             ),
             (
                 r#"{"protocolVersion":"2026-07-28","capabilities":{}}"#,
                 None,
-                "speaks no version",
+                "supports no MCP version",
             ),
-            (RESULT, Some("a b"), "answered a session id that is not"),
-            (RESULT, Some("ä"), "answered a session id that is not"),
+            (RESULT, Some("a b"), "sent a session id that is not"),
+            (RESULT, Some("ä"), "sent a session id that is not"),
             (
                 RESULT,
                 Some(&*"x".repeat(61_441)),
-                "answered a session id of more than 61440 bytes",
+                "sent a session id of more than 61440 bytes",
             ),
         ] {
             let failure = ServerDescription::read_initialize(result, session)
@@ -243,7 +252,7 @@ mod tests {
         let failure = ServerDescription::read_initialize(&long, None).unwrap_err();
         assert_eq!(
             failure.to_string(),
-            "answered capabilities of more than 65536 bytes"
+            "sent capabilities of more than 65536 bytes"
         );
     }
 
@@ -258,7 +267,9 @@ mod tests {
         ] {
             assert_eq!(
                 ServerDescription::read_discover(text, version::MODERN),
-                Err(Failure::Nonsense("no result of server/discover")),
+                Err(Failure::Nonsense(
+                    "an answer that is not a result of server/discover"
+                )),
                 "{text}"
             );
         }

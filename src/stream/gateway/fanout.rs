@@ -252,7 +252,7 @@ fn report_malformed(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect>
             && cx.worker.malformed_lists.insert((id, kind))
         {
             let line = format!(
-                "server {}: malformed entries left out of {}: {entries}; each must be an object with one {}, a string",
+                "server {}: malformed entries left out of {}: {entries}; each entry must be an object with exactly one {}, which must be a string",
                 server.name,
                 kind.method(),
                 kind.key()

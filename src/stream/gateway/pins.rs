@@ -99,18 +99,18 @@ pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect
         let now = cx.worker.now();
         cx.worker.pins.remember(key, list.verdicts, now);
         let consequence = match pins.policy {
-            PinPolicy::Warn => "is listed and called all the same",
-            PinPolicy::Hide => "is hidden",
-            PinPolicy::Deny => "may not be called",
+            PinPolicy::Warn => "but lists show it and calls go to the server",
+            PinPolicy::Hide => "so it is hidden",
+            PinPolicy::Deny => "so calls of it are refused",
         };
         for own in list.news.changed {
             if cx.worker.is_pin_news(pins, ("changed", own)) {
                 effects.push(Effect::Count(cx.config.metrics.pins_changed, 1));
                 let why = match pins.place(own) {
-                    Some(_) => "has another definition than its pin says",
+                    Some(_) => "has a different definition than the pinned one",
                     None => "has no pin",
                 };
-                effects.push(warning(server, own, &format!("{why}: it {consequence}")));
+                effects.push(warning(server, own, &format!("{why}, {consequence}")));
             }
         }
         for own in list.news.unlisted {

@@ -130,6 +130,6 @@ fn line(cx: &GatewayContext<'_>, server: ServerId, name: &str) -> String {
     let server = cx.gateway.server(server).map_or("?", |it| &it.name);
     let name: String = name.chars().take(LONGEST_NAME).collect();
     format!(
-        "the name {name:?} of a tool of server {server} does not fit names.maxLength and names.charset: some models refuse it"
+        "the name {name:?} of a tool of server {server} does not fit names.maxLength and names.charset, and some models refuse it: use a shorter toolPrefix, or set names.action to SHORTEN"
     )
 }

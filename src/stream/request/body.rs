@@ -280,11 +280,13 @@ fn parse<'b>(config: &Config, body: &'b [u8]) -> Result<Message<'b>, ParseError<
     if !config.reject_duplicate_keys || !parsed.as_ref().map_or_else(is_json, |_| true) {
         return parsed;
     }
-    match std::str::from_utf8(body).map(json::unique) {
-        Ok(Ok(true)) => parsed,
-        _ => Err(ParseError {
-            why: Invalid::DuplicateKey("the body, or it is nested too deeply to tell"),
-            id: parsed.map_or_else(|error| error.id, |message| message.id()),
-        }),
-    }
+    let what = match std::str::from_utf8(body).map(json::unique) {
+        Ok(Ok(true)) => return parsed,
+        Ok(Ok(false)) => "the body",
+        _ => "the body is nested too deeply to check whether it",
+    };
+    Err(ParseError {
+        why: Invalid::DuplicateKey(what),
+        id: parsed.map_or_else(|error| error.id, |message| message.id()),
+    })
 }

@@ -14,7 +14,7 @@ use crate::stream::response::routed::{ResponseBody, RoutedRequest};
 /// The stream ended without an answer, and the client cannot resume it.
 pub(super) const NO_ANSWER: Failure = Failure::Nonsense("a stream that ended without an answer");
 
-const NOT_A_MESSAGE: Failure = Failure::Nonsense("an event that is no message");
+const NOT_A_MESSAGE: Failure = Failure::Nonsense("an event that is not a message");
 
 /// A stream of events that has arrived in part.
 pub(in crate::stream) struct EventStream {

@@ -139,7 +139,7 @@ impl ResponseKind {
     }
 }
 
-const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor events");
+const NOT_MCP: Failure = Failure::Nonsense("neither JSON nor an event stream");
 
 pub(super) fn is_events(headers: &Headers) -> bool {
     let content_type = headers.text("content-type");
@@ -214,7 +214,7 @@ mod tests {
     fn what_is_no_answer_is_a_failure() {
         let ok = status("200");
         let html = ("content-type", "text/html");
-        let nonsense = Failure::Nonsense("neither JSON nor events");
+        let nonsense = Failure::Nonsense("neither JSON nor an event stream");
         for (pairs, failure) in [
             (vec![ok, html], nonsense.clone()),
             (vec![ok], nonsense.clone()),

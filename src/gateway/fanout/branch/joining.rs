@@ -13,7 +13,7 @@ use crate::gateway::upstream::failure::Failure;
 
 /// The server has just joined a client's session, and does not know its own new session.
 const FORGOTTEN_AT_ONCE: Failure =
-    Failure::Nonsense("that it does not know a session that it has just begun");
+    Failure::Nonsense("the error that it does not know the session that it has just opened");
 
 impl Branch {
     /// A server that joins the client's session has a session with the gateway now. The gateway
