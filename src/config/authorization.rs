@@ -17,8 +17,8 @@ use crate::policy::authorization::{
 use crate::policy::glob::Glob;
 
 /// Which callers may send which messages. The first rule that matches a message
-/// decides. What a caller may not use, lists do not show to it. A denied message
-/// gets 403. Authentication must come before this filter.
+/// decides. Lists show a caller only what it may use. A denied message gets 403.
+/// Authentication must come before this filter.
 #[derive(Debug)]
 #[cfg_attr(
     feature = "schema",
@@ -35,7 +35,7 @@ pub(super) struct AuthorizationSpec {
     ///
     /// Default: each rule with `requiredScopes` needs its own `scopesFrom`.
     scopes_from: Option<MetadataKeySpec>,
-    /// The rules, in the order in which they are tried.
+    /// The rules, in the order in which the filter tries them.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     rules: Vec<AuthorizationRuleSpec>,
 }
@@ -59,7 +59,7 @@ impl Default for AuthorizationSpec {
     schemars(rename_all = "camelCase", deny_unknown_fields)
 )]
 struct AuthorizationRuleSpec {
-    /// A name for the reader. No two rules may have the same.
+    /// A name for people who read the rules. No two rules may have the same name.
     name: Option<NonEmptyText>,
     /// What the rule does with a message that it matches.
     action: Action,
@@ -258,7 +258,7 @@ impl AuthorizationRuleSpec {
         }
         let Some(key) = self.scopes_from.as_ref().or(scopes_from) else {
             return refused(
-                "needs scopesFrom, in the rule or in authorization: the place where an earlier filter left the caller's scopes",
+                "needs scopesFrom, in the rule or in authorization: it says where an earlier filter left the caller's scopes",
             );
         };
         let source = ScopesSource {
@@ -538,11 +538,11 @@ mod tests {
         for (with, expected) in [
             (
                 r#""attributeSource":"HEADERS""#,
-                "attributeSource: HEADERS reads no body, which authorization needs",
+                "attributeSource: HEADERS does not read the body, but authorization needs",
             ),
             (
                 r#""trafficMode":"NOOP""#,
-                "trafficMode: NOOP reads no body, which authorization needs",
+                "trafficMode: NOOP does not read the body, but authorization needs",
             ),
         ] {
             let config = format!(r#"{{{with},"authorization":{{}}}}"#);
@@ -615,7 +615,7 @@ mod tests {
             (
                 r#"{"action":"DENY","resources":["s+file:///etc/*","s+FILE:///etc/*"]}"#,
                 Some(
-                    "authorization.rules[0].resources[1]: \"s+FILE:///etc/*\" matches no resource: URIs are taken in normal form only, and a URI must have its scheme in lower case",
+                    "authorization.rules[0].resources[1]: \"s+FILE:///etc/*\" cannot match any resource: only URIs in normal form are accepted, and such a URI must have its scheme in lower case",
                 ),
             ),
         ] {

@@ -14,7 +14,7 @@ pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if spec.paths.is_some() && spec.endpoints.is_some() {
         return refused(
             "endpoints",
-            "cannot go with paths: give each path an entry of endpoints, and remove paths",
+            "cannot be used with paths: give each path its own entry in endpoints, and remove paths",
         );
     }
     without_hold(spec)?;
@@ -73,7 +73,7 @@ fn with_servers(spec: &ConfigSpec) -> Result<(), ConfigError> {
         if switch.0 {
             return refused(
                 path,
-                "has no effect with servers: the gateway leaves the headers of the trace as they are; remove it",
+                "has no effect with servers: the gateway does not change the trace headers; remove it",
             );
         }
     }
@@ -110,7 +110,7 @@ fn without_hold(spec: &ConfigSpec) -> Result<(), ConfigError> {
     if !spec.servers.is_empty() {
         return refused(
             "holdRequestHeaders",
-            "false cannot go with servers: the gateway finds the server of a request in its body",
+            "false cannot be used with servers, because the gateway finds the server of a request in its body: set it to true",
         );
     }
     for (path, switch) in propagation(spec) {
@@ -129,7 +129,9 @@ fn without_body(spec: &ConfigSpec) -> Result<(), ConfigError> {
     let Some(needs_body) = spec.needs_body() else {
         return Ok(());
     };
-    let why = |mode| format!("{mode} reads no body, which {needs_body} needs: remove one of them");
+    let why = |mode| {
+        format!("{mode} does not read the body, but {needs_body} needs it: remove one of them")
+    };
     if spec.attribute_source == AttributeSource::Headers {
         return refused("attributeSource", &why("HEADERS"));
     }
@@ -138,7 +140,7 @@ fn without_body(spec: &ConfigSpec) -> Result<(), ConfigError> {
         Some(TrafficModeSpec::PassThrough) => refused(
             "trafficMode",
             &format!(
-                "PASS_THROUGH lets requests pass unread, and {needs_body} needs each one read: remove it, or set REJECT_NO_MCP"
+                "PASS_THROUGH lets requests pass unread, which {needs_body} does not allow: remove it, or set REJECT_NO_MCP"
             ),
         ),
         Some(TrafficModeSpec::RejectNoMcp) | None => Ok(()),

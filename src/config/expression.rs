@@ -14,7 +14,7 @@ use crate::policy::export::HEADERS;
 /// The expression is empty, or it names data of the message.
 pub(super) fn check(path: &str, text: &str) -> Result<(), ConfigError> {
     if text.trim().is_empty() {
-        return Err(ConfigError::new(path, "must not be empty: leave it out"));
+        return Err(ConfigError::new(path, "must not be empty: remove it"));
     }
     let tokens = tokens(text);
     let mut before: &[Token<'_>] = &[];
@@ -43,7 +43,7 @@ impl Forbidden<'_> {
     fn reason(&self) -> String {
         match self {
             Self::Message(name) => format!(
-                "{name:?} is about the message, but when is about the caller: use methods, tools, prompts and resources for the message"
+                "{name:?} is about the message, but the field when is about the caller: use methods, tools, prompts and resources for the message"
             ),
             Self::Computed(name) => format!(
                 "the key of {name} must be a plain string, as in {name}['key'], so that the filter can check it"

@@ -166,7 +166,7 @@ pub(super) enum PrefixMode {
     Always,
     /// Every server if there is more than one enabled server, otherwise none.
     Conditional,
-    /// No server. Where several servers have the same name, the first one of the
+    /// No server. If several servers have an entry of the same name, the first one of the
     /// configuration is used.
     Never,
 }
@@ -208,7 +208,7 @@ impl FromValue for ListCache {
 const NAME: &str = "mcp-gateway";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the gateway calls itself towards clients and servers.
+/// The name and version that the gateway tells clients and servers.
 #[derive(Debug, Default)]
 #[cfg_attr(
     feature = "schema",

@@ -17,7 +17,7 @@ use super::fields::{Fields, FromValue};
 pub(super) struct MemorySpec {
     /// How much one worker may hold at a time, in bytes: request bodies that wait,
     /// answers that have arrived in part, pages of lists, what is remembered of
-    /// servers, and sessions of the gateway's own. While a worker holds as much, it
+    /// servers, and the gateway's own sessions. While a worker holds this much, it
     /// refuses new requests with 503, `retry-after` and the JSON-RPC error -32603; the
     /// requests that it has accepted go on. Envoy gives the filter at most 1 GiB for
     /// each worker.

@@ -50,7 +50,7 @@ impl FromValue for TrafficModeSpec {
     }
 }
 
-/// `attributeSource`: what the `Mcp-*` headers of a modern request are worth.
+/// `attributeSource`: how the filter uses the `Mcp-*` headers of a modern request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
     feature = "schema",
@@ -59,11 +59,11 @@ impl FromValue for TrafficModeSpec {
     serde(rename_all = "SCREAMING_SNAKE_CASE")
 )]
 pub enum AttributeSource {
-    /// Nothing. Only the body counts.
+    /// It ignores them. Only the body counts.
     Body,
-    /// They must say the same as the body, or the request gets 400.
+    /// It compares them with the body. If they differ, the request gets 400.
     Verify,
-    /// They are trusted, and the body is not read. Not together with `servers` or
+    /// It trusts them, and does not read the body. Not together with `servers` or
     /// `authorization`.
     Headers,
 }
@@ -88,7 +88,7 @@ impl FromValue for AttributeSource {
     serde(rename_all = "SCREAMING_SNAKE_CASE")
 )]
 pub(super) enum StorageModeSpec {
-    /// In both.
+    /// Both in dynamic metadata and in filter state.
     DynamicMetadataAndFilterState,
     /// In the headers `x-mcp-method` and `x-mcp-params`. Envoy's `header_to_metadata`
     /// filter makes dynamic metadata of them.

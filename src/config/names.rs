@@ -89,12 +89,12 @@ fn base(name: &str) -> Option<&str> {
     schemars(rename_all = "camelCase", deny_unknown_fields, default)
 )]
 pub(super) struct NamesSpec {
-    /// The most characters of a name.
+    /// The largest number of characters of a name.
     #[cfg_attr(feature = "schema", schemars(range(min = 16, max = 4_294_967_295u64)))]
     max_length: usize,
     /// The characters of a name, as a class of a regular expression: characters and
-    /// ranges between `[` and `]`. It must have `_`, the digits and `a` to `f`. `-` stands
-    /// first or last; `\` goes before a character that has another meaning.
+    /// ranges between `[` and `]`. It must have `_`, the digits and `a` to `f`. Put `-`
+    /// first or last, and `\` before a character that has a special meaning.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^\[[^^].*\]$")))]
     charset: String,
     /// What happens to names that do not fit.
@@ -175,7 +175,7 @@ impl NamesSpec {
         };
         if !"_0123456789abcdef".chars().all(|c| rule.has(c)) {
             return Err(wrong(
-                "must have \"_\", 0 to 9 and a to f, of which the end of a shortened name is made",
+                "must have \"_\", 0 to 9 and a to f, because the end of a shortened name consists of these",
             ));
         }
         Ok(rule)

@@ -8,8 +8,8 @@ use super::{ConfigError, ConfigSpec};
 use crate::seal;
 
 /// Digests of the definitions that the tools of some servers must have. A tool of such a
-/// server with another definition, or without a pin, has changed: it is counted in
-/// `mcp.pins.changed`. `mcp-gateway pin` writes this section. Only with `servers`.
+/// server with a different definition, or without a pin, has changed:
+/// `mcp.pins.changed` counts it. `mcp-gateway pin` writes this section. Only with `servers`.
 #[derive(Debug)]
 #[cfg_attr(
     feature = "schema",
@@ -19,7 +19,7 @@ use crate::seal;
 pub(super) struct PinsSpec {
     /// What happens to a tool that has changed.
     policy: PinPolicy,
-    /// For each server that is checked, by its name: its pins. `tools` has a digest for each
+    /// The pins of each server that the gateway checks, by its name. `tools` has a digest for each
     /// of its tools, by the server's own name of the tool: `sha256:` and 64 hexadecimal
     /// digits, the SHA-256 of the canonical form (RFC 8785) of the object of the `name`,
     /// `title`, `description`, `inputSchema`, `outputSchema` and `annotations` that the

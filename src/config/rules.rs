@@ -84,7 +84,7 @@ text! {
         let names = text.strip_prefix("params.");
         names.is_some_and(|names| names.split('.').all(|name| !name.is_empty()))
     },
-    "must be \"params.\" and names with dots between them"
+    "must be \"params.\" and then names with dots between them"
 }
 
 impl FromValue for ParserConfigSpec {

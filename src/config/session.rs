@@ -58,7 +58,7 @@ pub(super) fn warning(gateway: &Gateway) -> Option<String> {
     let room = bytes.checked_div(count)?.saturating_sub(PART);
     (room < ENOUGH).then(|| {
         format!(
-            "session: with keys, the id that a client gets holds the session ids of {count} servers in {LONGEST_SESSION_ID} bytes, about {room} bytes for each; initialize is refused where servers give longer ones (protocol: MODERN for servers without sessions, fewer servers, or no keys with a single replica)"
+            "session: with keys, the session id of a client contains the session ids of {count} servers, in at most {LONGEST_SESSION_ID} bytes: about {room} bytes for each server. If the ids of the servers are longer, the gateway refuses initialize. To avoid this, set protocol: MODERN for servers without sessions, use fewer servers, or, if there is only one replica, remove keys"
         )
     })
 }
@@ -108,12 +108,12 @@ pub(super) struct SessionSpec {
     keys_from_env: Option<String>,
     /// How long a session is valid.
     ttl: DurationSpec,
-    /// Where a request says who sent it. With this, a session works only for the
-    /// caller that began it. A request that does not say it, or says it twice,
-    /// gets 403. The gateway also keeps one session per caller with a legacy
+    /// Where the filter finds the caller's identity in a request. With this, a session
+    /// works only for the caller that began it. A request without an identity, or with
+    /// two, gets 403. The gateway also keeps one session per caller with a legacy
     /// server for modern clients.
     ///
-    /// Default: sessions are bound to no caller.
+    /// Default: sessions are not bound to a caller.
     identity: Option<IdentitySpec>,
 }
 
@@ -128,7 +128,8 @@ impl Default for SessionSpec {
     }
 }
 
-/// Where a request says who sent it: exactly one of `header` and `metadata`.
+/// Where the filter finds the caller's identity in a request: exactly one of `header`
+/// and `metadata`.
 #[derive(Debug, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -240,7 +241,7 @@ impl SessionKey {
         if key == [0; KEY] {
             return Err(ConfigError::new(
                 path,
-                "is all zeros, which everybody knows: make one with `openssl rand -base64 32`",
+                "is all zeros, so everybody can guess it: make a key with `openssl rand -base64 32`",
             ));
         }
         Ok(Self(key))
@@ -349,7 +350,8 @@ mod tests {
         }
         let warnings = warnings(120, "", &keys);
         assert_eq!(warnings.len(), 1);
-        let said = "the session ids of 120 servers in 6144 bytes, about 27 bytes for each";
+        let said =
+            "the session ids of 120 servers, in at most 6144 bytes: about 27 bytes for each server";
         assert!(warnings[0].contains(said), "{warnings:?}");
     }
 
@@ -403,8 +405,8 @@ mod tests {
         let in_variable = format!("session.keysFromEnv[1]: {keys}");
         let missing = r#"session.keysFromEnv: the variable "KEYS" is not set or is empty: set it in vm_config.environment_variables"#;
         let named = r#"{"keysFromEnv":"KEYS"}"#;
-        let zeros_in_keys = "session.keys[1]: is all zeros, which everybody knows: make one with `openssl rand -base64 32`";
-        let zeros_in_variable = "session.keysFromEnv[0]: is all zeros, which everybody knows: make one with `openssl rand -base64 32`";
+        let zeros_in_keys = "session.keys[1]: is all zeros, so everybody can guess it: make a key with `openssl rand -base64 32`";
+        let zeros_in_variable = "session.keysFromEnv[0]: is all zeros, so everybody can guess it: make a key with `openssl rand -base64 32`";
         for (session, variable, expected) in [
             (
                 list(&[]).as_str(),

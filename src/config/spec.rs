@@ -51,7 +51,7 @@ pub(super) struct ConfigSpec {
     /// Default: `["*"]`, or `["/mcp"]` with `servers`.
     pub(super) paths: Option<NonEmptyVec<EndpointSpec>>,
     /// Several endpoints, in place of `paths`: each is an MCP server of its own, with
-    /// its servers and their tools, prompts and resources. The servers stand in `servers`
+    /// its servers and their tools, prompts and resources. `servers` has each server only
     /// once. Only with `servers`.
     ///
     /// Default: off: the endpoints of `paths` are one MCP server.
@@ -78,8 +78,8 @@ pub(super) struct ConfigSpec {
     /// Whether Envoy selects the route again after the filter has shown the message.
     /// Always on with `servers`.
     pub(super) clear_route_cache: bool,
-    /// What the `Mcp-Method`, `Mcp-Name` and `MCP-Protocol-Version` headers of a modern
-    /// request (MCP from 2026-07-28) are worth.
+    /// How the filter uses the `Mcp-Method`, `Mcp-Name` and `MCP-Protocol-Version` headers
+    /// of a modern request (MCP from 2026-07-28).
     pub(super) attribute_source: AttributeSource,
     /// Whether a JSON object with the same key twice is refused at any depth of a
     /// message. In the places that policies read it is always refused.
@@ -112,8 +112,8 @@ pub(super) struct ConfigSpec {
     /// the route has to rewrite it (`host_rewrite_literal`, or `URLRewrite` in the Gateway
     /// API). This is for routes in virtual hosts with names, such as those of a listener
     /// of the Gateway API with a `hostname`: Envoy selects the virtual host by
-    /// `:authority`. The filter's own questions, such as for lists, have the server's
-    /// `hostname` in any case. Only with `servers`.
+    /// `:authority`. The filter's own requests, such as for lists, always have the server's
+    /// `hostname`. Only with `servers`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = true)))]
     pub(super) rewrite_authority: Option<bool>,
     /// What happens to a list when a server fails. Only with `servers`.
@@ -121,15 +121,15 @@ pub(super) struct ConfigSpec {
     pub(super) failure_mode: Option<FailureMode>,
     /// How long a server that did not answer is left out of lists and of the answers to
     /// `initialize` and `server/discover`, so that clients do not wait for its `timeout`
-    /// each time. After this time the filter asks the server again beside the traffic,
-    /// and the server is back when it answers. Calls go to the server all the same. Where
-    /// no other server is left, and with `failureMode: FAIL`, the filter asks the server
-    /// each time. `0s` means that each list and each beginning asks the server. Only with
-    /// `servers`.
+    /// each time. After this time the filter asks the server again with a request of its
+    /// own, independent of client requests, and uses the server again when it answers.
+    /// Calls still go to the server. If no other server is left, and with
+    /// `failureMode: FAIL`, the filter asks the server each time. With `0s` it always asks
+    /// each server. Only with `servers`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = "5s")))]
     pub(super) failed_server_ttl: Option<DurationOrZeroSpec>,
-    /// Headers of the client that go on to all servers, with all their values. No
-    /// header goes on that is not listed, except those that HTTP, MCP and tracing need
+    /// Headers of the client that go on to all servers, with all their values. The filter
+    /// removes all other headers, except those that HTTP, MCP and tracing need
     /// (`traceparent`, `tracestate`, `baggage`, `x-request-id`). `authorization` and
     /// `cookie` need `allowCredentialHeaders` on every enabled server.
     /// `cors.allowHeaders` has these names by default. Only with `servers`, or with
@@ -162,7 +162,7 @@ pub(super) struct ConfigSpec {
     ///
     /// Default: the defaults of its fields.
     pub(super) memory: MemorySpec,
-    /// What the gateway calls itself towards clients and servers. Only with
+    /// The name and version that the gateway tells clients and servers. Only with
     /// `servers`.
     ///
     /// Default: the defaults of its fields.

@@ -23,14 +23,14 @@ pub const MOST_FOUND: usize = 50;
 )]
 pub(super) struct ToolSearchSpec {
     /// Callers who may see more tools than this get the two tools in place of the list.
-    /// Callers who may see so many tools or fewer get the list.
+    /// Other callers get the whole list.
     #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_295u64)))]
     threshold: usize,
-    /// How many tools `search_tools` gives if the client does not say: from 1 to 50. A
-    /// client may ask for up to 50.
+    /// How many tools `search_tools` returns if the client does not ask for a number: from
+    /// 1 to 50. A client may ask for up to 50.
     limit: SearchLimit,
-    /// Patterns of the tools that the list shows all the same, by the names that clients
-    /// see. In a pattern `*` stands for any text.
+    /// Patterns of the tools that the list always shows, by the names that clients see. In
+    /// a pattern `*` stands for any text.
     always: Vec<NonEmptyText>,
 }
 

@@ -452,7 +452,8 @@ async fn a_list_that_depends_on_the_caller_is_not_kept_by_configuration() {
         );
         let bootstrap = Bootstrap::servers(&config, &[("a", server.address)]);
         let log = envoy::refused(&format!("forwarded_ttl_{n}"), &bootstrap);
-        let expected = format!("configuration refused: {at}: cannot go with passthroughHeaders");
+        let expected =
+            format!("configuration refused: {at}: cannot be used with passthroughHeaders");
         assert!(log.iter().any(|line| line.contains(&expected)), "{log:?}");
     }
 }

@@ -129,10 +129,13 @@ impl Endpoints {
             let same = shown(name.strip_suffix('/').unwrap_or(name));
             let index = known.iter().position(|known| *known == same);
             let index = index.ok_or_else(|| {
-                refused(format!("is no endpoint: known are {}", known.join(", ")))
+                refused(format!(
+                    "is not an endpoint: the endpoints are {}",
+                    known.join(", ")
+                ))
             })?;
             if found.contains(&index) {
-                return Err(refused("is there twice".to_owned()));
+                return Err(refused("is in this list twice".to_owned()));
             }
             found.push(index);
         }

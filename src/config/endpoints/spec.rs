@@ -18,18 +18,18 @@ use crate::config::tool_search::ToolSearchSpec;
     schemars(rename_all = "camelCase", deny_unknown_fields)
 )]
 pub(in crate::config) struct NamedEndpointSpec {
-    /// The name of the endpoint. Sessions and the ids of tasks are bound to it, so they
-    /// outlast another `path` with the same name. Rules of `authorization` name it. No
-    /// two endpoints may have the same.
+    /// The name of the endpoint. Sessions and the ids of tasks are bound to it: they stay
+    /// valid if `path` changes and `name` does not. Rules of `authorization` name it. No
+    /// two endpoints may have the same name.
     ///
     /// Default: the value of `path`.
     pub(super) name: Option<EndpointName>,
     /// The request path. The filter compares it exactly, without its query; one slash
     /// at the end makes no difference.
     pub(super) path: OnePath,
-    /// The hosts that clients ask (`:authority`), compared without case and port. An
-    /// endpoint for the host of a request goes before one with the same path for any
-    /// host.
+    /// The hosts from the URLs that clients use (`:authority`). The filter compares them
+    /// without case and port. If two endpoints have the same path, one for the host of a
+    /// request has priority over one for any host.
     ///
     /// Default: any host.
     pub(super) hosts: Option<NonEmptyVec<EndpointHost>>,
@@ -38,26 +38,26 @@ pub(in crate::config) struct NamedEndpointSpec {
     ///
     /// Default: all servers.
     pub(super) servers: Option<NonEmptyVec<NonEmptyText>>,
-    /// Which tools clients see and may call here, of those that the servers' own `tools`
-    /// leave; by the servers' own names (without prefix).
+    /// Which tools clients see and may call here, out of those that `tools` of the servers
+    /// includes. Patterns are for the servers' own names (without prefix).
     ///
     /// Default: all tools.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub(super) tools: FilterSpec,
-    /// Which prompts clients see and may get here, of those that the servers' own
-    /// `prompts` leave; by the servers' own names (without prefix).
+    /// Which prompts clients see and may get here, out of those that `prompts` of the
+    /// servers includes. Patterns are for the servers' own names (without prefix).
     ///
     /// Default: all prompts.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub(super) prompts: FilterSpec,
-    /// Which resources and resource templates clients see and may read here, of those
-    /// that the servers' own `resources` leave; by the servers' own URIs.
+    /// Which resources and resource templates clients see and may read here, out of those
+    /// that `resources` of the servers includes. Patterns are for the servers' own URIs.
     ///
     /// Default: all resources.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub(super) resources: FilterSpec,
-    /// What the gateway calls itself towards the clients of this endpoint, in place of
-    /// the `serverInfo` for all endpoints. Servers get the latter.
+    /// The name and version that the gateway tells the clients of this endpoint, in place
+    /// of the `serverInfo` for all endpoints. Servers get the latter.
     ///
     /// Default: the `serverInfo` for all endpoints.
     pub(super) server_info: Option<ServerInfoSpec>,
@@ -131,7 +131,7 @@ text! {
     EndpointHost,
     [regex(pattern = r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\])(:[0-9]*)?$")],
     host::is_host,
-    "must be a host as clients ask it, such as \"team.example.com\", without scheme, path and \"*\""
+    "must be a host from the URL that clients use, such as \"team.example.com\", without scheme, path and \"*\""
 }
 
 /// A path, which starts with `/` and has no query. It has no slash at the end here.

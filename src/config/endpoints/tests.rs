@@ -164,15 +164,19 @@ fn a_rule_names_endpoints_or_paths() {
         (
             r#"["/a"]"#,
             &*named,
-            Err("\"/a\" is no endpoint: known are n, /b, /"),
+            Err("\"/a\" is not an endpoint: the endpoints are n, /b, /"),
         ),
         (r#"["/b"]"#, paths, Ok(vec![1])),
         (
             r#"["/c"]"#,
             paths,
-            Err("\"/c\" is no endpoint: known are /a, /b"),
+            Err("\"/c\" is not an endpoint: the endpoints are /a, /b"),
         ),
-        (r#"["/b","/b/"]"#, paths, Err("\"/b/\" is there twice")),
+        (
+            r#"["/b","/b/"]"#,
+            paths,
+            Err("\"/b/\" is in this list twice"),
+        ),
         (r#"["*"]"#, r#""paths":["*"]"#, Ok(vec![0])),
         (r#"["/mcp"]"#, SERVERS, Ok(vec![0])),
     ] {

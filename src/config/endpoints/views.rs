@@ -23,7 +23,10 @@ pub(in crate::config) fn check(endpoints: &Endpoints) -> Result<(), ConfigError>
             hosts.find(|(n, it)| endpoint.hosts.iter().take(*n).any(|host| host == *it))
         {
             let field = format!("endpoints[{at}].hosts[{twice}]");
-            return Err(ConfigError::new(field, format!("{host:?} is there twice")));
+            return Err(ConfigError::new(
+                field,
+                format!("{host:?} is in this list twice"),
+            ));
         }
         for (earlier, other) in endpoints.iter().take(at).enumerate() {
             check_pair((at, endpoint), (earlier, other))?;
@@ -60,7 +63,7 @@ fn check_pair(
         return Err(ConfigError::new(
             format!("endpoints[{at}].name"),
             format!(
-                "{name:?} is the name of endpoints[{earlier}] already: give each a name of its own; without one it is the path"
+                "{name:?} is the name of endpoints[{earlier}] already: give each endpoint its own name; the default name is the path"
             ),
         ));
     }
@@ -163,11 +166,14 @@ impl NamedEndpointSpec {
                 Err(ConfigError::new(field, format!("{name:?} {reason}")))
             };
             if named.iter().take(n).any(|it| it.as_str() == name) {
-                return refused("is there twice".to_owned());
+                return refused("is in this list twice".to_owned());
             }
             let known: Vec<&str> = spec.servers.iter().map(ServerSpec::name).collect();
             if !known.contains(&name) {
-                return refused(format!("is no server: known are {}", known.join(", ")));
+                return refused(format!(
+                    "is not a server: the servers are {}",
+                    known.join(", ")
+                ));
             }
         }
         Ok(())

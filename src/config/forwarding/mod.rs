@@ -124,7 +124,7 @@ impl<'a> Forwarding<'a> {
         if spec.enabled && spec.list_ttl.is_some() && !passthrough.is_empty() {
             return Err(ConfigError::new(
                 format!("{at}.listTtl"),
-                "cannot go with passthroughHeaders: all callers would get what the server showed to one",
+                "cannot be used with passthroughHeaders: all callers would get the list of one caller",
             ));
         }
         Ok(ServerHeaders {

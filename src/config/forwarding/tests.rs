@@ -223,11 +223,11 @@ fn names_values_and_what_goes_together_are_checked() {
         ),
         (
             own(r#""listTtl":"1m","passthroughHeaders":["x"]"#),
-            "servers[0].listTtl: cannot go with passthroughHeaders: all callers would get what the server showed to one",
+            "servers[0].listTtl: cannot be used with passthroughHeaders: all callers would get the list of one caller",
         ),
         (
             r#"{"passthroughHeaders":["x"],"servers":[{"name":"a","listTtl":"1m"}]}"#.to_owned(),
-            "servers[0].listTtl: cannot go with passthroughHeaders: all callers would get what the server showed to one",
+            "servers[0].listTtl: cannot be used with passthroughHeaders: all callers would get the list of one caller",
         ),
         (own(r#""headers":[{"name":"x"}]"#), either),
         (

@@ -101,12 +101,12 @@ pub(in crate::config) struct OauthResourceSpec {
     pub(super) dpop_bound_access_tokens_required: Option<bool>,
     /// The metadata as a signed JWT (RFC 9728, section 2.2).
     pub(super) signed_metadata: Option<String>,
-    /// Whether the filter itself answers 401, with the challenge, to a request to an
-    /// endpoint that has not exactly one header `Authorization: Bearer …`, written so,
-    /// with a token. This is for control planes whose authentication lets requests
-    /// without a token pass, such as Istio's: Envoy's `jwt_authn` finds no token behind
-    /// `bearer`. Whether a token is good is for authentication to say.
-    /// `bearerMethodsSupported` must be `["header"]` with it.
+    /// Whether the filter itself answers 401, with the challenge, if a request to an
+    /// endpoint does not have exactly one header `Authorization: Bearer …` with a token and
+    /// with this spelling of `Bearer`. This is for control planes whose authentication lets
+    /// requests without a token pass, such as Istio's; and Envoy's `jwt_authn` finds no
+    /// token after `bearer` in lower case. The filter does not check the token:
+    /// authentication must do this. `bearerMethodsSupported` must be `["header"]` with it.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub(super) require_token: bool,
 }

@@ -8,7 +8,7 @@ use crate::config::text::NonEmptyText;
 use crate::mcp::resource_uri;
 use crate::policy::glob::{Filter, Glob};
 
-/// Which names there are. In a pattern `*` stands for any text.
+/// Which names are included. In a pattern `*` stands for any text.
 #[derive(Debug, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -16,11 +16,11 @@ use crate::policy::glob::{Filter, Glob};
     schemars(rename_all = "camelCase", deny_unknown_fields, default)
 )]
 pub(in crate::config) struct FilterSpec {
-    /// Patterns of the names that there are.
+    /// Patterns of the included names.
     ///
     /// Default: all names.
     include: Option<NonEmptyVec<NonEmptyText>>,
-    /// Patterns of the names that there are not, also if `include` has them.
+    /// Patterns of the excluded names. A name that `include` has, too, is excluded.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     exclude: Vec<NonEmptyText>,
 }
@@ -43,7 +43,7 @@ pub(in crate::config) fn unmatched(path: &str, patterns: &[NonEmptyText]) -> Vec
         let pattern = pattern.as_str();
         if let Err(why) = resource_uri::check_pattern(pattern) {
             warnings.push(format!(
-                "{path}[{n}]: {pattern:?} matches no resource: URIs are taken in normal form only, and a URI {why}"
+                "{path}[{n}]: {pattern:?} cannot match any resource: only URIs in normal form are accepted, and such a URI {why}"
             ));
         }
     }

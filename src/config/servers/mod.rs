@@ -309,7 +309,7 @@ impl ServerSpec {
         Err(ConfigError::new(
             format!("{at}.name"),
             format!(
-                "{name:?} starts the URIs of resources: it must be lower-case letters, digits, \".\" or \"-\", a letter first; or toolPrefix: \"\""
+                "the URIs of resources start with {name:?}, so it may have only lower-case letters, digits, \".\" and \"-\", and must start with a letter; or set toolPrefix: \"\""
             ),
         ))
     }

@@ -49,8 +49,8 @@ impl ToolView {
     }
 }
 
-/// Which tools of a server there are, and how clients see them. In a pattern `*` stands
-/// for any text.
+/// Which tools of a server are included, and how clients see them. In a pattern `*`
+/// stands for any text.
 #[derive(Debug, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -58,14 +58,14 @@ impl ToolView {
     schemars(rename_all = "camelCase", deny_unknown_fields, default)
 )]
 pub(super) struct ToolsSpec {
-    /// Patterns of the names that there are.
+    /// Patterns of the included names.
     ///
     /// Default: all names.
     include: Option<NonEmptyVec<NonEmptyText>>,
-    /// Patterns of the names that there are not, also if `include` has them.
+    /// Patterns of the excluded names. A name that `include` has, too, is excluded.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     exclude: Vec<NonEmptyText>,
-    /// Tools that clients see otherwise than the server describes them, by the server's
+    /// Tools that clients see differently than the server describes them, by the server's
     /// own names.
     #[cfg_attr(feature = "schema", schemars(rename = "override", extend("default" = {})))]
     overrides: ToolOverridesSpec,
@@ -80,7 +80,7 @@ pub(super) struct ToolsSpec {
 )]
 struct ToolOverridesSpec(BTreeMap<String, ToolOverrideSpec>);
 
-/// How clients see a tool. What is absent stays as the server has it.
+/// How clients see a tool. Where a field is absent, clients see what the server sends.
 #[derive(Debug, Default)]
 #[cfg_attr(
     feature = "schema",
@@ -104,10 +104,12 @@ struct ToolOverrideSpec {
     /// The annotations, in place of all of the server's.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Map<String, Value>>"))]
     annotations: Option<FreeObject>,
-    /// Names of parameters that clients do not see, and that no call has, whatever a
-    /// client sends. The filter compares them without regard to case, as some servers do.
+    /// Names of parameters that clients do not see. If a client sends one, the filter
+    /// removes it from the call. It compares the names without regard to case, as some
+    /// servers do.
     hide: Option<NonEmptyVec<NonEmptyText>>,
-    /// Parameters that clients do not see, and their values, any JSON, in every call.
+    /// Parameters that clients do not see, with the values that the filter puts into every
+    /// call. A value can be any JSON.
     #[cfg_attr(
         feature = "schema",
         schemars(
@@ -221,7 +223,7 @@ impl ToolsSpec {
                 return Err(ConfigError::new(
                     format!("{path}.override.{}.name", view.own),
                     format!(
-                        "{name:?} is the name of the tool {:?}, too: give each another name",
+                        "{name:?} is also the name of the tool {:?}: give each tool a different name",
                         other.own
                     ),
                 ));
@@ -269,7 +271,9 @@ impl ToolOverrideSpec {
                 "the name of a parameter is empty".to_owned()
             } else if removed.iter().any(|it| fold(&it.name).eq(fold(name))) {
                 // A server that ignores the case of names would use only one of the two.
-                format!("{name:?} is hidden or set already, perhaps in other case")
+                format!(
+                    "{name:?} is already in hide or set, where upper and lower case are the same"
+                )
             } else {
                 let (name, value) = (name.to_owned(), value.map(Value::to_string));
                 removed.push(RemovedParameter { name, value });

@@ -52,11 +52,11 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     (r#"{"servers":["a"]}"#, "servers[0]: must be an object"),
     (
         r#"{"servers":[{"name":"a"}],"holdRequestHeaders":false}"#,
-        "holdRequestHeaders: false cannot go with servers",
+        "holdRequestHeaders: false cannot be used with servers",
     ),
     (
         r#"{"servers":[{"name":"a"}],"attributeSource":"HEADERS"}"#,
-        "attributeSource: HEADERS reads no body",
+        "attributeSource: HEADERS does not read the body",
     ),
     (
         r#"{"holdRequestHeaders":false,"propagateBaggage":true}"#,
@@ -123,7 +123,7 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a"},{"name":"My_Server"}]}"#,
-        "servers[1].name: \"My_Server\" starts the URIs of resources",
+        "servers[1].name: the URIs of resources start with \"My_Server\"",
     ),
     (
         r#"{"servers":[{"name":"a","protocol":"auto"}]}"#,
@@ -223,11 +223,11 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"trafficMode":"PASS_THROUGH","servers":[{"name":"a"}]}"#,
-        "trafficMode: PASS_THROUGH lets requests pass unread, and servers needs each one read",
+        "trafficMode: PASS_THROUGH lets requests pass unread, which servers does not allow",
     ),
     (
         r#"{"trafficMode":"PASS_THROUGH","authorization":{"defaultAction":"DENY"}}"#,
-        "trafficMode: PASS_THROUGH lets requests pass unread, and authorization needs each one read",
+        "trafficMode: PASS_THROUGH lets requests pass unread, which authorization does not allow",
     ),
     (
         r#"{"prefixMode":"NEVER"}"#,

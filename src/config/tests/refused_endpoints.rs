@@ -52,7 +52,7 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"authorization":{"rules":[{"action":"DENY","endpoints":["/x"]}]},"paths":["/mcp"]}"#,
-        "authorization.rules[0].endpoints[0]: \"/x\" is no endpoint: known are /mcp",
+        "authorization.rules[0].endpoints[0]: \"/x\" is not an endpoint: the endpoints are /mcp",
     ),
     (
         r#"{"endpoints":[{"path":"/a"}]}"#,
@@ -60,7 +60,7 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a"}],"paths":["/a"],"endpoints":[{"path":"/a"}]}"#,
-        "endpoints: cannot go with paths",
+        "endpoints: cannot be used with paths",
     ),
     (
         r#"{"servers":[{"name":"a"}],"endpoints":[{"path":"/a"},{"path":"/a/","name":"x"}]}"#,
@@ -72,7 +72,7 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a"}],"endpoints":[{"path":"/a","hosts":["h:1","H"]}]}"#,
-        "endpoints[0].hosts[1]: \"h\" is there twice",
+        "endpoints[0].hosts[1]: \"h\" is in this list twice",
     ),
     (
         r#"{"servers":[{"name":"a"}],"endpoints":[{"path":"/a"},{"path":"/a","hosts":["h"]}]}"#,
@@ -84,11 +84,11 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a"},{"name":"b"}],"endpoints":[{"path":"/a","servers":["a","c"]}]}"#,
-        "endpoints[0].servers[1]: \"c\" is no server: known are a, b",
+        "endpoints[0].servers[1]: \"c\" is not a server: the servers are a, b",
     ),
     (
         r#"{"servers":[{"name":"a"}],"endpoints":[{"path":"/a","servers":["a","a"]}]}"#,
-        "endpoints[0].servers[1]: \"a\" is there twice",
+        "endpoints[0].servers[1]: \"a\" is in this list twice",
     ),
     (
         r#"{"servers":[{"name":"a"},{"name":"b","enabled":false}],"endpoints":[{"path":"/a","servers":["b"]}]}"#,
@@ -96,6 +96,6 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a"},{"name":"B"},{"name":"C"}],"prefixMode":"CONDITIONAL","endpoints":[{"path":"/a","servers":["C"]},{"path":"/b","servers":["a","B"]}]}"#,
-        "servers[1].name: \"B\" starts the URIs",
+        "servers[1].name: the URIs of resources start with \"B\"",
     ),
 ];

@@ -40,19 +40,19 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         r#"{"servers":[{"name":"a","tools":{"override":{"x":{"hide":["p","P"]}}}}]}"#,
-        "servers[0].tools.override.x.hide[1]: \"P\" is hidden or set already",
+        "servers[0].tools.override.x.hide[1]: \"P\" is already in hide or set",
     ),
     (
         r#"{"servers":[{"name":"a","tools":{"override":{"x":{"hide":["p"],"set":{"p":1}}}}}]}"#,
-        "servers[0].tools.override.x.set.p: \"p\" is hidden or set already",
+        "servers[0].tools.override.x.set.p: \"p\" is already in hide or set",
     ),
     (
         r#"{"servers":[{"name":"a","tools":{"override":{"x":{"name":"z"},"y":{"name":"z"}}}}]}"#,
-        "servers[0].tools.override.x.name: \"z\" is the name of the tool \"y\", too",
+        "servers[0].tools.override.x.name: \"z\" is also the name of the tool \"y\"",
     ),
     (
         r#"{"servers":[{"name":"a","tools":{"override":{"x":{"name":"y"},"y":{"title":"Y"}}}}]}"#,
-        "servers[0].tools.override.x.name: \"y\" is the name of the tool \"y\", too",
+        "servers[0].tools.override.x.name: \"y\" is also the name of the tool \"y\"",
     ),
     (r#"{"names":{}}"#, "names: has no effect without servers"),
     (

@@ -193,7 +193,7 @@ fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
         Some(url(text))
     } else if reason.contains("must be at most 64 letters") {
         Some(name(field, text))
-    } else if reason.contains("starts the URIs of resources") {
+    } else if reason.contains("the URIs of resources start with") {
         Some(server_names::scheme(text))
     } else if field == "path" && reason.contains("must start with \"/\"") {
         path(text)
