@@ -10,7 +10,7 @@ const SERVERS: &[(&str, &str)] = &[
     ),
     (
         "{ targetRef: { name: a, port: 80 } }",
-        "port goes with kind Service only",
+        "port is only for the kind Service",
     ),
     (
         "{ targetRef: { kind: Backend, group: x, name: a } }",
@@ -96,11 +96,11 @@ const GATEWAYS: &[(&str, &str)] = &[
     ),
     (
         "authentication: { anonymous: true }, allowedServers: { namespaces: { from: Selector } }",
-        "selector goes with from: Selector",
+        "selector is required with from: Selector",
     ),
     (
         "authentication: { anonymous: true }, allowedServers: { namespaces: { selector: {} } }",
-        "selector goes with from: Selector",
+        "selector is required with from: Selector",
     ),
 ];
 

@@ -241,7 +241,9 @@ fn explained(error: &ClientError, server: &Server) -> String {
         ClientError::Status { code: 401, .. } => "check the values of spec.headers",
         ClientError::Status {
             code: 403 | 421, ..
-        } => "check spec.headers; or the server takes only some values of Host: set spec.hostname",
+        } => {
+            "check spec.headers; if the server accepts only some values of Host, set spec.hostname"
+        }
         ClientError::Status {
             code: 404 | 405, ..
         }

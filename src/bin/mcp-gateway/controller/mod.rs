@@ -50,11 +50,11 @@ pub(crate) struct ControllerArguments {
     /// What serves the endpoints of MCPGateways
     #[arg(long, value_enum, default_value_t = ControllerTarget::Gateway)]
     target: ControllerTarget,
-    /// The image with the filter, for MCPGateways that name none
+    /// The image with the filter, for MCPGateways without `image`
     #[arg(long, default_value = IMAGE)]
     image: String,
-    /// The namespace in which Envoy Gateway runs proxies; empty if that is the one of each
-    /// Gateway
+    /// The namespace in which Envoy Gateway runs proxies; empty if each proxy runs in the
+    /// namespace of its Gateway
     #[arg(long, value_name = "NAMESPACE", default_value = "envoy-gateway-system")]
     envoy_gateway_namespace: String,
     /// The address of /healthz and /readyz
@@ -72,13 +72,13 @@ pub(crate) struct ControllerArguments {
     /// The name of this replica [default: a random one]
     #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env = true)]
     identity: Option<String>,
-    /// Run without a Lease: there is no other replica
+    /// Runs without a Lease: there must be no other replica
     #[arg(long)]
     no_leader_election: bool,
-    /// Do not ask the servers whether they are up
+    /// Does not ask the servers whether they are up
     #[arg(long)]
     no_probe: bool,
-    /// What is logged: a level, or levels for parts, as in info,kube=debug
+    /// What the log has: a level, or levels for parts, as in info,kube=debug
     #[arg(long, value_name = "FILTER", env = "LOG_LEVEL", default_value = "info")]
     log_level: String,
 }
@@ -88,7 +88,7 @@ pub(crate) struct ControllerArguments {
 enum ControllerTarget {
     /// The Gateways that MCPGateways name, of Envoy Gateway or Istio
     Gateway,
-    /// Envoy by itself: a Deployment for each MCPGateway
+    /// Envoy alone: a Deployment for each MCPGateway
     Standalone,
 }
 

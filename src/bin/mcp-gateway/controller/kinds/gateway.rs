@@ -28,8 +28,8 @@ use serde_json::{Map, Value};
 )]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MCPGatewaySpec {
-    /// The Gateway, in the namespace of the MCPGateway. It may be absent only where the
-    /// controller serves Envoy by itself (`--target standalone`).
+    /// The Gateway, in the namespace of the MCPGateway. It may be absent only if the
+    /// controller runs Envoy itself (`--target standalone`).
     pub(crate) target_ref: Option<GatewayTarget>,
     /// The path of the endpoint.
     #[serde(default = "default_path")]
@@ -54,7 +54,8 @@ pub(crate) struct MCPGatewaySpec {
     pub(crate) authentication: AuthenticationSpec,
     /// The Secret with the keys of sessions, in the namespace of the MCPGateway. The
     /// controller makes it if it is absent, and never changes one that is there. Its key
-    /// `keys` has 32 bytes in base64; several, separated by commas, where keys change.
+    /// `keys` has a key of 32 bytes in base64, or, while keys change, several keys with
+    /// commas between them.
     ///
     /// Default: a Secret `<name>-session-keys`.
     pub(crate) session_keys_secret_ref: Option<SessionKeysRef>,
@@ -87,7 +88,7 @@ pub(crate) struct GatewayTarget {
     /// The name of the Gateway.
     #[schemars(length(min = 1, max = 253))]
     pub(crate) name: String,
-    /// The name of its listener.
+    /// The name of the listener of the Gateway.
     ///
     /// Default: all listeners of HTTP and HTTPS.
     #[schemars(length(min = 1, max = 253))]
@@ -101,13 +102,13 @@ pub(crate) struct GatewayTarget {
      "message": "must have jwt, or anonymous: true, and not both"},
 ]))]
 pub(crate) struct AuthenticationSpec {
-    /// Who has a token of this issuer.
+    /// Callers with a token of this issuer.
     pub(crate) jwt: Option<JwtSpec>,
-    /// Everyone.
+    /// Everyone, without a token.
     pub(crate) anonymous: Option<bool>,
 }
 
-/// Which tokens are good.
+/// Which tokens are accepted.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "has(self.jwksURI) != has(self.jwks)", "message": "must have jwksURI or jwks, and not both"},
@@ -148,7 +149,7 @@ pub(crate) struct AllowedServers {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "has(self.selector) == (has(self.from) && self.from == 'Selector')",
-     "message": "selector goes with from: Selector, and is needed there"},
+     "message": "selector is required with from: Selector, and not allowed without it"},
 ]))]
 pub(crate) struct AllowedNamespaces {
     /// Which namespaces: that of the MCPGateway, all, or those that `selector` selects.
@@ -186,7 +187,7 @@ pub(crate) struct SelectorRequirement {
     /// The name of the label.
     #[schemars(length(min = 1, max = 317))]
     pub(crate) key: String,
-    /// How the label is compared.
+    /// How the label is compared with the values.
     pub(crate) operator: SelectorOperator,
     /// The values for `In` and `NotIn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -208,7 +209,7 @@ pub(crate) enum SelectorOperator {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MCPGatewayStatus {
     /// `Accepted`: the Gateway and the configuration can be used. `ResolvedRefs`: all that
-    /// it refers to is there. `Programmed`: the control plane has taken what the controller
+    /// it refers to is there. `Programmed`: the control plane has accepted what the controller
     /// wrote. `Ready`: it is programmed, and a server answers.
     #[serde(default)]
     #[schemars(schema_with = "super::conditions")]
@@ -216,10 +217,10 @@ pub(crate) struct MCPGatewayStatus {
     /// The URL of the endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
-    /// How many servers are behind it.
+    /// How many servers are behind the endpoint.
     #[serde(default)]
     pub(crate) servers: u32,
-    /// How many tools they have.
+    /// How many tools the servers have.
     #[serde(default)]
     pub(crate) tools: u32,
 }

@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 )]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MCPServerSpec {
-    /// Where the server is: a Service, an HTTPRoute, whose first backend is the server, or a
+    /// Where the server is: a Service, an HTTPRoute (its first backend is the server), or a
     /// Backend of Envoy Gateway.
     pub(crate) target_ref: TargetRef,
     /// The MCPGateway that shows this server.
@@ -56,7 +56,7 @@ pub(crate) struct MCPServerSpec {
     {"rule": "self.kind != 'Service' || has(self.port)",
      "message": "port is missing: a Service needs the port at which the server listens"},
     {"rule": "self.kind == 'Service' || !has(self.port)",
-     "message": "port goes with kind Service only: an HTTPRoute and a Backend name their own"},
+     "message": "port is only for the kind Service: an HTTPRoute and a Backend have their own port"},
     {"rule": "!has(self.group) || self.group == {'HTTPRoute': 'gateway.networking.k8s.io', 'Service': '', 'Backend': 'gateway.envoyproxy.io'}[self.kind]",
      "message": "group does not fit kind: leave it out, or write gateway.networking.k8s.io for HTTPRoute, \"\" for Service, gateway.envoyproxy.io for Backend"},
 ]))]
@@ -70,7 +70,7 @@ pub(crate) struct TargetRef {
     /// The name of the object.
     #[schemars(length(min = 1, max = 253))]
     pub(crate) name: String,
-    /// The namespace of the object. In another namespace than that of the MCPServer, a
+    /// The namespace of the object. If it is not the namespace of the MCPServer, a
     /// ReferenceGrant has to allow it.
     ///
     /// Default: the namespace of the MCPServer.
@@ -184,7 +184,7 @@ pub(crate) enum CertificateKind {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MCPServerStatus {
-    /// `Accepted`: the MCPGateway takes the server. `ResolvedRefs`: all that the server
+    /// `Accepted`: the MCPGateway accepts the server. `ResolvedRefs`: all that the server
     /// refers to is there. `Programmed`: the gateway serves it. `Ready`: it answered the
     /// controller.
     #[serde(default)]
@@ -193,16 +193,16 @@ pub(crate) struct MCPServerStatus {
     /// The MCPGateway, as `namespace/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gateway: Option<String>,
-    /// What the names of its tools start with for clients.
+    /// What the names of the server's tools start with for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tool_prefix: Option<String>,
-    /// How many tools clients see of it.
+    /// How many tools of the server clients see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tools: Option<u32>,
-    /// The version of MCP that it speaks.
+    /// The version of MCP that the server uses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) protocol_version: Option<String>,
-    /// Why it did not answer when it was asked last.
+    /// Why the server did not answer the last request of the controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<String>,
 }

@@ -49,7 +49,7 @@ pub(super) fn refuse_conflicts<'n>(
         });
         if let Some(other) = conflict {
             let message = format!(
-                "spec.targetRef: MCPGateway {other} is at this listener already; name another listener in sectionName, or delete one of the two"
+                "spec.targetRef: MCPGateway {other} already uses this listener; name another listener in sectionName, or delete one of the two"
             );
             if let Some(gateway) = assembled.get_mut(name) {
                 gateway.base = Err(ObjectFault::object("Conflict", message));

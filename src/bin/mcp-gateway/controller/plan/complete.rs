@@ -85,7 +85,7 @@ impl CompleteGateway<'_> {
         plan.objects.extend(owned);
         let hint = (!self.base.variables_reach).then(|| {
             format!(
-                "sessions use a key of each proxy's own, and end with it; to keep them, {}",
+                "each proxy has its own session key, so sessions end with their proxy; to keep them, {}",
                 self.base.variables_fix
             )
         });
@@ -191,7 +191,7 @@ impl CompleteGateway<'_> {
         }) = read
         {
             return Err(format!(
-                "the Secret {secret} is not the controller's; rename it, the controller needs the name"
+                "the controller did not make the Secret {secret}, but needs its name; give that Secret another name"
             ));
         }
         let ready = waiting::ready_objects(self, snapshot, &secret)?;

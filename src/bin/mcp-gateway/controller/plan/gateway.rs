@@ -173,7 +173,7 @@ fn config(
     let session = config.entry("session").or_insert_with(|| json!({}));
     if let Value::Object(session) = session {
         if session.contains_key("keys") {
-            let message = "spec.config.session.keys: a key must not stand where everyone can read it; put it into the Secret of spec.sessionKeysSecretRef";
+            let message = "spec.config.session.keys: keys must not be where everyone can read them; put them into the Secret of spec.sessionKeysSecretRef";
             return Err(ObjectFault::object("InvalidConfig", message));
         }
         if variables_reach {

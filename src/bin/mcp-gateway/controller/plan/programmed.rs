@@ -33,7 +33,7 @@ const FIXES: &[(&str, &str, &str)] = &[
     (
         "EnvoyPatchPolicy",
         "Disabled",
-        "EnvoyPatchPolicy is off; without it every request waits for ever: set extensionApis.enableEnvoyPatchPolicy: true in the configuration of Envoy Gateway, and restart it",
+        "EnvoyPatchPolicy is off, and without it no request gets an answer: set extensionApis.enableEnvoyPatchPolicy: true in the configuration of Envoy Gateway, and restart it",
     ),
     (
         "Backend",

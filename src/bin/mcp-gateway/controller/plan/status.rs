@@ -211,7 +211,12 @@ pub(super) fn of_faulty_gateway(
 
 fn of_fault(fault: &ObjectFault) -> [(&'static str, ConditionVerdict); 4] {
     let (accepted, resolved) = conditions::of_fault(Some(fault));
-    let not = || ConditionVerdict::no(fault.reason, "what was written before stays as it is");
+    let not = || {
+        ConditionVerdict::no(
+            fault.reason,
+            "the controller does not change what it wrote before",
+        )
+    };
     [
         (ACCEPTED, accepted),
         (RESOLVED_REFS, resolved),

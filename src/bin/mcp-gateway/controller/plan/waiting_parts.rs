@@ -23,7 +23,7 @@ impl WaitingParts {
     pub(super) fn of_gateway(&self) -> Option<ConditionVerdict> {
         let what = match (self.is_endpoint, self.has_keys) {
             (true, _) => "the endpoint is not served yet",
-            (false, true) => "sessions still use a key of each proxy's own",
+            (false, true) => "each proxy still uses its own session key",
             (false, false) => return None,
         };
         Some(self.verdict(what))
