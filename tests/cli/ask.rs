@@ -147,7 +147,7 @@ fn arguments_are_checked_before_the_call() {
         ),
         (
             &["call", &url, "get_weather", "--arg", "town=Lima"],
-            "--arg town: no such argument; known are city (required)",
+            "--arg town: no such argument; the arguments are city (required)",
         ),
         (
             &forecast,
@@ -341,7 +341,7 @@ async fn a_tool_that_needs_its_user_is_an_error_and_headers_repeat_arguments() {
     let output = ask(&["call", &url, "two", "--arg", "region=eu"]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("wants elicitation/create first"), "{said}");
+    assert!(said.contains("asks for elicitation/create first"), "{said}");
     let asked = server.take();
     let call = asked.last().expect("requests");
     assert_eq!(call.header("mcp-param-region"), Some("eu"));
@@ -372,7 +372,7 @@ async fn an_endpoint_without_mcp_is_an_error_that_says_what_to_do() {
         ),
         (
             url(credentials.address),
-            "requires credentials (HTTP 401)\n  fix: name credentials: --header \"authorization: Bearer TOKEN\"",
+            "requires credentials (HTTP 401)\n  fix: send credentials: --header \"authorization: Bearer TOKEN\"",
         ),
         (
             url(missing.address),
@@ -381,7 +381,7 @@ async fn an_endpoint_without_mcp_is_an_error_that_says_what_to_do() {
         (url(broken.address), "fails (HTTP 500): a bug"),
         (
             url(moved.address),
-            "redirects (HTTP 308) to https://other.example/mcp\n  fix: name that URL",
+            "redirects (HTTP 308) to https://other.example/mcp\n  fix: use that URL",
         ),
         (url(old.address), "speaks the old transport HTTP+SSE"),
         (
@@ -390,7 +390,7 @@ async fn an_endpoint_without_mcp_is_an_error_that_says_what_to_do() {
         ),
         (
             "-".to_owned(),
-            "a gateway follows a file, so it cannot read stdin: name a file",
+            "the gateway reloads its file when it changes, so the file cannot be stdin: name a file",
         ),
         (
             silent.to_string(),
@@ -405,7 +405,7 @@ async fn an_endpoint_without_mcp_is_an_error_that_says_what_to_do() {
     let header = ["--header", "authorization: Bearer x"];
     let refused = ask(&[&["tools", &url(credentials.address)][..], &header].concat());
     let said = text(&refused.stderr);
-    assert!(said.contains("does not take these credentials"), "{said}");
+    assert!(said.contains("does not accept these credentials"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -537,7 +537,7 @@ const WITHOUT_TWO: Answers = &[
 async fn the_servers_that_a_list_lacks_are_named() {
     let gateway = fake::start(r#"{"tools":{},"prompts":{}}"#, WITHOUT_TWO).await;
     let url = url(gateway.address);
-    let line = "mcp-gateway: the gateway got no answer of these servers: b, c\u{fffd}[2J\n";
+    let line = "mcp-gateway: the gateway got no answer from these servers: b, c\u{fffd}[2J\n";
     for (arguments, status, said) in [
         (vec!["tools", &url], 0, line.to_owned()),
         (vec!["tools", &url, "--output", "json"], 0, line.to_owned()),

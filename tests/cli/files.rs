@@ -92,7 +92,7 @@ const FILES: &[FileCase] = &[
         "valid: 1 server (github)",
         &[
             "1: warning: MCPServerRegistration github: \"github\" has no prefix: its tools are called github__…",
-            "12: warning: MCPServerRegistration github: spec.credentialRef: is left out: older gateways ask for lists with it",
+            "12: warning: MCPServerRegistration github: spec.credentialRef: is left out: older gateways send it only with requests for lists",
         ],
     ),
     (
@@ -103,7 +103,7 @@ const FILES: &[FileCase] = &[
             "fix: headers: [{ name: authorization, valueFromEnv: … }]",
             "warning: servers[0].caCert: is left out: ",
             "warning: servers[0].tokenURLElicitation: is left out: ",
-            "warning: servers[0].userSpecificList: is left out: the server does not see who asks for the list",
+            "warning: servers[0].userSpecificList: is left out: without a header of the client, the server does not know",
             "warning: servers[0].guardrailsConfigIDs: is left out: ",
             "warning: servers[1].auth: is left out: ",
             "warning: guardrails: is left out: ",
@@ -206,7 +206,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ),
     (
         "[package]\nname = \"x\"\n",
-        "the file has no servers: nothing in it is known (package)",
+        "the file has no servers, and this program knows none of its fields (package)",
     ),
     (
         "{\"mcpServer\": {\"a\": {\"url\": \"http://a/\"}}}",

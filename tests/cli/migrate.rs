@@ -83,7 +83,7 @@ const VERSIONS: &[Version<'_>] = &[
             "yes spec.path path: /v1/special/mcp",
             "do: mcp-gateway migrate --share-credentials, if every client may use it",
             "yes without a prefix toolPrefix: \"\", so that tools keep their names",
-            "note: the MCPServers have the group, the kind and the names of the older ones, and replace them: stop the older gateway's controller before you apply them, its broker serves on",
+            "note: the MCPServers have the group, the kind and the names of the older ones, and replace them: stop the older gateway's controller before you apply them; its broker continues to serve",
             "5 fields carry over (yes), 1 not (no), 0 have no effect here (–).",
         ],
     },
@@ -102,11 +102,11 @@ const VERSIONS: &[Version<'_>] = &[
         options: &[],
         expected: "kuadrant/registration-v1alpha1.expected.yaml",
         said: &[
-            "– spec.category the gateway has no tools that search by it",
-            "– spec.hint the gateway has no tools that search by it",
-            "no spec.timeouts the gateway gives calls no limit of time",
-            "no spec.tokenURLElicitation the gateway asks clients for no tokens",
-            "no mcp.kuadrant.io/guardrails-config-ids the gateway asks no guardrails",
+            "– spec.category the gateway has no search by this field",
+            "– spec.hint the gateway has no search by this field",
+            "no spec.timeouts the gateway sets no time limit for calls",
+            "no spec.tokenURLElicitation the gateway does not ask clients for tokens",
+            "no mcp.kuadrant.io/guardrails-config-ids the gateway does not call guardrails",
             "MCPVirtualServer mcp-system/dev-tools does not carry over",
             "no spec the gateway has no virtual servers that clients choose by a header",
         ],
@@ -120,18 +120,18 @@ const VERSIONS: &[Version<'_>] = &[
             "– spec.privateHost nothing goes through the gateway twice",
             "– spec.protocolMode clients and servers of all versions work at the same time",
             "– spec.urlElicitation is off",
-            "– spec.sessionStore sessions are in their ids, encrypted; nothing is stored",
+            "– spec.sessionStore each session is encrypted in its id, and nothing is stored",
             "no spec.trustedHeadersKey the gateway decides by rules which tools a caller sees and calls",
             "no spec.caCertBundleRef each server names its own authorities",
-            "no mcp.kuadrant.io/guardrails-ref the gateway asks no guardrails",
+            "no mcp.kuadrant.io/guardrails-ref the gateway does not call guardrails",
             "yes spec.maxBodyBytes config: maxRequestBodySize: 2097152",
             "yes spec.oauthProtectedResource config: oauth, with the same fields",
             "yes spec.targetRef targetRef: HTTPRoute github-route; hostname: api.githubcopilot.com",
             "yes spec.credentialRef headers: authorization, for every client, from token of Secret github-token",
             "yes spec.state enabled: true, which is the default",
-            "no spec.userSpecificList the server does not see who asks for the list unless it gets a header of the client",
+            "no spec.userSpecificList without a header of the client, the server does not know which client asks for the list",
             "do: name the header in `passthroughHeaders` of the server",
-            "– spec.tags the gateway has no tools that search by it",
+            "– spec.tags the gateway has no search by this field",
             "yes spec.state enabled: false",
             "yes spec.caCertSecretRef tls: caCertificateRefs: ConfigMap payroll-ca",
             "do: kubectl create configmap payroll-ca -n hr --from-literal=ca.crt=\"$(kubectl get secret payroll-ca -n hr -o jsonpath='{.data.ca\\.crt}' | base64 -d)\"",
@@ -159,12 +159,12 @@ const VERSIONS: &[Version<'_>] = &[
             "yes prefix toolPrefix: github_",
             "yes credential headers: authorization from the variable MCP_TEST_GITHUB_ROUTE_CREDENTIAL",
             "do: export MCP_TEST_GITHUB_ROUTE_CREDENTIAL='…' with the value of line 7, where Envoy runs",
-            "no userSpecificList the server does not see who asks for the list unless it gets a header of the client",
+            "no userSpecificList without a header of the client, the server does not know which client asks for the list",
             "no caCert Envoy trusts the authorities of its own file, see --ca-file",
             "yes state enabled: false",
             "do: export MCP_TEST_OLD_ROUTE_CREDENTIAL='Bearer …' with the token of line 21, where Envoy runs",
             "no virtualServers the gateway has no virtual servers",
-            "no guardrails the gateway asks no guardrails",
+            "no guardrails the gateway does not call guardrails",
         ],
     },
 ];
@@ -229,8 +229,7 @@ fn without_the_option_no_server_gets_a_credential() {
                 output.stdout
             );
         }
-        let reason =
-            "older gateways ask for lists with it; here every call of every client would have it";
+        let reason = "older gateways send it only with requests for lists; here the server would get it with every call of every client";
         assert!(output.stderr.contains(reason), "{}", output.stderr);
     }
 }

@@ -116,7 +116,7 @@ async fn a_server_that_is_down_says_why() {
         (
             "get-only",
             plain(get_only.address),
-            "down: takes no POST at this path (HTTP 405); check the path \"/mcp\" of its url",
+            "down: does not accept POST at this path (HTTP 405); check the path \"/mcp\" of its url",
         ),
         (
             "broken",
@@ -234,11 +234,13 @@ async fn the_table_tells_which_tools_clients_miss() {
     );
     becomes(&running, "some", "modern 2 of 3 up");
     running.says(
-        "3 tools are missing of two, since one has the same (cal_",
+        "3 tools are missing from two, because one has tools of the same names (cal_",
         1,
     );
     running.says(
-        &format!("3 tools are named too long for some clients, which take 64 characters ({long}"),
+        &format!(
+            "3 tools have names that are too long for some clients (limit 64 characters) ({long}"
+        ),
         1,
     );
 }

@@ -12,13 +12,13 @@ pub(crate) struct AuthenticationArguments {
     /// Everyone who reaches the endpoint may call, without a token
     #[arg(long, conflicts_with = "jwt_issuer")]
     anonymous: bool,
-    /// Only who has a JSON Web Token of this issuer may call
+    /// Only callers with a JSON Web Token of this issuer may call
     #[arg(long, value_name = "URL", requires_all = ["jwt_audience", "jwt_keys"])]
     jwt_issuer: Option<String>,
-    /// Whom the tokens must be for, such as the URL of the endpoint; can be repeated
+    /// The audience of the tokens, such as the URL of the endpoint; can be repeated
     #[arg(long, value_name = "AUDIENCE", requires = "jwt_issuer")]
     jwt_audience: Vec<String>,
-    /// Where the issuer shows the keys of its tokens
+    /// The URL at which the issuer publishes its keys
     #[arg(long, value_name = "URL", requires = "jwt_issuer", group = "jwt_keys")]
     jwks_uri: Option<String>,
     /// The file with the keys, in place of --jwks-uri
@@ -63,9 +63,11 @@ fn key_set(file: &Path) -> Result<String, String> {
     let failed = |reason: &str| format!("--jwks {}: {reason}", file.display());
     let text = fs::read_to_string(file).map_err(|error| failed(&error.to_string()))?;
     let keys: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| failed(&format!("is no JSON: {error}")))?;
+        serde_json::from_str(&text).map_err(|error| failed(&format!("is not JSON: {error}")))?;
     match keys.get("keys") {
         Some(serde_json::Value::Array(_)) => Ok(keys.to_string()),
-        _ => Err(failed("has no list `keys`, so it is no JSON Web Key Set")),
+        _ => Err(failed(
+            "has no list `keys`, so it is not a JSON Web Key Set",
+        )),
     }
 }

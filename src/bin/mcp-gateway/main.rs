@@ -113,7 +113,7 @@ enum Command {
         #[arg(long)]
         reference: bool,
     },
-    /// Keeps gateways in Kubernetes as the objects MCPGateway and MCPServer say
+    /// Runs gateways in Kubernetes as the objects MCPGateway and MCPServer describe
     #[cfg(feature = "controller")]
     Controller(controller::ControllerArguments),
     /// Prints the definitions of the kinds MCPServer and MCPGateway, for Kubernetes
@@ -180,7 +180,8 @@ struct RunArguments {
     /// [default: $SSL_CERT_FILE, or those of the system]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// An origin of web pages that may call, beside those of this machine; can be repeated
+    /// An origin of web pages that may call, in addition to those of this machine; can be
+    /// repeated
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<String>,
     /// The port of Envoy's admin interface on 127.0.0.1 [default: a socket]
@@ -190,7 +191,7 @@ struct RunArguments {
     /// is removed at the end]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Show the log, with what the filter does for each request
+    /// Shows the log, with what the filter does for each request
     #[arg(short, long)]
     verbose: bool,
 }

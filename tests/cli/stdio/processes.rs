@@ -16,7 +16,7 @@ async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
     let running = start_two();
     let session = Session::begin_with_elicitation(running.address).await;
     let said = session.call("a__crash").await;
-    let expected = "ended (exit status: 7), and said last: out of paper";
+    let expected = "ended (exit status: 7); its last output: out of paper";
     assert!(said.contains(expected), "{said}");
     // The next one may start a little later, and knows what its client can do.
     until("back", async || {
@@ -90,7 +90,7 @@ async fn what_does_not_start_says_why_and_takes_nothing_down() {
     let session = Session::begin(running.address).await;
     assert_eq!(session.call("a__capabilities").await, "{}");
     for text in [
-        "down: ended (exit status: 1), and said last: I cannot work",
+        "down: ended (exit status: 1); its last output: I cannot work",
         "down: uvx-is-not-here is not found; is it installed, and in PATH?",
         "down: cwd /no/such/folder is no directory",
     ] {

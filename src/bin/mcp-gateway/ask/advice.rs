@@ -16,23 +16,23 @@ pub(super) fn explained(url: &str, error: &ClientError, has_credentials: bool) -
             "write http:// instead of https://"
         }
         ClientError::Status { code: 401, .. } if has_credentials => {
-            "the server does not take these credentials; a token may have expired, or be for another server"
+            "the server does not accept these credentials; the token may have expired, or it may be for another server"
         }
         ClientError::Status { code: 401, .. } => {
-            "name credentials: --header \"authorization: Bearer TOKEN\""
+            "send credentials: --header \"authorization: Bearer TOKEN\""
         }
         ClientError::Status { code: 403, .. } => {
-            "other credentials may help: --header \"authorization: Bearer TOKEN\""
+            "try other credentials: --header \"authorization: Bearer TOKEN\""
         }
         ClientError::Status {
             code: 404 | 405, ..
         } => "check the path of the URL; many servers have /mcp",
         ClientError::Status {
             code: 300..=399, ..
-        } => "name that URL",
+        } => "use that URL",
         ClientError::NotMcp(_) => "check the URL; many servers have the path /mcp",
         ClientError::OldTransport => {
-            "the server needs a version with Streamable HTTP, often at the path /mcp"
+            "use the URL of the server's Streamable HTTP endpoint, often with the path /mcp; an older version of the server may have none"
         }
         ClientError::TimedOut(_) => "wait longer with --timeout SECONDS",
         ClientError::InputRequired(_) => "this program cannot answer; call it from an MCP client",

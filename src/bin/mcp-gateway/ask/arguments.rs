@@ -97,7 +97,7 @@ impl<'a> Parameters<'a> {
                 .value(about, value)
                 .map_err(|wanted| format!("--arg {name}={value}: must be {wanted}"))?;
             if arguments.insert(name.clone(), value).is_some() {
-                return Err(format!("--arg {name}: is there twice"));
+                return Err(format!("--arg {name}: is given twice"));
             }
         }
         let is_missing = |name: &&&str| !arguments.contains_key(**name);
@@ -113,13 +113,13 @@ impl<'a> Parameters<'a> {
     /// A sentence that lists the known parameters.
     fn known(&self) -> String {
         if self.properties.is_empty() {
-            return "there are none".to_owned();
+            return "the tool has no arguments".to_owned();
         }
         let names = self.properties.iter().map(|(name, _)| {
             let is_required = self.required.contains(name);
             format!("{name}{}", if is_required { " (required)" } else { "" })
         });
-        format!("known are {}", names.collect::<Vec<_>>().join(", "))
+        format!("the arguments are {}", names.collect::<Vec<_>>().join(", "))
     }
 
     /// `text` as a value of the type in the schema `about`. The error is that type.
@@ -269,13 +269,13 @@ mod tests {
             (&["maybe=x"], "--arg maybe=x: must be an integer or null"),
             (
                 &["town=x"],
-                "--arg town: no such argument; known are city (required), days",
+                "--arg town: no such argument; the arguments are city (required), days",
             ),
             (
                 &["days=1"],
                 "the argument \"city\" is missing: add --arg city=VALUE",
             ),
-            (&["city=a", "city=b"], "--arg city: is there twice"),
+            (&["city=a", "city=b"], "--arg city: is given twice"),
         ] {
             let error = parameters.typed(&given(words)).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
@@ -284,7 +284,7 @@ mod tests {
         let error = Parameters::of_tool(&nothing).typed(&given(&["a=1"]));
         assert_eq!(
             error.unwrap_err(),
-            "--arg a: no such argument; there are none"
+            "--arg a: no such argument; the tool has no arguments"
         );
     }
 
@@ -308,7 +308,10 @@ mod tests {
         let typed = parameters.typed(&given(&["a=1"])).unwrap();
         assert_eq!(Value::Object(typed), json!({"a": "1"}));
         let error = parameters.typed(&given(&["b=1"])).unwrap_err();
-        assert!(error.contains("known are a (required), b"), "{error}");
+        assert!(
+            error.contains("the arguments are a (required), b"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct ToolsArguments {
 #[derive(clap::Args)]
 #[command(override_usage = "mcp-gateway call [OPTIONS] [URL|FILE] <NAME>")]
 pub(crate) struct CallArguments {
-    /// The name of the tool; before it may stand an MCP endpoint, or a file with servers
+    /// The name of the tool. An MCP endpoint, or a file with servers, can come before it
     /// [default: the gateway that runs here]
     #[arg(value_name = "NAME", num_args = 1..=2, required = true)]
     words: Vec<String>,

@@ -38,7 +38,7 @@ pub(super) fn tell(
     let others: Vec<String> = others.map(|name| text::first_line(name)).collect();
     if !others.is_empty() {
         let names = others.join(", ");
-        eprintln!("mcp-gateway: the gateway got no answer of these servers: {names}");
+        eprintln!("mcp-gateway: the gateway got no answer from these servers: {names}");
     }
 }
 

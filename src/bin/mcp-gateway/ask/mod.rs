@@ -61,7 +61,7 @@ pub(crate) struct AskOptions {
 enum OutputFormat {
     /// For people
     Text,
-    /// What the server said, for scripts
+    /// The answer of the server, for scripts
     Json,
 }
 

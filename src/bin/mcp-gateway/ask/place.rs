@@ -59,7 +59,7 @@ fn check_file(file: &str) -> Result<(), String> {
         return Ok(());
     }
     if file == "-" {
-        return Err("a gateway follows a file, so it cannot read stdin: name a file".to_owned());
+        return Err("the gateway reloads its file when it changes, so the file cannot be stdin: name a file".to_owned());
     }
     let fix = if file.contains(':') || file.contains('/') {
         format!("; if it is an address, write http://{file}")

@@ -106,7 +106,7 @@ fn member(object: &CstObject, name: &str) -> Result<Option<CstObjectProp>, Strin
         own.is_some_and(|own| own == name)
     });
     match (named.next(), named.next()) {
-        (_, Some(_)) => Err(format!("{name}: is there twice; remove one of them")),
+        (_, Some(_)) => Err(format!("{name}: is in the file twice; remove one of them")),
         (member, None) => Ok(member),
     }
 }
@@ -162,11 +162,11 @@ mod tests {
             ("{\"servers\": null}", "servers: must be an object"),
             (
                 "{\"servers\": {}, \"servers\": {}}",
-                "servers: is there twice",
+                "servers: is in the file twice",
             ),
             (
                 "{\"servers\": {\"gw\": {}, \"g\\u0077\": {}}}",
-                "gw: is there twice",
+                "gw: is in the file twice",
             ),
         ] {
             for error in [

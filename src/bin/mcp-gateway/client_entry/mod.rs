@@ -29,17 +29,17 @@ pub(crate) struct ClientArguments {
     /// The client; without it, all clients and their files are listed
     #[arg(value_name = "NAME")]
     client: Option<ClientProduct>,
-    /// The endpoint of the gateway [default: that of the gateway that runs here, else
+    /// The endpoint of the gateway [default: that of the gateway that runs here, or
     /// http://127.0.0.1:10000/mcp]
     #[arg(long, value_parser = entry::endpoint)]
     url: Option<Url>,
     /// The name of the entry
     #[arg(long, value_name = "ENTRY", default_value = "gateway")]
     name: EntryName,
-    /// Puts the entry into the client's file, and keeps what else is in it
+    /// Puts the entry into the client's file, and keeps everything else in it
     #[arg(long, requires = "client")]
     write: bool,
-    /// The folder of a project, to use the client's file there and not the user's
+    /// The folder of a project: its file for the client is used, in place of the user's file
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ fn default_url() -> Result<Url, String> {
 pub(crate) fn client(arguments: ClientArguments) -> Result<(), String> {
     let project = arguments.project.as_deref();
     if let Some(folder) = project.filter(|folder| !folder.is_dir()) {
-        let reason = "--project names no folder: create it or name another";
+        let reason = "--project must name a folder that exists: create it or name another";
         return Err(format!("{}: {reason}", folder.display()));
     }
     let variable = |name: &str| {

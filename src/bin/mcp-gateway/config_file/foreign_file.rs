@@ -109,7 +109,7 @@ fn strange(tree: &Node, members: &[(String, Node)]) -> Option<Problem> {
     }
     let names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
     let reason = format!(
-        "the file has no servers: nothing in it is known ({})",
+        "the file has no servers, and this program knows none of its fields ({})",
         names.join(", ")
     );
     Some(Problem::new(tree.line, "", reason).fix(SERVERS))
@@ -163,7 +163,7 @@ mod tests {
             ),
             (
                 "[package]\nname = \"x\"\n",
-                "the file has no servers: nothing in it is known (package)",
+                "the file has no servers, and this program knows none of its fields (package)",
             ),
             ("[]", "is a list, not"),
             ("hello", "is a text, not"),

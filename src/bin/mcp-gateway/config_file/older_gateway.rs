@@ -25,14 +25,13 @@ enum OlderEffect {
     Never,
 }
 
-const CREDENTIAL: &str =
-    "older gateways ask for lists with it; here every call of every client would have it";
+const CREDENTIAL: &str = "older gateways send it only with requests for lists; here the server would get it with every call of every client";
 const HEADER: &str = "headers: [{ name: authorization, valueFromEnv: … }]";
-const GUARDRAILS: &str = "the gateway asks no guardrails";
-const FILTER: &str = "put a filter that asks them before the gateway";
+const GUARDRAILS: &str = "the gateway does not call guardrails";
+const FILTER: &str = "put a filter that calls them in front of the gateway";
 const AUTHORITIES: &str = "Envoy trusts the authorities of its own file, see --ca-file";
 const AUTHORITY_FILE: &str = "add the certificate to that file";
-const SEARCH: &str = "the gateway has no tools that search by it";
+const SEARCH: &str = "the gateway has no search by this field";
 
 /// The fields of a server in a file.
 static OF_SERVERS: [OlderField; 11] = [
@@ -46,12 +45,12 @@ static OF_SERVERS: [OlderField; 11] = [
     ),
     always(
         "tokenURLElicitation",
-        "the gateway asks clients for no tokens",
+        "the gateway does not ask clients for tokens",
         "clients send their token in a header that `passthroughHeaders` of the server names",
     ),
     OlderField {
         name: "userSpecificList",
-        reason: "the server does not see who asks for the list unless it gets a header of the client",
+        reason: "without a header of the client, the server does not know which client asks for the list",
         instead: Some("name the header in `passthroughHeaders` of the server"),
         effect: OlderEffect::IfEnabled,
     },
@@ -72,7 +71,7 @@ static OF_OBJECTS: [OlderField; 3] = [
     always("caCertSecretRef", AUTHORITIES, AUTHORITY_FILE),
     always(
         "timeouts",
-        "the gateway gives calls no limit of time",
+        "the gateway sets no time limit for calls",
         "let the server or the client limit the time of a call",
     ),
 ];

@@ -76,7 +76,7 @@ fn warn_of_sse(url: &Node, findings: &mut Findings) {
     let Some(server) = path.trim_end_matches('/').strip_suffix("/sse") else {
         return;
     };
-    let reason = "ends with /sse, as the old transport HTTP+SSE has it, which the gateway does not speak; it needs the server's Streamable HTTP endpoint";
+    let reason = "ends with /sse, like a URL of the old transport HTTP+SSE, which the gateway does not support; use the URL of the server's Streamable HTTP endpoint";
     let warning = Problem::new(url.line, &url.path, reason);
     findings
         .warnings

@@ -83,7 +83,7 @@ fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
         .filter_map(|field| Some((field, server.get(field)?)));
     let nodes: Vec<_> = nodes.collect();
     for (field, node) in &nodes {
-        let reason = "is for a server with a command, which this one does not have";
+        let reason = "is only for servers with a command, and this one has none";
         let fix = if server.get("url").is_some() {
             format!("remove {field}")
         } else {
@@ -107,7 +107,7 @@ impl StdioReader<'_> {
     fn read(&self, findings: &mut Findings) -> Option<StdioServer> {
         for field in ["url", "hostname", "path"] {
             if let Some(node) = self.server.get(field) {
-                let reason = "is for a server that is reached by HTTP, but this one has a command";
+                let reason = "is only for servers with a URL, but this one has a command";
                 let problem = Problem::new(node.line, &node.path, reason);
                 findings
                     .errors
@@ -148,7 +148,7 @@ impl StdioReader<'_> {
             && !Path::new(&command).exists()
         {
             let args: Vec<_> = words.map(|word| format!("{word:?}")).collect();
-            let reason = format!("{command:?} is taken as the name of one program");
+            let reason = format!("{command:?} is read as the name of one program");
             let warning = Problem::new(node.line, &node.path, reason);
             findings.warnings.push(warning.fix(format!(
                 "\"command\": {program:?}, \"args\": [{}, …]",

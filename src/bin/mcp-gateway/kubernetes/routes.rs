@@ -38,8 +38,9 @@ pub(super) fn endpoint(
         Some(paths) => paths.iter().map(|path| exact(path)).collect(),
         None => vec![json!({"path": {"type": "PathPrefix", "value": "/"}})],
     };
-    let comment = "Where a request is until the filter has read it. The filter answers lists, and finds\n\
-                   the route of the server for a call, so nothing is sent to this backend.";
+    let comment = "Envoy selects this route until the filter has read the request. The filter answers\n\
+                   lists. For a call, Envoy then selects the route of the server. So this backend gets\n\
+                   no request.";
     let routes = of_matches(gateway, "endpoint", &matches, nowhere);
     routes.map(|route| route.with_comment(comment)).collect()
 }
@@ -88,7 +89,7 @@ pub(super) fn metadata(
     paths.sort();
     paths.dedup();
     let matches: Vec<Value> = paths.iter().map(|path| exact(path)).collect();
-    let comment = "Where clients read who gives tokens. The filter answers, to everyone.";
+    let comment = "Clients read here who issues tokens. The filter answers everyone.";
     let routes = of_matches(gateway, "metadata", &matches, nowhere);
     routes.map(|route| route.with_comment(comment)).collect()
 }

@@ -66,7 +66,7 @@ fn described(media_type: &str, body: &[u8]) -> String {
         _ if body.is_empty() => "empty".to_owned(),
         "text/html" | "application/xhtml+xml" => "an HTML page".to_owned(),
         "application/json" => "JSON, but not JSON-RPC".to_owned(),
-        "" => "content of no type".to_owned(),
+        "" => "without a content type".to_owned(),
         other => format!("of the type {other}"),
     }
 }

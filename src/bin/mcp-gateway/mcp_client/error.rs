@@ -152,7 +152,7 @@ impl fmt::Display for ClientError {
             Self::Status { code, detail } => match code {
                 401 => f.write_str("requires credentials (HTTP 401)"),
                 404 => f.write_str("nothing at this path (HTTP 404)"),
-                405 => f.write_str("takes no POST at this path (HTTP 405)"),
+                405 => f.write_str("does not accept POST at this path (HTTP 405)"),
                 _ => {
                     let (meaning, mark) = match code {
                         300..=399 => ("redirects", " to "),
@@ -170,7 +170,7 @@ impl fmt::Display for ClientError {
             }
             Self::Unfinished => f.write_str("the answer ended before the result"),
             Self::Rpc { code, message } => write!(f, "{message} ({code})"),
-            Self::InputRequired(what) => write!(f, "wants {} first", what.join(", ")),
+            Self::InputRequired(what) => write!(f, "asks for {} first", what.join(", ")),
             Self::NoCommonVersion(versions) => {
                 write!(f, "supports only the MCP versions {}", versions.join(", "))
             }
@@ -200,7 +200,7 @@ mod tests {
             (401, Some("who?"), "requires credentials (HTTP 401)"),
             (403, Some("no"), "refuses access (HTTP 403): no"),
             (404, None, "nothing at this path (HTTP 404)"),
-            (405, None, "takes no POST at this path (HTTP 405)"),
+            (405, None, "does not accept POST at this path (HTTP 405)"),
             (307, Some("/mcp/"), "redirects (HTTP 307) to /mcp/"),
             (500, Some("oops"), "fails (HTTP 500): oops"),
             (500, None, "fails (HTTP 500)"),

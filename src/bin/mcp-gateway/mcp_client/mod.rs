@@ -110,7 +110,9 @@ impl McpClient {
             .await?;
         let chosen = result.get("protocolVersion").and_then(Value::as_str);
         let chosen = chosen.ok_or_else(|| {
-            ClientError::NotMcp("no answer to initialize: it names no version".to_owned())
+            ClientError::NotMcp(
+                "not an answer to initialize: it has no protocol version".to_owned(),
+            )
         })?;
         self.spoken = SpokenVersion::Legacy(ClientSession {
             version: chosen.to_owned(),

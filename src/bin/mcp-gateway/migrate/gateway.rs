@@ -18,7 +18,7 @@ const NEEDLESS: [(&str, &str); 8] = [
     ("privateHost", "nothing goes through the gateway twice"),
     (
         "backendPingIntervalSeconds",
-        "the gateway asks servers when clients ask it",
+        "the gateway asks servers only when clients send requests",
     ),
     (
         "httpRouteManagement",
@@ -32,11 +32,11 @@ const NEEDLESS: [(&str, &str); 8] = [
     ),
     (
         "sessionStore",
-        "sessions are in their ids, encrypted; nothing is stored",
+        "each session is encrypted in its id, and nothing is stored",
     ),
     (
         "invalidToolPolicy",
-        "each tool passes as its server lists it",
+        "clients get each tool as its server lists it",
     ),
 ];
 
@@ -50,7 +50,7 @@ const MISSED: [(&str, &str, &str); 3] = [
     ),
     (
         "urlElicitation",
-        "the gateway asks clients for no tokens",
+        "the gateway does not ask clients for tokens",
         "clients send their token in a header that `passthroughHeaders` names",
     ),
     (
@@ -183,8 +183,12 @@ fn fields(
         .at(&["metadata", "annotations", guardrails])
         .is_some()
     {
-        let instead = "put a filter that asks them before the gateway".to_owned();
-        report.left_out(guardrails, "the gateway asks no guardrails", Some(instead));
+        let instead = "put a filter that calls them in front of the gateway".to_owned();
+        report.left_out(
+            guardrails,
+            "the gateway does not call guardrails",
+            Some(instead),
+        );
     }
     if !config.is_empty() {
         spec.insert("config".to_owned(), Value::Object(config));

@@ -25,11 +25,11 @@ pub(crate) struct MigrateArguments {
     /// The folder for the files, or - for stdout
     #[arg(short, long, value_name = "DIR", default_value = "-")]
     output: PathBuf,
-    /// Servers get the credential that the older gateway has for them, with every call of
+    /// Each server gets the credential that the older gateway has for it, with every call of
     /// every client. Without this option the credential is left out
     #[arg(long)]
     share_credentials: bool,
-    /// The Gateway of the migrated MCPGateway: another one than the older gateway has, so that
+    /// The Gateway of the migrated MCPGateway. If it is not the Gateway of the older gateway,
     /// both can serve
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = gateway::reference)]
     gateway: Option<GatewayName>,

@@ -348,7 +348,7 @@ fn report(
             && !it.is_listed()
     };
     if registrations.iter().any(|it| is_namesake(&it)) {
-        report.notes.push("the MCPServers have the group, the kind and the names of the older ones, and replace them: stop the older gateway's controller before you apply them, its broker serves on".to_owned());
+        report.notes.push("the MCPServers have the group, the kind and the names of the older ones, and replace them: stop the older gateway's controller before you apply them; its broker continues to serve".to_owned());
     }
     report
 }

@@ -73,7 +73,7 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
-            DifferenceKind::Changed => "has another definition than its pin says",
+            DifferenceKind::Changed => "has a different definition than the pinned one",
             DifferenceKind::Unpinned => "has no pin",
             DifferenceKind::Unlisted => "has a pin, but the server does not list it",
         };
@@ -111,7 +111,7 @@ mod tests {
             said,
             [
                 "server a: the tool \"new\" has no pin \"unpinned\"",
-                "server a: the tool \"changed\" has another definition than its pin says \"changed\"",
+                "server a: the tool \"changed\" has a different definition than the pinned one \"changed\"",
                 "server a: the tool \"unlisted\" has a pin, but the server does not list it \"unlisted\"",
             ]
         );

@@ -88,7 +88,7 @@ impl PolicyName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PinOutput {
-    /// YAML, or with --check sentences
+    /// YAML; with --check, sentences
     Text,
     /// JSON
     Json,

@@ -11,7 +11,7 @@ use crate::variables::environment;
 /// visits could call the tools of a gateway on the user's machine (MCP 2026-07-28, "Transports",
 /// security warning).
 const ONLY_OWN_MACHINE: &str =
-    "# Of web pages, only those of this machine may call. List the origins of others here.";
+    "# Only web pages of this machine may call. Add the origins of other web pages here.";
 const OWN_MACHINE: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 /// The options of an Envoy configuration, in addition to the servers.

@@ -286,7 +286,7 @@ fn check_port(address: IpAddr, port: u16, option: &str) -> Result<(), String> {
             "port {port} of {address} is in use, perhaps by another `mcp-gateway run`: stop that program, or name another port with {option}"
         )),
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Err(format!(
-            "this machine has no address {address}: name one that it has with --address"
+            "this machine does not have the address {address}: name one of its addresses with --address"
         )),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
             "only the administrator may use port {port}: name one from 1024 with {option}"
@@ -299,7 +299,10 @@ fn check_port(address: IpAddr, port: u16, option: &str) -> Result<(), String> {
 /// The text of `file`, which must be a file: stdin cannot be reloaded.
 fn read(file: &Path) -> Result<String, String> {
     if file.as_os_str() == "-" {
-        return Err("run follows a file, so it cannot read stdin: name a file".to_owned());
+        return Err(
+            "run reloads the file when it changes, so the file cannot be stdin: name a file"
+                .to_owned(),
+        );
     }
     config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -70,7 +70,7 @@ fn pattern(host: &str) -> String {
 /// The answer to a refused request.
 fn reply() -> Value {
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message":
-        "the header Host names no host of this machine: use localhost, or start `mcp-gateway run` with --allow-origin and the origin of this host"}});
+        "the host name in the header Host does not belong to this machine: use localhost, or start `mcp-gateway run` with --allow-origin and the origin of this host"}});
     json!({
         "filter": {"extension_filter": {
             "name": "cel",

@@ -72,7 +72,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     if !options.address.is_loopback() {
         let address = options.address;
         println!(
-            "Other machines can reach the gateway at {address}, and nobody has to log in there."
+            "Other machines can reach the gateway at {address}, and it requires no authentication."
         );
     }
     let admin = match options.admin_port {

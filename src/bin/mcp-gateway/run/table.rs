@@ -167,8 +167,8 @@ fn collisions(servers: &[(&Server, &ServerStatus)]) -> Vec<String> {
     }
     let lines = lost.into_iter().map(|(loser, winner, names)| {
         format!(
-            "{} missing of {}, since {} has the same ({}): give one of them another toolPrefix",
-            counted(&names),
+            "{} missing from {}, because {} has tools of the same names ({}): give one of the servers a different toolPrefix",
+            counted(&names, "is", "are"),
             loser.name,
             winner.name,
             example(&names),
@@ -186,17 +186,17 @@ fn long_names(servers: &[(&Server, &ServerStatus)]) -> Option<String> {
         .collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{} named too long for some clients, which take {LONGEST_NAME} characters ({}): a shorter toolPrefix helps",
-            counted(&names),
+            "{} too long for some clients (limit {LONGEST_NAME} characters) ({}): use a shorter toolPrefix",
+            counted(&names, "has a name that is", "have names that are"),
             example(&names),
         )
     })
 }
 
-fn counted(names: &[String]) -> String {
+fn counted(names: &[String], one: &str, several: &str) -> String {
     match names.len() {
-        1 => "1 tool is".to_owned(),
-        count => format!("{count} tools are"),
+        1 => format!("1 tool {one}"),
+        count => format!("{count} tools {several}"),
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
                 ],
                 [up(&["x", "y"], 0), up(&["y"], 0)],
                 &[
-                    "1 tool is missing of b, since a has the same (p_y): give one of them another toolPrefix",
+                    "1 tool is missing from b, because a has tools of the same names (p_y): give one of the servers a different toolPrefix",
                 ][..],
             ),
             (
@@ -286,7 +286,7 @@ mod tests {
                 ],
                 [up(&["x", "y"], 0), up(&["p_y", "p_x", "z"], 0)],
                 &[
-                    "2 tools are missing of b, since a has the same (p_y, …): give one of them another toolPrefix",
+                    "2 tools are missing from b, because a has tools of the same names (p_y, …): give one of the servers a different toolPrefix",
                 ],
             ),
             (
@@ -296,7 +296,7 @@ mod tests {
                 ],
                 [up(&["x\u{7}\ny"], 0), up(&["x\u{7}\ny"], 0)],
                 &[
-                    "1 tool is missing of b, since a has the same (p_x y): give one of them another toolPrefix",
+                    "1 tool is missing from b, because a has tools of the same names (p_x y): give one of the servers a different toolPrefix",
                 ],
             ),
             (
@@ -308,7 +308,7 @@ mod tests {
                 [r#"{"name":"a"}"#, r#"{"name":"b","toolPrefix":""}"#],
                 [up(&[&long], 0), up(&[&long], 0)],
                 &[
-                    "1 tool is named too long for some clients, which take 64 characters (a__xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx): a shorter toolPrefix helps",
+                    "1 tool has a name that is too long for some clients (limit 64 characters) (a__xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx): use a shorter toolPrefix",
                 ],
             ),
         ] {
@@ -328,7 +328,7 @@ mod tests {
         let notes: Vec<&str> = table.lines().skip(3).collect();
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(
-            notes[0].starts_with("endpoint /: 1 tool is named too long"),
+            notes[0].starts_with("endpoint /: 1 tool has a name that is too long"),
             "{notes:?}"
         );
     }

@@ -88,7 +88,7 @@ pub(super) fn check(name: &str, node: &Node, findings: &mut Findings) {
     }
     let mut reason = "is not used".to_owned();
     if LOGIN.contains(&&*name) {
-        reason.push_str(": the gateway sends what `headers` say, and what clients send where `passthroughHeaders` names it");
+        reason.push_str(": the gateway sends the `headers` of the server, and those headers of clients that `passthroughHeaders` names");
     }
     let mut warning = Problem::new(node.line, &node.path, reason);
     warning.fix = advice::nearest(&name, &USED).map(str::to_owned);

@@ -169,7 +169,7 @@ mod tests {
         let expected = [
             "4: mcpServers.a.header: is not used",
             "5: mcpServers.a.foo: is not used",
-            "6: mcpServers.a.oauth: is not used: the gateway sends what `headers` say, and what clients send where `passthroughHeaders` names it",
+            "6: mcpServers.a.oauth: is not used: the gateway sends the `headers` of the server, and those headers of clients that `passthroughHeaders` names",
             "2: mcpServers.a.timeout: is 60 milliseconds, since it has no unit",
         ];
         assert_eq!(said(&findings.warnings), expected);

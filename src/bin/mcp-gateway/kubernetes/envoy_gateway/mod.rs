@@ -78,8 +78,8 @@ fn nowhere_backend(gateway: &WantedGateway) -> Object {
     let (host, port) = NOWHERE;
     let name = names::role(gateway, "nowhere");
     backend(gateway, &name, host, port).with_comment(
-        "Nobody is at this address. It is no direct response, since Envoy's CORS filter leaves\n\
-         those alone, preflights too.",
+        "No server has this address. A direct response would not do, because Envoy's CORS filter\n\
+         does not handle direct responses, not even preflights.",
     )
 }
 

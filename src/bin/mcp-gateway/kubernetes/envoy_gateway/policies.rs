@@ -30,8 +30,8 @@ pub(super) fn security(gateway: &WantedGateway, filter: &FilterConfig) -> Vec<Ob
         &spec,
     );
     vec![object.with_comment(
-        "The token is checked before the filter runs, so that nobody lists without one. Browsers\n\
-         are answered before that.",
+        "Envoy checks the token before the filter runs, so that nobody gets a list without a token.\n\
+         The answers to browsers come before that.",
     )]
 }
 
@@ -44,7 +44,8 @@ pub(super) fn open(gateway: &WantedGateway, routes: &[Object]) -> Object {
         .collect();
     let spec = json!({"targetRefs": targets, "authorization": {"defaultAction": "Allow"}});
     let name = names::role(gateway, "metadata");
-    object(gateway, "SecurityPolicy", &name, &spec).with_comment("Nobody has a token yet here.")
+    object(gateway, "SecurityPolicy", &name, &spec)
+        .with_comment("Clients read this before they have a token.")
 }
 
 fn provider(jwt: &JwtAuthentication) -> Value {
@@ -121,8 +122,9 @@ pub(super) fn backend_traffic(gateway: &WantedGateway) -> Object {
         "timeout": {"http": {"streamIdleTimeout": "300s"}},
     });
     let name = names::gateway(&gateway.name);
-    object(gateway, "BackendTrafficPolicy", &name, &spec)
-        .with_comment("Only what was not sent is sent again, so that no tool runs twice.")
+    object(gateway, "BackendTrafficPolicy", &name, &spec).with_comment(
+        "Envoy repeats only requests that it has not sent yet, so that no tool runs twice.",
+    )
 }
 
 /// The environment variables of the proxy; `None` where there are none.

@@ -28,7 +28,7 @@ pub(super) fn objects(
     }));
     let spec = json!({"targetRefs": [target(gateway)], "jwtRules": [rule]});
     let authentication = object(gateway, "RequestAuthentication", &spec).with_comment(
-        "Refuses a token that is not good. It lets pass who has none: the filters ask for one.",
+        "Refuses invalid tokens. Requests without a token pass here; the filters require one.",
     );
     let from = json!([{"source": {"notRequestPrincipals": [format!("{}/*", jwt.issuer)]}}]);
     let to = filter
@@ -41,7 +41,7 @@ pub(super) fn objects(
     }
     let spec = json!({"targetRefs": [target(gateway)], "action": "DENY", "rules": rules});
     let authorization = object(gateway, "AuthorizationPolicy", &spec)
-        .with_comment("The second defence: without a good token, nothing gets to a server.");
+        .with_comment("Additional protection: without a valid token, no request reaches a server.");
     [authentication, authorization]
 }
 

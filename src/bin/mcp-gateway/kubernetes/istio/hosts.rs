@@ -94,7 +94,7 @@ fn entry(gateway: &WantedGateway, host: &str, ports: &[u16]) -> Object {
         "spec": spec,
     }));
     if host == NOWHERE.0 {
-        object.with_comment("Nobody is at this address. The filter answers what is sent there.")
+        object.with_comment("No server has this address. The filter answers what is sent there.")
     } else {
         object
     }

@@ -61,9 +61,9 @@ pub(super) fn envoy_filter(
     }));
     Ok(object.with_comment(
         "An EnvoyFilter, because a WasmPlugin cannot set allow_on_headers_stop_iteration. With\n\
-         authentication the filter stands twice in the chain: in front it answers browsers, and\n\
-         clients without a token; behind it are the servers. Needs Envoy 1.36 in the proxy, and a\n\
-         control plane that knows this field: Istio 1.28.",
+         authentication the filter is twice in the chain: before authentication it answers\n\
+         browsers, and clients without a token; after authentication it serves MCP. Needs Envoy\n\
+         1.36 in the proxy, and a control plane that has this field: Istio 1.28.",
     ))
 }
 

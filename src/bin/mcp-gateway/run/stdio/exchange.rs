@@ -185,7 +185,7 @@ impl Exchange {
             _ => None,
         };
         let refused = |id: String| {
-            let reason = "no client is there that can answer";
+            let reason = "no client is connected that can answer";
             Delivered::Refused(WireMessage::error(Some(&id), -32603, reason))
         };
         let mut message = message;

@@ -346,7 +346,7 @@ fn reason(status: &io::Result<ExitStatus>, said: &str) -> String {
         format!("ended ({status})")
     } else {
         let said: String = said.chars().take(200).collect();
-        format!("ended ({status}), and said last: {said}")
+        format!("ended ({status}); its last output: {said}")
     }
 }
 
