@@ -4,12 +4,13 @@ use std::str::FromStr;
 
 use crate::config::MAX_BODY_BYTES;
 use crate::message::Shape;
-use crate::{Result, gateway, policy};
+use crate::{Result, gateway, memory, policy};
 
 /// Every benchmark, in the order in which a run without a name runs them.
 pub(crate) const BENCHMARKS: &[(&str, &str)] = &[
     (policy::NAME, policy::ABOUT),
     (gateway::NAME, gateway::ABOUT),
+    (memory::NAME, memory::ABOUT),
 ];
 
 const MAX_REQUESTS: usize = 1_000_000;

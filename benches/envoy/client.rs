@@ -23,7 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Message {
     pub(crate) body: Bytes,
     headers: HeaderMap,
+    path: String,
 }
+
+/// Where messages are posted.
+const PATH: &str = "/mcp";
 
 impl Message {
     pub(crate) fn new(body: impl Into<Bytes>) -> Self {
@@ -31,13 +35,22 @@ impl Message {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = HeaderValue::from_static("application/json, text/event-stream");
         headers.insert(ACCEPT, accept);
-        let body = body.into();
-        Self { body, headers }
+        Self {
+            body: body.into(),
+            headers,
+            path: PATH.to_owned(),
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Result<Self> {
         self.headers.insert(name, value.parse()?);
         Ok(self)
+    }
+
+    /// The same message to another endpoint.
+    pub(crate) fn at(mut self, path: String) -> Self {
+        self.path = path;
+        self
     }
 }
 
@@ -69,7 +82,7 @@ impl Client {
         Ok((head.status, body))
     }
 
-    /// Posts to `/mcp`.
+    /// Posts the message.
     pub(crate) async fn post(&mut self, message: Message) -> Result<(StatusCode, Bytes)> {
         let (head, body) = self.answer(message).await?;
         Ok((head.status, body))
@@ -79,7 +92,7 @@ impl Client {
     pub(crate) async fn answer(&mut self, message: Message) -> Result<(Parts, Bytes)> {
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri("/mcp")
+            .uri(message.path)
             .header(HOST, &self.authority)
             .body(Full::new(message.body))?;
         request.headers_mut().extend(message.headers);

@@ -85,6 +85,30 @@ pub(crate) fn native_filters(storage: &str) -> Vec<Value> {
     })]
 }
 
+/// The virtual host behind this filter in gateway mode, as in `envoy/gateway.yaml`.
+pub(crate) fn gateway_host() -> Value {
+    json!({
+        "name": "all",
+        "domains": ["*"],
+        "request_headers_to_remove": [
+            "x-forwarded-proto",
+            "x-mcp-method",
+            "x-mcp-toolname",
+            "x-mcp-promptname",
+            "x-mcp-resourceuri",
+            "x-mcp-servername",
+            "x-mcp-cluster",
+        ],
+        "routes": [{
+            "match": {
+                "prefix": "/",
+                "headers": [{ "name": "x-mcp-cluster", "present_match": true }],
+            },
+            "route": { "cluster_header": "x-mcp-cluster", "timeout": "0s", "idle_timeout": "300s" },
+        }],
+    })
+}
+
 /// This repository's filter, and Envoy's filter that turns its headers into the same metadata that
 /// Envoy's own MCP filter writes.
 pub(crate) fn our_filters(wasm: &Path, mut settings: Value) -> Result<Vec<Value>> {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -32,8 +33,18 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// Starts Envoy with this bootstrap and waits until it accepts requests.
+    /// Starts Envoy with one worker and this bootstrap, and waits until it accepts requests.
     pub(crate) async fn start(binary: &Path, name: &str, bootstrap: &Value) -> Result<Self> {
+        Self::with_workers(1, binary, name, bootstrap).await
+    }
+
+    /// The same with this many workers.
+    pub(crate) async fn with_workers(
+        workers: usize,
+        binary: &Path,
+        name: &str,
+        bootstrap: &Value,
+    ) -> Result<Self> {
         let files = tempfile::Builder::new()
             .prefix("mcp-gateway-bench-")
             .tempdir()?;
@@ -48,7 +59,8 @@ impl Envoy {
             .arg(&config)
             .arg("--admin-address-path")
             .arg(files.path().join("admin"))
-            .args(["--concurrency", "1", "-l", "warn", "--disable-hot-restart"])
+            .args(["--concurrency", &workers.to_string()])
+            .args(["-l", "warn", "--disable-hot-restart"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -98,6 +110,24 @@ impl Envoy {
         self.listener
     }
 
+    /// What the admin interface answers to a GET of `path`.
+    pub(crate) async fn admin(&self, path: &str) -> Result<Bytes> {
+        let answer = async { self.connect_admin().await?.get(path).await };
+        match answer.await {
+            Ok((StatusCode::OK, body)) => Ok(body),
+            Ok((status, _)) => Err(self.failure(&format!("answered {status} to {path}"))),
+            Err(error) => Err(self.failure(&format!("did not answer to {path} ({error})"))),
+        }
+    }
+
+    /// The value of the counter or gauge `name`; `None` if Envoy has none of this name.
+    pub(crate) async fn stat(&self, name: &str) -> Result<Option<u64>> {
+        let stats = self.admin("/stats").await?;
+        let stats = String::from_utf8_lossy(&stats);
+        let of_name = |line: &str| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok();
+        Ok(stats.lines().find_map(of_name))
+    }
+
     /// The error, and the last lines of Envoy's log.
     pub(crate) fn failure(&self, what: &str) -> Error {
         let log = fs::read_to_string(self.files.path().join("log")).unwrap_or_default();
@@ -127,10 +157,14 @@ impl Envoy {
         }
     }
 
+    async fn connect_admin(&self) -> Result<Client> {
+        let address = fs::read_to_string(self.files.path().join("admin"))?;
+        Client::connect(address.trim().parse()?).await
+    }
+
     /// The listener's address once Envoy is live, from the admin interface.
     async fn ask(&self) -> Result<Option<SocketAddr>> {
-        let address = fs::read_to_string(self.files.path().join("admin"))?;
-        let mut admin = Client::connect(address.trim().parse()?).await?;
+        let mut admin = self.connect_admin().await?;
         if admin.get("/ready").await?.0 != StatusCode::OK {
             return Ok(None);
         }

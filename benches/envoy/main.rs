@@ -12,6 +12,8 @@ mod cpu;
 mod envoy;
 mod gateway;
 mod load;
+mod mappings;
+mod memory;
 mod message;
 mod policy;
 mod process;
@@ -69,6 +71,7 @@ async fn run(options: &Options) -> Result<()> {
         match *name {
             policy::NAME => policy::run(options).await?,
             gateway::NAME => gateway::run(options).await?,
+            memory::NAME => memory::run().await?,
             other => return Err(format!("benchmark {other} is listed but not wired up").into()),
         }
     }

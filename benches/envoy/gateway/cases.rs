@@ -24,7 +24,7 @@ pub(super) enum Ask {
 
 /// The era of a client or a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Era {
+pub(crate) enum Era {
     /// 2026-07-28, without sessions.
     Modern,
     /// 2025-11-25, in a session.

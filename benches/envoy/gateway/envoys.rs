@@ -34,39 +34,33 @@ pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
 
 /// This repository's filter, as in `envoy/gateway.yaml`.
 pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Result<Value> {
+    let settings = match rules {
+        0 => json!({}),
+        _ => json!({ "authorization": authorization(rules) }),
+    };
+    ours_with(upstreams, settings, wasm)
+}
+
+/// The same with these settings beside the servers.
+pub(super) fn ours_with(
+    upstreams: &[SocketAddr],
+    mut settings: Value,
+    wasm: &Path,
+) -> Result<Value> {
     let clusters = clusters(upstreams);
     let servers: Vec<Value> = clusters
         .iter()
         // The benchmark sends no identity, so all callers share one session.
         .map(|(name, _)| json!({ "name": name, "shareSession": true }))
         .collect();
-    let mut settings = json!({ "servers": servers });
-    if rules > 0 {
-        settings["authorization"] = authorization(rules);
-    }
+    settings["servers"] = servers.into();
     let mut filters = config::our_filters(wasm, settings)?;
     filters.push(config::router());
-    let host = json!({
-        "name": "all",
-        "domains": ["*"],
-        "request_headers_to_remove": [
-            "x-forwarded-proto",
-            "x-mcp-method",
-            "x-mcp-toolname",
-            "x-mcp-promptname",
-            "x-mcp-resourceuri",
-            "x-mcp-servername",
-            "x-mcp-cluster",
-        ],
-        "routes": [{
-            "match": {
-                "prefix": "/",
-                "headers": [{ "name": "x-mcp-cluster", "present_match": true }],
-            },
-            "route": { "cluster_header": "x-mcp-cluster", "timeout": "0s", "idle_timeout": "300s" },
-        }],
-    });
-    Ok(config::assemble(&clusters, &filters, &host))
+    Ok(config::assemble(
+        &clusters,
+        &filters,
+        &config::gateway_host(),
+    ))
 }
 
 /// This many rules. Only the last one matches.

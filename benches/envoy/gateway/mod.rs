@@ -4,6 +4,7 @@
 mod cases;
 mod envoys;
 mod servers;
+mod stand;
 mod table;
 
 use std::net::SocketAddr;
@@ -20,8 +21,11 @@ use crate::envoy::Envoy;
 use crate::rounds::{self, Target, Variant};
 use crate::upstream::{self, Upstream};
 use crate::{Result, config, policy, setup};
-use cases::{Ask, Case, Era};
+use cases::{Ask, Case};
 use table::Measured;
+
+pub(crate) use cases::Era;
+pub(crate) use stand::Stand;
 
 pub(crate) const NAME: &str = "gateway";
 pub(crate) const ABOUT: &str =
