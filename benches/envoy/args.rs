@@ -4,16 +4,20 @@ use std::str::FromStr;
 
 use crate::config::MAX_BODY_BYTES;
 use crate::message::Shape;
-use crate::{Result, gateway, memory, policy};
+use crate::{Result, gateway, memory, policy, soak};
 
 /// Every benchmark, in the order in which a run without a name runs them.
 pub(crate) const BENCHMARKS: &[(&str, &str)] = &[
     (policy::NAME, policy::ABOUT),
     (gateway::NAME, gateway::ABOUT),
     (memory::NAME, memory::ABOUT),
+    (soak::NAME, soak::ABOUT),
 ];
 
-const MAX_REQUESTS: usize = 1_000_000;
+/// Runs only if it is named, since it takes many minutes.
+const ONLY_BY_NAME: &str = soak::NAME;
+
+const MAX_REQUESTS: usize = 100_000_000;
 const MAX_ROUNDS: usize = 100;
 const MAX_BATCHES: usize = 20;
 const MAX_CONNECTIONS: usize = 256;
@@ -26,7 +30,8 @@ pub(crate) enum Command {
 
 pub(crate) struct Options {
     pub(crate) benchmarks: Vec<&'static str>,
-    /// Requests in each round. Without it, each body size has its own number of requests.
+    /// Requests in each round, or of the whole soak. Without it, each benchmark has its own number
+    /// of requests.
     pub(crate) requests: Option<usize>,
     pub(crate) rounds: usize,
     /// How often all Envoys are started again.
@@ -93,7 +98,8 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
         return Ok(Command::Skip);
     }
     if options.benchmarks.is_empty() {
-        options.benchmarks = BENCHMARKS.iter().map(|(name, _)| *name).collect();
+        let names = BENCHMARKS.iter().map(|(name, _)| *name);
+        options.benchmarks = names.filter(|name| *name != ONLY_BY_NAME).collect();
     }
     Ok(Command::Run(options))
 }
@@ -103,18 +109,20 @@ pub(crate) fn usage() -> String {
         .iter()
         .map(|(name, about)| format!("  {name:<10} {about}\n"))
         .collect();
+    const SOAK_REQUESTS: usize = soak::REQUESTS;
     let shapes: Vec<&str> = Shape::ALL.iter().map(|shape| shape.name()).collect();
     format!(
         "Usage: ./scripts/bench [BENCHMARK…] [OPTION…]
 
-Benchmarks (all without a name):
+Benchmarks (without a name: all but {ONLY_BY_NAME}):
 {benchmarks}
 Options:
   --requests N        requests per round and variant, 1 to {MAX_REQUESTS} (default: by case)
+                      soak: how many in all (default {SOAK_REQUESTS})
   --rounds N          1 to {MAX_ROUNDS} (default 5)
   --batches N         policy: how often the Envoys are started anew, with as many rounds
                       each, 1 to {MAX_BATCHES} (default 3)
-  --connections N     1 to {MAX_CONNECTIONS} (default: policy 16, gateway 1)
+  --connections N     1 to {MAX_CONNECTIONS} (default: policy and soak 16, gateway 1)
   --cases NAME,…      gateway: list-1, list-5, list-10, list-50, list-long, list-slow,
                       cached-5, cached-long, call, legacy-call, call-to-legacy,
                       call-of-legacy, call-rules, cached-rules (default: all)

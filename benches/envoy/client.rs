@@ -26,7 +26,7 @@ pub(crate) struct Message {
     path: String,
 }
 
-/// Where messages are posted.
+/// Where messages are posted, and sessions end.
 const PATH: &str = "/mcp";
 
 impl Message {
@@ -47,9 +47,19 @@ impl Message {
         Ok(self)
     }
 
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The same message to another endpoint.
     pub(crate) fn at(mut self, path: String) -> Self {
         self.path = path;
+        self
+    }
+
+    /// The same headers with another body.
+    pub(crate) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
         self
     }
 }
@@ -97,6 +107,18 @@ impl Client {
             .body(Full::new(message.body))?;
         request.headers_mut().extend(message.headers);
         self.send(request).await
+    }
+
+    /// Ends this session.
+    pub(crate) async fn delete(&mut self, session: &str) -> Result<StatusCode> {
+        let request = Request::builder()
+            .method(Method::DELETE)
+            .uri(PATH)
+            .header(HOST, &self.authority)
+            .header("mcp-session-id", session)
+            .body(Full::default())?;
+        let (head, _) = self.send(request).await?;
+        Ok(head.status)
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes)> {

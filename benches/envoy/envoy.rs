@@ -110,6 +110,12 @@ impl Envoy {
         self.listener
     }
 
+    /// Everything that Envoy has logged so far.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.files.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// What the admin interface answers to a GET of `path`.
     pub(crate) async fn admin(&self, path: &str) -> Result<Bytes> {
         let answer = async { self.connect_admin().await?.get(path).await };
@@ -130,8 +136,8 @@ impl Envoy {
 
     /// The error, and the last lines of Envoy's log.
     pub(crate) fn failure(&self, what: &str) -> Error {
-        let log = fs::read_to_string(self.files.path().join("log")).unwrap_or_default();
-        let lines: Vec<String> = log
+        let lines: Vec<String> = self
+            .log()
             .lines()
             .map(|line| line.chars().take(LOG_LINE_SHOWN).collect())
             .collect();

@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod rounds;
 mod setup;
+mod soak;
 mod stats;
 mod upstream;
 
@@ -72,6 +73,7 @@ async fn run(options: &Options) -> Result<()> {
             policy::NAME => policy::run(options).await?,
             gateway::NAME => gateway::run(options).await?,
             memory::NAME => memory::run().await?,
+            soak::NAME => soak::run(options).await?,
             other => return Err(format!("benchmark {other} is listed but not wired up").into()),
         }
     }

@@ -31,6 +31,8 @@ pub(crate) enum Said {
     Message(Bytes),
     /// A message that begins a session.
     Begun(Bytes),
+    /// A stream of events that ends after these.
+    Events(Bytes),
     /// The answer to a notification, which has no message.
     Taken,
 }
@@ -99,14 +101,18 @@ async fn answer(
     }
     let said = answers(&body);
     let begins = matches!(said, Said::Begun(_));
-    let (Said::Message(body) | Said::Begun(body)) = said else {
+    let content_type = match said {
+        Said::Events(_) => "text/event-stream",
+        Said::Message(_) | Said::Begun(_) | Said::Taken => "application/json",
+    };
+    let (Said::Message(body) | Said::Begun(body) | Said::Events(body)) = said else {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::ACCEPTED;
         return Ok(response);
     };
     let mut response = Response::new(Full::new(body));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if begins {
         headers.insert(SESSION, HeaderValue::from_static(SESSION_ID));
     }
