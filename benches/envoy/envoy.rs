@@ -97,14 +97,6 @@ impl Envoy {
         self.started_in
     }
 
-    /// The memory of the process that is in RAM, in bytes.
-    pub(crate) fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kilobytes.ok_or("no VmRSS in /proc/PID/status")? * 1024)
-    }
-
     /// The address of the only listener.
     pub(crate) fn listener(&self) -> SocketAddr {
         self.listener

@@ -15,6 +15,7 @@ mod load;
 mod mappings;
 mod memory;
 mod message;
+mod peers;
 mod policy;
 mod process;
 mod report;
@@ -71,6 +72,7 @@ async fn run(options: &Options) -> Result<()> {
     for name in &options.benchmarks {
         match *name {
             policy::NAME => policy::run(options).await?,
+            peers::NAME => peers::run(options).await?,
             gateway::NAME => gateway::run(options).await?,
             memory::NAME => memory::run().await?,
             soak::NAME => soak::run(options).await?,

@@ -1,5 +1,6 @@
 //! The time that Envoy needs before its first request, and the memory that it keeps.
 
+use std::fs;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table};
@@ -23,7 +24,7 @@ impl Process {
         Ok(Self {
             variant: target.variant(),
             started_in: target.envoy().started_in(),
-            memory: target.envoy().memory()?,
+            memory: memory(target.envoy().pid())?,
         })
     }
 
@@ -34,6 +35,14 @@ impl Process {
     fn megabytes(&self) -> f64 {
         self.memory as f64 / 1e6
     }
+}
+
+/// The memory of a process that is in RAM, in bytes.
+pub(crate) fn memory(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kilobytes.ok_or("no VmRSS in /proc/PID/status")? * 1024)
 }
 
 pub(crate) fn table(processes: &[Process]) -> Table {

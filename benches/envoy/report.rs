@@ -189,7 +189,7 @@ pub(crate) fn median(spread: Option<Spread>) -> String {
     number(spread.map(|spread| spread.median))
 }
 
-fn lower_quartile(spread: Option<Spread>) -> String {
+pub(crate) fn lower_quartile(spread: Option<Spread>) -> String {
     number(spread.map(|spread| spread.lower_quartile))
 }
 

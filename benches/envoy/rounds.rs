@@ -16,7 +16,7 @@ use crate::load::{self, Load};
 const TURNS: usize = 10;
 
 /// After the last response, Envoy still frees memory of the requests.
-const SETTLE: Duration = Duration::from_millis(5);
+pub(crate) const SETTLE: Duration = Duration::from_millis(5);
 
 /// The filters between the client and the upstream. The filters of the first three variants write
 /// metadata only. Those of the last two also write filter state.
@@ -192,6 +192,23 @@ pub(crate) async fn measure(
 
 /// Sends the same number of requests to each target, in turns.
 async fn round(targets: &mut [Target], message: &Message, requests: usize) -> Result<Vec<Round>> {
+    let turn = async |target: &mut Target, share| target.turn(message, share).await;
+    let totals = in_turns(targets, requests, turn).await?;
+    let results = targets.iter().zip(totals);
+    results
+        .map(|(target, (cpu, latencies))| target.result(cpu, &latencies))
+        .collect()
+}
+
+/// The CPU time of one or more turns, and the latencies of their requests.
+pub(crate) type Total = (Duration, Histogram<u64>);
+
+/// Gives each target the same number of requests, in turns.
+pub(crate) async fn in_turns<T>(
+    targets: &mut [T],
+    requests: usize,
+    mut turn_of: impl AsyncFnMut(&mut T, usize) -> Result<Total>,
+) -> Result<Vec<Total>> {
     let mut totals = Vec::new();
     for _ in 0..targets.len() {
         totals.push((Duration::ZERO, load::latencies()?));
@@ -202,13 +219,10 @@ async fn round(targets: &mut [Target], message: &Message, requests: usize) -> Re
         // one.
         for position in 0..targets.len() {
             let index = (turn + position) % targets.len();
-            let (cpu, latencies) = targets[index].turn(message, share).await?;
+            let (cpu, latencies) = turn_of(&mut targets[index], share).await?;
             totals[index].0 += cpu;
             totals[index].1.add(latencies)?;
         }
     }
-    let results = targets.iter().zip(totals);
-    results
-        .map(|(target, (cpu, latencies))| target.result(cpu, &latencies))
-        .collect()
+    Ok(totals)
 }

@@ -34,6 +34,18 @@ pub(crate) fn filter() -> Result<PathBuf> {
         .map_err(|error| format!("no filter at {} ({error}); {hint}", path.display()).into())
 }
 
+/// The program `mcp-gateway`.
+pub(crate) fn program() -> Result<PathBuf> {
+    let path = match variable("MCP_GATEWAY") {
+        Some(path) => PathBuf::from(path),
+        None => target_directory()?.join("debug/mcp-gateway"),
+    };
+    fs::canonicalize(&path).map_err(|error| {
+        let path = path.display();
+        format!("no program at {path} ({error}); build it with `cargo build --features cli`").into()
+    })
+}
+
 /// Writes `target/bench/NAME.json` and returns its path.
 pub(crate) fn write_json(name: &str, value: &Value) -> Result<PathBuf> {
     let directory = target_directory()?.join("bench");

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -94,6 +94,12 @@ async fn answer(
     answers: Answers,
     delay: Duration,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    // This server has no streams of its own, and keeps no sessions that end.
+    if request.method() != Method::POST {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        return Ok(response);
+    }
     let body = request.into_body().collect().await?.to_bytes();
     // The clock of the runtime counts only whole milliseconds.
     if !delay.is_zero() {

@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::Result;
 use crate::rounds::Variant;
 
-pub(super) const TOOLS_PER_SERVER: usize = 20;
+pub(crate) const TOOLS_PER_SERVER: usize = 20;
 
 /// The size of a tool with a title, a sentence and two arguments.
-const USUAL_TOOL_BYTES: usize = 400;
+pub(crate) const USUAL_TOOL_BYTES: usize = 400;
 /// With a hundred such tools, a list has 137 KB.
 const LONG_TOOL_BYTES: usize = 1370;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ask {
+pub(crate) enum Ask {
     /// `tools/list`. The servers do not allow clients to keep the list.
     List,
     /// `tools/list`. The servers allow all clients to keep the list.

@@ -9,7 +9,7 @@ use super::servers;
 use crate::{Result, config};
 
 /// Envoy's own filters: its MCP filter, and its MCP router in place of the HTTP router.
-pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
+pub(crate) fn native(upstreams: &[SocketAddr]) -> Value {
     let clusters = clusters(upstreams);
     let backends: Vec<Value> = clusters
         .iter()
@@ -34,26 +34,25 @@ pub(super) fn native(upstreams: &[SocketAddr]) -> Value {
 
 /// This repository's filter, as in `envoy/gateway.yaml`.
 pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Result<Value> {
-    let settings = match rules {
-        0 => json!({}),
-        _ => json!({ "authorization": authorization(rules) }),
-    };
+    let mut settings = settings(upstreams.len());
+    if rules > 0 {
+        settings["authorization"] = authorization(rules);
+    }
     ours_with(upstreams, settings, wasm)
 }
 
-/// The same with these settings beside the servers.
-pub(super) fn ours_with(
-    upstreams: &[SocketAddr],
-    mut settings: Value,
-    wasm: &Path,
-) -> Result<Value> {
-    let clusters = clusters(upstreams);
-    let servers: Vec<Value> = clusters
-        .iter()
+/// The configuration of this repository's filter for so many servers.
+pub(super) fn settings(servers: usize) -> Value {
+    let servers: Vec<Value> = (0..servers)
         // The benchmark sends no identity, so all callers share one session.
-        .map(|(name, _)| json!({ "name": name, "shareSession": true }))
+        .map(|server| json!({ "name": servers::name(server), "shareSession": true }))
         .collect();
-    settings["servers"] = servers.into();
+    json!({ "servers": servers })
+}
+
+/// This repository's filter with these settings, and nothing else that a gateway can do without.
+pub(crate) fn ours_with(upstreams: &[SocketAddr], settings: Value, wasm: &Path) -> Result<Value> {
+    let clusters = clusters(upstreams);
     let mut filters = config::our_filters(wasm, settings)?;
     filters.push(config::router());
     Ok(config::assemble(
@@ -73,7 +72,7 @@ fn authorization(rules: usize) -> Value {
     json!({ "rules": (1..=rules).map(rule).collect::<Vec<_>>() })
 }
 
-fn clusters(upstreams: &[SocketAddr]) -> Vec<(String, SocketAddr)> {
+pub(crate) fn clusters(upstreams: &[SocketAddr]) -> Vec<(String, SocketAddr)> {
     let numbered = upstreams.iter().enumerate();
     numbered
         .map(|(server, &address)| (servers::name(server), address))

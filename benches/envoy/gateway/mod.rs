@@ -1,9 +1,9 @@
 //! The cost of a gateway to many servers, compared with Envoy's own gateway and with a plain route
 //! to one server.
 
-mod cases;
-mod envoys;
-mod servers;
+pub(crate) mod cases;
+pub(crate) mod envoys;
+pub(crate) mod servers;
 mod stand;
 mod table;
 

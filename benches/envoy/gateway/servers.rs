@@ -19,7 +19,7 @@ const CALLED: (usize, usize) = (2, 7);
 const SAID: &str = "It is sunny, and 22 degrees.";
 
 /// The name of a server and of its cluster, and the prefix of its tools.
-pub(super) fn name(server: usize) -> String {
+pub(crate) fn name(server: usize) -> String {
     format!("server{server}")
 }
 
@@ -31,17 +31,36 @@ struct Asked<'a> {
     method: &'a str,
 }
 
-/// The answers of a server. Everything but the id is prepared.
+/// The answers of a server.
 pub(super) fn answers(case: &Case) -> Answers {
-    let hints = match case.ask {
-        Ask::CachedList => r#""ttlMs":3600000,"cacheScope":"public""#,
-        Ask::List | Ask::Call => r#""ttlMs":0,"cacheScope":"private""#,
+    serve(&Serves {
+        eras: &[case.server],
+        tools: TOOLS_PER_SERVER,
+        tool_bytes: case.tool_bytes,
+        may_be_kept: case.ask == Ask::CachedList,
+    })
+}
+
+/// What a server is and has.
+pub(crate) struct Serves<'a> {
+    pub(crate) eras: &'a [Era],
+    pub(crate) tools: usize,
+    pub(crate) tool_bytes: usize,
+    /// Whether it allows all clients to keep the list.
+    pub(crate) may_be_kept: bool,
+}
+
+/// The answers of such a server. Everything but the id is prepared.
+pub(crate) fn serve(serves: &Serves<'_>) -> Answers {
+    let hints = match serves.may_be_kept {
+        true => r#""ttlMs":3600000,"cacheScope":"public""#,
+        false => r#""ttlMs":0,"cacheScope":"private""#,
     };
     let discovered = format!(
         r#"{{"resultType":"complete","supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"bench","version":"1.0.0"}}}},{hints}}}"#
     );
-    let tools: Vec<String> = (0..TOOLS_PER_SERVER)
-        .map(|number| tool(number, case.tool_bytes))
+    let tools: Vec<String> = (0..serves.tools)
+        .map(|number| tool(number, serves.tool_bytes))
         .collect();
     let tools = tools.join(",");
     let listed = format!(r#"{{"resultType":"complete","tools":[{tools}],{hints}}}"#);
@@ -51,7 +70,8 @@ pub(super) fn answers(case: &Case) -> Answers {
     let begun = format!(
         r#"{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"bench","version":"1.0.0"}}}}"#
     );
-    let era = case.server;
+    let modern = serves.eras.contains(&Era::Modern);
+    let legacy = serves.eras.contains(&Era::Legacy);
     Arc::new(move |body| {
         let Ok(Asked { id, method }) = serde_json::from_slice(body) else {
             return Said::Message(Bytes::from_static(
@@ -61,11 +81,12 @@ pub(super) fn answers(case: &Case) -> Answers {
         let Some(id) = id.map(RawValue::get) else {
             return Said::Taken;
         };
-        let said = match (method, era) {
-            ("server/discover", Era::Modern) => &discovered,
-            ("initialize", Era::Legacy) => &begun,
-            ("tools/list", _) => &listed,
-            ("tools/call", _) => &called,
+        let said = match method {
+            "server/discover" if modern => discovered.as_str(),
+            "initialize" if legacy => begun.as_str(),
+            "ping" if legacy => "{}",
+            "tools/list" => listed.as_str(),
+            "tools/call" => called.as_str(),
             _ => {
                 let error = r#"{"code":-32601,"message":"no such method"}"#;
                 let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
@@ -96,18 +117,29 @@ fn tool(number: usize, bytes: usize) -> String {
     with(&text)
 }
 
+/// The name of the server whose tool clients call, and the server's name for this tool.
+pub(crate) fn called() -> (String, String) {
+    let (server, number) = CALLED;
+    (name(server), format!("tool{number:02}"))
+}
+
 /// The message of a client.
 pub(super) fn message(case: &Case) -> Result<Message> {
-    let (method, name, mut params) = match case.ask {
+    let (server, tool) = called();
+    ask(case.ask, case.client, &format!("{server}__{tool}"))
+}
+
+/// The message of a client of this era, for whom the tool to call has this name.
+pub(crate) fn ask(ask: Ask, client: Era, tool: &str) -> Result<Message> {
+    let (method, name, mut params) = match ask {
         Ask::List | Ask::CachedList => ("tools/list", None, String::new()),
         Ask::Call => {
-            let (server, number) = CALLED;
-            let name = format!("{}__tool{number:02}", self::name(server));
+            let name = tool.to_owned();
             let params = format!(r#""name":"{name}","arguments":{{"city":"Zurich","days":3}},"#);
             ("tools/call", Some(name), params)
         }
     };
-    if case.client == Era::Legacy {
+    if client == Era::Legacy {
         let params = params.trim_end_matches(',');
         let body =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
@@ -129,7 +161,7 @@ pub(super) fn message(case: &Case) -> Result<Message> {
 }
 
 /// The first two messages of a legacy client.
-pub(super) fn beginning() -> (Message, Message) {
+pub(crate) fn beginning() -> (Message, Message) {
     let initialize = format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1.0.0"}}}}}}"#
     );
@@ -140,8 +172,14 @@ pub(super) fn beginning() -> (Message, Message) {
 /// Whether this is a right answer with the tools of this many servers: a proxy may answer a failed
 /// request with 200.
 pub(super) fn check(case: &Case, servers: usize, body: &[u8]) -> Result<()> {
-    let (part, wanted) = match case.ask {
-        Ask::List | Ask::CachedList => (r#""inputSchema""#, servers * TOOLS_PER_SERVER),
+    let tools = servers * TOOLS_PER_SERVER;
+    check_answer(case.ask, tools, body)
+}
+
+/// The same, for this number of tools.
+pub(crate) fn check_answer(ask: Ask, tools: usize, body: &[u8]) -> Result<()> {
+    let (part, wanted) = match ask {
+        Ask::List | Ask::CachedList => (r#""inputSchema""#, tools),
         Ask::Call => (SAID, 1),
     };
     let text = String::from_utf8_lossy(body);

@@ -65,7 +65,9 @@ impl Stand {
             })
             .collect();
         let cache = if keeps_lists { "HINTS" } else { "OFF" };
-        let settings = json!({ "endpoints": endpoints, "listCache": cache });
+        let mut settings = envoys::settings(addresses.len());
+        settings["endpoints"] = endpoints.into();
+        settings["listCache"] = cache.into();
         envoys::ours_with(&addresses, settings, wasm)
     }
 
