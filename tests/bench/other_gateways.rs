@@ -104,13 +104,13 @@ fn wrong_options_are_errors() {
 fn help_names_each_option() {
     let usage = args::usage();
     for option in [
-        "--aigw PATH",
-        "--aigw-iterations N",
-        "--kuadrant-broker PATH",
-        "--agentgateway PATH",
-        "--without PART",
+        "\n  --aigw PATH",
+        "\n  --aigw-iterations N",
+        "\n  --kuadrant-broker PATH",
+        "\n  --agentgateway PATH",
+        "\n  --without PART",
     ] {
-        assert!(usage.contains(option), "{option}");
+        assert!(usage.contains(option), "{option:?}");
     }
 }
 

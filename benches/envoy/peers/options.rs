@@ -26,8 +26,8 @@ impl PeerOptions {
 }
 
 /// The part of `--help` about these options.
-pub(crate) const USAGE: &str = "\
-  --aigw PATH         peers: Envoy AI Gateway, started with `aigw run`
+pub(crate) const USAGE: &str =
+    "  --aigw PATH         peers: Envoy AI Gateway, started with `aigw run`
   --aigw-iterations N peers: with which aigw derives the keys of sessions (default: its own)
   --kuadrant-broker PATH
                       peers: mcp-broker-router of Kuadrant's mcp-gateway, behind ENVOY
