@@ -3,6 +3,8 @@
 //! Without this, the scheduler sometimes gives them the same core, which changes Envoy's CPU time
 //! for a request by a third.
 
+use std::sync::OnceLock;
+
 use crate::Result;
 
 #[derive(Clone, Copy)]
@@ -13,12 +15,20 @@ pub(crate) struct Cores {
 
 impl Cores {
     /// `None` if there is only one core, or no way to choose one.
+    ///
+    /// The answer is always that of the first call: after a benchmark, this thread may use one core
+    /// only.
     pub(crate) fn choose() -> Result<Option<Self>> {
+        static CHOSEN: OnceLock<Option<Cores>> = OnceLock::new();
+        if let Some(chosen) = CHOSEN.get() {
+            return Ok(*chosen);
+        }
         let allowed = system::allowed()?;
-        Ok(match (allowed.first(), allowed.last()) {
+        let chosen = match (allowed.first(), allowed.last()) {
             (Some(&client), Some(&envoy)) if client != envoy => Some(Self { client, envoy }),
             _ => None,
-        })
+        };
+        Ok(*CHOSEN.get_or_init(|| chosen))
     }
 
     /// After this call, this thread starts processes on Envoy's core: a process and all its threads
