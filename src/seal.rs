@@ -31,7 +31,8 @@ struct Key {
 }
 
 /// The content of a sealed text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Opened {
     /// The nonce with which it was sealed.
     pub nonce: [u8; NONCE],

@@ -92,7 +92,7 @@ fuzz_target!(|request: Request<'_>| {
     }
 
     let body = body(&request, method, version);
-    let message = Message::parse(&body).expect("a message");
+    let message = Message::parse(&body).ok().expect("a message");
     let fields = [
         (
             mcp::PROTOCOL_VERSION_HEADER,
@@ -113,10 +113,7 @@ fuzz_target!(|request: Request<'_>| {
     let strict = era_check::check(&headers, &message, true);
     let lenient = era_check::check(&headers, &message, false);
 
-    assert!(
-        lenient.is_ok() || strict.is_err(),
-        "lenient {lenient:?}, strict {strict:?}"
-    );
+    assert!(lenient.is_ok() || strict.is_err());
     let has_name = method::name_param(method).is_some();
     // The values of the headers that agree with the body.
     let said = fields.map(|(name, _, said)| {
@@ -162,7 +159,7 @@ fuzz_target!(|request: Request<'_>| {
         },
     });
     if is_faithful && matches!(request.version, Some(Version::Spoken)) && request.capabilities {
-        assert_eq!(strict, Ok(Era::Modern));
+        assert!(strict == Ok(Era::Modern));
     }
 });
 

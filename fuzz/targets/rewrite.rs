@@ -218,7 +218,7 @@ fn server(text: &str, what: What) {
         (None, _, false) => MessageKind::Response,
         (None, _, true) => MessageKind::Error,
     };
-    assert_eq!(read.kind, kind);
+    assert!(read.kind == kind);
 
     let contents = match kind {
         MessageKind::Response => texts(&results),
@@ -272,7 +272,7 @@ fn server(text: &str, what: What) {
             assert_eq!(parsed.ok(), Some(tree), "{text}");
         }
     }
-    assert_eq!(without, Ok((kind, id, Vec::new())));
+    assert!(without == Ok((kind, id, Vec::new())));
 }
 
 fn texts<'a>(values: &[&'a RawValue]) -> Vec<&'a str> {
@@ -471,22 +471,22 @@ fn client(uris: &[&str], foreign: Option<&str>) {
     let mut prefixed: Vec<String> = own.iter().map(client).collect();
     let acknowledged = listen(&own, ACKNOWLEDGED, "");
     let read = ServerMessage::read(&acknowledged, ResultShape::Other, &prefix);
-    let read = read.expect("a message");
+    let read = read.ok().expect("a message");
     let renamed = read.edited(Vec::new()).unwrap_or(acknowledged.into_bytes());
     assert_eq!(renamed, listen(&prefixed, ACKNOWLEDGED, "").into_bytes());
 
     prefixed.extend(foreign.map(str::to_owned));
     let body = listen(&prefixed, "subscriptions/listen", r#""id":1,"#);
-    let message = Message::parse(body.as_bytes()).expect("a message");
+    let message = Message::parse(body.as_bytes()).ok().expect("a message");
     let sent = SERVER.with(|server| subscriptions::edits(&message, server));
     match foreign {
         Some(uri) if prefix.to_server(uri).is_none() => {
-            assert_eq!(sent, Err(UnusableSubscriptions::Foreign(uri.to_owned())));
+            assert!(sent == Err(UnusableSubscriptions::Foreign(uri.to_owned())));
         }
         Some(_) => {}
         None => {
             let expected = listen(&own, "subscriptions/listen", r#""id":1,"#);
-            let edits = sent.expect("the server's own URIs");
+            let edits = sent.ok().expect("the server's own URIs");
             assert_eq!(edits.len(), own.len());
             assert_eq!(edit::apply(&body, edits), expected.into_bytes());
         }

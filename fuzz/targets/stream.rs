@@ -472,7 +472,7 @@ impl Watch<'_> {
         call.headers.iter().for_each(|(_, value)| carried(value));
         assert!(call.timeout >= Duration::from_millis(1));
         if !call.body.is_empty() {
-            let message = Message::parse(&call.body).expect("a message");
+            let message = Message::parse(&call.body).ok().expect("a message");
             let id = message.id().and_then(raw).and_then(string);
             assert!(id == call.rpc_id || is_aside(call));
         }

@@ -1,7 +1,7 @@
 //! The host's key-value store, which all workers of one Envoy process share.
 
 /// A store of bytes that the workers of one Envoy share.
-pub trait Store: std::fmt::Debug {
+pub trait Store {
     /// The value of `key`.
     fn get(&self, key: &str) -> Option<Vec<u8>>;
     /// Sets the value of `key`. If this fails, the caller does not notice it.
@@ -31,7 +31,7 @@ pub fn slot(table: &str, digest: &[u8], slots: u16) -> String {
 
 /// A store in memory. Its clones are the same store.
 #[cfg(test)]
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct MemoryStore(
     pub(crate) std::rc::Rc<std::cell::RefCell<std::collections::HashMap<String, Vec<u8>>>>,
 );
@@ -48,7 +48,6 @@ impl Store for MemoryStore {
 
 /// A store that keeps nothing.
 #[cfg(test)]
-#[derive(Debug)]
 pub(crate) struct NoStore;
 
 #[cfg(test)]

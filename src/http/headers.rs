@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 /// Header fields, in one buffer.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<FieldRange>,

@@ -73,7 +73,7 @@ pub fn described(path: &[u8]) -> Option<&[u8]> {
 }
 
 /// The scheme, host and path that a client used in its request: `https://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestedResource {
     base: Option<String>,
     path: String,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Status, header fields and body of a local response.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Reply {
     /// HTTP status code.
     pub status: u16,

@@ -5,7 +5,8 @@
 /// (RFC 3986 section 3). It has no user information: RFC 9110 section 4.2.4
 /// asks recipients to treat such a URL as an error. The parts are those of the
 /// text; nothing is normalized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Url<'a> {
     scheme: &'a str,
     authority: &'a str,

@@ -20,7 +20,7 @@ pub enum CallOutcome {
 }
 
 /// Reads one message that arrives in parts. It does not check the syntax, since the client does.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct AnswerScanner {
     /// The most bytes that are kept of an id or a name.
     longest: usize,
@@ -68,7 +68,7 @@ enum Member {
 
 /// The values of the message's members. A member that is `null` does not count: some servers write
 /// all members that a message can have.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct FoundMembers {
     has_version: bool,
     has_method: bool,

@@ -133,7 +133,7 @@ fn is_same(value: &str, declares: &str) -> bool {
 }
 
 /// A client's `capabilities`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DeclaredCapabilities {
     /// The JSON text, as the client wrote it.
     pub json: String,

@@ -7,7 +7,6 @@ use crate::mcp::call_outcome::{AnswerScanner, CallOutcome};
 use crate::mcp::sse;
 
 /// Reads a stream of events that arrives in parts.
-#[derive(Debug)]
 pub struct EventScanner {
     /// The JSON text of the request's id.
     id: String,

@@ -14,7 +14,7 @@ use super::method;
 pub use super::params::{Meta, Params};
 
 /// A message. It borrows from the body.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Message<'a> {
     /// The whole body. All other parts of the message are slices of it.
     pub text: &'a str,
@@ -23,7 +23,7 @@ pub struct Message<'a> {
 }
 
 /// The three kinds of JSON-RPC message that a client sends.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Content<'a> {
     /// Has a method and an id, and expects a response.
     Request {
@@ -49,7 +49,8 @@ pub enum Content<'a> {
 }
 
 /// Why a body is not a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Invalid {
     /// Not UTF-8, or not one JSON value.
     NotJson(String),
@@ -70,7 +71,7 @@ impl fmt::Display for Invalid {
 }
 
 /// The error of [`Message::parse`].
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ParseError<'a> {
     /// Why.
     pub why: Invalid,

@@ -7,7 +7,8 @@ use super::lookalike::is_lookalike;
 use super::message::Faults;
 
 /// The parameters of a message: the object `params`, or none if it is absent.
-#[derive(Debug, Default)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Params<'a> {
     /// The JSON text of the object; `None` if it is absent.
     pub text: Option<&'a str>,
@@ -67,7 +68,8 @@ impl<'a> Params<'a> {
 }
 
 /// The JSON texts of the members of `params._meta` that this crate reads.
-#[derive(Debug, Default)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Meta<'a> {
     /// `io.modelcontextprotocol/protocolVersion`. It makes a request modern.
     pub protocol_version: Option<&'a str>,

@@ -8,7 +8,8 @@ use crate::mcp::json::{self, Shape};
 use crate::mcp::sse;
 
 /// The response of a server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum JsonRpcResponse<'a> {
     /// The JSON text of the `result`.
     Result(Cow<'a, str>),

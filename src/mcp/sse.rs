@@ -10,14 +10,16 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A part of a stream: an event with the blank line that ends it, or a part before an event that a
 /// client ignores (a comment, a blank line, a byte order mark). The part is bytes, since a server
 /// may send any bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct SseEvent<'a> {
     /// The bytes of the stream.
     pub raw: &'a [u8],
 }
 
 /// The data of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Data<'a> {
     /// There is none, as in an event that has only an id.
     Empty,
@@ -112,7 +114,7 @@ impl<'a> SseEvent<'a> {
 }
 
 /// What happens to the id of an event that is rewritten.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum EventId {
     /// It stays, or the event has none.
     Unchanged,
@@ -127,7 +129,6 @@ pub enum EventId {
 pub struct TooLong;
 
 /// Splits a stream that arrives in chunks into events. It keeps only the incomplete event.
-#[derive(Debug)]
 pub struct Parser {
     longest: usize,
     /// The start of the incomplete event.

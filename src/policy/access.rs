@@ -22,7 +22,8 @@ pub const TOO_MANY_SUBSCRIPTIONS: Refusal = Refusal::TooMany(
 );
 
 /// One access of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Access<'a> {
     /// The JSON-RPC method, [`method::RESPONSE`] for a response.
     pub method: &'a str,

@@ -13,7 +13,6 @@ use crate::mcp::method::{self, Subject};
 use crate::mcp::{self, Invalid, Message, header_value, json};
 
 /// The attributes of one message.
-#[derive(Debug)]
 pub struct Attributes<'a> {
     /// The JSON-RPC method, [`method::RESPONSE`] for a response.
     pub method: Cow<'a, str>,

@@ -6,7 +6,8 @@ use crate::http::Headers;
 use crate::mcp::{self, header_value, version};
 
 /// `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Claim {
     /// A modern version.
     pub protocol_version: String,

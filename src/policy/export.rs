@@ -62,7 +62,7 @@ pub struct Storage {
 }
 
 /// What later filters see.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Export {
     /// Keys and values of filter state.
     pub state: Vec<(&'static str, Vec<u8>)>,

@@ -21,7 +21,7 @@ use crate::mcp::message::Params;
 const DEPTH: usize = 16;
 
 /// The extracted part of `params`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Extracted<'a> {
     /// An object, with its members in the order of the paths.
     Object(Vec<(Cow<'a, str>, Extracted<'a>)>),

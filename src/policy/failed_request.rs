@@ -7,7 +7,7 @@ use crate::mcp::message::Content;
 use crate::mcp::{Message, method};
 
 /// The request that an error answers, as far as it was understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FailedRequest<'a> {
     /// The JSON text of its id; `None` where it is not known.
     id: Option<&'a str>,

@@ -21,7 +21,8 @@ use crate::mcp::standard_headers::Mismatch;
 use crate::mcp::{Invalid, version};
 
 /// Why the filter refuses a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Refusal {
     /// The body is not a message.
     Body(Invalid),

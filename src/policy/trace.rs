@@ -14,7 +14,8 @@ pub struct Propagation {
 }
 
 /// The changes to the headers of the request: first remove, then set.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct TraceHeaders {
     /// Names. The headers of the request are replaced, not mixed with the message's.
     pub removed: Vec<&'static str>,

@@ -31,7 +31,7 @@ pub(super) struct HttpStream {
 /// A new request body that is longer than the one that arrived, for a request that waits for a
 /// callout. If such a body exceeds Envoy's buffer limit, Envoy enters the VM again. So the body is
 /// [written](Plugin::work_later) when no other callback runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum LongerBody {
     /// There is none, or the request has a response.
     #[default]

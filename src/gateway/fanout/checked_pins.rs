@@ -10,7 +10,6 @@ use crate::mcp::list::ListKind;
 use crate::seal;
 
 /// A server's list, compared with the server's pins.
-#[derive(Debug)]
 pub struct CheckedList<'a> {
     /// The server.
     pub server: &'a Server,

@@ -5,7 +5,7 @@ use crate::config::{Gateway, ServerId};
 use crate::mcp::list::ListKind;
 
 /// An entry that a merged list leaves out, since an earlier entry has the same name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Collision {
     /// The kind of entry.
     pub kind: ListKind,

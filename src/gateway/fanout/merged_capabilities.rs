@@ -15,7 +15,6 @@ use crate::mcp::json::object::{ObjectWriter, push_object};
 use crate::mcp::{SERVER_INFO_KEY, version};
 
 /// A server that has described itself.
-#[derive(Debug)]
 pub struct DiscoveredServer<'a> {
     /// Its name.
     pub name: &'a str,

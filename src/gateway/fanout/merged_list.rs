@@ -18,7 +18,7 @@ use crate::mcp::list::ListKind;
 use crate::policy::authorization::{Authorization, Principal};
 
 /// The pages of one server's list.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ServerList {
     pages: Vec<Rc<ListPage>>,
     cache_hints: Option<CacheHints>,
@@ -161,7 +161,7 @@ pub fn push_merged(
 }
 
 /// What the log reports about the names in a merged list.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct MergedNames {
     /// The entries that were left out.
     pub collisions: Vec<Collision>,

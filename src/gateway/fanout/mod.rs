@@ -32,7 +32,6 @@ use crate::gateway::worker::Worker;
 use crate::mcp::list::ListKind;
 
 /// An operation under way.
-#[derive(Debug)]
 pub struct Fanout {
     operation: Operation,
     requester: Requester,

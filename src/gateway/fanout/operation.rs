@@ -12,7 +12,7 @@ use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 
 /// What the gateway asks servers for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Their capabilities, for `server/discover` or `initialize`.
     Discover,
@@ -47,7 +47,6 @@ impl fmt::Debug for CallerIdentity {
 }
 
 /// The client that an operation is for.
-#[derive(Debug)]
 pub struct Requester {
     /// The client.
     pub caller: ClientContext,

@@ -19,7 +19,7 @@ use crate::mcp::{jsonrpc, version};
 use crate::policy::Refusal;
 
 /// The answer to the client.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Outcome {
     /// The JSON-RPC response, or why there is none.
     pub response: Result<Vec<u8>, Refusal>,

@@ -10,7 +10,8 @@ use crate::policy::access::MOST_SUBSCRIPTIONS;
 use crate::policy::glob::Filter;
 
 /// Why a client's subscriptions cannot go to a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum UnusableSubscriptions {
     /// The request has no readable list of URIs, or two readers could read different ones.
     Malformed,

@@ -12,7 +12,7 @@ use crate::mcp::message::Params;
 use crate::mcp::{json, method};
 
 /// The tool, prompt or resource that a request names. The name says which server gets the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The kind of thing that it names.
     pub kind: ListKind,

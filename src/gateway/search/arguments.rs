@@ -17,7 +17,7 @@ const NO_LIMIT: Refusal =
     Refusal::Argument("params.arguments.limit must be a whole number from 1 to 50");
 
 /// The arguments of `search_tools`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct SearchArguments<'a> {
     /// The words to search for.
     pub query: Cow<'a, str>,

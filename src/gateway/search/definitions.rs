@@ -24,7 +24,7 @@ const SEARCH_END: &str = concat!(
 );
 
 /// The tools that a caller may see.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct VisibleTools<'l> {
     /// The tools in the order of the list, each with its server.
     pub tools: Vec<(ServerId, &'l ListEntry)>,

@@ -17,7 +17,7 @@ use crate::seal;
 const SLOTS: u16 = 4096;
 
 /// The servers that have joined sessions.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JoinedServers {
     store: Rc<dyn Store>,
 }

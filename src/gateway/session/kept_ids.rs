@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 65_536;
 const COUNTER: &str = "mcp-gateway.session-ids";
 
 /// The kept ids of the latest sessions.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KeptIds {
     store: Rc<dyn Store>,
 }

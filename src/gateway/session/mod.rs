@@ -27,7 +27,8 @@ use crate::mcp::era::Era;
 use crate::seal::NONCE;
 
 /// A session of a legacy client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Session {
     /// The gateway's own id of the session ([`id`]), to which [`alias`]es are bound. It is not the
     /// `Mcp-Session-Id`.

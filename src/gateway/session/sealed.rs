@@ -40,7 +40,7 @@ const NO_OWNER: u8 = 0;
 const OWNER: u8 = 1;
 
 /// Seals sessions, and opens them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SessionSealer {
     keys: Keys,
     ttl: Duration,

@@ -14,7 +14,8 @@ use super::server_mark::ServerMark;
 use crate::seal::{Keys, TAG};
 
 /// The data that the id of a task is bound to, but does not contain.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub struct TaskOwner {
     /// The keys that authenticate the id.
     pub keys: Keys,
@@ -25,7 +26,8 @@ pub struct TaskOwner {
 }
 
 /// A task of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Task {
     /// The mark of the server of the task.
     pub server: ServerMark,

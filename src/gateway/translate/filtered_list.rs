@@ -9,7 +9,6 @@ use crate::mcp::list::ListKind;
 use crate::policy::authorization::Principal;
 
 /// A list in policy mode, and who asked for it.
-#[derive(Debug)]
 pub(super) struct FilteredList {
     pub(super) config: Rc<Config>,
     pub(super) principal: Principal,

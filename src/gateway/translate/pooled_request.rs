@@ -17,7 +17,6 @@ use crate::mcp::{jsonrpc, method};
 const METHOD_NOT_FOUND: i64 = -32601;
 
 /// A request in a session that other requests may use at the same time.
-#[derive(Debug)]
 pub(super) struct PooledRequest {
     /// The JSON text of the request's id in the session.
     pub(super) id: String,

@@ -17,7 +17,7 @@ const MODERN_ONLY: &[&str] = &[
 ];
 
 /// The changes that turn a modern request into one for a legacy server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct LegacyRequest<'a> {
     /// The edits to make.
     pub edits: Vec<Edit>,
@@ -26,7 +26,7 @@ pub struct LegacyRequest<'a> {
 }
 
 /// The members that each modern request has in `params._meta`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ModernMeta<'a> {
     /// The `protocolVersion`, not as a JSON text.
     pub protocol_version: &'a str,

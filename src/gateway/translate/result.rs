@@ -11,7 +11,7 @@ const TTL_MS: &str = "ttlMs";
 const CACHE_SCOPE: &str = "cacheScope";
 
 /// The members of a modern result that a legacy server does not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ModernFields<'a> {
     /// Whether the result must have `ttlMs` and `cacheScope`, as the results of `resources/read`
     /// and `skills/get` must. They say that clients must not cache the result.

@@ -12,7 +12,8 @@ use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::is_same_id;
 
 /// A message of a server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ServerMessage<'a> {
     /// The whole message.
     pub text: &'a str,
@@ -29,7 +30,8 @@ pub struct ServerMessage<'a> {
 }
 
 /// The kind of a server's message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum MessageKind<'a> {
     /// A response with a result.
     Response,
@@ -42,7 +44,8 @@ pub enum MessageKind<'a> {
 }
 
 /// Why a text is not exactly one JSON-RPC message that each client reads in the same way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum UnreadableMessage {
     /// It is not JSON.
     NotJson(Error),

@@ -6,7 +6,6 @@ use crate::gateway::translate::sent_message::SentMessage;
 use crate::seal::Keys;
 
 /// Makes aliases for the names of one server in the session of one client.
-#[derive(Debug)]
 pub struct SessionAliases {
     /// The keys that authenticate an alias.
     pub keys: Keys,

@@ -20,7 +20,6 @@ const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const MOST_BYTES: usize = 8_388_608;
 
 /// Makes the ids that a client gets for tasks of one server, in the answer to one request.
-#[derive(Debug)]
 pub struct TaskAliases {
     /// The caller that sent the request.
     pub owner: TaskOwner,

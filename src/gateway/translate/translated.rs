@@ -10,7 +10,8 @@ use crate::mcp::json;
 use crate::mcp::json::edit::{self, Edit};
 
 /// The translation of one message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Translated {
     /// The client gets the message.
     Forwarded {

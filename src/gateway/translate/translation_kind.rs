@@ -5,7 +5,6 @@ use crate::gateway::translate::pooled_request::PooledRequest;
 use crate::gateway::translate::session_aliases::SessionAliases;
 
 /// The eras of client and server, with the data that the translation between them needs.
-#[derive(Debug)]
 pub(super) enum TranslationKind {
     /// A modern client and a modern server.
     BothModern,

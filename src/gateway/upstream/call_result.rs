@@ -16,7 +16,8 @@ use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::{json, version};
 
 /// A server's answer, after the gateway has read it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub enum CallResult {
     /// The result of `server/discover`.
     Discovered(Rc<ServerDescription>),
@@ -74,7 +75,6 @@ impl CallResult {
 }
 
 /// A page that every client may get for some time.
-#[derive(Debug)]
 pub struct CacheablePage<'r> {
     /// The key of the page.
     pub key: PageKey,

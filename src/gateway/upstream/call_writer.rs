@@ -38,7 +38,6 @@ impl fmt::Debug for CallSpec<'_> {
         f.debug_struct("CallSpec")
             .field("id", &self.id)
             .field("rpc_id", &self.rpc_id)
-            .field("content", &self.content)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use crate::policy::Refusal;
 use crate::policy::refusal::excerpt;
 
 /// A failure. Its text is the rest of a sentence that starts with the server's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Failure {
     /// The connection broke, or the response was larger than Envoy buffers.
     Reset,

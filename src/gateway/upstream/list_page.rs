@@ -21,7 +21,8 @@ use crate::policy::export;
 const LONGEST_CURSOR: usize = 65_536;
 
 /// The entries of one page.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ListPage {
     /// In the server's order, without the entries that the configuration hides.
     pub entries: Vec<ListEntry>,
@@ -40,7 +41,8 @@ pub struct ListPage {
 }
 
 /// One tool, prompt, resource, template or skill.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ListEntry {
     /// Its full name or URI for clients. Clients may always use it in calls.
     pub name: String,
@@ -56,7 +58,8 @@ pub struct ListEntry {
 }
 
 /// What a list says about a tool with a configured view (`tools.override`).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ViewedTool {
     /// The index of its view among the views of the server.
     pub view: usize,

@@ -23,7 +23,8 @@ const LONGEST_CAPABILITIES: usize = 65_536;
 const LONGEST_INSTRUCTIONS: usize = 65_536;
 
 /// The parts of the description that the gateway uses.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ServerDescription {
     /// The server's capabilities, as far as the gateway knows them.
     pub capabilities: ServerCapabilities,

@@ -21,13 +21,15 @@ pub fn text(digest: &[u8; 32]) -> String {
 }
 
 /// The comparison of the tools of one page with the pins of the server.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct PinnedPage {
     tools: Vec<ComparedTool>,
 }
 
 /// A tool of a page.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 struct ComparedTool {
     /// The index of its pin. If it has no pin: the server's own name of the tool.
     pin: Result<usize, String>,
@@ -132,7 +134,8 @@ impl PinVerdicts {
 
 /// The tools that have changed, and the pinned tools that the list does not have. The names are the
 /// server's own.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct PinNews<'a> {
     /// The tools that have changed.
     pub changed: Vec<&'a str>,

@@ -22,7 +22,6 @@ pub struct StreamId(pub u32);
 pub struct DispatchId(pub u64);
 
 /// The answer to a call, for one of the streams that waited for it.
-#[derive(Debug)]
 pub struct Delivery {
     /// The stream.
     pub to: StreamId,
@@ -33,7 +32,7 @@ pub struct Delivery {
 }
 
 /// The calls under way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Calls {
     last: u64,
     jobs: HashMap<DispatchId, Job>,
@@ -44,7 +43,6 @@ pub struct Calls {
     private_lists: HashSet<(ServerId, ListKind)>,
 }
 
-#[derive(Debug)]
 struct Job {
     call: Rc<Call>,
     since: Duration,
@@ -55,7 +53,7 @@ struct Job {
 }
 
 /// A stream that waits for the answer to a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Waiter {
     stream: StreamId,
     call: CallId,

@@ -19,7 +19,6 @@ const MOST_FAILED: usize = 1024;
 pub type FailedKey = (String, Option<Scope>);
 
 /// The failures that a worker remembers.
-#[derive(Debug)]
 pub struct FailedServers {
     failed: Remembered<FailedKey, FailedServer>,
 }
@@ -32,7 +31,6 @@ impl Default for FailedServers {
     }
 }
 
-#[derive(Debug)]
 struct FailedServer {
     failure: Failure,
     /// The request that failed.

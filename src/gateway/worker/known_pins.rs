@@ -31,14 +31,13 @@ const SLOTS: u16 = 1024;
 pub type PinnedListKey = [u8; 32];
 
 /// What a worker remembers about pinned tools.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct KnownPins {
     /// In the order in which the worker read them.
     lists: Vec<KnownList>,
     reported: HashSet<[u8; 32]>,
 }
 
-#[derive(Debug)]
 struct KnownList {
     key: PinnedListKey,
     since: Duration,

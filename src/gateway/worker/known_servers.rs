@@ -27,7 +27,6 @@ const MOST_DESCRIPTION_BYTES: usize = 16_777_216;
 pub type DescriptionKey<'k> = (&'k str, Option<Scope>);
 
 /// What a worker remembers about the servers, by their names.
-#[derive(Debug)]
 pub struct KnownServers {
     /// The modern versions that the gateway speaks, the newest first.
     pub modern_versions: &'static [&'static str],
@@ -41,7 +40,6 @@ pub struct KnownServers {
     doubted: HashMap<String, Duration>,
 }
 
-#[derive(Debug)]
 struct DatedDescription {
     since: Duration,
     description: Rc<ServerDescription>,

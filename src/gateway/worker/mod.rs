@@ -49,7 +49,6 @@ const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 pub type Scope = [u8; 32];
 
 /// The state of one worker.
-#[derive(Debug)]
 pub struct Worker {
     clock: fn() -> Duration,
     random: fn(&mut [u8]),

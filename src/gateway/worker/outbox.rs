@@ -28,7 +28,7 @@ const MOST_BYTES: usize = 16_777_216;
 const TRIED_FOR: Duration = Duration::from_secs(60);
 
 /// The calls to make.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outbox {
     lanes: BTreeMap<ServerId, Lane>,
     under_way: HashMap<DispatchId, UnawaitedCall>,
@@ -37,7 +37,7 @@ pub struct Outbox {
 }
 
 /// The calls for one server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Lane {
     messages: LaneQueue,
     ends: LaneQueue,
@@ -46,7 +46,7 @@ struct Lane {
 }
 
 /// Calls of one kind for one server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct LaneQueue {
     under_way: usize,
     /// The bytes of all calls that wait or are under way.
@@ -54,7 +54,6 @@ struct LaneQueue {
     waiting: VecDeque<UnawaitedCall>,
 }
 
-#[derive(Debug)]
 struct UnawaitedCall {
     call: Rc<Call>,
     /// When the call was first made; `None` before that.

@@ -21,13 +21,11 @@ const LONGEST: usize = 262_144;
 const MOST: usize = 16_777_216;
 
 /// The pages that one worker keeps.
-#[derive(Debug)]
 pub struct PageCache {
     store: Rc<dyn Store>,
     ready: Remembered<PageKey, CachedPage>,
 }
 
-#[derive(Debug)]
 struct CachedPage {
     page: Rc<ListPage>,
     /// When the page becomes stale, in time since 1970.

@@ -11,7 +11,6 @@ use crate::seal;
 const SLOTS: u16 = 1024;
 
 /// The servers of recent requests in legacy sessions.
-#[derive(Debug)]
 pub struct RequestServers {
     store: Rc<dyn Store>,
 }

@@ -113,7 +113,6 @@ impl fmt::Debug for SessionLease {
 /// A session and its server.
 pub type ServerSessionId = (ServerId, Rc<UpstreamSession>);
 
-#[derive(Debug)]
 struct PooledSession {
     server: ServerId,
     session: Rc<UpstreamSession>,
@@ -144,7 +143,6 @@ pub enum SessionTrust {
 }
 
 /// A session of the pool.
-#[derive(Debug)]
 pub struct ReusableSession {
     /// The session.
     pub session: Rc<UpstreamSession>,
@@ -155,7 +153,6 @@ pub struct ReusableSession {
 }
 
 /// The sessions of one worker, in the order in which they were last used.
-#[derive(Debug)]
 pub struct SessionPool {
     kept: Remembered<Rc<PoolKey>, PooledSession>,
     /// Sessions that the gateway has given up, by their addresses. They end when the requests that
@@ -175,7 +172,6 @@ impl Default for SessionPool {
 }
 
 /// What happened with a session that a request gave back.
-#[derive(Debug)]
 pub struct GivenBack {
     /// The pool keeps the session: for later requests, or until no request uses it.
     pub is_kept: bool,

@@ -11,7 +11,7 @@ use crate::gateway::routing::tool_view::ParamHeader;
 pub type ViewId = (ServerId, usize);
 
 /// What was learnt from lists.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct LearntViews {
     headers: HashMap<ViewId, Vec<ParamHeader>>,
     unlisted: HashSet<ViewId>,

@@ -7,7 +7,8 @@ use super::object::{push_members, push_object};
 use crate::mcp::json::{self, Shape};
 
 /// The replacement of a range of a text; an insertion, if the range is empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Edit {
     /// The bytes to remove.
     pub range: Range<usize>,

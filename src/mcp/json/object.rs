@@ -3,7 +3,6 @@
 use super::push_string;
 
 /// An object that is being written at the end of a buffer.
-#[derive(Debug)]
 pub struct ObjectWriter<'o> {
     out: &'o mut Vec<u8>,
     is_empty: bool,

@@ -23,7 +23,6 @@ impl fmt::Display for Error {
 }
 
 /// A position in a JSON text.
-#[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a str,
     /// The rest of the text, a suffix of `text`.

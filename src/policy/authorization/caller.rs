@@ -33,7 +33,7 @@ pub enum Verdict {
 
 /// What is known about a caller, and which endpoint it asks. It does not change during
 /// a request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Principal {
     /// The result of each of [`Authorization::expressions`](super::Authorization::expressions).
     pub verdicts: Vec<Verdict>,

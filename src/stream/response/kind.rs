@@ -7,7 +7,8 @@ use crate::http::{Headers, media_type};
 use crate::stream::response::head::ResponseHead;
 
 /// The kind of a response, which says what the filter does with its body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(in crate::stream) enum ResponseKind {
     /// It passes unchanged: another filter made it, or the filter need not read it.
     Pass,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// A `key=value` argument of the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct NamedValue {
     name: String,
     value: String,

@@ -50,7 +50,7 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
 pub(super) type Members = Vec<(&'static str, EntryValue)>;
 
 /// The value of a member of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum EntryValue {
     Text(String),
     List(Vec<String>),
@@ -70,7 +70,7 @@ impl EntryValue {
 }
 
 /// An entry that a file has already.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) struct FoundEntry(pub(super) Value);
 
 impl FoundEntry {

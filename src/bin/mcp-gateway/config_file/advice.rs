@@ -13,7 +13,7 @@ use crate::syntax::yaml;
 const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
 
 /// How to fix an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Fix {
     /// The field gets this value, in YAML. It is a new field, or replaces the wrong one.
     Set {

@@ -27,7 +27,6 @@ use crate::variables::inputs::{Answers, Inputs};
 use crate::variables::placeholder::{Placeholders, Variables};
 
 /// A configuration that the filter accepts.
-#[derive(Debug)]
 pub(crate) struct ConfigFile {
     /// The configuration as it is written, with the lines of the file.
     pub(crate) tree: Node,
@@ -87,7 +86,7 @@ impl ConfigFile {
 }
 
 /// The options for reading a file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ReadOptions {
     /// What happens to variables in the file of a client.
     placeholders: Placeholders,

@@ -14,7 +14,8 @@ use crate::variables::placeholder::Variables;
 
 /// A server that `run` starts as a child process, and that speaks MCP over stdin and
 /// stdout.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct StdioServer {
     /// The server's `name` in the configuration.
     pub(crate) name: String,

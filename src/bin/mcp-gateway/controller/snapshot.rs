@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::name::ObjectName;
 
 /// The known state. It is cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Snapshot {
     /// The objects of each kind that is watched, by the kind's name.
     objects: BTreeMap<&'static str, BTreeMap<ObjectName, Arc<Value>>>,

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// One gateway and its servers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct WantedGateway {
     /// The namespace of every object that belongs to the gateway, and of `attachment`.
     pub(crate) namespace: String,
@@ -82,7 +82,7 @@ impl Attachment {
 }
 
 /// Who may call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Authentication {
     /// Everyone.
     Anonymous,
@@ -91,7 +91,7 @@ pub(crate) enum Authentication {
 }
 
 /// The accepted tokens.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct JwtAuthentication {
     pub(crate) issuer: String,
     /// A token must be for one of these audiences; never empty.
@@ -100,7 +100,7 @@ pub(crate) struct JwtAuthentication {
 }
 
 /// The keys that sign tokens.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum JwtKeys {
     /// The address of a JSON Web Key Set.
     Uri(String),
@@ -109,7 +109,7 @@ pub(crate) enum JwtKeys {
 }
 
 /// One MCP server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct WantedServer {
     /// The namespace of the object that asks for it.
     pub(crate) namespace: String,
@@ -162,7 +162,7 @@ pub(crate) struct ServerTls {
 }
 
 /// An environment variable of the proxy, whose value is in a Secret of its namespace.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ProxyVariable {
     pub(crate) name: String,
     pub(crate) secret: String,

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// A Kubernetes object in the form in which it is applied, without owner references.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Object {
     value: Value,
     server: Option<String>,

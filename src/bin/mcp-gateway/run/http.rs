@@ -12,7 +12,8 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 /// A response, with the part of its body that arrived in time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) body: String,

@@ -11,7 +11,7 @@ pub(super) const LOCAL_REPLY_MARK: &str = "Envoy: ";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// An Envoy configuration in parts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct EnvoyParts {
     pub(super) bootstrap: Value,
     pub(super) filter: Value,
@@ -19,7 +19,6 @@ pub(super) struct EnvoyParts {
 }
 
 /// What `run` adds to an Envoy configuration.
-#[derive(Debug)]
 pub(super) struct RunParts {
     pub(super) work_dir: WorkDir,
     /// The allowed hosts in requests, in lower case and without a port; `None` for all.

@@ -25,7 +25,6 @@ pub(super) struct Prepared {
 }
 
 /// The settings that do not change while a gateway runs.
-#[derive(Debug)]
 pub(super) struct Preparation {
     /// The address of the gateway, as the user has given it.
     pub(super) own: SocketAddr,

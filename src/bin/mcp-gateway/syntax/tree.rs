@@ -9,7 +9,8 @@ use crate::syntax::json_text;
 use crate::syntax::toml_text;
 
 /// A value in a file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Node {
     /// The line of the value, or of its name if it has one. The first line is 1.
     pub(crate) line: usize,
@@ -18,7 +19,8 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum NodeKind {
     Scalar(Value),
     List(Vec<Node>),

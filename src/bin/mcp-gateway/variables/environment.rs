@@ -15,7 +15,7 @@ pub(crate) enum VariableKind {
 }
 
 /// A variable, and its place in the file.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Variable<'f> {
     pub(crate) name: &'f str,
     pub(crate) kind: VariableKind,

@@ -8,11 +8,11 @@ use crate::syntax::tree::Node;
 
 /// The user's answers since the program started, by the ids of the inputs. So the program does not
 /// ask again when the file changes.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Answers(Arc<Mutex<BTreeMap<String, String>>>);
 
 /// One of `inputs`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Input {
     id: String,
     description: Option<String>,
@@ -24,7 +24,7 @@ struct Input {
 }
 
 /// The inputs of one file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Inputs {
     list: Vec<Input>,
     answers: Answers,

@@ -22,7 +22,7 @@ pub(crate) enum Placeholders {
 }
 
 /// A piece of a value.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Piece<'t> {
     Text(&'t str),
     /// A variable of the environment.
@@ -37,7 +37,8 @@ enum Piece<'t> {
 }
 
 /// The value of a header.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum HeaderValue {
     Text(String),
     /// The name of the environment variable of Envoy with the value.

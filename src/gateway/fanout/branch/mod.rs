@@ -27,7 +27,6 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
 
 /// One server's part of a fan-out.
-#[derive(Debug)]
 pub(super) struct Branch {
     server: ServerId,
     /// When the server's time to answer is over.
@@ -65,7 +64,6 @@ enum SessionOwner {
 }
 
 /// The progress of a branch.
-#[derive(Debug)]
 enum Progress {
     /// The branch waits for the answer to a call.
     Waiting {
@@ -79,7 +77,6 @@ enum Progress {
 }
 
 /// What the gateway knows of the server's capabilities.
-#[derive(Debug)]
 enum Knowledge {
     Nothing,
     /// The capabilities were known before this request.
@@ -89,7 +86,6 @@ enum Knowledge {
 }
 
 /// What a branch does next.
-#[derive(Debug)]
 enum NextStep {
     Send(CallContent),
     Done,

@@ -15,7 +15,7 @@ use crate::gateway::worker::session_pool::{ReusableSession, SessionTrust};
 ///               ▲                │        │
 ///               └────────────────┴────────┘ the server has forgotten the session
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum ServerSession {
     /// The gateway does not know the era of the server, or which modern versions it supports.
     Unknown,

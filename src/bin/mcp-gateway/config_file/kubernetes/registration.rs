@@ -10,7 +10,7 @@ const GROUPS: [&str; 2] = [FIRST_GROUP, "mcp.kuadrant.io"];
 
 /// A server that an object of an older gateway registers. In the first versions, one object
 /// registers several servers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct ServerRegistration<'a> {
     pub(crate) document: &'a Node,
     /// The reference to the `HTTPRoute` of the server.

@@ -18,7 +18,7 @@ pub(super) type Messages = mpsc::Receiver<WireMessage>;
 
 /// The requests that wait for one process. The process gets other ids and progress tokens than the
 /// clients use, since several clients may use the same ones.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Exchange(Mutex<Waiting>);
 
 /// The clients whose requests a process answers.
@@ -31,7 +31,7 @@ pub(super) enum Clients {
     Many,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiting {
     clients: Clients,
     last_id: u64,
@@ -42,7 +42,6 @@ struct Waiting {
 }
 
 /// A request that has no response yet.
-#[derive(Debug)]
 struct WaitingCall {
     /// The id and the progress token that the process gets.
     id: u64,
@@ -57,7 +56,6 @@ struct WaitingCall {
 }
 
 /// What the caller has to do with a message of the process.
-#[derive(Debug)]
 pub(super) enum Delivered {
     /// Nothing: a client gets it, or no client wants it.
     Done,

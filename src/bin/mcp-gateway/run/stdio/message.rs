@@ -12,13 +12,14 @@ type RawObject = BTreeMap<String, Box<RawValue>>;
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// A JSON-RPC 2.0 message.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct WireMessage {
     members: RawObject,
     pub(super) kind: WireKind,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum WireKind {
     /// A request for this method. It has an id.
     Request(String),

@@ -33,7 +33,6 @@ use crate::config_file::stdio_server::StdioServer;
 const END_TIME_LIMIT: Duration = Duration::from_secs(7);
 
 /// The running stdio servers. Dropping them ends their processes.
-#[derive(Debug)]
 pub(super) struct StdioServers {
     runtime: Option<Runtime>,
     servers: BridgedServers,

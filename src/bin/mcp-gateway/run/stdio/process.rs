@@ -33,7 +33,6 @@ const READ_TIME_LIMIT: Duration = Duration::from_secs(2);
 const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running process.
-#[derive(Debug)]
 pub(super) struct ServerProcess {
     pub(super) exchange: Arc<Exchange>,
     pub(super) started: Instant,

@@ -12,7 +12,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const RUNS_WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// The ends of a server's processes so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Restarts {
     /// How many processes in a row have ended at once.
     failures: u32,

@@ -62,7 +62,6 @@ pub(super) enum FirstMessage {
 }
 
 /// A server with its processes and sessions.
-#[derive(Debug)]
 pub(super) struct BridgedServer {
     log: RunLog,
     watchdog: Watchdog,

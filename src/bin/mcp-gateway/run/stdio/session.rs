@@ -15,7 +15,6 @@ use super::process::ServerProcess;
 use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ServerEra, ask};
 
 /// A session. If its process ends, the next process gets the same `initialize`.
-#[derive(Debug)]
 pub(super) struct BridgeSession {
     pub(super) id: String,
     pub(super) exchange: Arc<Exchange>,
