@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::session::ServerSession;
 use super::{Branch, Knowledge, NextStep, Progress, SessionOwner};
 use crate::config::{Gateway, Server};
 use crate::gateway::fanout::context::Context;
@@ -32,10 +31,8 @@ impl Branch {
         else {
             return NextStep::Done;
         };
-        if let ServerSession::Offered(version) = self.session
-            && refuses_session(&answer)
-        {
-            return self.session_refused(version, &answer, server, context);
+        if self.session.is_offered() && refuses_session(&answer) {
+            return self.session_refused(&answer, server, context);
         }
         if !matches!(answer, CallResult::Failed(_)) {
             let key = (server.name.clone(), self.scope);
@@ -71,7 +68,6 @@ impl Branch {
     /// A modern server refused `initialize`, so it opens no session.
     fn session_refused(
         &mut self,
-        version: &'static str,
         answer: &CallResult,
         server: &Server,
         context: &mut Context<'_>,
@@ -86,7 +82,7 @@ impl Branch {
         if is_own && server.passthrough.is_empty() {
             context.worker.servers.remember_refusal(&server.name);
         }
-        self.session = ServerSession::Refused(version);
+        self.session.refuse();
         match self.description() {
             Some(_) => self.onward(context.operation),
             None => NextStep::request(UpstreamRequest::Discover),
@@ -108,15 +104,12 @@ impl Branch {
             return NextStep::Failed(Failure::Version);
         };
         servers.remember_modern(&server.name, supported);
-        self.session = match self.session {
-            ServerSession::Refused(_) => ServerSession::Refused(version),
-            _ => ServerSession::Modern(version),
-        };
+        self.session.discovered(version);
         self.remember_description(description, server, context);
         self.offer_session(server, context);
-        match self.session {
-            ServerSession::Offered(_) => NextStep::request(UpstreamRequest::Initialize),
-            _ => self.onward(context.operation),
+        match self.session.is_offered() {
+            true => NextStep::request(UpstreamRequest::Initialize),
+            false => self.onward(context.operation),
         }
     }
 
@@ -128,11 +121,11 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        if self.session != ServerSession::Unknown {
+        if !self.session.is_unknown() {
             self.doubt(server, context);
             return NextStep::Failed(Failure::Version);
         }
-        self.session = ServerSession::Modern(version);
+        self.session.discovered(version);
         NextStep::request(UpstreamRequest::Discover)
     }
 
@@ -144,7 +137,7 @@ impl Branch {
             self.doubt(server, context);
             return NextStep::Failed(Failure::SessionLost);
         }
-        self.session = ServerSession::Closed;
+        self.session.legacy();
         NextStep::request(UpstreamRequest::Initialize)
     }
 
@@ -156,7 +149,7 @@ impl Branch {
         server: &Server,
         context: &mut Context<'_>,
     ) -> NextStep {
-        self.session = ServerSession::Open(session);
+        self.session.opened(session);
         // A server of both eras stays recorded as modern when it accepts `initialize`.
         if self.is_legacy_news {
             context.worker.servers.remember_legacy(&server.name);
@@ -313,8 +306,7 @@ impl Branch {
             UpstreamRequest::Initialize => context.requester.caller.era == Era::Modern,
             _ => false,
         };
-        self.failed_probing =
-            request == UpstreamRequest::Discover && self.session == ServerSession::Unknown;
+        self.failed_probing = request == UpstreamRequest::Discover && self.session.is_unknown();
         if !(failure.is_no_answer() || (is_own && failure.is_servers_own())) {
             self.doubt(server, context);
             return;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::session::ServerSession;
 use super::{Branch, Knowledge, NextStep, Progress};
 use crate::config::Server;
 use crate::gateway::fanout::context::Context;
@@ -112,7 +111,7 @@ impl Branch {
         let key = self.pool_key(context.requester, server)?;
         let found = worker.pool.get(&key, now)?;
         self.knowledge = Knowledge::Capabilities(found.capabilities);
-        self.session = ServerSession::reuse(found);
+        self.session.reuse(found);
         Some(self.onward(context.operation))
     }
 
@@ -131,8 +130,8 @@ impl Branch {
             let now = context.worker.now();
             match key.and_then(|key| context.worker.pool.get(&key, now)) {
                 Some(found) => {
-                    self.session = ServerSession::reuse(found);
-                    if matches!(self.session, ServerSession::Doubted(_)) {
+                    self.session.reuse(found);
+                    if self.session.is_doubted() {
                         // The ping comes first. After it the branch starts its operation again.
                         content = CallContent::Mcp(UpstreamRequest::Ping);
                     }

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::session::ServerSession;
 use super::{Branch, NextStep, SessionOwner};
 use crate::config::Server;
 use crate::gateway::fanout::context::Context;
@@ -37,7 +36,7 @@ impl Branch {
                 .passthrough_headers(server.id);
             let (gateway, worker) = (context.gateway, &mut context.worker);
             worker.end_session(gateway, server.id, &own, passed);
-            self.session = ServerSession::Open(Rc::new(other));
+            self.session.opened(Rc::new(other));
             return;
         }
         let part = SessionPart::Legacy {
@@ -73,10 +72,10 @@ impl Branch {
                 return NextStep::Failed(Failure::SessionLost);
             }
         };
-        let lost = std::mem::replace(&mut self.session, ServerSession::Closed);
+        let lost = self.session.lose();
         let key = self.pool_key(context.requester, server);
-        if let (Some(session), Some(key)) = (lost.session(), key) {
-            context.worker.pool.give_up(&key, session);
+        if let (Some(session), Some(key)) = (lost, key) {
+            context.worker.pool.give_up(&key, &session);
         }
         self.list = ServerList::default();
         match content {

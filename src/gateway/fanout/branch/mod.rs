@@ -10,7 +10,7 @@ mod session;
 use std::rc::Rc;
 use std::time::Duration;
 
-use session::ServerSession;
+use session::{ServerSession, SessionState};
 
 use crate::config::{Gateway, Protocol, Server, ServerId};
 use crate::gateway::fanout::context::Context;
@@ -105,41 +105,42 @@ impl Branch {
         let Context {
             requester, worker, ..
         } = context;
-        let now = worker.now();
-        let mut branch = Self {
+        let own = match requester.caller.era {
+            Era::Legacy => SessionOwner::Client,
+            Era::Modern => SessionOwner::Gateway { replaced: false },
+        };
+        let has_parts = own == SessionOwner::Client && *context.operation != Operation::Discover;
+        let client_session = requester.session.as_ref().filter(|_| has_parts);
+        let part = client_session.and_then(|session| session.part(server.id));
+        let joins = matches!(context.operation, Operation::Open | Operation::List(_));
+        let (owner, knowledge, session) = match part {
+            Some(part) if !(joins && *part == SessionPart::Absent) => {
+                let knowledge = Knowledge::Capabilities(part.offers());
+                (own, knowledge, session_of(part, server, context)?)
+            }
+            _ => {
+                let owner = if has_parts {
+                    SessionOwner::Joining
+                } else {
+                    own
+                };
+                (owner, Knowledge::Nothing, known_session(server, context))
+            }
+        };
+        Some(Self {
             server: server.id,
-            deadline: now.saturating_add(server.timeout),
+            deadline: worker.now().saturating_add(server.timeout),
             scope: worker.scope(requester.caller.headers.passthrough_headers(server.id)),
-            owner: match requester.caller.era {
-                Era::Legacy => SessionOwner::Client,
-                Era::Modern => SessionOwner::Gateway { replaced: false },
-            },
-            session: ServerSession::Unknown,
+            owner,
+            session,
             progress: Progress::Done,
-            knowledge: Knowledge::Nothing,
+            knowledge,
             list: ServerList::default(),
             is_alone: false,
             is_retried: false,
             is_legacy_news: false,
             failed_probing: false,
-        };
-        let has_parts =
-            branch.owner == SessionOwner::Client && *context.operation != Operation::Discover;
-        let session = requester.session.as_ref().filter(|_| has_parts);
-        let part = session.and_then(|session| session.part(server.id));
-        let joins = matches!(context.operation, Operation::Open | Operation::List(_));
-        if let Some(part) = part
-            && !(joins && *part == SessionPart::Absent)
-        {
-            branch.knowledge = Knowledge::Capabilities(part.offers());
-            branch.session = session_of(part, server, context)?;
-        } else {
-            if has_parts {
-                branch.owner = SessionOwner::Joining;
-            }
-            branch.session = known_session(server, context);
-        }
-        Some(branch)
+        })
     }
 
     /// How the server failed a moment ago, if it did.
@@ -183,12 +184,12 @@ impl Branch {
             Operation::List(_) => self.capabilities().is_none(),
             Operation::Open | Operation::SetLevel(_) | Operation::End => false,
         };
-        match self.session {
-            ServerSession::Unknown => NextStep::request(UpstreamRequest::Discover),
-            ServerSession::Modern(_) | ServerSession::Refused(_) if needs_description => {
+        match self.session.state() {
+            SessionState::Unknown => NextStep::request(UpstreamRequest::Discover),
+            SessionState::Modern(_) | SessionState::Refused(_) if needs_description => {
                 NextStep::request(UpstreamRequest::Discover)
             }
-            ServerSession::Offered(_) | ServerSession::Closed if needs_description => {
+            SessionState::Offered(_) | SessionState::Closed if needs_description => {
                 NextStep::request(UpstreamRequest::Initialize)
             }
             _ => self.onward(operation),
@@ -207,8 +208,8 @@ impl Branch {
         let may_accept = is_new
             && server.protocol == Protocol::Auto
             && !context.worker.servers.refuses_sessions(&server.name);
-        if let (ServerSession::Modern(version), true) = (&self.session, may_accept) {
-            self.session = ServerSession::Offered(version);
+        if may_accept {
+            self.session.offer();
         }
     }
 
@@ -216,21 +217,21 @@ impl Branch {
     fn onward(&self, operation: &Operation) -> NextStep {
         match operation {
             Operation::Discover => NextStep::Done,
-            Operation::Open => match self.session {
-                ServerSession::Offered(_) | ServerSession::Closed => {
+            Operation::Open => match self.session.state() {
+                SessionState::Offered(_) | SessionState::Closed => {
                     NextStep::request(UpstreamRequest::Initialize)
                 }
                 // The gateway checks the session first, since it cannot send a routed request again
                 // when the server has lost the session.
-                ServerSession::Unconfirmed(_) | ServerSession::Doubted(_) => {
+                SessionState::Unconfirmed(_) | SessionState::Doubted(_) => {
                     NextStep::request(UpstreamRequest::Ping)
                 }
                 _ => NextStep::Done,
             },
             Operation::List(kind) if self.capabilities().is_some_and(|it| it.has(*kind)) => {
-                match self.session {
-                    ServerSession::Doubted(_) => NextStep::request(UpstreamRequest::Ping),
-                    _ => NextStep::request(UpstreamRequest::List(*kind, None)),
+                match self.session.is_doubted() {
+                    true => NextStep::request(UpstreamRequest::Ping),
+                    false => NextStep::request(UpstreamRequest::List(*kind, None)),
                 }
             }
             Operation::List(_) => NextStep::Done,
@@ -369,13 +370,13 @@ fn session_of(part: &SessionPart, server: &Server, context: &Context<'_>) -> Opt
         SessionPart::Modern { .. } if is_for_sessions => None,
         SessionPart::Modern { .. } => {
             let version = context.worker.servers.modern_version(&server.name, None);
-            Some(version.map_or(ServerSession::Unknown, ServerSession::Modern))
+            Some(ServerSession::modern(version))
         }
         SessionPart::Legacy { .. } => {
             let session = part.link()?;
             let is_nameless = session.id.is_none();
             (*context.operation != Operation::End || !is_nameless)
-                .then(|| ServerSession::Open(Rc::new(session)))
+                .then(|| ServerSession::open(Rc::new(session)))
         }
     }
 }
@@ -386,10 +387,9 @@ fn known_session(server: &Server, context: &Context<'_>) -> ServerSession {
     match servers.era(server) {
         Some(Era::Modern) => {
             let preferred = context.requester.caller.modern_version();
-            let version = servers.modern_version(&server.name, preferred);
-            version.map_or(ServerSession::Unknown, ServerSession::Modern)
+            ServerSession::modern(servers.modern_version(&server.name, preferred))
         }
-        Some(Era::Legacy) => ServerSession::Closed,
-        None => ServerSession::Unknown,
+        Some(Era::Legacy) => ServerSession::closed(),
+        None => ServerSession::unknown(),
     }
 }
