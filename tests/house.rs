@@ -2,7 +2,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,16 +100,151 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 fn each_module_names_only_the_modules_below_it() {
     for (path, below) in MAY_NAME {
         let own = path.trim_start_matches("src/").trim_end_matches(".rs");
-        let strangers: Vec<String> = outside_tests(path, &["crate::"])
-            .into_iter()
-            .filter(|line| {
-                let mut named = line.split("crate::").skip(1).map(first_word);
-                !named.all(|name| name == own || below.contains(&name))
-            })
-            .collect();
-        assert_eq!(strangers, [""; 0], "{path} may name {below:?}");
+        let mut strangers = named_paths(path);
+        strangers.retain(|(_, named)| {
+            let module = first_word(named);
+            module != own && !below.contains(&module)
+        });
+        assert_eq!(strangers, [], "{path} may name {below:?}");
     }
     assert_eq!(lines_with("src/edge/abi", &["edge::envoy"]), [""; 0]);
+}
+
+#[test]
+fn each_module_is_in_the_list() {
+    let listed = MAY_NAME.iter().map(|(path, _)| Path::new(*path));
+    let listed = listed.map(|path| path.file_stem().expect("a name").to_os_string());
+    // The edge knows all other modules, and the program is not in the library.
+    let others = ["edge", "bin", "lib"].map(Into::into);
+    let listed: BTreeSet<_> = listed.filter(|name| name != "abi").chain(others).collect();
+    assert_eq!(listed, members("src"));
+}
+
+/// The names of the folders and the files in `folder`, without `.rs`.
+fn members(folder: &str) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(root().join(folder)).expect("a folder");
+    let names = entries.map(|entry| entry.expect("an entry").path());
+    let names = names.map(|path| path.file_stem().expect("a name").to_os_string());
+    names.collect()
+}
+
+/// The paths in the code of `folder` outside tests, from the root of the crate, each with the file
+/// that has it: those after `crate::`, `super::` and `self::`, one for each member of braces.
+fn named_paths(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (path, text) in sources(folder) {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let file = path.strip_prefix(root().join("src")).expect("in src");
+        let paths = paths_in(&module_of(file), before_tests(&text));
+        let named = |path| (file.display().to_string(), path);
+        found.extend(paths.into_iter().map(named));
+    }
+    found
+}
+
+/// The modules from the root of the crate to the one in `file`, which is below `src`.
+fn module_of(file: &Path) -> Vec<String> {
+    let file = file.with_extension("");
+    let names = file.iter().map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+/// The paths in `code` of `module`, from the root of the crate.
+fn paths_in(module: &[String], code: &str) -> Vec<String> {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code: Vec<&str> = code.lines().filter(is_code).collect();
+    let code = code.join("\n");
+    let mut found = Vec::new();
+    let mut before = ' ';
+    for (at, start) in code.char_indices() {
+        let goes_on = before.is_alphanumeric() || ['_', ':'].contains(&before);
+        before = start;
+        let mut rest = &code[at..];
+        if goes_on {
+            continue;
+        }
+        let mut base = module.to_vec();
+        if let Some(after) = rest.strip_prefix("crate::") {
+            base.clear();
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("self::") {
+            rest = after;
+        } else if rest.starts_with("super::") {
+            while let Some(after) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = after;
+            }
+        } else {
+            continue;
+        }
+        add_paths(rest, &base.join("::"), &mut found);
+    }
+    found
+}
+
+/// Adds the paths at the start of `code`, which stand after `base`: several where `code` has braces.
+fn add_paths(code: &str, base: &str, found: &mut Vec<String>) {
+    let Some(members) = code.strip_prefix('{') else {
+        let name = first_word(code);
+        let path = format!("{base}::{name}");
+        let path = path.trim_start_matches("::");
+        match code[name.len()..].strip_prefix("::") {
+            Some(rest) if !rest.starts_with('<') => add_paths(rest, path, found),
+            _ => found.push(path.to_owned()),
+        }
+        return;
+    };
+    let mut depth = 0_usize;
+    let mut start = 0;
+    for (at, sign) in members.char_indices() {
+        let is_end = sign == '}' && depth == 0;
+        if is_end || (sign == ',' && depth == 0) {
+            let member = members[start..at].trim();
+            if !member.is_empty() {
+                add_paths(member, base, found);
+            }
+            start = at + 1;
+        }
+        match sign {
+            '{' => depth += 1,
+            '}' if is_end => return,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn paths_are_found_in_braces_and_after_super() {
+    let module = module_of(Path::new("gateway/fanout/branch/mod.rs"));
+    assert_eq!(module, ["gateway", "fanout", "branch"]);
+    for (code, expected) in [
+        ("use crate::a::b;", &["a::b"][..]),
+        (
+            "use crate::{a, b::{self, c::D, e}};",
+            &["a", "b::self", "b::c::D", "b::e"],
+        ),
+        (
+            "use crate::gateway::{\n    worker::{Worker},\n    session,\n};",
+            &["gateway::worker::Worker", "gateway::session"],
+        ),
+        ("use super::super::worker;", &["gateway::worker"]),
+        (
+            "x(super::super::super::stream::Y::<Z>::new())",
+            &["stream::Y"],
+        ),
+        (
+            "use self::calls::{a};",
+            &["gateway::fanout::branch::calls::a"],
+        ),
+        ("pub(super) fn a() {}\n// crate::b", &[]),
+        ("pub(in crate::gateway) fn a() {}", &["gateway"]),
+    ] {
+        let found = paths_in(&module, code);
+        assert_eq!(found, expected, "{code}");
+    }
 }
 
 /// The identifier at the start of `code`.
@@ -117,10 +253,11 @@ fn first_word(code: &str) -> &str {
     code.split(|c| !is_part(c)).next().unwrap_or_default()
 }
 
-/// The folders of a group in their order: each may name only those before it.
+/// The folders and files of a group in their order: each may name only those before it.
 const LAYERS: &[(&str, &[&str])] = &[(
     "src/gateway",
     &[
+        "store.rs",
         "routing",
         "upstream",
         "search",
@@ -133,41 +270,37 @@ const LAYERS: &[(&str, &[&str])] = &[(
 
 #[test]
 fn each_folder_of_a_group_knows_only_the_folders_before_it() {
-    for (group, folders) in LAYERS {
-        let module = group.trim_start_matches("src/").replace('/', "::");
-        for (at, folder) in folders.iter().enumerate() {
-            let later = folders.iter().skip(at + 1);
-            let strangers: Vec<String> = later.map(|it| format!("crate::{module}::{it}")).collect();
-            let strangers: Vec<&str> = strangers.iter().map(String::as_str).collect();
-            let path = format!("{group}/{folder}");
-            assert_eq!(outside_tests(&path, &strangers), [""; 0], "{path}");
+    for (group, layers) in LAYERS {
+        let module = module_of(Path::new(group.trim_start_matches("src/"))).join("::");
+        let mut later: BTreeSet<String> = BTreeSet::new();
+        for layer in layers.iter().rev() {
+            let path = format!("{group}/{layer}");
+            let mut strangers = named_paths(&path);
+            strangers.retain(|(_, named)| {
+                let named = named.strip_prefix(&format!("{module}::"));
+                named.is_some_and(|named| later.contains(first_word(named)))
+            });
+            assert_eq!(strangers, [], "{path}");
+            later.insert(layer.trim_end_matches(".rs").to_owned());
         }
+        let listed = later.iter().map(|name| OsString::from(&**name));
+        let listed: BTreeSet<_> = listed.chain(["mod".into()]).collect();
+        assert_eq!(listed, members(group), "{group}");
     }
-}
-
-/// The same as [`lines_with`], without the tests in the same file.
-fn outside_tests(folder: &str, words: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for (path, text) in sources(folder) {
-        if path.ends_with("tests.rs") {
-            continue;
-        }
-        let code = before_tests(&text);
-        found.extend(
-            code.lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .filter(|line| words.iter().any(|word| line.contains(word)))
-                .map(|line| format!("{}: {line}", path.display())),
-        );
-    }
-    found
 }
 
 /// The text of a file before the module with its tests.
 fn before_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or_default()
+    let starts = ["mod tests {", "pub(crate) mod tests {"];
+    let is_start = |(at, start): (usize, &str)| {
+        starts
+            .iter()
+            .any(|it| text[at + start.len()..].starts_with(it))
+    };
+    let start = text
+        .match_indices("#[cfg(test)]\n")
+        .find(|it| is_start(*it));
+    &text[..start.map_or(text.len(), |(at, _)| at)]
 }
 
 #[test]
@@ -327,6 +460,79 @@ fn functions(code: &str) -> Vec<(&str, usize)> {
 fn functions_are_counted_to_their_ends() {
     let code = "fn a() {\n    b();\n}\n\nimpl X {\n    pub(super) fn c(\n        d: u8,\n    ) -> u8 {\n        if d {\n        }\n    }\n    fn e() {}\n}\n";
     assert_eq!(functions(code), [("a", 3), ("c", 6)]);
+}
+
+/// The types with more than 30 methods, or with methods in more than 3 files, and these two
+/// numbers. No number may grow, and no type may join them.
+const LARGE: &[(&str, usize, usize)] = &[
+    ("Branch", 48, 5),
+    ("RoutedRequest", 36, 5),
+    ("Translation", 33, 3),
+];
+
+#[test]
+fn no_type_has_more_than_30_methods_or_methods_in_more_than_3_files() {
+    let mut types: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (path, text) in sources("src") {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let mut in_file: BTreeMap<&str, usize> = BTreeMap::new();
+        for (name, methods) in methods(before_tests(&text)) {
+            *in_file.entry(name).or_default() += methods;
+        }
+        for (name, methods) in in_file {
+            let (all, files) = types.entry(name.to_owned()).or_default();
+            *all += methods;
+            *files += 1;
+        }
+    }
+    let large = types
+        .iter()
+        .filter(|(_, (methods, files))| *methods > 30 || *files > 3)
+        .map(|(name, (methods, files))| (&**name, *methods, *files));
+    assert_eq!(large.collect::<Vec<_>>(), LARGE);
+}
+
+/// The types with `impl` blocks of their own in `code`, which rustfmt has formatted, and how many
+/// methods each block has. Implementations of traits do not count.
+fn methods(code: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let Some(name) = line.strip_prefix("impl").and_then(implemented_type) else {
+            continue;
+        };
+        let block = lines[start..].iter().take_while(|line| **line != "}");
+        let block: Vec<&str> = block.copied().collect();
+        let header = block.iter().position(|line| line.ends_with('{'));
+        let (header, body) = block.split_at(header.map_or(block.len(), |at| at + 1));
+        if !header.iter().any(|line| line.contains(" for ")) {
+            found.push((name, functions(&body.join("\n")).len()));
+        }
+    }
+    found
+}
+
+/// The type that is named after `impl`, where its parameters are skipped.
+fn implemented_type(code: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let after = code.char_indices().find(|(_, sign)| {
+        match sign {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let rest = code[after?.0..].trim_start_matches('>');
+    rest.strip_prefix(' ').map(first_word)
+}
+
+#[test]
+fn methods_are_counted_for_their_type() {
+    let code = "impl A {\n    fn b() {\n    }\n    pub fn c() {\n    }\n}\n\nimpl<'a, T: X<Y>> B<'a, T>\nwhere\n    T: X,\n{\n    fn d() {\n    }\n}\n\nimpl X for C {\n    fn e() {\n    }\n}\n";
+    assert_eq!(methods(code), [("A", 2), ("B", 1)]);
 }
 
 #[test]
