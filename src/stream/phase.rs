@@ -75,6 +75,14 @@ impl Transition {
         }
     }
 
+    /// The request goes on after `effects`, and this filter reads the response.
+    pub(in crate::stream) fn routed(effects: Vec<Effect>, routed: RoutedRequest) -> Self {
+        Self {
+            effects,
+            next: Phase::Routed(Box::new(routed)),
+        }
+    }
+
     /// This filter answers the request.
     pub(in crate::stream) fn reply(reply: Reply) -> Self {
         Self {

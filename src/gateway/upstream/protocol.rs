@@ -47,4 +47,12 @@ impl UpstreamProtocol {
             Self::Legacy(session) => session.as_ref(),
         }
     }
+
+    /// The version of requests; `None` for a legacy server before it opens a session.
+    pub fn version(&self) -> Option<&'static str> {
+        match self {
+            Self::Modern(version) => Some(version),
+            Self::Legacy(session) => session.as_ref().map(|session| session.version),
+        }
+    }
 }

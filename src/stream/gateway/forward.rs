@@ -10,6 +10,7 @@ use crate::gateway::session::{Session, SessionPart};
 use crate::gateway::translate::request::{ModernMeta, UntranslatableRequest, with_id};
 use crate::gateway::translate::sent_message::SentMessage;
 use crate::gateway::translate::session_aliases::SessionAliases;
+use crate::gateway::translate::task_ids::TaskAliases;
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::gateway::worker::Worker;
@@ -28,7 +29,7 @@ use crate::stream::event::Effect;
 use crate::stream::gateway::lookup::unknown_method;
 use crate::stream::gateway::route::{Destination, NamedTarget};
 use crate::stream::gateway::{Client, IncomingMessage, tasks, views};
-use crate::stream::phase::{Phase, Transition};
+use crate::stream::phase::Transition;
 use crate::stream::response::routed::RoutedRequest;
 
 /// Forwards a request to a server, with the server's own name of the tool, prompt or resource.
@@ -38,25 +39,60 @@ use crate::stream::response::routed::RoutedRequest;
 pub(super) fn forward_request(
     cx: &mut GatewayContext<'_>,
     request: IncomingMessage<'_>,
-    destination: Destination<'_>,
+    mut destination: Destination<'_>,
     target: Option<&NamedTarget<'_>>,
 ) -> Result<Transition, Refusal> {
     if let Some(waits) = views::ask_first(cx, &request, &destination, target)? {
         return Ok(waits);
     }
     let message = request.message;
-    let Destination {
-        server,
-        protocol,
-        lease,
-    } = destination;
+    let server = destination.server;
     let mut tasks = tasks::of_request(cx, &request, server)?;
     let aliases = tasks.take_aliases();
-    let (translation, mut edits) = match (&request.client, &protocol) {
-        (Client::Modern, UpstreamProtocol::Modern(version)) => (
-            Translation::modern(server, message).with_tasks(aliases),
-            version_edits(message, version)?,
-        ),
+    let (translation, mut edits) = translate(cx, &request, &mut destination, aliases)?;
+    edits.extend(rename_edits(server, message, target)?);
+    edits.extend(views::argument_edits(server, message, target)?);
+    edits.extend(tasks.edits);
+    // If the gateway has rewritten the message, the body of the HTTP request still has the client's
+    // message.
+    let is_changed = !edits.is_empty() || request.rewritten.is_some();
+    let upstream_name = target.map(|target| &*target.upstream_name);
+    let name = upstream_name.or(tasks.upstream_id.as_deref());
+    let name = name.map(Cow::Borrowed).or(message.name());
+    let protocol = &destination.protocol;
+    let session = protocol.session();
+    let change = RequestChange {
+        upstream_name,
+        headers: McpHeaders {
+            method: Some(message.method()),
+            name: name.as_deref(),
+            version: protocol.version().map(str::to_owned),
+            session: session.and_then(|session| session.id.as_deref()),
+        },
+        arguments: views::change_headers(cx, &request, (server, protocol), target),
+        body: is_changed.then(|| edit::apply(message.text, edits)),
+    };
+    let effects = change_request(cx, request, server, change)?;
+    let routed = RoutedRequest::to_server(server, translation);
+    let routed = routed.watched(message.method(), cx.worker.now());
+    Ok(Transition::routed(effects, routed))
+}
+
+/// The translation between the client and the server of `destination`, and the edits that the era
+/// of the server needs in the client's message. The translation takes the lease, and the `aliases`
+/// of tasks if both have the same era.
+fn translate(
+    cx: &mut GatewayContext<'_>,
+    request: &IncomingMessage<'_>,
+    destination: &mut Destination<'_>,
+    aliases: Option<TaskAliases>,
+) -> Result<(Translation, Vec<Edit>), Refusal> {
+    let (message, server) = (request.message, destination.server);
+    let translated = match (&request.client, &destination.protocol) {
+        (Client::Modern, UpstreamProtocol::Modern(version)) => {
+            let translation = Translation::modern(server, message).with_tasks(aliases);
+            return Ok((translation, version_edits(message, version)?));
+        }
         (Client::Legacy(session), UpstreamProtocol::Legacy(_)) => {
             let sealing = cx.worker.sealing.as_ref();
             let mark = sealing.and_then(|sealing| sealing.mark(server.id));
@@ -65,7 +101,7 @@ pub(super) fn forward_request(
             }
             let names = session_aliases(cx.worker, session, server, SentMessage::Request)?;
             let translation = Translation::legacy(server, Some(message), names);
-            (translation.with_tasks(aliases), Vec::new())
+            return Ok((translation.with_tasks(aliases), Vec::new()));
         }
         (Client::Legacy(session), UpstreamProtocol::Modern(version)) => {
             let meta = ModernMeta {
@@ -74,43 +110,14 @@ pub(super) fn forward_request(
                 info: session.info.as_deref(),
             };
             Translation::to_modern(server, message, meta)
-                .map_err(|why| untranslatable(&request, why))?
         }
         (Client::Modern, UpstreamProtocol::Legacy(_)) => {
             let id = cx.worker.next_id();
+            let lease = destination.lease.take();
             Translation::to_legacy(server, message, &id, (cx.gateway, lease))
-                .map_err(|why| untranslatable(&request, why))?
         }
     };
-    edits.extend(rename_edits(server, message, target)?);
-    edits.extend(views::argument_edits(server, message, target)?);
-    edits.extend(tasks.edits);
-    // If the gateway has rewritten the message, the body of the HTTP request still has the client's
-    // message.
-    let is_changed = !edits.is_empty() || request.rewritten.is_some();
-    let body = is_changed.then(|| edit::apply(message.text, edits));
-    let upstream_name = target.map(|target| &*target.upstream_name);
-    let name = upstream_name.or(tasks.upstream_id.as_deref());
-    let name = name.map(Cow::Borrowed).or(message.name());
-    let session = protocol.session();
-    let version = match &protocol {
-        UpstreamProtocol::Modern(version) => Some(*version),
-        UpstreamProtocol::Legacy(_) => session.map(|session| session.version),
-    };
-    let headers = McpHeaders {
-        method: Some(message.method()),
-        name: name.as_deref(),
-        version: version.map(str::to_owned),
-        session: session.and_then(|session| session.id.as_deref()),
-    };
-    let arguments = views::change_headers(cx, &request, (server, &protocol), target);
-    let change = (body, arguments);
-    let effects = change_request(cx, request, server, upstream_name, &headers, change)?;
-    let routed = RoutedRequest::to_server(server, translation);
-    Ok(Transition {
-        effects,
-        next: Phase::Routed(Box::new(routed.watched(message.method(), cx.worker.now()))),
-    })
+    translated.map_err(|why| untranslatable(request, why))
 }
 
 /// The refusal of a request that cannot be translated for the server.
@@ -153,46 +160,61 @@ pub(super) fn forward_response(
     let link = session.part(server.id).and_then(SessionPart::link);
     let link = link.ok_or(Refusal::UnexpectedResponse)?;
     let edit = with_id(message, original).ok_or(Refusal::Internal)?;
-    let headers = McpHeaders {
-        method: None,
-        name: None,
-        version: Some(link.version.to_owned()),
-        session: link.id.as_deref(),
-    };
     let mut tasks = tasks::of_request(cx, &request, server)?;
     let mut edits = std::mem::take(&mut tasks.edits);
     edits.push(edit);
-    let body = edit::apply(message.text, edits);
-    let change = (Some(body), Vec::new());
-    let effects = change_request(cx, request, server, None, &headers, change)?;
+    let change = RequestChange {
+        upstream_name: None,
+        headers: McpHeaders {
+            method: None,
+            name: None,
+            version: Some(link.version.to_owned()),
+            session: link.id.as_deref(),
+        },
+        arguments: Vec::new(),
+        body: Some(edit::apply(message.text, edits)),
+    };
+    let effects = change_request(cx, request, server, change)?;
     let aliases = session_aliases(cx.worker, session, server, SentMessage::Response)?;
     let translation = Translation::legacy(server, Some(message), aliases);
     let translation = translation.with_tasks(tasks.take_aliases());
-    Ok(Transition {
-        effects,
-        next: Phase::Routed(Box::new(RoutedRequest::to_server(server, translation))),
-    })
+    let routed = RoutedRequest::to_server(server, translation);
+    Ok(Transition::routed(effects, routed))
 }
 
 const TRANSFER_ENCODING: &str = "transfer-encoding";
 
-/// Changes the client's HTTP request into one to `server`: with these MCP headers, and with the new
-/// body if the body changes. `arguments` are the effects on the headers that repeat arguments.
+/// How the client's HTTP request changes on its way to a server.
+struct RequestChange<'a> {
+    /// The server's own name of the tool, prompt or resource.
+    upstream_name: Option<&'a str>,
+    headers: McpHeaders<'a>,
+    /// The effects on the headers that repeat arguments.
+    arguments: Vec<Effect>,
+    /// The new body; `None` where the body stays the same.
+    body: Option<Vec<u8>>,
+}
+
+/// Changes the client's HTTP request into one to `server`.
 fn change_request(
     cx: &GatewayContext<'_>,
     request: IncomingMessage<'_>,
     server: &Server,
-    upstream_name: Option<&str>,
-    headers: &McpHeaders<'_>,
-    (body, arguments): (Option<Vec<u8>>, Vec<Effect>),
+    change: RequestChange<'_>,
 ) -> Result<Vec<Effect>, Refusal> {
+    let RequestChange {
+        upstream_name,
+        headers,
+        arguments,
+        body,
+    } = change;
     let mut attributes = request.attributes;
     attributes.route(chosen(server), upstream_name);
     let era = request.client.era();
     let mut mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
-    let mut set = request_headers::headers(server, headers, changed);
+    let mut set = request_headers::headers(server, &headers, changed);
     // The client may have sent such a header although the body has no such value.
     let unconfirmed = [mcp::NAME_HEADER, mcp::METHOD_HEADER].into_iter();
     let unconfirmed = unconfirmed.filter(|name| {

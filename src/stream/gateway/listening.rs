@@ -19,7 +19,7 @@ use crate::stream::event::Effect;
 use crate::stream::gateway::forward::{chosen, session_aliases};
 use crate::stream::gateway::session::{end_session, find_session};
 use crate::stream::gateway::tasks;
-use crate::stream::phase::{Phase, Transition};
+use crate::stream::phase::Transition;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::response::routed::RoutedRequest;
 
@@ -113,10 +113,8 @@ fn open_stream(
     // The gateway does not know which tools made the tasks of this stream.
     let tasks = tasks::aliases(cx, headers, &request.facts, server)?;
     let translation = Translation::legacy(server, None, aliases).with_tasks(Some(tasks));
-    Ok(Transition {
-        effects,
-        next: Phase::Routed(Box::new(RoutedRequest::to_server(server, translation))),
-    })
+    let routed = RoutedRequest::to_server(server, translation);
+    Ok(Transition::routed(effects, routed))
 }
 
 /// The server whose stream a GET opens. If the GET resumes a stream, also the server's own id of

@@ -12,7 +12,7 @@ use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
 use crate::policy::access::{self, Access};
 use crate::stream::event::{Effect, HostFacts};
-use crate::stream::phase::{Phase, Transition};
+use crate::stream::phase::Transition;
 use crate::stream::response::routed::RoutedRequest;
 
 /// Checks that the caller may send `message`, and that policies can read which resources the
@@ -57,11 +57,9 @@ pub(in crate::stream) fn pass_unread(
     if config.authorization.is_none() || headers.get(":method") != Some(b"GET") {
         return Transition::release(Vec::new());
     }
-    Transition {
-        effects: vec![refuse_compression()],
-        // Only legacy clients send GET.
-        next: Phase::Routed(Box::new(filtered(config, facts, Era::Legacy, None))),
-    }
+    // Only legacy clients send GET.
+    let routed = filtered(config, facts, Era::Legacy, None);
+    Transition::routed(vec![refuse_compression()], routed)
 }
 
 /// Without `hold`, the headers of a request go on before the filter has read the message. Any such

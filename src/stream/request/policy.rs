@@ -10,7 +10,7 @@ use crate::policy::attributes::Attributes;
 use crate::policy::export::Export;
 use crate::stream::effects::{count_message, export, set_request_headers};
 use crate::stream::event::Effect;
-use crate::stream::phase::{Phase, Transition};
+use crate::stream::phase::Transition;
 use crate::stream::request::body::BufferedRequest;
 use crate::stream::request::{authorization, era_of};
 
@@ -39,14 +39,11 @@ pub(in crate::stream) fn on_message(
     if config.hold {
         effects.extend(propagate_trace(config, message));
     }
-    let next = match authorization::filter_list(config, message, era, &request.facts) {
-        Some(routed) => {
-            effects.extend(config.hold.then(authorization::refuse_compression));
-            Phase::Routed(Box::new(routed))
-        }
-        None => Phase::Released,
+    let Some(routed) = authorization::filter_list(config, message, era, &request.facts) else {
+        return Ok(Transition::release(effects));
     };
-    Ok(Transition { effects, next })
+    effects.extend(config.hold.then(authorization::refuse_compression));
+    Ok(Transition::routed(effects, routed))
 }
 
 /// Exports the attributes to later filters. With `in_headers`, it also sets request headers, which
