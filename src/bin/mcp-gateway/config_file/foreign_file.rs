@@ -26,13 +26,7 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
     };
     let is_server =
         |(_, node): &(String, Node)| ["command", "url"].iter().any(|it| node.get(it).is_some());
-    if has(&[
-        "staticResources",
-        "dynamicResources",
-        "bootstrapExtensions",
-        "layeredRuntime",
-    ]) || has(&["admin"]) && has(&["node"])
-    {
+    if is_bootstrap(has) {
         return problem(
             "this is Envoy's own configuration, which names no MCP servers for this program",
             "name the file with the servers instead: `render` makes Envoy's configuration of it",
@@ -48,23 +42,8 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
     ]) {
         return None;
     }
-    if has(&["dependencies", "devDependencies", "scripts"]) {
-        return problem(
-            "this is a package.json of npm, which has no MCP servers",
-            SERVERS,
-        );
-    }
-    if has(&["packages", "remotes"]) && has(&["name"]) {
-        return problem(
-            "this is a server.json of the MCP registry, which describes one server to be installed",
-            SERVERS,
-        );
-    }
-    if has(&["services"]) {
-        return problem(
-            "this is a file of Docker Compose, which has no MCP servers",
-            SERVERS,
-        );
+    if let Some(reason) = of_other_program(has) {
+        return problem(reason, SERVERS);
     }
     if !members.is_empty() && members.iter().all(is_server) {
         return problem(
@@ -89,6 +68,30 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
         );
     }
     strange(tree, members)
+}
+
+/// Whether the file is Envoy's own configuration. `has` gives whether it has one of these members.
+fn is_bootstrap(has: impl Fn(&[&str]) -> bool) -> bool {
+    let is_envoys = has(&[
+        "staticResources",
+        "dynamicResources",
+        "bootstrapExtensions",
+        "layeredRuntime",
+    ]);
+    is_envoys || has(&["admin"]) && has(&["node"])
+}
+
+/// What the file of another program is. `has` gives whether it has one of these members.
+fn of_other_program(has: impl Fn(&[&str]) -> bool) -> Option<&'static str> {
+    if has(&["dependencies", "devDependencies", "scripts"]) {
+        return Some("this is a package.json of npm, which has no MCP servers");
+    }
+    if has(&["packages", "remotes"]) && has(&["name"]) {
+        return Some(
+            "this is a server.json of the MCP registry, which describes one server to be installed",
+        );
+    }
+    has(&["services"]).then_some("this is a file of Docker Compose, which has no MCP servers")
 }
 
 /// A problem if none of `members` is a field of the configuration, or has a name similar to one.

@@ -147,9 +147,7 @@ impl Making<'_> {
     }
 
     fn has_new_variable(&self, server: &PreparedServer) -> bool {
-        let told = self.written.map(|it| &it.variables);
-        let is_told = |name: &str| told.is_some_and(|it| it.contains(name));
-        server.variables.iter().any(|it| !is_told(&it.name))
+        server.variables.iter().any(|it| !self.is_told(&it.name))
     }
 
     /// Whether `object` was written for the server of `source` behind this gateway.
@@ -248,83 +246,93 @@ impl Making<'_> {
         mut objects: Vec<Object>,
         pods: String,
     ) -> Result<ReadyObjects, String> {
-        let mut waiting = WaitingParts {
-            pods,
-            ..WaitingParts::default()
+        let mut ready = ReadyObjects {
+            objects: Vec::new(),
+            kept: BTreeSet::new(),
+            variables: None,
+            waiting: WaitingParts {
+                pods,
+                has_keys: names_keys(&all.config) && !self.is_told(SESSION_KEYS),
+                ..WaitingParts::default()
+            },
         };
-        let mut kept = BTreeSet::new();
-        let told = self.written.map(|it| &it.variables);
-        let is_told = |name: &str| told.is_some_and(|it| it.contains(name));
-        let mut wanted = all;
-        waiting.has_keys = !is_told(SESSION_KEYS) && names_keys(&wanted.config);
-        if waiting.has_keys && self.written.is_none() {
-            waiting.is_endpoint = true;
+        let has_keys = ready.waiting.has_keys;
+        if has_keys && self.written.is_none() {
+            ready.waiting.is_endpoint = true;
             objects.retain(|it| self.is_proxy(it));
-            return Ok(ReadyObjects {
-                objects,
-                kept,
-                variables: None,
-                waiting,
-            });
+            ready.objects = objects;
+            return Ok(ready);
         }
+        let mut wanted = all;
         if let Some(Value::Object(session)) = wanted.config.get_mut("session")
-            && waiting.has_keys
+            && has_keys
         {
             session.remove("keysFromEnv");
         }
-        let mut named = BTreeSet::new();
+        let mut named = self.put_served(&mut wanted, &mut ready);
         if names_keys(&wanted.config) {
             named.insert(SESSION_KEYS);
         }
-        let ready = self.gateway.servers.iter();
-        let ready = ready.filter(|(_, it)| !self.has_new_variable(it));
-        let prefixes: BTreeSet<String> = ready
+        wanted.variables = self.references(|name| self.is_told(name) && named.contains(name));
+        ready.objects = match kubernetes::objects(&wanted) {
+            Ok(objects) => objects,
+            Err(_) => {
+                // The served form of the servers does not fit the rest of the new configuration.
+                let served = wanted.servers.iter_mut().filter(|it| it.written.is_some());
+                for server in served {
+                    ready.waiting.servers.insert(server.name.clone(), false);
+                    switch_off(server);
+                }
+                ready.kept.clear();
+                kubernetes::objects(&wanted)?
+            }
+        };
+        let is_kept = |it: &Object| {
+            let server = it.server().and_then(|it| ready.waiting.servers.get(it));
+            server == Some(&true)
+        };
+        ready.objects.retain(|it| !is_kept(it));
+        Ok(ready)
+    }
+
+    /// Whether the filter sees the variable `name` already.
+    fn is_told(&self, name: &str) -> bool {
+        self.written.is_some_and(|it| it.variables.contains(name))
+    }
+
+    /// Puts the served form of each server that needs a new variable into `wanted`, and switches
+    /// the server off where this form does not fit. `ready` gets which servers wait, and their
+    /// objects. Gives the variables that the servers in `wanted` name.
+    fn put_served(&self, wanted: &mut WantedGateway, ready: &mut ReadyObjects) -> BTreeSet<&str> {
+        let servers = self.gateway.servers.iter();
+        let without_new = servers.filter(|(_, it)| !self.has_new_variable(it));
+        let prefixes: BTreeSet<String> = without_new
             .map(|(_, it)| prefix(&it.wanted.config, &it.wanted.name))
             .collect();
         let is_free = |section: &Map<String, Value>, name: &str| {
             let prefix = prefix(section, name);
             prefix.is_empty() || !prefixes.contains(&prefix)
         };
+        let mut named = BTreeSet::new();
         for (server, (source, prepared)) in wanted.servers.iter_mut().zip(&self.gateway.servers) {
             if !self.has_new_variable(prepared) {
                 named.extend(prepared.variables.iter().map(|it| &*it.name));
-            } else if let Some(section) = self.served(source, prepared)
-                && is_free(section, &server.name)
-            {
-                named.extend(written::variables_of(section));
-                server.written = Some(section.clone());
-                waiting.servers.insert(server.name.clone(), true);
-                kept.extend(self.objects_of(source));
-            } else {
-                waiting.servers.insert(server.name.clone(), false);
-                switch_off(server);
+                continue;
+            }
+            let served = self.served(source, prepared);
+            let served = served.filter(|section| is_free(section, &server.name));
+            let waiting = &mut ready.waiting.servers;
+            waiting.insert(server.name.clone(), served.is_some());
+            match served {
+                Some(section) => {
+                    named.extend(written::variables_of(section));
+                    server.written = Some(section.clone());
+                    ready.kept.extend(self.objects_of(source));
+                }
+                None => switch_off(server),
             }
         }
-        wanted.variables = self.references(|name| is_told(name) && named.contains(name));
-        let mut objects = match kubernetes::objects(&wanted) {
-            Ok(objects) => objects,
-            Err(_) => {
-                // The served form of the servers does not fit the rest of the new configuration.
-                let served = wanted.servers.iter_mut().filter(|it| it.written.is_some());
-                for server in served {
-                    waiting.servers.insert(server.name.clone(), false);
-                    switch_off(server);
-                }
-                kept.clear();
-                kubernetes::objects(&wanted)?
-            }
-        };
-        let is_kept = |it: &Object| {
-            let server = it.server().and_then(|it| waiting.servers.get(it));
-            server == Some(&true)
-        };
-        objects.retain(|it| !is_kept(it));
-        Ok(ReadyObjects {
-            objects,
-            kept,
-            variables: None,
-            waiting,
-        })
+        named
     }
 
     /// The objects in the cluster that serve the server of `source`. They include all

@@ -56,22 +56,8 @@ impl ServerProcess {
         log: &RunLog,
         watchdog: &Watchdog,
     ) -> Result<Arc<Self>, String> {
-        let mut command = Command::new(&server.command);
-        command
-            .args(&server.args)
-            .envs(server.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Programs such as npx start the server as their own child. The group makes sure that
-            // all of them end together.
-            .process_group(0)
-            .kill_on_drop(true);
-        if let Some(directory) = &server.cwd {
-            command.current_dir(directory);
-        }
         let failed = |error: &io::Error| cannot_start(server, error);
-        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let mut child = command(server).spawn().map_err(|error| failed(&error))?;
         let group = Arc::new(watchdog.watch(child.id().unwrap_or_default()));
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -196,6 +182,25 @@ impl Drop for ServerProcess {
             self.group.signal(Signal::TERM);
         }
     }
+}
+
+/// The command that starts the process of `server`.
+fn command(server: &StdioServer) -> Command {
+    let mut command = Command::new(&server.command);
+    command
+        .args(&server.args)
+        .envs(server.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Programs such as npx start the server as their own child. The group makes sure that all
+        // of them end together.
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(directory) = &server.cwd {
+        command.current_dir(directory);
+    }
+    command
 }
 
 /// Waits for the end of the process and of its output. A process that has closed its stdin or its
