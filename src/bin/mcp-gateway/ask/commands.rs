@@ -6,7 +6,7 @@ use mcp_gateway::mcp::list::ListKind;
 use serde_json::{Map, Value};
 
 use super::arguments::NamedValue;
-use super::{AskOptions, GivenArguments, Question, ask};
+use super::{AskOptions, EndpointRequest, GivenArguments, ask};
 use crate::ExitError;
 
 /// What the first argument of the commands means.
@@ -87,8 +87,8 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 impl ToolsArguments {
     /// Lists the tools.
     pub(crate) fn run(self) -> Result<(), ExitError> {
-        let question = Question::List(ListKind::Tools);
-        ask(self.target.as_deref(), self.options, &question)
+        let request = EndpointRequest::List(ListKind::Tools);
+        ask(self.target.as_deref(), self.options, &request)
     }
 }
 
@@ -103,11 +103,11 @@ impl CallArguments {
             return Err(ExitError::Other(fix));
         }
         let arguments = self.arguments.given();
-        let question = Question::Call { name, arguments };
+        let request = EndpointRequest::Call { name, arguments };
         ask(
             self.words.first().map(String::as_str),
             self.options,
-            &question,
+            &request,
         )
     }
 }
@@ -133,21 +133,23 @@ fn misplaced(tool: &str, word: &str) -> Option<String> {
 impl PromptsArguments {
     /// Lists the prompts, or gets one.
     pub(crate) fn run(self) -> Result<(), ExitError> {
-        let question = match self.get {
-            None => Question::List(ListKind::Prompts),
-            Some(name) => Question::Prompt {
+        let request = match self.get {
+            None => EndpointRequest::List(ListKind::Prompts),
+            Some(name) => EndpointRequest::Prompt {
                 name,
                 arguments: self.arguments.given(),
             },
         };
-        ask(self.target.as_deref(), self.options, &question)
+        ask(self.target.as_deref(), self.options, &request)
     }
 }
 
 impl ResourcesArguments {
     /// Lists the resources, or reads one.
     pub(crate) fn run(self) -> Result<(), ExitError> {
-        let question = self.read.map_or(Question::Resources, Question::Read);
-        ask(self.target.as_deref(), self.options, &question)
+        let request = self
+            .read
+            .map_or(EndpointRequest::Resources, EndpointRequest::Read);
+        ask(self.target.as_deref(), self.options, &request)
     }
 }

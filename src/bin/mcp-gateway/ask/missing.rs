@@ -4,26 +4,31 @@ use mcp_gateway::config::Server;
 use mcp_gateway::mcp::list::ListKind;
 
 use super::place::AskedEndpoint;
-use super::{Question, text};
+use super::{EndpointRequest, text};
 use crate::output::eprintln;
 
-/// Tells on stderr which servers that `question` is about are down: the servers in `missing`, which
-/// the lists name, and the servers that a question without an answer is for. If `place` is a
-/// gateway that was started for the question, also tells the reasons.
+/// Tells on stderr which servers that `request` is about are down: the servers in `missing`, which
+/// the lists name, and the servers that a request without an answer is for. If `place` is a
+/// gateway that was started for the request, also tells the reasons.
 pub(super) fn tell(
     place: &AskedEndpoint,
-    question: &Question,
+    request: &EndpointRequest,
     is_answered: bool,
     missing: &[String],
 ) {
-    if is_answered && !matches!(question, Question::List(_) | Question::Resources) {
+    if is_answered
+        && !matches!(
+            request,
+            EndpointRequest::List(_) | EndpointRequest::Resources
+        )
+    {
         // The server has answered.
         return;
     }
     let reasons = match place {
         AskedEndpoint::Url(_) => Vec::new(),
         AskedEndpoint::Started(gateway) => {
-            gateway.reasons(|server| is_missing(server, question, is_answered, missing))
+            gateway.reasons(|server| is_missing(server, request, is_answered, missing))
         }
     };
     for reason in &reasons {
@@ -43,15 +48,20 @@ pub(super) fn tell(
 }
 
 /// Whether `server` should be part of the answer but is not.
-fn is_missing(server: &Server, question: &Question, is_answered: bool, missing: &[String]) -> bool {
-    let (kind, name) = match question {
+fn is_missing(
+    server: &Server,
+    request: &EndpointRequest,
+    is_answered: bool,
+    missing: &[String],
+) -> bool {
+    let (kind, name) = match request {
         // Without a list, no server has answered.
-        Question::List(_) | Question::Resources => {
+        EndpointRequest::List(_) | EndpointRequest::Resources => {
             return !is_answered || missing.contains(&server.name);
         }
-        Question::Read(uri) => (ListKind::Resources, uri),
-        Question::Call { name, .. } => (ListKind::Tools, name),
-        Question::Prompt { name, .. } => (ListKind::Prompts, name),
+        EndpointRequest::Read(uri) => (ListKind::Resources, uri),
+        EndpointRequest::Call { name, .. } => (ListKind::Tools, name),
+        EndpointRequest::Prompt { name, .. } => (ListKind::Prompts, name),
     };
     name.starts_with(&*prefix(server, kind))
 }

@@ -65,8 +65,8 @@ enum OutputFormat {
     Json,
 }
 
-/// The question to the endpoint.
-pub(crate) enum Question {
+/// The request to the endpoint.
+pub(crate) enum EndpointRequest {
     List(ListKind),
     /// Resources, and their templates.
     Resources,
@@ -112,7 +112,7 @@ impl Answer {
 pub(crate) fn ask(
     target: Option<&str>,
     options: AskOptions,
-    question: &Question,
+    request: &EndpointRequest,
 ) -> Result<(), ExitError> {
     let place = place::find(target, &options)?;
     let url = place.url();
@@ -126,7 +126,7 @@ pub(crate) fn ask(
         .map_err(|error| format!("cannot start: {error}"))?;
     let mut missing = Vec::new();
     let answer = runtime.block_on(async {
-        let asked = ask_endpoint(url, endpoint, question, &mut missing);
+        let asked = ask_endpoint(url, endpoint, request, &mut missing);
         match &place {
             AskedEndpoint::Url(_) => asked.await,
             AskedEndpoint::Started(gateway) => tokio::select! {
@@ -138,12 +138,12 @@ pub(crate) fn ask(
     match answer {
         Ok(answer) => {
             let shown = show(&answer, options.output);
-            missing::tell(&place, question, true, &missing);
+            missing::tell(&place, request, true, &missing);
             shown
         }
         Err(ExitError::Stopped) => Err(ExitError::Stopped),
         Err(error) => {
-            missing::tell(&place, question, false, &missing);
+            missing::tell(&place, request, false, &missing);
             Err(error)
         }
     }
@@ -152,7 +152,7 @@ pub(crate) fn ask(
 async fn ask_endpoint(
     url: &str,
     endpoint: McpEndpoint,
-    question: &Question,
+    request: &EndpointRequest,
     missing: &mut Vec<String>,
 ) -> Result<Answer, ExitError> {
     let has_credentials = endpoint.has_credentials();
@@ -160,7 +160,7 @@ async fn ask_endpoint(
     let client = McpClient::connect(endpoint, Protocol::Auto)
         .await
         .map_err(explained)?;
-    let answer = answer(&client, question).await;
+    let answer = answer(&client, request).await;
     let refused = client.refused();
     *missing = client.missing();
     client.close().await;
@@ -172,15 +172,15 @@ async fn ask_endpoint(
     }
     answer.map_err(|error| match error {
         AskError::Client(error) => explained(error).into(),
-        AskError::Question(reason) => reason.into(),
+        AskError::Unknown(reason) => reason.into(),
     })
 }
 
-/// Why a question has no answer.
+/// Why a request has no answer.
 enum AskError {
     Client(ClientError),
     /// The user asks for something that does not exist.
-    Question(String),
+    Unknown(String),
 }
 
 impl From<ClientError> for AskError {
@@ -189,14 +189,14 @@ impl From<ClientError> for AskError {
     }
 }
 
-async fn answer(client: &McpClient, question: &Question) -> Result<Answer, AskError> {
-    match question {
-        Question::List(kind) => {
+async fn answer(client: &McpClient, request: &EndpointRequest) -> Result<Answer, AskError> {
+    match request {
+        EndpointRequest::List(kind) => {
             let entries = client.list(*kind).await?;
             let text = list::table(*kind, &entries);
             Ok(Answer::new(Value::Array(entries), text))
         }
-        Question::Resources => {
+        EndpointRequest::Resources => {
             let resources = client.list(ListKind::Resources).await?;
             let templates = client.list(ListKind::Templates).await?;
             let mut text = list::table(ListKind::Resources, &resources);
@@ -206,13 +206,13 @@ async fn answer(client: &McpClient, question: &Question) -> Result<Answer, AskEr
             let raw = json!({"resources": resources, "resourceTemplates": templates});
             Ok(Answer::new(raw, text))
         }
-        Question::Read(uri) => {
+        EndpointRequest::Read(uri) => {
             let params = json!({"uri": uri});
             let result = client.request(method::RESOURCES_READ, params).await?;
             let text = content::of_resource(&result);
             Ok(Answer::new(result, text))
         }
-        Question::Prompt { name, arguments } => {
+        EndpointRequest::Prompt { name, arguments } => {
             let prompt = entry(client, ListKind::Prompts, name).await?;
             let arguments = arguments.typed(&Parameters::of_prompt(&prompt))?;
             let params = json!({"name": name, "arguments": arguments});
@@ -220,7 +220,7 @@ async fn answer(client: &McpClient, question: &Question) -> Result<Answer, AskEr
             let text = content::of_prompt(&result);
             Ok(Answer::new(result, text))
         }
-        Question::Call { name, arguments } => {
+        EndpointRequest::Call { name, arguments } => {
             let tool = entry(client, ListKind::Tools, name).await?;
             let arguments = arguments.typed(&Parameters::of_tool(&tool))?;
             let schema = tool.get("inputSchema").unwrap_or(&Value::Null);
@@ -242,7 +242,7 @@ impl GivenArguments {
     fn typed(&self, parameters: &Parameters<'_>) -> Result<Map<String, Value>, AskError> {
         match self {
             Self::Json(arguments) => Ok(arguments.clone()),
-            Self::Named(given) => parameters.typed(given).map_err(AskError::Question),
+            Self::Named(given) => parameters.typed(given).map_err(AskError::Unknown),
         }
     }
 }
@@ -265,7 +265,7 @@ async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, 
         None => format!("`mcp-gateway {}s` lists them", kind.noun()),
     };
     let reason = format!("there is no {} {name:?}; {hint}", kind.noun());
-    Err(AskError::Question(reason))
+    Err(AskError::Unknown(reason))
 }
 
 /// Prints `answer`. If a tool reports a failure, prints it to stderr.

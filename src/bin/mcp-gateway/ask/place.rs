@@ -13,7 +13,7 @@ use crate::running;
 pub(super) enum AskedEndpoint {
     /// An endpoint that runs already.
     Url(String),
-    /// A gateway that was started for this question.
+    /// A gateway that was started for this request.
     Started(Box<QuietGateway>),
 }
 

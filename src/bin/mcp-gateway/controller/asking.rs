@@ -38,11 +38,11 @@ const LONGEST_REASON: usize = 256;
 pub(super) struct Asking {
     store: Arc<KnownCluster>,
     limit: Arc<Semaphore>,
-    asked: BTreeMap<ObjectName, Asked>,
+    asked: BTreeMap<ObjectName, ProbedServer>,
 }
 
 /// A server that is asked. The task ends when this is dropped.
-struct Asked {
+struct ProbedServer {
     question: ServerQuestion,
     _stop: oneshot::Sender<()>,
 }
@@ -82,7 +82,7 @@ impl Asking {
             };
             tokio::spawn(asker.ask_until(stopped));
             let question = question.clone();
-            let asked = Asked {
+            let asked = ProbedServer {
                 question,
                 _stop: stop,
             };

@@ -12,21 +12,21 @@ use super::watched::{KINDS, WatchedKind};
 /// The known state, and whether it is complete.
 #[derive(Default)]
 pub(super) struct KnownCluster {
-    known: Mutex<Known>,
+    state: Mutex<ClusterState>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct Known {
+struct ClusterState {
     snapshot: Snapshot,
     /// The kinds whose objects are all known, or that do not exist in the cluster.
     listed: BTreeSet<&'static str>,
 }
 
 impl KnownCluster {
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, ClusterState> {
         // A panic in another task does not damage the values.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
