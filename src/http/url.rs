@@ -56,6 +56,11 @@ impl<'a> Url<'a> {
         self.authority
     }
 
+    /// The host without the port, as `example.com` or `[::1]`.
+    pub fn host(&self) -> &'a str {
+        split_port(self.authority).0
+    }
+
     /// The port, if the authority has a `:` before it; it may be empty.
     pub fn port(&self) -> Option<&'a str> {
         split_port(self.authority).1
@@ -259,15 +264,16 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_port_follows_the_last_colon_outside_brackets() {
-        for (text, port) in [
-            ("http://h", None),
-            ("http://h:80/", Some("80")),
-            ("http://h:", Some("")),
-            ("http://[::1]", None),
-            ("http://[::1]:443", Some("443")),
+    fn the_port_follows_the_last_colon_outside_brackets() {
+        for (text, host, port) in [
+            ("http://h", "h", None),
+            ("http://h:80/", "h", Some("80")),
+            ("http://h:", "h", Some("")),
+            ("http://[::1]", "[::1]", None),
+            ("http://[::1]:443", "[::1]", Some("443")),
         ] {
-            assert_eq!(Url::parse(text).expect(text).port(), port, "{text}");
+            let url = Url::parse(text).expect(text);
+            assert_eq!((url.host(), url.port()), (host, port), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mcp_gateway::config::{ConfigError, camel};
+use mcp_gateway::http::url::Url;
 use serde_json::Value;
 
 use crate::config_file::server_names;
@@ -245,14 +246,13 @@ fn duration(value: &Value) -> Option<String> {
 
 /// `text` with the scheme http.
 fn url(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_graphic();
+    // `text` is no URL, so it may have any form. What stays is one.
     let rest = text.rsplit("://").next().unwrap_or_default();
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    let rest = rest.trim_start_matches('/');
-    if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && rest.chars().all(fits) {
-        format!("http://{rest}")
-    } else {
-        "http://127.0.0.1:9001/mcp".to_owned()
+    let url = format!("http://{}", rest.trim_start_matches('/'));
+    match Url::parse_http(&url) {
+        Some(_) => url,
+        None => "http://127.0.0.1:9001/mcp".to_owned(),
     }
 }
 
@@ -387,6 +387,7 @@ mod tests {
             ("/mcp", "http://mcp"),
             ("", "http://127.0.0.1:9001/mcp"),
             ("http://", "http://127.0.0.1:9001/mcp"),
+            ("http://[a/x", "http://127.0.0.1:9001/mcp"),
         ] {
             assert_eq!(url(text), expected, "{text}");
         }

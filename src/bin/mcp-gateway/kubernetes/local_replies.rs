@@ -1,6 +1,7 @@
 //! Envoy's own answers, in a form that MCP clients can read.
 
 use mcp_gateway::http::protected_resource::{ResourceIdentifier, WELL_KNOWN};
+use mcp_gateway::mcp::jsonrpc;
 use serde_json::{Value, json};
 
 use super::filter::FilterConfig;
@@ -23,7 +24,7 @@ pub(super) fn config(gateway: &WantedGateway, filter: &FilterConfig) -> Value {
     let message = "server %FILTER_STATE(wasm.mcp.server:PLAIN)% did not finish its answer";
     mappers.push(json!({
         "filter": {"and_filter": {"filters": [flags, is_known]}},
-        "body_format_override": json_rpc(id, -32603, message),
+        "body_format_override": json_rpc(id, jsonrpc::INTERNAL_ERROR, message),
     }));
     json!({"mappers": mappers})
 }
@@ -81,12 +82,11 @@ fn cel(expression: &str) -> Value {
     }})
 }
 
-/// A JSON-RPC error. `id` is JSON, `message` has no character that JSON escapes.
-fn json_rpc(id: &str, code: i32, message: &str) -> Value {
-    let text =
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#);
+/// A JSON-RPC error. `id` is JSON, or a command of Envoy that gives JSON.
+fn json_rpc(id: &str, code: i64, message: &str) -> Value {
+    let text = jsonrpc::error(Some(id), code, message, None);
     json!({
         "content_type": "application/json",
-        "text_format_source": {"inline_string": text},
+        "text_format_source": {"inline_string": String::from_utf8_lossy(&text)},
     })
 }

@@ -6,6 +6,8 @@
 
 use std::net::IpAddr;
 
+use mcp_gateway::http::url::Url;
+use mcp_gateway::mcp::jsonrpc;
 use serde_json::{Value, json};
 
 /// The hosts of this machine, and the host of each of `origins`, for a gateway at `address`. `None`
@@ -17,11 +19,9 @@ pub(super) fn hosts(address: IpAddr, origins: &[String]) -> Option<Vec<String>> 
     let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
     let own = own.into_iter().chain([address.to_string()]);
     let hosts = origins.iter().filter_map(|origin| {
-        let (_, host) = origin.split_once("://")?;
-        let without_port = host
-            .rsplit_once(':')
-            .filter(|(_, port)| !port.ends_with(']'));
-        Some(without_port.map_or(host, |(host, _)| host).to_owned())
+        // In the origin of a configuration, the port may be `*`.
+        let url = Url::parse(origin.strip_suffix(":*").unwrap_or(origin))?;
+        Some(url.host().to_owned())
     });
     Some(own.chain(hosts).collect())
 }
@@ -69,8 +69,8 @@ fn pattern(host: &str) -> String {
 
 /// The answer to a refused request.
 fn reply() -> Value {
-    let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message":
-        "the host name in the header Host does not belong to this machine: use localhost, or start `mcp-gateway run` with --allow-origin and the origin of this host"}});
+    const REASON: &str = "the host name in the header Host does not belong to this machine: use localhost, or start `mcp-gateway run` with --allow-origin and the origin of this host";
+    let body = jsonrpc::error(None, jsonrpc::INVALID_REQUEST, REASON, None);
     json!({
         "filter": {"extension_filter": {
             "name": "cel",
@@ -82,7 +82,7 @@ fn reply() -> Value {
         "body_format_override": {
             "content_type": "application/json",
             // Envoy reads `%` as the start of a command, but this text has none.
-            "text_format_source": {"inline_string": body.to_string()},
+            "text_format_source": {"inline_string": String::from_utf8_lossy(&body)},
         },
     })
 }
@@ -93,7 +93,13 @@ mod tests {
 
     #[test]
     fn the_hosts_are_those_of_this_machine_and_of_the_origins() {
-        let origins = ["https://a.example", "http://b.example:8080", "http://[::2]"];
+        let origins = [
+            "*",
+            "https://a.example",
+            "http://b.example:8080",
+            "http://[::2]",
+            "http://*.c.example:*",
+        ];
         let origins = origins.map(str::to_owned);
         let hosts = hosts("127.0.0.2".parse().unwrap(), &origins).unwrap();
         assert_eq!(
@@ -105,7 +111,8 @@ mod tests {
                 "127.0.0.2",
                 "a.example",
                 "b.example",
-                "[::2]"
+                "[::2]",
+                "*.c.example"
             ]
         );
         assert_eq!(super::hosts("0.0.0.0".parse().unwrap(), &origins), None);

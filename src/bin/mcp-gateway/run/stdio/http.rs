@@ -14,9 +14,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Router, response};
 use futures_util::stream;
+use mcp_gateway::mcp::jsonrpc::{self, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND};
+use mcp_gateway::mcp::method;
+use serde_json::json;
 
-use super::exchange::Messages;
 use super::message::{WireKind, WireMessage};
+use super::pending_requests::Messages;
 use super::process::ServerProcess;
 use super::server::{BridgedServer, ServerEra};
 use super::session::BridgeSession;
@@ -25,9 +28,6 @@ use super::token;
 /// The longest message that a client may send. The gateway has its own limit.
 const MAX_BODY: usize = 64 << 20;
 const SESSION_ID: &str = "mcp-session-id";
-const INTERNAL_ERROR: i64 = -32603;
-const METHOD_NOT_FOUND: i64 = -32601;
-const INVALID_REQUEST: i64 = -32600;
 
 /// The servers by their names.
 pub(super) type BridgedServers = Arc<RwLock<HashMap<String, Arc<BridgedServer>>>>;
@@ -63,14 +63,13 @@ struct PendingCall {
 
 impl Drop for PendingCall {
     fn drop(&mut self) {
-        if !self.is_modern || !self.process.exchange.forget(self.id) {
+        if !self.is_modern || !self.process.pending.forget(self.id) {
             return;
         }
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{}}}}}"#,
-            self.id
-        );
-        if let Some(cancelled) = WireMessage::parse(&text) {
+        let params = json!({"requestId": self.id}).to_string();
+        let cancelled = jsonrpc::notification(method::CANCELLED, params);
+        let cancelled = String::from_utf8_lossy(&cancelled);
+        if let Some(cancelled) = WireMessage::parse(&cancelled) {
             self.process.try_send(&cancelled);
         }
     }
@@ -148,7 +147,7 @@ async fn without_session(server: &Arc<BridgedServer>, message: WireMessage) -> R
         return StatusCode::ACCEPTED.into_response();
     }
     match server.shared_process().await {
-        Ok(process) => exchange(process, message, true).await,
+        Ok(process) => send(process, message, true).await,
         Err(reason) => unavailable(&reason),
     }
 }
@@ -186,9 +185,9 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
     };
     if !answer.is_result() {
         session.end_process().await;
-        return json(StatusCode::OK, answer.line());
+        return json_response(StatusCode::OK, answer.line());
     }
-    let mut response = json(StatusCode::OK, answer.line());
+    let mut response = json_response(StatusCode::OK, answer.line());
     if let Ok(id) = HeaderValue::from_str(&session.id) {
         response.headers_mut().insert(SESSION_ID, id);
     }
@@ -207,18 +206,18 @@ async fn in_session(
         if method == "notifications/initialized" {
             session.set_initialized();
         }
-        if !session.exchange.cancel(&mut message) {
+        if !session.pending.cancel(&mut message) {
             return StatusCode::ACCEPTED.into_response();
         }
     }
     match session.process(server).await {
-        Ok(process) => exchange(process, message, false).await,
+        Ok(process) => send(process, message, false).await,
         Err(reason) => refused(StatusCode::OK, id.as_deref(), INTERNAL_ERROR, &reason),
     }
 }
 
 /// Sends `message` to `process`. The HTTP response has the answer, if the message needs one.
-async fn exchange(process: Arc<ServerProcess>, message: WireMessage, is_modern: bool) -> Response {
+async fn send(process: Arc<ServerProcess>, message: WireMessage, is_modern: bool) -> Response {
     if !matches!(message.kind, WireKind::Request(_)) {
         return match process.send(&message).await {
             Ok(()) => StatusCode::ACCEPTED.into_response(),
@@ -231,7 +230,7 @@ async fn exchange(process: Arc<ServerProcess>, message: WireMessage, is_modern: 
         Err(response) => return response,
     };
     match call.messages.recv().await {
-        Some(response) if response.is_response() => json(StatusCode::OK, response.line()),
+        Some(response) if response.is_response() => json_response(StatusCode::OK, response.line()),
         Some(first) => events(first, call),
         None => {
             let reason = call.process.why_ended();
@@ -251,7 +250,7 @@ async fn call(
 ) -> Result<PendingCall, Response> {
     let client_id = message.id().map(str::to_owned);
     let unavailable = |reason: &str| unavailable(client_id.as_deref(), reason);
-    let registered = process.exchange.register(&mut message);
+    let registered = process.pending.register(&mut message);
     let (id, messages) =
         registered.ok_or_else(|| unavailable("too many requests wait for this server"))?;
     let call = PendingCall {
@@ -275,7 +274,7 @@ async fn listen(
 ) -> Response {
     let session = server(&servers, &name).and_then(|server| session(&server, &headers));
     match session {
-        Some(session) => all_events(session.exchange.open_stream()),
+        Some(session) => all_events(session.pending.open_stream()),
         None if headers.contains_key(SESSION_ID) => StatusCode::NOT_FOUND.into_response(),
         None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
@@ -336,10 +335,10 @@ fn unavailable(id: Option<&str>, reason: &str) -> Response {
 }
 
 fn refused(status: StatusCode, id: Option<&str>, code: i64, reason: &str) -> Response {
-    json(status, WireMessage::error(id, code, reason))
+    json_response(status, WireMessage::error(id, code, reason))
 }
 
-fn json(status: StatusCode, text: String) -> Response {
+fn json_response(status: StatusCode, text: String) -> Response {
     let mut response = response::Response::new(Body::from(text));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mcp_gateway::mcp::LOG_LEVEL_KEY;
+use mcp_gateway::mcp::{LOG_LEVEL_KEY, jsonrpc};
 use serde_json::value::RawValue;
 
 /// The members of an object, with the texts of their values: the bridge changes only ids and
@@ -64,9 +64,7 @@ impl WireMessage {
 
     /// An error that answers the request with this id.
     pub(super) fn error(id: Option<&str>, code: i64, message: &str) -> String {
-        let id = id.unwrap_or("null");
-        let message = serde_json::Value::from(message);
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#)
+        String::from_utf8(jsonrpc::error(id, code, message, None)).unwrap_or_default()
     }
 
     /// The message as one line of JSON.

@@ -4,9 +4,9 @@
 //! Each legacy session has its own process, with the capabilities of its client. All modern clients
 //! share one process.
 
-mod exchange;
 mod http;
 mod message;
+mod pending_requests;
 mod process;
 mod restarts;
 mod server;

@@ -14,9 +14,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::exchange::{Delivered, Exchange};
 use super::lock;
 use super::message::WireMessage;
+use super::pending_requests::{Delivered, PendingRequests};
 use crate::config_file::stdio_server::StdioServer;
 use crate::run::log::RunLog;
 use crate::run::watchdog::{Watchdog, WatchedGroup};
@@ -34,7 +34,7 @@ const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running process.
 pub(super) struct ServerProcess {
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) pending: Arc<PendingRequests>,
     pub(super) started: Instant,
     /// `None` after the process was asked to end.
     stdin: Mutex<Option<mpsc::Sender<String>>>,
@@ -46,13 +46,13 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the process of `server`. Its messages go to `exchange`, and its stderr goes to `log`.
+    /// Starts the process of `server`. Its messages go to the clients of `pending`, and its stderr goes to `log`.
     ///
     /// # Errors
     /// It cannot be started. The text says why.
     pub(super) fn start(
         server: &StdioServer,
-        exchange: Arc<Exchange>,
+        pending: Arc<PendingRequests>,
         log: &RunLog,
         watchdog: &Watchdog,
     ) -> Result<Arc<Self>, String> {
@@ -72,7 +72,7 @@ impl ServerProcess {
         let reader = read(
             stdout,
             server.name.clone(),
-            Arc::clone(&exchange),
+            Arc::clone(&pending),
             to_stdin.downgrade(),
             spoken,
             log.clone(),
@@ -85,7 +85,7 @@ impl ServerProcess {
             Arc::clone(&said),
         ));
         let process = Arc::new(Self {
-            exchange: Arc::clone(&exchange),
+            pending: Arc::clone(&pending),
             started: Instant::now(),
             has_spoken,
             stdin: Mutex::new(Some(to_stdin)),
@@ -102,7 +102,7 @@ impl ServerProcess {
             let said = lock(&said).clone();
             let reason = reason(&status, &said);
             log.line(&name, &format!("(the process {reason})"));
-            exchange.end();
+            pending.end();
             group.has_ended();
             sender.send_replace(Some((Instant::now(), reason)));
         });
@@ -242,7 +242,7 @@ async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) -> io::
 async fn read(
     stdout: ChildStdout,
     name: String,
-    exchange: Arc<Exchange>,
+    pending: Arc<PendingRequests>,
     stdin: mpsc::WeakSender<String>,
     spoken: watch::Sender<bool>,
     log: RunLog,
@@ -269,7 +269,7 @@ async fn read(
         }
         spoken.send_replace(true);
         for message in messages {
-            if let Some(response) = deliver(&exchange, message).await
+            if let Some(response) = deliver(&pending, message).await
                 && let Some(stdin) = stdin.upgrade()
             {
                 let _ = stdin.try_send(response);
@@ -280,9 +280,9 @@ async fn read(
 
 /// Delivers a message when its client can take it. A client that does not read loses its stream.
 /// Returns the response to a request that no client can answer.
-async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String> {
+async fn deliver(pending: &PendingRequests, mut message: WireMessage) -> Option<String> {
     loop {
-        match exchange.deliver(message) {
+        match pending.deliver(message) {
             Delivered::Done => return None,
             Delivered::Refused(response) => return Some(response),
             Delivered::Full(sender, waiting) => {
@@ -291,7 +291,7 @@ async fn deliver(exchange: &Exchange, mut message: WireMessage) -> Option<String
                         place.send(waiting);
                         return None;
                     }
-                    _ => exchange.close(&sender),
+                    _ => pending.close(&sender),
                 }
                 message = waiting;
             }

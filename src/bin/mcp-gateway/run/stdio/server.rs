@@ -10,9 +10,9 @@ use serde_json::json;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout};
 
-use super::exchange::{Clients, Exchange};
 use super::lock;
 use super::message::WireMessage;
+use super::pending_requests::{Clients, PendingRequests};
 use super::process::ServerProcess;
 use super::restarts::Restarts;
 use super::session::BridgeSession;
@@ -120,7 +120,7 @@ impl BridgedServer {
 
     /// Asks a process whether it supports the modern versions.
     async fn discover(&self) -> Result<ServerEra, String> {
-        let process = self.start_process(Arc::new(Exchange::new(Clients::Many)))?;
+        let process = self.start_process(Arc::new(PendingRequests::new(Clients::Many)))?;
         let answer = timeout(DISCOVER_TIME_LIMIT, ask(&process, discover_request())).await;
         match answer {
             Ok(Ok(answer)) if answer.is_result() => {
@@ -142,7 +142,7 @@ impl BridgedServer {
     /// Begins a session as a legacy client does, and ends it.
     async fn check_legacy(&self) -> Result<ServerEra, String> {
         lock(&self.restarts).forgive();
-        let process = self.start_process(Arc::new(Exchange::default()))?;
+        let process = self.start_process(Arc::new(PendingRequests::default()))?;
         let params = json!({
             "protocolVersion": version::NEWEST_LEGACY,
             "capabilities": {},
@@ -174,26 +174,26 @@ impl BridgedServer {
         if let Some(process) = shared.as_ref() {
             return Ok(Arc::clone(process));
         }
-        let process = self.start_process(Arc::new(Exchange::new(Clients::Many)))?;
+        let process = self.start_process(Arc::new(PendingRequests::new(Clients::Many)))?;
         *shared = Some(Arc::clone(&process));
         Ok(process)
     }
 
-    /// A process for the session that has `exchange`.
+    /// A process for the session with these `pending` requests.
     ///
     /// # Errors
     /// It cannot be started. The text says why.
     pub(super) async fn session_process(
         &self,
-        exchange: &Arc<Exchange>,
+        pending: &Arc<PendingRequests>,
     ) -> Result<Arc<ServerProcess>, String> {
         self.make_room().await;
-        self.start_process(Arc::clone(exchange))
+        self.start_process(Arc::clone(pending))
     }
 
-    /// A process that no client has used yet and that has started, with its own exchange. Another
-    /// one starts at the same time, so that the next client need not wait for it. If the client
-    /// does not wait, the next client gets the process.
+    /// A process that no client has used yet and that has started, with pending requests of its
+    /// own. Another one starts at the same time, so that the next client need not wait for it. If
+    /// the client does not wait, the next client gets the process.
     ///
     /// # Errors
     /// It cannot be started, or ended. The text says why.
@@ -213,7 +213,7 @@ impl BridgedServer {
             return Err(process.why_ended());
         }
         *standby = self.start_standby(era).ok();
-        process.exchange.set_clients(Clients::One);
+        process.pending.set_clients(Clients::One);
         Ok(process)
     }
 
@@ -235,13 +235,13 @@ impl BridgedServer {
         lock(&self.restarts).has_ended(process);
     }
 
-    fn start_process(&self, exchange: Arc<Exchange>) -> Result<Arc<ServerProcess>, String> {
+    fn start_process(&self, pending: Arc<PendingRequests>) -> Result<Arc<ServerProcess>, String> {
         let mut restarts = lock(&self.restarts);
         if let Some(reason) = restarts.delay() {
             return Err(reason.to_owned());
         }
         let spec = lock(&self.spec).clone();
-        let process = ServerProcess::start(&spec, exchange, &self.log, &self.watchdog);
+        let process = ServerProcess::start(&spec, pending, &self.log, &self.watchdog);
         if let Err(reason) = &process {
             restarts.has_failed(reason);
             self.log.line(&spec.name, &format!("({reason})"));
@@ -260,7 +260,7 @@ impl BridgedServer {
         if running.len() < MAX_PROCESSES {
             return;
         }
-        running.retain(|session| session.exchange.is_idle());
+        running.retain(|session| session.pending.is_idle());
         if let Some(oldest) = running.iter().min_by_key(|session| session.last_used()) {
             oldest.end_process().await;
         }
@@ -317,10 +317,10 @@ impl BridgedServer {
         let shared = self.shared.lock().await;
         shared
             .as_ref()
-            .is_some_and(|process| !process.exchange.is_idle())
+            .is_some_and(|process| !process.pending.is_idle())
             || lock(&self.sessions)
                 .values()
-                .any(|session| !session.exchange.is_idle())
+                .any(|session| !session.pending.is_idle())
     }
 
     /// Ends all processes.
@@ -361,7 +361,7 @@ pub(super) async fn ask(
     request: Option<WireMessage>,
 ) -> Result<WireMessage, String> {
     let mut request = request.ok_or("a bug: no request")?;
-    let (_, mut messages) = process.exchange.register(&mut request).ok_or("is busy")?;
+    let (_, mut messages) = process.pending.register(&mut request).ok_or("is busy")?;
     process.send(&request).await?;
     while let Some(message) = messages.recv().await {
         if message.is_response() {

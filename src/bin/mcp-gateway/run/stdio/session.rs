@@ -8,16 +8,16 @@ use std::time::Instant;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-use super::exchange::Exchange;
 use super::lock;
 use super::message::WireMessage;
+use super::pending_requests::PendingRequests;
 use super::process::ServerProcess;
 use super::server::{BridgedServer, INITIALIZE_TIME_LIMIT, ServerEra, ask};
 
 /// A session. If its process ends, the next process gets the same `initialize`.
 pub(super) struct BridgeSession {
     pub(super) id: String,
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) pending: Arc<PendingRequests>,
     /// The client's `initialize` message.
     initialize: WireMessage,
     is_initialized: AtomicBool,
@@ -40,7 +40,7 @@ impl BridgeSession {
         let process = server.fresh_process(era).await?;
         let session = Self {
             id,
-            exchange: Arc::clone(&process.exchange),
+            pending: Arc::clone(&process.pending),
             initialize,
             is_initialized: AtomicBool::new(false),
             process: AsyncMutex::new(Some(Arc::clone(&process))),
@@ -76,7 +76,7 @@ impl BridgeSession {
             *current = None;
         }
         self.is_running.store(false, Ordering::Relaxed);
-        let process = server.session_process(&self.exchange).await?;
+        let process = server.session_process(&self.pending).await?;
         let begun = ask(&process, Some(self.initialize.clone()));
         match timeout(INITIALIZE_TIME_LIMIT, begun).await {
             Ok(Ok(_)) => {}
@@ -115,7 +115,8 @@ impl BridgeSession {
 
     /// Ends the process. The session can be used again.
     pub(super) async fn end_process(&self) {
-        // The next process starts only after this one has ended, since they share an exchange.
+        // The next process starts only after this one has ended, since they share the pending
+        // requests.
         let mut current = self.process.lock().await;
         self.is_running.store(false, Ordering::Relaxed);
         if let Some(process) = current.take() {

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+use mcp_gateway::mcp::jsonrpc::INTERNAL_ERROR;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -19,7 +20,7 @@ pub(super) type Messages = mpsc::Receiver<WireMessage>;
 /// The requests that wait for one process. The process gets other ids and progress tokens than the
 /// clients use, since several clients may use the same ones.
 #[derive(Default)]
-pub(super) struct Exchange(Mutex<Waiting>);
+pub(super) struct PendingRequests(Mutex<Waiting>);
 
 /// The clients whose requests a process answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,7 +75,7 @@ enum Recipient {
     Nobody,
 }
 
-impl Exchange {
+impl PendingRequests {
     pub(super) fn new(clients: Clients) -> Self {
         Self(Mutex::new(Waiting {
             clients,
@@ -184,7 +185,7 @@ impl Exchange {
         };
         let refused = |id: String| {
             let reason = "no client is connected that can answer";
-            Delivered::Refused(WireMessage::error(Some(&id), -32603, reason))
+            Delivered::Refused(WireMessage::error(Some(&id), INTERNAL_ERROR, reason))
         };
         let mut message = message;
         match waiting.recipient(&mut message) {
@@ -288,15 +289,15 @@ mod tests {
             .collect()
     }
 
-    /// Two requests with the same id and the same token, and the exchange in which they wait.
-    fn two() -> (Exchange, Messages, Messages) {
-        let exchange = Exchange::default();
+    /// Two requests with the same id and the same token, and the table in which they wait.
+    fn two() -> (PendingRequests, Messages, Messages) {
+        let pending = PendingRequests::default();
         let mut seen = Vec::new();
         let mut call = || {
             let mut request = message(
                 r#"{"id":"x","method":"tools/call","params":{"_meta":{"progressToken":"t"}}}"#,
             );
-            let (_, messages) = exchange.register(&mut request).unwrap();
+            let (_, messages) = pending.register(&mut request).unwrap();
             seen.push(request.line());
             messages
         };
@@ -307,12 +308,12 @@ mod tests {
             )
         };
         assert_eq!(seen, [expected(1), expected(2)]);
-        (exchange, one, two)
+        (pending, one, two)
     }
 
     #[test]
     fn each_client_gets_what_belongs_to_its_request_under_its_own_names() {
-        let (exchange, mut one, mut two) = two();
+        let (pending, mut one, mut two) = two();
         for text in [
             r#"{"method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#,
             r#"{"id":2,"result":{}}"#,
@@ -320,7 +321,7 @@ mod tests {
             r#"{"id":1,"result":{"again":1}}"#,
             r#"{"id":9,"result":{}}"#,
         ] {
-            assert!(matches!(exchange.deliver(message(text)), Delivered::Done));
+            assert!(matches!(pending.deliver(message(text)), Delivered::Done));
         }
         assert_eq!(
             lines(&mut one),
@@ -330,51 +331,51 @@ mod tests {
             ]
         );
         assert_eq!(lines(&mut two), [r#"{"id":"x","result":{}}"#]);
-        assert!(exchange.is_idle());
+        assert!(pending.is_idle());
     }
 
     #[test]
     fn requests_of_the_server_go_to_the_newest_call_and_are_refused_without_one() {
-        let (exchange, mut one, mut two) = two();
+        let (pending, mut one, mut two) = two();
         let asks = r#"{"id":5,"method":"roots/list"}"#;
-        assert!(matches!(exchange.deliver(message(asks)), Delivered::Done));
+        assert!(matches!(pending.deliver(message(asks)), Delivered::Done));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 1));
-        exchange.end();
+        pending.end();
         assert!(
-            matches!(exchange.deliver(message(asks)), Delivered::Refused(line) if line.contains("\"id\":5"))
+            matches!(pending.deliver(message(asks)), Delivered::Refused(line) if line.contains("\"id\":5"))
         );
         let tells = r#"{"method":"notifications/message","params":{}}"#;
-        assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
-        let mut stream = exchange.open_stream();
-        exchange.deliver(message(asks));
-        exchange.deliver(message(tells));
+        assert!(matches!(pending.deliver(message(tells)), Delivered::Done));
+        let mut stream = pending.open_stream();
+        pending.deliver(message(asks));
+        pending.deliver(message(tells));
         assert_eq!(lines(&mut stream).len(), 2);
     }
 
     #[test]
     fn a_cancelled_request_waits_no_longer() {
-        let exchange = Exchange::default();
+        let pending = PendingRequests::default();
         let mut request = message(r#"{"id":"x","method":"tools/call"}"#);
-        let (_, mut messages) = exchange.register(&mut request).unwrap();
+        let (_, mut messages) = pending.register(&mut request).unwrap();
         let mut cancels =
             message(r#"{"method":"notifications/cancelled","params":{"requestId":"x"}}"#);
-        assert!(exchange.cancel(&mut cancels));
+        assert!(pending.cancel(&mut cancels));
         assert_eq!(cancels.cancels().as_deref(), Some("1"));
-        assert!(exchange.is_idle());
+        assert!(pending.is_idle());
         assert!(messages.blocking_recv().is_none());
         let mut unknown =
             message(r#"{"method":"notifications/cancelled","params":{"requestId":"y"}}"#);
-        assert!(!exchange.cancel(&mut unknown));
-        assert!(exchange.cancel(&mut message(r#"{"method":"notifications/initialized"}"#)));
+        assert!(!pending.cancel(&mut unknown));
+        assert!(pending.cancel(&mut message(r#"{"method":"notifications/initialized"}"#)));
     }
 
     #[test]
     fn a_subscription_gets_its_own_notifications() {
-        let exchange = Exchange::default();
+        let pending = PendingRequests::default();
         let mut listen = message(r#"{"id":"s","method":"subscriptions/listen"}"#);
-        let (_, mut messages) = exchange.register(&mut listen).unwrap();
-        exchange.deliver(message(r#"{"method":"notifications/message"}"#));
-        exchange.deliver(message(
+        let (_, mut messages) = pending.register(&mut listen).unwrap();
+        pending.deliver(message(r#"{"method":"notifications/message"}"#));
+        pending.deliver(message(
             r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#,
         ));
         assert_eq!(
@@ -385,23 +386,23 @@ mod tests {
 
     #[test]
     fn no_client_gets_what_may_belong_to_another() {
-        let exchange = Exchange::new(Clients::Many);
+        let pending = PendingRequests::new(Clients::Many);
         let call = || message(r#"{"id":1,"method":"tools/call"}"#);
         let logged = || {
             message(
                 r#"{"id":1,"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/logLevel":"info"}}}"#,
             )
         };
-        let (_, mut one) = exchange.register(&mut call()).unwrap();
+        let (_, mut one) = pending.register(&mut call()).unwrap();
         let tells = r#"{"method":"notifications/message","params":{}}"#;
-        exchange.deliver(message(tells));
+        pending.deliver(message(tells));
         assert_eq!(lines(&mut one), [""; 0]);
-        let (_, mut two) = exchange.register(&mut call()).unwrap();
-        exchange.deliver(message(tells));
+        let (_, mut two) = pending.register(&mut call()).unwrap();
+        pending.deliver(message(tells));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
         // Of several calls, only this one wants log messages.
-        let (_, mut three) = exchange.register(&mut logged()).unwrap();
-        exchange.deliver(message(tells));
+        let (_, mut three) = pending.register(&mut logged()).unwrap();
+        pending.deliver(message(tells));
         assert_eq!(lines(&mut three), [tells]);
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 0));
     }
@@ -409,16 +410,16 @@ mod tests {
     #[test]
     fn what_is_about_a_call_that_has_ended_goes_to_no_other() {
         for clients in [Clients::One, Clients::Many] {
-            let exchange = Exchange::new(clients);
+            let pending = PendingRequests::new(clients);
             let mut call = message(r#"{"id":1,"method":"tools/call"}"#);
-            let (_, mut messages) = exchange.register(&mut call).unwrap();
+            let (_, mut messages) = pending.register(&mut call).unwrap();
             for text in [
                 r#"{"method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#,
                 // No request asked for it.
                 r#"{"method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#,
                 r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"#,
             ] {
-                assert!(matches!(exchange.deliver(message(text)), Delivered::Done));
+                assert!(matches!(pending.deliver(message(text)), Delivered::Done));
             }
             assert_eq!(lines(&mut messages), [""; 0], "{clients:?}");
         }
@@ -426,37 +427,37 @@ mod tests {
 
     #[test]
     fn a_response_has_its_place_however_many_messages_wait() {
-        let exchange = Exchange::default();
-        let (_, mut messages) = exchange
+        let pending = PendingRequests::default();
+        let (_, mut messages) = pending
             .register(&mut message(r#"{"id":"x","method":"m"}"#))
             .unwrap();
         let tells = r#"{"method":"notifications/message"}"#;
         for _ in 0..MAX_MESSAGES {
-            assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
+            assert!(matches!(pending.deliver(message(tells)), Delivered::Done));
         }
-        let Delivered::Full(sender, _) = exchange.deliver(message(tells)) else {
+        let Delivered::Full(sender, _) = pending.deliver(message(tells)) else {
             panic!("a place");
         };
-        exchange.deliver(message(r#"{"id":1,"result":{}}"#));
+        pending.deliver(message(r#"{"id":1,"result":{}}"#));
         let lines = lines(&mut messages);
         assert_eq!(lines.len(), MAX_MESSAGES + 1);
         assert_eq!(lines[MAX_MESSAGES], r#"{"id":"x","result":{}}"#);
 
-        let mut stream = exchange.open_stream();
-        exchange.close(&sender);
-        assert!(matches!(exchange.deliver(message(tells)), Delivered::Done));
+        let mut stream = pending.open_stream();
+        pending.close(&sender);
+        assert!(matches!(pending.deliver(message(tells)), Delivered::Done));
         assert_eq!(stream.try_recv().unwrap().line(), tells);
     }
 
     #[test]
     fn the_number_of_requests_is_limited() {
-        let exchange = Exchange::default();
+        let pending = PendingRequests::default();
         let call = || message(r#"{"id":1,"method":"m"}"#);
         let kept: Vec<_> = (0..MAX_CALLS)
-            .map(|_| exchange.register(&mut call()).unwrap())
+            .map(|_| pending.register(&mut call()).unwrap())
             .collect();
-        assert!(exchange.register(&mut call()).is_none());
-        assert!(exchange.forget(kept[0].0) && !exchange.forget(kept[0].0));
-        assert!(exchange.register(&mut call()).is_some());
+        assert!(pending.register(&mut call()).is_none());
+        assert!(pending.forget(kept[0].0) && !pending.forget(kept[0].0));
+        assert!(pending.register(&mut call()).is_some());
     }
 }
