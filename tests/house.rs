@@ -464,11 +464,7 @@ fn functions_are_counted_to_their_ends() {
 
 /// The types with more than 30 methods, or with methods in more than 3 files, and these two
 /// numbers. No number may grow, and no type may join them.
-const LARGE: &[(&str, usize, usize)] = &[
-    ("Branch", 48, 5),
-    ("RoutedRequest", 36, 5),
-    ("Translation", 33, 3),
-];
+const LARGE: &[(&str, usize, usize)] = &[("Branch", 48, 5), ("Translation", 33, 3)];
 
 #[test]
 fn no_type_has_more_than_30_methods_or_methods_in_more_than_3_files() {

@@ -82,7 +82,7 @@ impl RoutedRequest {
             ..
         } = translated;
         if doubts_session {
-            self.doubt_session(cx.worker);
+            self.doubt_session(cx);
         }
         events.is_resumable = is_resumable;
         self.is_answered = is_answered;

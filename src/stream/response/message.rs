@@ -12,7 +12,8 @@ use crate::stream::context::StreamContext;
 use crate::stream::effects::export;
 use crate::stream::event::{Effect, Flow, Step};
 use crate::stream::response::head::{ResponseHead, apply};
-use crate::stream::response::routed::{ResponseBody, RoutedRequest, error_headers};
+use crate::stream::response::routed::{ResponseBody, RoutedRequest};
+use crate::stream::response::server_headers::error_headers;
 
 /// The headers wait for a message with a `content-length` of at most this many bytes. While they
 /// wait, an error can still get another HTTP status.
@@ -182,7 +183,7 @@ impl RoutedRequest {
     ) -> Step {
         let status = message.status;
         if self.translation.is_session_lost(status, &message.text) {
-            self.on_failure_in_session(&Failure::SessionLost, cx);
+            self.on_failure_in_session(cx, &Failure::SessionLost);
             return self.replace_message(cx, &Failure::SessionLost, &message, room);
         }
         let (changed, is_error) = match self.translation.translate_body(status, &message.text) {
@@ -205,7 +206,7 @@ impl RoutedRequest {
                 .translation
                 .doubts_session(&String::from_utf8_lossy(&text))
         {
-            self.doubt_session(cx.worker);
+            self.doubt_session(cx);
         }
         let client_status = self.translation.status(status);
         let (mut effects, changes) = self.status_change(cx, &message);

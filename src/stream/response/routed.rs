@@ -1,5 +1,7 @@
 //! A request that went to a server, and the response to it.
 
+use std::time::Duration;
+
 use crate::config::{Gateway, Server, ServerId};
 use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::failure::Failure;
@@ -14,8 +16,9 @@ use crate::stream::event::{Effect, Flow, Step};
 use crate::stream::response::events::{EventStream, NO_ANSWER};
 use crate::stream::response::head::{ResponseHead, ResponseSource};
 use crate::stream::response::kind::{ResponseKind, given_up};
+use crate::stream::response::lease::{self, RequestEnd};
 use crate::stream::response::message::{BufferedMessage, send_reply};
-use crate::stream::response::server_headers::remove_private;
+use crate::stream::response::server_headers::{error_headers, remove_private};
 use crate::stream::response::watch::AnswerWatch;
 
 /// A request that went to a server.
@@ -30,9 +33,9 @@ pub(in crate::stream) struct RoutedRequest {
     /// has no response.
     pub(in crate::stream) is_answered: bool,
     /// The server answered with the HTTP status 200.
-    pub(super) is_success: bool,
+    is_success: bool,
     /// Observes how the request ends; `None` where this is not needed.
-    pub(super) watch: Option<AnswerWatch>,
+    watch: Option<AnswerWatch>,
     /// The memory that the request takes up, without its response.
     _memory: HeldBytes,
 }
@@ -96,9 +99,16 @@ impl RoutedRequest {
         }
     }
 
+    /// This request for `method`, which went to the server at `now`, with an observer.
+    pub(in crate::stream) fn watched(self, method: &str, now: Duration) -> Self {
+        let watch = AnswerWatch::new(method, now);
+        Self { watch, ..self }
+    }
+
     /// Whether the filter reads or replaces the body of the response.
     pub(in crate::stream) fn reads_response(&self) -> bool {
-        !matches!(self.body, ResponseBody::Unread) || self.watches_body()
+        let is_watched = self.watch.as_ref().is_some_and(AnswerWatch::reads_body);
+        is_watched || !matches!(self.body, ResponseBody::Unread)
     }
 
     /// The server, and the gateway that it belongs to; `None` in policy mode.
@@ -111,11 +121,14 @@ impl RoutedRequest {
     }
 
     /// The headers of the response arrived.
-    pub(super) fn on_response_headers(
+    pub(in crate::stream) fn on_head(
         &mut self,
         cx: &mut StreamContext<'_>,
         head: ResponseHead<'_>,
     ) -> Step {
+        if let (Some(watch), Some(id)) = (&mut self.watch, self.translation.id_at_server()) {
+            watch.on_head(head, id);
+        }
         let source = if cx.config.gateway.is_some() && head.is_from_server() {
             let got_credentials = self.translation.has_credentials;
             ResponseSource::GatewayServer { got_credentials }
@@ -171,13 +184,25 @@ impl RoutedRequest {
         match kind {
             ResponseKind::Failed(failure) => {
                 self.doubt_server(cx);
-                self.on_failure_in_session(failure, cx);
+                self.on_failure_in_session(cx, failure);
             }
             ResponseKind::Message(status) if *status != 200 => {
-                self.on_failure_in_session(&Failure::Status(*status), cx);
+                self.on_failure_in_session(cx, &Failure::Status(*status));
             }
             _ => {}
         }
+    }
+
+    /// The server failed, perhaps because of the gateway's session.
+    pub(super) fn on_failure_in_session(&mut self, cx: &mut StreamContext<'_>, failure: &Failure) {
+        let server = self.gateway_server(cx).map(|(_, server)| server);
+        lease::fail(&mut self.translation, server, failure, cx.worker);
+    }
+
+    /// The server answered with an error that may say that it has forgotten the session.
+    pub(super) fn doubt_session(&mut self, cx: &mut StreamContext<'_>) {
+        self.is_success = false;
+        lease::doubt(&self.translation, cx.worker);
     }
 
     /// The response is not one of an MCP server of the era that the worker knows. The server may be
@@ -222,12 +247,26 @@ impl RoutedRequest {
     }
 
     /// Handles a part of the body of the response. `end` is `true` for the last part.
-    pub(super) fn on_response_body(
+    pub(in crate::stream) fn on_part(
         &mut self,
         cx: &mut StreamContext<'_>,
         part: &[u8],
         end: bool,
     ) -> Step {
+        let mut effects = match (&mut self.watch, self.translation.id_at_server()) {
+            (Some(watch), Some(id)) => watch.on_part(cx, self.server, part, id),
+            _ => Vec::new(),
+        };
+        let mut step = self.on_response_body(cx, part, end);
+        if !effects.is_empty() {
+            // A reply must be the last effect.
+            effects.append(&mut step.effects);
+            step.effects = effects;
+        }
+        step
+    }
+
+    fn on_response_body(&mut self, cx: &mut StreamContext<'_>, part: &[u8], end: bool) -> Step {
         match std::mem::take(&mut self.body) {
             ResponseBody::Unread => Step::default(),
             ResponseBody::Failed { error, .. } => {
@@ -283,13 +322,22 @@ impl RoutedRequest {
     }
 
     /// The request is over. `details` is Envoy's `%RESPONSE_CODE_DETAILS%`.
-    pub(super) fn on_over(
+    pub(in crate::stream) fn on_end(
         &mut self,
         cx: &mut StreamContext<'_>,
         details: Option<&str>,
     ) -> Vec<Effect> {
-        let effects = details.map_or_else(Vec::new, |details| self.count_abort(cx, details));
-        self.release_session(cx);
+        let mut effects = details.map_or_else(Vec::new, |details| self.count_abort(cx, details));
+        if let Some(server) = self.gateway_server(cx) {
+            let is_replaced = self.body.is_replaced();
+            let end = RequestEnd {
+                is_answered: self.is_answered || is_replaced,
+                is_success: self.is_answered && !is_replaced && self.is_success,
+            };
+            lease::release(&mut self.translation, server, &end, cx.worker);
+        }
+        let watch = self.watch.as_mut();
+        effects.extend(watch.and_then(|watch| watch.record(cx, self.server)));
         effects
     }
 
@@ -349,21 +397,4 @@ fn memory_of(translation: &Translation) -> HeldBytes {
     /// About how many bytes of memory a stream takes up while it waits for a response.
     const STREAM: usize = 1024;
     HeldBytes::new(translation.size().saturating_add(STREAM))
-}
-
-/// Changes the headers of the response to those of the error `reply`.
-pub(in crate::stream) fn error_headers(reply: &Reply) -> Vec<Effect> {
-    let mut effects = vec![
-        Effect::SetResponseHeader(":status", reply.status.to_string()),
-        Effect::SetResponseHeader("content-type", "application/json".to_owned()),
-    ];
-    let stale = [
-        "content-length",
-        "content-encoding",
-        "retry-after",
-        "location",
-        "mcp-session-id",
-    ];
-    effects.extend(stale.map(|name| Effect::RemoveResponseHeader(name.to_owned())));
-    effects
 }

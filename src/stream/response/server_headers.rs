@@ -1,9 +1,9 @@
 //! The headers of a server's response that the client gets. The client talks to the gateway, and
 //! not to the server. So the server's headers about its cookies, connections, credentials or origin
-//! are not for the client.
+//! are not for the client. An error of the filter replaces more of them.
 
 use crate::gateway::routing::passthrough::is_trace;
-use crate::http::Headers;
+use crate::http::{Headers, Reply};
 use crate::mcp;
 use crate::stream::event::Effect;
 
@@ -31,6 +31,23 @@ fn passes(name: &str) -> bool {
 pub(in crate::stream) fn remove_private(headers: &Headers) -> impl Iterator<Item = Effect> {
     let private = headers.names().filter(|name| !passes(name));
     private.map(|name| Effect::RemoveResponseHeader(name.to_owned()))
+}
+
+/// Changes the headers of the response to those of the error `reply`.
+pub(in crate::stream) fn error_headers(reply: &Reply) -> Vec<Effect> {
+    let mut effects = vec![
+        Effect::SetResponseHeader(":status", reply.status.to_string()),
+        Effect::SetResponseHeader("content-type", "application/json".to_owned()),
+    ];
+    let stale = [
+        "content-length",
+        "content-encoding",
+        "retry-after",
+        "location",
+        "mcp-session-id",
+    ];
+    effects.extend(stale.map(|name| Effect::RemoveResponseHeader(name.to_owned())));
+    effects
 }
 
 #[cfg(test)]
