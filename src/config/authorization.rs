@@ -10,6 +10,7 @@ use super::oauth::Scope;
 use super::servers::filter::unmatched;
 use super::text::NonEmptyText;
 use super::{ConfigError, Endpoints, expression};
+use crate::mcp::list::ListKind;
 use crate::mcp::method::{self, Subject};
 use crate::policy::authorization::{
     Action, Authorization, AuthorizationRule, Expression, RequiredScopes, ScopesSource,
@@ -314,7 +315,7 @@ impl AuthorizationRuleSpec {
         rule: &AuthorizationRule,
         before: &[AuthorizationRule],
     ) -> Option<String> {
-        let names_open = OPEN.iter().any(|method| rule.has_method(method))
+        let names_open = open_methods().iter().any(|method| rule.has_method(method))
             || self
                 .methods()
                 .any(|method| method.starts_with("notifications/"));
@@ -356,39 +357,35 @@ fn added<T>(list: &mut Vec<T>, item: T) -> usize {
 
 /// The methods that every caller may send unless a rule names them. There is one notification for
 /// all, since notifications cannot all be listed.
-const OPEN: &[&str] = &[
-    method::INITIALIZED,
-    method::RESPONSE,
-    method::INITIALIZE,
-    method::SERVER_DISCOVER,
-    method::PING,
-    method::TOOLS_LIST,
-    method::PROMPTS_LIST,
-    method::RESOURCES_LIST,
-    method::TEMPLATES_LIST,
-    method::SKILLS_LIST,
-];
+fn open_methods() -> Vec<&'static str> {
+    let mut methods = vec![
+        method::INITIALIZED,
+        method::RESPONSE,
+        method::INITIALIZE,
+        method::SERVER_DISCOVER,
+        method::PING,
+    ];
+    methods.extend(ListKind::ALL.iter().map(|list| list.method()));
+    methods
+}
 
 /// The methods whose parameters name things of this kind.
-fn methods_about(kind: Subject) -> &'static [&'static str] {
-    match kind {
-        Subject::Tool => &[
-            method::TOOLS_CALL,
-            "tasks/get",
-            "tasks/update",
-            "tasks/cancel",
-            "tasks/result",
-        ],
-        Subject::Prompt => &[method::PROMPTS_GET, method::COMPLETION],
+fn methods_about(kind: Subject) -> Vec<&'static str> {
+    let others: &[&str] = match kind {
+        Subject::Tool => &["tasks/get", "tasks/update", "tasks/cancel", "tasks/result"],
+        Subject::Prompt => &[method::COMPLETION],
         Subject::Resource => &[
-            method::RESOURCES_READ,
             method::RESOURCES_SUBSCRIBE,
             method::RESOURCES_UNSUBSCRIBE,
-            method::SKILLS_GET,
             method::COMPLETION,
             method::LISTEN,
         ],
-    }
+    };
+    let mut methods = others.to_vec();
+    let lists = ListKind::ALL.iter();
+    let lists = lists.filter(|list| list.subject() == kind);
+    methods.extend(lists.map(|list| list.getter()));
+    methods
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ const ALL: [(&str, ServerCapabilities); 5] = [
     ("logging", ServerCapabilities::LOGGING),
 ];
 
+/// Each capability that is an extension, with the name of the extension.
+pub const EXTENSIONS: [(&str, ServerCapabilities); 1] =
+    [(SKILLS_EXTENSION, ServerCapabilities::SKILLS)];
+
 impl ServerCapabilities {
     /// No capability.
     pub const NONE: Self = Self(0);
@@ -46,8 +50,9 @@ impl ServerCapabilities {
             if let (Some((_, offer)), true) = (known, value != "null") {
                 offers = offers.union(*offer);
             }
-            if name == "extensions" && has_skills(value) {
-                offers = offers.union(Self::SKILLS);
+            if name == "extensions" {
+                let declared = EXTENSIONS.iter().filter(|(it, _)| has_extension(value, it));
+                offers = declared.fold(offers, |all, (_, offer)| all.union(*offer));
             }
         });
         matches!(shape, Ok(Shape::Object { .. })).then_some(offers)
@@ -60,12 +65,7 @@ impl ServerCapabilities {
 
     /// Whether the server has lists of this kind.
     pub fn has(self, kind: ListKind) -> bool {
-        self.contains(match kind {
-            ListKind::Tools => Self::TOOLS,
-            ListKind::Prompts => Self::PROMPTS,
-            ListKind::Resources | ListKind::Templates => Self::RESOURCES,
-            ListKind::Skills => Self::SKILLS,
-        })
+        self.contains(kind.capability())
     }
 
     /// The capabilities of both sets.
@@ -86,9 +86,8 @@ impl ServerCapabilities {
 
     /// The set with these bits; `None` if a bit belongs to no capability.
     pub fn from_bits(bits: u8) -> Option<Self> {
-        let all = ALL
-            .iter()
-            .fold(Self::SKILLS, |all, (_, offer)| all.union(*offer));
+        let all = ALL.iter().chain(&EXTENSIONS);
+        let all = all.fold(Self::NONE, |all, (_, offer)| all.union(*offer));
         all.contains(Self(bits)).then_some(Self(bits))
     }
 
@@ -100,10 +99,10 @@ impl ServerCapabilities {
     }
 }
 
-/// Whether `extensions`, the JSON text of this member, declares the one for skills. An
-/// extension that is `null` is not declared.
-fn has_skills(extensions: &str) -> bool {
-    let values = json::values(extensions, SKILLS_EXTENSION);
+/// Whether `extensions`, the JSON text of this member, declares the extension `name`. An extension
+/// that is `null` is not declared.
+fn has_extension(extensions: &str, name: &str) -> bool {
+    let values = json::values(extensions, name);
     values.iter().any(|value| *value != "null")
 }
 
@@ -115,15 +114,16 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn every_set_survives_its_bits_and_its_json() {
         let text = |offers: ServerCapabilities| json::edit::object(&offers.members());
+        let bits_of_all = (1 << (ALL.len() + EXTENSIONS.len())) - 1;
         for bits in 0..=u8::MAX {
             match ServerCapabilities::from_bits(bits) {
                 Some(offers) => {
-                    assert!(bits < 64);
+                    assert!(u32::from(bits) <= bits_of_all);
                     assert_eq!(offers.to_bits(), bits);
                     let written = offers.without(ServerCapabilities::SKILLS);
                     assert_eq!(ServerCapabilities::read(&text(offers)), Some(written));
                 }
-                None => assert!(bits >= 64, "{bits}"),
+                None => assert!(u32::from(bits) > bits_of_all, "{bits}"),
             }
         }
         let both = ServerCapabilities::LOGGING.union(ServerCapabilities::TOOLS);

@@ -4,6 +4,8 @@
 //! Groups and parameters are those of Envoy's own filter `envoy.filters.http.mcp`,
 //! so that policies written for it keep their meaning.
 
+use super::list::ListKind;
+
 /// `initialize` (legacy).
 pub const INITIALIZE: &str = "initialize";
 /// `notifications/initialized` (legacy).
@@ -74,14 +76,7 @@ pub enum Subject {
 
 /// The kind of thing that `method` is about, if it is about one thing.
 pub fn subject(method: &str) -> Option<Subject> {
-    match method {
-        TOOLS_CALL => Some(Subject::Tool),
-        PROMPTS_GET => Some(Subject::Prompt),
-        RESOURCES_READ | RESOURCES_SUBSCRIBE | RESOURCES_UNSUBSCRIBE | SKILLS_GET => {
-            Some(Subject::Resource)
-        }
-        _ => None,
-    }
+    ListKind::named_by(method).map(ListKind::subject)
 }
 
 /// The parameter that the header `Mcp-Name` repeats (MCP 2026-07-28, standard

@@ -22,7 +22,8 @@ use super::forwarding::{Forwarding, ServerHeaders};
 use super::gateway::PrefixMode;
 use super::text::VisibleText;
 use super::{ConfigError, ConfigSpec, Forwarded, NameRule, Secret, ServerId, ServerPins};
-use crate::mcp::list::ListKind;
+use crate::mcp::list::{ListKind, Naming};
+use crate::mcp::method::Subject;
 use crate::mcp::resource_uri;
 use crate::policy::glob::Filter;
 use crate::seal;
@@ -96,11 +97,9 @@ impl Server {
     /// The prefix that clients see before this server's names of `kind`: the tool prefix, or the
     /// URI prefix of resources (URIs of apps have another form). Empty where there is none.
     pub fn prefix(&self, kind: ListKind) -> &str {
-        match kind {
-            ListKind::Tools | ListKind::Prompts => &self.tool_prefix,
-            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
-                self.uri_prefix.as_str()
-            }
+        match kind.naming() {
+            Naming::Prefixed => &self.tool_prefix,
+            Naming::Uri | Naming::UriTemplate => self.uri_prefix.as_str(),
         }
     }
 
@@ -109,18 +108,16 @@ impl Server {
     /// be compared with other spellings.
     pub fn allows(&self, kind: ListKind, upstream_name: &str) -> bool {
         let endpoint = &self.at_endpoint;
-        let filters = match kind {
-            ListKind::Tools => [&self.tools, &endpoint.tools],
-            ListKind::Prompts => [&self.prompts, &endpoint.prompts],
-            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
-                [&self.resources, &endpoint.resources]
-            }
+        let filters = match kind.subject() {
+            Subject::Tool => [&self.tools, &endpoint.tools],
+            Subject::Prompt => [&self.prompts, &endpoint.prompts],
+            Subject::Resource => [&self.resources, &endpoint.resources],
         };
         filters.into_iter().all(|filter| {
             *filter == Filter::default()
                 || kind.is_normal(upstream_name)
                     && filter.allows(upstream_name)
-                    && (!matches!(kind, ListKind::Resources | ListKind::Skills)
+                    && (kind.naming() != Naming::Uri
                         || filter.allows(resource_uri::opened_part(upstream_name)))
         })
     }

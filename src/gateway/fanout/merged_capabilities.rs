@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::gateway::fanout::task_capability;
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
-use crate::mcp::capabilities::{SKILLS_EXTENSION, ServerCapabilities};
+use crate::mcp::capabilities::{EXTENSIONS, ServerCapabilities};
 use crate::mcp::era::Era;
 use crate::mcp::json;
 use crate::mcp::json::edit;
@@ -94,7 +94,7 @@ fn write_common(
             let all = servers.iter().map(DiscoveredServer::capabilities);
             let united = all.fold(ServerCapabilities::NONE, ServerCapabilities::union);
             let more = task_capability::merged(servers, era);
-            let more = with_skills(more, united);
+            let more = with_extensions(more, united);
             let mut members = united.members();
             members.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
             result.json("capabilities", edit::object(&members));
@@ -106,21 +106,22 @@ fn write_common(
     }
 }
 
-/// The capabilities for tasks and for skills (SEP-2640): names, and values as JSON texts. `tasks`
-/// is the one for tasks; the one for skills is there if a server has skills. The gateway does not
-/// support `resources/directory/read`, so it does not offer `directoryRead`.
-fn with_skills(
+/// The capabilities for tasks and for extensions: names, and values as JSON texts. `tasks` is the
+/// one for tasks; `united` are those of all servers. Extensions have no settings, for example not
+/// `directoryRead` of skills (SEP-2640): the gateway does not support `resources/directory/read`.
+fn with_extensions(
     tasks: Option<(&'static str, String)>,
     united: ServerCapabilities,
 ) -> Vec<(&'static str, String)> {
-    const EXTENSIONS: &str = "extensions";
+    const MEMBER: &str = "extensions";
     let mut members: Vec<_> = tasks.into_iter().collect();
-    if united.contains(ServerCapabilities::SKILLS) {
-        let skills = format!("{{\"{SKILLS_EXTENSION}\":{{}}");
-        match members.iter_mut().find(|(name, _)| *name == EXTENSIONS) {
-            // The extensions have the member for tasks already, so a comma follows the new member.
-            Some((_, others)) => *others = others.replacen('{', &format!("{skills},"), 1),
-            None => members.push((EXTENSIONS, format!("{skills}}}"))),
+    let offered = EXTENSIONS.iter().filter(|(_, it)| united.contains(*it));
+    for (extension, _) in offered {
+        let start = format!("{{\"{extension}\":{{}}");
+        match members.iter_mut().find(|(name, _)| *name == MEMBER) {
+            // There is another extension already, so a comma follows the new one.
+            Some((_, others)) => *others = others.replacen('{', &format!("{start},"), 1),
+            None => members.push((MEMBER, format!("{start}}}"))),
         }
     }
     members

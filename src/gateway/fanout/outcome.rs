@@ -14,7 +14,7 @@ use crate::gateway::worker::session_pool::SessionLease;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
-use crate::mcp::list::ListKind;
+use crate::mcp::list::{ListKind, Naming};
 use crate::mcp::{jsonrpc, version};
 use crate::policy::Refusal;
 
@@ -96,7 +96,8 @@ impl Fanout {
             };
         }
         // No server has this extension, so the gateway does not have it either.
-        if let Operation::List(kind @ ListKind::Skills) = self.operation
+        if let Operation::List(kind) = self.operation
+            && kind.is_extension()
             && !self.branches.iter().any(|branch| branch.may_have(kind))
         {
             let refusal = Refusal::UnknownMethod {
@@ -269,10 +270,10 @@ impl Fanout {
         if let Some((at, _)) = lists().find(|(_, list)| list.has(name)) {
             return Some(at);
         }
-        let start = match kind {
-            ListKind::Templates => ServerList::template_literal,
-            ListKind::Skills => ServerList::skill_path,
-            ListKind::Tools | ListKind::Prompts | ListKind::Resources => return None,
+        let start = match kind.naming() {
+            Naming::UriTemplate => ServerList::template_literal,
+            Naming::Uri if kind.covers_directory() => ServerList::skill_path,
+            Naming::Prefixed | Naming::Uri => return None,
         };
         let matches = lists().filter_map(|(at, list)| Some((at, start(list, name)?)));
         // If several have the same length, the first one counts.

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::config::{Server, ToolView};
-use crate::mcp::list::ListKind;
+use crate::mcp::list::{ListKind, Naming};
 
 /// The servers that the client's `name` of this kind may belong to, in the order of the
 /// configuration. The `name` starts with their prefix, and their configured filters allow it.
@@ -28,11 +28,9 @@ pub fn upstream_name<'n>(
     kind: ListKind,
     name: &'n str,
 ) -> Option<Cow<'n, str>> {
-    let name = match kind {
-        ListKind::Tools | ListKind::Prompts => name.strip_prefix(&server.tool_prefix)?,
-        ListKind::Resources | ListKind::Templates | ListKind::Skills => {
-            return server.uri_prefix.to_server(name);
-        }
+    let name = match kind.naming() {
+        Naming::Prefixed => name.strip_prefix(&server.tool_prefix)?,
+        Naming::Uri | Naming::UriTemplate => return server.uri_prefix.to_server(name),
     };
     match tool_view(server, kind, |view| view.shown() == name) {
         Some(view) => Some(Cow::Borrowed(&view.own)),
@@ -45,7 +43,7 @@ pub fn upstream_name<'n>(
 /// the other name that the configuration gives the tool. For a resource it is the URI with the
 /// server's name in it.
 pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n, str> {
-    if !matches!(kind, ListKind::Tools | ListKind::Prompts) {
+    if kind.naming() != Naming::Prefixed {
         return server.uri_prefix.to_client(own);
     }
     let view = tool_view(server, kind, |view| view.own == own);
@@ -89,11 +87,9 @@ pub fn has_longest_prefix(servers: &[Server], server: &Server, kind: ListKind, n
         let is_longer = other.prefix(kind).len() > server.prefix(kind).len();
         // Only the prefix of a tool counts: `upstream_name` is `None` for the old name of a tool
         // that the configuration has renamed.
-        let has_prefix = match kind {
-            ListKind::Tools | ListKind::Prompts => name.starts_with(&other.tool_prefix),
-            ListKind::Resources | ListKind::Templates | ListKind::Skills => {
-                upstream_name(other, kind, name).is_some()
-            }
+        let has_prefix = match kind.naming() {
+            Naming::Prefixed => name.starts_with(&other.tool_prefix),
+            Naming::Uri | Naming::UriTemplate => upstream_name(other, kind, name).is_some(),
         };
         is_longer && has_prefix
     })

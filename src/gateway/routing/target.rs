@@ -38,16 +38,12 @@ impl<'a> Target<'a> {
     /// The method has no target, or the request does not name it.
     pub fn of(message: &Message<'a>) -> Result<Self, Untargeted> {
         let params = message.params().ok_or(Untargeted::Method)?;
-        let (kind, member) = match message.method() {
-            method::TOOLS_CALL => (ListKind::Tools, "name"),
-            method::PROMPTS_GET => (ListKind::Prompts, "name"),
-            method::RESOURCES_READ
-            | method::RESOURCES_SUBSCRIBE
-            | method::RESOURCES_UNSUBSCRIBE => (ListKind::Resources, "uri"),
-            method::SKILLS_GET => (ListKind::Skills, "uri"),
-            method::COMPLETION => return Self::of_completion(message.text, params),
-            _ => return Err(Untargeted::Method),
-        };
+        let method = message.method();
+        if method == method::COMPLETION {
+            return Self::of_completion(message.text, params);
+        }
+        let kind = ListKind::named_by(method).ok_or(Untargeted::Method)?;
+        let member = kind.key();
         Self::named_by(kind, member, message.text, params.get(member))
     }
 

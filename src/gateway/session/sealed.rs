@@ -563,11 +563,11 @@ mod tests {
         let part = 8 + 1 + 1 + 2 + 18 + 2 + 27 + 2 + ServerMark::LENGTH;
         for (at, byte) in [
             (8, 2),
-            (9, 4),
+            (9, 0xff),
             (12, 0xff),
             (part, 3),
-            (part + 1, 64),
-            (part + 2, 9),
+            (part + 1, 0x80),
+            (part + 2, 0xff),
             (part + 3, 4),
         ] {
             let mut plain = plain.clone();

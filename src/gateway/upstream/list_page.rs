@@ -193,9 +193,15 @@ fn renamed(
     if shown != own {
         edits.push(Edit::replace(entry, value, json::quoted(shown)).ok_or(MalformedEntry)?);
     }
-    edits.extend(app_uris::rename_edits(entry, app_uris, &server.uri_prefix));
-    if kind == ListKind::Skills && !server.uri_prefix.is_empty() {
-        edits.extend(skill_uris::edits(entry, &server.uri_prefix));
+    if !server.uri_prefix.is_empty() {
+        // The URIs in an entry, other than its name.
+        match kind {
+            ListKind::Tools => {
+                edits.extend(app_uris::rename_edits(entry, app_uris, &server.uri_prefix));
+            }
+            ListKind::Skills => edits.extend(skill_uris::edits(entry, &server.uri_prefix)),
+            ListKind::Prompts | ListKind::Resources | ListKind::Templates => {}
+        }
     }
     let view = view.map(|(at, view)| ViewedTool {
         view: at,

@@ -13,7 +13,7 @@ use super::Refusal;
 use super::access::Access;
 use crate::mcp::json::Error;
 use crate::mcp::list::ListKind;
-use crate::mcp::method::{self, Subject};
+use crate::mcp::method;
 
 pub use caller::{Expression, Principal, ScopesSource, Verdict};
 pub use rule::{AuthorizationRule, RequiredScopes};
@@ -112,16 +112,11 @@ impl Authorization {
         if !kind.is_normal(name) {
             return false;
         }
-        let (method, subject) = match kind {
-            ListKind::Tools => (method::TOOLS_CALL, Subject::Tool),
-            ListKind::Prompts => (method::PROMPTS_GET, Subject::Prompt),
-            ListKind::Resources | ListKind::Templates => {
-                (method::RESOURCES_READ, Subject::Resource)
-            }
-            ListKind::Skills => (method::SKILLS_GET, Subject::Resource),
+        let access = Access {
+            method: kind.getter(),
+            about: Some((kind.subject(), Cow::Borrowed(name))),
         };
-        let about = Some((subject, Cow::Borrowed(name)));
-        self.decide(caller, &Access { method, about }) == Decision::Allowed
+        self.decide(caller, &access) == Decision::Allowed
     }
 
     /// `text`, the JSON-RPC response of a server to a list of `kind`, without the entries that

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Config;
 use crate::mcp::Message;
+use crate::mcp::method::Subject;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const SCOPED: &str = r#""scopesFrom":{"namespace":"jwt","path":["scope"]},"#;

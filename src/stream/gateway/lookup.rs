@@ -5,7 +5,7 @@ use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::routing::names;
 use crate::gateway::routing::target::{Target, Untargeted};
-use crate::mcp::list::ListKind;
+use crate::mcp::list::{ListKind, Naming};
 use crate::policy::Refusal;
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::IncomingMessage;
@@ -78,22 +78,15 @@ pub(super) fn look_up(
 impl NameLookup {
     /// A search for a name of this kind in the lists of its possible `owners`.
     fn new(kind: ListKind, owners: &[&Server]) -> Self {
-        // Clients use the same methods for resources and for what a template stands for.
-        let otherwise: &[ListKind] = match kind {
-            // Servers may list the files of a skill only in the skill itself.
-            ListKind::Resources => &[ListKind::Templates, ListKind::Skills],
-            ListKind::Templates => &[ListKind::Resources],
-            ListKind::Tools | ListKind::Prompts | ListKind::Skills => &[],
-        };
-        // A server may have resources and skills that it does not list.
-        let unlisted = match kind {
-            ListKind::Tools | ListKind::Prompts => None,
-            _ => names::longest_prefix_owner(owners, kind),
+        let unlisted = match kind.naming() {
+            Naming::Prefixed => None,
+            // A server may have resources and skills that it does not list.
+            Naming::Uri | Naming::UriTemplate => names::longest_prefix_owner(owners, kind),
         };
         Self {
             kind,
             servers: owners.iter().map(|server| server.id).collect(),
-            otherwise,
+            otherwise: kind.otherwise(),
             unlisted: unlisted.map(|server| server.id),
         }
     }
@@ -126,8 +119,8 @@ impl NameLookup {
         let listed = lists.owner(self.kind, &target.name, cx.gateway, unlisted)?;
         let listed = listed.and_then(|id| cx.gateway.server(id));
         let server = match (listed, self.otherwise) {
-            // If no server has skills, the gateway asks no server for them.
-            (None, [kind, rest @ ..]) if *kind != ListKind::Skills || lists.has(*kind) => {
+            // If no server has the extension for skills, the gateway asks no server for them.
+            (None, [kind, rest @ ..]) if !kind.is_extension() || lists.has(*kind) => {
                 let next = Self {
                     kind: *kind,
                     otherwise: rest,

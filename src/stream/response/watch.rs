@@ -8,6 +8,7 @@ use crate::config::ServerId;
 use crate::http::media_type;
 use crate::mcp::call_outcome::{AnswerScanner, CallOutcome};
 use crate::mcp::event_outcome::EventScanner;
+use crate::mcp::list::ListKind;
 use crate::mcp::method;
 use crate::policy::export::Export;
 use crate::stream::context::StreamContext;
@@ -48,11 +49,7 @@ impl AnswerWatch {
     /// which has no end of its own.
     pub(super) fn new(method: &str, now: Duration) -> Option<Self> {
         let is_tool = method == method::TOOLS_CALL;
-        let is_shown = is_tool
-            || matches!(
-                method,
-                method::PROMPTS_GET | method::RESOURCES_READ | method::SKILLS_GET
-            );
+        let is_shown = ListKind::got_by(method).is_some();
         (method != method::LISTEN).then_some(Self {
             since: now,
             is_tool,

@@ -2,6 +2,7 @@
 
 use comfy_table::{Table, presets};
 use mcp_gateway::mcp::list::ListKind;
+use mcp_gateway::mcp::method::Subject;
 use serde_json::Value;
 
 use super::arguments::Parameters;
@@ -14,14 +15,13 @@ pub(super) fn table(kind: ListKind, entries: &[Value]) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let headings = match kind {
-        ListKind::Tools => ["tool", "needs", "description"],
-        ListKind::Prompts => ["prompt", "needs", "description"],
-        ListKind::Resources => ["resource", "type", "description"],
-        ListKind::Templates => ["template", "type", "description"],
-        ListKind::Skills => ["skill", "type", "description"],
+    // The last word of "resource template" is enough.
+    let first = kind.noun().rsplit(' ').next().unwrap_or_default();
+    let second = match kind.subject() {
+        Subject::Tool | Subject::Prompt => "needs",
+        Subject::Resource => "type",
     };
-    table.set_header(headings);
+    table.set_header([first, second, "description"]);
     for entry in entries {
         table.add_row(row(kind, entry));
     }
@@ -30,10 +30,10 @@ pub(super) fn table(kind: ListKind, entries: &[Value]) -> String {
 }
 
 fn row(kind: ListKind, entry: &Value) -> [String; 3] {
-    let second = match kind {
-        ListKind::Tools => needs(&Parameters::of_tool(entry)),
-        ListKind::Prompts => needs(&Parameters::of_prompt(entry)),
-        ListKind::Resources | ListKind::Templates | ListKind::Skills => text(entry, "mimeType"),
+    let second = match kind.subject() {
+        Subject::Tool => needs(&Parameters::of_tool(entry)),
+        Subject::Prompt => needs(&Parameters::of_prompt(entry)),
+        Subject::Resource => text(entry, "mimeType"),
     };
     [text(entry, kind.key()), second, description(entry)]
 }

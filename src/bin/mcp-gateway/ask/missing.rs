@@ -1,7 +1,7 @@
 //! Tells the user which servers an answer lacks, since they are down.
 
 use mcp_gateway::config::Server;
-use mcp_gateway::mcp::list::ListKind;
+use mcp_gateway::mcp::list::{ListKind, Naming};
 
 use super::place::AskedEndpoint;
 use super::{EndpointRequest, text};
@@ -68,10 +68,8 @@ fn is_missing(
 
 /// The prefix of the names of this server's entries.
 fn prefix(server: &Server, kind: ListKind) -> String {
-    match kind {
-        ListKind::Tools | ListKind::Prompts => server.tool_prefix.clone(),
-        ListKind::Resources | ListKind::Templates | ListKind::Skills => {
-            format!("{}+", server.name)
-        }
+    match kind.naming() {
+        Naming::Prefixed => server.tool_prefix.clone(),
+        Naming::Uri | Naming::UriTemplate => format!("{}+", server.name),
     }
 }
