@@ -165,7 +165,8 @@ impl Metrics {
             .map(|(_, metric)| *metric)
     }
 
-    /// The metrics of the server with this index in the configuration.
+    /// The metrics of the server with this index in the configuration, see
+    /// [`Config::server_metrics`](crate::config::Config::server_metrics).
     pub fn server(&self, at: usize) -> Option<ServerMetrics> {
         self.servers.get(at).copied()
     }

@@ -55,7 +55,7 @@ use self::fields::FromValue as _;
 use self::forwarding::Forwarding;
 use self::spec::ConfigSpec;
 use crate::http::cors::Cors;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ServerMetrics};
 use crate::policy::authorization::Authorization;
 use crate::policy::export::Storage;
 use crate::policy::rules::Rules;
@@ -124,6 +124,11 @@ impl Config {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         Self::check(&ConfigSpec::from_value("", source::tree(bytes)?)?, variable)
+    }
+
+    /// The metrics of this server.
+    pub fn server_metrics(&self, server: ServerId) -> Option<ServerMetrics> {
+        self.metrics.server(server.index())
     }
 
     fn check(

@@ -4,6 +4,7 @@ pub mod access;
 pub mod attributes;
 pub mod authorization;
 pub mod claim;
+pub mod endpoint_id;
 pub mod era_check;
 pub mod export;
 pub mod extract;
@@ -16,5 +17,6 @@ pub mod status;
 pub mod trace;
 pub mod traffic;
 
+pub use endpoint_id::EndpointId;
 pub use refusal::Refusal;
 pub use status::Status;

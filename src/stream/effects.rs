@@ -25,13 +25,13 @@ pub(in crate::stream) fn count_message(
 
 /// Counts a request to this server.
 pub(in crate::stream) fn count_call(config: &Config, server: ServerId) -> Option<Effect> {
-    let server = config.metrics.server(server.index());
+    let server = config.server_metrics(server);
     count(server.map(|server| server.calls), 1)
 }
 
 /// Counts a question for a list of this server.
 pub(in crate::stream) fn count_list(config: &Config, server: ServerId) -> Option<Effect> {
-    let server = config.metrics.server(server.index());
+    let server = config.server_metrics(server);
     count(server.map(|server| server.lists), 1)
 }
 
@@ -41,7 +41,7 @@ pub(in crate::stream) fn count_failure(
     server: ServerId,
     failure: &Failure,
 ) -> Vec<Effect> {
-    let server = config.metrics.server(server.index());
+    let server = config.server_metrics(server);
     let Some(server) = server.filter(|_| failure.is_servers()) else {
         return Vec::new();
     };

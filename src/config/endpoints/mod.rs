@@ -11,22 +11,7 @@ pub(super) use self::views::{check, views, warnings};
 use super::ConfigError;
 use super::fields::{FromValue, NonEmptyVec};
 use crate::http::url;
-
-/// The id of an endpoint within one configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EndpointId(u16);
-
-impl EndpointId {
-    /// The endpoint with this index; `None` where the index is too large for any configuration.
-    pub fn from_index(index: usize) -> Option<Self> {
-        index.try_into().ok().map(Self)
-    }
-
-    /// Its index among the endpoints.
-    pub fn index(self) -> usize {
-        self.0.into()
-    }
-}
+pub use crate::policy::EndpointId;
 
 /// The requests that the filter handles as MCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +92,7 @@ impl Endpoints {
         Some(paths)
     }
 
-    /// The indexes of the endpoints with these `names`, which a rule lists at the path `at`.
+    /// The endpoints with these `names`, which a rule lists at the path `at`.
     ///
     /// # Errors
     /// There is no such endpoint, or a name is there twice.
@@ -115,7 +100,7 @@ impl Endpoints {
         &self,
         at: &str,
         names: impl Iterator<Item = &'n str>,
-    ) -> Result<Vec<usize>, ConfigError> {
+    ) -> Result<Vec<EndpointId>, ConfigError> {
         let known: Vec<&str> = match self {
             Self::All => vec!["*"],
             Self::Listed(paths) => paths.iter().map(|path| shown(path)).collect(),
@@ -128,16 +113,16 @@ impl Endpoints {
             };
             let same = shown(name.strip_suffix('/').unwrap_or(name));
             let index = known.iter().position(|known| *known == same);
-            let index = index.ok_or_else(|| {
+            let endpoint = index.and_then(EndpointId::from_index).ok_or_else(|| {
                 refused(format!(
                     "is not an endpoint: the endpoints are {}",
                     known.join(", ")
                 ))
             })?;
-            if found.contains(&index) {
+            if found.contains(&endpoint) {
                 return Err(refused("is in this list twice".to_owned()));
             }
-            found.push(index);
+            found.push(endpoint);
         }
         Ok(found)
     }

@@ -182,7 +182,10 @@ fn a_rule_names_endpoints_or_paths() {
     ] {
         let found = rules(&format!(r#"{{"action":"DENY","endpoints":{rule}}}"#), rest);
         match (found, expected) {
-            (Ok((found, _)), expected) => assert_eq!(Ok(found), expected, "{rule}"),
+            (Ok((found, _)), expected) => {
+                let found = found.into_iter().map(EndpointId::index).collect();
+                assert_eq!(Ok::<Vec<_>, _>(found), expected, "{rule}");
+            }
             (Err(error), Err(expected)) => assert!(error.ends_with(expected), "{error}"),
             (Err(error), Ok(_)) => panic!("{error}"),
         }

@@ -11,6 +11,7 @@ use super::kept_ids::KeptIds;
 use super::server_mark::ServerMark;
 use super::version_codes::VersionCodes;
 use super::{Session, SessionPart};
+use crate::config::ServerId;
 use crate::mcp::capabilities::ServerCapabilities;
 
 // The first byte of a server's part.
@@ -25,8 +26,8 @@ const UUID: u8 = 3;
 /// The id is not in these bytes: this process keeps it ([`KeptIds`]).
 const KEPT: u8 = 4;
 
-/// Writes `session` at the end of `out`, without the session ids of the servers at the indexes
-/// `kept`. `marks` are the marks of the servers. Gives `None` when the session cannot be written: a
+/// Writes `session` at the end of `out`, without the session ids of the servers `kept`.
+/// `marks` are the marks of the servers. Gives `None` when the session cannot be written: a
 /// version has no code, a text is longer than 65,535 bytes, or a session id of a server is empty or
 /// not visible ASCII.
 pub(super) fn push_session(
@@ -34,19 +35,19 @@ pub(super) fn push_session(
     session: &Session,
     marks: &[ServerMark],
     versions: VersionCodes,
-    kept: &[usize],
+    kept: &[ServerId],
 ) -> Option<()> {
     out.push(versions.code(session.version)?);
     push_text(out, session.capabilities.as_bytes())?;
     // A JSON text is never empty, so an empty text means that there is none.
     push_text(out, session.info.as_deref().unwrap_or_default().as_bytes())?;
-    let parts = session.parts.iter().zip(marks).enumerate();
-    let parts = parts.filter(|(_, (part, _))| **part != SessionPart::Absent);
+    let parts = session.parts().zip(marks);
+    let parts = parts.filter(|((_, part), _)| **part != SessionPart::Absent);
     let count = u16::try_from(parts.clone().count()).ok()?;
     out.extend_from_slice(&count.to_be_bytes());
-    for (index, (part, mark)) in parts {
+    for ((server, part), mark) in parts {
         out.extend_from_slice(mark.bytes());
-        push_part(out, part, versions, kept.contains(&index))?;
+        push_part(out, part, versions, kept.contains(&server))?;
     }
     Some(())
 }
@@ -82,24 +83,24 @@ pub(super) fn push_part(
     Some(())
 }
 
-/// The session ids of the servers at the indexes `kept`, one after the other.
-pub(super) fn kept_bytes(session: &Session, kept: &[usize]) -> Option<Vec<u8>> {
+/// The session ids of the servers `kept`, in the order of the configuration.
+pub(super) fn kept_bytes(session: &Session, kept: &[ServerId]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    for (index, part) in session.parts.iter().enumerate() {
-        if kept.contains(&index) {
+    for (server, part) in session.parts() {
+        if kept.contains(&server) {
             push_text(&mut bytes, server_session_id(part)?.as_bytes())?;
         }
     }
     Some(bytes)
 }
 
-/// The indexes of the servers with the longest session ids, the longest first: as many as are
-/// needed to make the session shorter by `excess` bytes or more.
-pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<usize> {
+/// The servers with the longest session ids, the longest first: as many as are needed to make the
+/// session shorter by `excess` bytes or more.
+pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<ServerId> {
     let length = |part| Some(compact(server_session_id(part)?)?.1.len());
-    let parts = session.parts.iter().enumerate();
-    let mut lengths: Vec<(usize, usize)> = parts
-        .filter_map(|(index, part)| Some((index, length(part)?)))
+    let parts = session.parts();
+    let mut lengths: Vec<(ServerId, usize)> = parts
+        .filter_map(|(server, part)| Some((server, length(part)?)))
         .collect();
     lengths.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
     let mut saved = 0_usize;
@@ -108,7 +109,7 @@ pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<usize> {
         saved = saved.saturating_add(*length);
         is_needed
     });
-    needed.map(|(index, _)| index).collect()
+    needed.map(|(server, _)| server).collect()
 }
 
 /// The session id of the server with this part.
@@ -194,12 +195,13 @@ impl<'a> Decoder<'a> {
         for _ in 0..u16::from_be_bytes(self.array()?) {
             let mark = ServerMark::from_bytes(self.array()?);
             let index = marks.iter().position(|known| *known == mark);
+            let server = index.and_then(ServerId::from_index);
             let (part, is_kept) = self.part()?;
-            if let Some(place) = index.and_then(|index| parts.get_mut(index)) {
+            if let Some(place) = server.and_then(|server| parts.get_mut(server.index())) {
                 *place = part;
             }
             if is_kept {
-                are_kept.push(index);
+                are_kept.push(server);
             }
         }
         let mut session = Session {
@@ -217,12 +219,12 @@ impl<'a> Decoder<'a> {
         Some(session)
     }
 
-    /// Reads the bytes of [`kept_bytes`] into the parts of the `session` with these indexes. The
-    /// index is `None` for a server that the configuration does not have any more.
-    fn kept_ids(&mut self, session: &mut Session, kept: &[Option<usize>]) -> Option<()> {
-        for index in kept {
+    /// Reads the bytes of [`kept_bytes`] into the parts of these servers of the `session`. `None`
+    /// stands for a server that the configuration does not have any more.
+    fn kept_ids(&mut self, session: &mut Session, kept: &[Option<ServerId>]) -> Option<()> {
+        for server in kept {
             let id = self.text()?.to_owned();
-            let part = index.and_then(|index| session.parts.get_mut(index));
+            let part = server.and_then(|server| session.parts.get_mut(server.index()));
             if let Some(SessionPart::Legacy { session, .. }) = part {
                 *session = Some(id);
             }

@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use super::kept_ids::KeptIds;
 use super::sealed::{SealError, SessionSealer};
 use super::{Session, SessionPart, id};
-use crate::config::{Config, Server};
+use crate::config::{Config, Server, ServerId};
 use crate::gateway::store::{MemoryStore, Store};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::seal::NONCE;
@@ -108,7 +108,7 @@ fn a_session_that_several_replicas_serve_is_whole_or_refused() {
         assert_eq!(
             seal(&sealer, 1, &lengths),
             Err(SealError::TooLong {
-                server: Some(server),
+                server: ServerId::from_index(server),
                 length
             })
         );

@@ -53,6 +53,12 @@ impl Session {
         self.parts.get(server.index())
     }
 
+    /// All servers with their parts, in the order of the whole configuration.
+    fn parts(&self) -> impl Iterator<Item = (ServerId, &SessionPart)> + Clone {
+        let parts = self.parts.iter().enumerate();
+        parts.filter_map(|(index, part)| Some((ServerId::from_index(index)?, part)))
+    }
+
     /// This session without the parts of servers that the endpoint of this `gateway` does not have
     /// any more.
     pub fn at_endpoint(mut self, gateway: &Gateway) -> Self {

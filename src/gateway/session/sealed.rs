@@ -56,9 +56,8 @@ pub struct SessionSealer {
 pub enum SealError {
     /// The text would be longer than [`LONGEST_SESSION_ID`] bytes.
     TooLong {
-        /// The index of the server with the longest session id; `None` where no server gave a
-        /// session id.
-        server: Option<usize>,
+        /// The server with the longest session id; `None` where no server gave a session id.
+        server: Option<ServerId>,
         /// The length of this session id, in bytes.
         length: usize,
     },
@@ -134,7 +133,7 @@ impl SessionSealer {
         nonce: &[u8; NONCE],
         identity: Option<&str>,
         now: Duration,
-        kept: &[usize],
+        kept: &[ServerId],
     ) -> Option<Vec<u8>> {
         if session.id != id(nonce) || session.parts.len() != self.marks.len() {
             return None;
@@ -215,7 +214,7 @@ fn associated_data(endpoint: &[u8]) -> Vec<u8> {
 /// The error for a `session` that is too long.
 fn too_long(session: &Session) -> SealError {
     let server = longest_ids(session, 1).first().copied();
-    let part = server.and_then(|server| session.parts.get(server));
+    let part = server.and_then(|server| session.part(server));
     let id = part.and_then(server_session_id);
     SealError::TooLong {
         server,

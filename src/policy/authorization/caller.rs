@@ -1,5 +1,7 @@
 //! The facts about a caller that rules need.
 
+use crate::policy::EndpointId;
+
 /// A CEL expression (`when`), which Envoy evaluates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
@@ -39,6 +41,6 @@ pub struct Principal {
     pub verdicts: Vec<Verdict>,
     /// The scopes at each of [`Authorization::sources`](super::Authorization::sources).
     pub scopes: Vec<Vec<String>>,
-    /// The endpoint, by its position.
-    pub endpoint: Option<usize>,
+    /// The endpoint.
+    pub endpoint: Option<EndpointId>,
 }

@@ -3,6 +3,7 @@
 use super::{Access, Action, Decision, Principal, Verdict};
 use crate::mcp::method::{self, Subject};
 use crate::mcp::resource_uri;
+use crate::policy::EndpointId;
 use crate::policy::glob::Glob;
 
 /// One of `authorization.rules`.
@@ -10,8 +11,8 @@ use crate::policy::glob::Glob;
 pub struct AuthorizationRule {
     /// What it does.
     pub action: Action,
-    /// The endpoints that it is about, by their positions; empty for all.
-    pub endpoints: Vec<usize>,
+    /// The endpoints that it is about; empty for all.
+    pub endpoints: Vec<EndpointId>,
     /// The methods that it covers. Empty: every method that names one of the
     /// rule's tools, prompts or resources, or every method if the rule has none.
     pub methods: Vec<Glob>,

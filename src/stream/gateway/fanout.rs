@@ -193,7 +193,10 @@ impl FanoutRequest {
             }
         }
         for server in self.fanout.left_out() {
-            let left_out = metrics.server(server.index()).map(|server| server.left_out);
+            let left_out = cx
+                .config
+                .server_metrics(server)
+                .map(|server| server.left_out);
             effects.extend(count(left_out, 1));
         }
         effects

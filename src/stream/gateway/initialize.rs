@@ -132,12 +132,9 @@ fn refuse_session(cx: &mut GatewayContext<'_>, error: SealError, id: &str) -> Tr
 
 /// Explains why a session is too long, and what the operator can do. `server` gave the longest
 /// session id, which has this `length` in bytes.
-fn too_long(gateway: &Gateway, server: Option<usize>, length: usize) -> String {
+fn too_long(gateway: &Gateway, server: Option<ServerId>, length: usize) -> String {
     let longest = LONGEST_SESSION_ID;
-    let Some(server) = server
-        .and_then(ServerId::from_index)
-        .and_then(|id| gateway.server(id))
-    else {
+    let Some(server) = server.and_then(|id| gateway.server(id)) else {
         return format!(
             "the session has more than {longest} bytes: configure fewer servers for this endpoint"
         );

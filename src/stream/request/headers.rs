@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{Config, EndpointId};
+use crate::config::Config;
 use crate::http::cors::Cors;
 use crate::http::protected_resource::{self, ProtectedResource};
 use crate::http::{Headers, Reply};
@@ -61,7 +61,7 @@ fn decide(
     if id.is_none() && described.is_none() {
         return Transition::release(Vec::new());
     }
-    facts.rights.endpoint = id.map(EndpointId::index);
+    facts.rights.endpoint = id;
     let endpoint = Endpoint::of(config, id, &headers, described.is_some());
     let endpoint = cx.endpoint.insert(endpoint);
     if let Some(cors) = endpoint.cors(config)

@@ -89,7 +89,7 @@ impl AnswerWatch {
         let Some(outcome) = self.read(part, id) else {
             return Vec::new();
         };
-        let metrics = server.and_then(|id| cx.config.metrics.server(id.index()));
+        let metrics = server.and_then(|id| cx.config.server_metrics(id));
         let (counter, error) = match outcome {
             CallOutcome::ToolError if self.is_tool => {
                 (metrics.map(|it| it.tool_errors), "tool_error".to_owned())
@@ -142,7 +142,7 @@ impl AnswerWatch {
         if std::mem::replace(&mut self.is_recorded, true) {
             return None;
         }
-        let metrics = cx.config.metrics.server(server?.index())?;
+        let metrics = cx.config.server_metrics(server?)?;
         let took = cx.worker.now().saturating_sub(self.since).as_millis();
         let took = u64::try_from(took).unwrap_or(u64::MAX);
         Some(Effect::Count(metrics.call_ms, took))
