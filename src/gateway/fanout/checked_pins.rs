@@ -57,18 +57,61 @@ impl Requester {
         let caller = &self.caller;
         let scope = worker.scope(caller.headers.passthrough_headers(server.id));
         let session = self.session.as_ref().map(|session| session.id);
-        let identity = match &self.who {
-            CallerIdentity::Known(identity) => identity.as_str(),
-            CallerIdentity::Anyone => "",
+        let (has_identity, identity): (&[u8], _) = match &self.who {
+            CallerIdentity::Known(identity) => (b"identity", identity.as_str()),
+            CallerIdentity::Anyone => (b"anyone", ""),
         };
         seal::digest(&[
             server.name.as_bytes(),
             scope.as_ref().map_or(&[][..], |scope| scope),
             session.as_ref().map_or(&[][..], |id| id),
+            has_identity,
             identity.as_bytes(),
             caller.version.as_bytes(),
             caller.capabilities.json.as_bytes(),
             caller.info.as_deref().unwrap_or_default().as_bytes(),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::gateway::routing::call_headers::CallerHeaders;
+    use crate::gateway::store::NoStore;
+    use crate::gateway::upstream::client_context::ClientContext;
+    use crate::mcp::era::Era;
+    use std::collections::HashSet;
+    use std::time::Duration;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn callers_with_other_identities_have_other_lists() {
+        let config = br#"{"servers":[{"name":"a"}]}"#;
+        let gateway = Config::parse(config).unwrap().gateway.unwrap();
+        let worker = Worker::new(|| Duration::from_secs(1), |b| b.fill(1), Box::new(NoStore));
+        let key = |who| {
+            let requester = Requester {
+                caller: ClientContext {
+                    era: Era::Modern,
+                    version: "2026-07-28".into(),
+                    capabilities: "{}".into(),
+                    info: None,
+                    headers: CallerHeaders::default(),
+                },
+                session: None,
+                who,
+            };
+            requester.pinned_list_key(&gateway.servers[0], &worker)
+        };
+        let keys = HashSet::from([
+            key(CallerIdentity::Anyone),
+            key(CallerIdentity::Known(String::new())),
+            key(CallerIdentity::Known("anyone".to_owned())),
+            key(CallerIdentity::Known("ada".to_owned())),
+        ]);
+        assert_eq!(keys.len(), 4);
+        assert!(keys.contains(&key(CallerIdentity::Known("ada".to_owned()))));
     }
 }

@@ -54,14 +54,14 @@ impl Translation {
     /// Whether some client may read `text` as the answer to the request, or a part of `text` if it
     /// is a batch: it has the request's id, or it is JSON-RPC without an id.
     fn may_answer(&self, text: &str) -> bool {
-        let own = self.id_at_server().unwrap_or("null");
+        let own = self.id_at_server();
         let fits = |object: &str| {
             let (mut has_id, mut has_own_id, mut is_rpc) = (false, false, false);
             let shape = json::members(object, |name, value| {
                 let is = |known: &str| fold(&name).eq(fold(known));
                 if is("id") && value != "null" {
                     has_id = true;
-                    has_own_id |= is_same_id(value, own);
+                    has_own_id |= own.is_some_and(|own| is_same_id(value, own));
                 }
                 is_rpc |= is("jsonrpc");
             });

@@ -26,7 +26,7 @@ pub struct FailedServers {
 impl Default for FailedServers {
     fn default() -> Self {
         Self {
-            failed: Remembered::new(MOST_FAILED, usize::MAX),
+            failed: Remembered::new(MOST_FAILED, None),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Default for KnownServers {
     fn default() -> Self {
         Self {
             modern_versions: version::MODERN,
-            descriptions: Remembered::new(MOST_DESCRIPTIONS, MOST_DESCRIPTION_BYTES),
+            descriptions: Remembered::new(MOST_DESCRIPTIONS, Some(MOST_DESCRIPTION_BYTES)),
             eras: HashMap::new(),
             refuse_sessions: HashSet::new(),
             failing: HashSet::new(),

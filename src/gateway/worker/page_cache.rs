@@ -50,7 +50,7 @@ impl PageCache {
     pub fn new(store: Rc<dyn Store>) -> Self {
         Self {
             store,
-            ready: Remembered::new(usize::from(SLOTS), MOST),
+            ready: Remembered::new(usize::from(SLOTS), Some(MOST)),
         }
     }
 

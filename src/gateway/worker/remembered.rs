@@ -11,7 +11,8 @@ use crate::memory::{HeldBytes, OVERHEAD};
 /// A table of limited size.
 pub struct Remembered<K, V> {
     most_entries: usize,
-    most_bytes: usize,
+    /// `None` where only the number of entries is limited.
+    most_bytes: Option<usize>,
     entries: HashMap<K, RememberedEntry<V>>,
     /// The keys, in the order in which their entries are removed.
     order: BTreeMap<u64, K>,
@@ -28,8 +29,9 @@ struct RememberedEntry<V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
-    /// A table with at most this many entries, which have at most this many bytes together.
-    pub fn new(most_entries: usize, most_bytes: usize) -> Self {
+    /// A table with at most this many entries, which have at most this many bytes together, if
+    /// their bytes are limited.
+    pub fn new(most_entries: usize, most_bytes: Option<usize>) -> Self {
         Self {
             most_entries,
             most_bytes,
@@ -43,7 +45,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
 
     /// From now on, the entries have at most this many bytes together.
     pub fn limit_bytes(&mut self, most_bytes: usize) {
-        self.most_bytes = most_bytes;
+        self.most_bytes = Some(most_bytes);
         self.shrink();
     }
 
@@ -101,7 +103,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     /// itself is not added.
     pub fn insert(&mut self, key: K, value: V, bytes: usize) {
         self.remove(&key);
-        if bytes > self.most_bytes {
+        if self.is_too_much(bytes) {
             return;
         }
         self.last = self.last.wrapping_add(1);
@@ -139,8 +141,13 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         keys.filter_map(|key| Some((key, self.get(key)?)))
     }
 
+    /// Whether `bytes` are more than all entries may have together.
+    fn is_too_much(&self, bytes: usize) -> bool {
+        self.most_bytes.is_some_and(|most| bytes > most)
+    }
+
     fn shrink(&mut self) {
-        while self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
+        while self.entries.len() > self.most_entries || self.is_too_much(self.bytes) {
             let Some((_, key)) = self.order.pop_first() else {
                 break;
             };
@@ -175,7 +182,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_was_added_or_renewed_longest_ago_goes_first() {
-        let mut table = Remembered::new(3, 100);
+        let mut table = Remembered::new(3, None);
         for key in ["a", "b", "c"] {
             table.insert(key, (), 1);
         }
@@ -196,7 +203,7 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn entries_have_no_more_bytes_than_allowed_in_any_order() {
         let before = crate::memory::held();
-        let mut table = Remembered::new(50, 1000);
+        let mut table = Remembered::new(50, Some(1000));
         let mut number: usize = 1;
         for step in 0..10_000 {
             number = (number * 7919 + step) % 100_003;

@@ -164,7 +164,7 @@ pub struct SessionPool {
 impl Default for SessionPool {
     fn default() -> Self {
         Self {
-            kept: Remembered::new(MOST_SESSIONS, usize::MAX),
+            kept: Remembered::new(MOST_SESSIONS, None),
             given_up: HashMap::new(),
             idle_timeout: IDLE_TIMEOUT,
         }
