@@ -5,11 +5,17 @@ use std::borrow::Cow;
 
 use super::json;
 
+/// The newest modern version that the gateway supports.
+pub const NEWEST_MODERN: &str = "2026-07-28";
+
 /// The modern versions that the gateway supports, the newest first.
-pub const MODERN: &[&str] = &["2026-07-28"];
+pub const MODERN: &[&str] = &[NEWEST_MODERN];
+
+/// The newest legacy version that the gateway supports.
+pub const NEWEST_LEGACY: &str = "2025-11-25";
 
 /// The legacy versions that the gateway supports, the newest first.
-pub const LEGACY: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub const LEGACY: &[&str] = &[NEWEST_LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// The code of each legacy version in a sealed session. The version of a code never changes, since
 /// clients keep sealed sessions while a gateway is updated. A new version gets a new code, and the
@@ -20,19 +26,6 @@ pub const LEGACY_CODES: &[(u8, &str)] = &[
     (2, "2025-03-26"),
     (3, "2024-11-05"),
 ];
-
-/// The newest of [`MODERN`].
-pub const NEWEST_MODERN: &str = newest(MODERN);
-
-/// The newest of [`LEGACY`].
-pub const NEWEST_LEGACY: &str = newest(LEGACY);
-
-const fn newest(versions: &[&'static str]) -> &'static str {
-    match versions {
-        [newest, ..] => newest,
-        [] => "",
-    }
-}
 
 /// The legacy version with the name `text`; `None` where the gateway does not support it.
 pub fn legacy(text: &str) -> Option<&'static str> {
@@ -104,6 +97,15 @@ mod tests {
         ] {
             assert!(!is_modern(legacy), "{legacy}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_newest_versions_come_first() {
+        for versions in [MODERN, LEGACY] {
+            assert!(versions.is_sorted_by(|newer, older| newer > older));
+        }
+        assert!(MODERN.iter().all(|version| is_modern(version)));
+        assert!(MODERN.starts_with(&[NEWEST_MODERN]) && LEGACY.starts_with(&[NEWEST_LEGACY]));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -523,7 +523,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             body["error"]["data"],
-            serde_json::json!({"supported": ["2026-07-28"], "requested": "2030-01-01"})
+            serde_json::json!({"supported": version::MODERN, "requested": "2030-01-01"})
         );
     }
 

@@ -196,7 +196,7 @@ mod tests {
             merged(&[("a", a), ("b", b)], false),
             json!({
                 "resultType": "complete",
-                "supportedVersions": ["2026-07-28"],
+                "supportedVersions": version::MODERN,
                 "capabilities": {"tools": {}, "resources": {}, "completions": {}, "logging": {}},
                 "instructions": "a: Use a.\n\nb: Use b.",
                 "ttlMs": 5,
