@@ -74,7 +74,7 @@ fn servers_make_a_gateway_with_its_defaults() {
             timeout: Duration::from_secs(5),
             list_ttl: None,
             tools: Filter::default(),
-            views: Vec::new(),
+            tool_views: Vec::new(),
             names: None,
             prompts: Filter::default(),
             resources: Filter::default(),

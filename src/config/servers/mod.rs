@@ -58,8 +58,8 @@ pub struct Server {
     pub list_ttl: Option<Duration>,
     /// The filter of its tools, by its own names.
     pub tools: Filter,
-    /// The views that change how clients see some of its tools, at most one for each tool.
-    pub views: Vec<ToolView>,
+    /// How clients see some of its tools, at most one view for each tool.
+    pub tool_views: Vec<ToolView>,
     /// The rule for names of tools, the same for all servers; `None` where there is none.
     pub names: Option<Arc<NameRule>>,
     /// The filter of its prompts.
@@ -153,7 +153,7 @@ impl FromValue for Protocol {
     }
 }
 
-/// Warnings about patterns that no resource can match, and about views of tools that the filters
+/// Warnings about patterns that no resource can match, and about tool views that the filters
 /// hide.
 pub(super) fn warnings(spec: &ConfigSpec) -> Vec<String> {
     let servers = spec.servers.iter().enumerate();
@@ -248,7 +248,7 @@ impl ServerSpec {
             timeout: self.timeout.get(),
             list_ttl: self.list_ttl.map(DurationSpec::get),
             tools: self.tools.filter(),
-            views: self.tools.views(&format!("{at}.tools"))?,
+            tool_views: self.tools.views(&format!("{at}.tools"))?,
             names: None,
             prompts: self.prompts.filter(),
             resources: self.resources.filter(),

@@ -16,7 +16,7 @@ use crate::policy::glob::Filter;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolView {
     /// The server's own name of the tool.
-    pub own: String,
+    pub upstream_name: String,
     /// The name that clients see in place of the server's own, without the server's prefix.
     pub name: Option<String>,
     /// Members of the definition: names, and values as JSON texts.
@@ -37,8 +37,8 @@ pub struct RemovedParameter {
 
 impl ToolView {
     /// The name that clients see, without the server's prefix.
-    pub fn shown(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.own)
+    pub fn name_without_prefix(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.upstream_name)
     }
 
     /// Whether `parameter` is removed. The case is ignored, since some servers ignore the case of
@@ -218,13 +218,14 @@ impl ToolsSpec {
         }
         for (at, view) in views.iter().enumerate() {
             let mut others = views.iter().enumerate();
-            let other = others.find(|(n, it)| *n != at && it.shown() == view.shown());
+            let other = others
+                .find(|(n, it)| *n != at && it.name_without_prefix() == view.name_without_prefix());
             if let (Some(name), Some((_, other))) = (&view.name, other) {
                 return Err(ConfigError::new(
-                    format!("{path}.override.{}.name", view.own),
+                    format!("{path}.override.{}.name", view.upstream_name),
                     format!(
                         "{name:?} is also the name of the tool {:?}: give each tool a different name",
-                        other.own
+                        other.upstream_name
                     ),
                 ));
             }
@@ -282,7 +283,7 @@ impl ToolOverrideSpec {
             return Err(ConfigError::new(format!("{path}.{field}"), why));
         }
         Ok(ToolView {
-            own: own.to_owned(),
+            upstream_name: own.to_owned(),
             name: self.name.as_ref().map(|name| name.as_str().to_owned()),
             members,
             removed,
@@ -307,7 +308,7 @@ mod tests {
             value: value.map(str::to_owned),
         };
         let view = |own: &str, name: Option<&str>| ToolView {
-            own: own.to_owned(),
+            upstream_name: own.to_owned(),
             name: name.map(str::to_owned),
             members: Vec::new(),
             removed: Vec::new(),
@@ -324,7 +325,7 @@ mod tests {
                 ..view("no_one", None)
             },
         ];
-        assert_eq!(config.gateway.unwrap().servers[0].views, views);
+        assert_eq!(config.gateway.unwrap().servers[0].tool_views, views);
         let warning = "servers[0].tools.override.no_one: has no effect, since include or exclude hides this tool";
         assert_eq!(config.warnings, [warning]);
     }

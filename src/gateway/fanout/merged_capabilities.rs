@@ -38,12 +38,12 @@ impl DiscoveredServer<'_> {
 }
 
 /// Writes the gateway's own `DiscoverResult` at the end of `out`. Clients may keep it for as long
-/// as all `servers` and `start` allow. If there is a `sole` server, the gateway offers all
+/// as all `servers` and `start` allow. If there is only a `single_server`, the gateway offers all
 /// capabilities of that server, since it passes all messages.
 pub fn push_discover_result(
     out: &mut Vec<u8>,
     servers: &[DiscoveredServer<'_>],
-    sole: bool,
+    single_server: bool,
     start: CacheHints,
     server_info: &str,
 ) {
@@ -52,7 +52,7 @@ pub fn push_discover_result(
     push_object(out, |result| {
         result.string("resultType", "complete");
         json::push_strings(result.member("supportedVersions"), version::MODERN);
-        write_common(result, servers, sole, Era::Modern);
+        write_common(result, servers, single_server, Era::Modern);
         hints.write(result);
         write_server_info(result, server_info);
     });
@@ -63,13 +63,13 @@ pub fn push_discover_result(
 pub fn push_initialize_result(
     out: &mut Vec<u8>,
     servers: &[DiscoveredServer<'_>],
-    sole: bool,
+    single_server: bool,
     version: &str,
     server_info: &str,
 ) {
     push_object(out, |result| {
         result.string("protocolVersion", version);
-        write_common(result, servers, sole, Era::Legacy);
+        write_common(result, servers, single_server, Era::Legacy);
         result.json("serverInfo", server_info);
     });
 }
@@ -83,11 +83,11 @@ pub fn write_server_info(result: &mut ObjectWriter<'_>, server_info: &str) {
 fn write_common(
     result: &mut ObjectWriter<'_>,
     servers: &[DiscoveredServer<'_>],
-    sole: bool,
+    single_server: bool,
     era: Era,
 ) {
     match servers {
-        [server] if sole && !server.is_bridged => {
+        [server] if single_server && !server.is_bridged => {
             result.json("capabilities", &server.description.capabilities_json);
         }
         _ => {
@@ -167,10 +167,16 @@ mod tests {
         met.collect()
     }
 
-    fn merged(servers: &[(&'static str, Rc<ServerDescription>)], sole: bool) -> Value {
+    fn merged(servers: &[(&'static str, Rc<ServerDescription>)], single_server: bool) -> Value {
         let info = r#"{"name":"g","version":"1"}"#;
         let mut result = Vec::new();
-        push_discover_result(&mut result, &met(servers), sole, CacheHints::ALL, info);
+        push_discover_result(
+            &mut result,
+            &met(servers),
+            single_server,
+            CacheHints::ALL,
+            info,
+        );
         serde_json::from_slice(&result).unwrap()
     }
 
@@ -252,7 +258,7 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_sole_servers_capabilities_are_the_gateways() {
+    fn the_capabilities_of_a_single_server_are_the_gateways() {
         let capabilities = r#"{"tools":{"listChanged":true},"extensions":{"x/y":{"n":1.10}}}"#;
         let servers = met(&[("a", read(&result(capabilities, "")))]);
         let mut merged = Vec::new();

@@ -194,7 +194,7 @@ pub fn visible<'l>(
     let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::new();
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
-        name: entry.shown().to_owned(),
+        name: entry.listed_name().to_owned(),
         server,
         owner,
         is_shadowed: entry.is_shadowed,
@@ -207,7 +207,7 @@ pub fn visible<'l>(
                 collisions.push(collision(entry, *server, *server));
                 continue;
             }
-            match seen.entry(entry.shown()) {
+            match seen.entry(entry.listed_name()) {
                 // The server sent the same entry twice. This is no collision to report.
                 Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
                 Entry::Occupied(first) => {

@@ -181,16 +181,28 @@ impl Fanout {
                 })
             })
             .collect();
-        let sole = gateway.single_server().is_some();
+        let single_server = gateway.single_server().is_some();
         let info = &gateway.server_info;
         match era {
             Era::Modern => {
                 let start = self.cache_hints();
-                merged_capabilities::push_discover_result(out, &servers, sole, start, info);
+                merged_capabilities::push_discover_result(
+                    out,
+                    &servers,
+                    single_server,
+                    start,
+                    info,
+                );
             }
             Era::Legacy => {
                 let version = self.version(&self.parts(gateway));
-                merged_capabilities::push_initialize_result(out, &servers, sole, version, info);
+                merged_capabilities::push_initialize_result(
+                    out,
+                    &servers,
+                    single_server,
+                    version,
+                    info,
+                );
             }
         }
     }
@@ -226,7 +238,7 @@ impl Fanout {
         if let Some(refusal) = self.refused(gateway) {
             return Err(refusal);
         }
-        let is_it = |entry: &&ListEntry| entry.shown() == name && !entry.is_shadowed;
+        let is_it = |entry: &&ListEntry| entry.listed_name() == name && !entry.is_shadowed;
         let mut lists = self.branches.iter().map(Branch::list);
         let found = lists.find_map(|list| list.entries().find(is_it));
         let mut lists = self.branches.iter().map(Branch::list);

@@ -32,9 +32,9 @@ pub fn upstream_name<'n>(
         Naming::Prefixed => name.strip_prefix(&server.tool_prefix)?,
         Naming::Uri | Naming::UriTemplate => return server.uri_prefix.to_server(name),
     };
-    match tool_view(server, kind, |view| view.shown() == name) {
-        Some(view) => Some(Cow::Borrowed(&view.own)),
-        None if tool_view(server, kind, |view| view.own == name).is_some() => None,
+    match tool_view(server, kind, |view| view.name_without_prefix() == name) {
+        Some(view) => Some(Cow::Borrowed(&view.upstream_name)),
+        None if tool_view(server, kind, |view| view.upstream_name == name).is_some() => None,
         None => Some(Cow::Borrowed(name)),
     }
 }
@@ -46,7 +46,7 @@ pub fn client_name<'n>(server: &Server, kind: ListKind, own: &'n str) -> Cow<'n,
     if kind.naming() != Naming::Prefixed {
         return server.uri_prefix.to_client(own);
     }
-    let view = tool_view(server, kind, |view| view.own == own);
+    let view = tool_view(server, kind, |view| view.upstream_name == own);
     let renamed = view.and_then(|view| view.name.as_deref());
     match (server.tool_prefix.as_str(), renamed) {
         ("", None) => Cow::Borrowed(own),
@@ -61,11 +61,15 @@ pub fn short_name(server: &Server, kind: ListKind, name: &str) -> Option<String>
     rule?.shortened(name)
 }
 
-/// The view that the configuration has of the tool `own` of `server`, and the index of that view;
+/// How the configuration changes the tool `own` of `server`, and the index of this tool view;
 /// `None` where clients see the tool as the server describes it.
-pub fn view_of<'s>(server: &'s Server, kind: ListKind, own: &str) -> Option<(usize, &'s ToolView)> {
-    let mut views = server.views.iter().enumerate();
-    views.find(|(_, view)| kind == ListKind::Tools && view.own == own)
+pub fn tool_view_of<'s>(
+    server: &'s Server,
+    kind: ListKind,
+    own: &str,
+) -> Option<(usize, &'s ToolView)> {
+    let mut views = server.tool_views.iter().enumerate();
+    views.find(|(_, view)| kind == ListKind::Tools && view.upstream_name == own)
 }
 
 /// The first view of a tool of `server` that `fits`.
@@ -74,7 +78,7 @@ fn tool_view(
     kind: ListKind,
     fits: impl Fn(&ToolView) -> bool,
 ) -> Option<&ToolView> {
-    let mut views = server.views.iter();
+    let mut views = server.tool_views.iter();
     views.find(|view| kind == ListKind::Tools && fits(view))
 }
 

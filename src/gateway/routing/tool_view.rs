@@ -178,7 +178,7 @@ mod tests {
         let config =
             format!(r#"{{"servers":[{{"name":"a","tools":{{"override":{{"t":{text}}}}}}}]}}"#);
         let gateway = Config::parse(config.as_bytes()).unwrap().gateway.unwrap();
-        gateway.servers[0].views[0].clone()
+        gateway.servers[0].tool_views[0].clone()
     }
 
     #[wasm_bindgen_test(unsupported = test)]

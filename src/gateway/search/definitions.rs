@@ -36,7 +36,7 @@ impl<'l> VisibleTools<'l> {
     /// Checks whether `entry` has the name of a search tool. To be called for each entry of a list,
     /// whether the caller may see it or not.
     pub fn note(&mut self, server: ServerId, entry: &ListEntry) {
-        if let (None, Some(name)) = (self.taken, reserved(entry.shown())) {
+        if let (None, Some(name)) = (self.taken, reserved(entry.listed_name())) {
             self.taken = Some((server, name));
         }
     }
@@ -71,7 +71,7 @@ impl<'l> VisibleTools<'l> {
         for (_, entry) in self
             .tools
             .iter()
-            .filter(|(_, entry)| is_shown(entry.shown()))
+            .filter(|(_, entry)| is_shown(entry.listed_name()))
         {
             out.push(b',');
             out.extend_from_slice(&entry.json);

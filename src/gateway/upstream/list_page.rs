@@ -51,17 +51,17 @@ pub struct ListEntry {
     pub short: Option<String>,
     /// The JSON text of the entry, with the name that lists show.
     pub json: Vec<u8>,
-    /// Set where the configuration changes how clients see this tool (`tools.override`).
-    pub view: Option<ViewedTool>,
+    /// Set where the configuration has a tool view of it (`tools.override`).
+    pub tool_view: Option<ViewedTool>,
     /// The configuration gives its name to another tool of the server, so no list shows this one.
     pub is_shadowed: bool,
 }
 
-/// What a list says about a tool with a configured view (`tools.override`).
+/// What a list says about a tool that has a tool view (`tools.override`).
 #[derive(PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct ViewedTool {
-    /// The index of its view among the views of the server.
+    /// The index of its view among the tool views of the server.
     pub view: usize,
     /// The headers that repeat removed parameters.
     pub headers: Vec<ParamHeader>,
@@ -69,13 +69,13 @@ pub struct ViewedTool {
 
 impl ListEntry {
     /// The name that lists show.
-    pub fn shown(&self) -> &str {
+    pub fn listed_name(&self) -> &str {
         self.short.as_deref().unwrap_or(&self.name)
     }
 
     /// The memory that the entry takes up, without its JSON text.
     fn size(&self) -> usize {
-        let headers = self.view.iter().flat_map(|viewed| &viewed.headers);
+        let headers = self.tool_view.iter().flat_map(|viewed| &viewed.headers);
         let headers = headers.map(ParamHeader::size);
         let short = self.short.as_ref().map_or(0, String::len);
         let names = self.name.len().saturating_add(short);
@@ -173,25 +173,25 @@ fn renamed(
         app_uris,
     } = entry;
     let value = value.ok_or(MalformedEntry)?;
-    let own = json::string(value).ok_or(MalformedEntry)?;
-    if own.len() > export::LONGEST {
+    let upstream_name = json::string(value).ok_or(MalformedEntry)?;
+    if upstream_name.len() > export::LONGEST {
         return Err(MalformedEntry);
     }
-    if pins.hides(kind, server, &own, entry) || !server.allows(kind, &own) {
+    if pins.hides(kind, server, &upstream_name, entry) || !server.allows(kind, &upstream_name) {
         return Ok(None);
     }
-    let name = names::client_name(server, kind, &own);
-    let view = names::view_of(server, kind, &own);
+    let name = names::client_name(server, kind, &upstream_name);
+    let view = names::tool_view_of(server, kind, &upstream_name);
     let found = || names::upstream_name(server, kind, &name);
-    let is_shadowed = !server.views.is_empty() && found().as_deref() != Some(&*own);
+    let is_shadowed = !server.tool_views.is_empty() && found().as_deref() != Some(&*upstream_name);
     let mut edits = match view {
         Some((_, view)) => tool_view::definition_edits(view, entry).ok_or(MalformedEntry)?,
         None => Vec::new(),
     };
     let short = names::short_name(server, kind, &name);
-    let shown = short.as_deref().unwrap_or(&name);
-    if shown != own {
-        edits.push(Edit::replace(entry, value, json::quoted(shown)).ok_or(MalformedEntry)?);
+    let listed_name = short.as_deref().unwrap_or(&name);
+    if listed_name != upstream_name {
+        edits.push(Edit::replace(entry, value, json::quoted(listed_name)).ok_or(MalformedEntry)?);
     }
     if !server.uri_prefix.is_empty() {
         // The URIs in an entry, other than its name.
@@ -214,7 +214,7 @@ fn renamed(
             true => entry.as_bytes().to_vec(),
             false => edit::apply(entry, edits),
         },
-        view,
+        tool_view: view,
         is_shadowed,
     }))
 }

@@ -81,7 +81,7 @@ pub struct Worker {
     /// The names that some clients and models refuse, and that the worker has logged.
     pub unfit_names: LoggedCollisions,
     /// What lists say about tools with a `tools.override`.
-    pub views: LearntViews,
+    pub tool_views: LearntViews,
     /// The pages of lists that the worker keeps.
     pub pages: PageCache,
     /// The gateway's own sessions.
@@ -123,7 +123,7 @@ impl Worker {
             notices: Vec::new(),
             collisions: LoggedCollisions::default(),
             unfit_names: LoggedCollisions::default(),
-            views: LearntViews::default(),
+            tool_views: LearntViews::default(),
             pages: PageCache::new(Rc::clone(&store)),
             pool: SessionPool::default(),
             left_sessions: Vec::new(),

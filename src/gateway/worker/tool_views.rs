@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::config::ServerId;
 use crate::gateway::routing::tool_view::ParamHeader;
 
-/// The id of a view: its server, and its index among the views of that server.
+/// The id of a tool view: its server, and its index among the tool views of that server.
 pub type ViewId = (ServerId, usize);
 
 /// What was learnt from lists.

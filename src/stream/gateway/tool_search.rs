@@ -183,7 +183,8 @@ fn inner_headers(text: &str, visible: &VisibleTools<'_>) -> Vec<(String, String)
     let headers = message.as_ref().and_then(|message| {
         let name = message.name()?;
         let mut tools = visible.tools.iter();
-        let (_, entry) = tools.find(|(_, entry)| entry.name == name || entry.shown() == name)?;
+        let (_, entry) =
+            tools.find(|(_, entry)| entry.name == name || entry.listed_name() == name)?;
         let definition = std::str::from_utf8(&entry.json).ok()?;
         let arguments = message.params()?.get("arguments")?;
         Some(param_headers(definition, arguments))

@@ -25,27 +25,27 @@ use crate::stream::phase::Transition;
 pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (id, list) in fanout.tool_lists() {
-        let Some(server) = cx.gateway.server(id).filter(|it| !it.views.is_empty()) else {
+        let Some(server) = cx.gateway.server(id).filter(|it| !it.tool_views.is_empty()) else {
             continue;
         };
-        let mut is_listed = vec![false; server.views.len()];
+        let mut is_listed = vec![false; server.tool_views.len()];
         // If two entries have the same name, lists show the first one.
-        let viewed = list.entries().filter_map(|entry| entry.view.as_ref());
+        let viewed = list.entries().filter_map(|entry| entry.tool_view.as_ref());
         for viewed in viewed {
             if let Some(is_listed) = is_listed.get_mut(viewed.view)
                 && !std::mem::replace(is_listed, true)
             {
                 cx.worker
-                    .views
+                    .tool_views
                     .is_listed((id, viewed.view), &viewed.headers);
             }
         }
-        for ((at, view), is_listed) in server.views.iter().enumerate().zip(is_listed) {
-            let is_missing = !is_listed && server.allows(ListKind::Tools, &view.own);
-            if is_missing && cx.worker.views.is_unlisted((id, at)) {
+        for ((at, view), is_listed) in server.tool_views.iter().enumerate().zip(is_listed) {
+            let is_missing = !is_listed && server.allows(ListKind::Tools, &view.upstream_name);
+            if is_missing && cx.worker.tool_views.is_unlisted((id, at)) {
                 let line = format!(
                     "server {}: tools.override has the tool {:?}, which is not in the server's list",
-                    server.name, view.own
+                    server.name, view.upstream_name
                 );
                 effects.push(Effect::Log(log::Level::Warn, line));
             }
@@ -54,13 +54,13 @@ pub(super) fn learn(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect>
     effects
 }
 
-/// The view of the tool that a call to `server` names, if the view removes parameters.
+/// The tool view of the tool that a call to `server` names, if the view removes parameters.
 fn removing<'s>(
     server: &'s Server,
     target: Option<&NamedTarget<'_>>,
 ) -> Option<(usize, &'s ToolView)> {
     let target = target?;
-    let view = names::view_of(server, target.target.kind, &target.upstream_name);
+    let view = names::tool_view_of(server, target.target.kind, &target.upstream_name);
     view.filter(|(_, view)| !view.removed.is_empty())
 }
 
@@ -80,7 +80,7 @@ pub(super) fn ask_first(
         return Ok(None);
     };
     let is_modern = matches!(destination.protocol, UpstreamProtocol::Modern(_));
-    if !is_modern || cx.worker.views.headers((server.id, at)).is_some() {
+    if !is_modern || cx.worker.tool_views.headers((server.id, at)).is_some() {
         return Ok(None);
     }
     let operation = Operation::List(ListKind::Tools);
@@ -106,7 +106,7 @@ pub(super) fn call_listed(
     let target = target_of(&request)?.ok_or(Refusal::NameMissing("name"))?;
     let named = NamedTarget::of(server, &target)?;
     let view = removing(server, Some(&named)).map(|(at, _)| (server.id, at));
-    if view.is_some_and(|view| cx.worker.views.headers(view).is_none()) {
+    if view.is_some_and(|view| cx.worker.tool_views.headers(view).is_none()) {
         // Without this error the gateway would ask for the list again and again.
         return Err(Refusal::Internal);
     }
@@ -149,7 +149,12 @@ pub(super) fn change_headers(
         effects.extend(names.map(|name| Effect::RemoveRequestHeader(name.to_owned())));
         return effects;
     }
-    for header in cx.worker.views.headers((server.id, at)).unwrap_or_default() {
+    for header in cx
+        .worker
+        .tool_views
+        .headers((server.id, at))
+        .unwrap_or_default()
+    {
         effects.push(Effect::RemoveRequestHeader(header.name.clone()));
         let value = header.value.clone();
         effects.extend(value.map(|it| Effect::AddRequestHeader(header.name.clone(), it)));
