@@ -11,7 +11,7 @@ use std::rc::Rc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mcp_gateway::config::{Config, Gateway, ServerId};
-use mcp_gateway::gateway::fanout::merged_list::{self, ServerList};
+use mcp_gateway::gateway::fanout::merged_list::{self, ListRequest, ServerList};
 use mcp_gateway::gateway::routing::names;
 use mcp_gateway::gateway::routing::request_headers::{self, McpHeaders, RequestBody};
 use mcp_gateway::gateway::routing::target::Target;
@@ -191,13 +191,13 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         answered.push((server.id, entries));
     }
     let mut merged = Vec::new();
-    let omitted = merged_list::push_merged(
-        &mut merged,
-        (ListKind::Tools, Era::Modern),
-        &answered,
-        CacheHints::ALL,
-        (gateway, None),
-    );
+    let request = ListRequest {
+        kind: ListKind::Tools,
+        era: Era::Modern,
+        gateway,
+        rights: None,
+    };
+    let omitted = merged_list::push_merged(&mut merged, request, &answered, CacheHints::ALL);
     let text = std::str::from_utf8(&merged).expect("UTF-8");
     assert_eq!(omitted.collisions.len(), left_out);
     assert!(raw(text).is_some(), "{text}");

@@ -96,7 +96,7 @@ type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;
 /// The prompt and the resource template that a completion names. Both count,
 /// whatever its `ref.type` says.
 fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
-    let [prompt, template] = below(params, ("ref", "params.ref"), ["name", "uri"])?;
+    let [prompt, template] = below(params, "ref", "params.ref", ["name", "uri"])?;
     let named = [(Subject::Prompt, prompt), (Subject::Resource, template)];
     let named = named
         .into_iter()
@@ -106,8 +106,8 @@ fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal>
 
 /// The resources that a client subscribes to.
 fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
-    let place = ("notifications", "params.notifications");
-    let [list, _] = below(params, place, ["resourceSubscriptions", "taskIds"])?;
+    let known = ["resourceSubscriptions", "taskIds"];
+    let [list, _] = below(params, "notifications", "params.notifications", known)?;
     let (mut uris, mut count) = (Vec::new(), 0_usize);
     if let Some(list) = list
         && json::elements(list, |uri| {
@@ -136,10 +136,12 @@ fn about<'a>(kind: Subject, raw: &'a str) -> Result<AccessTarget<'a>, Refusal> {
     }
 }
 
-/// These members of the object `params.<name>`; none if it is not an object.
+/// The `known` members of the object `params.<name>`; none if it is not an object. An error names
+/// the object as `place`.
 fn below<'a, const N: usize>(
     params: &Params<'a>,
-    (name, place): (&str, &'static str),
+    name: &str,
+    place: &'static str,
     known: [&str; N],
 ) -> Result<[Option<&'a str>; N], Refusal> {
     let differs = |place| Err(Refusal::Body(Invalid::DuplicateKey(place)));

@@ -114,6 +114,19 @@ impl ServerList {
 /// The caller and the rules about what callers may do; `None` where everyone may do everything.
 pub type Rights<'r> = Option<(&'r Authorization, &'r Principal)>;
 
+/// A client's request for a merged list.
+#[derive(Clone, Copy)]
+pub struct ListRequest<'a> {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// The era of the client.
+    pub era: Era,
+    /// The gateway of the client's endpoint.
+    pub gateway: &'a Gateway,
+    /// They hide entries.
+    pub rights: Rights<'a>,
+}
+
 /// About how many bytes [`push_merged`] writes.
 pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
     const MEMBERS: usize = 256;
@@ -121,17 +134,21 @@ pub fn size(lists: &[(ServerId, ServerList)]) -> usize {
     sizes.fold(MEMBERS, usize::saturating_add)
 }
 
-/// Writes the merged `result` of the list of this kind, for a client of this era, at the end of
-/// `out`. Clients may keep it for as long as all `lists` and `start` allow. `rights` hide entries.
-/// If several entries have one name, only the first is written; the others are returned. If the
+/// Writes the merged `result` for this request at the end of `out`. Clients may keep it for as long
+/// as all `lists` and `start` allow. If several entries have one name, only the first is written; the others are returned. If the
 /// caller may see many tools (`toolSearch`), the list shows the search tools in their place.
 pub fn push_merged(
     out: &mut Vec<u8>,
-    (kind, era): (ListKind, Era),
+    request: ListRequest<'_>,
     lists: &[(ServerId, ServerList)],
     start: CacheHints,
-    (gateway, rights): (&Gateway, Rights<'_>),
 ) -> MergedNames {
+    let ListRequest {
+        kind,
+        era,
+        gateway,
+        rights,
+    } = request;
     let mut hints = lists
         .iter()
         .fold(start, |all, (_, list)| all.and(list.cache_hints()));
@@ -259,13 +276,13 @@ mod tests {
         };
         let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
         let mut merged = Vec::new();
-        let left_out = push_merged(
-            &mut merged,
-            (kind, Era::Modern),
-            &lists,
-            CacheHints::ALL,
-            (gateway, None),
-        );
+        let request = ListRequest {
+            kind,
+            era: Era::Modern,
+            gateway,
+            rights: None,
+        };
+        let left_out = push_merged(&mut merged, request, &lists, CacheHints::ALL);
         (
             String::from_utf8(merged).unwrap(),
             left_out.collisions.len(),

@@ -4,7 +4,7 @@ use super::merged_capabilities::{self, DiscoveredServer};
 use crate::config::{FailureMode, Gateway, Server, ServerId};
 use crate::gateway::fanout::Fanout;
 use crate::gateway::fanout::branch::Branch;
-use crate::gateway::fanout::merged_list::{self, MergedNames, Rights, ServerList};
+use crate::gateway::fanout::merged_list::{self, ListRequest, MergedNames, Rights, ServerList};
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::session::SessionPart;
 use crate::gateway::upstream::failure::Failure;
@@ -116,11 +116,15 @@ impl Fanout {
             }
             Operation::List(kind) => {
                 let start = self.cache_hints();
-                let shown = (kind, self.requester.caller.era);
+                let request = ListRequest {
+                    kind,
+                    era: self.requester.caller.era,
+                    gateway,
+                    rights,
+                };
                 let lists = self.lists(kind);
                 jsonrpc::result(id, merged_list::size(&lists), |out| {
-                    let sources = (gateway, rights);
-                    names = merged_list::push_merged(out, shown, &lists, start, sources);
+                    names = merged_list::push_merged(out, request, &lists, start);
                 })
             }
             Operation::Open | Operation::SetLevel(_) | Operation::End => {

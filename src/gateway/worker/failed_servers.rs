@@ -41,6 +41,15 @@ struct FailedServer {
     asked_until: Duration,
 }
 
+/// When the gateway asks a failed server again.
+#[derive(Clone, Copy)]
+pub struct RetryTimes {
+    /// How long after its failure.
+    pub ttl: Duration,
+    /// How long the server may take to answer.
+    pub timeout: Duration,
+}
+
 impl FailedServers {
     /// Remembers that a server failed this `request` at `now`.
     pub fn fail(
@@ -72,15 +81,15 @@ impl FailedServers {
         Some(&self.failed.get(key)?.failure)
     }
 
-    /// The request that shows whether a server answers again. The server failed `ttl` or longer
-    /// before `now`. `None` where it is too early, or where the gateway has asked already and the
-    /// server has `timeout` to answer.
+    /// The request that shows whether a server answers again. `None` where it is too early at
+    /// `now`, or where the gateway has asked already and the server may still answer.
     pub fn ask_again(
         &mut self,
         key: &FailedKey,
         now: Duration,
-        (ttl, timeout): (Duration, Duration),
+        times: RetryTimes,
     ) -> Option<UpstreamRequest> {
+        let RetryTimes { ttl, timeout } = times;
         let failed = self.failed.get_mut(key)?;
         // A failure in the future counts as old: the clock was set back.
         let is_old = now.checked_sub(failed.since).is_none_or(|age| age >= ttl);
@@ -103,6 +112,11 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
+    const TIMES: RetryTimes = RetryTimes {
+        ttl: Duration::from_secs(5),
+        timeout: Duration::from_secs(1),
+    };
+
     fn key(scope: Option<Scope>) -> FailedKey {
         ("a".to_owned(), scope)
     }
@@ -110,7 +124,6 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_server_is_asked_again_once_when_its_time_is_over() {
         let mut failed = FailedServers::default();
-        let times = (at(5000), at(1000));
         let request = UpstreamRequest::Discover;
         failed.fail(key(None), Failure::TimedOut, request.clone(), at(10_000));
         assert_eq!(failed.failure(&key(None)), Some(&Failure::TimedOut));
@@ -128,15 +141,15 @@ mod tests {
             (16_000, Some(request.clone())),
         ] {
             assert_eq!(
-                failed.ask_again(&key(None), at(now), times),
+                failed.ask_again(&key(None), at(now), TIMES),
                 expected,
                 "{now}"
             );
         }
         failed.fail(key(None), Failure::Reset, request.clone(), at(16_500));
-        assert_eq!(failed.ask_again(&key(None), at(17_000), times), None);
+        assert_eq!(failed.ask_again(&key(None), at(17_000), TIMES), None);
         assert_eq!(
-            failed.ask_again(&key(None), at(21_500), times),
+            failed.ask_again(&key(None), at(21_500), TIMES),
             Some(request)
         );
         failed.answered(&key(None));
@@ -148,7 +161,7 @@ mod tests {
         let mut failed = FailedServers::default();
         let request = UpstreamRequest::Discover;
         failed.fail(key(None), Failure::TimedOut, request.clone(), at(1_000_000));
-        let again = failed.ask_again(&key(None), at(10), (at(5000), at(1000)));
+        let again = failed.ask_again(&key(None), at(10), TIMES);
         assert_eq!(again, Some(request));
     }
 

@@ -74,7 +74,8 @@ impl KnownPins {
     pub fn verdict(
         &self,
         key: &PinnedListKey,
-        (pins, own): (&ServerPins, &str),
+        pins: &ServerPins,
+        own: &str,
         now: Duration,
     ) -> Option<PinVerdict> {
         let known = self.lists.iter().find(|list| list.key == *key)?;
@@ -91,7 +92,8 @@ impl KnownPins {
         store: &dyn Store,
         plugin: &str,
         pins: &ServerPins,
-        (what, own): (&str, &str),
+        what: &str,
+        own: &str,
     ) -> bool {
         if self.reported.len() >= MOST_REPORTED {
             return false;
@@ -143,11 +145,11 @@ mod tests {
             (1060, None),
             (999, None),
         ] {
-            assert_eq!(known.verdict(&[1; 32], (&pins, "x"), at(second)), verdict);
+            assert_eq!(known.verdict(&[1; 32], &pins, "x", at(second)), verdict);
         }
-        assert_eq!(known.verdict(&[2; 32], (&pins, "x"), at(1000)), None);
+        assert_eq!(known.verdict(&[2; 32], &pins, "x", at(1000)), None);
         known.forget_lists();
-        assert_eq!(known.verdict(&[1; 32], (&pins, "x"), at(1000)), None);
+        assert_eq!(known.verdict(&[1; 32], &pins, "x", at(1000)), None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -160,7 +162,7 @@ mod tests {
             let verdicts = PinVerdicts::of(&pins, std::iter::empty());
             known.remember(key, verdicts.clone(), Duration::ZERO);
             known.remember(key, verdicts, Duration::ZERO);
-            assert!(known.verdict(&key, (&pins, "x"), Duration::ZERO).is_some());
+            assert!(known.verdict(&key, &pins, "x", Duration::ZERO).is_some());
         }
         assert_eq!(known.lists.len(), MOST_LISTS);
         assert!(crate::memory::held() - before < 1_000_000);
@@ -173,14 +175,14 @@ mod tests {
         let store = MemoryStore::default();
         let (deny, warn) = (pins("DENY"), pins("WARN"));
         let (mut one, mut two) = (KnownPins::default(), KnownPins::default());
-        assert!(one.is_new(&store, "p", &deny, ("changed", "x")));
-        assert!(!one.is_new(&store, "p", &deny, ("changed", "x")));
-        assert!(!two.is_new(&store, "p", &deny, ("changed", "x")));
-        assert!(two.is_new(&store, "p", &deny, ("unlisted", "x")));
-        assert!(two.is_new(&store, "p", &deny, ("changed", "y")));
-        assert!(two.is_new(&store, "q", &deny, ("changed", "x")));
+        assert!(one.is_new(&store, "p", &deny, "changed", "x"));
+        assert!(!one.is_new(&store, "p", &deny, "changed", "x"));
+        assert!(!two.is_new(&store, "p", &deny, "changed", "x"));
+        assert!(two.is_new(&store, "p", &deny, "unlisted", "x"));
+        assert!(two.is_new(&store, "p", &deny, "changed", "y"));
+        assert!(two.is_new(&store, "q", &deny, "changed", "x"));
         assert!(
-            two.is_new(&store, "p", &warn, ("changed", "x")),
+            two.is_new(&store, "p", &warn, "changed", "x"),
             "another configuration"
         );
     }
@@ -190,7 +192,7 @@ mod tests {
         let pins = pins("DENY");
         let mut known = KnownPins::default();
         let names = (0..3000).map(|number| format!("t{number}"));
-        let new = names.filter(|name| known.is_new(&NoStore, "", &pins, ("changed", name)));
+        let new = names.filter(|name| known.is_new(&NoStore, "", &pins, "changed", name));
         assert_eq!(new.count(), MOST_REPORTED);
     }
 }

@@ -183,9 +183,10 @@ impl Worker {
         Some(seal::digest(&parts))
     }
 
-    /// Whether to report this about a pinned tool, see [`KnownPins::is_new`].
-    pub fn is_pin_news(&mut self, pins: &ServerPins, about: (&str, &str)) -> bool {
-        self.pins.is_new(&*self.store, &self.plugin, pins, about)
+    /// Whether to report `what` about a pinned tool, see [`KnownPins::is_new`].
+    pub fn is_pin_news(&mut self, pins: &ServerPins, what: &str, own: &str) -> bool {
+        let (store, plugin) = (&*self.store, &self.plugin);
+        self.pins.is_new(store, plugin, pins, what, own)
     }
 
     /// Time since 1970.
@@ -223,7 +224,7 @@ impl Worker {
             };
             if let Some(page) = cacheable {
                 self.pages
-                    .keep(page.key, (&page.page, &page.text), now, page.ttl);
+                    .keep(page.key, &page.page, &page.text, now, page.ttl);
             }
             answer
         };
@@ -446,7 +447,7 @@ mod tests {
         let page = ListPage::read(ListKind::Tools, &gateway.servers[0], result).unwrap();
         let (now, ttl) = (worker.now(), Duration::from_secs(60));
         let key = PageKey([1; 32], None);
-        worker.pages.keep(key, (&Rc::new(page), result), now, ttl);
+        worker.pages.keep(key, &Rc::new(page), result, now, ttl);
         let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{}}"#;
         let said = ServerDescription::read_discover(result, version::MODERN).unwrap();
         worker

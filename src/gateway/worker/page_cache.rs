@@ -93,7 +93,8 @@ impl PageCache {
     pub fn keep(
         &mut self,
         key: PageKey,
-        (page, result): (&Rc<ListPage>, &str),
+        page: &Rc<ListPage>,
+        result: &str,
         now: Duration,
         ttl: Duration,
     ) {
@@ -178,7 +179,7 @@ mod tests {
 
     fn keep(pages: &mut PageCache, key: PageKey, result: &str) {
         let page = Rc::new(read(result).unwrap());
-        pages.keep(key, (&page, result), SECOND, SECOND);
+        pages.keep(key, &page, result, SECOND, SECOND);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -254,7 +255,7 @@ mod tests {
         let read = |server| move |text: &str| ListPage::read(ListKind::Tools, server, text).ok();
         let mut pages = PageCache::new(Rc::new(MemoryStore::default()));
         let page = Rc::new(read(one)(RESULT).unwrap());
-        pages.keep(key(one), (&page, RESULT), SECOND, SECOND);
+        pages.keep(key(one), &page, RESULT, SECOND, SECOND);
         for (server, entries) in [(two, 0), (one, 1), (two, 0)] {
             let (found, _) = pages.get(key(server), SECOND, read(server)).unwrap();
             assert_eq!(found.entries.len(), entries);

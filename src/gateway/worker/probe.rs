@@ -11,6 +11,7 @@ use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::call_writer::CallSpec;
 use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::UpstreamProtocol;
+use crate::gateway::worker::failed_servers::RetryTimes;
 use crate::gateway::worker::{Scope, Worker};
 use crate::mcp::era::Era;
 use crate::mcp::version;
@@ -44,7 +45,10 @@ impl Worker {
         passed: &[(String, String)],
     ) {
         let key = (server.name.clone(), scope);
-        let times = (gateway.failed_server_ttl, server.timeout);
+        let times = RetryTimes {
+            ttl: gateway.failed_server_ttl,
+            timeout: server.timeout,
+        };
         let now = self.now();
         if let Some(request) = self.failed.ask_again(&key, now, times) {
             self.probe(gateway, server, request, passed);

@@ -120,8 +120,8 @@ fn answer_client(
     let rights = authorization.map(|authorization| (authorization, &facts.rights));
     let mut effects = short_names::report(cx, &fanout);
     let outcome = fanout.outcome(id, cx.gateway, rights);
-    if let Some(taken) = outcome.names.taken {
-        warn_of_name(cx, taken);
+    if let Some((server, name)) = outcome.names.taken {
+        warn_of_name(cx, server, name);
     }
     let collisions = &outcome.names.collisions;
     if !collisions.is_empty() {

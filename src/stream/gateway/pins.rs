@@ -41,7 +41,7 @@ pub(super) fn route_if_pinned(
     let servers = [server.id];
     let requester = requester_for(cx, &request, &servers)?;
     let key = requester.pinned_list_key(server, cx.worker);
-    if let Some(verdict) = cx.worker.pins.verdict(&key, (pins, own), cx.worker.now()) {
+    if let Some(verdict) = cx.worker.pins.verdict(&key, pins, own, cx.worker.now()) {
         check(verdict, pins.policy, named)?;
         return route_to_server(cx, request, server, Some(named));
     }
@@ -104,7 +104,7 @@ pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect
             PinPolicy::Deny => "so calls of it are refused",
         };
         for own in list.news.changed {
-            if cx.worker.is_pin_news(pins, ("changed", own)) {
+            if cx.worker.is_pin_news(pins, "changed", own) {
                 effects.push(Effect::Count(cx.config.metrics.pins_changed, 1));
                 let why = match pins.place(own) {
                     Some(_) => "has a different definition than the pinned one",
@@ -114,7 +114,7 @@ pub(super) fn report(cx: &mut GatewayContext<'_>, fanout: &Fanout) -> Vec<Effect
             }
         }
         for own in list.news.unlisted {
-            if cx.worker.is_pin_news(pins, ("unlisted", own)) {
+            if cx.worker.is_pin_news(pins, "unlisted", own) {
                 effects.push(warning(
                     server,
                     own,

@@ -77,8 +77,8 @@ pub(super) fn finish(
     let authorization = cx.config.authorization.as_ref();
     let rights = authorization.map(|authorization| (authorization, &request.facts.rights));
     let (visible, _) = merged_list::visible(ListKind::Tools, &lists, rights);
-    if let Some(taken) = visible.taken {
-        warn_of_name(cx, taken);
+    if let Some((server, name)) = visible.taken {
+        warn_of_name(cx, server, name);
         authorize(cx.config, request.message, request.facts)?;
         return look_up(cx, request);
     }
@@ -99,7 +99,7 @@ pub(super) fn finish(
 
 /// Logs that a server has a tool with the name of one of the search tools. Each worker logs this
 /// once.
-pub(super) fn warn_of_name(cx: &mut GatewayContext<'_>, (server, name): (ServerId, &str)) {
+pub(super) fn warn_of_name(cx: &mut GatewayContext<'_>, server: ServerId, name: &str) {
     let known = format!("toolSearch {name}");
     if cx.worker.collisions.is_new(ListKind::Tools, &known, server)
         && let Some(server) = cx.gateway.server(server)

@@ -148,8 +148,7 @@ impl RoutedRequest {
                 flow: Flow::Hold,
             }
         } else {
-            let (mut effects, changes) = self.status_change(cx, &message);
-            effects.extend(changes);
+            let mut effects = self.status_change(cx, &message).all();
             // Envoy's buffer would limit the length, so only the filter keeps the text.
             message.place = Place::HeadersSent;
             effects.push(Effect::ReplaceResponseBody(Vec::new()));
@@ -209,33 +208,30 @@ impl RoutedRequest {
             self.doubt_session(cx);
         }
         let client_status = self.translation.status(status);
-        let (mut effects, changes) = self.status_change(cx, &message);
+        let change = self.status_change(cx, &message);
         self.body = ResponseBody::Forwarded;
         // While the headers wait, Envoy's buffer has the whole text, and Envoy sends it from there.
         let Some(body) = changed.or_else(|| (!message.headers_wait()).then_some(text)) else {
             self.is_answered = true;
-            effects.extend(changes);
-            return Step::pass(effects);
+            return Step::pass(change.all());
         };
         let reply = Reply::json(client_status, body, Status::Ok.as_str());
-        self.finish(cx, room, reply, (effects, changes))
+        self.finish(cx, room, reply, change)
     }
 
     /// The effects and the header changes if the client gets another HTTP status than the server
     /// sent. The access log gets the status of a failed server, since the server refused the
     /// request. There are none after the headers were sent.
-    fn status_change(
-        &self,
-        cx: &StreamContext<'_>,
-        message: &BufferedMessage,
-    ) -> (Vec<Effect>, Vec<Effect>) {
+    fn status_change(&self, cx: &StreamContext<'_>, message: &BufferedMessage) -> HeadersChange {
         let status = self.translation.status(message.status);
         if status == message.status || !message.headers_wait() {
-            return (Vec::new(), Vec::new());
+            return HeadersChange::default();
         }
         let state = Export::status(Status::ServerFailed, cx.config.storage);
-        let change = Effect::SetResponseHeader(":status", status.to_string());
-        (export(state).collect(), vec![change])
+        HeadersChange {
+            first: export(state).collect(),
+            headers: vec![Effect::SetResponseHeader(":status", status.to_string())],
+        }
     }
 
     /// Replaces a message that is not the response with an error.
@@ -246,35 +242,51 @@ impl RoutedRequest {
         message: &BufferedMessage,
         room: Room,
     ) -> Step {
-        let mut effects = Vec::new();
-        let reply = self.report_failure(cx, failure, &mut effects);
-        let changes = if message.headers_wait() {
-            error_headers(&reply)
-        } else {
-            Vec::new()
-        };
+        let mut change = HeadersChange::default();
+        let reply = self.report_failure(cx, failure, &mut change.first);
+        if message.headers_wait() {
+            change.headers = error_headers(&reply);
+        }
         self.body = ResponseBody::Replaced;
-        self.finish(cx, room, reply, (effects, changes))
+        self.finish(cx, room, reply, change)
     }
 
-    /// Gives the client `reply` in place of the message. `changes` change the headers of the
-    /// response to those of `reply`. The other effects come first in any case.
+    /// Gives the client `reply` in place of the message. `change` gives the response the headers of
+    /// `reply`.
     fn finish(
         &mut self,
         cx: &StreamContext<'_>,
         room: Room,
         reply: Reply,
-        (mut effects, changes): (Vec<Effect>, Vec<Effect>),
+        change: HeadersChange,
     ) -> Step {
         self.is_answered = true;
         match room {
-            Room::Buffer(size) if reply.body.len() > size => send_reply(cx, reply, effects),
+            Room::Buffer(size) if reply.body.len() > size => send_reply(cx, reply, change.first),
             Room::Unlimited | Room::Buffer(_) => {
-                effects.extend(changes);
+                let mut effects = change.all();
                 effects.push(Effect::ReplaceResponseBody(reply.body));
                 Step::pass(effects)
             }
         }
+    }
+}
+
+/// The effects of a changed response, without those on its body.
+#[derive(Default)]
+struct HeadersChange {
+    /// Effects that come first, even if a reply takes the place of the response.
+    first: Vec<Effect>,
+    /// The changes to the headers of the response.
+    headers: Vec<Effect>,
+}
+
+impl HeadersChange {
+    /// All effects, in their order.
+    fn all(self) -> Vec<Effect> {
+        let mut effects = self.first;
+        effects.extend(self.headers);
+        effects
     }
 }
 
