@@ -42,7 +42,8 @@ impl fmt::Debug for HeaderMutation {
 pub fn header_mutation(
     headers: &Headers,
     era: Era,
-    (gateway, server): (&Gateway, &Server),
+    gateway: &Gateway,
+    server: &Server,
 ) -> Result<HeaderMutation, Refusal> {
     let connection_headers = connection_headers(headers);
     // A header that is passed through under its own name stays where it is.
@@ -107,8 +108,7 @@ mod tests {
 
     fn removed(headers: &Headers, era: Era) -> Vec<String> {
         let gateway = gateway_of("");
-        let to = (&gateway, &gateway.servers[0]);
-        let routed = header_mutation(headers, era, to).unwrap();
+        let routed = header_mutation(headers, era, &gateway, &gateway.servers[0]).unwrap();
         assert_eq!(routed.added, []);
         routed.removed
     }
@@ -124,7 +124,7 @@ mod tests {
         server: &Server,
     ) -> Result<Vec<(String, String)>, Refusal> {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        let routed = header_mutation(&headers, Era::Modern, (gateway, server))?;
+        let routed = header_mutation(&headers, Era::Modern, gateway, server)?;
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut sent: Vec<_> = pairs.iter().map(owned).collect();
         sent.retain(|(name, _)| !routed.removed.contains(name));
@@ -407,9 +407,9 @@ mod tests {
             )
             .map(drop);
             assert_eq!(carried, expected, "{rest} {headers:?}");
-            let to = (&gateway, &gateway.servers[0]);
-            let routed = header_mutation(&headers, Era::Modern, to).map(drop);
-            assert_eq!(routed, expected, "{rest} {headers:?}");
+            let server = &gateway.servers[0];
+            let routed = header_mutation(&headers, Era::Modern, &gateway, server);
+            assert_eq!(routed.map(drop), expected, "{rest} {headers:?}");
             // The other server is not concerned: it does not get the header.
             assert!(CallerHeaders::of(&headers, &gateway, &[gateway.servers[1].id]).is_ok());
         }
@@ -441,7 +441,7 @@ mod tests {
         );
         let server = &gateway.servers[0];
         let headers = Headers::from_pairs([("authorization", "secret"), ("baggage", "secret")]);
-        let mutation = header_mutation(&headers, Era::Modern, (&gateway, server)).unwrap();
+        let mutation = header_mutation(&headers, Era::Modern, &gateway, server).unwrap();
         let caller = CallerHeaders::of(&headers, &gateway, &[server.id]).unwrap();
         let mut fields = caller.fields(server, false);
         fields.extend(static_headers(server));

@@ -103,7 +103,8 @@ impl Translation {
         server: &Server,
         message: &Message<'_>,
         id: &str,
-        (gateway, lease): (&Gateway, Option<SessionLease>),
+        gateway: &Gateway,
+        lease: Option<SessionLease>,
     ) -> Result<(Self, Vec<Edit>), UntranslatableRequest> {
         const NOT_A_REQUEST: UntranslatableRequest = UntranslatableRequest::NotARequest;
         let client_id = message.id().ok_or(NOT_A_REQUEST)?.to_owned();
@@ -379,10 +380,10 @@ mod tests {
     /// A modern client's request to a legacy server, which gets it with the id `gw-1`.
     fn to_legacy(gateway: &Gateway) -> Translation {
         let body = request("tools/call");
-        let lease = (gateway, Some(lease(gateway)));
-        let server = &gateway.servers[0];
+        let (server, lease) = (&gateway.servers[0], Some(lease(gateway)));
+        let message = parsed(&body);
         let (translation, _) =
-            Translation::to_legacy(server, &parsed(&body), "gw-1", lease).unwrap();
+            Translation::to_legacy(server, &message, "gw-1", gateway, lease).unwrap();
         translation
     }
 
@@ -404,7 +405,7 @@ mod tests {
         assert_eq!(error(response), not_a_request);
         let notification = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
         for body in [response, notification] {
-            let to_legacy = Translation::to_legacy(server, &parsed(body), "1", (&gateway, None));
+            let to_legacy = Translation::to_legacy(server, &parsed(body), "1", &gateway, None);
             assert_eq!(to_legacy.map(drop).err(), not_a_request, "{body}");
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn forward_request(
             version: protocol.version().map(str::to_owned),
             session: session.and_then(|session| session.id.as_deref()),
         },
-        arguments: views::change_headers(cx, &request, (server, protocol), target),
+        arguments: views::change_headers(cx, &request, server, protocol, target),
         body: is_changed.then(|| edit::apply(message.text, edits)),
     };
     let effects = change_request(cx, request, server, change)?;
@@ -114,7 +114,7 @@ fn translate(
         (Client::Modern, UpstreamProtocol::Legacy(_)) => {
             let id = cx.worker.next_id();
             let lease = destination.lease.take();
-            Translation::to_legacy(server, message, &id, (cx.gateway, lease))
+            Translation::to_legacy(server, message, &id, cx.gateway, lease)
         }
     };
     translated.map_err(|why| untranslatable(request, why))
@@ -211,7 +211,7 @@ fn change_request(
     let mut attributes = request.attributes;
     attributes.route(chosen(server), upstream_name);
     let era = request.client.era();
-    let mut mutation = forwarding::header_mutation(request.headers, era, (cx.gateway, server))?;
+    let mut mutation = forwarding::header_mutation(request.headers, era, cx.gateway, server)?;
     let length = body.as_ref().map(Vec::len);
     let changed = length.map_or(RequestBody::Unchanged, RequestBody::Changed);
     let mut set = request_headers::headers(server, &headers, changed);

@@ -96,7 +96,7 @@ fn open_stream(
         version: Some(link.version.to_owned()),
         session: link.id.as_deref(),
     };
-    let mutation = forwarding::header_mutation(headers, Era::Legacy, (cx.gateway, server))?;
+    let mutation = forwarding::header_mutation(headers, Era::Legacy, cx.gateway, server)?;
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
     let set = request_headers::headers(server, &mcp_headers, RequestBody::Nothing);
     effects.extend(set_request_headers(set));

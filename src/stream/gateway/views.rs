@@ -136,7 +136,8 @@ pub(super) fn argument_edits(
 pub(super) fn change_headers(
     cx: &GatewayContext<'_>,
     request: &IncomingMessage<'_>,
-    (server, protocol): (&Server, &UpstreamProtocol),
+    server: &Server,
+    protocol: &UpstreamProtocol,
     target: Option<&NamedTarget<'_>>,
 ) -> Vec<Effect> {
     let Some((at, _)) = removing(server, target) else {
