@@ -20,6 +20,10 @@ mod envoy;
 mod gateway;
 #[path = "../../benches/envoy/load.rs"]
 mod load;
+#[path = "../../benches/envoy/mappings.rs"]
+mod mappings;
+#[path = "../../benches/envoy/memory/mod.rs"]
+mod memory;
 #[path = "../../benches/envoy/message.rs"]
 mod message;
 #[path = "../../benches/envoy/peers/mod.rs"]
@@ -34,6 +38,8 @@ mod report;
 mod rounds;
 #[path = "../../benches/envoy/setup.rs"]
 mod setup;
+#[path = "../../benches/envoy/soak/mod.rs"]
+mod soak;
 #[path = "../../benches/envoy/stats.rs"]
 mod stats;
 #[path = "../../benches/envoy/upstream.rs"]
@@ -41,6 +47,8 @@ mod upstream;
 
 mod other_gateways;
 mod parts;
+#[path = "soak.rs"]
+mod soak_growth;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;

@@ -41,8 +41,8 @@ fn servers() -> Vec<(String, SocketAddr)> {
 }
 
 #[test]
-fn a_run_without_a_name_measures_no_other_gateways() {
-    assert_eq!(options(&[]).benchmarks, ["policy", "gateway"]);
+fn a_run_without_a_name_takes_minutes_and_needs_no_other_gateways() {
+    assert_eq!(options(&[]).benchmarks, ["policy", "gateway", "memory"]);
     assert_eq!(options(&["peers"]).benchmarks, ["peers"]);
 }
 

@@ -8,7 +8,7 @@
 const PARTS: usize = 5;
 
 /// How much the line rises from the first part to the last. `None` with too few values.
-pub(super) fn growth(values: &[f64]) -> Option<f64> {
+pub(crate) fn growth(values: &[f64]) -> Option<f64> {
     let judged = &values[values.len() / 2..];
     let size = judged.len() / PARTS;
     if size == 0 {

@@ -8,7 +8,7 @@
 mod configuration;
 mod events;
 mod faulty;
-mod growth;
+pub(crate) mod growth;
 mod honest;
 mod hostile;
 mod random;
