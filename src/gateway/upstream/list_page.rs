@@ -225,43 +225,38 @@ mod tests {
     use crate::config::Config;
     use wasm_bindgen_test::wasm_bindgen_test;
 
+    /// The page in this result of `tools/list`.
+    fn read(result: &str) -> Result<ListPage, Failure> {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let server = &config.gateway.unwrap().servers[0];
+        ListPage::read(ListKind::Tools, server, result)
+    }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn a_cursor_leads_to_the_next_page_even_when_it_is_empty() {
-        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
-            .unwrap()
-            .gateway
-            .unwrap();
         for (page, cursor) in [
             (r#"{"tools":[]}"#, None),
             (r#"{"tools":[],"nextCursor":null}"#, None),
             (r#"{"tools":[],"nextCursor":""}"#, Some("")),
             (r#"{"tools":[],"nextCursor":"\u0061"}"#, Some("a")),
         ] {
-            let page = ListPage::read(ListKind::Tools, &gateway.servers[0], page).unwrap();
+            let page = read(page).unwrap();
             assert_eq!(page.cursor.as_deref(), cursor);
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_long_cursor_is_refused() {
-        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
-            .unwrap()
-            .gateway
-            .unwrap();
         for (length, is_read) in [(65_534, true), (65_535, false), (8_000_000, false)] {
             let cursor = "c".repeat(length);
             let page = format!(r#"{{"tools":[],"nextCursor":"{cursor}"}}"#);
-            let page = ListPage::read(ListKind::Tools, &gateway.servers[0], &page);
+            let page = read(&page);
             assert_eq!(page.is_ok(), is_read, "{length}");
         }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_malformed_entry_is_left_out_alone() {
-        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
-            .unwrap()
-            .gateway
-            .unwrap();
         for entry in [
             "1",
             "null",
@@ -275,7 +270,7 @@ mod tests {
             r#"{"name":"x","n\u0061me":"y"}"#,
         ] {
             let page = format!(r#"{{"tools":[{{"name":"1"}},{entry},{{"name":"2"}}]}}"#);
-            let page = ListPage::read(ListKind::Tools, &gateway.servers[0], &page).unwrap();
+            let page = read(&page).unwrap();
             let names: Vec<_> = page.entries.iter().map(|entry| &*entry.name).collect();
             assert_eq!(
                 (names, page.malformed),
@@ -287,22 +282,29 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_is_no_list_is_told_so() {
-        let gateway = Config::parse(br#"{"servers":[{"name":"a"}]}"#)
-            .unwrap()
-            .gateway
-            .unwrap();
         for page in [
             "{}",
             "[]",
             "1",
+            r#"{"prompts":[]}"#,
             r#"{"tools":{}}"#,
             r#"{"tools":null}"#,
             r#"{"tools":[],"tools":[]}"#,
+            r#"{"tools":[],"t\u006fols":[]}"#,
             r#"{"tools":[],"nextCursor":1}"#,
             r#"{"tools":[],"resultType":"input_required"}"#,
+            r#"{"resultType":"task","tools":[]}"#,
+            r#"{"tools":[{"name":"t"}"#,
+            r#"{"tools":[]} x"#,
         ] {
-            let read = ListPage::read(ListKind::Tools, &gateway.servers[0], page);
-            assert!(read.is_err(), "{page}");
+            assert!(read(page).is_err(), "{page}");
+        }
+        for page in [
+            r#" { "x" : {"tools":[1]} , "tools" : [ {"name":"t"} ] } "#,
+            r#"{"resultType":null,"tools":[]}"#,
+            r#"{"tools":[],"resultType":"complete"}"#,
+        ] {
+            assert!(read(page).is_ok(), "{page}");
         }
     }
 }
