@@ -99,6 +99,29 @@ fn strings_are_unescaped_and_other_values_are_none() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn the_plain_part_of_a_string_ends_at_its_first_special_byte() {
+    // Words and blocks of bytes have other code than the bytes after them.
+    for length in 0..200 {
+        let mut text = vec![b'x'; length];
+        assert_eq!(after_plain(&text), b"");
+        text.fill(0xc3);
+        assert_eq!(after_plain(&text), b"");
+        for at in 0..length {
+            for special in [b'"', b'\\', b'\0', b'\n', 0x1f] {
+                text[at] = special;
+                let rest = length - at;
+                assert_eq!(
+                    after_plain(&text).len(),
+                    rest,
+                    "{special} at {at} of {length}"
+                );
+            }
+            text[at] = 0x7f;
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn a_span_is_where_a_member_stands() {
     let text = r#"{"a": "b"}"#;
     members(text, |_, value| assert_eq!(span(text, value), Some(6..9))).unwrap();
