@@ -80,7 +80,7 @@ fn keys_that_are_none_are_refused() {
     for (keys, reason) in [
         (["--jwks-uri", "login.example.com"], "must be a URL"),
         (["--jwks", "/nowhere.json"], "/nowhere.json"),
-        (["--jwks", no_keys], "no JSON Web Key Set"),
+        (["--jwks", no_keys], "is not a JSON Web Key Set"),
     ] {
         let options = ["--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE];
         let target = ["render", "--target", "standalone", &file];
