@@ -12,7 +12,7 @@ const STRUCT: &str = r#""@type": type.googleapis.com/google.protobuf.Struct"#;
 const STRING: &str = r#""@type": type.googleapis.com/google.protobuf.StringValue"#;
 
 /// Whatever follows the filter's configuration in both files.
-const NEXT_FILTER: [&str; 2] = ["          # 2. Makes", "          # For filters after"];
+const NEXT_FILTER: [&str; 2] = ["          # 2. ", "          # For filters after"];
 
 /// `bootstrap` with another configuration of the filter: a line of YAML.
 fn configured(bootstrap: Bootstrap, kind: &str, value: &str) -> Bootstrap {

@@ -59,7 +59,7 @@ pub(crate) fn chain(server: &Capture, json: &str) -> Bootstrap {
     Bootstrap::policy(server.address)
         .configured(json)
         .replace_block(
-            "          # 2. Makes",
+            "          # 2. ",
             "          - name: envoy.filters.http.router",
             &filters,
         )
