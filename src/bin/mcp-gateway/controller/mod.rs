@@ -210,6 +210,7 @@ fn random_identity() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Args as _;
     use std::fs;
     use std::path::Path;
 
@@ -233,5 +234,16 @@ mod tests {
             fs::read_to_string(page).unwrap_or_default() == reference().unwrap(),
             "docs/reference/kinds.md is not what `mcp-gateway crds --reference` prints"
         );
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_each_option_and_no_other() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operate/controller.md");
+        let page = fs::read_to_string(page).unwrap();
+        let row = |line: &str| Some(line.strip_prefix("| `--")?.split_once('`')?.0.to_owned());
+        let rows: Vec<String> = page.lines().filter_map(row).collect();
+        let command = ControllerArguments::augment_args(clap::Command::new("controller"));
+        let options = command.get_arguments().filter_map(|it| it.get_long());
+        assert_eq!(rows, options.collect::<Vec<_>>());
     }
 }
