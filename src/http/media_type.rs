@@ -3,10 +3,12 @@
 
 use super::Headers;
 
-/// The value that nearly every client sends as `content-type`; found without parsing.
-const JSON: &[u8] = b"application/json";
-/// The value that nearly every client sends as `accept`.
-const JSON_AND_EVENTS: &[u8] = b"application/json, text/event-stream";
+/// The `content-type` of a message. Nearly every client sends it in this form, which is found
+/// without parsing.
+pub const JSON: &str = "application/json";
+/// The `accept` of a request whose response may be a message or a stream of events. Nearly every
+/// client sends it in this form.
+pub const JSON_AND_EVENTS: &str = "application/json, text/event-stream";
 
 /// Whether `content-type` says that the body is JSON in UTF-8: it is there once, is
 /// `application/json`, and its `charset`, if any, is `utf-8`.
@@ -14,7 +16,7 @@ pub fn is_json(headers: &Headers) -> bool {
     let Ok(Some(value)) = headers.single("content-type") else {
         return false;
     };
-    if value == JSON {
+    if value == JSON.as_bytes() {
         return true;
     }
     let Ok(value) = std::str::from_utf8(value) else {
@@ -68,7 +70,7 @@ impl Accept {
     /// section 12.5.1).
     pub fn of(headers: &Headers) -> Self {
         let value = headers.single("accept");
-        if matches!(value, Ok(None | Some(JSON_AND_EVENTS))) {
+        if matches!(value, Ok(None)) || value == Ok(Some(JSON_AND_EVENTS.as_bytes())) {
             return Self {
                 json: true,
                 event_stream: true,

@@ -39,7 +39,7 @@ pub fn classify(headers: &Headers, has_body: bool, strict: bool) -> Class {
             }
             let accept = Accept::of(headers);
             if strict && !(accept.json && accept.event_stream) {
-                return Class::Refused(Refusal::Accept("application/json, text/event-stream"));
+                return Class::Refused(Refusal::Accept(media_type::JSON_AND_EVENTS));
             }
             // Without a body there is nothing to wait for. If strict, reading the
             // empty body gives the error that it is not JSON.

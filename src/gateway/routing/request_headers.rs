@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::config::Server;
+use crate::http::media_type;
 use crate::mcp::{self, header_value, method};
 
 /// The values of MCP's headers on a request to a server.
@@ -31,9 +32,9 @@ impl fmt::Debug for McpHeaders<'_> {
 
 /// The `content-type` of messages that the gateway sends. With [`ACCEPT`], the server may answer
 /// with a message or with a stream of events (MCP 2026-07-28, "Sending messages").
-pub const CONTENT_TYPE: &str = "application/json";
+pub const CONTENT_TYPE: &str = media_type::JSON;
 /// The `accept` of requests that the gateway sends.
-pub const ACCEPT: &str = "application/json, text/event-stream";
+pub const ACCEPT: &str = media_type::JSON_AND_EVENTS;
 /// The `accept` of a request without a message, which opens a stream of events.
 pub const ACCEPT_EVENTS: &str = "text/event-stream";
 
