@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::Result;
+use crate::mcp::SESSION;
 
 /// Much longer than any request here takes. If a proxy hangs, the run ends.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -115,7 +116,7 @@ impl Client {
             .method(Method::DELETE)
             .uri(PATH)
             .header(HOST, &self.authority)
-            .header("mcp-session-id", session)
+            .header(SESSION, session)
             .body(Full::default())?;
         let (head, _) = self.send(request).await?;
         Ok(head.status)

@@ -22,6 +22,9 @@ const POLL_EVERY: Duration = Duration::from_millis(20);
 const LOG_LINES_SHOWN: usize = 20;
 const LOG_LINE_SHOWN: usize = 500;
 
+/// The gauge of the memory that the filter holds, in bytes.
+pub(crate) const HELD_BYTES: &str = "wasmcustom.mcp.memory.held_bytes";
+
 /// A running Envoy; dropping it kills the process.
 pub(crate) struct Envoy {
     name: String,

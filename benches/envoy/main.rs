@@ -13,6 +13,7 @@ mod envoy;
 mod gateway;
 mod load;
 mod mappings;
+mod mcp;
 mod memory;
 mod message;
 mod peers;

@@ -10,6 +10,7 @@ use crate::client::Message;
 use crate::cpu;
 use crate::envoy::Envoy;
 use crate::load::{self, Load};
+use crate::mcp::SESSION;
 
 /// The number of turns of each variant in a round. Turns are needed since the machine's speed
 /// changes within a second by more than the differences between the variants.
@@ -151,7 +152,7 @@ impl Target {
     async fn send(&mut self, message: &Message, requests: usize) -> Result<Histogram<u64>> {
         let mut message = message.clone();
         if let Some(session) = &self.session {
-            message = message.header("mcp-session-id", session)?;
+            message = message.header(SESSION, session)?;
         }
         let sent = self.load.send(&message, requests).await;
         sent.map_err(|error| self.envoy.failure(&error.to_string()))

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::Result;
+use crate::mcp::SESSION;
 
-const SESSION: &str = "mcp-session-id";
 /// As long as the session ids of most servers.
 const SESSION_ID: &str = "0b7c2a9e-5f0d-4c0e-9b7a-1d2e3f4a5b6c";
 

@@ -22,6 +22,8 @@ mod gateway;
 mod load;
 #[path = "../../benches/envoy/mappings.rs"]
 mod mappings;
+#[path = "../../benches/envoy/mcp/mod.rs"]
+mod mcp;
 #[path = "../../benches/envoy/memory/mod.rs"]
 mod memory;
 #[path = "../../benches/envoy/message.rs"]

@@ -13,35 +13,15 @@ use tokio::time::timeout;
 use crate::harness::http::{Answer, Connection, Request};
 use crate::harness::message::{call, initialize, legacy, modern};
 use crate::harness::shared::{gateway, policy};
+use crate::random::Random;
 
 const REQUESTS: u64 = 10_000;
 const AT_ONCE: u64 = 16;
 const DONE_WITHIN: Duration = Duration::from_secs(300);
 
-/// Pseudo-random numbers, the same in every run (splitmix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("less than a usize")
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
-    fn bytes(&mut self, longest: usize) -> Vec<u8> {
-        let size = self.below(longest + 1);
-        (0..size).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
+fn bytes(random: &mut Random, longest: usize) -> Vec<u8> {
+    let size = random.below(longest + 1);
+    (0..size).map(|_| random.next().to_le_bytes()[0]).collect()
 }
 
 fn good(random: &mut Random) -> Request {
@@ -72,7 +52,7 @@ fn mutated(request: &Request, random: &mut Random) -> Request {
         match random.below(5) {
             0 => body.truncate(at),
             1 if at < body.len() => drop(body.remove(at)),
-            2 => body.splice(at..at, random.bytes(8)).for_each(drop),
+            2 => body.splice(at..at, bytes(random, 8)).for_each(drop),
             3 => {
                 let piece = random.of(&["\"", "{", "}", "[", ",", ":", "\\u0000", "\\ud800", "\0"]);
                 body.splice(at..at, piece.bytes()).for_each(drop);
@@ -93,7 +73,7 @@ fn value(random: &mut Random) -> Vec<u8> {
         3 => "x".repeat(random.below(4000)).into(),
         _ => Vec::new(),
     };
-    value.extend(random.bytes(20));
+    value.extend(bytes(random, 20));
     value.retain(|byte| !byte.is_ascii_control());
     value
 }
@@ -122,7 +102,7 @@ pub(crate) fn hostile(random: &mut Random) -> Request {
         1 => mutated(&request, random).chunked(1 + random.below(50)),
         2 => request.with(header, value),
         3 => request.header(header, value),
-        4 => request.body(random.bytes(300)),
+        4 => request.body(bytes(random, 300)),
         5 => {
             let depth = 1 + random.below(5000);
             let nested = "[".repeat(depth) + &"]".repeat(depth);

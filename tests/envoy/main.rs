@@ -53,6 +53,7 @@ mod metadata;
 mod metrics;
 mod policy_rbac;
 mod policy_server;
+mod random;
 mod refusals;
 mod session_long_ids;
 mod session_many;

@@ -18,7 +18,8 @@ use crate::harness::http::{Connection, Request};
 use crate::harness::legacy::Legacy;
 use crate::harness::message::{about, call, initialize, legacy, modern, request};
 use crate::harness::wire::{self, Act};
-use crate::hostile::{Random, hostile};
+use crate::hostile::hostile;
+use crate::random::Random;
 
 const ANSWERS: fake::Answers = &[
     (

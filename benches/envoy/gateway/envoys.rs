@@ -42,7 +42,7 @@ pub(super) fn ours(upstreams: &[SocketAddr], rules: usize, wasm: &Path) -> Resul
 }
 
 /// The configuration of this repository's filter for so many servers.
-pub(super) fn settings(servers: usize) -> Value {
+pub(crate) fn settings(servers: usize) -> Value {
     let servers: Vec<Value> = (0..servers)
         // The benchmark sends no identity, so all callers share one session.
         .map(|server| json!({ "name": servers::name(server), "shareSession": true }))

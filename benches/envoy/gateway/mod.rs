@@ -18,6 +18,7 @@ use crate::args::Options;
 use crate::client::{Client, Message};
 use crate::cores::Cores;
 use crate::envoy::Envoy;
+use crate::mcp::{SESSION, requests};
 use crate::rounds::{self, Target, Variant};
 use crate::upstream::{self, Upstream};
 use crate::{Result, config, policy, setup};
@@ -183,17 +184,9 @@ async fn try_out(
     let mut message = message.clone();
     let mut session = None;
     if case.client == Era::Legacy {
-        let (initialize, initialized) = servers::beginning();
-        let (head, body) = client.answer(initialize).await?;
-        let Some(id) = head.headers.get("mcp-session-id") else {
-            let text = String::from_utf8_lossy(&body);
-            return Err(envoy.failure(&format!("began no session: {} {text}", head.status)));
-        };
-        let id = id.to_str()?.to_owned();
-        client
-            .post(initialized.header("mcp-session-id", &id)?)
-            .await?;
-        message = message.header("mcp-session-id", &id)?;
+        let begun = requests::begin(&mut client).await;
+        let id = begun.map_err(|error| envoy.failure(&error.to_string()))?;
+        message = message.header(SESSION, &id)?;
         session = Some(id);
     }
     let (status, body) = client.post(message).await?;

@@ -1,34 +1,23 @@
 //! The MCP servers behind the gateways, and the requests of clients.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::cases::{Ask, Case, Era, TOOLS_PER_SERVER};
 use crate::Result;
 use crate::client::Message;
+use crate::mcp::answers::{self, Asked, SAID};
+use crate::mcp::requests;
 use crate::upstream::{Answers, Said};
 
-const VERSION: &str = "2026-07-28";
-const LEGACY_VERSION: &str = "2025-11-25";
 /// The server and the tool that clients call, by their indexes.
 const CALLED: (usize, usize) = (2, 7);
-const SAID: &str = "It is sunny, and 22 degrees.";
 
 /// The name of a server and of its cluster, and the prefix of its tools.
 pub(crate) fn name(server: usize) -> String {
     format!("server{server}")
-}
-
-#[derive(Deserialize)]
-struct Asked<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: &'a str,
 }
 
 /// The answers of a server.
@@ -56,20 +45,12 @@ pub(crate) fn serve(serves: &Serves<'_>) -> Answers {
         true => r#""ttlMs":3600000,"cacheScope":"public""#,
         false => r#""ttlMs":0,"cacheScope":"private""#,
     };
-    let discovered = format!(
-        r#"{{"resultType":"complete","supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"bench","version":"1.0.0"}}}},{hints}}}"#
-    );
+    let discovered = answers::discovered(hints);
     let tools: Vec<String> = (0..serves.tools)
         .map(|number| tool(number, serves.tool_bytes))
         .collect();
-    let tools = tools.join(",");
-    let listed = format!(r#"{{"resultType":"complete","tools":[{tools}],{hints}}}"#);
-    let called = format!(
-        r#"{{"resultType":"complete","content":[{{"type":"text","text":"{SAID}"}}],"isError":false}}"#
-    );
-    let begun = format!(
-        r#"{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"bench","version":"1.0.0"}}}}"#
-    );
+    let listed = answers::listed(&tools, hints);
+    let (called, begun) = (answers::called(), answers::begun());
     let modern = serves.eras.contains(&Era::Modern);
     let legacy = serves.eras.contains(&Era::Legacy);
     Arc::new(move |body| {
@@ -87,13 +68,9 @@ pub(crate) fn serve(serves: &Serves<'_>) -> Answers {
             "ping" if legacy => "{}",
             "tools/list" => listed.as_str(),
             "tools/call" => called.as_str(),
-            _ => {
-                let error = r#"{"code":-32601,"message":"no such method"}"#;
-                let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-                return Said::Message(message.into());
-            }
+            _ => return Said::Message(answers::unknown_method(id)),
         };
-        let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{said}}}"#).into();
+        let message = answers::response(id, said).into();
         match method {
             "initialize" => Said::Begun(message),
             _ => Said::Message(message),
@@ -131,42 +108,21 @@ pub(super) fn message(case: &Case) -> Result<Message> {
 
 /// The message of a client of this era, for whom the tool to call has this name.
 pub(crate) fn ask(ask: Ask, client: Era, tool: &str) -> Result<Message> {
-    let (method, name, mut params) = match ask {
+    let (method, name, params) = match ask {
         Ask::List | Ask::CachedList => ("tools/list", None, String::new()),
         Ask::Call => {
-            let name = tool.to_owned();
-            let params = format!(r#""name":"{name}","arguments":{{"city":"Zurich","days":3}},"#);
-            ("tools/call", Some(name), params)
+            let params = format!(r#""name":"{tool}","arguments":{{"city":"Zurich","days":3}},"#);
+            ("tools/call", Some(tool), params)
         }
     };
     if client == Era::Legacy {
-        let params = params.trim_end_matches(',');
-        let body =
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
-        return Message::new(body).header("mcp-protocol-version", LEGACY_VERSION);
+        return requests::legacy(method, params.trim_end_matches(','));
     }
-    // Writing to a String cannot fail.
-    let _ = write!(
-        params,
-        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"{VERSION}","io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#
-    );
-    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
-    let message = Message::new(body)
-        .header("mcp-protocol-version", VERSION)?
-        .header("mcp-method", method)?;
+    let message = requests::modern(method, &params)?;
     match name {
-        Some(name) => message.header("mcp-name", &name),
+        Some(name) => message.header("mcp-name", name),
         None => Ok(message),
     }
-}
-
-/// The first two messages of a legacy client.
-pub(crate) fn beginning() -> (Message, Message) {
-    let initialize = format!(
-        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1.0.0"}}}}}}"#
-    );
-    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    (Message::new(initialize), Message::new(initialized))
 }
 
 /// Whether this is a right answer with the tools of this many servers: a proxy may answer a failed

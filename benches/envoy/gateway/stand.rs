@@ -80,11 +80,6 @@ impl Stand {
             .collect())
     }
 
-    /// The first two messages of a legacy client.
-    pub(crate) fn beginning(&self) -> (Message, Message) {
-        servers::beginning()
-    }
-
     /// Whether this is the right answer of one endpoint.
     pub(crate) fn check(&self, answer: &[u8]) -> Result<()> {
         servers::check(&self.case, self.case.servers, answer)

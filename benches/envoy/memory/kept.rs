@@ -11,6 +11,7 @@ use crate::Result;
 use crate::client::Client;
 use crate::envoy::Envoy;
 use crate::gateway::{Era, Stand};
+use crate::mcp::requests;
 use crate::report::empty_table;
 
 const SESSIONS: usize = 5000;
@@ -41,11 +42,11 @@ pub(super) async fn sessions(binary: &Path, wasm: &Path) -> Result<Vec<Added>> {
         let envoy = Envoy::start(binary, "sessions", &bootstrap).await?;
         let mut client = Client::connect(envoy.listener()).await?;
         for _ in 0..WARM_UP {
-            open(&stand, &envoy, &mut client).await?;
+            open(&envoy, &mut client).await?;
         }
         let without = State::of(&envoy).await?;
         for _ in 0..SESSIONS {
-            open(&stand, &envoy, &mut client).await?;
+            open(&envoy, &mut client).await?;
         }
         let with = State::of(&envoy).await?;
         envoy.stop().await?;
@@ -60,14 +61,9 @@ pub(super) async fn sessions(binary: &Path, wasm: &Path) -> Result<Vec<Added>> {
     Ok(all)
 }
 
-async fn open(stand: &Stand, envoy: &Envoy, client: &mut Client) -> Result<()> {
-    let (initialize, initialized) = stand.beginning();
-    let (head, _) = client.answer(initialize).await?;
-    let Some(session) = head.headers.get("mcp-session-id") else {
-        return Err(envoy.failure(&format!("began no session: {}", head.status)));
-    };
-    let message = initialized.header("mcp-session-id", session.to_str()?)?;
-    client.post(message).await?;
+async fn open(envoy: &Envoy, client: &mut Client) -> Result<()> {
+    let begun = requests::begin(client).await;
+    begun.map_err(|error| envoy.failure(&error.to_string()))?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::Result;
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, HELD_BYTES};
 use crate::mappings::Mappings;
 
 /// After a start or a load, Envoy still frees memory.
@@ -36,7 +36,7 @@ impl State {
         Ok(Self {
             memory: Mappings::of(envoy.pid())?,
             allocated: allocator.allocated.parse()?,
-            held: envoy.stat("wasmcustom.mcp.memory.held_bytes").await?,
+            held: envoy.stat(HELD_BYTES).await?,
         })
     }
 

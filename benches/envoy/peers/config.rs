@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::parts::manager;
+use crate::gateway::envoys;
 use crate::{Result, config};
 
 /// The port on which `aigw run` listens. It has no option for it.
@@ -114,17 +115,26 @@ pub(crate) fn kuadrant_envoy(
     Ok(bootstrap)
 }
 
-/// The file for `mcp-gateway render`. If `keeps_lists`, the gateway keeps the servers' lists.
-pub(crate) fn ours(servers: &[(String, SocketAddr)], keeps_lists: bool) -> Value {
-    let server = |(name, address): &(String, SocketAddr)| {
-        // The benchmark sends no identity, so all callers share one session.
-        let mut server = json!({ "name": name, "url": url(*address), "shareSession": true });
-        if keeps_lists {
+/// The configuration of our filter for so many servers. If `keeps_lists`, the gateway keeps the
+/// servers' lists.
+pub(crate) fn small(servers: usize, keeps_lists: bool) -> Value {
+    let mut settings = envoys::settings(servers);
+    if keeps_lists {
+        for server in settings["servers"].as_array_mut().into_iter().flatten() {
             server["listTtl"] = LIST_TTL.into();
         }
-        server
-    };
-    json!({ "servers": servers.iter().map(server).collect::<Vec<_>>() })
+    }
+    settings
+}
+
+/// The file for `mcp-gateway render`: the same, and the address of each server.
+pub(crate) fn ours(servers: &[(String, SocketAddr)], keeps_lists: bool) -> Value {
+    let mut settings = small(servers.len(), keeps_lists);
+    let entries = settings["servers"].as_array_mut().into_iter().flatten();
+    for (server, (_, address)) in entries.zip(servers) {
+        server["url"] = url(*address).into();
+    }
+    settings
 }
 
 /// Longer than a run.

@@ -15,6 +15,7 @@ use crate::client::{Client, Message};
 use crate::gateway::cases::{Ask, Era};
 use crate::gateway::servers;
 use crate::load::Load;
+use crate::mcp::{SESSION, requests};
 use crate::rounds::{SETTLE, Total};
 
 /// Long enough for a program that downloads nothing.
@@ -76,7 +77,7 @@ impl Contender {
             return Err(running.failure(&format!("shows no {tool} of {server}")));
         };
         let within = |message: Message| match &session {
-            Some(session) => message.header("mcp-session-id", session),
+            Some(session) => message.header(SESSION, session),
             None => Ok(message),
         };
         let list = within(servers::ask(Ask::List, era, shown)?)?;
@@ -157,7 +158,7 @@ async fn first_list(running: &Running, era: Era, tools: usize) -> Result<(Bytes,
     };
     let mut message = servers::ask(Ask::List, era, "")?;
     if let Some(session) = &session {
-        message = message.header("mcp-session-id", session)?;
+        message = message.header(SESSION, session)?;
     }
     let list = post(running, message).await?;
     let text = String::from_utf8_lossy(&list);
@@ -172,16 +173,7 @@ async fn first_list(running: &Running, era: Era, tools: usize) -> Result<(Bytes,
 
 async fn begin(running: &Running) -> Result<String> {
     let mut client = Client::connect(running.address()).await?;
-    let (initialize, initialized) = servers::beginning();
-    let (head, body) = client.answer(initialize).await?;
-    let Some(id) = head.headers.get("mcp-session-id") else {
-        let text = String::from_utf8_lossy(&body);
-        return Err(format!("began no session: {} {text}", head.status).into());
-    };
-    let id = id.to_str()?.to_owned();
-    let initialized = initialized.header("mcp-session-id", &id)?;
-    client.post(initialized).await?;
-    Ok(id)
+    requests::begin(&mut client).await
 }
 
 async fn post(running: &Running, message: Message) -> Result<Bytes> {

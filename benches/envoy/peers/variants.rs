@@ -140,12 +140,7 @@ impl Setup<'_> {
     }
 
     fn small(&self, keeps_lists: bool) -> Result<Value> {
-        let servers = envoys::clusters(&self.servers);
-        let mut settings = config::ours(&servers, keeps_lists);
-        // In this configuration, the cluster has the address.
-        for server in settings["servers"].as_array_mut().into_iter().flatten() {
-            server.as_object_mut().map(|server| server.remove("url"));
-        }
+        let settings = config::small(self.servers.len(), keeps_lists);
         envoys::ours_with(&self.servers, settings, self.filter)
     }
 

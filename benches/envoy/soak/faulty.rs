@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::random::Random;
-use super::requests::VERSION;
 use crate::Result;
+use crate::mcp::answers;
 
 pub(super) const NAME: &str = "faulty";
 pub(super) const TOOL: &str = "faulty__weather";
@@ -98,12 +98,11 @@ fn head(status: &str, content_type: &str) -> String {
 }
 
 fn result(id: &str, result: &str) -> String {
-    let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
-    head("200 OK", "application/json") + &message
+    head("200 OK", "application/json") + &answers::response(id, result)
 }
 
 fn discovered(instructions: &str) -> String {
-    format!(
-        r#"{{"resultType":"complete","supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"instructions":"{instructions}","ttlMs":0,"cacheScope":"private"}}"#
-    )
+    answers::discovered(&format!(
+        r#""instructions":"{instructions}","ttlMs":0,"cacheScope":"private""#
+    ))
 }

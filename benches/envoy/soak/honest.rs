@@ -6,11 +6,14 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 
 use super::random::Random;
-use super::requests::{SESSION, call, initialize, initialized, legacy, legacy_call, modern};
-use super::servers::{SAID, Server};
+use super::requests::{call, legacy, legacy_call};
+use super::servers::Server;
 use super::traffic::Traffic;
 use crate::Result;
 use crate::client::{Client, Message};
+use crate::mcp::SESSION;
+use crate::mcp::answers::SAID;
+use crate::mcp::requests::{initialize, initialized, modern};
 
 /// The connection of an honest client, and the session that it keeps for the whole soak.
 pub(super) struct Honest {

@@ -10,10 +10,11 @@ use tokio::time::timeout;
 
 use super::faulty;
 use super::random::Random;
-use super::requests::{call, initialize, legacy, legacy_call, modern};
+use super::requests::{call, legacy, legacy_call};
 use super::servers::Server;
 use crate::Result;
 use crate::client::Message;
+use crate::mcp::requests::{initialize, modern};
 
 /// More than `maxRequestBodySize` allows.
 const TOO_LONG: usize = 3_000_000;

@@ -11,6 +11,7 @@ mod faulty;
 pub(crate) mod growth;
 mod honest;
 mod hostile;
+#[path = "../../../tests/envoy/random.rs"]
 mod random;
 mod requests;
 mod samples;

@@ -7,11 +7,10 @@ use tokio::time::sleep;
 
 use super::traffic::Traffic;
 use crate::Result;
-use crate::envoy::Envoy;
+use crate::envoy::{Envoy, HELD_BYTES};
 use crate::mappings::Mappings;
 
 const ACTIVE: &str = "http.bench.downstream_rq_active";
-const HELD: &str = "wasmcustom.mcp.memory.held_bytes";
 const VMS: &str = "wasm.envoy.wasm.runtime.v8.active";
 
 const POLL_EVERY: Duration = Duration::from_millis(50);
@@ -41,7 +40,7 @@ impl Sample {
             honest: traffic.honest(),
             lost: traffic.all_lost(),
             memory: Mappings::of(envoy.pid())?,
-            held: read(envoy, HELD).await?,
+            held: read(envoy, HELD_BYTES).await?,
             vms: read(envoy, VMS).await?,
         })
     }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::requests::{LEGACY_VERSION, VERSION};
 use crate::Result;
+use crate::mcp::answers::{self, Asked};
 use crate::upstream::{Answers, Said, Upstream};
 
 /// A server whose calls and lists must all succeed.
@@ -60,10 +58,7 @@ impl Server {
             Self::Kept => r#""ttlMs":1000,"cacheScope":"public""#,
             Self::Asked | Self::Legacy | Self::Slow => r#""ttlMs":0,"cacheScope":"private""#,
         };
-        let listed = format!(
-            r#"{{"resultType":"complete","tools":[{}],{hints}}}"#,
-            tools()
-        );
+        let listed = answers::listed(&tools(), hints);
         Arc::new(move |body| {
             let Ok(Asked { id, method }) = serde_json::from_slice(body) else {
                 // A DELETE, which ends a session.
@@ -74,13 +69,13 @@ impl Server {
             };
             let is_legacy = self == Self::Legacy;
             let result = match (method, is_legacy) {
-                ("server/discover", false) => discovered(hints),
-                ("initialize", true) => begun(),
+                ("server/discover", false) => answers::discovered(hints),
+                ("initialize", true) => answers::begun(),
                 ("tools/list", _) => listed.clone(),
-                ("tools/call", _) => called(),
-                _ => return Said::Message(unknown(id)),
+                ("tools/call", _) => answers::called(),
+                _ => return Said::Message(answers::unknown_method(id)),
             };
-            let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+            let message = answers::response(id, &result);
             match (method, is_legacy) {
                 ("initialize", _) => Said::Begun(message.into()),
                 ("tools/call", true) => Said::Events(format!("data: {message}\n\n").into()),
@@ -90,50 +85,14 @@ impl Server {
     }
 }
 
-#[derive(Deserialize)]
-struct Asked<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: &'a str,
-}
-
-/// The text that each successful call contains.
-pub(super) const SAID: &str = "It is sunny, and 22 degrees.";
-
 /// The tool that clients call, and others.
-fn tools() -> String {
-    let mut tools = Vec::new();
-    for name in ["weather".to_owned()]
-        .into_iter()
-        .chain((1..10).map(|number| format!("tool{number}")))
-    {
-        tools.push(format!(
+fn tools() -> Vec<String> {
+    let others = (1..10).map(|number| format!("tool{number}"));
+    let names = ["weather".to_owned()].into_iter().chain(others);
+    let tool = |name: String| {
+        format!(
             r#"{{"name":"{name}","description":"Tells the weather in a city, day by day, with the rain and the wind of each hour.","inputSchema":{{"type":"object","properties":{{"city":{{"type":"string"}}}}}}}}"#
-        ));
-    }
-    tools.join(",")
-}
-
-fn discovered(hints: &str) -> String {
-    format!(
-        r#"{{"resultType":"complete","supportedVersions":["{VERSION}"],"capabilities":{{"tools":{{}}}},"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"bench","version":"1.0.0"}}}},{hints}}}"#
-    )
-}
-
-fn begun() -> String {
-    format!(
-        r#"{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"bench","version":"1.0.0"}}}}"#
-    )
-}
-
-fn called() -> String {
-    format!(
-        r#"{{"resultType":"complete","content":[{{"type":"text","text":"{SAID}"}}],"isError":false}}"#
-    )
-}
-
-fn unknown(id: &str) -> Bytes {
-    let error = r#"{"code":-32601,"message":"no such method"}"#;
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into()
+        )
+    };
+    names.map(tool).collect()
 }
