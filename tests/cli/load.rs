@@ -13,6 +13,8 @@ use tokio_rustls::rustls::crypto::ring;
 const MODERN: &str = "2026-07-28";
 const CLIENTS: usize = 6;
 const POLL_EVERY: Duration = Duration::from_millis(10);
+/// Only so that a test ends. No test depends on how fast the machine is.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// A client that keeps its connections and does not retry.
 pub(crate) fn client() -> Client {
@@ -75,27 +77,47 @@ impl Asker {
 
     /// The names of the tools, in the order of the list.
     pub(crate) async fn tools(&self) -> Result<Vec<String>, String> {
-        let result = self.ask("tools/list", json!({})).await?;
-        let tools = result["tools"].as_array().ok_or("no tools")?;
-        let name = |tool: &Value| tool["name"].as_str().map(str::to_owned);
-        Ok(tools.iter().filter_map(name).collect())
+        let result = self.list().await?;
+        match result["tools"].is_array() {
+            true => Ok(names(&result)),
+            false => Err(format!("no tools in {result}")),
+        }
     }
 
-    /// Lists the tools until `wanted` is true for them. Returns how long it took.
+    async fn list(&self) -> Result<Value, String> {
+        self.ask("tools/list", json!({})).await
+    }
+
+    /// Lists the tools until `wanted` is true for their names. Returns how long it took.
     pub(crate) async fn until(&self, wanted: impl Fn(&[String]) -> bool) -> Duration {
+        self.until_list(|list| wanted(&names(list))).await
+    }
+
+    /// Lists the tools until the list says that those of `server` are missing.
+    pub(crate) async fn until_missing(&self, server: &str) {
+        let missing = "io.github.mcp-gateway/missingServers";
+        self.until_list(|list| list["_meta"][missing] == json!([server]))
+            .await;
+    }
+
+    async fn until_list(&self, wanted: impl Fn(&Value) -> bool) -> Duration {
         let started = Instant::now();
         loop {
-            let tools = self.tools().await.expect("a list");
-            if wanted(&tools) {
+            let list = self.list().await.expect("a list");
+            if wanted(&list) {
                 return started.elapsed();
             }
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "still {tools:?}"
-            );
+            assert!(started.elapsed() < GIVE_UP_AFTER, "still {list}");
             tokio::time::sleep(POLL_EVERY).await;
         }
     }
+}
+
+/// The names of the tools of a list.
+fn names(list: &Value) -> Vec<String> {
+    let tools = list["tools"].as_array().into_iter().flatten();
+    let name = |tool: &Value| tool["name"].as_str().map(str::to_owned);
+    tools.filter_map(name).collect()
 }
 
 /// Clients that list and call tools by turns until they are stopped.

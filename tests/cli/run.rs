@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -14,10 +14,8 @@ use crate::load::{Asker, Load, client};
 use crate::program::{Running, folder, overwrite, program, save, says};
 use crate::slow;
 
-const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
-
 #[tokio::test]
-async fn tools_are_there_within_ten_seconds_and_the_table_tells_of_all_servers() {
+async fn tools_are_there_at_the_start_and_the_table_tells_of_all_servers() {
     let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
     let file = folder().join("servers.yaml");
     save(
@@ -27,14 +25,8 @@ async fn tools_are_there_within_ten_seconds_and_the_table_tells_of_all_servers()
             weather.address, calendar.address
         ),
     );
-    let started = Instant::now();
     let running = Running::start(&file);
     let tools = Asker::new(running.address).tools().await.expect("a list");
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
     assert_eq!(tools.len(), 6, "{tools:?}");
     // The program ignores other files in the directory.
     save(&file.with_extension("other"), "servers: 1");
@@ -120,7 +112,6 @@ async fn no_request_fails_while_servers_come_and_go() {
         failed.first()
     );
     assert!(asked > 100, "{asked} requests are no load");
-    assert!(slowest < VISIBLE_WITHIN, "visible after {slowest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +257,6 @@ async fn what_is_under_way_is_answered_when_its_server_goes() {
     let running = Running::start(&file);
     let asker = Asker::new(running.address);
     assert_eq!(asker.tools().await.expect("a list").len(), 4);
-    let started = Instant::now();
     let under_way = {
         let asker = asker.clone();
         tokio::spawn(
@@ -276,11 +266,7 @@ async fn what_is_under_way_is_answered_when_its_server_goes() {
     tokio::time::sleep(slow::TAKES / 4).await;
     save(&file, &one);
     running.says("Reloaded in", 1);
-    assert!(
-        started.elapsed() < slow::TAKES,
-        "reloaded too late: {:?}",
-        started.elapsed()
-    );
+    assert!(!under_way.is_finished(), "reloaded too late");
     asker.until(|tools| tools.len() == 3).await;
     let (call, list) = under_way.await.expect("a task");
     assert_eq!(call.expect("the call")["content"][0]["text"], "waited");

@@ -80,10 +80,7 @@ async fn a_client_that_sends_no_body_is_told_so() {
         let slow = slow.send(to);
         let ((one, time), (two, _), slow) = tokio::join!(head_only(to), head_only(to), slow);
         assert_eq!(slow.status, 200, "{slow:?}");
-        assert!(
-            time >= Duration::from_secs(10) && time < Duration::from_secs(14),
-            "{time:?}"
-        );
+        assert!(time >= Duration::from_secs(10), "{time:?}");
         for answer in [one, two] {
             assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
             let error = r#""error":{"code":-32600,"message":"the body did not start within 10 s"}"#;

@@ -14,8 +14,6 @@ use crate::sessions::{FIRST, SECOND, Two, assert_called, assert_listed, keyed};
 
 const CLIENTS: usize = 16;
 const SESSIONS: usize = 5000;
-/// It takes a quarter of that.
-const SERVED_WITHIN: Duration = Duration::from_secs(180);
 /// What Envoy may take more after all of them than after the first tenth.
 const GROWS: u64 = 24 << 20;
 
@@ -58,7 +56,6 @@ async fn thousands_of_sessions_leave_nothing_behind() {
         "{} sessions in {took:?}: {before:?} bytes, then {after:?}",
         first + rest
     );
-    assert!(took < SERVED_WITHIN, "{took:?}");
     for server in [&two.a, &two.b] {
         assert_eq!(server.sessions(), (first + rest, 0));
     }

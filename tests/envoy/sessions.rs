@@ -1,6 +1,6 @@
 //! Whose a session is: what opens it, and that nothing else does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,8 +18,6 @@ pub(crate) const FIRST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 pub(crate) const SECOND: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 const MUTATIONS: usize = 10_000;
-/// It takes a tenth of that.
-const REFUSED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Two legacy servers behind one gateway.
 pub(crate) struct Two {
@@ -151,7 +149,6 @@ async fn no_id_but_those_that_were_given_opens_a_session() {
         Session::begin(to).await,
     ];
     let valid = sessions.each_ref().map(|session| session.id.clone());
-    let began = Instant::now();
     let mut connections = Vec::new();
     for _ in 0..4 {
         connections.push(Connection::open(to).await);
@@ -175,8 +172,6 @@ async fn no_id_but_those_that_were_given_opens_a_session() {
             false => assert_unknown(&answer, &what),
         }
     }
-    let took = began.elapsed();
-    assert!(took < REFUSED_WITHIN, "{took:?}");
     // The real ones still are, and nothing reached a server.
     for (at, session) in sessions.iter().enumerate() {
         assert_listed(&session.list().send(to).await, &format!("session {at}"));

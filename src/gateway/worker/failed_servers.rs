@@ -51,7 +51,9 @@ pub struct RetryTimes {
 }
 
 impl FailedServers {
-    /// Remembers that a server failed this `request` at `now`.
+    /// Remembers that a server failed this `request` at `now`. A missing cluster is not remembered:
+    /// Envoy reports it at once, so that lists do not wait, and Envoy may get the cluster a moment
+    /// later, because it updates clusters and filters independently.
     pub fn fail(
         &mut self,
         key: FailedKey,
@@ -59,6 +61,10 @@ impl FailedServers {
         request: UpstreamRequest,
         now: Duration,
     ) {
+        if failure == Failure::NoCluster {
+            self.failed.remove(&key);
+            return;
+        }
         let failed = FailedServer {
             failure,
             request,
@@ -163,6 +169,21 @@ mod tests {
         failed.fail(key(None), Failure::TimedOut, request.clone(), at(1_000_000));
         let again = failed.ask_again(&key(None), at(10), TIMES);
         assert_eq!(again, Some(request));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_missing_cluster_is_not_remembered() {
+        let mut failed = FailedServers::default();
+        let request = UpstreamRequest::Discover;
+        failed.fail(key(None), Failure::NoCluster, request.clone(), at(1));
+        assert_eq!(failed.failure(&key(None)), None);
+        failed.fail(key(None), Failure::TimedOut, request.clone(), at(2));
+        failed.fail(key(None), Failure::NoCluster, request, at(3));
+        assert_eq!(
+            failed.failure(&key(None)),
+            None,
+            "Envoy removed the cluster"
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]
