@@ -4,24 +4,29 @@
 use std::borrow::Cow;
 
 use crate::http::media_type;
-use crate::mcp::json::{self, Shape};
+use crate::mcp::json::{self, Reader};
 use crate::mcp::sse;
 
 /// The response of a server.
 #[derive(PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
-pub enum JsonRpcResponse<'a> {
-    /// The JSON text of the `result`.
-    Result(Cow<'a, str>),
+pub enum JsonRpcResponse<T> {
+    /// What was read from the `result`.
+    Result(T),
     /// A JSON-RPC error.
-    Error {
-        /// The code as text, `?` if it is not an integer, empty if there is none.
-        code: String,
-        /// The message: its start, if it is long.
-        message: String,
-        /// The JSON text of its data; `None` if there is none, or if it is long.
-        data: Option<String>,
-    },
+    Error(JsonRpcError),
+}
+
+/// The error of a server (JSON-RPC 2.0 section 5.1).
+#[derive(Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct JsonRpcError {
+    /// The code as text, `?` if it is not an integer, empty if there is none.
+    pub code: String,
+    /// The message: its start, if it is long.
+    pub message: String,
+    /// The JSON text of its data; `None` if there is none, or if it is long.
+    pub data: Option<String>,
 }
 
 /// The most bytes that are kept of an error's message. Longer data is not kept at all. A request
@@ -31,107 +36,112 @@ const LONGEST_OF_ERROR: usize = 8192;
 /// Finds the response to the request with the string id `id` in the `body` of an HTTP response with
 /// this `content-type`: an event stream, or one message. Ignores other messages (notifications and
 /// requests of the server), and events that are not messages. `None` if the response is not there.
-pub fn find<'a>(
+///
+/// `read` reads the value of `result`. If it gives an error, this error is the result. So a long
+/// result is read once, without a first pass for its end.
+pub fn find<T, E>(
     content_type: Option<&str>,
-    body: &'a [u8],
+    body: &[u8],
     id: &str,
-) -> Option<JsonRpcResponse<'a>> {
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, E>,
+) -> Option<JsonRpcResponse<Result<T, E>>> {
     let is_answer = |answered: Option<&str>| {
         let answered = answered.and_then(json::string);
         answered.is_some_and(|answered| answered == id)
     };
-    find_by(content_type, body, is_answer)
+    messages(content_type, body, |text| {
+        response(text, is_answer, &mut read)
+    })
 }
 
 /// Finds a JSON-RPC error in the `body`, whatever its id is: `null`, absent or of another request.
 /// A server sends such an error if it cannot read a request (JSON-RPC 2.0 section 5).
-pub fn find_error<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<JsonRpcResponse<'a>> {
-    let found = find_by(content_type, body, |_| true);
-    found.filter(|found| matches!(found, JsonRpcResponse::Error { .. }))
+pub fn find_error(content_type: Option<&str>, body: &[u8]) -> Option<JsonRpcError> {
+    let read = &mut |reader: &mut Reader<'_>| reader.skip().map(drop);
+    messages(content_type, body, |text| {
+        match response(text, |_| true, read)? {
+            JsonRpcResponse::Error(error) => Some(Some(error)),
+            JsonRpcResponse::Result(_) => Some(None),
+        }
+    })
+    .flatten()
 }
 
-/// Finds the first response in the `body` whose id, a JSON text, fits.
-fn find_by<'a>(
+/// Gives the first `Some` of `read` for the messages in the `body`.
+fn messages<T>(
     content_type: Option<&str>,
-    body: &'a [u8],
-    fits: impl Fn(Option<&str>) -> bool,
-) -> Option<JsonRpcResponse<'a>> {
+    body: &[u8],
+    mut read: impl FnMut(&str) -> Option<T>,
+) -> Option<T> {
     if content_type.is_some_and(media_type::is_event_stream) {
         let mut messages = sse::messages(body).into_iter();
-        return messages.find_map(|data| Some(read(&data, &fits)?.into_owned()));
+        return messages.find_map(|data| read(&data));
     }
     // As in some SDKs, a byte order mark and invalid bytes do not make an answer unreadable.
     // Otherwise one invalid byte would hide the whole list.
-    match simdutf8::basic::from_utf8(body) {
-        Ok(text) => read(text.strip_prefix('\u{feff}').unwrap_or(text), fits),
-        Err(_) => {
-            let text = String::from_utf8_lossy(body);
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            Some(read(text, fits)?.into_owned())
-        }
-    }
+    let text = match simdutf8::basic::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(body),
+    };
+    read(text.strip_prefix('\u{feff}').unwrap_or(&text))
 }
 
+/// Reads a response whose id, a JSON text, `fits`. `None` if `text` is another message, or none.
+///
 /// Some servers write all members that a message can have, and `null` for those it does not have.
 /// So `null` counts as a result only if there is no error.
-fn read(text: &str, fits: impl Fn(Option<&str>) -> bool) -> Option<JsonRpcResponse<'_>> {
-    let (mut version, mut answered, mut result, mut error) = (None, None, None, None);
-    let shape = json::members(text, |name, value| match name.as_ref() {
-        "jsonrpc" => version = Some(value),
-        "id" => answered = Some(value),
-        "result" => result = Some(value),
-        "error" => error = Some(value).filter(|error| *error != "null"),
-        _ => {}
+fn response<T, E>(
+    text: &str,
+    fits: impl Fn(Option<&str>) -> bool,
+    read: &mut impl FnMut(&mut Reader<'_>) -> Result<T, E>,
+) -> Option<JsonRpcResponse<Result<T, E>>> {
+    let (mut version, mut answered, mut error) = (None, None, None);
+    let (mut result, mut is_null) = (None, false);
+    let mut reader = Reader::new(text);
+    let is_unique = reader.object(|reader, name| {
+        if name == "result" {
+            let start = reader.mark();
+            result = Some(reader.value(&mut *read)?);
+            is_null = reader.since(start) == "null";
+            return Ok(());
+        }
+        let value = reader.skip()?;
+        match name.as_ref() {
+            "jsonrpc" => version = Some(value),
+            "id" => answered = Some(value),
+            "error" => error = Some(value).filter(|error| *error != "null"),
+            _ => {}
+        }
+        Ok(())
     });
-    if !matches!(shape, Ok(Shape::Object { unique: true }))
-        || json::string(version?)? != "2.0"
-        || !fits(answered)
-    {
+    let is_message = is_unique == Ok(true) && reader.end().is_ok();
+    if !is_message || json::string(version?)? != "2.0" || !fits(answered) {
         return None;
     }
+    let result = result.filter(|_| !(is_null && error.is_some()));
     match (result, error) {
-        (Some(result), None) => Some(JsonRpcResponse::Result(Cow::Borrowed(result))),
-        (None | Some("null"), Some(error)) => Some(error_of(error)),
+        (Some(result), None) => Some(JsonRpcResponse::Result(result)),
+        (None, Some(error)) => Some(JsonRpcResponse::Error(JsonRpcError::read(error))),
         _ => None,
     }
 }
 
-impl JsonRpcResponse<'_> {
-    /// The same response, independent of the text that it was read from.
-    fn into_owned(self) -> JsonRpcResponse<'static> {
-        match self {
-            Self::Result(result) => JsonRpcResponse::Result(Cow::Owned(result.into_owned())),
-            Self::Error {
-                code,
-                message,
-                data,
-            } => JsonRpcResponse::Error {
-                code,
-                message,
-                data,
-            },
-        }
-    }
-}
-
-fn error_of<'a>(error: &str) -> JsonRpcResponse<'a> {
-    let (mut code, mut message, mut data) = (String::new(), String::new(), None);
-    // An error without a code or a message is still an error.
-    let _ = json::members(error, |name, value| match name.as_ref() {
-        // Only a number is accepted, since the code goes into the log.
-        "code" => {
-            code = value
-                .parse::<i64>()
-                .map_or_else(|_| "?".to_owned(), |code| code.to_string())
-        }
-        "message" => message = start_of(&json::string(value).unwrap_or_default()),
-        "data" => data = (value.len() <= LONGEST_OF_ERROR).then(|| value.to_owned()),
-        _ => {}
-    });
-    JsonRpcResponse::Error {
-        code,
-        message,
-        data,
+impl JsonRpcError {
+    fn read(text: &str) -> Self {
+        let mut error = Self::default();
+        // An error without a code or a message is still an error.
+        let _ = json::members(text, |name, value| match name.as_ref() {
+            // Only a number is accepted, since the code goes into the log.
+            "code" => {
+                error.code = value
+                    .parse::<i64>()
+                    .map_or_else(|_| "?".to_owned(), |code| code.to_string())
+            }
+            "message" => error.message = start_of(&json::string(value).unwrap_or_default()),
+            "data" => error.data = (value.len() <= LONGEST_OF_ERROR).then(|| value.to_owned()),
+            _ => {}
+        });
+        error
     }
 }
 
@@ -149,8 +159,16 @@ mod tests {
 
     const SSE: Option<&str> = Some("text/event-stream; charset=utf-8");
 
-    fn result(text: &str) -> Option<JsonRpcResponse<'_>> {
-        Some(JsonRpcResponse::Result(Cow::Borrowed(text)))
+    type Found = Option<JsonRpcResponse<Result<String, json::Error>>>;
+
+    fn result(text: &str) -> Found {
+        Some(JsonRpcResponse::Result(Ok(text.to_owned())))
+    }
+
+    fn find(content_type: Option<&str>, body: &[u8], id: &str) -> Found {
+        super::find(content_type, body, id, |reader| {
+            reader.skip().map(str::to_owned)
+        })
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -175,11 +193,11 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn a_json_rpc_error_is_told_as_such() {
         let body = br#"{"jsonrpc":"2.0","id":"a","error":{"code":-32601,"message":"no","data":{"x":1.0}}}"#;
-        let expected = JsonRpcResponse::Error {
+        let expected = JsonRpcResponse::Error(JsonRpcError {
             code: "-32601".into(),
             message: "no".into(),
             data: Some(r#"{"x":1.0}"#.into()),
-        };
+        });
         assert_eq!(find(None, body, "a"), Some(expected));
     }
 
@@ -190,7 +208,7 @@ mod tests {
         let body = br#"{"jsonrpc":"2.0","id":"a","result":null,"error":{"code":1,"message":"m"}}"#;
         assert!(matches!(
             find(None, body, "a"),
-            Some(JsonRpcResponse::Error { .. })
+            Some(JsonRpcResponse::Error(_))
         ));
         let body = br#"{"jsonrpc":"2.0","id":"a","result":null}"#;
         assert_eq!(find(None, body, "a"), result("null"));
@@ -225,10 +243,7 @@ mod tests {
             for (content_type, body) in [(None, &error), (SSE, &events)] {
                 assert_eq!(find(content_type, body.as_bytes(), "a"), None, "{body}");
                 let found = find_error(content_type, body.as_bytes());
-                assert!(
-                    matches!(found, Some(JsonRpcResponse::Error { .. })),
-                    "{body}"
-                );
+                assert!(found.is_some(), "{body}");
             }
         }
         for body in [
@@ -261,6 +276,33 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn a_result_that_cannot_be_read_is_still_a_response() {
+        // This reader takes an object without members.
+        let find = |body: &str| {
+            super::find(None, body.as_bytes(), "a", |reader| {
+                let member = |_: &mut Reader<'_>, _| Ok(());
+                reader.object(member).map_err(|error| error.expected)
+            })
+        };
+        let unread = |expected| Some(JsonRpcResponse::Result(Err(expected)));
+        for (value, expected) in [
+            ("{}", Some(JsonRpcResponse::Result(Ok(true)))),
+            ("1", unread("an object")),
+            ("null", unread("an object")),
+            (r#"{"x":[{"y":1}],"z":2}"#, unread(r#""," or "}""#)),
+            (r#"{"x":[{"y":1}],"z":}"#, None),
+            (r#"{"x":"#, None),
+        ] {
+            for body in [
+                format!(r#"{{"jsonrpc":"2.0","id":"a","result":{value}}}"#),
+                format!(r#"{{"result": {value} ,"jsonrpc":"2.0","id":"a"}}"#),
+            ] {
+                assert_eq!(find(&body), expected, "{body}");
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn one_bad_byte_takes_away_no_answer() {
         let body = b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"x\":\"caf\xe9\"}}";
         assert_eq!(find(None, body, "a"), result("{\"x\":\"caf\u{fffd}\"}"));
@@ -275,11 +317,11 @@ mod tests {
             r#"{{"jsonrpc":"2.0","id":"a","error":{{"code":1,"message":"x{long}","data":"{long}"}}}}"#
         );
         let kept = format!("x{}", "\u{e9}".repeat(4095));
-        let error = JsonRpcResponse::Error {
+        let error = JsonRpcResponse::Error(JsonRpcError {
             code: "1".to_owned(),
             message: kept,
             data: None,
-        };
+        });
         assert_eq!(find(None, body.as_bytes(), "a"), Some(error));
     }
 }

@@ -11,6 +11,7 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::session_loss::is_session_lost;
 use crate::http::media_type;
+use crate::mcp::json::Reader;
 use crate::mcp::list::ListKind;
 use crate::mcp::response::{self as rpc_response, JsonRpcResponse};
 use crate::mcp::{json, method};
@@ -222,12 +223,17 @@ impl CallResponse {
         }
     }
 
-    /// The `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at most `longest`
-    /// bytes.
+    /// Reads the `result` of the answer with the JSON-RPC id `rpc_id`, in a body of at most
+    /// `longest` bytes, with `read`.
     ///
     /// # Errors
-    /// The server's failure.
-    pub fn result(&self, rpc_id: &str, longest: usize) -> Result<Cow<'_, str>, Failure> {
+    /// The server's failure, or the error of `read`.
+    pub fn result<T>(
+        &self,
+        rpc_id: &str,
+        longest: usize,
+        read: impl FnMut(&mut Reader<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let (status, content_type, body) = match self {
             Self::Http {
                 status,
@@ -258,22 +264,11 @@ impl CallResponse {
                 status => Failure::Status(status),
             });
         }
-        let found = rpc_response::find(content_type, body, rpc_id);
-        // With a status other than 200, a JSON-RPC error says more than the status.
-        if status != 200 && !matches!(found, Some(JsonRpcResponse::Error { .. })) {
-            return Err(Failure::Status(status));
-        }
-        match found {
-            Some(JsonRpcResponse::Result(result)) => Ok(result),
-            Some(JsonRpcResponse::Error {
-                code,
-                message,
-                data,
-            }) => Err(Failure::Error {
-                code,
-                message,
-                data,
-            }),
+        match rpc_response::find(content_type, body, rpc_id, read) {
+            // With a status other than 200, a JSON-RPC error says more than the status.
+            Some(JsonRpcResponse::Error(error)) => Err(error.into()),
+            _ if status != 200 => Err(Failure::Status(status)),
+            Some(JsonRpcResponse::Result(result)) => result,
             None => Err(Failure::Nonsense("no JSON-RPC response to the request")),
         }
     }
@@ -306,18 +301,7 @@ impl CallResponse {
         if body.len() > longest {
             return None;
         }
-        match rpc_response::find_error(content_type.as_deref(), body)? {
-            JsonRpcResponse::Error {
-                code,
-                message,
-                data,
-            } => Some(Failure::Error {
-                code,
-                message,
-                data,
-            }),
-            JsonRpcResponse::Result(_) => None,
-        }
+        rpc_response::find_error(content_type.as_deref(), body).map(Failure::from)
     }
 }
 
@@ -325,6 +309,13 @@ impl CallResponse {
 mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn read(response: &CallResponse) -> Result<String, Failure> {
+        response.result("a", 1000, |reader| {
+            let text = reader.skip().map(str::to_owned);
+            text.map_err(|_| Failure::Memory)
+        })
+    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn each_way_to_fail_is_told() {
@@ -335,7 +326,7 @@ mod tests {
             body: body.into(),
         };
         let good = r#"{"jsonrpc":"2.0","id":"a","result":{}}"#;
-        assert_eq!(http(200, good).result("a", 1000).as_deref(), Ok("{}"));
+        assert_eq!(read(&http(200, good)).as_deref(), Ok("{}"));
         for (response, said) in [
             (CallResponse::Reset, "did not answer"),
             (CallResponse::NoCluster, "has no cluster"),
@@ -386,7 +377,7 @@ mod tests {
                 "sent an answer of more than 1000 bytes",
             ),
         ] {
-            let error = response.result("a", 1000).expect_err(said).to_string();
+            let error = read(&response).expect_err(said).to_string();
             assert!(error.starts_with(said), "{error}");
         }
     }

@@ -13,7 +13,8 @@ use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
-use crate::mcp::{json, version};
+use crate::mcp::json::{self, Reader};
+use crate::mcp::version;
 
 /// A server's answer, after the gateway has read it.
 #[derive(Clone)]
@@ -75,13 +76,13 @@ impl CallResult {
 }
 
 /// A page that every client may get for some time.
-pub struct CacheablePage<'r> {
+pub struct CacheablePage {
     /// The key of the page.
     pub key: PageKey,
     /// The page.
     pub page: Rc<ListPage>,
     /// The JSON text of the result with the page.
-    pub text: Cow<'r, str>,
+    pub text: String,
     /// For how long.
     pub ttl: Duration,
 }
@@ -89,12 +90,12 @@ pub struct CacheablePage<'r> {
 impl Call {
     /// Reads the `response` to this call. `spoken` are the modern versions that the gateway
     /// supports. Also gives the page, if every client may get it.
-    pub fn answer<'r>(
+    pub fn answer(
         &self,
-        response: &'r CallResponse,
+        response: &CallResponse,
         gateway: &Gateway,
         spoken: &[&'static str],
-    ) -> (CallResult, Option<CacheablePage<'r>>) {
+    ) -> (CallResult, Option<CacheablePage>) {
         let Some(server) = gateway.server(self.server) else {
             return (CallResult::Failed(Failure::NoCluster), None);
         };
@@ -102,43 +103,43 @@ impl Call {
             // Later requests show whether the server received the message.
             return (CallResult::Done, None);
         };
-        let status = response.status();
         if self.has_session && response.is_session_lost(rpc_id) {
             return (CallResult::SessionLost, None);
         }
-        let result = match response.result(rpc_id, gateway.max_response_bytes) {
-            Ok(result) => result,
-            Err(mut failure) if *request == UpstreamRequest::Discover => {
-                // A server that does not know the method may answer without the request's id.
-                if matches!(failure, Failure::Nonsense(_) | Failure::Status(400..=499))
-                    && let Some(error) = response.error_of_any_id(gateway.max_response_bytes)
-                {
-                    failure = error;
-                }
-                return (self.undiscovered(failure, status, server, spoken), None);
-            }
-            Err(failure) => return (failed(failure, server), None),
-        };
-        let read = match request {
-            UpstreamRequest::Discover => discovered(&result, server, spoken),
-            UpstreamRequest::Initialize => {
-                ServerDescription::read_initialize(&result, response.session()).map(
-                    |(description, session)| {
-                        CallResult::Opened(Rc::new(description), Rc::new(session))
-                    },
-                )
-            }
+        let longest = gateway.max_response_bytes;
+        let answer = match request {
             UpstreamRequest::List(kind, _) => {
-                return match ListPage::read(*kind, server, &result) {
-                    Ok(page) => self.page(Rc::new(page), result),
-                    Err(failure) => (CallResult::Failed(failure), None),
-                };
+                let page = response.result(rpc_id, longest, |reader| {
+                    let start = reader.mark();
+                    let page = ListPage::read(*kind, server, reader)?;
+                    Ok(self.page(Rc::new(page), || reader.since(start).to_owned()))
+                });
+                return page.unwrap_or_else(|failure| (failed(failure, server), None));
             }
+            UpstreamRequest::Discover => match response.result(rpc_id, longest, text) {
+                Ok(result) => discovered(&result, server, spoken),
+                Err(mut failure) => {
+                    // A server that does not know the method may answer without the request's id.
+                    if matches!(failure, Failure::Nonsense(_) | Failure::Status(400..=499))
+                        && let Some(error) = response.error_of_any_id(longest)
+                    {
+                        failure = error;
+                    }
+                    self.undiscovered(failure, response.status(), server, spoken)
+                }
+            },
+            UpstreamRequest::Initialize => match response.result(rpc_id, longest, text) {
+                Ok(result) => opened(&result, response.session()),
+                Err(failure) => failed(failure, server),
+            },
             UpstreamRequest::SetLevel(_) | UpstreamRequest::Ping | UpstreamRequest::Initialized => {
-                Ok(CallResult::Done)
+                match response.result(rpc_id, longest, text) {
+                    Ok(_) => CallResult::Done,
+                    Err(failure) => failed(failure, server),
+                }
             }
         };
-        (read.unwrap_or_else(CallResult::Failed), None)
+        (answer, None)
     }
 
     /// The server answered `server/discover` with a failure, as a legacy server does, too.
@@ -177,11 +178,12 @@ impl Call {
         }
     }
 
-    fn page<'r>(
+    /// What the gateway does with a page. `text` gives the JSON text of the result with the page.
+    fn page(
         &self,
         page: Rc<ListPage>,
-        text: Cow<'r, str>,
-    ) -> (CallResult, Option<CacheablePage<'r>>) {
+        text: impl FnOnce() -> String,
+    ) -> (CallResult, Option<CacheablePage>) {
         let Some(share) = &self.share else {
             let result = CallResult::Page {
                 cache_hints: page.cache_hints,
@@ -198,7 +200,7 @@ impl Call {
         let cacheable = (cache_hints.public && !ttl.is_zero()).then(|| CacheablePage {
             key: share.key,
             page: Rc::clone(&page),
-            text,
+            text: text(),
             ttl,
         });
         let result = CallResult::Page {
@@ -210,17 +212,28 @@ impl Call {
     }
 }
 
+/// The JSON text of a result.
+fn text(reader: &mut Reader<'_>) -> Result<String, Failure> {
+    let text = reader.skip().map(str::to_owned);
+    text.map_err(|_| Failure::Nonsense("a result that is not JSON"))
+}
+
 /// Reads the result of `server/discover`.
-fn discovered(
-    result: &str,
-    server: &Server,
-    spoken: &[&'static str],
-) -> Result<CallResult, Failure> {
+fn discovered(result: &str, server: &Server, spoken: &[&'static str]) -> CallResult {
     match ServerDescription::read_discover(result, spoken) {
+        Ok(description) => CallResult::Discovered(Rc::new(description)),
         Err(Failure::Version) if has_legacy(&versions(result, "supportedVersions")) => {
-            Ok(as_legacy(server))
+            as_legacy(server)
         }
-        read => read.map(|description| CallResult::Discovered(Rc::new(description))),
+        Err(failure) => CallResult::Failed(failure),
+    }
+}
+
+/// Reads the result of `initialize`, and the id of the session.
+fn opened(result: &str, session: Option<&str>) -> CallResult {
+    match ServerDescription::read_initialize(result, session) {
+        Ok((description, session)) => CallResult::Opened(Rc::new(description), Rc::new(session)),
+        Err(failure) => CallResult::Failed(failure),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::mcp::response::JsonRpcError;
 use crate::mcp::version;
 use crate::policy::Refusal;
 use crate::policy::refusal::excerpt;
@@ -62,6 +63,16 @@ pub enum Failure {
     Level(String),
     /// The gateway has too little memory for the answer.
     Memory,
+}
+
+impl From<JsonRpcError> for Failure {
+    fn from(error: JsonRpcError) -> Self {
+        Self::Error {
+            code: error.code,
+            message: error.message,
+            data: error.data,
+        }
+    }
 }
 
 impl Failure {

@@ -20,6 +20,8 @@ use crate::policy::export;
 /// it.
 const LONGEST_CURSOR: usize = 65_536;
 
+const NOT_A_LIST: Failure = Failure::Nonsense("an answer that is not the requested list");
+
 /// The entries of one page.
 #[derive(PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -84,19 +86,30 @@ impl ListEntry {
 }
 
 impl ListPage {
-    /// Reads the `result` of a list of this kind from `server`.
+    /// Reads the text of the `result` of a list of this kind from `server`.
     ///
     /// # Errors
     /// It is not the result of such a list.
-    pub fn read(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
-        let nonsense = || Failure::Nonsense("an answer that is not the requested list");
+    pub fn parse(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
+        let mut reader = Reader::new(result);
+        let page = Self::read(kind, server, &mut reader)?;
+        match reader.end() {
+            Ok(()) => Ok(page),
+            Err(_) => Err(NOT_A_LIST),
+        }
+    }
+
+    /// Reads the `result` of a list of this kind from `server`, at the position of `reader`.
+    ///
+    /// # Errors
+    /// It is not the result of such a list. Then the reader stops anywhere in it.
+    pub fn read(kind: ListKind, server: &Server, reader: &mut Reader<'_>) -> Result<Self, Failure> {
         let (mut cursor, mut ttl, mut scope, mut result_type) = (None, None, None, None);
         let mut lists = 0_usize;
         let mut entries = Vec::new();
         let mut malformed = 0_usize;
         let mut pins = PinnedPage::default();
         // A list may have megabytes, so it is read once, entry by entry.
-        let mut reader = Reader::new(result);
         let read = reader.object(|reader, name| {
             if name == kind.member() {
                 lists = lists.saturating_add(1);
@@ -123,8 +136,8 @@ impl ListPage {
         let complete = result_type
             .filter(|kind| *kind != "null")
             .is_none_or(|kind| json::string(kind).is_some_and(|kind| kind == "complete"));
-        if read.is_err() || reader.end().is_err() || lists != 1 || !complete {
-            return Err(nonsense());
+        if read.is_err() || lists != 1 || !complete {
+            return Err(NOT_A_LIST);
         }
         let sizes = entries.iter().map(|entry| entry.json.len());
         let bytes = sizes.fold(0, usize::saturating_add);
@@ -133,7 +146,7 @@ impl ListPage {
             Some(cursor) if cursor.len() > LONGEST_CURSOR => {
                 return Err(Failure::Nonsense("a cursor of more than 65536 bytes"));
             }
-            Some(cursor) => Some(json::string(cursor).ok_or_else(nonsense)?.into_owned()),
+            Some(cursor) => Some(json::string(cursor).ok_or(NOT_A_LIST)?.into_owned()),
         };
         let names = entries.iter().map(ListEntry::size);
         let names = names.fold(OVERHEAD, usize::saturating_add);
@@ -229,7 +242,7 @@ mod tests {
     fn read(result: &str) -> Result<ListPage, Failure> {
         let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
         let server = &config.gateway.unwrap().servers[0];
-        ListPage::read(ListKind::Tools, server, result)
+        ListPage::parse(ListKind::Tools, server, result)
     }
 
     #[wasm_bindgen_test(unsupported = test)]

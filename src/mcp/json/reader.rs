@@ -186,4 +186,21 @@ impl<'a> Reader<'a> {
         self.advance(scanned)?;
         Ok(self.since(start))
     }
+
+    /// Reads one value with `read`. If `read` fails, skips the value and gives the error of `read`.
+    ///
+    /// # Errors
+    /// There is no value here.
+    pub fn value<T, E>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, Error> {
+        let start = self.rest;
+        let value = read(self);
+        if value.is_err() {
+            self.rest = start;
+            self.skip()?;
+        }
+        Ok(value)
+    }
 }

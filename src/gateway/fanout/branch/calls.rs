@@ -78,7 +78,7 @@ impl Branch {
         match (content, share) {
             (CallContent::Mcp(UpstreamRequest::List(kind, _)), Some(share)) => {
                 let now = context.worker.now();
-                let read = |result: &str| ListPage::read(*kind, server, result).ok();
+                let read = |result: &str| ListPage::parse(*kind, server, result).ok();
                 let Some((page, hints)) = context.worker.pages.get(share.key, now, read) else {
                     context.counters.misses = context.counters.misses.saturating_add(1);
                     return None;
