@@ -7,6 +7,7 @@ use crate::host::{Host, Plugin, Request, Response, Stream};
 use serde_json::json;
 
 const VERSION: &str = "2026-07-28";
+const LEGACY_VERSION: &str = "2025-11-25";
 
 /// A request of a modern client that calls the tool `name`.
 fn call(name: &str) -> Request {
@@ -30,12 +31,43 @@ fn modern(method: &str, mut params: serde_json::Value) -> Request {
         .json(body.to_string())
 }
 
-fn gateway(rest: &str) -> Plugin {
-    let config = format!(
-        r#"{{"servers":[{{"name":"a","protocol":"MODERN"{rest}}},{{"name":"b","protocol":"MODERN"{rest}}}]}}"#
-    );
+/// A request of a legacy client in the session `session`, and its first request without one.
+fn legacy(method: &str, params: &serde_json::Value, session: Option<&str>) -> Request {
+    let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    let request = Request::post("/mcp")
+        .header("accept", "application/json, text/event-stream")
+        .json(body.to_string());
+    match session {
+        Some(id) => request
+            .header("mcp-protocol-version", LEGACY_VERSION)
+            .header("mcp-session-id", id),
+        None => request,
+    }
+}
+
+/// Opens a session of a legacy client, and gives its id.
+fn open_session(plugin: &Plugin) -> String {
+    let mut stream = plugin.stream();
+    let params = json!({
+        "protocolVersion": LEGACY_VERSION, "capabilities": {},
+        "clientInfo": {"name": "c", "version": "1"},
+    });
+    stream.request(legacy("initialize", &params, None));
+    answer(&mut stream);
+    let reply = stream.expect_reply(200);
+    reply.header("mcp-session-id").expect("the id of a session")
+}
+
+/// A gateway in front of two servers of this `protocol`, with `rest` in each server.
+fn gateway_to(protocol: &str, rest: &str) -> Plugin {
+    let server = |name| format!(r#"{{"name":"{name}","protocol":"{protocol}"{rest}}}"#);
+    let config = format!(r#"{{"servers":[{},{}]}}"#, server("a"), server("b"));
     let host = Host::new().cluster("a").cluster("b");
     host.configure(&config).expect("a configuration")
+}
+
+fn gateway(rest: &str) -> Plugin {
+    gateway_to("MODERN", rest)
 }
 
 /// Answers all calls of the gateway, those to come as well.
@@ -43,13 +75,22 @@ fn answer(stream: &mut Stream) {
     while let Some(call) = stream.calls().first().cloned() {
         let request = call.json();
         let result = match request["method"].as_str() {
+            Some("initialize") => json!({
+                "protocolVersion": LEGACY_VERSION, "capabilities": {"tools": {}},
+                "serverInfo": {"name": "s", "version": "1"},
+            }),
+            Some("notifications/initialized") => {
+                stream.answer(&call, Response::new(202));
+                continue;
+            }
             Some("server/discover") => json!({
                 "supportedVersions": [VERSION], "capabilities": {"tools": {}},
             }),
             _ => json!({"tools": [{"name": "t", "inputSchema": {"type": "object"}}]}),
         };
         let body = json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
-        stream.answer(&call, Response::json(200, body.to_string()));
+        let response = Response::json(200, body.to_string());
+        stream.answer(&call, response.header("mcp-session-id", "s"));
     }
 }
 
@@ -106,4 +147,28 @@ fn a_list_that_is_kept() {
         &crossings(&gateway(r#","listTtl":"60s""#), &list, false),
         22,
     );
+}
+
+#[test]
+fn a_call_in_a_legacy_session() {
+    let plugin = gateway_to("LEGACY", "");
+    let session = open_session(&plugin);
+    let call = legacy("tools/call", &json!({"name": "a__t"}), Some(&session));
+    assert_crossings(&crossings(&plugin, &call, true), 42);
+}
+
+#[test]
+fn a_list_of_two_servers_in_a_legacy_session() {
+    let plugin = gateway_to("LEGACY", "");
+    let session = open_session(&plugin);
+    let list = legacy("tools/list", &json!({}), Some(&session));
+    assert_crossings(&crossings(&plugin, &list, false), 43);
+}
+
+#[test]
+fn a_call_of_a_legacy_client_to_a_modern_server() {
+    let plugin = gateway("");
+    let session = open_session(&plugin);
+    let call = legacy("tools/call", &json!({"name": "a__t"}), Some(&session));
+    assert_crossings(&crossings(&plugin, &call, true), 42);
 }
