@@ -140,9 +140,10 @@ Options:
   --batches N         policy, peers: how often all is started anew, with as many rounds
                       each, 1 to {MAX_BATCHES} (default 3)
   --connections N     1 to {MAX_CONNECTIONS} (default: policy and soak 16, peers 8, gateway 1)
-  --cases NAME,…      gateway: list-1, list-5, list-10, list-50, list-long, list-slow,
-                      cached-5, cached-long, call, legacy-call, call-to-legacy,
-                      call-of-legacy, call-rules, cached-rules (default: all)
+  --cases NAME,…      gateway: list-1, list-5, list-public, legacy-list, list-10,
+                      list-50, list-long, list-slow, cached-5, cached-long, call,
+                      legacy-call, call-to-legacy, call-of-legacy, call-rules,
+                      cached-rules (default: all)
   --sizes N,…         policy: body sizes in bytes, up to {MAX_BODY_BYTES}
                       (default 200,2048,10240,102400,1048576)
   --shapes NAME,…     policy: of {} (default: all)

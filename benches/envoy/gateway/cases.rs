@@ -14,12 +14,31 @@ const LONG_TOOL_BYTES: usize = 1370;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ask {
-    /// `tools/list`. The servers do not allow clients to keep the list.
+    /// `tools/list`
     List,
-    /// `tools/list`. The servers allow all clients to keep the list.
-    CachedList,
     /// `tools/call` of a tool of one server.
     Call,
+}
+
+/// What the servers say about their lists (MCP 2026-07-28, `ttlMs` and `cacheScope`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lists {
+    /// Each client has to ask for its own list.
+    Private,
+    /// All clients may have the same list, but none may keep it.
+    Public,
+    /// All clients may keep the same list.
+    Kept,
+}
+
+impl Lists {
+    pub(super) fn cache_hints(self) -> &'static str {
+        match self {
+            Self::Private => r#""ttlMs":0,"cacheScope":"private""#,
+            Self::Public => r#""ttlMs":0,"cacheScope":"public""#,
+            Self::Kept => r#""ttlMs":3600000,"cacheScope":"public""#,
+        }
+    }
 }
 
 /// The era of a client or a server.
@@ -83,6 +102,7 @@ const CALL_GOALS: &[Goal] = &[
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) ask: Ask,
+    pub(super) lists: Lists,
     pub(super) client: Era,
     /// The era of the servers.
     pub(super) server: Era,
@@ -101,6 +121,7 @@ const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> 
     Case {
         name,
         ask,
+        lists: Lists::Private,
         client: Era::Modern,
         server: Era::Modern,
         servers,
@@ -112,12 +133,23 @@ const fn case(name: &'static str, ask: Ask, servers: usize, requests: usize) -> 
     }
 }
 
-fn all() -> [Case; 14] {
+fn all() -> [Case; 16] {
     [
         case("list-1", Ask::List, 1, 1000),
         Case {
             goals: LIST_GOALS,
             ..case("list-5", Ask::List, 5, 500)
+        },
+        Case {
+            lists: Lists::Public,
+            goals: LIST_GOALS,
+            ..case("list-public", Ask::List, 5, 500)
+        },
+        Case {
+            client: Era::Legacy,
+            server: Era::Legacy,
+            goals: LIST_GOALS,
+            ..case("legacy-list", Ask::List, 5, 500)
         },
         case("list-10", Ask::List, 10, 300),
         case("list-50", Ask::List, 50, 100),
@@ -132,13 +164,15 @@ fn all() -> [Case; 14] {
             ..case("list-slow", Ask::List, 5, 100)
         },
         Case {
+            lists: Lists::Kept,
             goals: CACHED_GOALS,
-            ..case("cached-5", Ask::CachedList, 5, 1000)
+            ..case("cached-5", Ask::List, 5, 1000)
         },
         Case {
             tool_bytes: LONG_TOOL_BYTES,
+            lists: Lists::Kept,
             goals: CACHED_GOALS,
-            ..case("cached-long", Ask::CachedList, 5, 500)
+            ..case("cached-long", Ask::List, 5, 500)
         },
         Case {
             goals: CALL_GOALS,
@@ -163,7 +197,8 @@ fn all() -> [Case; 14] {
         },
         Case {
             rules: 10,
-            ..case("cached-rules", Ask::CachedList, 5, 1000)
+            lists: Lists::Kept,
+            ..case("cached-rules", Ask::List, 5, 1000)
         },
     ]
 }

@@ -22,7 +22,7 @@ use crate::mcp::{SESSION, requests};
 use crate::rounds::{self, Target, Variant};
 use crate::upstream::{self, Upstream};
 use crate::{Result, config, policy, setup};
-use cases::{Ask, Case};
+use cases::{Case, Lists};
 use table::Measured;
 
 pub(crate) use cases::Era;
@@ -104,16 +104,16 @@ async fn measure<'a>(
         Err(error) => return Err(error),
     };
     let (merged, our_session) = try_out(case, case.servers, &ours, &message).await?;
-    let (slowest, plain_servers) = match case.ask {
+    let (slowest, plain_servers) = match case.lists {
         // A plain server that has the same bytes ready.
-        Ask::CachedList => {
+        Lists::Kept => {
             let same = upstream::fixed(merged.clone());
             let upstream = Upstream::start(same, Duration::ZERO).await?;
             let address = upstream.address();
             upstreams.push(upstream);
             (address, case.servers)
         }
-        Ask::List | Ask::Call => (*addresses.last().ok_or("a case without servers")?, 1),
+        Lists::Private | Lists::Public => (*addresses.last().ok_or("a case without servers")?, 1),
     };
     let plain = config::bootstrap(slowest, Vec::new());
     let plain = start(setup, Variant::Plain, &plain).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::body::Bytes;
 use serde_json::value::RawValue;
 
-use super::cases::{Ask, Case, Era, TOOLS_PER_SERVER};
+use super::cases::{Ask, Case, Era, Lists, TOOLS_PER_SERVER};
 use crate::Result;
 use crate::client::Message;
 use crate::mcp::answers::{self, Asked, SAID};
@@ -26,7 +26,7 @@ pub(super) fn answers(case: &Case) -> Answers {
         eras: &[case.server],
         tools: TOOLS_PER_SERVER,
         tool_bytes: case.tool_bytes,
-        may_be_kept: case.ask == Ask::CachedList,
+        lists: case.lists,
     })
 }
 
@@ -35,16 +35,12 @@ pub(crate) struct Serves<'a> {
     pub(crate) eras: &'a [Era],
     pub(crate) tools: usize,
     pub(crate) tool_bytes: usize,
-    /// Whether it allows all clients to keep the list.
-    pub(crate) may_be_kept: bool,
+    pub(crate) lists: Lists,
 }
 
 /// The answers of such a server. Everything but the id is prepared.
 pub(crate) fn serve(serves: &Serves<'_>) -> Answers {
-    let hints = match serves.may_be_kept {
-        true => r#""ttlMs":3600000,"cacheScope":"public""#,
-        false => r#""ttlMs":0,"cacheScope":"private""#,
-    };
+    let hints = serves.lists.cache_hints();
     let discovered = answers::discovered(hints);
     let tools: Vec<String> = (0..serves.tools)
         .map(|number| tool(number, serves.tool_bytes))
@@ -109,7 +105,7 @@ pub(super) fn message(case: &Case) -> Result<Message> {
 /// The message of a client of this era, for whom the tool to call has this name.
 pub(crate) fn ask(ask: Ask, client: Era, tool: &str) -> Result<Message> {
     let (method, name, params) = match ask {
-        Ask::List | Ask::CachedList => ("tools/list", None, String::new()),
+        Ask::List => ("tools/list", None, String::new()),
         Ask::Call => {
             let params = format!(r#""name":"{tool}","arguments":{{"city":"Zurich","days":3}},"#);
             ("tools/call", Some(tool), params)
@@ -135,7 +131,7 @@ pub(super) fn check(case: &Case, servers: usize, body: &[u8]) -> Result<()> {
 /// The same, for this number of tools.
 pub(crate) fn check_answer(ask: Ask, tools: usize, body: &[u8]) -> Result<()> {
     let (part, wanted) = match ask {
-        Ask::List | Ask::CachedList => (r#""inputSchema""#, tools),
+        Ask::List => (r#""inputSchema""#, tools),
         Ask::Call => (SAID, 1),
     };
     let text = String::from_utf8_lossy(body);

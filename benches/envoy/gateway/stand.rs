@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cases::{self, Ask, Case, Era};
+use super::cases::{self, Case, Era, Lists};
 use super::{envoys, servers};
 use crate::Result;
 use crate::client::Message;
@@ -36,7 +36,7 @@ impl Stand {
     /// As many endpoints as `lists`, each with a list as in the case `name`.
     pub(crate) async fn kept_lists(name: &str, lists: usize) -> Result<Self> {
         let case = cases::chosen(&[name.to_owned()])?.pop();
-        let case = case.filter(|case| case.ask == Ask::CachedList);
+        let case = case.filter(|case| case.lists == Lists::Kept);
         let case = case.ok_or_else(|| format!("{name} is no case of kept lists"))?;
         Self::start(case, lists).await
     }

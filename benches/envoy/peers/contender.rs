@@ -123,7 +123,7 @@ impl Contender {
     /// One turn: the CPU time of all processes for one request, and the latencies.
     pub(crate) async fn turn(&mut self, ask: Ask, requests: usize) -> Result<Total> {
         let most = match ask {
-            Ask::List | Ask::CachedList => self.most.0,
+            Ask::List => self.most.0,
             Ask::Call => self.most.1,
         };
         let before = self.running.cpu()?;
@@ -134,7 +134,7 @@ impl Contender {
 
     async fn send(&mut self, ask: Ask, requests: usize) -> Result<Histogram<u64>> {
         let message = match ask {
-            Ask::List | Ask::CachedList => &self.list,
+            Ask::List => &self.list,
             Ask::Call => &self.call,
         };
         let sent = self.load.send(message, requests).await;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::args::Options;
 use crate::cores::Cores;
-use crate::gateway::cases::{Ask, Era, TOOLS_PER_SERVER, USUAL_TOOL_BYTES};
+use crate::gateway::cases::{Ask, Era, Lists, TOOLS_PER_SERVER, USUAL_TOOL_BYTES};
 use crate::gateway::servers::{self, Serves};
 use crate::rounds;
 use crate::upstream::Upstream;
@@ -108,7 +108,7 @@ async fn server(era: Era, tools: usize) -> Result<Upstream> {
         eras,
         tools,
         tool_bytes: USUAL_TOOL_BYTES,
-        may_be_kept: false,
+        lists: Lists::Private,
     });
     Upstream::start(answers, Duration::ZERO).await
 }

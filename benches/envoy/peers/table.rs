@@ -45,7 +45,7 @@ impl Measured {
     /// Adds a round.
     pub(super) fn add(&mut self, ask: Ask, (cpu, latencies): &Total) {
         let figures = match ask {
-            Ask::List | Ask::CachedList => &mut self.list,
+            Ask::List => &mut self.list,
             Ask::Call => &mut self.call,
         };
         let requests = latencies.len() as f64;
