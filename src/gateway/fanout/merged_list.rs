@@ -208,7 +208,11 @@ pub fn visible<'l>(
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
-    let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::new();
+    let entries = lists.iter().flat_map(|(_, list)| &list.pages);
+    let entries = entries.map(|page| page.entries.len());
+    // A map that grows hashes all names again.
+    let entries = entries.fold(0, usize::saturating_add);
+    let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::with_capacity(entries);
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
         name: entry.listed_name().to_owned(),
