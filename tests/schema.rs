@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use jsonschema::Validator;
 use mcp_gateway::config::Config;
@@ -37,21 +37,84 @@ fn committed(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).expect(file)
 }
 
+fn program(arguments: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+    program.args(arguments).output().expect("mcp-gateway")
+}
+
 #[test]
 fn the_committed_files_are_those_of_the_code() {
     for (file, arguments) in [
         ("docs/reference/config.schema.json", "schema"),
         ("docs/reference/configuration.md", "schema --reference"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
-            .args(arguments.split(' '))
-            .output()
-            .expect("mcp-gateway");
+        let output = program(&arguments.split(' ').collect::<Vec<_>>());
         assert!(output.status.success(), "{output:?}");
         let printed = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(
             printed == committed(file),
             "{file} is out of date; write it again with\n  cargo run --features cli -- {arguments} > {file}"
+        );
+    }
+}
+
+#[test]
+fn with_stdio_the_schema_says_what_check_says_of_a_file_of_run() {
+    let printed = program(&["schema", "--stdio"]);
+    let schema: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
+    jsonschema::draft202012::meta::validate(&schema).expect("draft 2020-12");
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema-stdio.yaml");
+    for (server, is_valid) in [
+        (json!({"url": "http://127.0.0.1:1/mcp"}), true),
+        (json!({"command": "npx"}), true),
+        (
+            json!({"command": "npx", "args": ["-y", "x", 8, true]}),
+            true,
+        ),
+        (
+            json!({"command": "npx", "env": {"A": "b", "C": 1, "D": null}}),
+            true,
+        ),
+        (
+            json!({"command": "npx", "cwd": ".", "toolPrefix": "x_"}),
+            true,
+        ),
+        (
+            json!({"command": 1.5, "url": "http://127.0.0.1:1/mcp"}),
+            false,
+        ),
+        (json!({"command": ["npx", "-y"]}), false),
+        (
+            json!({"command": "npx", "url": "http://127.0.0.1:1/mcp"}),
+            false,
+        ),
+        (json!({"command": "npx", "path": "/mcp"}), false),
+        (json!({"command": "npx", "args": "-y x"}), false),
+        (json!({"command": "npx", "args": [["x"]]}), false),
+        (json!({"command": "npx", "env": ["A=b"]}), false),
+        (json!({"command": "npx", "env": {"A": ["b"]}}), false),
+        (json!({"command": "npx", "comand": "x"}), false),
+        (
+            json!({"args": ["-y"], "url": "http://127.0.0.1:1/mcp"}),
+            false,
+        ),
+        (
+            json!({"env": {"A": "b"}, "url": "http://127.0.0.1:1/mcp"}),
+            false,
+        ),
+        (json!({"cwd": ".", "url": "http://127.0.0.1:1/mcp"}), false),
+    ] {
+        let mut server = server;
+        server["name"] = json!("a");
+        let config = json!({"servers": [server]});
+        assert_eq!(validator.is_valid(&config), is_valid, "schema: {config}");
+        std::fs::write(&file, config.to_string()).expect("a file");
+        let checked = program(&["check", file.to_str().expect("UTF-8")]);
+        assert_eq!(
+            checked.status.success(),
+            is_valid,
+            "check: {config}\n{checked:?}"
         );
     }
 }

@@ -109,8 +109,11 @@ enum Command {
     Client(ClientArguments),
     /// Prints the JSON Schema of the filter's configuration
     Schema {
-        /// Prints a reference in Markdown instead
+        /// Adds the fields of servers that `run` starts: command, args, env, envFile, cwd
         #[arg(long)]
+        stdio: bool,
+        /// Prints a reference in Markdown instead
+        #[arg(long, conflicts_with = "stdio")]
         reference: bool,
     },
     /// Runs gateways in Kubernetes as the objects MCPGateway and MCPServer describe
@@ -252,8 +255,14 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Client(arguments) => client_entry::client(arguments).map_err(ExitError::from),
-        Command::Schema { reference: false } => print(&schema::json()).map_err(ExitError::from),
-        Command::Schema { reference: true } => print(&schema::reference()).map_err(ExitError::from),
+        Command::Schema { stdio, reference } => {
+            let text = match (stdio, reference) {
+                (_, true) => schema::reference(),
+                (true, false) => schema::json_with_stdio(),
+                (false, false) => schema::json(),
+            };
+            print(&text).map_err(ExitError::from)
+        }
         #[cfg(feature = "controller")]
         Command::Controller(arguments) => arguments.run().map_err(ExitError::from),
         #[cfg(feature = "controller")]

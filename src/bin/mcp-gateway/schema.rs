@@ -4,9 +4,18 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::config_file::stdio_schema;
+
 /// The JSON Schema, as it is in `docs/reference/config.schema.json`.
 pub(crate) fn json() -> String {
     format!("{:#}\n", mcp_gateway::config::schema())
+}
+
+/// The JSON Schema of the files of `run`, which may also have stdio servers.
+pub(crate) fn json_with_stdio() -> String {
+    let mut schema = mcp_gateway::config::schema();
+    stdio_schema::add_to(&mut schema);
+    format!("{schema:#}\n")
 }
 
 /// The reference in Markdown, as it is in `docs/reference/configuration.md`.

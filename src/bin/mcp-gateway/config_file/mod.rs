@@ -9,6 +9,7 @@ pub(crate) mod older_gateway;
 mod server_names;
 mod server_values;
 pub(crate) mod servers_file;
+pub(crate) mod stdio_schema;
 pub(crate) mod stdio_server;
 
 use std::fs;
