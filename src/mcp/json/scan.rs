@@ -79,7 +79,7 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
 }
 
 /// Skips the name that `rest` starts with, its colon and white space.
-#[inline]
+#[inline(always)]
 fn name(rest: &[u8]) -> Scanned<'_> {
     match blanks(string(rest)?) {
         [b':', after @ ..] => Ok(blanks(after)),
