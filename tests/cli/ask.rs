@@ -1,4 +1,5 @@
-//! `tools`, `call`, `prompts` and `resources` against endpoints of both eras.
+//! The commands `tools`, `call`, `prompts` and `resources`, with servers and gateways of
+//! both eras.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,8 +24,8 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}/mcp")
 }
 
-/// The program with `arguments`, which knows no gateway of this machine but those of
-/// `runtime`.
+/// The program with `arguments`. It finds only the running gateways that are registered in
+/// the folder `runtime`, and no others on this machine.
 fn command(arguments: &[&str], runtime: &Path) -> Command {
     let mut command = program();
     command
@@ -42,7 +43,7 @@ fn ask(arguments: &[&str]) -> Output {
     output.expect("the program")
 }
 
-/// What the program prints when it succeeds.
+/// Runs the program, expects that it succeeds without warnings, and returns its stdout.
 fn answer(arguments: &[&str]) -> String {
     let output = ask(arguments);
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -91,7 +92,7 @@ fn a_server_lists_its_tools_and_runs_them() {
     ];
     let raw: Value = serde_json::from_str(&answer(&raw)).expect("JSON");
     assert_eq!(raw["structuredContent"]["city"], "Tokyo");
-    // The tool takes a number, not a string.
+    // The schema of `days` wants a number, so the program must send `2` as a number.
     let days = [
         "call",
         &url,
@@ -194,8 +195,9 @@ async fn a_legacy_session_begins_and_ends() {
     }
 }
 
-/// A legacy server whose tools answer in streams: `ask` asks its client first, and
-/// `early` ends its first stream without the result.
+/// A legacy server whose tools answer in streams. `ask` sends requests to the client before
+/// its result. `early` ends the first stream without a result, so the client must get the
+/// rest with a GET request.
 async fn streaming() -> Capture {
     Capture::start(|request| {
         let stream = |events: String| {
@@ -287,7 +289,7 @@ const ANSWERS: Answers = &[
     ),
 ];
 
-/// A modern server of fixed answers.
+/// A modern server with fixed answers.
 async fn modern() -> Capture {
     fake::start(r#"{"tools":{},"prompts":{},"resources":{}}"#, ANSWERS).await
 }
@@ -589,7 +591,8 @@ fn ctrl_c_ends_the_gateway_of_a_question() {
     let sent = Command::new("kill").args(["-INT", &id]).status();
     assert!(sent.expect("kill").success());
     let status = asking.wait().expect("a child");
-    // While it starts, the program ends at once, and the watchdog removes what it leaves.
+    // If the gateway is still starting, the program ends at once with 130, and the watchdog
+    // removes the files. Otherwise the command fails with 2.
     assert!(matches!(status.code(), Some(2 | 130)), "{status}");
     while left() > 0 {
         assert!(Instant::now() < deadline, "files of the gateway are left");

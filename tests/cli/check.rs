@@ -1,10 +1,10 @@
-//! What `check` tells its user.
+//! The output and the exit status of `check`.
 
 use std::fs;
 
 use crate::program::{folder, says};
 
-/// The text of a file, the exit status, and lines of the output.
+/// The text of a file, the exit status of `check`, and lines that its output must contain.
 type Case<'a> = (&'a str, i32, &'a [&'a str]);
 
 const OLD: &str = "servers:
@@ -118,10 +118,7 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
         let said = (output.stdout + &output.stderr).replace(path, "servers.yaml");
         assert_eq!(output.success, *status == 0, "{text}\n{said}");
         for line in *lines {
-            assert!(
-                said.contains(line),
-                "{text}\nis answered with\n{said}\nwithout\n{line}"
-            );
+            assert!(said.contains(line), "{text}\nno {line:?} in\n{said}");
         }
         assert!(
             !said.contains('\x1b'),

@@ -1,4 +1,5 @@
-//! `mcp-gateway client`: what it says of each client, and what it does to files.
+//! `mcp-gateway client`: what it prints for each MCP client, and how it changes the files
+//! of clients.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -7,7 +8,7 @@ use std::path::Path;
 use crate::harness::process::{Output, run};
 use crate::program::{ENDED_WITHIN, folder, program};
 
-/// The output of `client` for a user with this home.
+/// Runs `client` for a user whose home directory is `home`.
 fn client(home: &Path, arguments: &[&str]) -> Output {
     let mut program = program();
     for variable in [
@@ -30,14 +31,15 @@ fn write(home: &Path, arguments: &[&str]) -> String {
 
 const URL: &str = "http://127.0.0.1:10000/mcp";
 
-/// Where apps keep their configuration, below the home of the user.
+/// The folder in which apps keep their configuration, relative to the home directory.
 const APPS: &str = if cfg!(target_os = "macos") {
     "Library/Application Support"
 } else {
     ".config"
 };
 
-/// The clients with a file that the program writes: the file, and its text.
+/// The MCP clients whose file the program writes: the name of the client, the path of the
+/// file, and the text that the program writes.
 fn files() -> Vec<(&'static str, String, String)> {
     let json = |list: &str, members: &[&str]| {
         let members = members.join(",\n      ");

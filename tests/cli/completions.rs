@@ -1,4 +1,4 @@
-//! What a shell and `man` know of the program.
+//! The completions for shells and the manual pages that the program writes.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,7 +12,8 @@ const ENDED_WITHIN: Duration = Duration::from_secs(60);
 #[test]
 fn bash_completes_commands_and_options() {
     let script = says(&["completions", "bash"]).stdout;
-    // What bash does when the user presses Tab behind the words.
+    // Calls the completion function as bash does when the user presses Tab after these
+    // words.
     let complete = |words: &str| {
         let ask = format!(
             "{script}

@@ -1,4 +1,4 @@
-//! Servers that are no MCP servers, each in its way.
+//! Servers with which a client cannot use MCP: each one fails in another way.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,7 @@ fn answer(status: u16, media_type: &'static str, body: &'static str) -> Response
     (status, [("content-type", media_type)], body).into_response()
 }
 
-/// A server that says that it has moved.
+/// A server that redirects every request to another URL.
 pub(crate) async fn moved() -> Capture {
     Capture::start(|_| {
         let location = [("location", "https://other.example/mcp")];
@@ -30,7 +30,7 @@ pub(crate) async fn moved() -> Capture {
     .await
 }
 
-/// A server of the old transport HTTP+SSE.
+/// A server that has only the old transport HTTP+SSE.
 pub(crate) async fn old_transport() -> Capture {
     Capture::start(|request: &Recorded| match &*request.method {
         "GET" => answer(
@@ -43,7 +43,7 @@ pub(crate) async fn old_transport() -> Capture {
     .await
 }
 
-/// A server that takes connections and says nothing.
+/// A port that accepts connections and never answers.
 pub(crate) fn silent() -> (std::net::TcpListener, SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -1,5 +1,6 @@
-//! What `check`, `render` and `run` say of the files that people have. Those in the folder
-//! `files` have the form that each product documents.
+//! What `check`, `render` and `run` print for the configuration files of other products.
+//! The files in the folder `files` have the form that the documentation of each product
+//! shows.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use crate::harness::process::run;
 use crate::program::{ENDED_WITHIN, folder, program, says};
 
-/// A file, what `check` says last of it, and what else it says.
+/// A file, the last line that `check` prints for it, and parts of its other lines.
 type FileCase<'a> = (&'a str, &'a str, &'a [&'a str]);
 
 const FILES: &[FileCase] = &[
@@ -117,8 +118,8 @@ fn sample(name: &str) -> PathBuf {
     root.join("tests/cli/files").join(name)
 }
 
-/// What the program says with `arguments` for `file`, which is called by its name alone;
-/// and whether it succeeds.
+/// Runs the program with `arguments` for `file`. Returns its output, in which the path is
+/// shortened to the name of the file, and whether it succeeds.
 fn said(arguments: &[&str], file: &Path) -> (String, bool) {
     let path = file.to_str().expect("UTF-8");
     let name = file.file_name().and_then(|it| it.to_str()).expect("UTF-8");
@@ -142,7 +143,7 @@ fn the_files_of_each_product_are_read() {
     }
 }
 
-/// With `--compatible` the tools have the names that they have in Kuadrant's gateway.
+/// With `--compatible`, tools keep the names that they have in Kuadrant's gateway.
 #[test]
 fn older_names_of_tools_can_be_kept() {
     let (said, is_valid) = said(&["check", "--compatible"], &sample("kuadrant-old.yaml"));
@@ -176,7 +177,7 @@ fn a_stdio_server_is_not_rendered_and_a_bridge_is_told() {
     }
 }
 
-/// Files that are none of those that the program reads, and what it says of them.
+/// Files of kinds that the program does not read, and a part of its error message for each.
 const FOREIGN: &[(&str, &str)] = &[
     (
         "static_resources:\n  listeners: []\nadmin: {}\n",
@@ -247,7 +248,7 @@ fn a_file_that_is_something_else_is_told_what_it_is() {
     }
 }
 
-/// Files whose servers are all reached by HTTP.
+/// Files without stdio servers. (`render` refuses stdio servers, but `check` accepts them.)
 const VERDICTS: &[&str] = &[
     "servers: [{ name: a, url: 'http://a/mcp' }]",
     "servers: [{ name: a }]",
@@ -288,7 +289,7 @@ const VERDICTS: &[&str] = &[
     "prefixMode: CONDITIONAL\nservers: [{ name: A_b, url: 'http://a/mcp' }]",
 ];
 
-/// What `check` accepts, `render` accepts, and the other way round.
+/// `render` accepts exactly the files that `check` accepts.
 #[test]
 fn check_and_render_agree() {
     let folder = folder();
@@ -311,7 +312,8 @@ fn check_and_render_agree() {
     assert!(valid >= 13 && wrong >= 20, "{valid} {wrong}");
 }
 
-/// Without a terminal nobody can be asked, and a variable that is not set has no value.
+/// Without a terminal, `run` cannot ask the user for a value. So it must report each
+/// variable that is not set.
 #[test]
 fn run_names_each_variable_that_is_not_set() {
     let mut command = program();
@@ -332,7 +334,8 @@ fn run_names_each_variable_that_is_not_set() {
     }
 }
 
-/// What `run` asks on a terminal, and what is typed.
+/// What `run` asks on a terminal, and what the user types. For an empty text, the user
+/// types nothing.
 const QUESTIONS: &[(&str, &str)] = &[
     ("  1. eu\r\n  2. us\r\nRegion [eu]: ", "3"),
     ("Type one of the numbers or of the options.", ""),
@@ -340,8 +343,8 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("API key: ", "nobody-sees-this"),
 ];
 
-/// `script` gives the program a terminal. The url is wrong, so that the error shows the
-/// answer.
+/// The tool `script` runs the program in a terminal. The URL is invalid, so that the error
+/// message shows the value that the user has chosen.
 #[test]
 fn run_asks_for_inputs_on_a_terminal() {
     let file = folder().join("mcp.json");
@@ -379,7 +382,7 @@ fn run_asks_for_inputs_on_a_terminal() {
         };
         seen = behind;
         if !answer.is_empty() {
-            // A person types a moment after the question shows.
+            // A user types a moment after the question appears.
             thread::sleep(Duration::from_millis(300));
             writeln!(keyboard, "{answer}").expect("a keyboard");
         }

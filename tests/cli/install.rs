@@ -1,4 +1,4 @@
-//! The first `run`, which downloads Envoy.
+//! The first `run` on a machine, which downloads Envoy.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn where_envoy_cannot_be_downloaded_the_error_says_what_to_do() {
         .arg(&file)
         .env_remove("ENVOY")
         .env("XDG_CACHE_HOME", folder.join("cache"))
-        // Nobody listens there.
+        // Nothing listens at this port.
         .env("MCP_GATEWAY_ENVOY_URL", "http://127.0.0.1:9/envoy.whl");
     let output = run(&mut program, ENDED_WITHIN);
     assert!(!output.success);

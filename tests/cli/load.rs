@@ -13,18 +13,18 @@ use tokio_rustls::rustls::crypto::ring;
 const MODERN: &str = "2026-07-28";
 const CLIENTS: usize = 6;
 const POLL_EVERY: Duration = Duration::from_millis(10);
-/// Only so that a test ends. No test depends on how fast the machine is.
+/// This only makes sure that a test ends. No test depends on the speed of the machine.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// A client that keeps its connections and does not retry.
 pub(crate) fn client() -> Client {
-    // Another test may have installed it already.
+    // It fails if another test has installed the provider before, which is fine.
     let _ = ring::default_provider().install_default();
     let client = Client::builder().no_proxy().retry(reqwest::retry::never());
     client.build().expect("a client")
 }
 
-/// Asks a gateway with one such client.
+/// Sends requests to a gateway with one client of `client()`.
 #[derive(Clone)]
 pub(crate) struct Asker {
     client: Client,
@@ -39,7 +39,8 @@ impl Asker {
         }
     }
 
-    /// Sends one request, and returns its result. Any other answer is an error.
+    /// Sends one request, and returns the `result` of the response. Any response without a
+    /// result is an error.
     pub(crate) async fn ask(&self, method: &str, mut params: Value) -> Result<Value, String> {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -93,7 +94,7 @@ impl Asker {
         self.until_list(|list| wanted(&names(list))).await
     }
 
-    /// Lists the tools until the list says that those of `server` are missing.
+    /// Lists the tools until `_meta` of the list names `server` as the only missing server.
     pub(crate) async fn until_missing(&self, server: &str) {
         let missing = "io.github.mcp-gateway/missingServers";
         self.until_list(|list| list["_meta"][missing] == json!([server]))
@@ -143,7 +144,8 @@ impl Load {
             load.clients.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let answers = [
-                        // The gateway always has this server.
+                        // In every configuration of the test, the gateway has the server
+                        // `weather`.
                         asker.tools().await.and_then(|tools| {
                             let there = tools
                                 .iter()

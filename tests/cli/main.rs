@@ -5,7 +5,7 @@
 //! `cargo build --release --lib --target wasm32-wasip1` and
 //! `cargo build --examples`. The environment variables are those of `tests/envoy`.
 
-// A program for Wasm cannot start processes.
+// A Wasm program cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 #[path = "../envoy/harness/mod.rs"]

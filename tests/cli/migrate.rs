@@ -1,5 +1,5 @@
-//! `migrate` rewrites what an older gateway of any version has. The files are in
-//! `files/kuadrant`; what becomes of `NAME.yaml` is in `NAME.expected.yaml`.
+//! `migrate` rewrites the files of every version of an older gateway. The files are in
+//! `files/kuadrant`. `NAME.expected.yaml` is what `migrate` must print for `NAME.yaml`.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn sample(name: &str) -> PathBuf {
     root.join("tests/cli/files").join(name)
 }
 
-/// What `migrate` says for `files` of the folder of samples.
+/// Runs `migrate` with `files` of the folder of samples.
 fn migrate(files: &[&str], options: &[&str]) -> Output {
     let files = files.iter().map(|name| sample(name));
     run(
@@ -46,9 +46,9 @@ const GATEWAY: [&str; 2] = ["--gateway", "gateway-system/mcp"];
 struct Version<'a> {
     files: &'a [&'a str],
     options: &'a [&'a [&'a str]],
-    /// The file that is printed.
+    /// The file with the text that `migrate` prints on stdout.
     expected: &'a str,
-    /// Lines of the report, with single spaces.
+    /// Lines that the report must contain. Spaces in a row count as one space.
     said: &'a [&'a str],
 }
 
@@ -234,7 +234,7 @@ fn without_the_option_no_server_gets_a_credential() {
     }
 }
 
-/// The names of the tools that clients of `place` see.
+/// The names of the tools at `place`, which is a URL or a file of servers.
 fn names(place: &str) -> Vec<String> {
     let output = program()
         .args(["tools", place, "--output", "json"])
@@ -269,7 +269,8 @@ fn tools_are_called_as_before() {
         new.to_str().expect("UTF-8"),
     ]);
     assert!(output.success, "{}", output.stderr);
-    // The older gateway puts the prefix before each name, and nothing where there is none.
+    // The older gateway puts the server's prefix, if it has one, before the name of each
+    // tool.
     let prefixed = names(&url(&weather))
         .into_iter()
         .map(|name| format!("weather_{name}"));
@@ -290,7 +291,7 @@ fn registration(spec: &str) -> String {
     )
 }
 
-/// What is in a file, options, the exit status, and what is said.
+/// The text of a file, the options, the exit status, and parts of the error messages.
 type Failure<'a> = (String, &'a [&'a str], i32, &'a [&'a str]);
 
 #[test]
@@ -475,8 +476,9 @@ fn files_come_from_a_folder_and_from_stdin() {
     assert!(mixed.stderr.contains("kuadrant-old.yaml: is no file with Kubernetes objects: a `servers:` file is migrated alone"), "{}", mixed.stderr);
 }
 
-/// What `migrate` has written can be migrated again: its first versions have the same kinds
-/// as the older gateway.
+/// `migrate` can read its own output again and does not change it. Without this test, it
+/// could take the output for the older gateway's: the first versions of the older gateway
+/// use the same group and kind.
 #[test]
 fn what_is_of_this_gateway_stays_as_it_is() {
     let text = "apiVersion: mcp.kagenti.com/v1alpha1\nkind: MCPServer\nmetadata:\n  name: a\n  namespace: ns\nspec:\n  targetRef:\n    kind: Service\n    name: a\n    port: 80\n  enabled: false\n";

@@ -1,4 +1,4 @@
-//! `pin` against the example servers, and against servers that change.
+//! `pin` with the example servers, and with pins that differ from the tools.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -9,7 +9,7 @@ use crate::harness::server::Server;
 use crate::harness::setup;
 use crate::program::{folder, program, save};
 
-/// What `docs/guides/pins.md` shows.
+/// The digest of `get_weather` that `docs/guides/pins.md` shows.
 const WEATHER: &str = "sha256:7b815f98e705f1f9f8a12d239093f302e0987f98544fa9235242dae8427245e6";
 
 fn pin(file: &Path, options: &[&str]) -> Output {
@@ -60,7 +60,7 @@ fn the_pins_of_a_file_are_written_and_compared() {
         (text(&same.stdout), same.status.code()),
         (String::new(), Some(0))
     );
-    // The policy of the file stays.
+    // Without `--policy`, `pin --write` keeps the policy that is in the file.
     assert!(pin(&file, &["--write"]).status.success());
     assert_eq!(std::fs::read_to_string(&file).expect("the file"), pinned);
 

@@ -18,7 +18,8 @@ pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
     program
         .current_dir(setup::repository())
-        // Gateways that others run on this machine are none of the test's.
+        // The program registers running gateways in this folder. With a folder of its own,
+        // the test does not find gateways that somebody else runs on this machine.
         .env("XDG_RUNTIME_DIR", setup::files());
     program
 }
@@ -37,14 +38,15 @@ pub(crate) fn folder() -> PathBuf {
     folder
 }
 
-/// Saves `text` as careful editors do: writes another file, and moves it to `file`.
+/// Saves `text` as some editors do: writes another file, and then moves it to `file`.
 pub(crate) fn save(file: &Path, text: &str) {
     let new = file.with_extension("new");
     fs::write(&new, text).expect("a file");
     fs::rename(new, file).expect("a file that is moved");
 }
 
-/// Saves `text` as other editors do: writes into the file itself, in two steps.
+/// Saves `text` as other editors do: writes into the file itself. It writes in two steps,
+/// so that the program may see half of the text.
 pub(crate) fn overwrite(file: &Path, text: &str) {
     let mut open = File::create(file).expect("a file");
     let (one, two) = text.as_bytes().split_at(text.len() / 2);
@@ -65,12 +67,12 @@ impl Running {
         Self::with(file, &[], &[])
     }
 
-    /// The same with these environment variables.
+    /// Starts `run` with these environment variables.
     pub(crate) fn with_variables(file: &Path, variables: &[(&str, &str)]) -> Self {
         Self::with(file, &[], variables)
     }
 
-    /// The same with these options and environment variables.
+    /// Starts `run` with these options and environment variables.
     pub(crate) fn with(file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = file.with_extension("log");
         let out = File::create(&log).expect("a log");
@@ -113,7 +115,7 @@ impl Running {
         fs::read_to_string(&self.log).expect("its log")
     }
 
-    /// Waits until the output has `text` this many times.
+    /// Waits until the output contains `text` this many times.
     pub(crate) fn says(&self, text: &str, times: usize) {
         let deadline = Instant::now() + ENDED_WITHIN;
         while self.said().matches(text).count() < times {
@@ -128,7 +130,7 @@ impl Running {
         self.child.wait().expect("a child").success()
     }
 
-    /// Sends a signal to the program alone.
+    /// Sends a signal to the program only, and not to the processes that it has started.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let _ = Command::new("kill")

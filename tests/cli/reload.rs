@@ -1,4 +1,5 @@
-//! Reloading without the program: with `envoy/reload`, by moving files.
+//! Envoy reloads the configuration of `envoy/reload` when its files are replaced. The
+//! program `mcp-gateway` does not run.
 
 use std::fs;
 use std::time::Duration;
@@ -24,7 +25,9 @@ async fn moving_a_file_there_is_enough_and_no_request_fails() {
         "target/wasm32-wasip1/release/mcp_gateway.wasm",
         wasm.to_str().expect("UTF-8"),
     );
-    // With this value, a server that is left out once stays out for the rest of the test.
+    // With this value, a server that the filter leaves out of lists after a failure stays
+    // left out for the rest of the test. A missing cluster must not count as such a
+    // failure.
     let filter = filter.replace(
         "          cors:",
         "          failedServerTtl: 600s\n          cors:",
@@ -60,7 +63,7 @@ async fn moving_a_file_there_is_enough_and_no_request_fails() {
         );
     let mut envoy = Envoy::start("reload", &bootstrap);
     let asker = Asker::new(envoy.address);
-    // The filter may get a server before Envoy gets its cluster.
+    // Here the filter gets a server before Envoy gets the cluster of this server.
     save(&folder.join("filter.yaml"), &filter);
     asker.until_missing("calendar").await;
     save(&folder.join("clusters.yaml"), &clusters);

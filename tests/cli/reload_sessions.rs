@@ -1,4 +1,4 @@
-//! What becomes of the gateway's own sessions when its configuration is replaced.
+//! When the gateway gets a new configuration, it ends its own sessions with legacy servers.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn a_new_configuration_ends_the_sessions_of_the_old_one() {
     for number in 1..=RELOADS {
         let begun = server.sessions().0;
         let asker = Asker::new(envoy.address);
-        // Each configuration opens a session of its own.
+        // The gateway opens a new session with each configuration.
         while server.sessions().0 == begun {
             let asked = asker.ask("tools/list", json!({})).await;
             assert!(asked.is_ok(), "{asked:?}");

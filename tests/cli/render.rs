@@ -1,4 +1,4 @@
-//! Envoy accepts what `render` writes, and it works.
+//! Envoy accepts the configuration that `render` writes, and the gateway works with it.
 
 use std::fs;
 use std::process::Command;
@@ -33,7 +33,8 @@ fn rendered(servers: &str, more: &[&str]) -> String {
     output.stdout
 }
 
-/// Lets the system choose the port of the admin interface.
+/// The same configuration, in which the operating system chooses the port of the admin
+/// interface.
 fn bootstrap(text: &str) -> Bootstrap {
     let other = Bootstrap::policy(([127, 0, 0, 1], 1).into());
     let whole = other.text().to_owned();
@@ -59,7 +60,8 @@ fn envoy_takes_it() {
         envoy.args(["--mode", "validate", "-l", "warn", "-c"]);
         let output = run(envoy.arg(&file), VALIDATED_WITHIN);
         assert!(output.success, "{servers}\n{}", output.stderr);
-        // The filter itself warns that no session keys are set; these servers need none.
+        // The filter itself warns that no session keys are set. The test does not need
+        // them.
         let warned = output
             .stderr
             .lines()
@@ -87,7 +89,7 @@ async fn servers_are_behind_it() {
     found.expect("a call by name");
 }
 
-/// The server with TLS is another Envoy, in front of an example server.
+/// Another Envoy accepts TLS for an example server, and is the server of the gateway.
 #[tokio::test]
 async fn tls_is_spoken_where_the_url_says_so_and_certificates_are_checked() {
     let weather = Server::start("weather");
@@ -143,7 +145,8 @@ async fn tls_is_spoken_where_the_url_says_so_and_certificates_are_checked() {
     let port = front.address.port();
     for (host, ca, works) in [
         ("localhost", path(&certificate), true),
-        // The certificate has another name, or is signed by another authority.
+        // In these two cases, the certificate is for another name, or no trusted authority
+        // has signed it.
         ("127.0.0.1", path(&certificate), false),
         (
             "localhost",

@@ -1,5 +1,5 @@
-//! What `render` writes for Kubernetes: closed unless the user says otherwise, and the one
-//! that is Envoy by itself, in Envoy.
+//! What `render` writes for Kubernetes. The gateway requires tokens unless the user allows
+//! anonymous clients. The configuration of the target `standalone` also runs in real Envoy.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ const ORIGIN: &str = "https://app.example.com";
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/mcp";
 const TARGETS: [&str; 4] = ["envoy-gateway", "istio", "standalone", "kustomize"];
 
-/// A file with this text.
+/// The path of a new file with this text.
 fn file(text: &str) -> String {
     let file = folder().join("servers.yaml");
     fs::write(&file, text).expect("a file");
@@ -57,7 +57,7 @@ fn who_may_call_must_be_said() {
         let closed = render(&token);
         assert!(closed.success, "{}", closed.stderr);
         assert!(closed.stdout.contains(ISSUER), "{}", closed.stdout);
-        // Half of it is nothing, and both is a contradiction.
+        // The options for tokens are only valid together, and not with `--anonymous`.
         for (options, reason) in [
             (&token[..2], "--jwt-audience"),
             (&token[..4], "--jwks-uri"),
@@ -90,7 +90,8 @@ fn keys_that_are_none_are_refused() {
     }
 }
 
-/// Envoy alone gets no login from `render`, so it must not look as if it had.
+/// `render --target envoy` cannot make Envoy check tokens. So it must refuse the options
+/// for tokens; otherwise a user would believe that the gateway requires a token.
 #[test]
 fn envoy_alone_takes_no_options_for_tokens() {
     let file = file(SERVERS);
@@ -126,7 +127,8 @@ fn a_folder_gets_files_that_kustomize_reads() {
     }
 }
 
-/// Envoy's configuration of the target `standalone`, as a pod has it.
+/// Envoy's configuration in the ConfigMap of the target `standalone`, with ports and paths
+/// for this machine.
 fn standalone(servers: &str, options: &[&str]) -> Bootstrap {
     let file = file(servers);
     let target = ["render", "--target", "standalone", &file];
@@ -184,7 +186,8 @@ async fn standalone_serves_who_has_a_token_and_says_where_to_get_one() {
             .send(to)
             .await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        // Nobody, a stranger, a token for another service.
+        // Without a token; with a token that another key has signed; with a token for
+        // another audience.
         let others = [None, Some(token(2, AUDIENCE)), Some(token(1, "other"))];
         for other in others {
             let mut request = request.clone().header("origin", ORIGIN);
@@ -207,7 +210,7 @@ async fn standalone_serves_who_has_a_token_and_says_where_to_get_one() {
         .header("origin", ORIGIN)
         .header("access-control-request-method", "POST");
     assert_eq!(preflight.send(to).await.status, 204);
-    // A client's own header finds no server.
+    // A client cannot choose a server with its own `x-mcp-cluster` header.
     let forged = modern("1", "tools/list").header("x-mcp-cluster", "weather");
     assert_eq!(forged.clone().target("/other").send(to).await.status, 401);
     let forged = forged.target("/other").header("authorization", &good);

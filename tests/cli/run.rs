@@ -1,4 +1,4 @@
-//! `run` serves what a file says, and follows its changes.
+//! `run` serves the servers of a file, and reloads the file when it changes.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -50,7 +50,7 @@ async fn tools_are_there_at_the_start_and_the_table_tells_of_all_servers() {
     );
     assert_eq!(row("gone ")[..5], ["gone", "gone__", "–", "–", "down:"]);
     let address = running.address;
-    assert!(running.end(), "Ctrl-C made it fail");
+    assert!(running.end(), "the program failed after Ctrl-C");
     assert!(
         std::net::TcpStream::connect(address).is_err(),
         "Envoy is still there"
@@ -78,7 +78,7 @@ async fn no_request_fails_while_servers_come_and_go() {
     let mut slowest = Duration::ZERO;
     let mut refused = 0;
     for round in 0..4 {
-        // Both ways to save a file.
+        // The test saves the file in both ways, by turns.
         let write = if round % 2 == 0 { save } else { overwrite };
         write(&file, &two);
         slowest = slowest.max(asker.until(is_there).await);
@@ -86,7 +86,7 @@ async fn no_request_fails_while_servers_come_and_go() {
             .call("cal_list_events", json!({"day": "monday"}))
             .await
             .expect("the new server");
-        // A file with an error changes nothing.
+        // If the file has an error, `run` keeps the last valid configuration.
         for broken in [
             "servers:\n- name: [\n",
             "servers:\n- { name: a, toolPrefix: 'we ather', url: 'http://a/' }\n",
@@ -111,7 +111,7 @@ async fn no_request_fails_while_servers_come_and_go() {
         failed.len(),
         failed.first()
     );
-    assert!(asked > 100, "{asked} requests are no load");
+    assert!(asked > 100, "only {asked} requests");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +129,8 @@ async fn a_server_gets_the_value_of_a_variable() {
     let tools = Asker::new(running.address).tools().await.expect("a list");
     assert!(tools.iter().any(|tool| tool == "a__t"), "{tools:?}");
     running.says(" up", 1);
-    // The gateway's own requests, and those by which run finds out what is up.
+    // Both the gateway's requests and the requests with which `run` finds out whether the
+    // server is up have the header.
     for asked in server.take() {
         assert_eq!(
             asked.header("x-key"),
@@ -191,7 +192,8 @@ fn a_variable_that_is_not_set_is_an_error_that_names_it() {
     assert!(said.stderr.contains(line), "{}", said.stderr);
 }
 
-/// The status of `tools/list` that a page of this origin asks for.
+/// The status of the response to `tools/list` if a web page of this origin sends the
+/// request.
 async fn status_for(origin: &str, running: &Running) -> u16 {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -266,14 +268,17 @@ async fn what_is_under_way_is_answered_when_its_server_goes() {
     tokio::time::sleep(slow::TAKES / 4).await;
     save(&file, &one);
     running.says("Reloaded in", 1);
-    assert!(!under_way.is_finished(), "reloaded too late");
+    assert!(
+        !under_way.is_finished(),
+        "the requests ended before the reload"
+    );
     asker.until(|tools| tools.len() == 3).await;
     let (call, list) = under_way.await.expect("a task");
     assert_eq!(call.expect("the call")["content"][0]["text"], "waited");
     assert_eq!(list.expect("the list").len(), 4);
 }
 
-/// Such as a terminal that was closed.
+/// Nobody reads the output of `run`, for example, after the user has closed the terminal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn run_goes_on_when_nobody_reads_what_it_says() {
     let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
@@ -309,7 +314,10 @@ async fn run_goes_on_when_nobody_reads_what_it_says() {
     save(&file, &format!("{one}{}", row("calendar", &calendar)));
     let is_there = |tools: &[String]| tools.iter().any(|tool| tool.starts_with("calendar__"));
     asker.until(is_there).await;
-    assert!(child.try_wait().expect("a child").is_none(), "it ended");
+    assert!(
+        child.try_wait().expect("a child").is_none(),
+        "the program has ended"
+    );
     let id = child.id().to_string();
     let stopped = Command::new("kill").args(["-INT", &id]).status();
     assert!(stopped.expect("kill").success());

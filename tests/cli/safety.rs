@@ -1,4 +1,5 @@
-//! Who may call a gateway on a laptop, and what its options say.
+//! Who may call a gateway that `run` has started, and the options of `run` that change
+//! this.
 
 use std::fs;
 use std::net::TcpListener;
@@ -28,7 +29,8 @@ fn list() -> Request {
     modern("1", "tools/list")
 }
 
-/// The headers of servers are in the files of Envoy, and the paths of the bridges.
+/// Only the user may read the folder with Envoy's files: they contain the headers for
+/// servers (which may be credentials) and the paths of the bridges to stdio servers.
 #[test]
 fn nobody_else_reads_the_files_of_envoy() {
     let (_weather, running) = start(&[]);
@@ -107,7 +109,8 @@ async fn only_pages_of_this_machine_may_call_and_can_read_the_answer() {
 
 #[test]
 fn ctrl_c_ends_the_program_also_where_it_waits_for_something() {
-    // As it waits for the answer to a question or for a download.
+    // The file is a named pipe, so that the program waits while it reads the file. In the
+    // same way, it could wait for the answer to a question or for a download.
     let file = folder().join("servers.yaml");
     let made = Command::new("mkfifo").arg(&file).status();
     assert!(made.expect("mkfifo").success());
@@ -168,7 +171,7 @@ fn wrong_options_say_what_to_do() {
     let file = file.to_str().expect("UTF-8");
     let busy = TcpListener::bind("127.0.0.1:0").expect("a port");
     let busy = busy.local_addr().expect("an address").port().to_string();
-    // Any other module that Envoy could load.
+    // A valid Wasm module that is not the filter.
     let wasm = folder().join("other.wasm");
     fs::write(&wasm, b"\0asm\x01\0\0\0").expect("a file");
     let wasm = wasm.to_str().expect("UTF-8");

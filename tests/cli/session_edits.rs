@@ -13,7 +13,7 @@ use crate::program::{Running, folder, save};
 
 const VISIBLE_WITHIN: Duration = Duration::from_secs(20);
 
-/// A legacy client that never begins anew, as many do.
+/// A legacy client that never begins a new session, as many clients do.
 struct Client {
     gateway: SocketAddr,
     session: String,
@@ -30,7 +30,8 @@ impl Client {
         }
     }
 
-    /// No answer may end the session: each has the status 200.
+    /// Sends a request in the session. Expects the status 200, since an error status could
+    /// end the session for the client.
     async fn ask(&self, method: &str, params: &str) -> Answer {
         let request = legacy("1", method, params).header("mcp-session-id", &self.session);
         let answer = request.send(self.gateway).await;
@@ -46,10 +47,11 @@ impl Client {
         tools.iter().filter_map(name).collect()
     }
 
-    /// Lists until the tools are those of these servers and no others.
+    /// Lists the tools until the list has tools of each of these servers, and no others.
     async fn sees(&self, servers: &[&str]) {
         let deadline = Instant::now() + VISIBLE_WITHIN;
-        // Each worker takes the new configuration when it has time.
+        // The workers of Envoy take the new configuration at different times. After 20
+        // right answers in a row, all workers are assumed to have it.
         let mut seen = 0;
         while seen < 20 {
             let tools = self.tools().await;
@@ -105,7 +107,8 @@ async fn servers_come_and_go_and_the_session_of_a_client_goes_on() {
     client.sees(&["two", "one"]).await;
     client.calls("two__t", "{}", "two").await;
     client.calls("one__t", "{}", "one").await;
-    // All workers share the session with the server that has joined.
+    // For this client, the gateway has opened only one session with each server, also with
+    // the server that joined later. All workers use it.
     let begun = |server: &Legacy| server.with(r#""clientInfo":{"name":"test""#).len();
     assert_eq!((begun(&one), begun(&two)), (1, 1));
 
@@ -119,7 +122,11 @@ async fn servers_come_and_go_and_the_session_of_a_client_goes_on() {
     write(&[&one_row, &weather_row]);
     client.sees(&["one", "weather"]).await;
     client.calls("one__t", "{}", "one").await;
-    assert_eq!(begun(&one), 1, "its part of the session was still good");
+    assert_eq!(
+        begun(&one),
+        1,
+        "the gateway began a new session with a server whose session was still valid"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +168,7 @@ async fn servers_move_and_change_their_names_and_the_session_goes_on() {
     for (round, (first, second)) in [(&two, &one), (&one, &two)].into_iter().enumerate() {
         write(first.address, second.address);
         running.says("Reloaded in", round + 1);
-        // A worker may still have the configuration before.
+        // One of Envoy's workers may still have the previous configuration.
         client.sees(&["a", "b"]).await;
         let expected = if round == 0 { "two" } else { "one" };
         client.calls("a__t", "{}", expected).await;

@@ -1,4 +1,4 @@
-//! An MCP server that takes its time.
+//! An MCP server that answers slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The table of `run`: what it says of servers, and when it says it again.
+//! The table that `run` prints: the states of servers, and when it is printed again.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::harness::server::Server;
 use crate::program::{Running, folder, save};
 use crate::tls::{self, Authority};
 
-/// The line about `name` in the last table, with single spaces.
+/// The last line about the server `name` in the output, with single spaces.
 fn line(running: &Running, name: &str) -> Option<String> {
     let said = running.said();
     let is_about = |line: &&str| line.split_whitespace().next() == Some(name);
@@ -148,7 +148,7 @@ async fn a_server_that_is_down_says_why() {
     save(&file, &format!("servers:\n{servers}"));
     let authority = authority.file.to_str().expect("UTF-8");
     let running = Running::with_variables(&file, &[("SSL_CERT_FILE", authority)]);
-    // The others do not wait for the server that is slow.
+    // `run` prints the table before the server `silent` has answered.
     running.says("no answer yet", 1);
     for (name, _, state) in cases {
         becomes(&running, name, state);
@@ -170,7 +170,7 @@ async fn the_table_follows_a_server_that_goes_and_comes() {
     becomes(&running, "weather", "down: connection refused");
     let _weather = Server::start_on("weather", address.port());
     becomes(&running, "weather", "modern 3 up");
-    // Each state was told once.
+    // `run` has printed a table once for each of the three states.
     assert_eq!(
         running.said().matches(" state").count(),
         3,
@@ -196,12 +196,12 @@ async fn a_legacy_server_is_asked_again_in_the_same_session() {
         .until("a ping", |it| !it.with(r#""method":"ping""#).is_empty())
         .await;
     assert_eq!(server.sessions(), (1, 1));
-    // A session that the server has lost is begun again.
+    // After the server has lost the session, `run` must begin a new one.
     server.forget();
     server
         .until("another session", |it| it.sessions() == (2, 1))
         .await;
-    assert!(running.end(), "Ctrl-C made it fail");
+    assert!(running.end(), "the program failed after Ctrl-C");
     assert_eq!(server.sessions(), (2, 0), "the session was not ended");
     for request in server.take() {
         assert_eq!(request.header("x-key"), Some("k"), "{request:?}");

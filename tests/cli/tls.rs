@@ -1,4 +1,4 @@
-//! Servers with TLS, whose certificates a test makes.
+//! Servers with TLS. A test makes their certificates.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, pki_types::CertificateDer};
 
-/// An authority that no machine trusts by itself.
+/// A certificate authority that a client trusts only if it is configured to.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its certificate, in PEM.
+    /// The file with its certificate, in PEM.
     pub(crate) file: PathBuf,
 }
 
@@ -37,13 +37,13 @@ impl Authority {
         }
     }
 
-    /// A server with a certificate of this authority for `name`, which forwards to
-    /// `target`.
+    /// A server that forwards to `target`, and has a certificate of this authority for
+    /// `name`.
     pub(crate) async fn server(&self, name: &str, target: SocketAddr) -> SocketAddr {
         self.with(params(name), target).await
     }
 
-    /// The same with a certificate that has expired.
+    /// As `server`, but with a certificate that has expired.
     pub(crate) async fn expired(&self, name: &str, target: SocketAddr) -> SocketAddr {
         let mut params = params(name);
         params.not_before = date_time_ymd(2020, 1, 1);
@@ -58,7 +58,7 @@ impl Authority {
     }
 }
 
-/// A server whose certificate for `name` is signed by itself.
+/// A server that forwards to `target`, and has a self-signed certificate for `name`.
 pub(crate) async fn self_signed(name: &str, target: SocketAddr) -> SocketAddr {
     let key = KeyPair::generate().expect("a key");
     let certificate = params(name).self_signed(&key).expect("a certificate");
@@ -69,7 +69,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).expect("a name")
 }
 
-/// Takes TLS off what comes, and forwards it to `target`.
+/// Accepts connections with TLS, and forwards the decrypted bytes to `target`.
 async fn serve(
     certificate: CertificateDer<'static>,
     key: &KeyPair,

@@ -1,4 +1,5 @@
-//! From the file that people have to an answer, in one command.
+//! `tools` and `call` with the file of an MCP client: one command starts the servers and
+//! prints the answer.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Servers that `run` starts, and that speak over stdin and stdout.
+//! Servers that `run` starts, and with which it speaks over stdin and stdout.
 
 mod commands;
 mod processes;
@@ -18,7 +18,7 @@ use crate::program::{Running, folder, save};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// The entry of the test's own server, with these arguments.
+/// The entry for `server.py` with these arguments, as in the file of an MCP client.
 fn fixture(arguments: &[&str]) -> Value {
     let server = setup::repository().join("tests/cli/stdio/server.py");
     let server = server.to_str().expect("UTF-8");
@@ -26,14 +26,14 @@ fn fixture(arguments: &[&str]) -> Value {
     json!({"command": "python3", "args": arguments})
 }
 
-/// A file of a client with these servers.
+/// A file of an MCP client with these servers.
 fn client_file(servers: &Value) -> PathBuf {
     let file = folder().join(".mcp.json");
     write(&file, servers);
     file
 }
 
-/// A gateway with the test's own server as `a` and as `b`.
+/// A gateway with two servers, `a` and `b`, which both run `server.py`.
 fn start_two() -> Running {
     Running::start(&client_file(
         &json!({"a": fixture(&["a"]), "b": fixture(&["b"])}),
@@ -55,7 +55,7 @@ impl Session {
         Self::begin_with(gateway, initialize()).await
     }
 
-    /// A client that a server can ask.
+    /// A session whose client declares the capability `elicitation`.
     async fn begin_with_elicitation(gateway: SocketAddr) -> Self {
         let params = r#"{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"test","version":"1"}}"#;
         Self::begin_with(gateway, legacy("1", "initialize", params)).await
@@ -98,7 +98,7 @@ fn is_running(process: &str) -> bool {
     found.expect("kill").status.success()
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` is true.
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + WITHIN;
     while !condition().await {

@@ -1,4 +1,4 @@
-//! How the processes of stdio servers begin and end.
+//! How `run` starts, replaces and ends the processes of stdio servers.
 
 use std::fs;
 use std::net::TcpStream;
@@ -18,7 +18,8 @@ async fn a_process_that_ends_is_replaced_and_its_session_goes_on() {
     let said = session.call("a__crash").await;
     let expected = "ended (exit status: 7); its last output: out of paper";
     assert!(said.contains(expected), "{said}");
-    // The next one may start a little later, and knows what its client can do.
+    // The next process may start after a short delay. It gets the capabilities that the
+    // client of the session has declared.
     until("back", async || {
         session
             .call("a__capabilities")
@@ -47,7 +48,8 @@ async fn a_process_that_has_ended_or_reads_nothing_costs_at_most_one_call() {
         .args(["-9", &pid])
         .status()
         .expect("kill");
-    // Longer than a process that ends at once keeps the next from starting.
+    // After a process has ended at once, the next one may start only after a delay. Two
+    // seconds are longer than this delay.
     sleep(Duration::from_secs(2)).await;
     assert_eq!(session.call("a__name").await, "a");
 
@@ -105,7 +107,8 @@ async fn what_does_not_start_says_why_and_takes_nothing_down() {
     ] {
         assert!(log.lines().any(|it| it == line), "no {line:?} in\n{log}");
     }
-    // How the gateway reaches its servers, without the secret.
+    // The log has the path of each request to the bridge, but not its query, which contains
+    // a secret.
     assert!(log.contains(r#""path":"/a""#), "{log}");
 }
 
@@ -114,7 +117,7 @@ async fn all_processes_end_with_run_however_it_ends() {
     for signal in ["INT", "TERM", "HUP", "KILL"] {
         let file = client_file(&json!({
             "a": fixture(&["a"]),
-            // npx, uvx and docker start the server as a child of theirs, too.
+            // The shell starts the server as a child process, as npx, uvx and docker do.
             "b": {"command": "sh", "args": ["-c", format!("{}; :", command(&fixture(&["b"])))]},
         }));
         let running = Running::start(&file);
@@ -133,7 +136,7 @@ async fn all_processes_end_with_run_however_it_ends() {
     }
 }
 
-/// A server's command as a shell reads it.
+/// The command of a server, quoted for a shell.
 fn command(server: &serde_json::Value) -> String {
     let arguments = server["args"].as_array().expect("a list").iter();
     let arguments = arguments.map(|it| format!("'{}'", it.as_str().expect("a text")));

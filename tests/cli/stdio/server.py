@@ -1,8 +1,10 @@
 """An MCP server over stdin and stdout, up to MCP 2025-11-25, whose tools do what tests need.
 
-    server.py [NAME]       greets on stderr as NAME; `--dies` ends at once, `--strict` ends at a
-                           first message that is not `initialize`, `--slow` takes its time
-                           to start
+    server.py [NAME]       writes a line with NAME to stderr when it starts
+
+    --dies      ends at once
+    --strict    ends if the first message is not `initialize`
+    --slow      starts slowly
 """
 
 import json
@@ -86,11 +88,11 @@ def answer(message, client):
 def main():
     print(f"hello from {sys.argv[-1]}", file=sys.stderr, flush=True)
     if "--slow" in sys.argv:
-        # Longer than a request of the gateway or of the table waits.
+        # The gateway's requests and those for the table of `run` time out before this.
         time.sleep(7)
     if "--dies" in sys.argv:
         sys.exit("I cannot work")
-    # Some programs greet where only messages should be.
+    # Some servers print a text on stdout, where only messages are allowed.
     print("Server running on stdio", flush=True)
     client = {}
     for line in sys.stdin:
@@ -104,7 +106,7 @@ def main():
             answers["ask"].set()
         elif message.get("params", {}).get("name") == "deaf":
             answer(message, client)
-            # Reads nothing any more, and lives on.
+            # The process goes on, but reads no more messages.
             os.close(0)
             threading.Event().wait()
         elif "id" in message and message["method"] == "initialize":

@@ -1,4 +1,4 @@
-//! What passes between a client and a server that `run` has started.
+//! The messages between a client and a stdio server that `run` has started.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn nothing_of_a_list_is_lost() {
     let running = Running::start(&file);
     let session = Session::begin(running.address).await;
     let list = session.send(legacy("1", "tools/list", "{}")).await;
-    // A member that no version of MCP has, and a number as it is written.
+    // The gateway keeps a member that MCP does not define.
     assert!(
         list.text().contains(r#""x-unknown": 1.1"#) || list.text().contains(r#""x-unknown":1.1"#),
         "{list:?}"
