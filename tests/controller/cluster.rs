@@ -1,4 +1,4 @@
-//! The cluster under test, by kubectl.
+//! The cluster under test. The tests use it through kubectl.
 
 use std::env;
 use std::fs;
@@ -14,23 +14,24 @@ use serde_json::Value;
 const WITHIN: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// The gateway of the tests, of Envoy Gateway.
+/// The Gateway and the MCPGateway of the tests. The GatewayClass belongs to Envoy Gateway.
 const GATEWAY: &str = include_str!("gateway.yaml");
 
-/// The cluster, for one test at a time: the controller looks at all of it.
+/// The cluster. Only one test has it at a time, since a controller watches the whole
+/// cluster.
 pub(crate) struct Cluster {
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
-    /// The cluster with the definitions, a Gateway and an MCPGateway, and nothing else.
+    /// The cluster with the CRDs, a Gateway and an MCPGateway, and nothing else.
     pub(crate) fn new() -> Self {
         let cluster = Self::without_gateway();
         cluster.apply(GATEWAY);
         cluster
     }
 
-    /// The cluster with the definitions.
+    /// The cluster with the CRDs only.
     pub(crate) fn without_gateway() -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +46,8 @@ impl Cluster {
             "crd/mcpservers.mcp.kagenti.com",
             "crd/mcpgateways.mcp.kagenti.com",
         ]);
-        // What the test before has left.
+        // Removes what the previous test has left. No controller runs now that would remove
+        // the finalizers, so the test removes them. Otherwise the deletion would not end.
         for gateway in cluster.items("mcpgateways") {
             let (namespace, name) = (
                 text(&gateway, "/metadata/namespace"),
@@ -70,7 +72,8 @@ impl Cluster {
         cluster
     }
 
-    /// Deletes the MCPGateway of the tests, and waits until nothing is left of it.
+    /// Deletes the MCPGateway of the tests, and waits until the controller has deleted all
+    /// objects that it has written.
     pub(crate) fn delete_gateway(&self) {
         self.ok(&[
             "delete",
@@ -102,7 +105,7 @@ impl Cluster {
         child.wait_with_output().unwrap()
     }
 
-    /// What kubectl prints.
+    /// Runs kubectl, expects that it succeeds, and returns its output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.kubectl(arguments, "");
         assert!(
@@ -125,13 +128,16 @@ impl Cluster {
         );
     }
 
-    /// Why the API server refuses `manifest`.
+    /// The error with which the API server refuses `manifest`.
     pub(crate) fn refused(&self, manifest: &str) -> String {
         let output = self.kubectl(
             &["apply", "--dry-run=server", "--validate=strict", "-f", "-"],
             manifest,
         );
-        assert!(!output.status.success(), "taken: {manifest}");
+        assert!(
+            !output.status.success(),
+            "the API server accepts {manifest}"
+        );
         String::from_utf8(output.stderr).unwrap()
     }
 
@@ -174,7 +180,8 @@ impl Cluster {
         all
     }
 
-    /// The condition `kind` of a server in the namespace `team`, as soon as `is_wanted`.
+    /// Waits until the condition `kind` of a server in the namespace `team` fulfils
+    /// `is_wanted`, and returns it.
     pub(crate) fn condition(
         &self,
         server: &str,
@@ -201,7 +208,7 @@ impl Cluster {
         })
     }
 
-    /// The lines of the audit log: all writes so far.
+    /// The lines of the audit log: all writes to the API server so far.
     pub(crate) fn writes(&self) -> Vec<Value> {
         let log = fs::read_to_string(beside("audit.log")).expect("audit.log beside KUBECONFIG");
         log.lines()
@@ -210,7 +217,7 @@ impl Cluster {
     }
 }
 
-/// The text at `pointer`; empty where there is none.
+/// The text at `pointer`, or an empty text if there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object
         .pointer(pointer)
@@ -218,13 +225,13 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// A file beside the configuration of the administrator.
+/// The path of a file in the folder of the administrator's kubeconfig.
 pub(crate) fn beside(name: &str) -> PathBuf {
     let configuration = env::var("KUBECONFIG").expect("KUBECONFIG");
     Path::new(&configuration).with_file_name(name)
 }
 
-/// What `ready` gives, as soon as it gives something.
+/// Calls `ready` until it returns a value, and returns this value.
 pub(crate) fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -1,8 +1,8 @@
-//! What the API server itself refuses, by the definitions of the kinds.
+//! The API server itself refuses invalid objects, because of the schemas in the CRDs.
 
 use crate::cluster::Cluster;
 
-/// The spec of an MCPServer, and what the API server says to it.
+/// The spec of an MCPServer, and a part of the error with which the API server refuses it.
 const SERVERS: &[(&str, &str)] = &[
     (
         "{ targetRef: { kind: Service, name: a } }",
@@ -55,7 +55,7 @@ const SERVERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The same for an MCPGateway, whose target is right.
+/// The same for an MCPGateway. The test adds a valid `targetRef` to each spec.
 const GATEWAYS: &[(&str, &str)] = &[
     (
         "authentication: {}",

@@ -1,4 +1,5 @@
-//! What is wrong, in the status of the object whose author can mend it.
+//! The controller reports each fault in the status of the object whose author can correct
+//! it.
 
 use crate::cluster::{Cluster, text, until};
 use crate::program::Controller;
@@ -56,7 +57,8 @@ fn a_fault_is_told_to_its_author_and_gone_when_it_is_mended() {
         serde_json::Value::Null
     );
 
-    // A gateway that becomes faulty leaves what is served.
+    // If the MCPGateway becomes invalid, the controller keeps the objects that it has
+    // written, so that clients are still served.
     let before = cluster.written();
     cluster.ok(&[
         "patch",

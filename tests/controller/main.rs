@@ -1,10 +1,12 @@
-//! Tests of `mcp-gateway controller` with a real API server, and without a control plane.
+//! Tests of `mcp-gateway controller` with a real API server, and without a control plane
+//! for Envoy.
 //!
-//! `KUBECONFIG` must name the configuration of an administrator of a cluster that is there
-//! for these tests only, with the definitions of the Gateway API and of Envoy Gateway.
-//! Beside it, as `admin.kubeconfig`, stands `audit.log` with all writes. `./scripts/cluster --shell api --run COMMAND` starts such a cluster.
+//! `KUBECONFIG` must be the path of an administrator's kubeconfig, with the name
+//! `admin.kubeconfig`. The cluster must exist for these tests only, with the CRDs of the
+//! Gateway API and of Envoy Gateway. The API server must write all writes to `audit.log` in
+//! the same folder. `./scripts/cluster --shell api --run COMMAND` starts such a cluster.
 
-// A program for Wasm cannot start processes.
+// A Wasm program cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 mod cluster;

@@ -1,4 +1,4 @@
-//! Many servers in one go.
+//! Many servers are added and removed at once.
 
 use std::time::Instant;
 
@@ -7,7 +7,8 @@ use crate::program::Controller;
 use crate::server::McpServer;
 
 const SERVERS: usize = 200;
-/// In MiB: a build for tests uses more than a release.
+/// The limit in MiB. The program under test is a debug build, which uses more memory than a
+/// release build.
 const MEMORY: u64 = 200;
 
 #[test]

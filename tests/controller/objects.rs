@@ -1,4 +1,5 @@
-//! What the controller writes, and that it is gone with its cause.
+//! The objects that the controller writes, and that it deletes them together with the
+//! MCPServer or the MCPGateway that they belong to.
 
 use crate::cluster::{Cluster, text, until};
 use crate::program::Controller;
@@ -18,7 +19,8 @@ fn a_gateway_and_a_server_become_objects_and_leave_nothing_behind() {
         (weather["status"]["tools"] == 1).then(|| cluster.ok(&["get", "mcps", "-A"]))
     });
     let words: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    // Without a control plane nothing is programmed.
+    // No control plane runs, so the controller cannot know whether Envoy has the server:
+    // `Unknown`.
     assert_eq!(
         words.get(..6),
         Some(&["team", "weather", "infra/mcp", "weather__", "1", "Unknown"][..]),

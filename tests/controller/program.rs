@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cluster::{beside, until};
 
-/// A running controller. It is ended as a cluster ends it when it is dropped.
+/// A running controller. Dropping it ends it with SIGTERM, as Kubernetes does.
 pub(crate) struct Controller {
     child: Child,
     log: PathBuf,
@@ -21,7 +21,7 @@ impl Controller {
         Self::with(&["--no-leader-election"], None)
     }
 
-    /// Starts a controller with more options, perhaps as the user of another configuration.
+    /// Starts a controller with more options, and with another kubeconfig if one is named.
     pub(crate) fn with(options: &[&str], kubeconfig: Option<&str>) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,11 @@ impl Controller {
         };
         until("the controller is ready", || {
             let ended = controller.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it has ended: {}", controller.log());
+            assert!(
+                ended.is_none(),
+                "the controller has ended: {}",
+                controller.log()
+            );
             controller.page(controller.health, "/readyz")
         });
         controller
@@ -76,7 +80,7 @@ impl Controller {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The most memory that it has used, in MiB.
+    /// The peak of the controller's memory, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
@@ -87,7 +91,7 @@ impl Controller {
         kibibytes / 1024
     }
 
-    /// Ends it at once, as a node that fails.
+    /// Kills the controller, as the failure of a node does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,5 +1,6 @@
-//! What waits until the pods of a proxy have a new variable. The tests do what a control
-//! plane does to the Deployment, and to its status.
+//! The controller does not tell the filter about a new variable until all pods of the proxy
+//! have this variable. The tests change the Deployment and its status, as a control plane
+//! would.
 
 use serde_json::{Value, json};
 
@@ -25,21 +26,22 @@ const HEADER: &str =
     "  headers: [{ name: x-key, valueFrom: { secretKeyRef: { name: weather, key: token } } }]";
 const VERSION: &str = "mcp.kagenti.com/variables-version";
 
-/// The version of the variables that the pods are to have.
+/// The version of the variables that the controller wants in the pods.
 fn version(cluster: &Cluster) -> Option<String> {
     let proxy = cluster.get("envoyproxy", "mcp-proxy", "infra")?;
     let pod = &proxy["spec"]["provider"]["kubernetes"]["envoyDeployment"]["pod"];
     Some(pod["annotations"][VERSION].as_str()?.to_owned())
 }
 
-/// Changes the Deployment as the control plane does.
+/// Writes this version into the Deployment, as the control plane does.
 fn give_variables(cluster: &Cluster) {
     let annotations = json!({VERSION: version(cluster)});
     let template = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
     patch(cluster, &[], &template);
 }
 
-/// Says how many pods are replaced.
+/// Writes into the Deployment's status how many pods are updated, and how many are
+/// terminating.
 fn set_pods(cluster: &Cluster, updated: u64, ending: u64) {
     let deployment = cluster.get("deployment", "envoy", "proxies").unwrap();
     let status = json!({"status": {
@@ -66,7 +68,8 @@ fn patch(cluster: &Cluster, options: &[&str], patch: &Value) {
     cluster.ok(&[&command[..], options, &["-p", &text]].concat());
 }
 
-/// The servers that the filter is told of, and how many variables.
+/// The enabled servers in the filter's configuration, and the number of variables that the
+/// filter may read.
 fn told(cluster: &Cluster) -> Option<(Vec<String>, usize)> {
     let policy = cluster.get("envoyextensionpolicy", "mcp", "infra")?;
     let wasm = &policy["spec"]["wasm"][0];
@@ -90,7 +93,7 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
     cluster.apply(&server.manifest("calendar", ""));
     let controller = Controller::start();
 
-    // An endpoint at a Gateway whose pods run already.
+    // A new endpoint at a Gateway whose pods are already running.
     let of_gateway =
         || cluster.condition_of("mcpgateway", "mcp", "infra", "Programmed", is_waiting);
     let condition = of_gateway();
@@ -122,7 +125,7 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
         (told(&cluster)? == (vec!["calendar".to_owned()], 1)).then_some(())
     });
 
-    // A server that needs another one.
+    // A new server that needs one more variable, for its header.
     cluster.apply(&(server.manifest("weather", HEADER) + SECRET));
     let condition = cluster.condition("weather", "Programmed", is_waiting);
     assert!(
@@ -146,7 +149,8 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
         (servers.len() == 2 && variables == 2).then_some(())
     });
 
-    // Another value: the pods are replaced, and the filter needs nothing else.
+    // A new value of a variable: the pods are replaced, but the filter's configuration does
+    // not change.
     let before = version(&cluster);
     cluster.apply(&SECRET.replace("s3cr3t-value", "an0ther-value"));
     until("the pods are to be replaced", || {
@@ -154,7 +158,7 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
     });
     assert_eq!(told(&cluster).map(|it| it.1), Some(2));
 
-    // It goes.
+    // The server is deleted: first the filter loses it, then the pods lose the variable.
     let before = version(&cluster);
     cluster.ok(&["delete", "mcpserver", "weather", "-n", "team"]);
     until("the pods lose it", || {

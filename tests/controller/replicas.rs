@@ -1,4 +1,5 @@
-//! Two replicas: one writes, and the other one goes on.
+//! Two replicas: only one of them writes, and the other one takes over when the first one
+//! ends.
 
 use crate::cluster::{Cluster, text, until};
 use crate::program::Controller;
@@ -28,12 +29,13 @@ fn one_replica_writes_and_the_other_goes_on() {
     serves("a");
     let writes = "mcp_gateway_controller_writes_total";
     assert!(first.metric(writes) > 0.0 && second.metric(writes) == 0.0);
-    // Ended well: the Lease is given up.
+    // The first replica ends in an orderly way, and gives up the Lease.
     drop(first);
     serves("b");
     assert_eq!(holder(&cluster).as_deref(), Some("second"));
     let third = Controller::with(&["--namespace=infra", "--identity=third"], None);
-    // A node fails: the Lease runs out.
+    // The second replica is killed, as by the failure of its node. The third one has to
+    // wait until the Lease expires.
     second.kill();
     serves("c");
     assert_eq!(holder(&cluster).as_deref(), Some("third"));

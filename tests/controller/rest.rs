@@ -1,4 +1,4 @@
-//! Where nothing changes, nothing is written.
+//! If nothing changes, the controller writes nothing.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use crate::cluster::{Cluster, text, until};
 use crate::program::Controller;
 use crate::server::McpServer;
 
-/// Longer than the controller waits before it reads Secrets again, and asks servers again.
+/// In this time, the controller reads Secrets again and asks servers again.
 const AT_REST: Duration = Duration::from_secs(25);
 
-/// The writes of the audit log after the first `known`, those of the cluster itself aside.
+/// The writes of the controller in the audit log, without the first `known` lines and
+/// without the writes of kubectl and of Kubernetes itself.
 fn writes_after(cluster: &Cluster, known: usize) -> Vec<String> {
     let is_own = |it: &&Value| {
         let agent = text(it, "/userAgent");

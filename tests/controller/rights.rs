@@ -1,4 +1,4 @@
-//! The controller with the rights that `deploy/controller` gives it, and no others.
+//! The controller needs only the rights that `deploy/controller` gives it.
 
 use std::fs;
 

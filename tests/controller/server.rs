@@ -1,4 +1,4 @@
-//! An MCP server of the test's.
+//! An MCP server for the tests.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// A modern server with two tools, `forecast` and `hidden`.
 pub(crate) struct McpServer {
     pub(crate) port: u16,
-    /// The values of the header `x-key` that it got, without repetitions.
+    /// The values of the header `x-key` that the server has got, each value once.
     keys: Arc<Mutex<Vec<String>>>,
 }
 
@@ -61,7 +61,8 @@ impl McpServer {
         self.keys.lock().unwrap().clone()
     }
 
-    /// An MCPServer `name` in the namespace `team` for it, with more fields of `spec`.
+    /// A Service and an MCPServer `name` for this server, in the namespace `team`. `more`
+    /// has further fields of the MCPServer's `spec`.
     pub(crate) fn manifest(&self, name: &str, more: &str) -> String {
         let port = self.port;
         format!(

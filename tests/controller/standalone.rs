@@ -1,4 +1,5 @@
-//! `--target standalone`: Envoy by itself, in a Deployment of the controller's.
+//! `--target standalone`: Envoy without a control plane, in a Deployment that the
+//! controller writes.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ const SECRET: &str = "---\napiVersion: v1\nkind: Secret\nmetadata: { name: weath
 const HEADER: &str =
     "  headers: [{ name: x-key, valueFrom: { secretKeyRef: { name: weather, key: token } } }]";
 
-/// Says how many pods of the Deployment are up, and how many are as it says now.
+/// Writes into the Deployment's status how many pods are updated, and how many are
+/// available.
 fn set_pods(cluster: &Cluster, updated: u64, available: u64) {
     let deployment = cluster.get("deployment", "mcp", "infra").unwrap();
     let status = json!({"status": {
@@ -25,7 +27,7 @@ fn set_pods(cluster: &Cluster, updated: u64, available: u64) {
     cluster.ok(&[&command[..], &["--subresource=status", "-p", &text]].concat());
 }
 
-/// What the Deployment says of its pods.
+/// The pod template of the Deployment.
 fn template(cluster: &Cluster) -> Option<Value> {
     let deployment = cluster.get("deployment", "mcp", "infra")?;
     Some(deployment["spec"]["template"].clone())
@@ -76,7 +78,8 @@ fn envoy_by_itself_is_programmed_when_its_pods_are_up() {
     let gateway = cluster.get("mcpgateway", "mcp", "infra").unwrap();
     assert_eq!(gateway["status"]["url"], "http://mcp.infra.svc:8080/mcp");
 
-    // Another configuration is another pod.
+    // A new configuration of Envoy changes the pod template, so that Kubernetes replaces
+    // the pods.
     let before = template(&cluster);
     cluster.apply(&server.manifest("calendar", ""));
     until("the pod is to be replaced", || {
