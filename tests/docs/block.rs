@@ -1,25 +1,24 @@
-//! The kinds of blocks of code, and how each is checked. There are no others: a
-//! block that nothing checks fails the test.
+//! The kinds of code blocks on the pages, and how the tests check each kind. A block of any
+//! other kind fails the test.
 //!
 //! | after the fence | what the test does |
 //! |---|---|
-//! | `sh` | runs it with bash in the repository: its exit status is 0 |
-//! | `sh stays` | starts it, waits for the output below it, and sends Ctrl-C at the end of its section |
-//! | `text` | stands right below a command: each of its lines is in the output |
-//! | `console` | a command for a cluster, a registry or an editor, which the tests do not have: bash parses it, the program is a known one, the files that it names are there |
-//! | `python`, `js` | runs with the MCP SDK of that language while a command above it stays up |
-//! | `json` | the filter takes it as its configuration, without a warning |
-//! | `json client`, `toml client` | a client's file: what `mcp-gateway client` prints for one |
-//! | `json message` | one JSON-RPC message, as the filter reads it |
-//! | `yaml` | stands, line by line, in a configuration that real Envoy runs in a test |
-//! | `yaml servers` | `mcp-gateway check` takes it |
+//! | `sh` | runs the block with bash in the repository: the exit status must be 0 |
+//! | `sh stays` | starts the block, waits for the output in the block below, and sends Ctrl-C at the end of the section |
+//! | `text` | the output of the command in the block above: the command must print each of these lines |
+//! | `console` | a command that the tests cannot run, since it needs a cluster, a registry or an editor: bash must be able to parse it, the program must be in a list, and the manifests that it names must exist |
+//! | `python`, `js` | runs the block with the MCP SDK of this language, while a command of a `sh stays` block runs |
+//! | `json` | a configuration: the filter must accept it without a warning |
+//! | `json client`, `toml client` | the file of an MCP client: `mcp-gateway client` must print the same text for one of the clients |
+//! | `yaml` | an excerpt: its lines must be in a configuration that real Envoy runs in a test |
+//! | `yaml servers` | a file of servers: `mcp-gateway check` must accept it |
 //!
-//! `file=NAME` behind these words saves the block as NAME, in the root of the
+//! With `file=NAME` after these words, the test saves the block as NAME in the root of the
 //! repository, for the commands of the same page.
 
 use crate::page::{Block, Item, pages_with_blocks};
 
-/// How a block is checked.
+/// The kind of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Command,
@@ -35,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether output may stand below it.
+    /// Whether a block with output may follow this block.
     fn prints(self) -> bool {
         matches!(
             self,
@@ -61,7 +60,7 @@ impl Block {
         }
     }
 
-    /// What the block is saved as.
+    /// The name of the file in which the test saves the block.
     pub(crate) fn file(&self) -> Option<&str> {
         let (_, name) = self.info.split_once(" file=")?;
         Some(name)
@@ -83,14 +82,27 @@ fn every_block_is_of_a_kind_that_is_checked() {
             assert!(!block.text.trim().is_empty(), "{}: empty", block.place);
             if kind == Kind::Output {
                 let printed = above.is_some_and(Kind::prints);
-                assert!(printed, "{}: no command stands above it", block.place);
+                assert!(
+                    printed,
+                    "{}: there is no command above this output",
+                    block.place
+                );
             } else {
                 let waits = above == Some(Kind::Service);
-                assert!(!waits, "{}: nothing says what comes up", block.place);
+                assert!(
+                    !waits,
+                    "{}: there is no output below this command, so the test cannot wait for it",
+                    block.place
+                );
             }
             above = Some(kind);
         }
-        assert_ne!(above, Some(Kind::Service), "{}: its end", page.path);
+        assert_ne!(
+            above,
+            Some(Kind::Service),
+            "{}: there is no output below the last command, so the test cannot wait for it",
+            page.path
+        );
     }
     assert!(seen > 60, "{seen} blocks");
 }

@@ -1,4 +1,4 @@
-//! The commands of each page, run in its order.
+//! Runs the commands of each page in the order of the page.
 
 use std::env;
 use std::fs;
@@ -14,8 +14,8 @@ use crate::page::{Block, Item, Page, pages_with_blocks};
 use crate::sdk;
 use crate::service::Service;
 
-/// `script` in bash, in the root of the repository, with `mcp-gateway` on the
-/// PATH and the variables that the pages name.
+/// A bash that runs `script` in the root of the repository, with `mcp-gateway` in the PATH
+/// and with the variables that the pages name.
 pub(crate) fn bash(script: &str) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_mcp-gateway"));
     let mut path = program.parent().expect("a folder").as_os_str().to_owned();
@@ -25,9 +25,11 @@ pub(crate) fn bash(script: &str) -> Command {
     bash.args(["-ec", script])
         .current_dir(repository())
         .env("PATH", path)
-        // Gateways that others run on this machine are none of theirs.
+        // The program registers running gateways in this folder. With a folder of their
+        // own, the commands do not find gateways that somebody else runs on this machine.
         .env("XDG_RUNTIME_DIR", setup::files())
-        // A reader's first `run` downloads Envoy; the tests have it.
+        // For a reader, the first `run` downloads Envoy. The tests use the Envoy that they
+        // already have.
         .env("ENVOY", setup::envoy())
         .envs(VARIABLES.iter().copied());
     bash
@@ -46,16 +48,16 @@ fn commands_print_what_the_pages_say() {
     assert!(only.is_some() || run > 20, "{run} commands");
 }
 
-/// What a reader of a page has on the screen.
+/// The state after the commands of a page so far.
 #[derive(Default)]
 struct Terminal {
-    /// Commands that stay up, and the heading that they stand below.
+    /// Commands that are still running, each with the level of the heading above it.
     services: Vec<(HeadingLevel, Service)>,
     files: Vec<PathBuf>,
 }
 
 impl Terminal {
-    /// Does all that the page says; how many commands it has.
+    /// Runs all commands of the page. Returns how many they are.
     fn run(mut self, page: &Page) -> usize {
         let mut level = HeadingLevel::H1;
         let mut run = 0;
@@ -63,7 +65,8 @@ impl Terminal {
             let block = match item {
                 Item::Heading(new) => {
                     level = *new;
-                    // The newest first, as they may need the ones before.
+                    // The section of these commands has ended. The newest command ends
+                    // first, since it may need the earlier ones.
                     while self.services.last().is_some_and(|(of, _)| *of >= level) {
                         self.services.pop();
                     }
@@ -82,7 +85,11 @@ impl Terminal {
                     self.services.push((level, Service::start(block, below)));
                 }
                 (kind @ (Kind::Python | Kind::JavaScript), _) => {
-                    assert!(!self.services.is_empty(), "{}: to whom?", block.place);
+                    assert!(
+                        !self.services.is_empty(),
+                        "{}: no server runs for this client",
+                        block.place
+                    );
                     prints(block, sdk::program(kind, &block.text), below);
                 }
                 _ => {
@@ -99,7 +106,11 @@ impl Terminal {
         let Some(name) = block.file() else { return };
         let path = repository().join(name);
         let ours = self.files.contains(&path);
-        assert!(ours || !path.exists(), "{}: {name} is there", block.place);
+        assert!(
+            ours || !path.exists(),
+            "{}: {name} exists already",
+            block.place
+        );
         fs::write(&path, &block.text).expect("a file");
         self.files.push(path);
     }
@@ -113,7 +124,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Runs the program of `block`: it succeeds, and prints all lines of `promised`.
+/// Runs the program of `block`. It must succeed, and print all lines of `promised`.
 fn prints(block: &Block, mut program: Command, promised: Option<&Block>) {
     let output = program.output().expect("a program");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\r', "");

@@ -17,7 +17,7 @@ fn every_page_is_in_the_contents_once() {
         .map(|(_, link)| format!("docs/{link}"))
         .collect();
     let unique: BTreeSet<String> = listed.iter().cloned().collect();
-    assert_eq!(listed.len(), unique.len(), "a page stands twice");
+    assert_eq!(listed.len(), unique.len(), "a page is listed twice");
     let written = book().into_iter().filter(|page| page != SUMMARY).collect();
     assert_eq!(unique, written);
 }

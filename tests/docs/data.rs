@@ -1,5 +1,5 @@
-//! Configurations, servers files and clients' files are what the page says they
-//! are.
+//! Checks the configurations, the files of servers and the files of MCP clients that the
+//! pages show.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use crate::harness::setup::repository;
 use crate::page::{Block, pages_with_blocks};
 use crate::sdk::ENDPOINT;
 
-/// The variables that the pages name: what Envoy would have in its environment.
+/// The environment variables that the pages name, with values.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "MCP_SESSION_KEYS",
@@ -20,7 +20,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("CALENDAR_KEY", "a key"),
 ];
-/// Programs that a `console` block may start: the tests do not have them.
+/// The programs that a `console` block may start. The tests do not run them.
 const PROGRAMS: &[&str] = &[
     "./scripts/cluster",
     "cargo",
@@ -41,7 +41,7 @@ const PROGRAMS: &[&str] = &[
     "skopeo",
 ];
 
-/// Runs `check` on every block of this kind; there are at least so many.
+/// Runs `check` on every block of this kind. There must be at least `least` blocks.
 fn each(kind: Kind, least: usize, check: impl Fn(&Block)) {
     let pages = pages_with_blocks();
     let blocks: Vec<_> = pages.iter().flat_map(|page| page.blocks()).collect();
@@ -82,7 +82,7 @@ fn the_program_takes_every_servers_file_without_a_warning() {
     });
 }
 
-/// For each client what `mcp-gateway client` prints, and whether this is a command.
+/// What `mcp-gateway client` prints for each MCP client, and whether this is a command.
 fn entries_of_clients() -> Vec<(String, bool)> {
     let clients = [
         (&["claude-code"][..], true),
@@ -118,13 +118,21 @@ fn the_pages_show_for_each_client_what_the_program_writes() {
             let kind = block.kind();
             let entry = (text.to_owned(), kind == Kind::Console);
             if kind == Kind::Client {
-                assert!(text.contains(ENDPOINT), "{}: another URL", block.place);
-                assert!(entries.contains(&entry), "{}: of no client", block.place);
+                assert!(
+                    text.contains(ENDPOINT),
+                    "{}: its URL is not {ENDPOINT}",
+                    block.place
+                );
+                assert!(
+                    entries.contains(&entry),
+                    "{}: `mcp-gateway client` does not print this for any client",
+                    block.place
+                );
             }
             missing.retain(|missing| *missing != entry);
         }
     }
-    assert!(missing.is_empty(), "on no page: {missing:#?}");
+    assert!(missing.is_empty(), "no page shows: {missing:#?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Excerpts of configurations stand in files that other tests run in real Envoy.
+//! The `yaml` blocks of the pages are excerpts of files that other tests run in real Envoy.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::block::Kind;
 use crate::harness::setup::repository;
 use crate::page::{files, pages_with_blocks};
 
-/// The folders of those files.
+/// The folders with these files.
 const SHIPPED: &[&str] = &["envoy", "deploy"];
 
 #[test]
@@ -33,7 +33,7 @@ fn yaml_blocks_stand_in_the_shipped_configurations() {
     assert!(seen > 20, "{seen} excerpts");
 }
 
-/// The lines that say something.
+/// The lines of `text` that are neither empty nor a comment.
 fn lines(text: &str) -> Vec<String> {
     text.lines()
         .map(str::trim_end)
@@ -42,8 +42,8 @@ fn lines(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `file` has all `wanted` lines in this order, each of them as much
-/// further to the right.
+/// Whether `file` has all `wanted` lines in this order. All of them may be indented
+/// further, by the same number of spaces.
 fn stands_in(file: &[String], wanted: &[String]) -> bool {
     (0..60).step_by(2).any(|columns| {
         let indent = " ".repeat(columns);

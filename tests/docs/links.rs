@@ -1,4 +1,4 @@
-//! Links lead to files, and to parts of pages, that are there.
+//! Each link on the pages leads to a file, or a part of a page, that exists.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -35,11 +35,15 @@ fn every_link_leads_somewhere() {
             }
         }
     }
-    assert!(broken.is_empty(), "lead nowhere:\n{}", broken.join("\n"));
+    assert!(
+        broken.is_empty(),
+        "these links lead to nothing:\n{}",
+        broken.join("\n")
+    );
     assert!(seen > 100, "{seen} links");
 }
 
-/// The path of `link`, which stands in the page `from`.
+/// The path to which `link` on the page `from` leads, relative to the repository.
 fn resolved(from: &str, link: &str) -> String {
     let mut path = PathBuf::from(from);
     path.pop();

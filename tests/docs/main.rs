@@ -1,13 +1,14 @@
-//! README and the book in `docs/` are true: their commands run and print what
-//! the page says, their configurations are taken, their excerpts stand in files
-//! that other tests run, their links lead somewhere. `block.rs` has the rules.
+//! The README and the book in `docs/` are correct: their commands run and print what the
+//! page says, the filter accepts their configurations, their excerpts are parts of files
+//! that other tests run, and their links lead to something that exists. `block.rs` has the
+//! rules.
 //!
 //! Build the filter and the example servers first:
 //! `cargo build --release --lib --target wasm32-wasip1` and
 //! `cargo build --examples`. `DOCS_PAGE=docs/start/laptop.md` runs the commands
 //! of that page only.
 
-// The filter's own target has no processes to start.
+// A Wasm program cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 #[path = "../envoy/harness/mod.rs"]

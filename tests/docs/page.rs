@@ -1,4 +1,4 @@
-//! The pages, as Markdown that was read.
+//! Reads the Markdown of the pages.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +8,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 
 use crate::harness::setup::repository;
 
-/// The pages beside the book.
+/// The pages that are not in the book.
 const OTHERS: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
@@ -16,18 +16,18 @@ const OTHERS: &[&str] = &[
     "CONTRIBUTING.md",
     "SECURITY.md",
 ];
-/// The pages whose blocks are checked, beside those of the book.
+/// The pages outside the book whose blocks are checked.
 const WITH_BLOCKS: &[&str] = &["README.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// One page.
 pub(crate) struct Page {
-    /// From the root of the repository, as `docs/start/laptop.md`.
+    /// The path from the root of the repository, such as `docs/start/laptop.md`.
     pub(crate) path: String,
     /// Headings and blocks of code, in the order of the page.
     pub(crate) items: Vec<Item>,
-    /// What links to a part of the page name, without `#`.
+    /// The names of the page's parts in links, without `#`.
     pub(crate) anchors: Vec<String>,
-    /// Where links and images lead, and the line that they stand in.
+    /// The links and images: the line, and the target.
     pub(crate) links: Vec<(usize, String)>,
 }
 
@@ -38,9 +38,9 @@ pub(crate) enum Item {
 
 /// A fenced block of code.
 pub(crate) struct Block {
-    /// Page and line, for messages.
+    /// The page and the line, for error messages.
     pub(crate) place: String,
-    /// What stands behind the opening fence.
+    /// The text after the opening fence, such as `sh`.
     pub(crate) info: String,
     pub(crate) text: String,
 }
@@ -102,7 +102,7 @@ impl Page {
     }
 }
 
-/// What GitHub and mdBook both call a heading of this text.
+/// The anchor that both GitHub and mdBook give a heading with this text.
 fn anchor(text: &str, seen: &mut HashMap<String, usize>) -> String {
     let kept = text
         .trim()

@@ -1,4 +1,5 @@
-//! The reference pages name all there is.
+//! The reference pages are complete: they name every command, header, metric, version and
+//! layer of the tests.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +16,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
 }
 
-/// The page shows what `--help` prints, word for word.
+/// The page shows the output of `--help` word for word.
 #[test]
 fn the_command_line_is_described_as_it_is() {
     let page = page("command-line.md");
@@ -35,7 +36,8 @@ fn the_command_line_is_described_as_it_is() {
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"))
             .args(arguments)
-            // Lines must not depend on the terminal of whoever runs the test.
+            // The length of the lines must not depend on the terminal in which the test
+            // runs.
             .env("COLUMNS", "100")
             .output()
             .expect("mcp-gateway");
@@ -98,7 +100,7 @@ fn every_metric_is_described_by_its_name() {
     let page = fs::read_to_string(repository().join("docs/operate/metrics.md")).expect("a page");
     let metrics = Metrics::new(["GROUP"].into_iter(), ["NAME"].into_iter());
     for (_, name) in metrics.names() {
-        // Those of refusals are described by one row.
+        // One row describes the metrics of all refusals.
         let row = match name.strip_prefix("mcp.rejected.") {
             Some(_) => "mcp.rejected.STATUS",
             None => name,
@@ -115,7 +117,7 @@ fn the_versions_of_mcp_are_those_that_are_spoken() {
     }
 }
 
-/// The words of the list `name` in scripts/test.
+/// The words of the list `name` in `scripts/test`.
 fn listed(name: &str) -> Vec<String> {
     let script = fs::read_to_string(repository().join("scripts/test")).expect("scripts/test");
     let start = format!("{name}=(");

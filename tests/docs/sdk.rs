@@ -1,4 +1,4 @@
-//! Programs on the MCP SDKs, as the pages about clients have them.
+//! Runs the programs of the `python` and `js` blocks with the MCP SDKs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ use crate::block::Kind;
 use crate::harness::process::run;
 use crate::harness::{python, setup};
 
-/// Where the demo, and `mcp-gateway run`, serve.
+/// The endpoint of the demo and of `mcp-gateway run`.
 pub(crate) const ENDPOINT: &str = "http://127.0.0.1:10000/mcp";
-/// The SDK of the `js` blocks; the version is that of `tests/sdk`.
+/// The SDK of the `js` blocks. Its version is the one of `tests/sdk`.
 const CLIENT: &str = "@modelcontextprotocol/client";
 const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
 
-/// The program of a `python` or `js` block.
+/// A command that runs the text of a `python` or `js` block.
 pub(crate) fn program(kind: Kind, text: &str) -> Command {
     let (name, mut program) = match kind {
         Kind::Python => ("block.py", Command::new(python::python())),
         _ => ("block.mjs", Command::new("node")),
     };
-    // Node.js looks for packages beside the file.
+    // Node.js looks for packages in the folder of the file.
     let folder = match kind {
         Kind::Python => setup::files(),
         _ => node(),
     };
     let file = folder.join(name);
     fs::write(&file, text).expect("a program");
-    // No proxy stands between a client and loopback.
+    // The client must not use a proxy to reach the loopback address.
     program.arg(file).env("NO_PROXY", "127.0.0.1");
     program
 }

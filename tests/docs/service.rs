@@ -1,4 +1,4 @@
-//! A command that stays up, as in a terminal of its own.
+//! A command of a `sh stays` block. It runs in the background, as in a second terminal.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -12,19 +12,19 @@ use crate::harness::process::POLL_EVERY;
 use crate::harness::setup;
 use crate::page::Block;
 
-/// It may build something first.
+/// How long a command may take to start. It may have to build something first.
 const UP_WITHIN: Duration = Duration::from_secs(180);
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Ended by Ctrl-C when dropped.
+/// A running command. Dropping it sends Ctrl-C.
 pub(crate) struct Service {
     child: Child,
     log: PathBuf,
 }
 
 impl Service {
-    /// Starts the command of `block`, and waits until it has printed all lines
-    /// of `promised`.
+    /// Starts the command of `block`, and waits until it has printed all lines of
+    /// `promised`.
     pub(crate) fn start(block: &Block, promised: &Block) -> Self {
         let name = block.place.replace(['/', ':'], "-");
         let log = setup::files().join(format!("{name}.log"));
@@ -33,7 +33,8 @@ impl Service {
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("the same log"))
             .stderr(out)
-            // Ctrl-C is for all of the terminal's processes.
+            // As in a terminal, Ctrl-C must reach all processes of the command. So they get
+            // a process group of their own.
             .process_group(0)
             .spawn()
             .expect("bash");
@@ -72,7 +73,7 @@ impl Drop for Service {
                 let _ = self.child.wait();
                 assert!(
                     thread::panicking(),
-                    "Ctrl-C does not end it: {:?}",
+                    "the command does not end after Ctrl-C: {:?}",
                     self.log
                 );
             }
