@@ -1,5 +1,5 @@
-//! The JSON Schema and the reference of the configuration say what the filter reads:
-//! the same fields, types, choices and defaults.
+//! The JSON Schema of the configuration, and the reference made from it, agree with the
+//! filter: they have the same fields, types, choices and defaults.
 
 #![cfg(not(target_family = "wasm"))]
 
@@ -140,12 +140,13 @@ fn the_schema_is_valid_and_says_what_each_field_means() {
 
 /// An object of the configuration.
 struct Object {
-    /// Its place, as `servers[].tools`; empty for the whole configuration.
+    /// The path of the object, such as `.servers.tools`. It is empty for the whole
+    /// configuration.
     path: String,
     schema: Value,
-    /// The least that the object must have.
+    /// The object with its required members only.
     least: Value,
-    /// Puts such an object into a whole configuration.
+    /// Makes a whole configuration with such an object.
     within: Box<dyn Fn(Value) -> Value>,
 }
 
@@ -165,7 +166,8 @@ impl Object {
     }
 }
 
-/// Each kind of object of the configuration, at each place where it may be.
+/// All objects of the configuration: each kind of object, at each place where it is
+/// allowed.
 fn objects() -> Vec<Object> {
     let schema = schema();
     let mut objects = Vec::new();
@@ -216,7 +218,7 @@ fn reference(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str().map(|it| it.trim_start_matches('#'))
 }
 
-/// An object with the members that it must have.
+/// An object with the required members only.
 fn least(schema: &Value) -> Value {
     let required = schema["required"].as_array();
     let members = required.into_iter().flatten().map(|name| {
@@ -288,8 +290,8 @@ fn the_schema_has_the_choices_that_the_filter_reads_and_no_others() {
     assert!(seen >= 8, "{seen} fields with choices");
 }
 
-/// Values of every type. Each fits no pattern, so that only types that have none take
-/// it.
+/// A value of every type. The string matches no pattern of the schema, so that only fields
+/// without a pattern accept it.
 fn samples() -> [Value; 6] {
     [
         json!(true),
@@ -342,7 +344,9 @@ fn a_default_of_the_schema_is_what_the_filter_does_without_the_field() {
             };
             let without = (object.within)(object.least.clone());
             let with = object.with(name, default.clone());
-            // What is only for a gateway is read there, but for what makes it one.
+            // Some fields are allowed only with servers. So the test compares the
+            // configurations without servers and with one server. With a server, it cannot
+            // check the default of `servers` itself.
             for servers in [None, Some(json!([{"name": "a"}]))] {
                 let completed = |config: &Value| {
                     let mut config = config.clone();
@@ -395,7 +399,8 @@ fn each_name_may_be_in_snake_case() {
     assert!(seen > 20, "{seen} names");
 }
 
-/// What one value or two together mean, which the schema does not know.
+/// Errors of the filter that depend on the meaning of a value, or on two values together.
+/// The schema cannot express them, so it accepts these configurations.
 const BEYOND_THE_SCHEMA: &[&str] = &[
     "attributeSource: HEADERS does not read the body",
     "authorization.rules[0].endpoints[0]: \"/x\" is not an endpoint",
@@ -502,7 +507,7 @@ fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        // The templates of a chart are no YAML.
+        // The templates of a Helm chart are not valid YAML.
         if path.ends_with("templates") {
             continue;
         }
@@ -531,8 +536,8 @@ fn value(yaml: &Yaml<'_>) -> Value {
     }
 }
 
-/// The configurations of this filter in `document`: as Envoy has them, as Istio's
-/// `WasmPlugin`, and as Envoy Gateway's `EnvoyExtensionPolicy`.
+/// The configurations of this filter in `document`, which is a configuration of Envoy, a
+/// `WasmPlugin` of Istio, or an `EnvoyExtensionPolicy` of Envoy Gateway.
 fn configurations(document: &Value, found: &mut Vec<Value>) {
     let Some(members) = document.as_object() else {
         let items = document.as_array();

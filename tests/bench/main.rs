@@ -1,7 +1,7 @@
 //! Tests of what the benchmarks compute before and after they measure. They need no Envoy.
 
 #![cfg(not(target_family = "wasm"))]
-// The benchmark itself uses everything.
+// The tests use only a part of these modules.
 #![allow(dead_code)]
 
 #[path = "../../benches/envoy/args.rs"]

@@ -137,7 +137,8 @@ fn agentgateway_gets_one_backend_with_all_servers() {
     assert_eq!(*targets, expected);
 }
 
-/// The router writes the host of a server into a request. Envoy must have a virtual host for it.
+/// Kuadrant's router changes the host of a request to the host of the chosen server. So
+/// Envoy must have a virtual host for each server.
 #[test]
 fn envoy_has_a_route_for_each_host_that_kuadrants_router_writes() {
     let broker = SocketAddr::from(([127, 0, 0, 1], 5000));
@@ -161,7 +162,7 @@ fn envoy_has_a_route_for_each_host_that_kuadrants_router_writes() {
         let cluster = &host.expect("a host")["routes"][0]["route"]["cluster"];
         assert_eq!(*cluster, server["name"]);
     }
-    // All other requests are for the broker.
+    // Requests with any other host must go to the broker.
     let last = hosts.last().expect("a host");
     assert_eq!(
         (&last["domains"][0], &last["name"]),

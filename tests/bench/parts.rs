@@ -1,4 +1,4 @@
-//! The parts that the benchmark `peers` leaves out of a rendered configuration.
+//! The parts that the benchmark `peers` can remove from a rendered configuration.
 
 use std::fs;
 
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::peers::parts::{Part, manager};
 
-/// What `mcp-gateway render` writes is this file with other servers.
+/// The shipped configuration. `mcp-gateway render` writes the same configuration with other
+/// servers.
 fn shipped() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/gateway.yaml");
     let text = fs::read_to_string(path).expect("the shipped configuration");

@@ -1,8 +1,8 @@
-//! The benchmark `soak`: what counts as growth.
+//! What the benchmark `soak` counts as growth.
 
 use crate::soak::growth::growth;
 
-/// Forty laps.
+/// The values of forty laps.
 fn laps(value: impl Fn(usize) -> f64) -> Vec<f64> {
     (0..40).map(value).collect()
 }
@@ -15,7 +15,8 @@ fn assert_growth(values: &[f64], expected: f64) {
 
 #[test]
 fn what_is_never_freed_is_growth() {
-    // The lowest values of five parts of four laps: from lap 20 to lap 36.
+    // The second half has five parts of four laps. Their lowest values are those of the
+    // laps 20, 24, 28, 32 and 36. So the growth is that of 16 laps.
     assert_growth(&laps(|lap| lap as f64 * 100.0), 1600.0);
     let with_peaks = laps(|lap| lap as f64 * 100.0 + if lap % 4 == 2 { 50_000.0 } else { 0.0 });
     assert_growth(&with_peaks, 1600.0);

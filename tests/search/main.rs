@@ -1,21 +1,21 @@
-//! How well `search_tools` finds tools: questions in a user's words, and for each the tools
-//! that are right, in catalogues of tools as real MCP servers have them. The ranking was
-//! tuned with one catalogue, and not with the other.
+//! How well `search_tools` finds tools. A catalogue has tools such as those of real MCP
+//! servers, and questions in a user's words. Each question has a list of the right tools.
+//! The ranking was tuned with `catalogue.json`, but not with `held_out.json`.
 
 #![cfg(not(target_family = "wasm"))]
 
 use mcp_gateway::gateway::search::ranking::rank;
 use serde_json::{Value, json};
 
-/// A right tool must be among so many.
+/// A question counts as answered if a right tool is among this many first results.
 const FIRST: usize = 5;
 
-/// Tools, and questions about them.
+/// Tools, and questions for which the search must find them.
 struct Catalogue {
-    /// The definitions, as the list of the gateway has them.
+    /// The definitions of the tools, as in a list of the gateway.
     tools: Vec<Value>,
     servers: usize,
-    /// What a user asks, and the names of the right tools.
+    /// The text of each question, and the names of the right tools.
     questions: Vec<(String, Vec<String>)>,
 }
 
@@ -43,8 +43,8 @@ impl Catalogue {
         }
     }
 
-    /// The percentage of the questions for which a right tool is among the first. Prints
-    /// the others.
+    /// The percentage of the questions for which a right tool is among the first results.
+    /// Prints the other questions.
     fn found(&self) -> f64 {
         let texts: Vec<String> = self.tools.iter().map(Value::to_string).collect();
         let name = |at: usize| self.tools[at]["name"].as_str().unwrap();
