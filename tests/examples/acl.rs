@@ -1,5 +1,5 @@
-//! `envoy/acl.yaml`: groups and scopes of a token say what a client sees and
-//! calls.
+//! `envoy/acl.yaml`: the groups and scopes of a token decide which tools a client sees and
+//! may call.
 
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -18,8 +18,7 @@ const ISSUER: &str = "https://login.example.com";
 const ORIGIN: &str = "https://app.example.com";
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/mcp";
 
-/// The tools of both servers with arguments that they take, in the order of the
-/// list.
+/// The tools of both servers with valid arguments, in the order of the list.
 const TOOLS: [(&str, &str); 6] = [
     ("weather__get_forecast", r#"{"city":"Berlin","days":2}"#),
     ("weather__get_weather", r#"{"city":"Berlin"}"#),
@@ -45,7 +44,8 @@ impl Example {
         let key = Key::new(1);
         let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
         let jwks = key.jwks(&format!("{name}.json"));
-        // The audience has the port in it, so that it must be known before.
+        // The audience contains the port of Envoy. So the port must be known before Envoy
+        // starts.
         let (reserved, address) = port::reserved();
         let bootstrap = example_on(address.port(), "acl.yaml", weather.address)
             .replace(
@@ -62,7 +62,8 @@ impl Example {
         }
     }
 
-    /// A request of somebody's with these claims.
+    /// The request with a valid token that has these claims, and with the origin of a web
+    /// page.
     fn with(&self, request: Request, claims: &Value) -> Request {
         let mut all = access(ISSUER, &self.envoy.url(), "");
         let own = claims.as_object().expect("an object");
@@ -99,7 +100,7 @@ fn assert_denied(answer: &Answer, status: u16, name: &str) {
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
 }
 
-/// Demands the 403 that tells a client to come back with `calendar:write`.
+/// Expects the 403 that tells a client to get a token with the scope `calendar:write`.
 fn assert_lacks_scope(answer: &Answer, example: &Example) {
     assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(answer.json()["error"]["code"], 403);
@@ -166,7 +167,8 @@ async fn groups_and_scopes_say_what_a_client_sees_and_calls() {
             assert_eq!(names, expected, "{claims}");
         }
         for (name, arguments) in TOOLS {
-            // Another status than 200 would end the session of a legacy client.
+            // A legacy client gets the status 200 with the error, since another status
+            // could end its session.
             for (request, denied) in [
                 (call("1", name, arguments), 403),
                 (session.call("1", name, arguments), 200),
@@ -201,7 +203,7 @@ async fn what_is_denied_does_not_say_whether_it_is_there() {
         let message = format!("Denied: tools/call {name}");
         assert_eq!(answer.json()["error"]["message"], message);
     }
-    // What it may call, if it were there.
+    // A tool that the caller may call, but that does not exist.
     let answer = example
         .send(call("1", "weather__no_such", "{}"), &weather)
         .await;
@@ -241,7 +243,7 @@ async fn a_session_is_of_no_use_to_another_subject() {
         let answer = example.send(session.list(), &claims(sub)).await;
         assert_eq!(answer.status, status, "{sub}: {answer:?}");
     }
-    // Who has no name has no session.
+    // Without a subject, a caller cannot begin a session.
     let nobody = json!({ "sub": "", "groups": ["weather"] });
     let answer = example.send(initialize(), &nobody).await;
     assert_eq!(answer.status, 403, "{answer:?}");

@@ -1,5 +1,5 @@
-//! An authorization server that records what Envoy tells it of a message, and
-//! allows the call of one tool.
+//! A server for Envoy's ext_authz filter. It records the metadata that Envoy sends, and
+//! allows only the calls of one tool.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub(crate) struct Authorizer {
     server: JoinHandle<()>,
 }
 
-/// The metadata of each request, by namespace.
+/// The dynamic metadata of each request, by namespace.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Value>>>);
 
@@ -53,13 +53,13 @@ impl Authorizer {
         }
     }
 
-    /// What Envoy has asked since this was last called.
+    /// The metadata of all requests since the last call.
     pub(crate) fn take(&self) -> Vec<Value> {
         let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *seen)
     }
 
-    /// Ends the server, and Envoy's connections to it.
+    /// Ends the server, and closes Envoy's connections to it.
     pub(crate) async fn stop(self) {
         self.end.send(()).expect("a server");
         self.server.await.expect("a server that ends");

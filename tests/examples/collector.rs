@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry over gRPC that keeps what it gets.
+//! An OpenTelemetry collector over gRPC that keeps everything that it gets.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// What a collector gets, decoded.
+/// The decoded data that a collector has got.
 #[derive(Default)]
 struct Collected {
     spans: Vec<Span>,
@@ -38,7 +38,7 @@ struct Collected {
     resources: Vec<Resource>,
 }
 
-/// A collector, for as long as the test runs.
+/// A running collector. It ends with the test.
 #[derive(Clone)]
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
@@ -63,7 +63,7 @@ impl Collector {
         collector
     }
 
-    /// The one span with this attribute, once it is there.
+    /// Waits until there is a span with this attribute, and returns it.
     pub(crate) async fn span(&self, key: &str, value: &str) -> Span {
         self.wait(|all| {
             let mut spans = all.spans.iter();
@@ -75,7 +75,7 @@ impl Collector {
         .await
     }
 
-    /// The log record with this attribute, once it is there.
+    /// Waits until there is a log record with this attribute, and returns it.
     pub(crate) async fn log(&self, key: &str, value: &str) -> LogRecord {
         self.wait(|all| {
             let mut logs = all.logs.iter();
@@ -87,7 +87,7 @@ impl Collector {
         .await
     }
 
-    /// The labels of the metric `name`, once it is there with this label.
+    /// Waits until there is the metric `name` with this label, and returns its labels.
     pub(crate) async fn metric(&self, name: &str, label: (&str, &str)) -> BTreeMap<String, String> {
         self.wait(|all| {
             let mut metrics = all.metrics.iter();
@@ -99,7 +99,7 @@ impl Collector {
         .await
     }
 
-    /// The names of the services that sent something.
+    /// The names of the services that have sent data.
     pub(crate) fn services(&self) -> Vec<String> {
         let collected = self
             .collected
@@ -185,7 +185,8 @@ impl Collector {
     }
 }
 
-/// Takes one call, whose message has no compression, and answers with an empty one.
+/// Reads a gRPC call, whose messages must not be compressed, and answers with an empty
+/// message.
 async fn answer(
     collector: Collector,
     request: Request<Incoming>,
@@ -209,14 +210,14 @@ async fn answer(
     Ok(response.body(empty).expect("a response"))
 }
 
-/// Attributes by their names; other values than texts as `Debug` shows them.
+/// The attributes by their names. A value that is not a string is shown as by `Debug`.
 pub(crate) fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let named = attributes.iter();
     let named = named.map(|it| (it.key.clone(), text(it.value.as_ref())));
     named.collect()
 }
 
-/// A value as text.
+/// The value, as in `attributes`.
 pub(crate) fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),

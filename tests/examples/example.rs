@@ -1,4 +1,4 @@
-//! The text of the examples, with ports and paths of this test.
+//! The example configurations of `envoy/`, with the ports and paths of the tests.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,18 +7,19 @@ use std::process::Command;
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::setup;
 
-/// The file `name` of `envoy/`, in front of this server.
+/// The configuration `name` of `envoy/`, with the server `weather` at this address.
 pub(crate) fn example(name: &str, weather: SocketAddr) -> Bootstrap {
     example_on(0, name, weather)
 }
 
-/// The same, where clients have to know the port before.
+/// The same, on the given port, for tests that must know the port before Envoy starts.
 pub(crate) fn example_on(port: u16, name: &str, weather: SocketAddr) -> Bootstrap {
     let other = Bootstrap::policy(weather);
     let whole = other.text().to_owned();
     other
         .replace(&whole, &shipped(name))
-        // Envoy chooses the ports itself and says which.
+        // With port 0, the operating system chooses a free port. The test reads it from
+        // Envoy.
         .replace("port_value: 10000", &format!("port_value: {port}"))
         .replace("port_value: 9901", "port_value: 0")
         .replace(
@@ -27,7 +28,7 @@ pub(crate) fn example_on(port: u16, name: &str, weather: SocketAddr) -> Bootstra
         )
 }
 
-/// The file `name` of `envoy/`, with the filter wherever it was built.
+/// The text of `name` in `envoy/`, with the path of the filter under test.
 pub(crate) fn shipped(name: &str) -> String {
     let path = setup::repository().join("envoy").join(name);
     let text =
@@ -37,8 +38,8 @@ pub(crate) fn shipped(name: &str) -> String {
     text.replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
 }
 
-/// Whether Envoy knows tags of spans with a `value` (Envoy 1.37), which
-/// `observability.yaml` needs.
+/// Whether Envoy supports span tags with a `value`, which `observability.yaml` needs. Envoy
+/// 1.37 and later do.
 pub(crate) fn has_tag_values() -> bool {
     let output = Command::new(setup::envoy()).arg("--version").output();
     let output = output.expect("Envoy");

@@ -1,4 +1,5 @@
-//! `envoy/ext_authz.yaml`: a server decides by what the filter shows.
+//! `envoy/ext_authz.yaml`: an authorization server decides with the attributes that the
+//! filter exports.
 
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ async fn the_authorization_server_sees_the_tool_and_decides() {
         "params": { "protocolVersion": "2025-11-25", "clientInfo": { "name": "test" } },
     } });
     let nothing = json!({});
-    // {"name": "get_weather"}, as a google.protobuf.Value.
+    // {"name": "get_weather"} as a google.protobuf.Value, in base64.
     let params = "KhcKFQoEbmFtZRINGgtnZXRfd2VhdGhlcg==";
     let forged = legacy("1", "tools/call", r#"{"name":"list_cities"}"#)
         .header("x-mcp-method", "tools/call")
@@ -45,7 +46,7 @@ async fn the_authorization_server_sees_the_tool_and_decides() {
         assert_eq!(answer.status, status, "{request:?}: {answer:?}");
         assert_eq!(authorizer.take(), [seen], "{request:?}");
     }
-    // What is no message is nobody's to decide.
+    // The filter refuses a body that is not a message, before ext_authz asks the server.
     let answer = Request::post("{").send(envoy.address).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     assert_eq!(authorizer.take(), [] as [Value; 0]);

@@ -1,4 +1,5 @@
-//! `envoy/filter_state.yaml`: RBAC, CEL and access logs read filter state.
+//! `envoy/filter_state.yaml`: RBAC, CEL and the access log read the filter state that the
+//! filter exports.
 
 use mcp_gateway::policy::export::STATE;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ async fn method_and_tool_decide() {
         (notification, true),
         (end, true),
         (call("1", "get_weather", BERLIN), true),
-        // By CEL.
+        // A CEL expression allows tools whose name starts with `list_`.
         (call("1", "list_cities", "{}"), true),
         (call("1", "list_", "{}"), true),
         (call("1", "list", "{}"), false),
@@ -48,13 +49,14 @@ async fn method_and_tool_decide() {
         let answer = request.send(envoy.address).await;
         let denied = answer.status == 403 && answer.text() == "RBAC: access denied";
         assert_eq!(denied, !allowed, "{request:?}: {answer:?}");
-        // What RBAC allows, the server has answered.
+        // If RBAC allows a request, the server has answered it.
         let served = answer.headers.contains_key("x-envoy-upstream-service-time");
         assert_eq!(served, allowed, "{request:?}: {answer:?}");
     }
 }
 
-/// The keys of filter state in the line of the access log for this path.
+/// The line of the access log for this path, without the path, the details and the fields
+/// that are null.
 fn logged(envoy: &Envoy, path: &str) -> Value {
     let line = envoy.access_logged(&format!(r#""path":"{path}""#));
     let mut line: Value = serde_json::from_str(&line).expect("JSON");
@@ -74,7 +76,8 @@ async fn the_access_log_tells_what_was_asked_for() {
     let weather = Server::start("weather");
     let envoy = Envoy::start(
         "filter_state_log",
-        // The query tells the requests apart.
+        // The log line needs the query of the path, which is different for each request of
+        // the test.
         &example("filter_state.yaml", weather.address).replace("%PATH(NQ)%", "%PATH%"),
     );
     let tool = call(r#""a""#, "get_weather", BERLIN);

@@ -1,4 +1,4 @@
-//! `envoy/jwt.yaml`: roles from tokens, policies by route.
+//! `envoy/jwt.yaml`: the role comes from a token, and each route has its own policy.
 
 use std::net::SocketAddr;
 
@@ -123,7 +123,7 @@ async fn what_a_client_says_of_itself_counts_for_nothing() {
     let key = Key::new(1);
     let server = Capture::start(|request| request.result("{}")).await;
     let envoy = start("jwt_forged", &key, server.address);
-    // {"name": "get_weather"}, as a google.protobuf.Value.
+    // {"name": "get_weather"} as a google.protobuf.Value, in base64.
     let params = "KhcKFQoEbmFtZRINGgtnZXRfd2VhdGhlcg==";
     let forged = |request: Request| {
         request
@@ -138,10 +138,10 @@ async fn what_a_client_says_of_itself_counts_for_nothing() {
         (REMOTE, call("1", "list_cities", "{}")),
         (LOCAL, call("1", "list_cities", "{}")),
         (REMOTE, bare.clone()),
-        // Routes, but no endpoints of the filter.
+        // These paths match a route of Envoy, but are not endpoints of the filter.
         ("/remote/mcp/other", bare.clone()),
         ("/local/mcp/mcp", bare.clone()),
-        // Neither.
+        // This path matches neither a route nor an endpoint.
         ("/mcp", bare),
     ] {
         let answer = forged(request).target(target).send(envoy.address).await;

@@ -1,6 +1,6 @@
-//! An authorization server whose clients get tokens by their secret (RFC 6749
-//! section 4.4), or for another token (RFC 8693), for the resource that they name
-//! (RFC 8707).
+//! An authorization server. A client gets a token with its secret (RFC 6749 section 4.4),
+//! or in exchange for another token (RFC 8693). The token is for the resource that the
+//! client names (RFC 8707).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use tokio::net::TcpListener;
 
 use crate::token::{Key, access};
 
-/// Each client, and what it may be granted.
+/// The clients, and the scopes that each one may get.
 const CLIENTS: [(&str, &[&str]); 4] = [
     ("guest", &[]),
     ("reader", &["weather:read"]),
     ("admin", &["weather:read", "weather:admin"]),
     ("mcp-gateway", &["weather:read"]),
 ];
-/// The one for whom no token is exchanged.
+/// The subject for which the server exchanges no token.
 pub(crate) const STRANGER: &str = "stranger";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(crate) const SECRET: &str = "s3cret";
 
-/// The server, for as long as the test runs.
+/// A running server. It ends with the test.
 pub(crate) struct Login {
     pub(crate) issuer: String,
 }
@@ -76,7 +76,7 @@ impl Login {
 }
 
 impl Issuer {
-    /// The answer to a request for a token (RFC 6749 sections 5.1 and 5.2).
+    /// The response to a request for a token (RFC 6749 sections 5.1 and 5.2).
     fn token(&self, headers: &HeaderMap, form: &str) -> Result<Value, (u16, &'static str)> {
         let form = Url::parse(&format!("http://form/?{form}")).expect("a form");
         let field = |wanted: &str| {
@@ -84,7 +84,8 @@ impl Issuer {
             fields.find_map(|(name, value)| (name == wanted).then_some(value))
         };
         let sent = headers.get("authorization").and_then(|it| it.to_str().ok());
-        // Both ways of RFC 6749 section 2.3.1.
+        // The client sends its credentials in a header or in the form (RFC 6749 section
+        // 2.3.1).
         let credentials = match sent {
             Some(basic) => basic.to_owned(),
             None => credentials(
@@ -128,7 +129,8 @@ impl Issuer {
     }
 }
 
-/// What a token says that stands for the one of `subject` at this resource.
+/// The claims of the token for `resource` that the server gives in exchange for a token
+/// with the claims `subject`.
 pub(crate) fn exchanged(issuer: &str, resource: &str, subject: &Value) -> Value {
     let mut claims = subject.clone();
     claims["iss"] = issuer.into();
@@ -137,13 +139,13 @@ pub(crate) fn exchanged(issuer: &str, resource: &str, subject: &Value) -> Value 
     claims
 }
 
-/// What the client with these credentials may be granted.
+/// The scopes that the client with these credentials may get.
 fn client(sent: &str) -> Option<&'static [&'static str]> {
     let (_, scopes) = CLIENTS.iter().find(|(name, _)| basic(name) == sent)?;
     Some(scopes)
 }
 
-/// The credentials of the client `name` (RFC 7617).
+/// The `authorization` header of the client `name` (RFC 7617).
 pub(crate) fn basic(name: &str) -> String {
     credentials(name, SECRET)
 }

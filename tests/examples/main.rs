@@ -1,10 +1,10 @@
-//! The example configurations of `envoy/` do in real Envoy what they say.
+//! The example configurations of `envoy/` do in real Envoy what their comments say.
 //!
-//! Build the filter and the server first:
-//! `cargo build --release --lib --target wasm32-wasip1` and
-//! `cargo build --example weather`; the variables are those of `tests/envoy`.
+//! Build the filter and the server first: `cargo build --release --lib --target
+//! wasm32-wasip1` and `cargo build --example weather`. The environment variables are those
+//! of `tests/envoy`.
 
-// The filter's own target has no processes to start.
+// A Wasm program cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 #[path = "../envoy/harness/mod.rs"]

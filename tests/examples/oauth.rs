@@ -1,5 +1,5 @@
-//! `envoy/oauth.yaml`: clients find out where tokens come from, and get as far
-//! as theirs goes.
+//! `envoy/oauth.yaml`: clients find the authorization server, get a token there, and may do
+//! what its scopes allow.
 
 #[path = "../clients/rmcp_client.rs"]
 #[allow(dead_code, reason = "the tests in tests/envoy need more of it")]
@@ -25,15 +25,15 @@ const FORECAST: &str = r#"{"city":"Berlin","days":2}"#;
 const SCOPES: &str = "weather:read weather:admin";
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The web page that envoy/oauth.yaml lets call.
+/// The origin that `envoy/oauth.yaml` allows.
 const ORIGIN: &str = "https://app.example.com";
 
-/// The same request, as a script of this page sends it.
+/// The same request, as a script of a page of this origin sends it.
 fn from_page(request: Request) -> Request {
     request.with("origin", ORIGIN)
 }
 
-/// The example with its server and an authorization server.
+/// Envoy with the example configuration, its MCP server, and an authorization server.
 struct Example {
     key: Key,
     login: Login,
@@ -48,7 +48,8 @@ impl Example {
         let login = Login::start(Key::new(1)).await;
         let weather = Server::start("weather");
         let jwks = key.jwks(&format!("{name}.json"));
-        // The audience has the port in it, so that it must be known before.
+        // The audience contains the port of Envoy. So the port must be known before Envoy
+        // starts.
         let (reserved, address) = port::reserved();
         let issuer = &login.issuer;
         let bootstrap = example_on(address.port(), "oauth.yaml", weather.address)
@@ -73,7 +74,7 @@ impl Example {
         }
     }
 
-    /// An access token that grants these scopes here.
+    /// An access token for this endpoint with these scopes.
     fn token(&self, scope: &str) -> String {
         self.key.sign(&self.claims(scope))
     }
@@ -82,7 +83,8 @@ impl Example {
         access(&self.login.issuer, &self.envoy.url(), scope)
     }
 
-    /// Demands the 401 that sends a client to get a token; gives its challenge.
+    /// Expects the 401 that tells a client where to get a token. Returns the parameters of
+    /// its challenge, and the other challenges.
     fn challenge<'a>(&self, answer: &'a Answer) -> (Vec<(String, String)>, &'a str) {
         assert_eq!(answer.status, 401, "{answer:?}");
         let field = answer.header("www-authenticate").expect("a challenge");
@@ -100,7 +102,7 @@ impl Example {
         let metadata = format!("http://{}{WELL_KNOWN}/mcp", self.envoy.address);
         assert_eq!(one("resource_metadata"), metadata, "{field}");
         assert_eq!(one("scope"), SCOPES, "{field}");
-        // Browsers may read where to go.
+        // Scripts in browsers may read this header.
         assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
         let exposed = answer.header("access-control-expose-headers");
         let exposed = exposed.unwrap_or_default().to_ascii_lowercase();
@@ -117,7 +119,7 @@ fn is_denied(answer: &Answer) -> bool {
     answer.status == 403 && answer.text() == "RBAC: access denied"
 }
 
-/// Sends a request to wherever this URL leads.
+/// Sends a request to the host, the port and the path of this URL.
 async fn send(url: &str, request: impl FnOnce(&str) -> Request) -> Answer {
     let url = Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
     let addresses = url.socket_addrs(|| None).expect("a host and a port");
@@ -153,7 +155,10 @@ async fn a_client_without_a_token_finds_out_where_to_get_one() {
     );
     let document = document.json();
     let resource = document["resource"].as_str().expect("a URL");
-    assert_eq!(resource, url, "clients take the resource that they called");
+    assert_eq!(
+        resource, url,
+        "clients accept only metadata about the URL that they have called"
+    );
 
     let issuer = document["authorization_servers"][0].as_str();
     let issuer = issuer.expect("an authorization server");
@@ -248,7 +253,8 @@ async fn a_token_that_is_none_for_here_is_challenged() {
         let request = with_token(list.clone(), token);
         example.challenge(&from_page(request.clone()).send(example.envoy.address).await);
     }
-    // What jwt_authn itself says of a token for something else: 403, as it stands.
+    // For a token with another audience, Envoy's jwt_authn answers with 403. The filter
+    // does not change this challenge.
     let other = changed("aud", json!("http://127.0.0.1:10000/other"));
     let answer = with_token(list.clone(), &other)
         .send(example.envoy.address)
@@ -258,7 +264,7 @@ async fn a_token_that_is_none_for_here_is_challenged() {
     let said = format!(r#"Bearer realm="{realm}", error="invalid_token""#);
     assert_eq!(answer.header("www-authenticate"), Some(&*said));
 
-    // What a client says of its own way here changes nothing.
+    // A client cannot change the URLs of the challenge with `x-forwarded-proto`.
     let https = list.clone().header("x-forwarded-proto", "https");
     example.challenge(&from_page(https).send(example.envoy.address).await);
     let answer = with_token(list, &valid).send(example.envoy.address).await;
@@ -309,7 +315,8 @@ async fn the_python_sdk_gets_itself_a_token() {
     tokio::task::spawn_blocking(talk).await.expect("talks");
 }
 
-/// A server may serve more spellings of its path than the filter reads.
+/// A server may accept other spellings of its path, which are not endpoints of the filter.
+/// Envoy must not forward them.
 #[tokio::test]
 async fn no_other_path_reaches_the_server() {
     let example = Example::start("oauth_paths").await;

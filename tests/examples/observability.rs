@@ -1,4 +1,4 @@
-//! `envoy/observability.yaml`: labels, access logs and traces.
+//! `envoy/observability.yaml`: labels of metrics, access logs and traces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -40,7 +40,7 @@ struct Setup {
     audit: PathBuf,
 }
 
-/// `None` where Envoy is older than the configuration needs.
+/// Starts Envoy and its servers. `None` if this Envoy is too old for the configuration.
 async fn start(name: &str) -> Option<Setup> {
     if !has_tag_values() {
         return None;
@@ -87,7 +87,7 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         let answer = request.send(envoy.address).await;
         assert_eq!(answer.status, status, "{request:?}: {answer:?}");
     }
-    // Envoy counts at once, and adds to histograms every five seconds.
+    // Envoy updates counters at once, but histograms only every five seconds.
     let recorded = r#"mcp_server_call_ms_count{mcp_server="weather"} 3"#;
     let deadline = Instant::now() + WITHIN;
     let mut metrics = envoy.metrics();
@@ -115,7 +115,7 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
     ] {
         assert!(metrics.contains(line), "no {line} in\n{metrics}");
     }
-    // No name is left that holds what is a label now.
+    // The name of the server must be a label, and not a part of a metric's name.
     let exported = names(&metrics);
     assert!(!exported.iter().any(|name| name.contains("weather")));
 
@@ -127,8 +127,9 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         }
     }
     let unknown: Vec<_> = asked.difference(&exported).collect();
-    assert_eq!(unknown, [""; 0], "what Envoy does not export");
-    // Every counter is drawn, and each histogram by its buckets.
+    assert_eq!(unknown, [""; 0], "Envoy does not export these metrics");
+    // The dashboard must show every counter and gauge. Of a histogram, it must show the
+    // buckets.
     let histograms = ["mcp_fanout_duration_ms", "mcp_server_call_ms"];
     let whole = |name: &&String| {
         !["_sum", "_count"].iter().any(|end| name.ends_with(end))
@@ -139,9 +140,9 @@ async fn metrics_have_labels_and_the_dashboard_knows_them() {
         .filter(whole)
         .filter(|name| !asked.contains(*name))
         .collect();
-    assert_eq!(forgotten, [""; 0], "what no panel shows");
+    assert_eq!(forgotten, [""; 0], "no panel shows these metrics");
     check_alerts(&exported, &metrics);
-    // OpenTelemetry gets the same, under the same names.
+    // The OpenTelemetry collector gets the same metrics with the same labels.
     for name in ["calls", "tool_errors", "call_ms"] {
         let name = format!("wasmcustom.mcp.server.{name}");
         let labels = collector.metric(&name, ("mcp_server", "weather")).await;
@@ -158,7 +159,7 @@ fn shipped(name: &str) -> String {
 /// The names of metrics in `text`.
 fn names(text: &str) -> BTreeSet<String> {
     let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-    // The labels have names of their own.
+    // Labels also start with `mcp_`, but are not metrics.
     let is_label = |name: &&str| ["mcp_server", "mcp_status", "mcp_group"].contains(name);
     let words = text.split(word).filter(|word| word.starts_with("mcp_"));
     words
@@ -167,8 +168,9 @@ fn names(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Each expression of the alert rules is about what Envoy exports, and each rule is in the
-/// documentation. `promtool` checks them, too, where there is one.
+/// Checks that the alert rules use only metrics that Envoy exports, and that the
+/// documentation has a row for each rule. If `promtool` is installed, it also checks the
+/// rules.
 fn check_alerts(exported: &BTreeSet<String>, metrics: &str) {
     let rules = shipped("prometheus/alerts.yaml");
     let file: Value = serde_saphyr::from_str(&rules).expect("YAML");
@@ -195,7 +197,7 @@ fn check_alerts(exported: &BTreeSet<String>, metrics: &str) {
         );
         assert!(
             page.contains(&format!("| `{name}` |")),
-            "{name} is in no row"
+            "{name} is in no row of docs/operate/metrics.md"
         );
         for text in ["summary", "description"] {
             assert!(rule["annotations"][text].is_string(), "{name}: no {text}");
@@ -209,8 +211,11 @@ fn check_alerts(exported: &BTreeSet<String>, metrics: &str) {
         let asked = names(expression);
         assert!(!asked.is_empty(), "{name}: {expression}");
         let unknown: Vec<_> = asked.difference(exported).collect();
-        assert_eq!(unknown, [""; 0], "{name}: what Envoy does not export");
-        // Values of labels are those of Envoy's.
+        assert_eq!(
+            unknown, [""; 0],
+            "{name}: Envoy does not export these metrics"
+        );
+        // The labels of the expression must be in a series that Envoy exports.
         for label in expression
             .split('{')
             .skip(1)
@@ -268,7 +273,8 @@ async fn one_trace_goes_from_the_client_to_every_server() {
     };
     let sent = format!("00-{TRACE}-{PARENT}-01");
     let traced = |request: Request| request.header("traceparent", &sent);
-    // What was asked of both, with the trace and the span that each was told.
+    // The requests of both servers since the last call: the method, and the fields of
+    // `traceparent`.
     let seen = || {
         servers.each_ref().map(|server| {
             let parents = server.take().into_iter().map(|recorded| {
@@ -297,10 +303,11 @@ async fn one_trace_goes_from_the_client_to_every_server() {
     let (method, fields) = weather.last().expect("a call");
     assert_eq!(method, "tools/call");
     assert_eq!(fields[1], TRACE);
-    assert_ne!(fields[2], PARENT, "the call is a span of Envoy's");
+    assert_ne!(fields[2], PARENT, "Envoy did not start a span for the call");
 
-    // Without any, a list is in no trace, but has one id everywhere; a call gets
-    // a trace of Envoy's.
+    // Without a `traceparent` of the client, the gateway's requests for a list are in no
+    // trace, but all of them have the `x-request-id` of the client's request. Envoy starts
+    // a new trace for a call.
     let untraced = modern("4", "tools/list").send(envoy.address).await;
     assert_eq!(untraced.status, 200);
     let line = envoy.access_logged(r#""mcp_id":"4""#);
@@ -343,7 +350,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The rows of the table in `page` whose first cell is a word in backquotes: the word and
+/// The rows of the table in `page` whose first cell is a word in backquotes: this word, and
 /// the second cell.
 fn rows(page: &str) -> BTreeMap<String, String> {
     let path = setup::repository().join("docs").join(page);
@@ -355,8 +362,9 @@ fn rows(page: &str) -> BTreeMap<String, String> {
     rows.collect()
 }
 
-/// What a span or a log record says with the names of the conventions, and with the
-/// gateway's own; the other attributes are Envoy's.
+/// The attributes of a span or a log record that have names of OpenTelemetry's conventions
+/// for MCP or of the gateway. The other attributes come from Envoy itself. Checks that the
+/// documentation has a row for each of them.
 fn said(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let known = rows("operate/traces.md");
     assert!(known.len() > 8, "{known:?}");
@@ -371,7 +379,10 @@ fn said(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     for (name, value) in &ours {
-        assert!(known.contains_key(name), "{name} is in no row of the page");
+        assert!(
+            known.contains_key(name),
+            "{name} is in no row of docs/operate/traces.md"
+        );
         assert!(!value.is_empty() && value != "-", "{name}={value}");
     }
     ours
@@ -429,7 +440,8 @@ async fn spans_and_log_records_have_the_names_of_the_conventions() {
             json!({
                 "mcp.method.name": "tools/call",
                 "gen_ai.operation.name": "execute_tool",
-                // Nobody has it, so this is the client's name for it.
+                // No server has this tool, so the attribute has the name that the client
+                // has sent.
                 "gen_ai.tool.name": "nobody__a",
                 "error.type": "mcp_unknown",
                 "mcp_gateway.name": "nobody__a",

@@ -1,4 +1,4 @@
-//! `envoy/rate_limit.yaml`: calls are limited, lists are not.
+//! `envoy/rate_limit.yaml`: Envoy limits the rate of calls, but not that of lists.
 
 use crate::example::example;
 use crate::harness::envoy::Envoy;
@@ -10,12 +10,12 @@ const BERLIN: &str = r#"{"city":"Berlin"}"#;
 #[tokio::test]
 async fn the_fourth_call_is_too_much_and_a_list_never_is() {
     let weather = Server::start("weather");
-    // However slow the test, no bucket fills up again.
+    // The bucket must not fill up again during the test, even if the test is slow.
     let bootstrap = example("rate_limit.yaml", weather.address)
         .replace("fill_interval: 60s", "fill_interval: 604800s");
     let envoy = Envoy::start("rate_limit", &bootstrap);
     let list = modern("1", "tools/list");
-    // Whatever the client says it is, it is a call.
+    // The client claims in a header that its call is a list. Envoy must count it as a call.
     let forged =
         legacy("1", "tools/call", r#"{"name":"list_cities"}"#).header("x-mcp-method", "tools/list");
     for (request, status) in [

@@ -1,5 +1,5 @@
-//! Tokens of service accounts, as a cluster signs them, and access tokens, as
-//! an authorization server does (RFC 7515, RFC 7518 section 3.4).
+//! Signed tokens (RFC 7515, RFC 7518 section 3.4): the tokens of service accounts in
+//! Kubernetes, and the access tokens of an authorization server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use crate::harness::setup;
 
 pub(crate) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
-/// Long after any run of this test.
+/// The expiry time of tokens: the year 2100.
 const END: u64 = 4_102_444_800;
 
-/// What a cluster signs with.
+/// A private key that signs tokens.
 pub(crate) struct Key(p256::SecretKey);
 
 impl Key {
-    /// The key that this seed gives.
+    /// The key that is made from this seed.
     pub(crate) fn new(seed: u8) -> Self {
         Self(p256::SecretKey::from_slice(&[seed; 32]).expect("a scalar of the curve"))
     }
 
-    /// A file with the public half, as Kubernetes publishes it.
+    /// A file `name` with the public key, as a JSON Web Key Set.
     pub(crate) fn jwks(&self, name: &str) -> PathBuf {
         let key = self.0.public_key().to_jwk_string();
         let mut key: Value = serde_json::from_str(&key).expect("JSON");
@@ -37,7 +37,7 @@ impl Key {
         path
     }
 
-    /// The token of this account in the namespace `default`.
+    /// The token of the service account `name` in the namespace `default`.
     pub(crate) fn account(&self, name: &str) -> String {
         self.sign(&claims(name))
     }
@@ -50,8 +50,8 @@ impl Key {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
 
-    /// What a token says that was signed with this key: the same claims are signed
-    /// the same way.
+    /// The claims of `token` if this key has signed it. To check this, the claims are
+    /// signed again: the same claims always give the same token.
     pub(crate) fn read(&self, token: &str) -> Option<Value> {
         let claims = token.split('.').nth(1)?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
@@ -69,7 +69,7 @@ pub(crate) fn claims(account: &str) -> Value {
     })
 }
 
-/// What an access token for this audience says (RFC 9068 section 2.2).
+/// The claims of an access token for this audience (RFC 9068 section 2.2).
 pub(crate) fn access(issuer: &str, audience: &str, scope: &str) -> Value {
     json!({
         "iss": issuer,

@@ -1,5 +1,5 @@
-//! `client_credentials.yaml`: the server gets the gateway's own token, and nothing
-//! without one.
+//! `client_credentials.yaml`: the server gets every request with the gateway's own token,
+//! and no request without it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn address(login: &Login) -> SocketAddr {
     address.parse().expect("an address")
 }
 
-/// Every request that the server gets has this token and no other.
+/// Checks that each request of the server has this token and no other.
 fn all_have(weather: &Capture, token: &str) {
     let seen = weather.take();
     assert!(!seen.is_empty());
@@ -40,7 +40,7 @@ async fn the_server_gets_the_token_of_the_gateway() {
         return;
     };
     let mut envoy = Envoy::start("client_credentials", &bootstrap);
-    // Until the first token has come, Envoy says so as an error.
+    // Envoy logs errors until it has got the first token.
     envoy.failures_are_expected();
     let list = modern("1", "tools/list");
     let first = async {

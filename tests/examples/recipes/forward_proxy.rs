@@ -1,4 +1,5 @@
-//! `forward_proxy.yaml`: the host says which server, and a list which hosts.
+//! `forward_proxy.yaml`: the host of the request selects the server. Only the hosts of a
+//! list are allowed.
 
 use crate::harness::envoy::Envoy;
 use crate::harness::http::Request;
@@ -39,7 +40,8 @@ async fn only_listed_hosts_are_reached_and_only_as_listed() {
         assert_eq!(reached, wanted, "{request:?}: {answer:?}");
         assert_eq!(answer.status == 403, server.is_none(), "{answer:?}");
     }
-    // The same machine under other names, and another server of it.
+    // Other names of the same machine, another server on this machine, and hosts that look
+    // similar.
     let port = weather.address.port();
     let addresses = ["127.0.0.1", "LOCALHOST", "localhost.", "[::1]", "0.0.0.0"];
     let addresses = addresses.map(|name| format!("{name}:{port}"));
@@ -57,7 +59,7 @@ async fn only_listed_hosts_are_reached_and_only_as_listed() {
     for server in [&weather, &calendar, &other] {
         assert!(server.take().is_empty());
     }
-    // What no policy can read does not pass.
+    // A body that the filter cannot read is not forwarded, since no policy could check it.
     let answer = to(Request::post("{"), &second).send(envoy.address).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     let elsewhere = to(get(), &second).target("/other");

@@ -1,4 +1,5 @@
-//! `guardrails.yaml`: no secret gets to the server, and none from it to a client.
+//! `guardrails.yaml`: no secret passes from a client to the server, or from the server to a
+//! client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,12 +17,13 @@ use crate::recipes::{WEATHER, recipe};
 
 const NAME: &str = "guardrails.yaml";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-/// The same, as JSON may write it.
+/// The same key with an escape sequence of JSON.
 const ESCAPED: &str = r"\u0041KIAIOSFODNN7EXAMPLE";
 const CALLED_WITHIN: Duration = Duration::from_secs(20);
 
-/// A server whose tool says what is in `say`, as the media type in `as`, compressed
-/// where that is asked for.
+/// A server whose tool returns the text that the argument `say` selects, in the form of the
+/// argument `as`: as JSON, as server-sent events, or as JSON with the header
+/// `content-encoding: gzip`.
 async fn server() -> Capture {
     Capture::start(|request| {
         let message = request.json();
@@ -100,7 +102,7 @@ async fn a_call_with_a_secret_does_not_reach_the_tool() {
         let mut calls = calls.filter(|request| request.body.contains("tools/call"));
         assert!(calls.next().is_none(), "{arguments}");
     }
-    // Shorter, in small letters: no secrets.
+    // These texts are similar to a key, but are not keys.
     for city in [
         "AKIA",
         "AKIAIOSFODNN7EXAMPL",
@@ -132,7 +134,7 @@ async fn a_result_reaches_the_client_without_its_secrets() {
             let seen = server.take_one();
             assert_eq!(seen.header("accept-encoding"), None, "{seen:?}");
         }
-        // What has no secret in it stays byte for byte.
+        // An answer without a secret passes byte for byte.
         let answer = send(&envoy, &weather(&format!(r#"{{"as":"{media}"}}"#))).await;
         assert!(
             answer.text().contains(r#""text":"a 14 b"}],"n":1.50}"#),

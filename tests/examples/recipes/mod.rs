@@ -1,4 +1,5 @@
-//! The configurations of `envoy/recipes`, each with filters of Envoy beside this one.
+//! The configurations of `envoy/recipes`. Each one combines this filter with other filters
+//! of Envoy.
 
 mod client_credentials;
 mod forward_proxy;
@@ -20,14 +21,14 @@ use crate::harness::setup;
 
 const SAID_WITHIN: Duration = Duration::from_secs(20);
 
-/// The first version of Envoy that takes each recipe; what is not named runs in all
-/// that the filter runs in.
+/// The first version of Envoy that supports each recipe. The other recipes run in all
+/// versions that the filter supports.
 const SINCE: &[(&str, [u32; 2])] = &[
     ("client_credentials.yaml", [1, 37]),
     ("rest_as_tools.yaml", [1, 40]),
 ];
 
-/// What the server `weather` of the recipes says.
+/// The answers of the server `weather` of the recipes.
 const WEATHER: Answers = &[
     (
         "tools/list",
@@ -43,8 +44,7 @@ async fn weather() -> Capture {
     fake::start(r#"{"tools":{}}"#, WEATHER).await
 }
 
-/// The recipe `name` with the ports of this test, or nothing where this Envoy is too
-/// old for it.
+/// The recipe `name` with the ports of this test. `None` if this Envoy is too old for it.
 fn recipe(name: &str, ports: &[(u16, SocketAddr)]) -> Option<Bootstrap> {
     if !is_supported(name) {
         return None;
@@ -67,7 +67,8 @@ fn recipe(name: &str, ports: &[(u16, SocketAddr)]) -> Option<Bootstrap> {
     )
 }
 
-/// The recipe with what its users put in.
+/// The text of the recipe, with the secret in place of the environment variable that a user
+/// would set.
 pub(crate) fn text(name: &str) -> String {
     shipped(&format!("recipes/{name}")).replace(
         "{ environment_variable: WEATHER_CLIENT_SECRET }",
@@ -75,7 +76,7 @@ pub(crate) fn text(name: &str) -> String {
     )
 }
 
-/// Whether the Envoy of this run has what the recipe needs.
+/// Whether the Envoy under test supports the recipe.
 pub(crate) fn is_supported(name: &str) -> bool {
     let since = SINCE.iter().find(|(recipe, _)| *recipe == name);
     let Some((_, since)) = since else {
@@ -88,7 +89,8 @@ pub(crate) fn is_supported(name: &str) -> bool {
     supported
 }
 
-/// Major and minor of `envoy --version`, which says `… version: …/1.40.0/Clean/…`.
+/// The major and minor version of Envoy. `envoy --version` prints `… version:
+/// …/1.40.0/Clean/…`.
 fn version() -> [u32; 2] {
     let output = run(Command::new(setup::envoy()).arg("--version"), SAID_WITHIN);
     let (_, version) = output.stdout.split_once("version: ").expect("a version");

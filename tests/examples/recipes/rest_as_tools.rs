@@ -1,4 +1,4 @@
-//! `rest_as_tools.yaml`: what a REST service does stands beside the tools of an MCP
+//! `rest_as_tools.yaml`: the operations of a REST service are tools beside those of an MCP
 //! server.
 
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use crate::recipes::{recipe, weather};
 
 const NAME: &str = "rest_as_tools.yaml";
 
-/// Orders, of which one is there.
+/// A REST service for orders, which has only the order `o1`.
 async fn orders() -> Capture {
     Capture::start(|request: &Recorded| -> Response {
         let (status, body) = match (&*request.method, &*request.target) {
@@ -50,7 +50,7 @@ async fn calls_become_requests_and_answers_results() {
         return;
     };
     let mut envoy = Envoy::start("rest_as_tools", &bootstrap);
-    // The bridge logs a call of an unknown tool as an error.
+    // Envoy's filter for REST services logs a call of an unknown tool as an error.
     envoy.failures_are_expected();
     let list = modern("1", "tools/list").send(envoy.address).await;
     assert_eq!(names(&list.json()), TOOLS, "{list:?}");

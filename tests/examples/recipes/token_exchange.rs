@@ -1,5 +1,5 @@
-//! `token_exchange.yaml`: the server gets a token of the caller's that is for the
-//! server, and nothing without one.
+//! `token_exchange.yaml`: Envoy exchanges the caller's token for one that is valid for the
+//! server. The server gets no request without such a token.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -46,7 +46,7 @@ impl Example {
     }
 }
 
-/// `examples/token_exchange.py`, a client of this authorization server.
+/// Starts `examples/token_exchange.py` as a client of this authorization server.
 fn exchange(login: &Login, secret: &str) -> Server {
     let script = setup::repository().join("examples/token_exchange.py");
     let args = [
@@ -109,7 +109,8 @@ async fn who_gets_no_token_for_the_server_does_not_reach_it() {
     for request in requests() {
         let answer = request.send(to).await;
         assert_eq!(answer.status, 401, "{request:?}: {answer:?}");
-        // What a client sends under the inner name is no token of the caller's.
+        // A client cannot replace its token with the header `x-caller-token`, which Envoy
+        // uses internally.
         let forged = Key::new(1).sign(&claims("alice"));
         let forged = request.header("x-caller-token", format!("Bearer {forged}"));
         let answer = forged.clone().send(to).await;
@@ -118,7 +119,8 @@ async fn who_gets_no_token_for_the_server_does_not_reach_it() {
         assert_ne!(answer.status, 200, "{answer:?}");
     }
     assert!(example.weather.take().is_empty());
-    // From now on the gateway knows which versions the server speaks.
+    // After this list, the gateway knows the server's versions. So the refused call below
+    // ends with the answer to the call itself.
     let known = with(modern("1", "tools/list"), &claims("alice"));
     assert_eq!(known.send(to).await.status, 200);
     assert!(!example.weather.take().is_empty());
@@ -142,7 +144,7 @@ async fn an_exchange_that_fails_is_a_no() {
     assert!(example.weather.take().is_empty());
 }
 
-/// The address stays as it was, and nobody is there.
+/// The test keeps the port of the exchange reserved, so that no program listens there.
 #[tokio::test]
 async fn an_exchange_that_is_away_is_a_no() {
     let weather = weather().await;

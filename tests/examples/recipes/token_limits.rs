@@ -1,5 +1,4 @@
-//! `token_limits.yaml`: what an answer has cost is gone from the caller's budget for
-//! the tool.
+//! `token_limits.yaml`: each answer reduces the budget that the caller has for this tool.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -31,7 +30,7 @@ const AUDIENCE: &str = "http://127.0.0.1:10000/mcp";
 const BUDGET: u64 = 10_000;
 const COUNTED_WITHIN: Duration = Duration::from_secs(20);
 
-/// A rate limit service with one budget, and no time after which it is full again.
+/// A rate limit service. Each descriptor has the same budget, which is never refilled.
 #[derive(Clone, Default)]
 struct Budgets(Arc<Mutex<HashMap<String, u64>>>);
 
@@ -45,14 +44,15 @@ impl Budgets {
         address
     }
 
-    /// What this caller has used of this tool.
+    /// How much of the budget for this tool the caller has used.
     fn used(&self, caller: &str, tool: &str) -> u64 {
         let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("mcp caller={caller} tool={tool}");
         used.get(&key).copied().unwrap_or(0)
     }
 
-    /// Waits until this much is used: Envoy says so behind the answer.
+    /// Waits until the service has counted this much. Envoy reports the cost only after it
+    /// has sent the answer.
     async fn counted(&self, caller: &str, tool: &str, wanted: u64) {
         let counted = async {
             while self.used(caller, tool) < wanted {
@@ -99,7 +99,7 @@ impl RateLimitService for Budgets {
     }
 }
 
-/// A server whose answers have as many letters as the call asks for.
+/// A server that answers with as many letters as the argument `letters` says.
 async fn server() -> Capture {
     Capture::start(|request| {
         let message = request.json();
@@ -135,7 +135,7 @@ async fn who_has_used_the_budget_waits() {
     let envoy = start("token_limits", &server, budgets.start().await);
     let long = || call("1", "get_weather", r#"{"letters":6000}"#);
     let mut cost = 0;
-    // The second answer goes beyond the budget; only the third call is too much.
+    // The second answer exceeds the budget. Envoy refuses only the third call.
     for _ in 0..2 {
         let answer = by("alice", long()).send(envoy.address).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -154,7 +154,7 @@ async fn who_has_used_the_budget_waits() {
         assert_eq!(answer.status, 429, "{request:?}: {answer:?}");
     }
     assert!(server.take().is_empty());
-    // Another tool, another caller, and what is no call.
+    // Another tool, another caller, and a request that is not a call are still allowed.
     for (caller, request) in [
         ("alice", call("1", "list_cities", "{}")),
         ("bob", long()),
