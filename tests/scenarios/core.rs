@@ -1,4 +1,4 @@
-//! Drives the core as Envoy's edge does, and keeps what it would have done.
+//! Drives the core as the edge does in Envoy, and records the effects.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -71,7 +71,7 @@ impl format::Driver for Core {
     }
 }
 
-/// One gateway: a worker, and what it has done so far.
+/// One gateway with one worker, and the records of its requests so far.
 struct Gateway {
     config: Rc<Config>,
     worker: Worker,
@@ -87,7 +87,7 @@ impl Gateway {
         let config = Config::parse(scenarios.config_of(name).as_bytes()).expect("a configuration");
         assert_eq!(
             config.hold, scenarios.hold,
-            "the filter and Envoy must agree"
+            "`holdRequestHeaders` of the configuration is not `hold` of the scenarios"
         );
         let random = |bytes: &mut [u8]| {
             RANDOM.set(RANDOM.get() + 1);
@@ -116,22 +116,23 @@ struct Driver<'a> {
     stream: Stream,
     scenarios: &'a Scenarios,
     case: &'a Case,
-    /// The headers have gone on, and only the body is held.
+    /// Whether the headers have gone on to the server, so that the filter holds only the
+    /// body.
     gone_on: bool,
     request: Message,
     answer: Message,
-    /// Answers that are there as soon as the stream has returned.
+    /// Answers of servers that the stream gets as soon as it has handled its current event.
     at_once: VecDeque<(DispatchId, Option<Parts>)>,
     flow: Flow,
     replied: bool,
     answering: bool,
     is_over: bool,
     answer_flow: Flow,
-    /// Another answer has taken the place of the one on its way.
+    /// Whether the stream has replaced the response that was passing with a reply.
     answered_again: bool,
-    /// How much of the answer's body waits in Envoy's buffer.
+    /// How many bytes of the response's body wait in Envoy's buffer.
     buffered: Option<usize>,
-    /// What waits there, and the part that is on its way.
+    /// The bytes that wait there, and the part that is passing now.
     part: Vec<u8>,
     seen: Seen,
 }
@@ -169,7 +170,7 @@ impl Driver<'_> {
         let Some(body) = sent.body else { return };
         self.gone_on = self.flow == Flow::Continue;
         self.request.body = String::from_utf8(body.clone()).expect("text");
-        // The body comes in two parts, as it may.
+        // The body comes in two parts, since Envoy may split it.
         if self.stream.is_reading() {
             self.step(Event::RequestBody {
                 size: body.len() / 2,
@@ -243,7 +244,7 @@ impl Driver<'_> {
         }
     }
 
-    /// What is answered at once is answered now.
+    /// Delivers the answers of servers that answer at once.
     fn settle(&mut self) {
         while let Some((job, parts)) = self.at_once.pop_front() {
             self.done(job, &response(parts));
@@ -346,7 +347,10 @@ impl Driver<'_> {
                 | Effect::ReplaceRequestBody(_)
                 | Effect::ClearRouteCache
         );
-        assert!(!(self.gone_on && changes_request), "too late: {effect:?}");
+        assert!(
+            !(self.gone_on && changes_request),
+            "the request has gone on before {effect:?}"
+        );
         match effect {
             Effect::RemoveRequestHeader(name) => self.request.headers.retain(|(n, _)| *n != name),
             Effect::SetRequestHeader(name, value) => set(&mut self.request, name, value),
@@ -357,7 +361,7 @@ impl Driver<'_> {
             Effect::ReplaceResponseBody(body) => {
                 assert!(
                     self.buffered.is_none() || body.len() <= self.part.len(),
-                    "what waits in Envoy's buffer grows"
+                    "the data in Envoy's buffer grows"
                 );
                 self.part = body;
             }
@@ -408,7 +412,8 @@ impl Driver<'_> {
                     headers,
                     body: String::from_utf8(reply.body).expect("text"),
                 };
-                // Once an answer is on its way another goes straight out.
+                // If a response is already passing, Envoy sends the reply to the client at
+                // once, without the filters.
                 if self.answering {
                     self.answer = answer;
                     self.answered_again = true;
@@ -461,7 +466,7 @@ fn response(parts: Option<Parts>) -> CallResponse {
     }
 }
 
-/// What workers share.
+/// The data that the workers of one Envoy share.
 #[derive(Debug, Default, Clone)]
 struct Kept(Rc<RefCell<HashMap<String, Vec<u8>>>>);
 

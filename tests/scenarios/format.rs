@@ -1,10 +1,12 @@
-//! Scenarios as data: a configuration, and cases of a request each, or several,
-//! with what the servers answer and what has to come of it. Read by two drivers,
-//! one on the core and one on the release .wasm, which must agree.
+//! Scenarios as data. A file has a configuration and cases. A case has one or several
+//! requests, the answers of the servers, and the expected results. Two drivers run all
+//! cases: one with the core, and one with the release .wasm. Both must have the same
+//! results.
 //!
-//! `$name` in an expectation is given a value by what is seen there, for the
-//! rest of the case; `$id` in what a server answers is the id that it was asked
-//! with, and in what it is sent its own.
+//! `$name` in an expectation gets the value that is seen in this place, and has it for the
+//! rest of the case. `$id` is the id of the JSON-RPC message: in the answer of a server,
+//! that of the request that the server has got; in an expected request, that of this
+//! request.
 
 #[path = "names.rs"]
 mod names;
@@ -23,29 +25,30 @@ pub(crate) use names::Names;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenarios {
-    /// The plugin configuration, as it stands.
+    /// The configuration of the filter, as text.
     pub(crate) config: Box<RawValue>,
     /// The clusters that Envoy knows.
     #[serde(default)]
     pub(crate) clusters: Vec<String>,
-    /// The capabilities of servers that are asked by `server/discover` and
-    /// answer at once, by their clusters; such calls are not shown.
+    /// The capabilities of modern servers, by their clusters. These servers answer
+    /// `server/discover` at once, and such calls are not among the `calls` of an
+    /// expectation.
     #[serde(default)]
     discovers: BTreeMap<String, Box<RawValue>>,
-    /// The same of legacy servers, which are asked by `initialize`. A cluster
-    /// that is in both speaks both.
+    /// The same for legacy servers, which answer `initialize` at once. A server that is in
+    /// both maps supports both eras.
     #[serde(default)]
     legacy: BTreeMap<String, Legacy>,
     /// Whether Envoy lets the filter hold the headers.
     #[serde(default = "yes")]
     pub(crate) hold: bool,
-    /// Configurations of other gateways.
+    /// The configurations of other gateways, by their names.
     #[serde(default)]
     others: BTreeMap<String, Box<RawValue>>,
     cases: Vec<Case>,
 }
 
-/// What a legacy server says of itself.
+/// The answer of a legacy server to `initialize`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Legacy {
@@ -58,21 +61,22 @@ struct Legacy {
     instructions: Option<String>,
 }
 
-/// A gateway's Envoy, or another worker of the same.
+/// The name of another worker of the same Envoy.
 pub(crate) const WORKER: &str = "worker";
 
-/// An answer, as a driver sends it: status, headers and body.
+/// An answer that a driver sends: status, headers and body.
 pub(crate) type Parts = (u16, Vec<(String, String)>, String);
 
 impl Scenarios {
-    /// The configuration of the gateway of this name: the empty one, another
-    /// [`WORKER`] of it, or a `replica` with the same configuration and nothing
-    /// else in common.
+    /// The configuration of the gateway with this name. The gateway of the case has the
+    /// empty name. If `others` has no configuration for the name, it is the same: for
+    /// another [`WORKER`], and for a `replica`, which shares nothing else with the gateway.
     pub(crate) fn config_of(&self, name: &str) -> &str {
         self.others.get(name).unwrap_or(&self.config).get()
     }
 
-    /// What the server of `cluster` answers to the message `body` at once.
+    /// The answer that the server of `cluster` gives to the message `body` at once, if it
+    /// does.
     pub(crate) fn at_once(&self, cluster: &str, body: &str) -> Option<Parts> {
         let (id, method) = (member(body, "id"), member(body, "method"));
         let (modern, legacy) = (self.discovers.get(cluster), self.legacy.get(cluster));
@@ -125,36 +129,38 @@ impl Scenarios {
     }
 }
 
-/// One request and its fate.
+/// One request, and what must happen to it.
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Case {
     name: String,
-    /// The case follows a client's `initialize`, whose session is `$session`;
-    /// all requests are in it that do not say otherwise.
+    /// Whether a client begins a session first, with `initialize`. The id of the session is
+    /// `$session`. All requests of the case that set no other session are in it.
     session: bool,
-    /// What comes before, with the same servers.
+    /// Requests that come before this one, to the same gateways.
     before: Vec<Case>,
-    /// Why the case does not hold yet: it fails once it does.
+    /// Why the expectation is not fulfilled yet. The test fails as soon as it is fulfilled.
     contradicts: Option<String>,
-    /// Who gets it: see [`Scenarios::config_of`].
+    /// The name of the gateway that gets the request: see [`Scenarios::config_of`].
     pub(crate) on: String,
-    /// Seconds that pass before.
+    /// How many seconds pass before the request.
     pub(crate) after: u64,
     request: Request,
-    /// Dynamic metadata of filters before.
+    /// The dynamic metadata that earlier filters have written.
     pub(crate) metadata: Value,
-    /// What expressions come to, by their texts; the others fail.
+    /// The values of expressions, by their texts. The evaluation of all other expressions
+    /// fails.
     verdicts: BTreeMap<String, Value>,
-    /// What calls are answered with, in this order.
+    /// The servers' answers to the gateway's calls, in this order.
     pub(crate) answers: Vec<Response>,
-    /// What a cluster answers to what wants no answer, in place of 202.
+    /// The answers of servers to messages that need no response, by their clusters. The
+    /// default is 202.
     unasked: BTreeMap<String, Response>,
-    /// What the server answers to a request that goes on.
+    /// The server's answer to the forwarded request.
     pub(crate) response: Option<Response>,
-    /// The client goes, whatever it has by then.
+    /// Whether the client closes its stream at the end, even if it has no complete answer.
     pub(crate) leaves: bool,
-    /// Without it the answer is no error, and nothing else matters.
+    /// What is expected. Without it, the test only checks that the answer is not an error.
     expect: Option<Expect>,
 }
 
@@ -165,10 +171,10 @@ struct Request {
     /// `:authority`
     host: String,
     path: String,
-    /// Beside `content-type` and `accept`, which null removes; a list is
-    /// several fields.
+    /// Headers in addition to `content-type` and `accept`. Null removes a header, and a
+    /// list makes several fields.
     headers: BTreeMap<String, Value>,
-    /// The body as it stands; a string is the text itself.
+    /// The body. If it is a JSON string, the body is the content of the string.
     body: Option<Box<RawValue>>,
 }
 
@@ -184,27 +190,28 @@ impl Default for Request {
     }
 }
 
-/// What a server answers.
+/// The answer of a server.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Response {
-    /// The cluster whose outstanding call this answers; a request that has
-    /// gone on is answered by whoever it went to.
+    /// The cluster whose outstanding call gets this answer. It is empty in the answer to a
+    /// forwarded request.
     #[serde(default)]
     pub(crate) to: String,
-    /// The connection breaks instead.
+    /// Whether the connection breaks, without an answer.
     #[serde(default)]
     reset: bool,
     #[serde(default = "ok")]
     status: u16,
-    /// The answer to a call that is a message has the `content-type` of JSON, if
-    /// there is none here.
+    /// The headers. An answer to a call has the `content-type` of JSON if its body is a
+    /// message and there is no other `content-type` here.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// `$id` stands for the JSON-RPC id of a call.
+    /// The body. `$id` in it is the JSON-RPC id of the call.
     #[serde(default)]
     body: Option<Box<RawValue>>,
-    /// Whether the body comes in two parts; of the server's own answer only.
+    /// Whether the body comes in two parts. This is only for the answer to a forwarded
+    /// request.
     #[serde(default)]
     pub(crate) split: bool,
 }
@@ -221,35 +228,37 @@ fn newest() -> String {
     "2025-11-25".into()
 }
 
-/// What has to come of it; what is not named may be anything, null is absent.
+/// What is expected. Without `upstream` or `calls`, there must be no request and no calls
+/// to servers. A header, a key or a counter that is not named may have any value. One with
+/// null must be absent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
-    /// The request as it goes on; null: it does not.
+    /// The request that goes on to the server. With null, no request may go on.
     #[serde(default)]
     upstream: Option<Upstream>,
     /// The answer that the client gets.
     #[serde(default)]
     reply: Option<Reply>,
-    /// Filter state.
+    /// The filter state, by its keys.
     #[serde(default)]
     state: BTreeMap<String, Option<String>>,
-    /// The calls made, in their order.
+    /// The calls of the gateway, in their order.
     #[serde(default)]
     calls: Vec<Called>,
-    /// Headers of every call.
+    /// Headers that every call must have.
     #[serde(default)]
     call_headers: BTreeMap<String, Option<String>>,
-    /// Counters.
+    /// The values of counters.
     #[serde(default)]
     metrics: BTreeMap<String, u64>,
-    /// What Envoy's log holds.
+    /// Texts that Envoy's log must contain.
     #[serde(default)]
     log: Vec<String>,
 }
 
-/// A call: its cluster, its JSON-RPC method or that of HTTP where it has no
-/// body, and what it says.
+/// A call: its cluster, its method, and its content. The method is that of JSON-RPC, or
+/// that of HTTP if the call has no body.
 #[derive(Deserialize)]
 struct Called(String, String, #[serde(default)] Said);
 
@@ -288,7 +297,7 @@ struct Reply {
     body: Option<Box<RawValue>>,
 }
 
-/// A request as a driver sends it.
+/// A request that a driver sends.
 pub(crate) struct Sent {
     /// Pseudo-headers and headers.
     pub(crate) headers: Vec<(String, String)>,
@@ -296,7 +305,7 @@ pub(crate) struct Sent {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// A call that a driver saw.
+/// A call that a driver has seen.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// The cluster.
@@ -322,20 +331,20 @@ impl Call {
     }
 }
 
-/// What a driver saw.
+/// What a driver has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The request as it went on, if it did.
+    /// The request that went on to the server, if one did.
     pub(crate) upstream: Option<Message>,
-    /// Whether the route was selected anew.
+    /// Whether the filter has cleared Envoy's route cache.
     pub(crate) route_cleared: bool,
-    /// The answer that the client got.
+    /// The answer that the client has got.
     pub(crate) reply: Option<Message>,
     /// Filter state with its whole keys.
     pub(crate) state: BTreeMap<String, String>,
     /// All calls.
     pub(crate) calls: Vec<Call>,
-    /// The clusters of answers for which there was no call.
+    /// The clusters of the answers in the case for which the gateway made no call.
     pub(crate) uncalled: Vec<String>,
     /// Counters that are not zero.
     pub(crate) metrics: BTreeMap<String, u64>,
@@ -400,7 +409,8 @@ fn joined(headers: &[(String, String)], name: &str) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// A value as Envoy hands it over, which does not tell its type.
+/// The bytes in which Envoy gives the filter a value. They do not say which type the value
+/// has.
 pub(crate) fn serialized(value: &Value) -> Vec<u8> {
     let map = |fields: Vec<(Vec<u8>, Vec<u8>)>| {
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
@@ -432,7 +442,7 @@ pub(crate) fn serialized(value: &Value) -> Vec<u8> {
     }
 }
 
-/// The text of a body in a scenario: a string's own, else the JSON as it stands.
+/// The text of a body in a scenario: the content of a JSON string, or else the JSON itself.
 fn text(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
@@ -490,19 +500,20 @@ impl Case {
         Sent { headers, body }
     }
 
-    /// What the expression `text` comes to; `None` where it fails.
+    /// The value of the expression `text`. `None` if its evaluation fails.
     pub(crate) fn verdict(&self, text: &str) -> Option<Vec<u8>> {
         self.verdicts.get(text).map(serialized)
     }
 
-    /// What the server of `cluster` answers to what wants no answer, if it does.
+    /// The answer of the server of `cluster` to a message that needs no response. `None` if
+    /// the connection breaks.
     pub(crate) fn unasked(&self, cluster: &str) -> Option<Parts> {
         let accepted = Some((202, Vec::new(), String::new()));
         let answer = self.unasked.get(cluster);
         answer.map_or(accepted, |answer| answer.parts(&Names::default()))
     }
 
-    /// Runs the case; gives what differs.
+    /// Runs the case. Returns the differences between the results and the expectations.
     fn run(&self, scenarios: &Scenarios, driver: &mut impl Driver) -> Vec<String> {
         let mut names = Names::default();
         let mut differences = Vec::new();
@@ -530,15 +541,15 @@ impl Case {
     }
 }
 
-/// What runs requests: gateways that last for one case.
+/// Runs requests. It has gateways for one case.
 pub(crate) trait Driver {
-    /// Runs one request, with what is known by then.
+    /// Runs the request of `case`. `names` has the values that are known so far.
     fn drive(&mut self, scenarios: &Scenarios, case: &Case, names: &Names) -> Seen;
 }
 
 impl Response {
-    /// It, where `$id` and other names stand for this; `None` when the connection
-    /// breaks instead.
+    /// The answer, with the values of `$id` and the other names. `None` if the connection
+    /// breaks.
     pub(crate) fn parts(&self, names: &Names) -> Option<Parts> {
         let is_message = |body: &RawValue| body.get().starts_with('{');
         let json = ("content-type".to_owned(), "application/json".to_owned());
@@ -551,8 +562,9 @@ impl Response {
     }
 }
 
-/// Runs every case of every file, each with a new driver, and fails with all
-/// that differs. `ONLY` in the environment is a part of the names of those to run.
+/// Runs every case of every file, each with a new driver. Fails with a list of all
+/// differences. With the environment variable `ONLY`, it runs only the cases whose names
+/// contain this text.
 pub(crate) fn run<D: Driver>(driver: impl Fn() -> D) {
     let only = std::env::var("ONLY").unwrap_or_default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/data");
@@ -586,7 +598,9 @@ pub(crate) fn run<D: Driver>(driver: impl Fn() -> D) {
                         first.unwrap_or_default()
                     );
                 }
-                (Some(_), true) => report += &format!("\n{name}: it holds now\n"),
+                (Some(_), true) => {
+                    report += &format!("\n{name}: holds now: remove `contradicts`\n")
+                }
                 (None, false) => {
                     let _ = writeln!(report, "\n{name}\n  {}", differences.join("\n  "));
                 }
@@ -748,7 +762,7 @@ impl Reply {
     }
 }
 
-/// Whether a header is as expected.
+/// Whether a header has the expected value.
 fn same(names: &mut Names, expected: &Option<String>, got: &Option<String>) -> bool {
     match (expected, got) {
         (Some(expected), Some(got)) => names.matches(expected, got),
@@ -757,7 +771,7 @@ fn same(names: &mut Names, expected: &Option<String>, got: &Option<String>) -> b
     }
 }
 
-/// The member `name` of the JSON object `body`, where it is a string.
+/// The member `name` of the JSON object `body`. An empty text if it is not a string.
 pub(crate) fn member(body: &str, name: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     body[name].as_str().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! Scenarios on the core: events in, effects out.
+//! Runs the scenarios with the core: the driver sends events, and checks the effects.
 
 #![cfg(not(target_family = "wasm"))]
 

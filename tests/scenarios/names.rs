@@ -1,5 +1,6 @@
-//! `$name` in a scenario: what nobody knows before it is seen. What the client
-//! or a server is shown gives it its value, and later steps use that.
+//! `$name` in a scenario stands for a text that is not known in advance, such as the id of
+//! a session. It gets its value from a message to the client or to a server, and later
+//! steps use this value.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use std::collections::BTreeMap;
 pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The same with the value of `$id`, which each message has another of.
+    /// The same names with this value of `$id`, which is different for each message.
     pub(crate) fn with_id(&self, id: &str) -> Self {
         let mut names = self.clone();
         names.0.insert("id".into(), id.into());
         names
     }
 
-    /// `text` with the values of its names; those without one stay.
+    /// `text` with the values of its names. A name without a value stays as it is.
     pub(crate) fn put(&self, text: &str) -> String {
         let mut out = String::new();
         for (literal, name) in parts(text) {
@@ -29,8 +30,8 @@ impl Names {
         out
     }
 
-    /// Whether `text` is `pattern`. A name without a value gets the letters,
-    /// digits, `-` and `_` that stand in its place; no two get the same.
+    /// Whether `text` is `pattern`. A name that has no value yet gets the letters, digits,
+    /// `-` and `_` in its place. Two names cannot get the same value.
     pub(crate) fn matches(&mut self, pattern: &str, text: &str) -> bool {
         let mut found = self.clone();
         let mut rest = text;
@@ -65,7 +66,7 @@ impl Names {
     }
 }
 
-/// Literal texts, each with the name behind it.
+/// The literal parts of `text`, each with the name after it.
 fn parts(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut pieces = text.split('$');
     let first = pieces.next().map(|literal| (literal, None));
