@@ -1,7 +1,9 @@
-// An MCP server with an app, on the official packages. Each such server calls its app, and the
-// tool that shows it, the same.
+// An MCP server with an app (MCP Apps), on the official packages. All such servers use the same URI
+// for the app and the same name for the tool that shows it, so the gateway must tell them apart.
 //
-//   app_server.mjs NAME APP.js      any free port, and says which; APP.js is page/app.mjs in one file
+//   app_server.mjs NAME APP.js      listens on a free port, and prints it
+//
+// APP.js is page/app.mjs, bundled into one file.
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-// MCP Apps of two servers behind one gateway: a page is the host, and shows the app of each.
+// MCP Apps of two servers behind one gateway. A page is the host, and shows the app of each server.
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,11 +7,12 @@ import { visit } from './chromium.mjs';
 import { row } from './report.mjs';
 import { CLIENTS } from './sdk.mjs';
 
-// One of each era: so either client meets a server of the other one.
+// The gateway uses one as a modern and the other as a legacy server. So each client also uses a
+// server of the other era.
 const SERVERS = ['maps', 'shop'];
 
 export async function appsOfServers(browser, { page, apps, pictures }) {
-    // The package for hosts needs the SDK's client 2.x.
+    // The package for hosts of MCP Apps works only with version 2.x of the SDK's client.
     for (const { kind, name, era } of CLIENTS.filter(({ kind }) => kind !== 'version1')) {
         const check = row(`apps, ${name}`, era);
         await visit(browser, page, pictures, async ({ page, step, picture }) => {
@@ -30,7 +31,7 @@ export async function appsOfServers(browser, { page, apps, pictures }) {
     }
 }
 
-// Waits until the last app on the page says `text`.
+// Waits until the last app on the page shows `text`.
 async function says(page, text) {
     let said;
     for (let tries = 0; tries < 100; tries += 1) {

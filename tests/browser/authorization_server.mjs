@@ -1,8 +1,8 @@
-// An OAuth authorization server in which everyone is signed in and agrees: the
-// subject of the tests is what comes before it and after it. Its tokens are for
-// the resource that they are asked for (RFC 8707), signed with a key of this run.
+// An OAuth authorization server that signs every user in and gives consent without a question,
+// since the tests are about the steps before and after this. Its tokens are for the resource that
+// the client names (RFC 8707). Each run has a new signing key.
 //
-//   node authorization_server.mjs    takes a free port and says which
+//   node authorization_server.mjs    listens on a free port, and prints it
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -29,7 +29,8 @@ function configuration() {
         jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', kid: 'run' }] },
         cookies: { keys: ['run'] },
         scopes: SCOPES,
-        // Pages register themselves; what is no page has a secret.
+        // Pages register themselves as clients. The tests outside the browser use this client,
+        // which has a secret.
         clients: [
             {
                 client_id: 'tests',
@@ -58,7 +59,7 @@ function configuration() {
     };
 }
 
-// Login and consent at once, without a question.
+// Finishes login and consent at once, without a question.
 async function agree(provider, request, response) {
     const { params } = await provider.interactionDetails(request, response);
     const grant = new provider.Grant({ accountId: 'ann', clientId: params.client_id });
@@ -68,8 +69,8 @@ async function agree(provider, request, response) {
     await provider.interactionFinished(request, response, result);
 }
 
-// The library answers pages on other origins everywhere but at registration.
-// True when that was all.
+// The library sends CORS headers on all its endpoints except registration, so they are added here.
+// Returns true if the request was a preflight, which is answered now.
 function letPagesIn(request, response) {
     response.setHeader('access-control-allow-origin', '*');
     response.setHeader('access-control-allow-headers', 'content-type');

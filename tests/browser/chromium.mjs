@@ -1,4 +1,4 @@
-// Chromium, and pages in it of which none knows what another one has cached.
+// Starts Chromium, and opens pages in it. Each page has a cache of its own.
 
 import { launch } from 'puppeteer-core';
 
@@ -14,18 +14,18 @@ const FLAGS = [
 
 export const start = executablePath => launch({ executablePath, args: FLAGS, headless: true, pipe: true });
 
-// Opens the page of page/, and closes it after `work`.
+// Opens the page in the folder page/, and closes it after `work`.
 export async function visit(browser, address, pictures, work) {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
-    // One step of page/main.mjs: what it gives, or an error with its `code`.
+    // Runs one step of page/main.mjs. Returns its value, or throws its error with its `code`.
     const step = async (name, ...args) => {
         const run = (name, args) => globalThis.mcp[name](...args);
         const { value, error } = await page.evaluate(run, name, args);
         if (error) throw Object.assign(new Error(error.message), { code: error.code });
         return value;
     };
-    // A failure counts with a picture and without.
+    // If the picture cannot be taken, the check has failed all the same.
     const picture = name => page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true }).catch(() => {});
     try {
         await page.goto(address);

@@ -1,5 +1,5 @@
-// The MCP Inspector from the command line. It asks from Node, not from a page:
-// what counts here is that it gets through the same chain.
+// The MCP Inspector on the command line. It runs in Node.js and not in a page, but its requests
+// pass through the same filters of Envoy.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -11,7 +11,7 @@ import { TOOLS } from './sdk.mjs';
 import { counter, token } from './servers.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../node_modules/.bin/mcp-inspector', import.meta.url));
-// It keeps sessions and secrets at home.
+// The Inspector keeps sessions and secrets in the home directory, so it gets another one.
 const HOME = fileURLToPath(new URL('../inspector', import.meta.url));
 
 export async function inspector({ envoy, issuer }) {
@@ -29,7 +29,8 @@ export async function inspector({ envoy, issuer }) {
             const { structuredContent } = await ask('tools/call', ...weather);
             assert.equal(structuredContent.celsius, 14);
         });
-        // The answers do not tell which era they are of.
+        // The answers do not show which era the Inspector has used. The filter's counter of
+        // `initialize` does.
         await check('era', async () => {
             const requests = (await counter(envoy, 'requests.lifecycle')) - initialized;
             assert.equal(requests > 0, era === 'legacy', `${requests} times initialize`);
@@ -45,7 +46,7 @@ async function run(url, token, ...options) {
         const { stdout } = await promisify(execFile)(process.execPath, command, limits);
         return JSON.parse(stdout).result;
     } catch (error) {
-        // Without the command, which shows the token.
+        // The original error would show the command, which contains the token.
         throw new Error(error.stderr || error.code);
     }
 }

@@ -1,5 +1,5 @@
-// With a list of origins: a page at one of them connects, and a page at another
-// gets nothing, not even with a valid token.
+// A gateway with a list of allowed origins. A page of such an origin connects. A page of another
+// origin gets no answer, even with a valid token.
 
 import assert from 'node:assert/strict';
 
@@ -20,7 +20,7 @@ export async function originList(browser, { page, foreignPage, restricted: envoy
         await check('another does not', () => assert.rejects(step('connect', admin), /Failed to fetch/), picture);
         const refused = async () => {
             const status = await statusOnTheWire(page, 'POST');
-            // Text needs no preflight: this request does leave Chromium.
+            // A request with plain text needs no preflight, so Chromium sends it.
             const text = { method: 'POST', body: '{}' };
             await assert.rejects(step('fetch', text), /Failed to fetch/);
             assert.equal(await status(), 403);
@@ -29,8 +29,8 @@ export async function originList(browser, { page, foreignPage, restricted: envoy
     });
 }
 
-// What the next such request of a page is answered: Chromium tells its debugger
-// what it keeps from the page, in two events that come in any order.
+// The status of the response to the page's next request with this method. Chromium does not give it
+// to the page, but to the debugger, in two events that may come in any order.
 async function statusOnTheWire(page, method) {
     const debug = await page.createCDPSession();
     await debug.send('Network.enable');

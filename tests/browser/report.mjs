@@ -1,11 +1,11 @@
-// What was checked, and what came of it: the driver script makes a table of it.
+// The checks and their results. scripts/browser makes a table of them.
 
 const LIMIT_SECONDS = 15;
 
 export const rows = [];
 
-// One line of that table. Gives what runs a check and tells whether it passed;
-// `onFailure` is for a picture of the page as it was then.
+// Adds a row to the table. Returns a function that runs a check and returns whether it passed. If
+// it fails, the function calls `onFailure`, which may take a picture of the page.
 export function row(client, era) {
     const checks = [];
     rows.push({ client, era, checks });

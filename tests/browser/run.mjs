@@ -1,4 +1,4 @@
-// Runs every check and prints what came of them as JSON.
+// Runs all checks, and prints the results as JSON.
 //
 //   node run.mjs '{"chromium": …, "page": …, "envoy": {"url": …, "admin": …}, …}'
 
@@ -14,7 +14,8 @@ import { withToken } from './with_token.mjs';
 const setting = JSON.parse(process.argv[2]);
 const browser = await start(setting.chromium);
 try {
-    // One after another: Envoy counts the preflights of all pages together.
+    // The checks run one after another, since the filter counts the preflights of all pages
+    // together.
     for (const client of CLIENTS) {
         const check = row(client.name, client.era);
         await withToken(check, browser, client, setting);

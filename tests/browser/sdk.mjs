@@ -1,4 +1,4 @@
-// The official SDKs, each in every way that it connects.
+// The clients of the official SDKs, each with every way in which it can connect.
 
 export const CLIENTS = [
     { kind: 'auto', name: 'client 2.x auto', era: '2026-07-28' },

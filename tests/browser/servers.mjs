@@ -1,6 +1,8 @@
-// What the tests ask of the servers behind the pages' backs.
+// Requests that the tests send to Envoy and to the authorization server themselves, and not through
+// a page.
 
-// One of the filter's counters; there is none of what never happened.
+// The value of one of the filter's counters. Envoy does not show a counter that was never
+// increased, so this returns 0.
 export async function counter(envoy, name) {
     const text = await (await fetch(`${envoy.admin}/stats?filter=^wasmcustom.mcp.${name}$`)).text();
     return Number(text.match(/: (\d+)/)?.[1] ?? 0);

@@ -1,5 +1,5 @@
-// A page that knows nothing but the URL: it is refused, learns from the refusal
-// where tokens come from, gets one there, and calls.
+// A page that knows only the URL of the server. Its first request is refused with a 401, which
+// names the authorization server. The page gets a token there, and calls a tool.
 
 import assert from 'node:assert/strict';
 
@@ -25,7 +25,8 @@ export async function withLogin(check, browser, { kind, era }, { page: address, 
             const { error, to } = await step('authorize');
             assert.match(error, /Unauthorized/);
             assert.equal(new URL(to).origin, issuer);
-            // There everyone is signed in already: it sends the page back at once.
+            // The authorization server signs the user in without a question, and sends the browser
+            // back to the page at once.
             await Promise.all([page.waitForNavigation(), page.evaluate(to => location.assign(to), to)]);
             assert.equal(new URL(page.url()).origin, new URL(address).origin, `the page is at ${page.url()}`);
             await step('choose', { kind, url: envoy.url });

@@ -1,4 +1,4 @@
-// A page that has a token: what it does, and what it sees when it may not.
+// A page with a token: what it can do, and which errors it sees.
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,7 +22,7 @@ export async function withToken(check, browser, { kind, era }, { page, envoy, is
             session = found.session;
             assert.equal(found.version, era);
             assert.equal(found.server, 'weather');
-            // The page sees this header only where it is exposed.
+            // The page can read this header only if the server exposes it.
             assert.equal(session !== undefined, isLegacy(era), 'whether there is a session');
         });
         if (!connected) return;
@@ -46,15 +46,15 @@ export async function withToken(check, browser, { kind, era }, { page, envoy, is
             await step('call', 'get_weather', { city: 'Berlin' });
             await assert.rejects(step('call', 'list_cities', {}), { code: 403, message: /RBAC: access denied/ });
         });
-        // Requests with other headers and of other methods have gone out since. The
-        // answer to the first preflight allows them all, for as long as it holds.
+        // Since the first preflight, the page has sent requests with other headers and methods. The
+        // answer to the first preflight must allow all of them.
         await see('one preflight', async () =>
             assert.equal((await counter(envoy, 'preflight')) - preflights, 1, 'preflights that Envoy has seen')
         );
     });
 }
 
-// The client opens it by itself, soon after it has connected.
+// The client opens the event stream by itself, soon after it has connected.
 async function eventStream(step) {
     const opened = ({ method, status, type }) =>
         method === 'GET' && status === 200 && type === 'text/event-stream';

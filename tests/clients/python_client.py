@@ -1,10 +1,11 @@
-"""Talks to an MCP server with the `mcp` package and tells what it saw as one JSON object.
+"""Talks to an MCP server with the `mcp` package, and prints what it has seen as one JSON object.
 
     python_client.py URL --mode auto|legacy|2026-07-28 [--login ISSUER CLIENT SECRET]
         [--list] [--call NAME JSON]
 
-With `--login` it gets itself a token of that issuer, as the server's 401 tells it to.
-What was not asked for is null. An error ends it with exit code 1 and {"error": "..."}.
+With `--login`, the client gets a token from this issuer after the server's 401.
+The results of options that were not given are null. After an error, the program prints
+{"error": "..."} and ends with exit code 1.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
-# A gateway that hangs must fail the test and not hang it too.
+# If the gateway does not answer, the test must fail and not wait forever.
 TIMEOUT_SECONDS = 20
 
 
@@ -61,7 +62,7 @@ def server(args: argparse.Namespace) -> Any:
 
 
 async def tool_names(client: Client) -> list[str]:
-    """The names of all pages, in the order of the server."""
+    """The names of the tools on all pages, in the order of the server."""
     names: list[str] = []
     cursor = None
     while True:
@@ -93,7 +94,7 @@ async def talk(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def causes(error: BaseException) -> list[str]:
-    """The client's task groups wrap what went wrong in groups, which say nothing themselves."""
+    """The messages of the errors that the client's task groups have wrapped in exception groups."""
     if isinstance(error, BaseExceptionGroup):
         return [cause for inner in error.exceptions for cause in causes(inner)]
     return [f"{type(error).__name__}: {error}"]

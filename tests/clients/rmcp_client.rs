@@ -1,4 +1,4 @@
-//! Talks to an MCP server as the Rust SDK does, for the end-to-end tests.
+//! A client on the Rust SDK, for the end-to-end tests.
 
 use std::{error::Error, time::Duration};
 
@@ -12,30 +12,30 @@ use rmcp::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// A gateway that hangs must fail the test and not hang it too.
+/// If the gateway does not answer, the test must fail and not wait forever.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How the client finds out what the server speaks.
+/// How the client finds out which versions of MCP the server supports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mode {
     /// Tries `server/discover`, and `initialize` if the server does not know it.
     Auto,
-    /// `initialize` and a session, as before 2026-07-28.
+    /// Sends `initialize` and uses a session, as in versions before 2026-07-28.
     Legacy,
-    /// `server/discover` or nothing.
+    /// Sends `server/discover`, and fails if the server does not know it.
     Modern,
 }
 
-/// What the client saw.
+/// What the client has seen.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// What both sides agreed on.
+    /// The version on which the client and the server agreed.
     pub(crate) protocol_version: String,
-    /// The names in the order of the server.
+    /// The names of the tools, in the order of the server.
     pub(crate) tools: Vec<String>,
-    /// The text blocks that the call gave back.
+    /// The text blocks in the result of the call.
     pub(crate) text: Vec<String>,
-    /// Whether the tool said that it failed.
+    /// Whether the result says that the tool failed.
     pub(crate) is_error: bool,
 }
 
@@ -84,7 +84,7 @@ async fn talk(
     };
 
     let transport = StreamableHttpClientTransport::from_config(config);
-    // `()` is the client that offers nothing to the server.
+    // `()` is a client without capabilities.
     let client = ().serve_with_lifecycle(transport, lifecycle).await?;
     let server = client
         .peer_info()
@@ -92,7 +92,7 @@ async fn talk(
     let tools = client.list_all_tools().await?;
     let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(args);
     let result = client.call_tool(params).await?;
-    // Waits until a legacy session is really deleted.
+    // Waits until the client has deleted its legacy session.
     client.cancel().await?;
 
     let text = result.content.iter().filter_map(|block| block.as_text());

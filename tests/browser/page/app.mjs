@@ -1,5 +1,5 @@
-// An app: it shows whose tool it was shown for, and whose answers when it calls the tool
-// itself, by the name that its host knows.
+// An app of MCP Apps. It shows which server has sent the result that its host gives it. Then it
+// calls the tool itself, by the name that the host knows, and shows which server has answered.
 
 import { App } from '@modelcontextprotocol/ext-apps';
 

@@ -1,4 +1,4 @@
-// The official clients, each made the way its own documentation says.
+// The official clients. Each one is created as its documentation says.
 
 import * as current from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';

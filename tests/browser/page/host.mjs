@@ -1,10 +1,10 @@
-// A host of MCP Apps, as the package for hosts does it: it shows the app of a tool.
+// A host of MCP Apps on the official package for hosts. It shows the app of a tool.
 
 import { AppBridge, PostMessageTransport, getToolUiResourceUri } from '@modelcontextprotocol/ext-apps/app-bridge';
 
 export async function showApp(client, name) {
     const tool = (await client.listTools()).tools.find(tool => tool.name === name);
-    // Fails where this is no `ui://…`.
+    // Throws an error if the URI does not start with `ui://`.
     const uri = getToolUiResourceUri(tool);
     const { contents } = await client.readResource({ uri });
     const [view] = contents;

@@ -1,5 +1,5 @@
-// What both SDKs ask of a page that signs in: somewhere to keep what must
-// outlive the visit to the authorization server.
+// The provider that both SDKs require for a login. It keeps its data in the session storage, since
+// the page is loaded again after the visit to the authorization server.
 
 const read = name => JSON.parse(sessionStorage.getItem(name)) ?? undefined;
 const write = name => value => sessionStorage.setItem(name, JSON.stringify(value));
@@ -21,7 +21,8 @@ export const login = {
     saveCodeVerifier: write('verifier'),
     discoveryState: () => read('discovery'),
     saveDiscoveryState: write('discovery'),
-    // The page would go there now; the test does, to see it arrive.
+    // A real page would go to this URL now. Here the test does this, so that it can check the
+    // redirects.
     redirectToAuthorization: url => write('authorize')(url),
     authorizationUrl: () => read('authorize')
 };

@@ -1,15 +1,15 @@
-// A page that uses an MCP server on another origin. The tests call `mcp.*`, one
-// step each, and get what the page could see; the page shows it, too, for whoever
-// looks at a picture of it.
+// A page that uses an MCP server on another origin. The tests call the functions `mcp.*`. Each
+// function is one step, and returns what the page could see. The page also shows the results, so
+// that they are in the picture of a failure.
 
 import { clients } from './clients.mjs';
 import { showApp } from './host.mjs';
 import { login } from './login.mjs';
 
 let kind, url, client, transport;
-// Of every answer that reached the page.
+// The method, the status and the content type of each answer that has reached the page.
 const answers = [];
-// Goes out in place of the client's next message.
+// If this is set, it replaces the body of the client's next message.
 let spoiled;
 
 async function watchedFetch(target, init = {}) {
@@ -48,10 +48,10 @@ const steps = {
     answers: () => answers,
     app: name => showApp(client, name),
 
-    // Without a client.
+    // Sends a request without an MCP client.
     fetch: async init => (await fetch(url, init)).status,
 
-    // What the client makes of a refusal for want of a token.
+    // What the client learns from the 401 to a request without a token.
     async discover() {
         const { extractWWWAuthenticateParams, discoverOAuthProtectedResourceMetadata } = clients[kind].auth;
         const response = await fetch(url, { headers: { accept: 'text/event-stream' } });
@@ -59,19 +59,19 @@ const steps = {
         const metadata = await discoverOAuthProtectedResourceMetadata(url, { resourceMetadataUrl });
         return { status: response.status, location: resourceMetadataUrl?.href, metadata };
     },
-    // The first half of signing in: where the client wants to send the user.
+    // The first part of the login: returns the URL to which the client wants to send the user.
     async authorize() {
         const error = await connect({ authProvider: login }).then(() => 'connected without a token', String);
         return { error, to: login.authorizationUrl() };
     },
-    // The second half: the user is back, and has brought a code.
+    // The second part of the login: the user has come back with a code in the URL.
     async finish() {
         await clients[kind].finish(connection({ authProvider: login }), new URLSearchParams(location.search));
         return connect({ authProvider: login });
     }
 };
 
-// JSON-RPC's code or, where it was none, HTTP's.
+// The `code` is the status of HTTP if the error has one, and otherwise the code of JSON-RPC.
 const failure = error => ({ code: error.status ?? error.code, message: String(error) });
 
 const show = text => document.body.append(`${text}\n`);
