@@ -1,26 +1,29 @@
-"""What is asked of each server, and what the answer must hold.
+"""The steps that each client does with each server, and what the answers must contain.
 
-An ask is a column of the table, a step of a client's script, and a part of what the client must
-then tell. Of a list the part may leave out entries, but must keep their order: a gateway adds some.
+An `Ask` has a column of the table, a step of a client's script, and a part that the client's report
+about this step must contain. If the part has a list, the report may have more entries in this list,
+but in the same order. A gateway adds such entries.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-# What a tool or a prompt, and what a resource, is called where the client sees it.
+# Returns the name of a tool or a prompt, or the URI of a resource, as the client sees it. Behind a
+# gateway, it has a prefix.
 Rename = Callable[[str], str]
 
 
 class Ask(NamedTuple):
     column: str
     step: Json
-    # None: whether the client tells a result or an error is the SDK's business.
+    # The part that the answer must have. With None, both a result and an error are right, since
+    # this depends on the SDK.
     wanted: Json | None
 
 
 class Eras(NamedTuple):
-    """What the client speaks, and what the server is asked in: "legacy" or "modern"."""
+    """The era of the client, and the era in which the server is asked: "legacy" or "modern"."""
 
     client: str
     server: str
@@ -47,11 +50,11 @@ COLUMNS = (
     "restart",
 )
 
-# What every client answers.
+# What every client answers to elicitation, sampling and the request for its roots.
 ELICITED = {"name": "Ada"}
 SAMPLED = "blue"
 ROOT = "file:///root"
-# Where each talk puts a word of its own.
+# Each talk replaces this with a unique word.
 UNIQUE = "{unique}"
 
 
@@ -110,7 +113,7 @@ def pings(eras: Eras) -> list[Ask]:
 
 
 def fixture(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
-    """Of `python_server.py` and `typescript_server.mjs`."""
+    """The asks of `python_server.py` and `typescript_server.mjs`."""
     tools = [name(tool) for tool in ("add", "count", "links", "ask", "sample", "roots", "wait", "waited")]
     add, count, links, ask, sample, roots, wait, waited = tools
     greet, template = name("greet"), uri("fixture://city/{city}")
@@ -147,7 +150,7 @@ def fixture(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
 
 
 def forgetful(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
-    """Of `typescript_server.mjs`, which has some more for sessions."""
+    """The asks of `typescript_server.mjs`, which has further tools for sessions."""
     if eras != Eras("legacy", "legacy"):
         return fixture(name, uri, eras)
     note = uri("fixture://note")
@@ -157,7 +160,8 @@ def forgetful(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
         Ask("subscribe", call(name("touch")), result(content=[text("touched")])),
         Ask("subscribe", {"do": "updated"}, result(uri=note)),
         Ask("lost", call(name("forget")), result(content=[text("forgotten")])),
-        # The server answers with 404, and SDKs initialize anew or give up.
+        # The server answers with 404. Some SDKs then begin a new session, and others report an
+        # error.
         Ask("lost", read(note), None),
         Ask("lost", {"do": "reconnect"}, result()),
         Ask("lost", read(note), result(contents=[{"uri": note}])),
@@ -165,7 +169,7 @@ def forgetful(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
 
 
 def restarted(uri: Rename, file: str) -> list[Ask]:
-    """Of a server that is another process after the pause, and knows nothing of the session."""
+    """The asks of a server that is restarted during the pause, and does not know the session afterwards."""
     note = uri("fixture://note")
     steps = (read(note), {"do": "pause", "file": file}, read(note), {"do": "reconnect"}, read(note))
     contents = result(contents=[{"uri": note}])
@@ -173,8 +177,8 @@ def restarted(uri: Rename, file: str) -> list[Ask]:
 
 
 def everything(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
-    """Of `@modelcontextprotocol/server-everything`, whose log messages come by chance."""
-    # Some tools it has only for clients that it can ask.
+    """The asks of `@modelcontextprotocol/server-everything`. Its log messages come at random, so none is expected."""
+    # The server offers these tools only to clients with the capability that they need.
     ask, sample = name("trigger-elicitation-request"), name("trigger-sampling-request")
     document = uri("demo://resource/static/document/startup.md")
     template = uri("demo://resource/dynamic/text/{resourceId}")
@@ -201,7 +205,8 @@ def everything(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
         Ask("completion", complete(of_template(template), "resourceId", "7"), completes("7")),
         Ask(
             "progress",
-            # It has nothing between the last one and the result, which an SDK may take first.
+            # Only the first two of three steps are expected: the server sends the last one directly
+            # before the result, and an SDK may handle the result first.
             call(long, duration=0.15, steps=3, progress=True),
             {"progress": [{"progress": 1, "total": 3}, {"progress": 2, "total": 3}]},
         ),
@@ -213,7 +218,7 @@ def everything(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
 
 
 def conformance(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
-    """Of the example `conformance`, on rmcp, which has a tool for each way to ask the client."""
+    """The asks of the example `conformance`, on rmcp. It has one tool for each way to ask the client for input."""
     if eras.server == "modern":
         ask = call(name("test_input_required_result_elicitation"))
         sample = call(name("test_input_required_result_sampling"))
@@ -243,7 +248,8 @@ def conformance(name: Rename, uri: Rename, eras: Eras) -> list[Ask]:
         Ask(
             "logs",
             call(name("test_tool_with_logging")),
-            # In sessions they are not in the stream of the call: the last ones may come too late.
+            # In a session, the messages do not come in the stream of the call. So the last ones may
+            # come after the result.
             {"logs": [{"level": "info", "data": "Tool execution started"}]},
         ),
         Ask("elicitation", ask, {"elicited": [{"mode": "form"}]}),

@@ -1,7 +1,8 @@
-"""Has every client do with the servers what `asks` says, and compares.
+"""Runs the steps of `asks` with every client and every server, and compares the answers.
 
-Each client first talks to each server itself. What it tells must be what the ask wants; what it
-tells through a gateway must in addition be the same, but for what `expected` says.
+Each client first talks to each server directly. Each answer must contain what the ask wants. Then
+the client talks to the servers through a gateway. These answers must also be equal to the direct
+ones, except for the rules in `expected`.
 """
 
 import json
@@ -25,7 +26,7 @@ LISTS = {
     "list_templates": ("resourceTemplates", "uriTemplate", "+"),
 }
 NOTIFICATIONS = {"progress", "logs"}
-# A client waits most of the time; the servers work meanwhile.
+# How many clients run at the same time. A client waits most of the time while the servers work.
 AT_ONCE = 3
 Key = tuple[str, str, int]
 
@@ -34,15 +35,16 @@ Key = tuple[str, str, int]
 class Gateway:
     label: str
     url: str
-    # The `protocol` of each of its servers.
+    # The `protocol` of each of the gateway's servers.
     servers: dict[str, str]
     modes: tuple[str, ...]
-    # Whether its servers are processes. Then the process is the session, which no server forgets. One
-    # process of a modern server answers all clients, and nothing says whose a line of its log is.
+    # Whether the gateway starts its servers as processes (stdio). Then a process is a session, so a
+    # server cannot lose a session. One process of a modern server answers all clients, and its log
+    # messages do not say for which client they are. So only one client runs at a time.
     is_stdio: bool = False
 
     def era(self, server: str, client: str) -> str:
-        """What the gateway speaks to a server on behalf of a client that speaks this."""
+        """The era in which the gateway talks to a server for a client of the era `client`."""
         protocol = self.servers[server]
         if protocol == "AUTO":
             return client if SERVERS[server].speaks_modern else "legacy"
@@ -55,9 +57,9 @@ class Row:
     client: str
     mode: str
     speaks: set[str] = field(default_factory=set)
-    # A column's rules as they came out, by server; None is a failure.
+    # The results by column and server, as the rule that was fulfilled. None is a failure.
     cells: dict[str, dict[str, Rule | None]] = field(default_factory=lambda: {name: {} for name in asks.COLUMNS})
-    # How many asks came to what.
+    # The number of asks with each result.
     asks: Counter[Rule | None] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -67,7 +69,7 @@ class Row:
         self.wrong.append(f"{self.way}, {self.client} {self.mode}, {server}: {why}")
 
     def passed(self, server: str, column: str, how: Rule) -> None:
-        """What is worse than what another ask of the same cell came to stays."""
+        """If another ask of the same cell had a worse result, the cell keeps this result."""
         self.asks[how] += 1
         before = self.cells[column].get(server, how)
         self.cells[column][server] = before if before in (None, Rule.MAY) else how
@@ -95,7 +97,7 @@ def holds(actual: Any, part: Any) -> bool:
 
 
 def told_of(client: str, got: Json, wanted: Json) -> bool:
-    """Whether an answer holds what is wanted, the notifications in the order that the client can keep."""
+    """Whether an answer contains what is wanted. If the client does not keep the order of notifications, any order is right."""
     if CLIENTS[client].orderly:
         return holds(got, wanted)
     rest = {key: part for key, part in wanted.items() if key not in NOTIFICATIONS}
@@ -113,7 +115,7 @@ def _among(actual: list[Json], part: list[Json]) -> bool:
 
 
 def era(mode: str, modern: bool) -> str:
-    """What a client speaks with a peer that speaks both eras, or only legacy."""
+    """The era of a client in this mode, with a peer that supports both eras (`modern`) or only legacy."""
     return "modern" if modern and mode != "legacy" else "legacy"
 
 
@@ -128,7 +130,7 @@ def asked_of(client: str, server: str, eras: Eras, prefixed: bool) -> list[Ask]:
 
 
 def keys(asked: list[Ask]) -> list[Key]:
-    """A name for each: a step may be there more than once, and with another outcome."""
+    """A key for each ask. The same step may occur more than once, with different answers, so the key has a number."""
     seen: Counter[tuple[str, str]] = Counter()
     names = []
     for ask in asked:
@@ -142,7 +144,7 @@ class Check:
     def __init__(self, urls: dict[str, str], clients: Iterable[str]) -> None:
         self.urls = urls
         self.clients = tuple(clients)
-        # By client, mode and server: what the client told of each ask.
+        # What the client reported for each ask, by client, mode and server.
         self.direct: dict[tuple[str, str, str], dict[Key, Json]] = {}
 
     def directly(self, modes: tuple[str, ...]) -> list[Row]:
@@ -170,7 +172,7 @@ class Check:
         return row
 
     def through(self, gateway: Gateway) -> list[Row]:
-        """Every client with all servers at once, in one connection, compared with what it got directly."""
+        """Every client with all servers behind the gateway, in one connection. Compares the answers with the direct ones."""
         with ThreadPoolExecutor(1 if gateway.is_stdio else AT_ONCE) as pool:
             return list(pool.map(lambda row: self._through(gateway, *row), rows(gateway.modes, self.clients)))
 
@@ -188,7 +190,8 @@ class Check:
                 if wanted is not Rule.NONE and is_here:
                     base = self._base(client, mode, server, its, key)
                     asked.append((server, ask, base, eras, wanted))
-        # The lists are the same for all, and what loses the session comes last.
+        # One list has the entries of all servers, so each list is requested once, at the beginning.
+        # The steps that lose the session come last.
         steps += [ask.step for _, ask, *_ in asked if ask.column not in ("list", "lost")]
         steps += [ask.step for _, ask, *_ in asked if ask.column == "lost"]
         [answer] = talk(CLIENTS[client], mode, [(gateway.url, steps)])
@@ -205,7 +208,7 @@ class Check:
         return row
 
     def _base(self, client: str, mode: str, server: str, its: str, key: Key) -> Json | None:
-        """What the client told of the server itself, spoken to as the gateway does if the client can."""
+        """The direct answer of the server to the client, if possible in the era `its`, in which the gateway asks the server."""
         modes = [mode, "auto", "legacy"] if its == "modern" else ["legacy", mode]
         told = [self.direct[client, one, server] for one in modes if (client, one, server) in self.direct]
         return next((steps[key] for steps in told if key in steps), None)
@@ -221,7 +224,7 @@ class Check:
         return answer["steps"]
 
     def _judge_order(self, row: Row, lists: dict[str, Json], servers: list[str]) -> None:
-        """A merged list holds nobody else's entries, and the servers' in the order of the configuration."""
+        """A merged list has only entries of the servers, in the order of the configuration."""
         for what, (key, member, mark) in LISTS.items():
             entries = lists[what].get("result", {}).get(key, [])
             whose = [entry[member].partition(mark)[0] for entry in entries]
@@ -231,7 +234,7 @@ class Check:
 
 
 def judge(row: Row, server: str, ask: Ask, got: Json, base: Json | None, eras: Eras, wanted: Rule) -> None:
-    """Writes into the row what an answer comes to; `base` is the one that the server itself gave."""
+    """Writes the result for an answer into the row. `base` is the direct answer of the server."""
     through = row.way != "directly"
     if through and base is None and wanted is Rule.SAME:
         row.fail(server, ask.column, f"nothing to compare with: {brief(ask.step)}")
@@ -252,7 +255,7 @@ def judge(row: Row, server: str, ask: Ask, got: Json, base: Json | None, eras: E
 
 
 def plain(server: str, ask: Ask, got: Json) -> Json:
-    """What the server said, without the gateway's prefixes and other servers' entries."""
+    """The answer without the gateway's prefixes and without the entries of other servers."""
     if ask.column == "list" and "result" in got:
         key, member, mark = LISTS[ask.step["do"]]
         entries = got["result"].get(key, [])
@@ -263,7 +266,7 @@ def plain(server: str, ask: Ask, got: Json) -> Json:
 
 
 def trimmed(server: str, ask: Ask, got: Json, eras: Eras) -> Json:
-    """Without what changes from one time to the next, and of lists nothing but the entries."""
+    """The answer without parts that change each time. Of a list, only the entries remain."""
     got = json.loads(readable(json.dumps(got, ensure_ascii=False)))
     if ask.column == "list" and "result" in got:
         key, member, _ = LISTS[ask.step["do"]]
@@ -275,7 +278,7 @@ def trimmed(server: str, ask: Ask, got: Json, eras: Eras) -> Json:
 
 
 def difference(wanted: Any, got: Any) -> str:
-    """Where two values differ first, if it is in entries of a list."""
+    """Both values, shortened to the innermost member or entry in which they first differ."""
     while isinstance(wanted, dict) and isinstance(got, dict) and wanted.keys() == got.keys():
         differ = [key for key in wanted if wanted[key] != got[key]]
         if len(differ) != 1:
@@ -287,12 +290,12 @@ def difference(wanted: Any, got: Any) -> str:
 
 
 def show(table: list[Row], servers: Iterable[str]) -> None:
-    """A line for each way, client and era, in the columns and lines that say more than that all is as directly."""
+    """Prints the table: a line for each way, client and era. Leaves out lines and columns in which all answers are as directly."""
     servers = tuple(servers)
     silent = lambda row, column: set(row.signs(column, servers)) <= {Rule.SAME.value, Rule.NONE.value}
     columns = [column for column in asks.COLUMNS if not all(silent(row, column) for row in table)]
     folded = [column for column in asks.COLUMNS if column not in columns]
-    # Modes that come to the same are one era, or two without a difference.
+    # Modes with the same results share a line.
     lines: dict[tuple[str, ...], list[str]] = {}
     for row in table:
         if row.way != "directly" or not all(silent(row, column) for column in asks.COLUMNS):

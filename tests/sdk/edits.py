@@ -1,10 +1,10 @@
-"""Clients that hold a legacy session while the servers of `mcp-gateway run` change.
+"""Clients hold a legacy session while the file of `mcp-gateway run` changes.
 
-One of them is a client over stdin and stdout, behind `mcp-remote`.
+One of the clients talks over stdin and stdout, through `mcp-remote`.
 
-Each client lists and calls all the time. No request may fail, but for calls of a server that is not
-there: these are answered with -32602. SDKs do not begin anew by themselves, so a lost session fails
-all that follows.
+Each client lists and calls tools all the time. No request may fail, except for calls of a server that
+is not in the file at this time: the gateway answers them with -32602. The SDKs do not begin a new
+session by themselves, so all requests after the loss of a session would fail.
 """
 
 import json
@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import install
 from asks import Json
 
-# The command of each client, which a URL follows.
+# The command of each client. A URL follows it.
 CLIENTS = {
     "python": install.python("holding_client.py"),
     "python-v1": install.python("holding_client.py", install.VENV_V1),
     "typescript-v1": install.node("holding_client.mjs"),
 }
-# It starts `mcp-remote` as the entry of its file says, which has the session.
+# This client starts `mcp-remote`, as the gateway's entry in the file of Claude Desktop says.
+# `mcp-remote` has the session.
 DESKTOP = "claude-desktop"
 UNKNOWN_TOOL = -32602
 
@@ -34,14 +35,14 @@ class Call(NamedTuple):
     says: str
 
 
-# Of each server one tool with an answer in plain text.
+# One tool of each server that answers with plain text.
 CALLS = {
     "everything": Call("echo", {"message": "hi"}, "Echo: hi"),
     "python": Call("count", {"to": 1}, "Counted to 1."),
     "typescript": Call("count", {"to": 1}, "Counted to 1."),
 }
-# What the file says after each edit: names and the servers behind them. The clients begin with the
-# first; the server `stays` is there all the time.
+# The edits of the file, and the servers that it has after each edit, by their names in the file.
+# The clients begin with the first one. The server `stays` is in the file all the time.
 STAYS = "stays"
 EDITS: list[tuple[str, dict[str, str]]] = [
     ("at the start", {STAYS: "everything", "one": "python"}),
@@ -54,14 +55,15 @@ EDITS: list[tuple[str, dict[str, str]]] = [
     ("all come back", {STAYS: "everything", "one": "python", "two": "typescript"}),
 ]
 SEEN_WITHIN = 30
-# Each worker of Envoy takes the new file when it has time; so one turn says little.
+# The workers of Envoy take the new configuration at different times. So this many turns in a row
+# must be right.
 TURNS = 10
 # How many failures of a client are shown.
 SHOWN = 5
 
 
 class Holder:
-    """A client that runs, and the turns that it has told."""
+    """A running client, and the turns that it has reported."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name = name
@@ -70,7 +72,7 @@ class Holder:
         with open(log, "w") as errors:
             self.process = subprocess.Popen(
                 [*command, json.dumps(calls)],
-                # There npx finds `mcp-remote`.
+                # npx finds `mcp-remote` in this folder.
                 cwd=install.NODE,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -85,7 +87,7 @@ class Holder:
             self.turns.append(json.loads(line))
 
     def sees(self, servers: dict[str, str]) -> str | None:
-        """Waits until the last turns are as with these servers; else tells what is in the way."""
+        """Waits until the last turns are right for these servers. Returns why they are not, if they do not become so in time."""
         deadline = time.monotonic() + SEEN_WITHIN
         start = len(self.turns)
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -98,7 +100,7 @@ class Holder:
         return f"its last turn is {json.dumps(self.turns[-1:])}"
 
     def end(self) -> None:
-        """Lets the client end its session; one that does not end is ended."""
+        """Lets the client end its session. Kills the client if it does not end in time."""
         if self.process.stdin:
             self.process.stdin.close()
         try:
@@ -123,7 +125,7 @@ def _is_unknown(answer: Any) -> bool:
 
 
 def failures(turns: list[Json]) -> list[str]:
-    """What no turn may tell, whenever the file changes."""
+    """The results that no turn may have, at any time."""
     wrong = []
     says = [call.says for call in CALLS.values()]
     for number, turn in enumerate(turns):
@@ -138,9 +140,9 @@ def failures(turns: list[Json]) -> list[str]:
 
 
 def check(url: str, entry: Json, file: Path, urls: dict[str, str], work: Path) -> list[str]:
-    """Edits the file of the gateway at `url`, which has the servers of the start; tells what is wrong.
+    """Edits the file of the gateway at `url`, which begins with the first servers of EDITS. Returns what is wrong.
 
-    `entry` is what Claude Desktop gets for the gateway.
+    `entry` is the entry for the gateway in the file of Claude Desktop.
     """
     commands = {name: [*command, url] for name, command in CLIENTS.items()}
     commands[DESKTOP] = [*CLIENTS["python"], json.dumps(entry)]
@@ -163,7 +165,7 @@ def check(url: str, entry: Json, file: Path, urls: dict[str, str], work: Path) -
 
 
 def save(file: Path, servers: dict[str, str], urls: dict[str, str]) -> None:
-    """Writes the file in one step, as careful editors do."""
+    """Replaces the file in one step, as some editors do."""
     entries = [{"name": name, "url": urls[server]} for name, server in servers.items()]
     new = file.with_suffix(".new")
     new.write_text(json.dumps({"servers": entries}))

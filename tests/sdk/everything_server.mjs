@@ -1,7 +1,8 @@
-// `@modelcontextprotocol/server-everything` as it is, which takes its port from the environment and
-// does not say when it listens. It knows legacy clients only, and listens on all addresses.
+// Starts `@modelcontextprotocol/server-everything`. This server reads its port from the
+// environment, does not print when it is ready, supports only legacy clients, and listens on all
+// addresses.
 //
-//   everything_server.mjs --port N      0 takes any free port and says which
+//   everything_server.mjs --port N      listens on N (0: any free port), and prints the port
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -16,7 +17,8 @@ probe.close();
 await once(probe, 'close');
 
 process.env.PORT = port;
-// Nothing but the line below is to look like it.
+// The server's own lines with this text must not reach stdout, since the test waits for the line
+// below.
 const complain = console.error;
 console.log = console.error = (said, ...more) => {
     if (!String(said).includes('listening on')) {

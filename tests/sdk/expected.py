@@ -1,4 +1,4 @@
-"""What is to come of each ask through a gateway: as directly, unless it says otherwise here."""
+"""What is expected of each ask through a gateway: the same answer as directly, unless a rule here says otherwise."""
 
 from enum import Enum
 
@@ -6,21 +6,23 @@ from asks import Ask, Eras, Json
 
 
 class Rule(Enum):
-    # The answer is the one that the client gets from the server itself.
+    # The answer is the same as the one that the client gets directly from the server.
     SAME = "✓"
-    # There is an error, from the server or the gateway, and the client was not asked anything.
+    # The answer is an error of the server or the gateway, and the client has got no request.
     REFUSED = "r"
-    # A modern server's question to a legacy client: its call ends with the error that says so.
+    # A modern server asks a legacy client for input, which the gateway cannot translate. The call
+    # ends with an error that says so.
     UNSUPPORTED = "x"
-    # As directly, or not, as long as there is an answer.
+    # Any answer is right, also one that differs from the server's. Only no answer is wrong.
     MAY = "·"
-    # Not asked.
+    # The client does not do this step.
     NONE = "–"
 
 
-# By what the client speaks, and what the gateway speaks to the server.
+# The rules for a client and a server of different eras. All other columns have the rule SAME.
 BRIDGED = {
-    # The gateway offers no multi-round-trip, and cannot ask the client otherwise.
+    # The gateway does not translate a legacy server's requests to the client into results that ask
+    # for input.
     Eras("modern", "legacy"): {
         "elicitation": Rule.REFUSED,
         "sampling": Rule.REFUSED,
@@ -36,14 +38,16 @@ BRIDGED = {
         "cancel": Rule.MAY,
     },
 }
-# What a legacy server says on the stream of a GET, which a gateway with several servers does not have:
-# rmcp all log messages, and server-everything its question for roots, for whose answer a call waits.
+# The rules for messages that a legacy server sends in the stream of a GET. A gateway with several
+# servers has no such stream. The server on rmcp sends all its log messages there. server-everything
+# asks for roots there, and a call waits for the answer.
 SEVERAL = {
     ("rmcp", "logs"): Rule.MAY,
     ("everything", "roots"): Rule.NONE,
     ("typescript", "subscribe"): Rule.NONE,
 }
-# What server-everything has only for clients that offer to be asked; between the eras either is right.
+# The tools that server-everything offers only to clients with certain capabilities. If the eras
+# differ, the list may have them or not.
 OFFERED = {
     "get-roots-list",
     "simulate-research-query",
@@ -53,11 +57,12 @@ OFFERED = {
     "trigger-sampling-request-async",
     "trigger-url-elicitation",
 }
-# What results of one era have and those of the other do not.
+# Members that only the results of one era have.
 OF_AN_ERA = {"ttlMs", "cacheScope", "_meta"}
-# Clients whose SDK knows the `execution` of a tool in a legacy list, and drops it from a modern one.
+# Clients whose SDK keeps the member `execution` of a tool in a legacy list, but removes it from a
+# modern list.
 DROP_EXECUTION = {"typescript", "inspector"}
-# The statuses in `sessions.life`, where they are not 200.
+# The expected statuses of the steps in `sessions.life`. The other steps must have 200.
 _LIFE = {
     "initialized": (202,),
     "list without a session": (400,),
@@ -66,7 +71,8 @@ _LIFE = {
     "list in a session that has ended": (404,),
     "delete once more": (200, 202, 204, 404),
 }
-# It has no 404: to it no session and an unknown one are the same.
+# server-everything does not use 404: it answers with 400 both without a session and in an unknown
+# session.
 _FORGETFUL = {**_LIFE, "list in an unknown session": (400,), "list in a session that has ended": (400,)}
 ENDED = {
     "rmcp": _LIFE,
@@ -74,7 +80,7 @@ ENDED = {
     "typescript": _LIFE,
     "everything": {**_FORGETFUL, "delete once more": (400,)},
     "gateway": _LIFE,
-    # No server has a session that could end.
+    # Modern servers have no sessions, so the gateway cannot end the session.
     ("MODERN", "gateway"): {**_LIFE, "list in a session that has ended": (200,), "delete once more": (200,)},
 }
 NOT_IN_TIME = "nothing came in time"
@@ -91,7 +97,7 @@ def hangs(got: Json) -> bool:
 
 
 def keeps(rule: Rule, got: Json) -> bool:
-    """Whether an answer that is not the server's own is what the rule calls for."""
+    """Whether an answer that differs from the direct one fulfils the rule."""
     asked = any(got.get(kind) for kind in ("elicited", "sampled", "rooted"))
     error = got.get("error", {})
     match rule:
@@ -105,7 +111,7 @@ def keeps(rule: Rule, got: Json) -> bool:
 
 
 def shown(client: str, base: Json, eras: Eras) -> Json:
-    """What the client would tell of a legacy server's answer if it came as a modern one."""
+    """What the client would report for the answer `base` of a legacy server if the answer were modern."""
     if client not in DROP_EXECUTION or eras != Eras("modern", "legacy") or "tools" not in base.get("result", {}):
         return base
     tools = [{key: value for key, value in tool.items() if key != "execution"} for tool in base["result"]["tools"]]
@@ -113,24 +119,26 @@ def shown(client: str, base: Json, eras: Eras) -> Json:
 
 
 def _unnamed(params: Json) -> Json:
-    """A gateway has names of its own for the progress tokens of servers."""
+    """The params without the value of the progress token, since the gateway replaces the tokens of servers."""
     meta = params.get("_meta", {})
     return {**params, "_meta": {**meta, "progressToken": "…"}} if "progressToken" in meta else params
 
 
 def comparable(ask: Ask, got: Json, eras: Eras) -> Json:
-    """What of an answer must be the same directly and through a gateway, names and URIs aside."""
+    """The part of an answer that must be the same directly and through a gateway. Prefixes have been removed before."""
     if ask.wanted is None:
         return {"error": "error" in got}
-    # These come when they like, and some with the step after: the ask says which are needed.
+    # These messages have no fixed time, and some come during the next step. So they are not
+    # compared. The ask says which of them must come.
     kept = {key: value for key, value in got.items() if key not in ("progress", "logs", "rooted", "error")}
     for kind in ("elicited", "sampled"):
         kept[kind] = [_unnamed(params) for params in kept.get(kind, [])]
-    # Servers and SDKs write their texts with names in them, in many ways.
+    # The messages of errors are not compared, since servers and SDKs write names into them in many
+    # ways.
     kept["error"] = got.get("error", {}).get("code")
     result = got.get("result")
     if isinstance(result, dict):
-        # Whether an SDK shows `resultType` depends on what else the server can do.
+        # Whether an SDK keeps `resultType` depends on the other capabilities of the server.
         left_out = {"resultType"} | (OF_AN_ERA if eras.client != eras.server else set())
         kept["result"] = {key: value for key, value in result.items() if key not in left_out}
     return kept

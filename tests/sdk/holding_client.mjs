@@ -1,4 +1,4 @@
-// The same as `holding_client.py`, for a URL, with `@modelcontextprotocol/sdk` 1.x.
+// The same client as `holding_client.py`, on `@modelcontextprotocol/sdk` 1.x. It takes a URL only.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,12 +1,13 @@
-"""Holds one legacy session, and lists and calls by turns until stdin ends. For `mcp` 1.x and 2.x.
+"""Holds one legacy session, and lists and calls tools in turns until stdin ends. For `mcp` 1.x and 2.x.
 
     holding_client.py SERVER CALLS
 
-SERVER is a URL, or the command of a server over stdin and stdout, as JSON like the entry of a
-client's file. CALLS is a JSON object: a tool without its prefix, and the arguments that it is called
-with. In each turn the client lists the tools, and calls those of CALLS that it has seen at any time.
-It prints a JSON object for each turn: the `tools` of the list, and `calls`, each called tool with
-the text of its answer or {"error": …}. {"error": …} alone is a list that failed.
+SERVER is a URL, or the command of a server over stdin and stdout, in JSON like the entry in the file
+of an MCP client. CALLS is a JSON object: the names of tools without prefixes, and the arguments for
+each one. In each turn, the client lists the tools. Then it calls each tool of CALLS that has been in
+a list so far. For each turn, it prints a JSON object: `tools` has the names of the list, and `calls`
+has the text of each called tool's answer, or {"error": …}. If the list fails, the object is only
+{"error": …}.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ PAUSE = 0.02
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """1.x keeps the error of the peer in a member, 2.x is it."""
+    """The error in JSON. In 1.x, the exception has the error of the peer in a member. In 2.x, it has the code itself."""
     told = getattr(error, "error", error)
     return {"error": {"code": getattr(told, "code", None), "message": str(error) or type(error).__name__}}
 

@@ -1,5 +1,6 @@
-// Talks to an MCP server as the command line of the MCP Inspector, with a connection for each step;
-// see `python_client.py`. A server cannot ask it. It lists, calls, gets prompts and reads resources, and that is all.
+// Talks to an MCP server with the command line of the MCP Inspector. `python_client.py` describes
+// the arguments and the output. The Inspector opens a connection for each step, lists, calls tools,
+// gets prompts and reads resources. It answers no requests of a server.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +27,8 @@ const options = Object.fromEntries(
 );
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 
-// It keeps sessions and secrets at home. The variable has to be there before it is loaded.
+// The Inspector keeps sessions and secrets in the home directory, so it gets another one. The
+// variable must be set before the Inspector is loaded.
 process.env.HOME = mkdtempSync(join(tmpdir(), 'inspector-'));
 const { runCli } = await import(
     new URL('../node_modules/@modelcontextprotocol/inspector/clients/cli/build/index.js', import.meta.url)

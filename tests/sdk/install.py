@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs the MCP SDKs that the servers and clients of this folder are made with.
+"""Installs the MCP SDKs that the servers and clients of this folder use.
 
     install.py      Python's into target/clients (2.x) and target/clients-v1 (1.x), TypeScript's into target/sdk
 
@@ -20,17 +20,17 @@ VENV_V1 = TARGET / "clients-v1"
 NODE = TARGET / "sdk"
 
 
-# For what does not run on Node.js 20.
+# For programs that do not run on Node.js 20.
 NODE_22 = str(NODE / "node_modules" / "node" / "bin" / "node")
 
 
 def python(script: str, venv: Path = VENV) -> list[str]:
-    """How a Python file of this folder is run."""
+    """The command that runs a Python file of this folder."""
     return [str(venv / "bin" / "python"), str(HERE / script)]
 
 
 def node(script: str, program: str = "node") -> list[str]:
-    """How a JavaScript file of this folder is run: as if it were in `target/sdk`, where Node.js looks for packages."""
+    """The command that runs a JavaScript file of this folder as if it were in `target/sdk`, where Node.js looks for packages."""
     return [program, "--preserve-symlinks", "--preserve-symlinks-main", str(NODE / "src" / script)]
 
 
@@ -61,7 +61,7 @@ def install_node() -> None:
     run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=NODE)
     (NODE / "src").unlink(missing_ok=True)
     (NODE / "src").symlink_to(HERE)
-    # Written last, so that what was interrupted is made anew.
+    # This file is written last. So after an interruption, the packages are installed again.
     stamp.write_text(wanted)
 
 

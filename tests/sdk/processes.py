@@ -1,4 +1,4 @@
-"""The clients and the servers on other people's SDKs, and how to talk with them."""
+"""The clients and servers on MCP SDKs, and the function that runs a client."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import asks
 import install
 from asks import Ask, Eras, Json, Rename
 
-# A client gives up each step by itself.
+# How long a client may take for all its steps. The client itself has a time limit for each step.
 TALKED_WITHIN = 90
 MODES = ("auto", "modern", "legacy")
 EXAMPLES = install.TARGET / "debug" / "examples"
@@ -21,7 +21,7 @@ EXAMPLES = install.TARGET / "debug" / "examples"
 class Server:
     command: list[str]
     asks: Callable[[Rename, Rename, Eras], list[Ask]]
-    # The same over stdin and stdout.
+    # The command that starts the server over stdin and stdout.
     stdio: list[str]
     speaks_modern: bool = True
 
@@ -31,14 +31,14 @@ class Client:
     command: list[str]
     modes: tuple[str, ...] = MODES
     columns: tuple[str, ...] = asks.COLUMNS
-    # Whether the SDK tells of notifications in the order in which they came.
+    # Whether the SDK reports notifications in the order in which they came.
     orderly: bool = True
 
 
 CONFORMANCE = [str(EXAMPLES / "conformance")]
 PYTHON = install.python("python_server.py")
 TYPESCRIPT = install.node("typescript_server.mjs")
-# In the order of the gateway's configuration, and of the characters in a cell.
+# The order is that of the gateway's configuration, and of the characters in a cell of the table.
 SERVERS = {
     "rmcp": Server(CONFORMANCE, asks.conformance, [*CONFORMANCE, "--stdio"]),
     "python": Server(PYTHON, asks.fixture, [*PYTHON, "--stdio"]),
@@ -63,7 +63,7 @@ CLIENTS = {
 
 
 def talk(client: Client, mode: str, talks: list[tuple[str, list[Json]]]) -> list[Json]:
-    """What a client tells of these steps, in a connection to each URL; {"error": …} where there is none."""
+    """Runs a client with these steps. Returns its report for each URL, or {"error": …} if it has none."""
     options = ["--mode", mode, "--log", "info", "--elicit", json.dumps(asks.ELICITED)]
     options += ["--sample", asks.SAMPLED, "--roots", asks.ROOT]
     script = json.dumps(talks).replace(asks.UNIQUE, uuid.uuid4().hex)
@@ -79,5 +79,5 @@ def talk(client: Client, mode: str, talks: list[tuple[str, list[Json]]]) -> list
 
 
 def readable(text: str) -> str:
-    """server-everything writes the time of day into its resources."""
+    """The text without times of day, which server-everything writes into its resources."""
     return re.sub(r"\d{1,2}:\d\d:\d\d", "00:00:00", text)

@@ -1,24 +1,26 @@
-"""Talks to an MCP server with the `mcp` package, as a script says, and tells what it saw.
+"""Talks to MCP servers with the `mcp` package, and prints what it has seen. The arguments say what it does.
 
     python_client.py [--mode auto|modern|legacy] [--header 'name: value']... [--log LEVEL]
                      [--elicit JSON] [--sample TEXT] [--roots URI] TALKS
 
-TALKS is a JSON list of [URL, STEPS], for each of which it connects anew. The steps are done in order:
+TALKS is a JSON list of [URL, STEPS]. For each entry, the client opens a connection, and does the steps in their order:
 
     {"do": "list_tools"}, list_prompts, list_resources, list_templates     all pages
     {"do": "call", "name": …, "arguments": …, "progress": true}
     {"do": "prompt", "name": …, "arguments": …}
     {"do": "read", "uri": …}
-    {"do": "complete", "ref": …, "argument": …}                            as MCP writes them
-    {"do": "cancel", "name": …, "arguments": …}   a call, given up as soon as it tells of progress
-    {"do": "subscribe", "uri": …}, {"do": "updated"}      the latter waits until a resource has been
+    {"do": "complete", "ref": …, "argument": …}             `ref` and `argument` as in MCP
+    {"do": "cancel", "name": …, "arguments": …}             calls a tool, and cancels the call after its first progress
+    {"do": "subscribe", "uri": …}
+    {"do": "updated"}                                       waits for a notification that a resource has been updated
     {"do": "ping"}, {"do": "reconnect"}
-    {"do": "pause", "file": …}      makes the file with .here after its name, and waits for the file
+    {"do": "pause", "file": …}                              creates FILE.here, and waits until FILE exists
 
-The answer is a JSON list with an object for each talk: protocolVersion, serverInfo, capabilities, and for each step its
-`result` or `error`, and the `progress`, `logs`, `elicited`, `sampled` and `rooted` that came with
-it. With --elicit the client offers elicitation, and answers with that content; with --sample
-sampling, and that text; with --roots it has that root; with --log it wants log messages. An error before the first step is {"error": …} alone.
+The output is a JSON list with an object for each talk: protocolVersion, serverInfo, capabilities and steps. Each step
+has its `result` or `error`, and the `progress`, `logs`, `elicited`, `sampled` and `rooted` that came during the step.
+With --elicit, the client offers elicitation and answers with this content. With --sample, it offers sampling and
+answers with this text. With --roots, it has this root. With --log, it requests log messages of this level. If an error
+comes before the first step, the object is only {"error": …}.
 """
 
 import argparse
@@ -46,10 +48,10 @@ from mcp.types import (
 )
 from pydantic import BaseModel
 
-# A gateway that hangs must fail the test and not hang it too.
+# If the gateway does not answer, the test must fail and not wait forever.
 CONNECTED_WITHIN = 15
 STEP_WITHIN = 8
-# How long a call that is to be cancelled runs without telling of any progress.
+# After this time, a call is cancelled even if it has reported no progress.
 STARTED_WITHIN = 1
 UPDATED_WITHIN = 3
 MODES = {"auto": "auto", "modern": "2026-07-28", "legacy": "legacy"}
@@ -68,12 +70,12 @@ def arguments() -> argparse.Namespace:
 
 
 def plain(model: BaseModel | None) -> Any:
-    """What the peer has said, without what the SDK would put in its place."""
+    """The message of the peer, without the defaults that the SDK adds."""
     return model and model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class Talk:
-    """A connection, and what came with the step that is being done."""
+    """A connection, and the messages that have come during the current step."""
 
     def __init__(self, url: str, args: argparse.Namespace, http: httpx2.AsyncClient) -> None:
         self.url = url
@@ -91,7 +93,7 @@ class Talk:
             streamable_http_client(self.url, http_client=self.http),
             mode=MODES[self.mode],
             client_info=Implementation(name="python-client", version="1.0.0"),
-            # Each step asks the server.
+            # Each step must send a request, and not use the SDK's cache.
             cache=None,
             log_level=self.log,
             logging_callback=self.on_log,
@@ -100,11 +102,13 @@ class Talk:
             list_roots_callback=None if self.root is None else self.on_roots,
             message_handler=self.on_message,
         )
-        # Not more: the session ends with the stack, in a while of its own.
+        # This time limit is only for the connection. The end of the session, with the stack, takes
+        # its own time.
         async with asyncio.timeout(CONNECTED_WITHIN):
             self.client = await stack.enter_async_context(client)
             if self.mode == "modern":
-                # The SDK takes it for granted that the server speaks this version; the other clients ask.
+                # In this mode, the SDK sends no `server/discover`. The other clients send it, so
+                # this client does, too.
                 discovered = await client.session.send_discover(MODES["modern"])
                 client.session.adopt(DiscoverResult.model_validate(discovered))
             legacy = client.protocol_version != MODES["modern"]
@@ -118,7 +122,8 @@ class Talk:
         self.progressed = asyncio.Event()
 
     async def on_progress(self, progress: float, total: float | None, message: str | None) -> None:
-        # The SDK makes floats of the server's numbers.
+        # The SDK turns all numbers into floats. Whole numbers become integers again, as the server
+        # has sent them.
         told = {"progress": progress, "total": total, "message": message}
         whole = {key: int(one) if isinstance(one, float) and one.is_integer() else one for key, one in told.items()}
         self.seen["progress"].append({key: one for key, one in whole.items() if one is not None})
@@ -145,7 +150,8 @@ class Talk:
 
     async def cancel(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         call = asyncio.ensure_future(self.client.call_tool(name, arguments, progress_callback=self.on_progress))
-        # Too late is as good: it is the server that says whether it was cancelled.
+        # Without progress, the call is cancelled after the time limit. The tool `waited` says later
+        # whether the cancellation has reached the server.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.progressed.wait(), STARTED_WITHIN)
         call.cancel()
@@ -153,7 +159,7 @@ class Talk:
         return {}
 
     async def pages(self, ask: Any, key: str) -> dict[str, Any]:
-        """The first page, with the entries of all."""
+        """The first page of the list, with the entries of all pages."""
         page = whole = plain(await ask())
         while (cursor := page.get("nextCursor")) is not None:
             page = plain(await ask(cursor=cursor))
@@ -228,7 +234,7 @@ async def pause(file: Path) -> None:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    # The client's task groups wrap what went wrong in groups, which say nothing themselves.
+    # The client's task groups wrap the error in exception groups, whose messages do not help.
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, MCPError):
@@ -240,7 +246,7 @@ def described(error: BaseException) -> dict[str, Any]:
 
 async def talk(args: argparse.Namespace) -> list[dict[str, Any]]:
     headers = [tuple(part.strip() for part in header.split(":", 1)) for header in args.header]
-    # No proxy stands between a client and loopback.
+    # The client must not use a proxy to reach the loopback address.
     http = httpx2.AsyncClient(headers=headers, timeout=STEP_WITHIN, trust_env=False)
     answers = []
     async with http:
@@ -253,7 +259,7 @@ async def talk(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    # What is deprecated has to work as long as it is there.
+    # The test also uses deprecated functions, since they must work as long as the SDK has them.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     print(json.dumps(asyncio.run(talk(arguments()))))
 

@@ -1,10 +1,10 @@
 """An MCP server on the `mcp` package, for modern (2026-07-28) and legacy clients.
 
-    python_server.py --port N      0 takes any free port and says which
+    python_server.py --port N      listens on N (0: any free port), and prints the port
     python_server.py --stdio       over stdin and stdout
 
-It has the same tools, prompts and resources as `typescript_server.mjs`: one of everything that a
-gateway must not lose, and the same answers every time.
+It has the same tools, prompts and resources as `typescript_server.mjs`. Together they use every
+feature of MCP that must work through a gateway. The answers are always the same.
 """
 
 import argparse
@@ -47,10 +47,10 @@ NOTE_URI = "fixture://note"
 NOTE = "Nothing is lost."
 NAMES = ["Ada", "Alan", "Grace"]
 CITIES = ["Berlin", "Bern", "Cairo"]
-# So that what a tool tells on its way arrives before its result does.
+# The pause between two notifications of a tool, so that they arrive before its result.
 STEP_SECONDS = 0.02
 WAIT_SECONDS = 6
-# How many steps a cancellation may take to arrive.
+# How many of these pauses `waited` waits for a cancellation.
 TELLS = 200
 
 server = MCPServer(
@@ -101,8 +101,8 @@ def which_name() -> Elicit[Name]:
     return Elicit("What is your name?", Name)
 
 
-# The SDK asks as the client's version of MCP does: in a request of the server's own, or in a result
-# that says what is missing.
+# The SDK asks the client in the way of the client's version of MCP: with a request to the client
+# (legacy), or with a result that asks for input (modern).
 @server.tool(structured_output=False)
 def ask(answer: Annotated[ElicitationResult[Name], Resolve(which_name)]) -> str:
     """Asks the user for a name."""
@@ -129,7 +129,7 @@ def roots(answer: Annotated[ListRootsResult, Resolve(ListRoots)]) -> str:
     return "Roots: " + ", ".join(root.name or "" for root in answer.roots)
 
 
-# What became of each wait.
+# The state of each call of `wait`, by its key.
 waits: dict[str, str] = {}
 
 
@@ -185,7 +185,7 @@ async def complete(
 
 
 def main() -> None:
-    # What is deprecated has to work as long as it is there.
+    # The server also uses deprecated functions, since they must work as long as the SDK has them.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     parser = argparse.ArgumentParser()
     way = parser.add_mutually_exclusive_group(required=True)
@@ -195,14 +195,16 @@ def main() -> None:
     if args.stdio:
         server.run(transport="stdio")
         return
-    # asyncio sets TCP_NODELAY only where the protocol is written down; without it small events wait for 40 ms.
+    # asyncio sets TCP_NODELAY only if the socket names its protocol. Without TCP_NODELAY, small
+    # events would arrive 40 ms late.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", args.port))
     listener.listen()
-    # It listens already: who reads the line can connect at once.
+    # The socket is already listening, so a reader of this line can connect at once.
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
-    # The streams of sessions stay open for ever; they must not hold the end.
+    # The streams of sessions never end by themselves. With this time limit, they do not delay the
+    # end of the server.
     config = uvicorn.Config(server.streamable_http_app(), log_level="warning", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
 

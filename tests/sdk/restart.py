@@ -1,4 +1,4 @@
-"""What happens to sessions when their server is another process all at once."""
+"""What happens to sessions if their server is restarted and has lost them."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ HERE_WITHIN = 30
 
 
 class Restartable:
-    """A server that comes back on the port that it had; it ends with the `with` block."""
+    """A server that can be restarted on the same port. It ends with the `with` block."""
 
     def __enter__(self) -> "Restartable":
         self.url = self._start("0")
@@ -40,12 +40,12 @@ class Restartable:
 class Restarts:
     def __init__(self, work: Path, server: Restartable, clients: tuple[str, ...]) -> None:
         self.work, self.server = work, server
-        # The Inspector has a session for each step only.
+        # The Inspector opens a session for each step, so it cannot hold one during the restart.
         self.clients = [name for name in clients if "restart" in CLIENTS[name].columns]
         self.direct: dict[str, list[Json]] = {}
 
     def check(self, way: str, url: str, table: list[Row]) -> None:
-        """Has all clients wait for the restart at once, and writes to their rows what comes of it."""
+        """Lets all clients wait for one restart of the server, and writes the results into their rows."""
         direct = way == "directly"
         name = "" if direct else f"{SERVER}+"
         files = {client: self.work / f"{way}-{client}.go" for client in self.clients}

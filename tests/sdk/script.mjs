@@ -1,4 +1,4 @@
-// What the two TypeScript clients have in common: the command line, the steps and the answer.
+// The common part of the two TypeScript clients: the command line, the steps and the output.
 // `python_client.py` describes them.
 
 import { EventEmitter, once } from 'node:events';
@@ -6,10 +6,10 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-// A gateway that hangs must fail the test and not hang it too.
+// If the gateway does not answer, the test must fail and not wait forever.
 const CONNECTED_WITHIN_MS = 15_000;
 const STEP_WITHIN_MS = 8_000;
-// How long a call that is to be cancelled runs without telling of any progress.
+// After this time, a call is cancelled even if it has reported no progress.
 const STARTED_WITHIN_MS = 1_000;
 const UPDATED_WITHIN_MS = 3_000;
 
@@ -30,14 +30,14 @@ const LISTS = {
     list_templates: ['listResourceTemplates', 'resourceTemplates']
 };
 
-// What servers say when they like to.
+// Emits an event for each notification that a step may wait for.
 const signals = new EventEmitter();
 const updates = [];
 
-// The answer is alone on stdout, whatever the SDKs have to say.
+// Only the answer may be on stdout, so the messages of the SDKs go to stderr.
 console.log = console.info = console.debug = console.error;
 
-// Does what the command line says over the connections that `connect` makes, and tells what it saw.
+// Runs the steps of the command line over connections that `connect` opens, and prints the results.
 export async function main(connect) {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
     if (!MODES.includes(values.mode)) {
@@ -47,7 +47,8 @@ export async function main(connect) {
     for (const [url, steps] of JSON.parse(positionals[0])) {
         answers.push(await talk(connect, values, url, steps).catch(error => ({ error: described(error) })));
     }
-    // The streams of a connection that has failed may keep the process for a while yet.
+    // The streams of a failed connection could keep the process alive for some time, so it is ended
+    // here.
     process.stdout.write(`${JSON.stringify(answers)}\n`, () => process.exit());
 }
 
@@ -97,7 +98,7 @@ async function talk(connect, values, url, steps) {
         let outcome;
         try {
             if (step.do === 'reconnect') {
-                // What cannot be closed in an orderly way is not the point.
+                // If the old connection cannot be closed properly, the test does not fail.
                 await within(STEP_WITHIN_MS, connection.close()).catch(() => {});
                 connection = await open();
                 outcome = { result: {} };
@@ -167,7 +168,8 @@ function perform({ client, call, ask }, { do: what, progress, ...params }, seen)
     }
 }
 
-// Too late is as good: it is the server that says whether it was cancelled.
+// Without progress, the call is cancelled after the time limit. The tool `waited` says later
+// whether the cancellation has reached the server.
 async function cancel(call) {
     const abort = new AbortController();
     const called = call(abort.signal).catch(() => {});
@@ -184,7 +186,7 @@ async function updated() {
     return updates.shift();
 }
 
-// The first page, with the entries of all.
+// The first page of the list, with the entries of all pages.
 async function pages(list, key) {
     const { nextCursor, ...whole } = await list();
     for (let cursor = nextCursor; cursor !== undefined; ) {

@@ -1,4 +1,4 @@
-"""How sessions end, asked without any SDK: these keep the id of a session that has ended to themselves."""
+"""Checks how sessions end. This uses plain HTTP, since an SDK does not use the id of a session after its end."""
 
 import json
 import urllib.error
@@ -25,7 +25,7 @@ LIST = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
 
 
 def ask(url: str, session: str | None, message: Json | None) -> tuple[int, str | None, str]:
-    """The status, the id of a session, and the body; without a message it is a DELETE."""
+    """Sends a POST with the message, or a DELETE without one. Returns the status, the id of the session, and the body."""
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     if message is not INITIALIZE:
         headers["mcp-protocol-version"] = VERSION
@@ -33,7 +33,7 @@ def ask(url: str, session: str | None, message: Json | None) -> tuple[int, str |
         headers["mcp-session-id"] = session
     body, method = (None, "DELETE") if message is None else (json.dumps(message).encode(), "POST")
     request = urllib.request.Request(url, body, headers, method=method)
-    # No proxy stands between a client and loopback.
+    # The client must not use a proxy to reach the loopback address.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=ANSWERED_WITHIN) as answer:
@@ -43,7 +43,7 @@ def ask(url: str, session: str | None, message: Json | None) -> tuple[int, str |
 
 
 def life(url: str) -> Json:
-    """The statuses of what happens to a session, in its order."""
+    """Begins, uses and ends a session. Returns the status of each step, in their order."""
     status, session, _ = ask(url, None, INITIALIZE)
     if session is None:
         return {"initialize": status, "session": None}
@@ -67,7 +67,7 @@ def life(url: str) -> Json:
 
 
 def row(way: str, urls: dict[str, str], servers: tuple[str, ...]) -> Row:
-    """Of each of these URLs; what is true of a gateway is written to all of its servers."""
+    """The row for these URLs. The result of a gateway is written to all of its servers."""
     row = Row(way, "plain HTTP", "legacy", {VERSION})
     for name, url in urls.items():
         wanted = ENDED.get((way, name)) or ENDED[name]

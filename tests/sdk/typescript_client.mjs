@@ -1,4 +1,5 @@
-// Talks to an MCP server with `@modelcontextprotocol/client` 2.x; see `python_client.py`.
+// Talks to an MCP server with `@modelcontextprotocol/client` 2.x. `python_client.py` describes the
+// arguments and the output.
 
 import { Client, LOG_LEVEL_META_KEY, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
@@ -31,7 +32,7 @@ await main(async ({ url, mode, headers, log, capabilities, ...on }) => {
     return {
         client,
         protocolVersion: client.getNegotiatedProtocolVersion(),
-        // Each step asks the server.
+        // Each step must send a request, and not use the SDK's cache.
         ask: { cacheMode: 'refresh' },
         call: (params, options) => client.callTool({ ...params, _meta }, options),
         close: async () => {

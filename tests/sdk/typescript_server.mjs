@@ -1,10 +1,11 @@
 // An MCP server on `@modelcontextprotocol/server` 2.x, for modern (2026-07-28) and legacy clients.
 //
-//   typescript_server.mjs --port N      0 takes any free port and says which
+//   typescript_server.mjs --port N      listens on N (0: any free port), and prints the port
 //   typescript_server.mjs --stdio       over stdin and stdout
 //
-// It has the same tools, prompts and resources as `python_server.py`, and some for what happens to
-// sessions: one of everything that a gateway must not lose, and the same answers every time.
+// It has the same tools, prompts and resources as `python_server.py`, and tools for tests of
+// sessions. Together they use every feature of MCP that must work through a gateway. The answers
+// are always the same.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -35,17 +36,17 @@ const NOTE_URI = 'fixture://note';
 const NOTE = 'Nothing is lost.';
 const NAMES = ['Ada', 'Alan', 'Grace'];
 const CITIES = ['Berlin', 'Bern', 'Cairo'];
-// So that what a tool tells on its way arrives before its result does.
+// The pause between two notifications of a tool, so that they arrive before its result.
 const STEP_MS = 20;
 const WAIT_MS = 6_000;
-// How many steps a cancellation may take to arrive.
+// How many of these pauses `waited` waits for a cancellation.
 const TELLS = 200;
 
 const text = said => ({ type: 'text', text: said });
 const note = { type: 'resource', resource: { uri: NOTE_URI, text: NOTE, mimeType: 'text/plain' } };
 const startsWith = known => value => known.filter(one => one.startsWith(value));
 
-// The SDK wants a server for each modern request and for each legacy session.
+// The SDK needs a new server object for each modern request and for each legacy session.
 function fixture() {
     const server = new McpServer(
         { name: 'typescript-fixture', version: '1.0.0' },
@@ -93,8 +94,8 @@ function fixture() {
         content: [{ type: 'resource_link', uri: NOTE_URI, name: 'note', mimeType: 'text/plain' }, note]
     }));
 
-    // The SDK asks as the client's version of MCP does: in a request of the server's own, or in a
-    // result that says what is missing.
+    // The SDK asks the client in the way of the client's version of MCP: with a request to the
+    // client (legacy), or with a result that asks for input (modern).
     server.registerTool('ask', { description: 'Asks the user for a name.' }, ({ mcpReq }) => {
         const answer = inputResponse(mcpReq.inputResponses, 'name');
         if (answer.kind !== 'elicit') {
@@ -150,7 +151,7 @@ function fixture() {
         }
     );
 
-    // Both have a meaning in sessions only.
+    // These two tools have an effect only in a session.
     server.registerTool('touch', { description: 'Tells that the note is another one.' }, async ({ sessionId }) => {
         if (sessionId !== undefined) {
             await server.server.sendResourceUpdated({ uri: NOTE_URI });
@@ -195,10 +196,11 @@ function fixture() {
 
 const modern = toNodeHandler(createMcpHandler(fixture, { legacy: 'reject' }));
 const sessions = new Map();
-// What became of each wait.
+// The state of each call of `wait`, by its key.
 const waits = new Map();
 
-// A handler without sessions, which the SDK has for legacy clients as well, could not ask them.
+// The SDK also has a handler for legacy clients without sessions, but with it the server could not
+// send requests to the client.
 async function openSession() {
     const session = new NodeStreamableHTTPServerTransport({
         sessionIdGenerator: randomUUID,
@@ -219,7 +221,7 @@ async function serve(request, response) {
     if (!allows.every(allow => allow(request, response))) {
         return;
     }
-    // What is no JSON is no message either: the SDK says so itself.
+    // If the body is not JSON, the SDK answers with the error.
     const message = request.method === 'POST' ? await json(request).catch(() => null) : undefined;
     if (!(await isLegacyRequest(await toWebRequest(request, message), message))) {
         await modern(request, response, message);

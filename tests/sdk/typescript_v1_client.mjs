@@ -1,5 +1,5 @@
-// Talks to an MCP server with `@modelcontextprotocol/sdk` 1.x, which knows nothing of 2026-07-28;
-// see `python_client.py`.
+// Talks to an MCP server with `@modelcontextprotocol/sdk` 1.x, which does not support MCP
+// 2026-07-28. `python_client.py` describes the arguments and the output.
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
