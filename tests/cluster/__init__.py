@@ -1,1 +1,3 @@
-"""Real control planes on one machine, without containers: each is a process on loopback, and so is Envoy."""
+"""Tests with real control planes on one machine, without containers: the control planes and Envoy are processes on
+loopback.
+"""

@@ -17,23 +17,24 @@ from . import certificates
 from .pods import MACHINE
 
 URL = f"https://{MACHINE}:6443"
-# Users by token; who has no group has no rights, but those that a manifest gives.
+# The users: each name is also the user's token. A user without a group has only the rights that
+# manifests give.
 USERS = {"admin": "system:masters", "nobody": ""}
 CONTROLLERS = (
     "namespace-controller,garbage-collector-controller,serviceaccount-controller,"
     "endpointslice-controller,root-ca-certificate-publisher-controller"
 )
-# Where all pods are: an EndpointSlice has none that are nowhere.
+# The node of all pods. An EndpointSlice contains only pods that have a node.
 NODE = "here"
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
 class Refused(Failure):
-    """kubectl failed; the text is what it said."""
+    """kubectl has failed. The text is its output."""
 
 
 class Cluster:
-    """A running API server; `kubeconfig` is an administrator's."""
+    """A running API server. `kubeconfig` is the file of an administrator."""
 
     def __init__(self, processes: Processes, programs: dict[str, Path], authority: certificates.Authority, work: Path):
         self.processes, self.programs, self.authority = processes, programs, authority
@@ -74,7 +75,7 @@ class Cluster:
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={public}",
             f"--service-account-signing-key-file={private}",
-            # Nothing makes pods here, so nothing needs the tokens that it would put into them.
+            # This plugin would put tokens into pods. No pods run here, so nothing needs them.
             "--disable-admission-plugins=ServiceAccount",
             "--allow-privileged=true",
             f"--audit-log-path={self.work / 'audit.log'}",
@@ -96,7 +97,7 @@ class Cluster:
                 self.apply(crds)
 
     def configuration(self, user: str) -> Path:
-        """A kubeconfig of one of `USERS`."""
+        """Writes a kubeconfig of one of `USERS`, and returns its path."""
         to = self.work / f"{user}.kubeconfig"
         to.write_text(
             yaml.safe_dump(
@@ -115,7 +116,7 @@ class Cluster:
         return to
 
     def _audit(self) -> Path:
-        """Who wrote what: writes only, without their content."""
+        """The policy of the audit log: only writes are logged, without their content."""
         to = self.work / "audit.yaml"
         rules = [
             {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
@@ -132,11 +133,11 @@ class Cluster:
             return False
 
     def kubectl(self, *arguments: str | Path, text: str | None = None, within: int = 60) -> str:
-        """What it prints, warnings aside."""
+        """Runs kubectl, and returns its stdout."""
         return self._kubectl(*arguments, text=text, within=within).stdout
 
     def warned(self, *arguments: str | Path, text: str | None = None) -> list[str]:
-        """The warnings of the API server."""
+        """Runs kubectl, and returns the warnings of the API server."""
         said = self._kubectl(*arguments, text=text).stderr
         return [line.removeprefix("Warning: ") for line in said.splitlines() if line.startswith("Warning: ")]
 
@@ -151,14 +152,14 @@ class Cluster:
         return done
 
     def apply(self, manifests: list[dict] | str | Path, *options: str):
-        """Applies a list, a text, or a folder for kustomize or a file."""
+        """Applies manifests: a list of objects, a text, a file, or a folder with a kustomization."""
         options = ("--server-side", *options)
         if isinstance(manifests, Path):
             return self.kubectl("apply", *options, "-k" if (manifests / "kustomization.yaml").exists() else "-f", manifests)
         return self.kubectl("apply", *options, "-f", "-", text=manifests if isinstance(manifests, str) else dump(manifests))
 
     def apply_definitions(self):
-        """The kinds that the controller serves."""
+        """Applies the CRDs of the controller."""
         for crd in sorted((ROOT / "deploy" / "crds").glob("mcp*.yaml")):
             self.apply(crd)
 
@@ -166,10 +167,11 @@ class Cluster:
         self.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
 
     def create_pod(self, namespace: str, name: str, labels: dict[str, str], address: str):
-        """The object of a pod that runs, so that Services find it by its labels."""
+        """Creates the object of a running pod, so that Services find the pod by its labels."""
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
         metadata = {"name": name, "namespace": namespace, "labels": labels}
-        # Without grace it is gone when it is deleted: no kubelet has to say that it has ended.
+        # Without a grace period, the object disappears when it is deleted. Otherwise a kubelet
+        # would have to report that the pod has ended.
         spec = {"containers": [{"name": "process", "image": "none"}], "nodeName": NODE, "terminationGracePeriodSeconds": 0}
         self.apply([node, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
         conditions = [{"type": "Ready", "status": "True"}]
@@ -198,7 +200,10 @@ def dump(manifests: list[dict]) -> str:
 
 
 def until(what: str, ready: Callable, within: float = 60, last: Callable = lambda: ""):
-    """What `ready` gives as soon as it gives anything; `last` says what there was instead."""
+    """Calls `ready` until it returns something true, and returns this.
+
+    After the time limit, the error has the text of `last`.
+    """
     deadline = time.monotonic() + within
     while not (found := ready()):
         if time.monotonic() > deadline:
@@ -208,7 +213,7 @@ def until(what: str, ready: Callable, within: float = 60, last: Callable = lambd
 
 
 def answers(url: str) -> bool:
-    """Whether it is up."""
+    """Whether a GET of this URL gets the status 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return answer.status == 200

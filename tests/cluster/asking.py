@@ -1,4 +1,4 @@
-"""Requests as clients of MCP send them."""
+"""Requests of MCP clients."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
 
     def but(self, **headers: str) -> "Request":
-        """The same with other headers; `_` stands for `-`, and None takes one away."""
+        """The same request with other headers. In their names, `_` stands for `-`. None removes a header."""
         named = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         kept = {name: value for name, value in named.items() if value is not None}
         return Request(self.body, self.method, self.path, kept)
@@ -34,7 +34,7 @@ class Answer:
     text: str
 
     def message(self) -> dict:
-        """The JSON-RPC message, also out of an event stream; {} where there is none."""
+        """The JSON-RPC message in the body or in an event stream. {} if there is none."""
         text = self.text
         if self.headers.get("content-type", "").startswith("text/event-stream"):
             events = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
@@ -55,7 +55,7 @@ class Answer:
 
 
 def modern(method: str, name: str | None = None, said: str | None = None, **arguments) -> Request:
-    """A request of 2026-07-28, with `Mcp-Name: said` where a client lies about its name."""
+    """A request of MCP 2026-07-28. With `said`, the header `Mcp-Name` has this name in place of the real one."""
     headers = {"mcp-protocol-version": VERSION, "mcp-method": method}
     params = {"_meta": META}
     if name:
@@ -97,7 +97,7 @@ def _post(body: dict, headers: dict[str, str]) -> Request:
 
 
 def send(url: str, request: Request, token: str | None = None, within: float = 30) -> Answer:
-    """Status 0: no answer in time, or none at all."""
+    """Sends the request. The status 0 means that there was no answer in time, or none at all."""
     to = urlsplit(url)
     headers = {"host": GATEWAY} | request.headers | ({"authorization": f"Bearer {token}"} if token else {})
     body = request.body if isinstance(request.body, str) else json.dumps(request.body)
@@ -121,11 +121,11 @@ def send(url: str, request: Request, token: str | None = None, within: float = 3
 
 
 def _send_body(connection: http.client.HTTPConnection, body: bytes):
-    """Up to the answer, which may come before the end and close the connection."""
+    """Sends the body, but stops if an answer comes before its end, since the server may close the connection then."""
     for start in range(0, len(body), CHUNK):
         if select.select([connection.sock], [], [], 0)[0]:
             return
         connection.send(body[start : start + CHUNK])
-        # Time for an answer that refuses it.
+        # Gives the server time to refuse the request before all of it is sent.
         if start + CHUNK < len(body):
             select.select([connection.sock], [], [], 0.002)

@@ -1,4 +1,4 @@
-"""An authority of the tests' own, and what it signs."""
+"""A certificate authority for the tests, and its certificates."""
 
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
@@ -23,7 +23,7 @@ class Authority:
         self.file.write_bytes(self.certificate.public_bytes(PEM))
 
     def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Files with a certificate for these names and addresses, and its key."""
+        """Writes files with a certificate for these hosts (names or addresses) and its key. Returns their paths."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = self._signed(subject, key.public_key(), [(x509.SubjectAlternativeName(map(_host, hosts)), False)])

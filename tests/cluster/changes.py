@@ -1,5 +1,5 @@
-"""Changes of servers under load, as their authors make them: no request is lost, a session goes on, and the statuses
-are right within seconds.
+"""Users change servers while clients send requests. No request may be lost, the session must go on, and the statuses
+of the objects must become right within seconds.
 """
 
 import threading
@@ -17,15 +17,15 @@ from .servers import PORT
 NAMESPACE = "mcp"
 API = "mcp.kagenti.com/v1alpha1"
 SERVER, GATEWAY = "mcpservers.mcp.kagenti.com", "mcpgateways.mcp.kagenti.com"
-# How long a change may take until all of it is served.
+# How long it may take until a change is completely served.
 WITHIN = 120
-# Between two requests of a client: the machine has other things to do.
+# The pause between two requests of a client, so that the other processes get CPU time.
 PAUSE = 0.05
 MANY = 200
 
 
 class Client(threading.Thread):
-    """Sends one request again and again; `faults` has the answers that are not as wanted."""
+    """Sends the same request again and again. `faults` has the wrong answers."""
 
     def __init__(self, title: str, ask: Callable[[], Answer], has: str):
         super().__init__(daemon=True)
@@ -56,13 +56,16 @@ class Client(threading.Thread):
 
 class Changes:
     def __init__(self, here: Machine, asked: Asked, address: Callable[[], str], takes_secrets: bool):
-        """`address` is that of the endpoint now; `takes_secrets` says whether variables reach the proxy."""
+        """`address` returns the current URL of the endpoint.
+
+        `takes_secrets` says whether the proxy can get variables.
+        """
         self.here, self.cluster, self.asked = here, here.cluster, asked
         self.address, self.takes_secrets = address, takes_secrets
         self.times: list[str] = []
 
     def run(self) -> list[str]:
-        """The faults."""
+        """Makes all changes under load, and returns the faults."""
         session, tool = self.asked.held_session(), self.asked.tool("get_weather")
         self.lists = [
             Client("modern list", lambda: self._use(modern("tools/list")), tool),
@@ -89,14 +92,14 @@ class Changes:
         slowest = max(client.slowest for client in clients)
         lost = [fault for client in clients for fault in client.faults]
         step(f"{sent} requests under changes, {len(lost)} lost, the slowest {slowest:.1f} s; {'; '.join(self.times)}")
-        # The first ones tell most.
+        # The first faults help most, so only five are shown.
         return [*faults, *lost[:5]]
 
     def _use(self, request: Request) -> Answer:
         return send(self.address(), request, self.asked.user)
 
     def _ask(self, request: Request) -> Answer:
-        """As who may see and use all tools."""
+        """Sends a request as an administrator, who may see and use all tools."""
         return send(self.address(), request, self.asked.admin)
 
     def _servers(self):
@@ -112,7 +115,10 @@ class Changes:
         self._timed("removed", lambda: not self._lists("other__get_weather"))
 
     def _credential(self):
-        """A header from a Secret is a new variable of the proxy: its pods are replaced before the server is served."""
+        """A header from a Secret needs a new variable of the proxy.
+
+        So the pods of the proxy are replaced before clients get the server.
+        """
         relay = self.here.relays["weather"]
         relay.marks |= {b"the-first-key": 0, b"the-second-key": 0}
         source = {"secretKeyRef": {"name": "key", "key": "token"}}
@@ -135,11 +141,11 @@ class Changes:
         self._delete("locked")
         self._timed("a credential removed", lambda: not self._lists("locked__get_weather"))
         proxies = self.here.kubelet.proxies()
-        # The variable goes, too: once more the pods are replaced.
+        # Without the server, the proxy loses the variable, so its pods are replaced again.
         until("the pods lose it", lambda: self.here.kubelet.proxies() != proxies, WITHIN)
 
     def _many(self):
-        """A list asks each server, so lists wait meanwhile."""
+        """Adds and removes many servers. A list would ask each of them, so no lists are sent in the meantime."""
         for client in self.lists:
             client.paused.set()
         names = [f"many-{number:03}" for number in range(MANY)]
@@ -168,7 +174,7 @@ class Changes:
         self.cluster.kubectl("delete", SERVER, *servers, "-n", NAMESPACE, "--wait=false")
 
     def _timed(self, what: str, ready: Callable[[], bool]):
-        """Waits until a change is served, and keeps how long that took."""
+        """Waits until `ready` is true, and records how long this took since the change."""
         until(what, ready, WITHIN)
         self.times.append(f"{what}: {time.monotonic() - self.started:.1f} s")
 

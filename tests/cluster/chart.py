@@ -1,6 +1,7 @@
-"""The Helm chart of the controller, and the kustomize base beside it, in a real API server.
+"""The Helm chart of the controller, and the kustomize base made from it, with a real API server.
 
-The page docs/operate/helm.md is run as it stands: helm takes the chart from the registry that the page names.
+The test runs the commands of the page docs/operate/helm.md, except those that wait for pods. Helm gets the chart from
+the registry that the page names, which `web.py` serves.
 """
 
 import copy
@@ -20,14 +21,15 @@ from .chart_values import ACCOUNT, DIGEST, MAY, MAY_NOT, NAMESPACE, REFUSED, VAL
 from .machine import Machine
 
 PAGE = ROOT / "docs" / "operate" / "helm.md"
-# What the registry of a release calls the chart.
+# The name of the chart in the registry of a release.
 REPOSITORY = "example/charts/mcp-gateway"
 RESTRICTED = "pod-security.kubernetes.io/enforce"
-# A chart of an earlier version, as far as an upgrade can tell: another number, and a CRD that lacks what is new.
+# The version of a chart that stands for an earlier one in the test of upgrades. It has this number,
+# and CRDs without any fields.
 EARLIER = "0.0.1"
 
 
-# What a user of the controller writes.
+# The objects that a user of the controller writes.
 OBJECTS = [
     {
         "apiVersion": "mcp.kagenti.com/v1alpha1",
@@ -45,12 +47,15 @@ OBJECTS = [
 
 
 def blocks() -> list[str]:
-    """The commands of the page."""
+    """The blocks of commands on the page."""
     return re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
 class Chart:
-    """The checks, in their order; each leaves the cluster as the next one wants it."""
+    """The checks.
+
+    They run in a fixed order, since each one depends on the state that the previous one leaves in the cluster.
+    """
 
     def __init__(self, machine: Machine):
         self.cluster: Cluster = machine.cluster
@@ -78,7 +83,7 @@ class Chart:
         return self._run(("helm", *arguments))
 
     def _run(self, command: tuple) -> str:
-        """What it prints; it fails with all that it says."""
+        """Runs a command, and returns its stdout. If it fails, the error contains its whole output."""
         done = subprocess.run(command, cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=120)
         if done.returncode:
             raise Refused(f"{' '.join(map(str, command))}:\n{done.stderr}{done.stdout}")
@@ -105,7 +110,7 @@ class Chart:
                 raise Failure(f"helm takes {value}")
 
     def manifests_are_taken(self):
-        """By the API server, which knows each field, and by Pod Security."""
+        """The API server, which knows each field, and Pod Security must accept the manifests of each set of values."""
         self.cluster.create_namespace(NAMESPACE, **{RESTRICTED: "restricted"})
         for name, (values, wanted) in VALUES.items():
             text = self.template(values)
@@ -122,7 +127,7 @@ class Chart:
             raise Failure(f"the ServiceMonitor reads {monitor['spec']['endpoints']}")
 
     def are_taken(self, name: str, manifests: list[dict]):
-        """With the pod that the Deployment would make."""
+        """The API server must accept the manifests, and the pod that the Deployment would create, without a warning."""
         [deployment] = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
         pod = copy.deepcopy(deployment["spec"]["template"])
         pod |= {"apiVersion": "v1", "kind": "Pod"}
@@ -138,7 +143,7 @@ class Chart:
             raise Failure("deploy/controller/controller.yaml is not what the chart gives; run ./scripts/chart --write")
 
     def workflow_is_well_formed(self):
-        """The workflow that publishes the chart and the images."""
+        """The scripts in the workflow that publishes the chart and the images must be valid bash."""
         workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
         for name, job in workflow["jobs"].items():
             for at, script in enumerate(one["run"] for one in job["steps"] if "run" in one):
@@ -146,10 +151,11 @@ class Chart:
                     raise Failure(f"release.yml: bash refuses script {at} of {name}")
 
     def commands_of_the_page(self):
-        """docs/operate/helm.md from the top to its end."""
+        """Runs all commands of docs/operate/helm.md in the order of the page."""
         for namespace in ("mcp", "tools", "envoy-gateway-system"):
             self.cluster.create_namespace(namespace)
-        # They may be there, by other means than helm's, which would not touch them then.
+        # The CRDs may exist already from another test. Helm would not change them then, because it
+        # has not created them.
         crds = [name for _, _, name in (one.split(" ") for one in self.kept())]
         self.cluster.kubectl("delete", "crd", "--ignore-not-found", *crds)
         before = self.objects()
@@ -167,7 +173,7 @@ class Chart:
         self.bash(uninstall)
         self.nothing_is_left(before | self.kept())
         self.objects_are_there()
-        # Over the CRDs and the objects that have stayed.
+        # Installs the chart again. The CRDs and the objects of the user still exist.
         self.bash(install)
         self.bash(all_gone)
         self.nothing_is_left(before)
@@ -178,24 +184,24 @@ class Chart:
         self.nothing_is_left(before)
 
     def bash(self, script: str):
-        """Commands of the page; nothing makes pods here that they could wait for."""
+        """Runs commands of the page, except those that wait for pods: no pods run here."""
         lines = [line for line in script.splitlines() if " rollout status " not in line]
         return self._run(("bash", "-ec", "\n".join(lines)))
 
     def objects(self) -> set[str]:
-        """All that the chart could leave behind, by kind and name."""
+        """All objects of the kinds that the chart could leave behind: kind, namespace and name."""
         kinds = (
             "deployments,services,serviceaccounts,configmaps,secrets,roles,rolebindings,poddisruptionbudgets,"
             "networkpolicies,clusterroles,clusterrolebindings,customresourcedefinitions"
         )
         names = self.cluster.kubectl("get", kinds, "-A", "-o", 'jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.name}{"\\n"}{end}')
-        # What Kubernetes puts into each namespace.
+        # Objects that Kubernetes creates in each namespace.
         of_namespaces = {"ServiceAccount default", "ConfigMap kube-root-ca.crt"}
         every = {tuple(line.split(" ")) for line in names.splitlines()}
         return {" ".join(one) for one in every if f"{one[0]} {one[-1]}" not in of_namespaces}
 
     def kept(self) -> set[str]:
-        """What an uninstallation leaves."""
+        """The objects that remain after an uninstallation: the CRDs."""
         return {f"CustomResourceDefinition  {name}.mcp.kagenti.com" for name in ("mcpgateways", "mcpservers")}
 
     def nothing_is_left(self, wanted: set[str]):
@@ -203,7 +209,7 @@ class Chart:
             raise Failure(f"left behind: {sorted(left - wanted)}; gone: {sorted(wanted - left)}")
 
     def is_installed(self, replicas: int = 2):
-        """With all that the manifests say, and CRDs that Kubernetes serves."""
+        """The Deployment is there with this number of replicas, and Kubernetes serves the CRDs of this version."""
         deployment = self.cluster.get("deployment", ACCOUNT, NAMESPACE)
         if deployment["spec"]["replicas"] != replicas or not self.cluster.get("pdb", ACCOUNT, NAMESPACE):
             raise Failure(f"installed was {deployment}")
@@ -217,7 +223,7 @@ class Chart:
                 raise Failure(f"the chart has another CRD than {source.relative_to(ROOT)}")
 
     def rights(self, all_secrets: bool):
-        """What the account of the controller may do, asked of the API server."""
+        """Asks the API server what the account of the controller may do."""
         may = [*MAY, *((verb, "secrets", "mcp") for verb in ("get", "create", "patch", "delete"))]
         elsewhere = [("get", "secrets", "kube-system"), ("patch", "secrets", NAMESPACE)]
         wanted = dict.fromkeys(may, True) | dict.fromkeys(MAY_NOT, False) | dict.fromkeys(elsewhere, all_secrets)
@@ -226,7 +232,7 @@ class Chart:
             raise Failure(f"the controller may or may not, other than wanted: {wrong}")
 
     def allowed(self, questions: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], bool]:
-        """As `kubectl auth can-i` asks, all at once."""
+        """Asks the same as `kubectl auth can-i`, but all questions at once."""
         reviews = []
         for verb, resource, namespace in questions:
             plural, _, group = resource.partition("/")[0].partition(".")
@@ -239,13 +245,16 @@ class Chart:
         return {question: answer == "true" for question, answer in zip(questions, said, strict=True)}
 
     def controller_works(self):
-        """The program with what the pod gives it, and the rights of the account: it says what is wrong with the objects."""
+        """Runs the controller with the arguments and variables of its pod and the rights of its account.
+
+        It must write a status into each object.
+        """
         pod = self.cluster.get("deployment", ACCOUNT, NAMESPACE)["spec"]["template"]["spec"]
         [container] = pod["containers"]
         token = self.cluster.kubectl("create", "token", pod["serviceAccountName"], "-n", NAMESPACE).strip()
         configuration = self.work / "controller.kubeconfig"
         configuration.write_text(yaml.safe_dump(self.configuration(token)))
-        # Control planes beside it may have the ports.
+        # The control planes on this machine may use the original ports.
         arguments = [argument.replace("=:808", "=127.0.0.1:1808") for argument in container["args"]]
         fields = {"metadata.name": "the-pod", "metadata.namespace": NAMESPACE}
         environment = {one["name"]: fields[one["valueFrom"]["fieldRef"]["fieldPath"]] for one in container["env"]}
@@ -266,7 +275,7 @@ class Chart:
         self.cluster.kubectl("delete", "lease", ACCOUNT, "-n", NAMESPACE)
 
     def configuration(self, token: str) -> dict:
-        """A kubeconfig of an account."""
+        """A kubeconfig for the account with this token."""
         cluster = {"server": URL, "certificate-authority": str(self.cluster.authority.file)}
         return {
             "apiVersion": "v1",
@@ -278,7 +287,7 @@ class Chart:
         }
 
     def status(self, one: dict) -> list:
-        """The conditions that the controller has written."""
+        """The conditions in the status of the object, which the controller has written."""
         there = self.cluster.get(one["kind"], one["metadata"]["name"], one["metadata"]["namespace"])
         return there.get("status", {}).get("conditions", [])
 
@@ -291,7 +300,7 @@ class Chart:
                 raise Failure(f"the {one['kind']} of a user has gone")
 
     def upgrades_from_an_earlier_version(self):
-        """As the page says it: the values stay, the CRDs are new, the users' objects stay."""
+        """An upgrade with the command of the page keeps the values and the objects of users, and replaces the CRDs."""
         _, _, _, upgrade, _, all_gone, _ = blocks()
         before = self.objects()
         values = ("--set", "replicas=1", "--set", "logLevel=debug")

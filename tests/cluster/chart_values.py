@@ -1,9 +1,9 @@
-"""What users set of the chart, what helm refuses of that, and what the controller may do with its rights."""
+"""Values that users may set in the chart, values that helm must refuse, and the rights of the controller."""
 
 NAMESPACE, ACCOUNT = "mcp-system", "mcp-gateway"
 DIGEST = f"sha256:{'0' * 64}"
 
-# Values that users may set, and what then must stand in the manifests.
+# Values that users may set, and texts that the manifests must contain then.
 VALUES = {
     "as it comes": ({}, ["replicas: 2", "image: ghcr.io/example/mcp-gateway-controller:", "mcpservers.mcp.kagenti.com"]),
     "images by digest": (
@@ -50,7 +50,7 @@ VALUES = {
         ["serviceAccountName: mine"],
     ),
 }
-# And the ones that helm refuses, with a part of what it says.
+# Values that helm must refuse, with a part of its error message.
 REFUSED = {
     "replica=2": "replica",
     "replicas=-1": "replicas",
@@ -69,7 +69,8 @@ REFUSED = {
     "networkPolicy.metricsFrom=all": "metricsFrom",
     "serviceAccount.create=false": "set serviceAccount.name",
 }
-# What the controller may do (verb, resource with its group, namespace) and may not.
+# What the controller may do, and what it may not do: the verb, the resource with its group, and the
+# namespace.
 MAY = [
     ("watch", "mcpservers.mcp.kagenti.com", ""),
     ("patch", "mcpgateways.mcp.kagenti.com/status", "tools"),

@@ -1,4 +1,4 @@
-"""Asks every question of every form."""
+"""Sends the requests of `questions` to every form, and compares the answers with `answers.json`."""
 
 import json
 import os
@@ -16,11 +16,12 @@ from .forms import FORMS, Form
 from .machine import Machine
 from .questions import QUESTIONS, Asked, wrong
 
-# A name beside those of forms: each manifest through the API server.
+# This name stands for a check that sends each manifest to the API server. The other names are those
+# of forms.
 MANIFESTS = "manifests"
 ANSWERS = json.loads((Path(__file__).resolve().parent / "answers.json").read_text())
 FAULT = re.compile(r"\b(error|critical|warning|denied|rejected|refused)\b")
-# What each object's status has to say, as far as it says it.
+# The conditions that must be true in the status of each object that has them.
 CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs", "BackendsAvailable")
 KINDS = {
     "envoy-gateway": (
@@ -32,7 +33,7 @@ KINDS = {
 
 
 def controller(here: Machine):
-    """`cargo test --test controller`, which `scripts/cluster` has built; there is no internet here."""
+    """Runs `cargo test --test controller`. `scripts/cluster` has built it before, since there is no internet here."""
     step("the controller")
     command = ("cargo", "test", "--offline", "--features", "controller", "--test", "controller")
     if subprocess.run(command, cwd=ROOT, env=os.environ | here.environment()).returncode:
@@ -41,7 +42,7 @@ def controller(here: Machine):
     here.cluster.kubectl("delete", "namespace", "--ignore-not-found", "infra", "team", "proxies", "mcp-system")
 
 
-# What needs an API server and no control plane, so that nothing else writes.
+# These checks need an API server without a control plane, so that nothing else writes.
 ALONE = {"chart": lambda here: Chart(here).run(), "controller": controller}
 
 
@@ -65,7 +66,10 @@ def run(here: Machine, names: list[str]):
 
 
 def ask(here: Machine, name: str, form: Form) -> list[str]:
-    """The faults of one form, each with what helps to find its cause."""
+    """Asks all questions of one form.
+
+    Returns the faults, with lines of logs and statuses that help to find the cause.
+    """
     started, before = time.monotonic(), {log: log.stat().st_size for log in form.logs(here)}
     try:
         url = form.apply(here)
@@ -98,14 +102,16 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
 
 
 def wanted(question: str, form: str, plane: str, mode: str) -> dict:
-    """The answer that this form has to give: that of all, unless the form, its plane or its mode has another."""
+    """The answer that is expected from this form: the common one, unless `but` has one for the form, its control
+    plane or its mode.
+    """
     answer = ANSWERS[question]
     own = answer.get("but", {})
     return next((own[name] for name in (form, plane, mode) if name in own), answer["all"])
 
 
 def ready(here: Machine, form: Form, asked: Asked, within: float = 90):
-    """Waits until a list is answered, three times in a row."""
+    """Waits until three requests for a list in a row have got an answer."""
     deadline, good = time.monotonic() + within, 0
     answer = Answer(0, {}, "")
     while good < 3:
@@ -117,13 +123,13 @@ def ready(here: Machine, form: Form, asked: Asked, within: float = 90):
 
 
 def statuses(here: Machine, form: Form) -> list[str]:
-    """What the objects' statuses complain about."""
+    """The conditions of objects that are not true."""
     said = []
     for item in here.cluster.items(KINDS[form.plane]):
         status = item.get("status", {})
         parents = [*status.get("ancestors", []), *status.get("parents", []), *status.get("listeners", []), status]
         for condition in (one for parent in parents for one in parent.get("conditions", [])):
-            # Nothing gives a Gateway of Envoy Gateway's an address here.
+            # Nothing in the tests gives the Gateways of Envoy Gateway an address.
             as_it_is = condition.get("reason") == "AddressNotAssigned"
             if condition["type"] in CONDITIONS and condition["status"] != "True" and not as_it_is:
                 at = f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
@@ -132,7 +138,7 @@ def statuses(here: Machine, form: Form) -> list[str]:
 
 
 def tails(here: Machine, form: Form, before: dict[Path, int]) -> list[str]:
-    """What the logs have said since then, as far as it may be about a fault."""
+    """The last lines of each log since `before` that may be about a fault."""
     lines = []
     for log in form.logs(here):
         said = log.read_bytes()[before.get(log, 0) :].decode(errors="replace").splitlines()

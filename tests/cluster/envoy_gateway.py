@@ -1,4 +1,4 @@
-"""Envoy Gateway with the API server as its source, and Envoy as a process of this machine."""
+"""Envoy Gateway reads its objects from the API server, and runs Envoy as a process on this machine."""
 
 import base64
 import subprocess
@@ -11,25 +11,27 @@ from lib.envoy import Failure
 from .api import Cluster
 
 NAMESPACE = "envoy-gateway-system"
-# By this name it finds our Envoy, in place of a download: a version of three numbers.
+# Envoy Gateway finds our Envoy in a folder with this name, and so does not download one. The name
+# must be a version with three numbers.
 ENVOY_VERSION = "1.0.0"
 
 
 class EnvoyGateway:
     def __init__(self, cluster: Cluster, envoy: str, work: Path, environment: dict[str, str]):
-        """`environment` is Envoy's."""
+        """`environment` has the variables for Envoy."""
         self.cluster, self.processes, self.given = cluster, cluster.processes, environment
         self.program = cluster.programs["envoy-gateway"] / "envoy-gateway"
         self.work = work / "envoy-gateway"
         self.envoy = envoy
 
     def start(self):
-        """Waits until its class is accepted, so that what is applied next is seen."""
+        """Starts Envoy Gateway, and waits until it has accepted its GatewayClass. From then on, it sees new objects."""
         self.cluster.create_namespace(NAMESPACE)
         binary = self.work / "data" / "envoy-versions" / ENVOY_VERSION / "bin" / "envoy"
         binary.parent.mkdir(parents=True)
         binary.symlink_to(self.envoy)
-        # Envoy's environment is that of Envoy Gateway: no Deployment gives it one.
+        # Envoy gets the environment of Envoy Gateway, since it has no Deployment that could set
+        # variables.
         variables = {"KUBECONFIG": self.cluster.kubeconfig, "ENVOY_VERSION": ENVOY_VERSION} | self.given
         environment = ("env", *(f"{name}={value}" for name, value in variables.items()))
         self._certificates(environment)
@@ -53,7 +55,10 @@ class EnvoyGateway:
         self.cluster.kubectl("wait", "--for=condition=Accepted", "gatewayclass/eg", "--timeout=60s", within=70)
 
     def configuration(self) -> dict:
-        """As the documentation asks for; `provider` is what a cluster would be."""
+        """The configuration that our documentation requires.
+
+        `provider` makes Envoy run on the host, in place of a cluster.
+        """
         home = {f"{name}Home": str(self.work / name) for name in ("config", "data", "state")}
         kubernetes = {"leaderElection": {"disable": True}, "proxyTopologyInjector": {"disabled": True}}
         return {

@@ -1,4 +1,4 @@
-"""The forms in which a gateway is set up, each as a user does it."""
+"""The forms: the ways in which a user can set up the gateway in a cluster."""
 
 import json
 from abc import ABC, abstractmethod
@@ -20,14 +20,14 @@ from .tokens import AUDIENCE, ISSUER
 
 DEPLOY = ROOT / "deploy"
 NAMESPACE = "mcp"
-# The kinds that the controller serves.
+# The kinds of the controller.
 CONTROLLED = ("mcpgateways.mcp.kagenti.com", "mcpservers.mcp.kagenti.com")
-# What only a published image has.
+# The digest that the manifests contain until an image is published.
 UNKNOWN_DIGEST = "0" * 64
 
 
 class Form(ABC):
-    """`title` is its column in the documentation; `mode` says whether tools have a prefix."""
+    """`title` is the name of the form in the documentation. `mode` says whether tools have a prefix."""
 
     plane: str
 
@@ -36,19 +36,19 @@ class Form(ABC):
 
     @abstractmethod
     def apply(self, here: Machine) -> str:
-        """Sets it up and gives the endpoint's URL."""
+        """Sets up the gateway, and returns the URL of its endpoint."""
 
     @abstractmethod
     def remove(self, here: Machine):
-        """Takes all of it away."""
+        """Removes all objects of the form."""
 
     def controls(self, here: Machine, asked: Asked) -> list[str]:
-        """Without one of its objects it does what the manifests warn of; the faults."""
+        """Further checks of the form. Returns the faults."""
         return []
 
     @abstractmethod
     def logs(self, here: Machine) -> list[Path]:
-        """What the proxy and its control plane say."""
+        """The logs of the proxy and of its control plane."""
 
 
 class EnvoyGatewayForm(Form):
@@ -97,7 +97,9 @@ class EnvoyGatewayMany(EnvoyGatewayFolder):
         return [fault for fault in faults if fault]
 
     def _without(self, here: Machine, asked: Asked, kind: str, request: Request, status: int, text: str) -> str | None:
-        """Sets it up anew without an object, and waits for the answer that then comes."""
+        """Sets up the form again without the objects of one kind, and waits for the error that the manifests warn
+        about.
+        """
         self.remove(here)
         manifests = list(yaml.safe_load_all(_kustomized(here, self.folder)))
         here.cluster.apply([one for one in manifests if one["kind"] != kind])
@@ -132,7 +134,7 @@ class IstioFolder(IstioForm):
 
 
 class IstioDeployed(IstioForm):
-    """A Gateway of the Gateway API, for which Istio makes a Deployment and a Service."""
+    """A kustomization with a Gateway of the Gateway API. Istio creates a Deployment and a Service for it."""
 
     def __init__(self, title: str, mode: str, folder: str):
         super().__init__(title, mode)
@@ -152,13 +154,13 @@ class IstioDeployed(IstioForm):
 
 
 class Rendered(Form):
-    """What `mcp-gateway render` writes: the same servers, origins and rules as the manifests of deploy/ have."""
+    """The manifests of `mcp-gateway render`, with the same servers, origins and rules as the manifests of deploy/."""
 
-    # Where the claims of the token are, for rules.
+    # The expression that gives the claims of the token in rules.
     claims: str
 
     def render(self, here: Machine) -> str:
-        """The manifests; the Services that they route to are there."""
+        """Applies the Services of the servers, and returns the manifests."""
         here.cluster.apply(_kustomized(here, "example/servers"))
         file = here.work / "servers.yaml"
         file.write_text(json.dumps(self._configuration()))
@@ -166,7 +168,7 @@ class Rendered(Form):
         return run(PROGRAM, "render", file, "--target", self.plane, *options, timeout=30)
 
     def _configuration(self) -> dict:
-        """JSON is YAML, too."""
+        """The content of the file for `render`."""
         rules = [
             {"name": "admins", "action": "ALLOW", "when": f"{self.claims}['role'] == 'admin'"},
             {"name": "safe-tools", "action": "ALLOW", "tools": ["weather__get_weather", "weather__list_cities"]},
@@ -205,17 +207,20 @@ class IstioRendered(Rendered, IstioForm):
 
 
 class Controlled(Rendered):
-    """What `mcp-gateway controller` makes of an MCPGateway and MCPServers that say the same as the file of `render`."""
+    """The objects that `mcp-gateway controller` writes, for an MCPGateway and MCPServers with the same content as
+    the file of `render`.
+    """
 
     PORT = 10000
 
     def control(self, here: Machine):
-        """Starts the controller, and waits until the servers are served."""
+        """Starts the controller, and waits until clients get all servers."""
         here.cluster.apply(_kustomized(here, "example/servers"))
         here.cluster.apply_definitions()
         here.cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{kind}" for kind in CONTROLLED))
         here.cluster.apply(self._objects())
-        # No address of a Service leads anywhere here, so the controller cannot ask the servers itself.
+        # The addresses of Services do not work here, so the controller cannot ask the servers
+        # itself.
         options = ("--no-probe", "--health-address", "127.0.0.1:28081", "--metrics-address", "127.0.0.1:28082")
         command = ("env", f"KUBECONFIG={here.cluster.kubeconfig}", PROGRAM, "controller", *options)
         here.processes.until(self._controller(), lambda: self._ready(here), *command)
@@ -224,7 +229,8 @@ class Controlled(Rendered):
         configuration = self._configuration()
         listener = {"name": "http", "port": self.PORT, "protocol": "HTTP"}
         gateway_class = "eg" if self.plane == "envoy-gateway" else "istio"
-        # What brings variables to the proxy; an Envoy on the host has no Deployment that it could change.
+        # The object through which the proxy gets variables. With Envoy Gateway, Envoy runs on the
+        # host and has no Deployment that could get them.
         variables = {"group": "", "kind": "ConfigMap", "name": "mcp-proxy"}
         proxy = {"infrastructure": {"parametersRef": variables}} if self.plane == "istio" else {}
         spec = proxy | {"gatewayClassName": gateway_class, "listeners": [listener]}
@@ -243,7 +249,7 @@ class Controlled(Rendered):
         ]
 
     def _ready(self, here: Machine) -> bool:
-        """All of them, as `kubectl get mcps,mcpgw` shows it."""
+        """Whether the MCPGateway and all MCPServers are ready."""
         found = here.cluster.items(",".join(CONTROLLED))
         conditions = [one.get("status", {}).get("conditions", []) for one in found]
         ready = [(one["type"], one["status"]) for of_one in conditions for one in of_one]
@@ -253,7 +259,7 @@ class Controlled(Rendered):
         return Changes(here, asked, lambda: self._now(here, asked.url), self.plane == "istio").run()
 
     def _now(self, here: Machine, url: str) -> str:
-        """The endpoint's URL, also after its pod was replaced."""
+        """The current URL of the endpoint. It may change if the pod of the proxy is replaced."""
         return url
 
     def remove(self, here):
@@ -292,13 +298,13 @@ def _object(version: str, kind: str, name: str, spec: dict) -> dict:
 
 
 def session_keys(namespace: str) -> dict:
-    """What the documentation tells users to make."""
+    """The Secret with session keys that the documentation tells users to create."""
     metadata = {"name": "mcp-session-keys", "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"keys": SESSION_KEYS}}
 
 
 def _address(here: Machine) -> str:
-    """That of the Gateway `mcp`, as its status says."""
+    """The address in the status of the Gateway `mcp`."""
 
     def address():
         gateway = here.cluster.get("gateways.gateway.networking.k8s.io", "mcp", NAMESPACE) or {}
@@ -309,7 +315,7 @@ def _address(here: Machine) -> str:
 
 
 def _kustomized(here: Machine, folder: str) -> str:
-    """What `kubectl apply -k` applies, with the digests of what was just built."""
+    """The manifests that `kubectl apply -k` would apply, with the digests of the image and the .wasm under test."""
     text = here.cluster.kubectl("kustomize", DEPLOY / folder)
     text = text.replace(f"sha256:{UNKNOWN_DIGEST}", here.digest)
     return text.replace(UNKNOWN_DIGEST, here.sha256)

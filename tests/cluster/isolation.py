@@ -1,7 +1,7 @@
-"""A machine of its own for the control planes, as far as they can tell: own network, processes and mounts.
+"""Linux namespaces for the control planes, with a network, processes and mounts of their own.
 
-Their ports and paths are fixed (`/certs`, 127.0.0.1:18000, lines in /etc/hosts). All of it lives in namespaces
-of Linux and goes with the first process in them, whatever ended that one.
+The control planes need them, since some of their ports and paths are fixed (`/certs`, 127.0.0.1:18000, lines in
+/etc/hosts). When the first process in the namespaces ends, for any reason, all others end with it.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class NoNamespaces(Exception):
-    """This machine does not let us."""
+    """This machine does not allow namespaces. The text says what is needed."""
 
 
 def _command() -> list[str]:
@@ -25,7 +25,7 @@ def _command() -> list[str]:
 
 
 def check():
-    """Fails where namespaces are not allowed."""
+    """Raises NoNamespaces if this machine does not allow namespaces."""
     if sys.platform != "linux" or not all(map(shutil.which, ("unshare", "ip"))):
         raise NoNamespaces("namespaces of Linux, and the programs unshare and ip (apt-get install util-linux iproute2)")
     tried = "mount -t tmpfs none /mnt && ip link add cluster type bridge"
@@ -39,9 +39,12 @@ def check():
 
 
 def run(*command: str | Path) -> int:
-    """Runs a command in there and gives its status. It ends when this process does, also by SIGKILL."""
+    """Runs a command in new namespaces, and returns its exit status.
+
+    The command ends with this process, even after SIGKILL.
+    """
     process = subprocess.Popen([*_command(), *command], preexec_fn=_end_with_parent)
-    # Ctrl-C reaches the command by the terminal, and it says what there is to say.
+    # The terminal also sends Ctrl-C to the command, which prints its own message.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: process.kill())
     return process.wait()
@@ -52,7 +55,9 @@ def _end_with_parent():
 
 
 def furnish(work: Path, names: dict[str, str], authority: Path):
-    """To be called inside: names of hosts by address, and the only authority that certificates have."""
+    """Prepares the namespaces from inside: the addresses of host names, and the only certificate authority that is
+    trusted.
+    """
     _root(work / "root")
     hosts = work / "hosts"
     hosts.write_text("".join(f"{address} {name}\n" for name, address in ({"localhost": "127.0.0.1"} | names).items()))
@@ -60,13 +65,13 @@ def furnish(work: Path, names: dict[str, str], authority: Path):
     resolver.write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
     for file, over in ((hosts, "/etc/hosts"), (resolver, "/etc/resolv.conf")):
         _mount("--bind", file, os.path.realpath(over))
-    # The folder may have symbolic links into others.
+    # This hides the whole folder, since it may have symbolic links into other folders.
     _mount("-t", "tmpfs", "none", "/etc/ssl/certs")
     shutil.copy(authority, "/etc/ssl/certs/ca-certificates.crt")
 
 
 def _root(root: Path):
-    """The machine's folders under another root, so that there can be more of them."""
+    """Changes the root to a folder that has the machine's folders and the further ones that the control planes need."""
     root.mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "none", root)
     for name in os.listdir("/"):

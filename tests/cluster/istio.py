@@ -1,7 +1,7 @@
-"""istiod with the API server as its source; where there would be a pod of a gateway, Istio's agent and Envoy.
+"""istiod reads its objects from the API server. In place of each pod of a gateway, Istio's agent and Envoy run.
 
-Envoy is the stock one. Istio's own proxy has two filters more, for telemetry and for TLS between proxies; istiod is
-told to leave these out of listeners (the two PILOT_ENABLE_… flags below). That is the one difference.
+Envoy is the stock version. Istio's own build of Envoy has two more filters, for telemetry and for TLS between proxies.
+The two flags PILOT_ENABLE_… below make istiod leave these filters out of listeners. This is the only difference.
 """
 
 import itertools
@@ -26,7 +26,7 @@ ENVIRONMENT = {
 
 class Istio:
     def __init__(self, cluster: Cluster, envoy: str, work: Path, environment: dict[str, str]):
-        """`environment` is that of ingress gateways, whose Deployment is no concern of istiod's."""
+        """`environment` has the variables of ingress gateways. Istiod does not create their Deployment."""
         self.cluster, self.processes, self.envoy, self.environment = cluster, cluster.processes, envoy, environment
         self.program = cluster.programs["istio"]
         self.work = work / "istio"
@@ -34,7 +34,7 @@ class Istio:
         self.addresses = (f"10.77.3.{number}" for number in itertools.count(1))
 
     def start(self):
-        """Waits until istiod serves proxies."""
+        """Starts istiod, and waits until it serves proxies."""
         self.cluster.create_namespace(NAMESPACE)
         self._templates()
         mesh = self.work / "mesh.yaml"
@@ -50,7 +50,7 @@ class Istio:
         )
 
     def _templates(self):
-        """What istiod makes a Deployment and a Service from, for a Gateway of the Gateway API."""
+        """Applies the templates from which istiod makes a Deployment and a Service for a Gateway of the Gateway API."""
         helm = self.cluster.programs["helm"] / "helm"
         chart = ("template", "istiod", self.program / "chart", "--namespace", NAMESPACE)
         only = ("--show-only", "templates/istiod-injector-configmap.yaml")
@@ -58,13 +58,13 @@ class Istio:
         self.cluster.apply(done.stdout)
 
     def ingress(self) -> IstioProxy:
-        """A proxy as Istio's chart `gateway` installs it, which the manifests of deploy/istio are for."""
+        """Starts a proxy like the one of Istio's chart `gateway`, for which the manifests of deploy/istio are made."""
         self.cluster.create_namespace("istio-ingress")
         labels = {"istio": "ingressgateway"}
         return self.proxy(PodTemplate("istio-ingress", "istio-ingressgateway", labels, self.environment), "10.77.2.1")
 
     def deployed(self, template: PodTemplate) -> IstioProxy:
-        """The proxy of a Deployment that istiod made for a Gateway of the Gateway API."""
+        """Starts the proxy of a Deployment that istiod has made for a Gateway of the Gateway API."""
         return self.proxy(template, next(self.addresses))
 
     def proxy(self, template: PodTemplate, address: str) -> IstioProxy:

@@ -1,4 +1,4 @@
-"""A pod of a gateway of Istio's, as far as there is one: its object in the API server, Istio's agent, and Envoy."""
+"""Stands for a pod of an Istio gateway: the pod's object in the API server, Istio's agent, and Envoy."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ HEALTH = 15021
 
 @dataclass
 class PodTemplate:
-    """What a Deployment says of its pods, as far as a proxy cares."""
+    """The parts of a Deployment's pod template that a proxy needs."""
 
     namespace: str
     name: str
@@ -25,7 +25,10 @@ class PodTemplate:
 
     @classmethod
     def of(cls, deployment: dict, cluster: Cluster) -> "PodTemplate":
-        """Variables from Secrets are those that a user gave; the agent's own are set below."""
+        """The template of a Deployment.
+
+        Its variables are only those from Secrets, which a user has set; `start` sets the agent's.
+        """
         namespace, template = deployment["metadata"]["namespace"], deployment["spec"]["template"]
         given = {}
         for container in template["spec"]["containers"]:
@@ -48,7 +51,7 @@ class IstioProxy:
         work = self.processes.work.parent / "istio" / self.name
         certificates = work / "etc" / "certs"
         certificates.mkdir(parents=True)
-        # The listener warms up only with certificates, although nobody asks for them.
+        # Envoy's listener becomes active only with certificates, although no client uses them.
         certificate, key = self.authority.issue(self.name, "istio-proxy")
         for source, name in ((certificate, "cert-chain"), (key, "key"), (self.authority.file, "root-cert")):
             (certificates / f"{name}.pem").write_bytes(source.read_bytes())

@@ -1,5 +1,5 @@
-"""What a cluster does with Deployments: pods, and addresses of Services. As far as there is something to run for
-them: proxies of Istio's, and the example servers.
+"""Does for Deployments what a cluster does: starts pods, and gives Services addresses. This is only for Deployments
+whose program the tests can run: Istio's proxies and the example servers.
 """
 
 import json
@@ -17,13 +17,14 @@ from .servers import SERVERS
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 
-# How long a pod that is replaced goes on, so that requests that it has got come to their end.
+# How long the old pod continues to run after its replacement is ready, so that it can finish its
+# requests.
 GRACE = 3
 
 
 @dataclass
 class ServerPod:
-    """The object of a pod whose server runs all the time."""
+    """The object of a pod. Its server runs all the time, also without the object."""
 
     cluster: Cluster
     namespace: str
@@ -35,7 +36,7 @@ class ServerPod:
 
 @dataclass
 class Running:
-    """The pod of a Deployment, and what that said when the pod was made."""
+    """The pod of a Deployment, and the Deployment's uid and template at the time when the pod was created."""
 
     uid: str
     template: dict
@@ -45,13 +46,13 @@ class Running:
 class Kubelet:
     def __init__(self, cluster: Cluster, istio: Istio | None):
         self.cluster, self.istio, self.stopped = cluster, istio, False
-        # By namespace and name of a Deployment.
+        # The running pods, by the namespace and the name of their Deployment.
         self.running: dict[tuple[str, str], Running] = {}
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def stop(self):
-        """Ends no pod, and starts none any more."""
+        """Stops this thread. Running pods continue to run."""
         self.stopped = True
         self.thread.join()
 
@@ -64,7 +65,8 @@ class Kubelet:
                 found = {_key(deployment): deployment for deployment in self.cluster.items("deployments")}
                 self._reconcile({key: one for key, one in found.items() if self._has_program(one)})
             except Failure as failure:
-                # A Secret that comes later, or a Service that is gone by now: the next round sees it.
+                # For example, a Secret does not exist yet, or a Service does not exist any more.
+                # The next round tries again.
                 if not self.stopped:
                     print(f"  kubelet: {failure}", flush=True)
             time.sleep(0.5)
@@ -75,7 +77,8 @@ class Kubelet:
 
     def _reconcile(self, wanted: dict[tuple[str, str], dict]):
         for key, one in list(self.running.items()):
-            # Another Deployment may have the name by now: the pod of the one before went with its namespace.
+            # Another Deployment may have the same name now. The old one was deleted with its
+            # namespace, so its pod ends, too.
             if key not in wanted or wanted[key]["metadata"]["uid"] != one.uid:
                 del self.running[key]
                 one.pod.end()
@@ -85,7 +88,7 @@ class Kubelet:
                 self._replace(key, deployment, before)
 
     def _replace(self, key: tuple[str, str], deployment: dict, before: Running | None):
-        """As a rolling update does it: the new pod takes requests, then the old one ends."""
+        """Replaces a pod like a rolling update: the old pod ends only after the new one accepts requests."""
         if before and isinstance(before.pod, ServerPod):
             before.pod.end()
             before = None
@@ -98,7 +101,7 @@ class Kubelet:
         self._say(deployment, pods=1)
 
     def _say(self, deployment: dict, pods: int):
-        """How many pods there are, of which one is new."""
+        """Writes into the Deployment's status how many pods there are. One of them is the new one."""
         counts = {"replicas": pods, "updatedReplicas": 1, "readyReplicas": pods, "availableReplicas": pods}
         status = {"observedGeneration": deployment["metadata"]["generation"], "terminatingReplicas": 0} | counts
         self._patch("deployment", *_key(deployment), status)

@@ -1,4 +1,4 @@
-"""Everything that runs in the namespaces: what the manifests name of the world, and the control planes."""
+"""Everything that runs in the namespaces: the servers whose hosts the manifests name, and the control planes."""
 
 import hashlib
 import os
@@ -19,15 +19,15 @@ from .kubelet import Kubelet
 from .pods import WEB
 from .tokens import Issuer
 
-# 32 bytes, as the manifests' Secret has them.
+# A key of 32 bytes, in the form of the manifests' Secret.
 SESSION_KEYS = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-# What the manifests call the filter.
+# The name and the tag of the filter's image in the manifests.
 IMAGE, TAG = "example/mcp-gateway", "0.1.0"
 NAMES = {"envoy-gateway.envoy-gateway-system.svc.cluster.local": "127.0.0.1", "envoy-gateway": "127.0.0.1"}
 
 
 class Machine:
-    """A folder with logs and files, servers, and as many control planes as have been started."""
+    """The folder with logs and files, the servers, and the control planes that have been started."""
 
     def __init__(self, work: Path):
         self.work = work
@@ -62,12 +62,12 @@ class Machine:
     def __exit__(self, *_):
         if self.kubelet:
             self.kubelet.stop()
-        # Nothing is to be saved; what is left goes with the namespaces.
+        # No process has to save anything. The namespaces end all processes that are left.
         for name in reversed(self.processes.running.copy()):
             self.processes.stop(name)
 
     def start(self, *planes: str):
-        """Starts the API server, unless it is there, and these control planes."""
+        """Starts these control planes, and the API server if it does not run yet."""
         if self.kubelet:
             self.kubelet.stop()
         else:
@@ -81,7 +81,7 @@ class Machine:
         self.kubelet = Kubelet(self.cluster, self.planes.get("istio"))
 
     def environment(self) -> dict[str, str]:
-        """For commands beside the control planes."""
+        """The environment of commands that use the cluster."""
         helm = self.cluster.programs["helm"]
         return {
             "KUBECONFIG": str(self.cluster.kubeconfig),

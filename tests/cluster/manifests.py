@@ -1,7 +1,7 @@
-"""Every manifest of deploy/ and every Kubernetes object in the documentation, as the API server takes them.
+"""The API server must accept every manifest of deploy/ and every Kubernetes object in the documentation.
 
-Strictly: an unknown field is an error, and so is a warning, such as the one of Pod Security in a namespace that
-asks for `restricted`.
+The check is strict: an unknown field is an error, and so is a warning, such as one of Pod Security in a namespace with
+the level `restricted`.
 """
 
 import re
@@ -19,12 +19,13 @@ DEPLOY = ROOT / "deploy"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^([ ]*)```yaml\b[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-# Of other projects, or of ours but not installed: they stand in pages about migration.
+# Groups whose objects are skipped if the API server does not serve them. Pages about migration show
+# such objects.
 FOREIGN = ("mcp.kuadrant.io", "mcp.kagenti.com")
 
 
 def check(cluster: Cluster) -> list[str]:
-    """The faults, a text each."""
+    """Sends all objects to the API server. Returns the faults."""
     cluster.apply_definitions()
     served = {line.split("/")[0] for line in cluster.kubectl("api-versions").splitlines()}
     faults, count = [], 0
@@ -43,7 +44,7 @@ def group(manifest: dict) -> str:
 
 
 def refused(cluster: Cluster, objects: list[dict]) -> str | None:
-    """Why the API server does not take these."""
+    """Why the API server does not accept these objects. None if it does."""
     for namespace in sorted({one["metadata"].get("namespace", "default") for one in objects}):
         cluster.create_namespace(namespace, **RESTRICTED)
     try:
@@ -79,7 +80,7 @@ def _rendered() -> Iterator[tuple[str, list[dict]]]:
 
 
 def _files() -> Iterator[tuple[str, list[dict]]]:
-    """Those that no kustomization need name."""
+    """The files of deploy/ themselves, also those that no kustomization names."""
     for file in sorted(DEPLOY.rglob("*.yaml")):
         if "charts" not in file.parts and (objects := _objects(file.read_text())):
             yield _name(file), objects
@@ -95,7 +96,7 @@ def _blocks() -> Iterator[tuple[str, list[dict]]]:
 
 
 def _objects(text: str) -> list[dict]:
-    """The Kubernetes objects of a text, in which other YAML may stand, too."""
+    """The Kubernetes objects in a text, which may also contain other YAML."""
     try:
         documents = list(yaml.safe_load_all(text))
     except yaml.YAMLError:
@@ -108,7 +109,7 @@ def _name(path: Path) -> str:
 
 
 def _can_say_no(cluster: Cluster):
-    """Without this, a check that lets everything pass would not be noticed."""
+    """Checks that the API server refuses wrong objects. Otherwise the check above could never fail."""
     metadata = {"name": "wrong", "namespace": "mcp"}
     pod = {"containers": [{"name": "a", "image": "a"}]}
     for what, one in {

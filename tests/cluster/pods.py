@@ -1,4 +1,4 @@
-"""The network: this machine, and pods with an address of their own and all ports."""
+"""The network: this machine, and pods. Each pod has its own address and all ports."""
 
 import ctypes
 import itertools
@@ -8,7 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-# Of this machine: the API server and the control planes; the part of the internet that there is.
+# The addresses of this machine: one for the API server and the control planes, and one for the
+# servers of `web.py`, which stand for the internet.
 MACHINE, WEB = "10.77.0.1", "10.77.0.2"
 PREFIX = 16
 CLONE_NEWNET = 0x40000000
@@ -26,12 +27,12 @@ def ip(*lines: str, inside: tuple = ()):
 
 
 class Pod:
-    """A network namespace; `enter` is a prefix of commands that are to run in it."""
+    """A network namespace. `enter` is a prefix for commands, which then run in it."""
 
     def __init__(self, address: str):
         self.address, self.name = address, f"pod{next(_numbers)}"
         self.holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"], stdout=subprocess.PIPE)
-        # Its line comes after the namespace.
+        # The process prints a line as soon as it is in its new namespace.
         self.holder.stdout.readline()
         self.path = Path(f"/proc/{self.holder.pid}/ns/net")
         self.enter = ("nsenter", f"--net={self.path}")
@@ -42,7 +43,7 @@ class Pod:
         ip("link set lo up", f"address add {address}/{PREFIX} dev eth0", "link set eth0 up", inside=self.enter)
 
     def run(self, function):
-        """Runs a function in a thread of the pod. Threads that it starts are there, too."""
+        """Runs a function in a thread in the pod's namespace. Threads that the function starts are in it, too."""
 
         def there():
             file = os.open(self.path, os.O_RDONLY)

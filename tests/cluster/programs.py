@@ -1,7 +1,7 @@
 """The control planes, built from source: `tools/<program>` pins each with its own go.mod and go.sum.
 
-What is built stays in the user's cache folder, under a digest of all that it is made of, so that each clone
-finds it. Beside the programs lie the files of their modules that a run needs (CRDs, templates).
+The built programs stay in the user's cache folder, under a digest of everything that they are built from, so that all
+clones of the repository use them. The folder of a program also has files of its module (CRDs, templates).
 """
 
 import hashlib
@@ -22,20 +22,21 @@ VERSION = "k8s.io/component-base/version.git"
 
 
 class NoGo(Exception):
-    """Go is missing."""
+    """Go is not installed. The text says what needs it."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What `tools/<name>` builds: `packages` gives the Go package of each binary."""
+    """The programs of `tools/<name>`. `packages` has the Go package of each binary."""
 
     name: str
     packages: dict[str, str]
     seconds: int
-    # Where the files come from: a module's path, and folders or files in it, by the name that they get.
+    # Files that the program needs: the path of their module, and files or folders in it, by their
+    # new names.
     module: str = ""
     files: dict[str, str] = field(default_factory=dict)
-    # `-X <name>=<version of the module>` at link time.
+    # Variables that the linker sets to the version of the module (`-X <name>=<version>`).
     stamps: tuple[str, ...] = ()
 
 
@@ -79,7 +80,7 @@ def cache() -> Path:
 
 
 def place(program: Program) -> Path:
-    """The folder of its binaries, whether they are built or not."""
+    """The folder for the binaries. It exists only if they are built."""
     recipe = {name: value for name, value in asdict(program).items() if name != "seconds"}
     digest = hashlib.sha256(json.dumps(recipe).encode())
     for name in ("go.mod", "go.sum", "tools.go"):
@@ -87,12 +88,13 @@ def place(program: Program) -> Path:
     return cache() / f"{program.name}-{digest.hexdigest()[:16]}"
 
 
-# The Gateway API's CRDs come with Envoy Gateway.
+# Programs that every test needs. Envoy Gateway is among them, since it contains the CRDs of the
+# Gateway API.
 ALWAYS = ("etcd", "kubernetes", "envoy-gateway", "helm")
 
 
 def install(planes: tuple[str, ...] = ("envoy-gateway", "istio")):
-    """Builds what these control planes need and is not there."""
+    """Builds the programs that these control planes need, unless they are already built."""
     needed = [program for program in PROGRAMS if program.name in (*ALWAYS, *planes)]
     missing = [program for program in needed if not place(program).exists()]
     if missing and not shutil.which("go"):
@@ -105,7 +107,7 @@ def install(planes: tuple[str, ...] = ("envoy-gateway", "istio")):
 
 
 def build(program: Program):
-    """Builds into a folder beside the right one and renames it: a build that was broken off leaves no half."""
+    """Builds into another folder and renames it at the end. So an interrupted build leaves no incomplete folder."""
     to, source = place(program), TOOLS / program.name
     unfinished = to.with_name(f"{to.name}.{os.getpid()}")
     unfinished.mkdir(parents=True)
@@ -125,7 +127,7 @@ def build(program: Program):
 
 
 def _stamps(program: Program) -> str:
-    """Kubernetes refuses to start without a version of its own."""
+    """The linker's options for the version. Kubernetes does not start without one."""
     if not program.stamps:
         return ""
     version = _go(TOOLS / program.name, "list", "-m", "-f", "{{.Version}}", program.module)
@@ -146,7 +148,7 @@ def _go(source: Path, *arguments: str) -> str:
 
 
 def _shown(binary: str, command: tuple, source: Path, started: float):
-    """Runs a build and says every half minute that it is still at work."""
+    """Runs a build, and prints every half minute that it is still running."""
     log = cache() / f"{binary}.log"
     with open(log, "w") as out:
         process = subprocess.Popen(command, cwd=source, env=_environment(), stdout=out, stderr=out)
@@ -166,7 +168,7 @@ def _shown(binary: str, command: tuple, source: Path, started: float):
 
 
 def _copy(source: Path, to: Path):
-    """The module cache is read-only; what is copied can be deleted again."""
+    """Copies without the permissions, since the module cache is read-only. So the copies can be deleted again."""
     to.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, to, copy_function=shutil.copyfile)

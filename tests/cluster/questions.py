@@ -1,7 +1,7 @@
-"""What is asked of each form, and the answer that all of them have to give.
+"""The questions that the tests ask each form.
 
-A question is a line of the table in the documentation, and a function that asks and gives the answer. `answers.json`
-says which answer is wanted of each.
+A question has a title, which is a row of the table in the documentation, and a function that sends the request and
+returns the answer. `answers.json` has the expected answers.
 """
 
 import json
@@ -16,20 +16,21 @@ from .tokens import Issuer
 
 ALLOWED, FOREIGN = "https://app.example.com", "https://foreign.example.com"
 METADATA = "/.well-known/oauth-protected-resource"
-# More than Envoy Gateway lets a listener hold, unless it is told to; more than the filter takes.
+# LONG is more than a listener of Envoy Gateway buffers by default. TOO_LONG is more than the filter
+# accepts.
 LONG, TOO_LONG = 300_000, 1_200_000
 
 
 @dataclass
 class Asked:
-    """Who is asked, as whom, about which tools."""
+    """The endpoint under test, the tokens for it, and the prefix of its tools."""
 
     url: str
     relays: dict[str, Relay]
     user: str | None
     admin: str | None
     issuer: Issuer
-    # The same tool has a prefix behind a gateway of many servers.
+    # The prefix of tools. A gateway with several servers has one.
     prefix: str
     session: str | None = None
 
@@ -52,14 +53,17 @@ class Asked:
         return urlsplit(self.url).path
 
     def held_session(self) -> str:
-        """Of one legacy client, as user."""
+        """The session of one legacy client with the token of a user. The first call begins it."""
         if not self.session:
             self.session = self.as_user(initialize()).headers.get("mcp-session-id", "")
             self.as_user(initialized(self.session))
         return self.session
 
     def elsewhere(self) -> Answer:
-        """Another path, with what would choose a server; the answer says whether one got anything."""
+        """Sends a request to another path, with a forged header that names a server.
+
+        The answer's header `server-asked` says whether a server has got anything.
+        """
         request = modern("tools/list").but(x_mcp_servername="weather", x_mcp_method="tools/list")
         request.path = "/other"
         before = [relay.received for relay in self.relays.values()]
@@ -68,7 +72,10 @@ class Asked:
         return answer
 
     def broken_off(self) -> Answer:
-        """A call that the server takes, and ends the connection; the answer says how often it came."""
+        """Sends a call to a server that closes the connection without an answer.
+
+        The answer's header `times-taken` says how often the server has got the call.
+        """
         before = self.relays["weather"].broken
         request = modern("tools/call", self.tool("get_weather"), note=BREAKS.decode())
         answer = self.as_user(request)
@@ -148,7 +155,9 @@ QUESTIONS: dict[str, tuple[str, Callable[[Asked], Answer]]] = {
 
 
 def wrong(answer: Answer, wanted: dict) -> str | None:
-    """What is not as wanted: `status`, `code` of JSON-RPC, `has` and `lacks` of the body, `headers` by what they hold."""
+    """The first difference from the expected answer: its `status`, the JSON-RPC `code`, texts that the body must
+    have (`has`) or must not have (`lacks`), and texts in `headers`.
+    """
     if answer.status != wanted["status"]:
         return f"status {answer.status}, not {wanted['status']}"
     if answer.code() != wanted.get("code"):

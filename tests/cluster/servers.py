@@ -1,4 +1,4 @@
-"""The MCP servers behind the gateways: the examples, each in a pod, behind a relay."""
+"""The MCP servers behind the gateways: the example servers. Each one runs in a pod, behind a relay."""
 
 import socket
 import threading
@@ -11,15 +11,16 @@ from .api import until
 from .pods import Pod, listens
 
 PORT = 8080
-# Each server's address, and the names that it has in the manifests.
+# The address of each server, and its host names in the manifests.
 SERVERS = {
     "weather": ("10.77.1.1", ("weather.mcp.svc.cluster.local", "weather.example.com")),
     "calendar": ("10.77.1.2", ("calendar.mcp.svc.cluster.local", "calendar.example.com")),
 }
 NAMES = {host: address for address, hosts in SERVERS.values() for host in hosts}
-# In front of one server a gateway sends the Host that its client sent.
+# The host of the gateway. In front of one server, the gateway forwards the Host of its client, so
+# the servers accept this host, too.
 GATEWAY = "mcp.example.com"
-# A request that holds this is taken whole, and then the connection ends without an answer.
+# If a request contains this text, the relay closes the connection without an answer.
 BREAKS = b"the server breaks off"
 
 
@@ -34,13 +35,14 @@ def start(processes: Processes, examples: Path) -> dict[str, "Relay"]:
 
 
 class Relay:
-    """Passes connections on, and counts the requests that it breaks off."""
+    """Forwards connections to the server, and counts requests. It closes the connection of a request with BREAKS."""
 
     def __init__(self, pod: Pod, to: int):
         self.address, self.to = pod.address, to
-        # Requests that it broke off, and pieces of requests that it got.
+        # The number of requests whose connections it has closed, and the number of pieces of
+        # requests that it has got.
         self.broken, self.received = 0, 0
-        # What requests are looked through for, and how many pieces of requests had it.
+        # Texts that are searched in requests, and how many pieces of requests had each of them.
         self.marks: dict[bytes, int] = {}
         pod.run(self._accept)
         until("a server", lambda: listens(pod.address, PORT))

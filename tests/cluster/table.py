@@ -1,4 +1,4 @@
-"""The tables of docs/reference/clusters.md: which versions run, and what each form answers."""
+"""The tables of docs/reference/clusters.md: the versions of the programs, and the answers of the forms."""
 
 import re
 
@@ -41,7 +41,7 @@ def answers() -> str:
 
 
 def check():
-    """The page says what the tests ask."""
+    """Checks that the page has the tables."""
     text = PAGE.read_text()
     for table in (versions(), answers()):
         if table not in text:
@@ -49,7 +49,7 @@ def check():
 
 
 def _cell(answer: dict, other: dict | None = None) -> str:
-    """Status and meaning; the meaning of a deviation only where it is another."""
+    """The status of an answer and its meaning. The meaning is left out if it is the same as that of `other`."""
     says = answer["says"]
     if other and says == other["says"]:
         return str(answer["status"])

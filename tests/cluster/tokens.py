@@ -1,4 +1,4 @@
-"""Access tokens as an authorization server signs them (RFC 7515, RFC 7518 section 3.4, RFC 9068)."""
+"""Access tokens of an authorization server (RFC 7515, RFC 7518 section 3.4, RFC 9068)."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ def _base64(content: bytes) -> str:
 
 
 class Issuer:
-    """What the manifests name: its keys are at `ISSUER/.well-known/jwks.json`."""
+    """The issuer that the manifests name. Its keys are at `ISSUER/.well-known/jwks.json`."""
 
     def __init__(self):
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -27,7 +27,7 @@ class Issuer:
         return {"keys": [{"kty": "EC", "crv": "P-256", "kid": "tests", "alg": "ES256", "use": "sig", **point}]}
 
     def token(self, **claims) -> str:
-        """Valid for an hour, but for what `claims` says."""
+        """A token that is valid for an hour. `claims` replaces or adds claims."""
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "exp": int(time.time()) + 3600} | claims
         header = {"alg": "ES256", "kid": "tests", "typ": "JWT"}
         signed = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))

@@ -1,5 +1,5 @@
-"""The part of the internet that the manifests name: the registry with the filter's image, its download, and the
-keys of the issuer. By HTTPS, with a certificate of the tests' authority.
+"""The servers on the internet that the manifests name: the registry with the filter's image, the download of the
+filter, and the keys of the issuer. They use HTTPS, with a certificate of the tests' authority.
 """
 
 import hashlib
@@ -9,17 +9,17 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# All on one address; paths tell them apart.
+# All these names have the same address. The paths are different.
 NAMES = ("ghcr.io", "login.example.com", "downloads.example.com")
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
-        """A client that ends its connection early is no fault."""
+        """Prints nothing: a client that closes its connection early is not an error."""
 
 
 class Web:
-    """`files` gives the content of each path, with its media type."""
+    """`files` has the media type and the content of each path."""
 
     def __init__(self):
         self.files: dict[str, tuple[str, bytes]] = {}
@@ -29,7 +29,7 @@ class Web:
         self.files[path] = ("application/json", json.dumps(content).encode())
 
     def image(self, layout: Path, name: str, tag: str) -> str:
-        """An OCI layout as a registry serves it (distribution-spec 1.1, reading only); gives its digest."""
+        """Serves an OCI layout like a registry (distribution-spec 1.1, only for reading). Returns its digest."""
         blobs = layout / "blobs" / "sha256"
         [entry] = json.loads((layout / "index.json").read_text())["manifests"]
         for blob in blobs.iterdir():

@@ -97,7 +97,10 @@ def holds(actual: Any, part: Any) -> bool:
 
 
 def told_of(client: str, got: Json, wanted: Json) -> bool:
-    """Whether an answer contains what is wanted. If the client does not keep the order of notifications, any order is right."""
+    """Whether an answer contains what is wanted.
+
+    If the client does not keep the order of notifications, any order is right.
+    """
     if CLIENTS[client].orderly:
         return holds(got, wanted)
     rest = {key: part for key, part in wanted.items() if key not in NOTIFICATIONS}
@@ -172,7 +175,10 @@ class Check:
         return row
 
     def through(self, gateway: Gateway) -> list[Row]:
-        """Every client with all servers behind the gateway, in one connection. Compares the answers with the direct ones."""
+        """Every client with all servers behind the gateway, in one connection.
+
+        Compares the answers with the direct ones.
+        """
         with ThreadPoolExecutor(1 if gateway.is_stdio else AT_ONCE) as pool:
             return list(pool.map(lambda row: self._through(gateway, *row), rows(gateway.modes, self.clients)))
 
@@ -208,7 +214,9 @@ class Check:
         return row
 
     def _base(self, client: str, mode: str, server: str, its: str, key: Key) -> Json | None:
-        """The direct answer of the server to the client, if possible in the era `its`, in which the gateway asks the server."""
+        """The direct answer of the server to the client, if possible in the era `its`, in which the gateway asks
+        the server.
+        """
         modes = [mode, "auto", "legacy"] if its == "modern" else ["legacy", mode]
         told = [self.direct[client, one, server] for one in modes if (client, one, server) in self.direct]
         return next((steps[key] for steps in told if key in steps), None)
@@ -290,7 +298,10 @@ def difference(wanted: Any, got: Any) -> str:
 
 
 def show(table: list[Row], servers: Iterable[str]) -> None:
-    """Prints the table: a line for each way, client and era. Leaves out lines and columns in which all answers are as directly."""
+    """Prints the table: a line for each way, client and era.
+
+    Leaves out lines and columns in which all answers are as directly.
+    """
     servers = tuple(servers)
     silent = lambda row, column: set(row.signs(column, servers)) <= {Rule.SAME.value, Rule.NONE.value}
     columns = [column for column in asks.COLUMNS if not all(silent(row, column) for row in table)]

@@ -87,7 +87,10 @@ class Holder:
             self.turns.append(json.loads(line))
 
     def sees(self, servers: dict[str, str]) -> str | None:
-        """Waits until the last turns are right for these servers. Returns why they are not, if they do not become so in time."""
+        """Waits until the last turns are right for these servers.
+
+        Returns why they are not, if they do not become so in time.
+        """
         deadline = time.monotonic() + SEEN_WITHIN
         start = len(self.turns)
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -25,7 +25,10 @@ PAUSE = 0.02
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """The error in JSON. In 1.x, the exception has the error of the peer in a member. In 2.x, it has the code itself."""
+    """The error in JSON.
+
+    In 1.x, the exception has the error of the peer in a member. In 2.x, it has the code itself.
+    """
     told = getattr(error, "error", error)
     return {"error": {"code": getattr(told, "code", None), "message": str(error) or type(error).__name__}}
 

@@ -30,7 +30,9 @@ def python(script: str, venv: Path = VENV) -> list[str]:
 
 
 def node(script: str, program: str = "node") -> list[str]:
-    """The command that runs a JavaScript file of this folder as if it were in `target/sdk`, where Node.js looks for packages."""
+    """The command that runs a JavaScript file of this folder as if it were in `target/sdk`, where Node.js looks for
+    packages.
+    """
     return [program, "--preserve-symlinks", "--preserve-symlinks-main", str(NODE / "src" / script)]
 
 

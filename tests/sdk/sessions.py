@@ -25,7 +25,10 @@ LIST = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
 
 
 def ask(url: str, session: str | None, message: Json | None) -> tuple[int, str | None, str]:
-    """Sends a POST with the message, or a DELETE without one. Returns the status, the id of the session, and the body."""
+    """Sends a POST with the message, or a DELETE without one.
+
+    Returns the status, the id of the session, and the body.
+    """
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     if message is not INITIALIZE:
         headers["mcp-protocol-version"] = VERSION
