@@ -48,7 +48,11 @@ fn the_pins_of_a_file_are_written_and_compared() {
     let tools = &section["pins"]["servers"]["weather"]["tools"];
     assert_eq!(section["pins"]["policy"], "DENY");
     assert_eq!(tools["get_weather"], WEATHER);
-    assert_eq!(tools["list_cities"], Value::Null, "it is excluded");
+    assert_eq!(
+        tools["list_cities"],
+        Value::Null,
+        "an excluded tool has a pin"
+    );
 
     let written = pin(&file, &["--write", "--policy", "hide"]);
     assert!(written.status.success(), "{written:?}");

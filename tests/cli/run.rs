@@ -53,7 +53,7 @@ async fn tools_are_there_at_the_start_and_the_table_tells_of_all_servers() {
     assert!(running.end(), "the program failed after Ctrl-C");
     assert!(
         std::net::TcpStream::connect(address).is_err(),
-        "Envoy is still there"
+        "Envoy still listens"
     );
 }
 

@@ -64,7 +64,10 @@ fn a_gateway_and_a_server_become_objects_and_leave_nothing_behind() {
         let written = cluster.written();
         (!written.iter().any(|it| it.contains("weather"))).then_some(())
     });
-    assert!(!cluster.written().is_empty(), "the gateway is still there");
+    assert!(
+        !cluster.written().is_empty(),
+        "the objects of the MCPGateway are gone"
+    );
     cluster.delete_gateway();
 }
 

@@ -19,7 +19,6 @@ const OTHERS: &[&str] = &[
 /// The pages outside the book whose blocks are checked.
 const WITH_BLOCKS: &[&str] = &["README.md", "CONTRIBUTING.md", "SECURITY.md"];
 
-/// One page.
 pub(crate) struct Page {
     /// The path from the root of the repository, such as `docs/start/laptop.md`.
     pub(crate) path: String,

@@ -17,7 +17,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, async_trait};
 
-/// The server, for as long as the test runs.
+/// A running server. It ends with the test, or with `stop`.
 pub(crate) struct Authorizer {
     pub(crate) address: SocketAddr,
     seen: Seen,

@@ -308,7 +308,6 @@ pub(crate) struct Sent {
 /// A call that a driver has seen.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// The cluster.
     pub(crate) cluster: String,
     /// Pseudo-headers and headers.
     pub(crate) headers: Vec<(String, String)>,
@@ -342,13 +341,13 @@ pub(crate) struct Seen {
     pub(crate) reply: Option<Message>,
     /// Filter state with its whole keys.
     pub(crate) state: BTreeMap<String, String>,
-    /// All calls.
+    /// All calls of the gateway, in their order.
     pub(crate) calls: Vec<Call>,
     /// The clusters of the answers in the case for which the gateway made no call.
     pub(crate) uncalled: Vec<String>,
     /// Counters that are not zero.
     pub(crate) metrics: BTreeMap<String, u64>,
-    /// Envoy's log.
+    /// The lines that the filter has written to Envoy's log.
     pub(crate) log: String,
 }
 
@@ -384,7 +383,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Headers and body.
+/// A request or an answer.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Message {
     /// Pseudo-headers and headers.

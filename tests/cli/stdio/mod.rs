@@ -77,7 +77,7 @@ impl Session {
         request.send(self.gateway).await
     }
 
-    /// The text of a tool's answer, or of an error.
+    /// Calls a tool, and returns the text of its answer or of its error.
     async fn call(&self, tool: &str) -> String {
         let params = json!({"name": tool, "arguments": {}}).to_string();
         said(&self.send(legacy("7", "tools/call", &params)).await)

@@ -101,7 +101,10 @@ async fn nothing_is_lost_of_many_messages_at_once() {
     let burst = session.send(legacy("1", "tools/call", burst)).await;
     let progress = burst.text().matches("notifications/progress").count();
     assert_eq!(progress, 5000);
-    assert!(burst.text().contains(r#""text": "burst""#), "the response");
+    assert!(
+        burst.text().contains(r#""text": "burst""#),
+        "the response is lost"
+    );
 }
 
 #[tokio::test]
