@@ -476,9 +476,8 @@ fn files_come_from_a_folder_and_from_stdin() {
     assert!(mixed.stderr.contains("kuadrant-old.yaml: is no file with Kubernetes objects: a `servers:` file is migrated alone"), "{}", mixed.stderr);
 }
 
-/// `migrate` can read its own output again and does not change it. Without this test, it
-/// could take the output for the older gateway's: the first versions of the older gateway
-/// use the same group and kind.
+/// `migrate` does not change its own output. The first versions of the older gateway use
+/// the same group and kind, so `migrate` must distinguish their objects from its own.
 #[test]
 fn what_is_of_this_gateway_stays_as_it_is() {
     let text = "apiVersion: mcp.kagenti.com/v1alpha1\nkind: MCPServer\nmetadata:\n  name: a\n  namespace: ns\nspec:\n  targetRef:\n    kind: Service\n    name: a\n    port: 80\n  enabled: false\n";

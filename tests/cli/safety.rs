@@ -29,8 +29,9 @@ fn list() -> Request {
     modern("1", "tools/list")
 }
 
-/// Only the user may read the folder with Envoy's files: they contain the headers for
-/// servers (which may be credentials) and the paths of the bridges to stdio servers.
+/// Only the user may read the folder with Envoy's files. They contain the headers for
+/// servers, which may be credentials, and the URLs of the bridges to stdio servers, which
+/// contain a secret.
 #[test]
 fn nobody_else_reads_the_files_of_envoy() {
     let (_weather, running) = start(&[]);

@@ -1,5 +1,5 @@
-//! The objects that the controller writes, and that it deletes them together with the
-//! MCPServer or the MCPGateway that they belong to.
+//! The controller writes the objects for an MCPServer and an MCPGateway, and deletes them
+//! when these are deleted.
 
 use crate::cluster::{Cluster, text, until};
 use crate::program::Controller;
