@@ -1,8 +1,8 @@
 //! The example configurations of `envoy/` do in real Envoy what their comments say.
 //!
-//! Build the filter and the server first: `cargo build --release --lib --target
-//! wasm32-wasip1` and `cargo build --example weather`. The environment variables are those
-//! of `tests/envoy`.
+//! Build the filter and the server first:
+//! `cargo build --release --lib --target wasm32-wasip1` and
+//! `cargo build --example weather`. The environment variables are those of `tests/envoy`.
 
 // A Wasm program cannot start processes.
 #![cfg(not(target_family = "wasm"))]

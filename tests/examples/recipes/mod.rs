@@ -89,8 +89,8 @@ pub(crate) fn is_supported(name: &str) -> bool {
     supported
 }
 
-/// The major and minor version of Envoy. `envoy --version` prints `… version:
-/// …/1.40.0/Clean/…`.
+/// The major and minor version of Envoy. `envoy --version` prints
+/// `… version: …/1.40.0/Clean/…`.
 fn version() -> [u32; 2] {
     let output = run(Command::new(setup::envoy()).arg("--version"), SAID_WITHIN);
     let (_, version) = output.stdout.split_once("version: ").expect("a version");
