@@ -1,4 +1,4 @@
-//! Calls, each to the server that its prefix names.
+//! Calls of tools: the gateway sends each to the server that its prefix names.
 
 use axum::body::Bytes;
 use http_body_util::BodyExt;
@@ -29,7 +29,7 @@ async fn a_call_is_answered_as_by_the_server_itself() {
             "get_forecast",
             r#"{"city":"Lima","days":3}"#,
         ),
-        // The tool says no, the server says no.
+        // Calls that the tool or the server answers with an error.
         (
             weather,
             "weather__",
@@ -98,7 +98,8 @@ async fn a_name_that_no_server_has_is_unknown() {
     }
 }
 
-/// A call of a tool whose name a header may not carry as it is.
+/// A call of a tool. If the name begins with a space, `Mcp-Name` has it in Base64, since the value
+/// of a header cannot begin with a space.
 fn named(tool: &str) -> Request {
     if tool.starts_with(' ') {
         return call("1", tool, "{}").with("mcp-name", "=?base64?IHdlYXRoZXJfX2dldF93ZWF0aGVy?=");
@@ -125,7 +126,8 @@ async fn a_call_without_a_name_is_refused() {
     }
 }
 
-/// Where a request goes is for the filter to say, and at its endpoint only.
+/// Only the filter chooses the cluster of a request, and only at its endpoint. A client must not
+/// reach a server with an `x-mcp-cluster` header of its own.
 #[tokio::test]
 async fn a_cluster_that_the_client_names_opens_no_door() {
     let gateway = gateway();
@@ -157,7 +159,7 @@ async fn a_cluster_that_the_client_names_opens_no_door() {
         let answer = forged.send_http2(gateway.envoy.address).await;
         assert!([307, 404].contains(&answer.status), "{target}: {answer:?}");
     }
-    // At the endpoint it changes nothing.
+    // At the endpoint, the filter ignores such headers of the client.
     let other = call("1", "weather__get_weather", r#"{"city":"Lima"}"#)
         .header("x-mcp-cluster", "calendar")
         .header("x-mcp-servername", "calendar");
@@ -178,7 +180,8 @@ async fn a_cluster_that_the_client_names_opens_no_door() {
     }
 }
 
-/// Events with everything that the format allows, and bytes that it does not.
+/// Events that use all parts of the format: comments, ids, `retry`, empty data, data in several
+/// lines, and both kinds of line ends.
 const EVENTS: [&[u8]; 3] = [
     b": a comment\r\nid: 1\r\nretry: 10\r\ndata:\r\n\r\n",
     b"event: message\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"method\":\"notifications/progress\"}\n\n",
@@ -189,7 +192,7 @@ const EVENTS: [&[u8]; 3] = [
 async fn events_reach_the_client_one_by_one_and_untouched() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = server.local_addr().expect("an address");
-    // It is asked nothing but the call.
+    // With `protocol: MODERN`, the gateway sends this server nothing but the call.
     let name = "                    - name: weather\n";
     let bootstrap = Bootstrap::gateway(address, address).replace(
         name,
@@ -212,7 +215,7 @@ async fn events_reach_the_client_one_by_one_and_untouched() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     for event in EVENTS {
-        // The next event is sent when the client has this one.
+        // The server sends the next event only when the client has this one.
         stream.write_all(event).await.expect("a client");
         let mut received = Vec::new();
         while received.len() < event.len() {

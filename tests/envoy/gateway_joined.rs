@@ -1,4 +1,4 @@
-//! Clients that ask the same at the same time.
+//! Several clients send the same request at the same time.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -19,7 +19,8 @@ use crate::harness::wire::{self, Act};
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":ID,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}}"#;
 
-/// A server whose lists wait for a permit each; the n-th has a tool `t<n>`.
+/// A server that answers each list request only when there is a permit. Its n-th list has the tool
+/// `t<n>`.
 struct Gated {
     address: SocketAddr,
     lists: Arc<AtomicUsize>,
@@ -70,7 +71,7 @@ const PUBLIC: &str = r#""ttlMs":60000,"cacheScope":"public""#;
 const PRIVATE: &str = r#""ttlMs":0,"cacheScope":"private""#;
 const CLIENTS: usize = 20;
 
-/// An Envoy in front of `a` and `b`; each worker of it knows what they have.
+/// An Envoy with one worker in front of `a` and `b`. The worker has already discovered both.
 async fn start(name: &str, a: &Gated, b: &Gated, timeout: &str) -> Envoy {
     let config = format!(
         r#"{{"servers":[{{"name":"a","timeout":"{timeout}"}},{{"name":"b","timeout":"{timeout}"}}],"failedServerTtl":"0s"}}"#
@@ -82,7 +83,7 @@ async fn start(name: &str, a: &Gated, b: &Gated, timeout: &str) -> Envoy {
     envoy
 }
 
-/// Clients with ids from 0 that ask for tools, all at once.
+/// Several clients send `tools/list` at the same time. Their request ids start at 0.
 fn ask(envoy: &Envoy, clients: usize) -> JoinSet<(usize, Answer)> {
     let (to, mut all) = (envoy.address, JoinSet::new());
     for id in 0..clients {
@@ -91,13 +92,12 @@ fn ask(envoy: &Envoy, clients: usize) -> JoinSet<(usize, Answer)> {
     all
 }
 
-/// Long enough for clients to reach the gateway, mostly; it only matters that
-/// some do.
+/// Waits until most requests should have reached the gateway. It is enough that some have.
 async fn let_them_come() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
-/// The tools in the answer to the client with this id.
+/// The names of the tools in the answer to the client with this id.
 fn tools((id, answer): (usize, Answer)) -> Vec<String> {
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
@@ -123,7 +123,7 @@ async fn many_who_ask_the_same_at_once_make_one_call_of_each_server() {
     }
     assert_eq!((a.asked(), b.asked()), (1, 1));
     let count = |name: &str| envoy.stat(&format!("wasmcustom.mcp.server.{name}"));
-    // Each client has asked for a list, and none has called anything.
+    // Each client has asked for a list, and none has called a tool.
     assert_eq!((count("a.calls"), count("b.calls")), (0, 0));
     let clients = u64::try_from(CLIENTS).expect("a number");
     assert_eq!((count("a.lists"), count("b.lists")), (clients, clients));
@@ -153,7 +153,7 @@ async fn who_waits_is_answered_though_who_asked_first_has_gone() {
     for freshness in [PUBLIC, PRIVATE] {
         let (a, b) = (gated(freshness).await, gated(freshness).await);
         let envoy = start("joined_gone", &a, &b, "20s").await;
-        // A client that leaves while its question is under way.
+        // This client closes its connection while the gateway waits for the servers.
         let mut first = TcpStream::connect(envoy.address)
             .await
             .expect("a connection");
@@ -195,12 +195,12 @@ async fn nobody_waits_longer_than_the_server_has() {
     let envoy = start("joined_late", &a, &b, "700ms").await;
     let clients = ask(&envoy, 5);
     for answer in clients.join_all().await {
-        // `a` is late, and `b` there all the same.
+        // `a` does not answer in time. The list has the tools of `b` anyway.
         assert_eq!(tools(answer), ["b__t1"]);
     }
     assert!(envoy.stat("wasmcustom.mcp.server.a.timeouts") >= 1);
     a.permits.add_permits(CLIENTS);
-    // As soon as it answers, it is back.
+    // Now `a` answers, so the list has its tools again.
     let answer = (0, modern("0", "tools/list").send(envoy.address).await);
     let tools = tools(answer);
     assert_eq!(tools.len(), 2, "{tools:?}");

@@ -1,11 +1,11 @@
-//! The harness must see what it looks for.
+//! Tests of the harness itself: it must notice failures in Envoy's log.
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::{Envoy, is_failure};
 use crate::harness::http::Request;
 use crate::harness::setup;
 
-/// A filter whose `proxy_on_request_headers` is `unreachable`.
+/// A filter that crashes: its `proxy_on_request_headers` is `unreachable`.
 #[rustfmt::skip]
 const CRASHING: &[&[u8]] = &[
     b"\0asm\x01\0\0\0",
@@ -14,13 +14,14 @@ const CRASHING: &[&[u8]] = &[
     // The functions, and a memory of one page.
     b"\x03\x04\x03\0\x01\x02",
     b"\x05\x03\x01\0\x01",
-    // Their names.
+    // The names of the exports.
     b"\x07\x48\x04",
     b"\x06memory\x02\0",
     b"\x17proxy_abi_version_0_2_1\0\0",
     b"\x06malloc\0\x01",
     b"\x18proxy_on_request_headers\0\x02",
-    // Their code: nothing; the address 1024; `unreachable`.
+    // The code of the functions: the first does nothing, the second returns the address 1024, the
+    // third is `unreachable`.
     b"\x0a\x0e\x03\x02\0\x0b\x05\0\x41\x80\x08\x0b\x03\0\0\x0b",
 ];
 

@@ -1,13 +1,11 @@
-//! Real Envoy with the shipped configurations, real servers, and clients of
-//! other people.
+//! Tests with real Envoy: the shipped configurations, real servers, and clients that use MCP SDKs.
 //!
-//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`,
-//! and the example servers: `cargo build --examples`. `MCP_GATEWAY_WASM` names
-//! another filter, `ENVOY` another Envoy and `ENVOY_VERSION` another version of
-//! it. After each test Envoy's log must tell of no failure; the logs stay in
-//! `target/tmp/envoy` for a day.
+//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`, and the example
+//! servers: `cargo build --examples`. Set `MCP_GATEWAY_WASM` to test another filter, `ENVOY` to use
+//! another Envoy, and `ENVOY_VERSION` to use another version of it. After each test, Envoy's log
+//! must have no failure. The logs stay in `target/tmp/envoy` for a day.
 
-// The filter's own target has no processes to start.
+// wasm32, the target of the filter, cannot start processes.
 #![cfg(not(target_family = "wasm"))]
 
 mod authorization;

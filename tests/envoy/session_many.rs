@@ -1,5 +1,5 @@
-//! Sessions by the thousand leave nothing behind: at no server, in no memory,
-//! in no log.
+//! Thousands of sessions begin and end. Afterwards no server has an open session, the memory has
+//! not grown, and no log has a session id or a key.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::sessions::{FIRST, SECOND, Two, assert_called, assert_listed, keyed};
 
 const CLIENTS: usize = 16;
 const SESSIONS: usize = 5000;
-/// What Envoy may take more after all of them than after the first tenth.
+/// How many more bytes Envoy may use after all sessions than after the first tenth of them.
 const GROWS: u64 = 24 << 20;
 
-/// Sessions that begin, list and end, on as many connections at once as there
-/// are clients.
+/// Begins, uses and ends sessions: each client has one connection, and all clients work at the same
+/// time.
 async fn sessions(envoy: &Envoy, number: usize) {
     let to = envoy.address;
     let mut clients = JoinSet::new();
@@ -66,7 +66,8 @@ async fn thousands_of_sessions_leave_nothing_behind() {
     }
 }
 
-/// One-request sessions of the gateway's own, for modern clients.
+/// The gateway begins its own sessions with legacy servers for modern clients. It must end all of
+/// them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_ends_every_session_that_it_begins() {
     let two = Two::start().await;
@@ -105,7 +106,7 @@ async fn no_log_has_a_session_or_a_key() {
         keyed(&[FIRST, SECOND])
     );
     let mut envoy = Envoy::start("many_logs", &two.bootstrap(&session));
-    // A failure of a server's is logged.
+    // This test causes failures of a server, and the filter logs them.
     envoy.failures_are_expected();
     let to = envoy.address;
     let user = "sub-4f9c2d";
@@ -130,7 +131,8 @@ async fn no_log_has_a_session_or_a_key() {
     }
     by(session.delete()).send(to).await;
     by(session.delete().target("/mcp?last")).send(to).await;
-    // It is written when this is.
+    // Envoy writes the access log with a delay. Both DELETE requests came last, so the log is
+    // complete when it has both.
     let written = || {
         envoy
             .access()

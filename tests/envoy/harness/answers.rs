@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::capture::{self, Recorded};
 use super::http::Pieces;
 
-/// Starts a server that answers each request with what `answer` says.
+/// Starts a server that answers each request with what `answer` returns.
 pub(crate) async fn serve(
     http2: bool,
     answer: impl Fn(&Recorded) -> hyper::Response<Pieces> + Clone + Send + Sync + 'static,
@@ -42,7 +42,8 @@ async fn connection(
             Ok::<_, Infallible>(answer(&request))
         }
     });
-    // What the other side breaks off is its own business.
+    // The other side may close the connection at any time, so an error here is no failure of the
+    // test.
     if http2 {
         let server = http2::Builder::new(TokioExecutor::new());
         let _ = server.serve_connection(stream, service).await;

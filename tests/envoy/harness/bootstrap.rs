@@ -1,11 +1,11 @@
-//! The shipped configurations, with ports and paths of this test.
+//! The shipped configurations with the ports and paths of a test.
 
 use std::fs;
 use std::net::SocketAddr;
 
 use super::setup;
 
-/// The line of `envoy/gateway.yaml` that says which web pages may call.
+/// The line of `envoy/gateway.yaml` that says which web pages may call the gateway.
 pub(crate) const SHIPPED_CORS: &str =
     r#"                    cors: { allowOrigins: ["https://app.example.com"] }"#;
 
@@ -14,12 +14,12 @@ pub(crate) const SHIPPED_CORS: &str =
 pub(crate) struct Bootstrap(String);
 
 impl Bootstrap {
-    /// `envoy/envoy.yaml`, in front of this server.
+    /// `envoy/envoy.yaml` with this server.
     pub(crate) fn policy(weather: SocketAddr) -> Self {
         Self::shipped("envoy.yaml").server(9001, weather)
     }
 
-    /// `envoy/gateway.yaml`, in front of these servers.
+    /// `envoy/gateway.yaml` with these servers.
     pub(crate) fn gateway(weather: SocketAddr, calendar: SocketAddr) -> Self {
         Self::shipped("gateway.yaml")
             .server(9001, weather)
@@ -32,12 +32,12 @@ impl Bootstrap {
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let filter = setup::filter();
         let filter = filter.to_str().expect("a path in UTF-8");
-        // Envoy chooses the ports itself and says which.
+        // Envoy chooses free ports, and reports them.
         Self(text)
             .replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
             .replace("port_value: 10000", "port_value: 0")
             .replace("port_value: 9901", "port_value: 0")
-            // Tests find their requests in the access log by the query.
+            // The access log has the query too, since tests find their requests by the query.
             .replace("%PATH(NQ)%", "%PATH%")
     }
 
@@ -74,19 +74,19 @@ impl Bootstrap {
         Self(format!("{rest}  clusters:\n{clusters}"))
     }
 
-    /// The same with every server spoken to in HTTP/2.
+    /// The same configuration, but Envoy uses HTTP/2 with every server.
     pub(crate) fn http2_servers(self) -> Self {
         let to = "    connect_timeout: 1s\n    typed_extension_protocol_options:\n      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n        explicit_http_config: { http2_protocol_options: {} }\n";
         self.replace_all("    connect_timeout: 1s\n", to)
     }
 
-    /// The same with one more filter, right before the router.
+    /// The same with one more filter, directly before the router.
     pub(crate) fn filter_behind(self, yaml: &str) -> Self {
         let router = "          - name: envoy.filters.http.router";
         self.replace(router, &format!("{yaml}{router}"))
     }
 
-    /// The same with this behind its end, where the clusters stand.
+    /// The same with this YAML at its end, where the clusters are.
     pub(crate) fn append(self, yaml: &str) -> Self {
         Self(self.0 + yaml)
     }
@@ -104,20 +104,20 @@ impl Bootstrap {
         self.replace(runtime, &to)
     }
 
-    /// Replaces the one place where `from` stands.
+    /// Replaces `from`, which must occur exactly once.
     pub(crate) fn replace(self, from: &str, to: &str) -> Self {
         let places = self.0.matches(from).count();
         assert_eq!(places, 1, "places of {from:?} in the configuration");
         Self(self.0.replacen(from, to, 1))
     }
 
-    /// Replaces every place where `from` stands.
+    /// Replaces every occurrence of `from`; there must be at least one.
     pub(crate) fn replace_all(self, from: &str, to: &str) -> Self {
         assert!(self.0.contains(from), "no {from:?} in the configuration");
         Self(self.0.replace(from, to))
     }
 
-    /// Replaces everything from `start` up to before `end`.
+    /// Replaces everything from `start` up to `end`. `end` itself stays.
     pub(crate) fn replace_block(self, start: &str, end: &str, to: &str) -> Self {
         let from = self.0.find(start);
         let from = from.unwrap_or_else(|| panic!("no {start:?} in the configuration"));

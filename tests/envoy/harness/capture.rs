@@ -1,4 +1,4 @@
-//! A server that records what reaches it and answers as it is told to.
+//! A server that records each request, and answers as the test says.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// The one value of a header.
+    /// The value of a header, which must not be repeated.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?;
@@ -32,7 +32,7 @@ impl Recorded {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// An answer to the request with this `result`, JSON text.
+    /// A response to this request with this `result`, which is JSON text.
     pub(crate) fn result(&self, result: &str) -> Response {
         let id = &self.json()["id"];
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
@@ -40,7 +40,7 @@ impl Recorded {
     }
 }
 
-/// The server, for as long as the test runs.
+/// A running server. It runs as long as the test.
 pub(crate) struct Capture {
     pub(crate) address: SocketAddr,
     recorded: Arc<Mutex<Vec<Recorded>>>,
@@ -64,13 +64,12 @@ impl Capture {
         Self { address, recorded }
     }
 
-    /// What has reached the server since this was last asked.
+    /// The requests that have reached the server since the last call of this function.
     pub(crate) fn take(&self) -> Vec<Recorded> {
         std::mem::take(&mut *lock(&self.recorded))
     }
 
-    /// The one request that has reached the server, beside the question what it
-    /// is.
+    /// The one request that has reached the server. Requests of `server/discover` do not count.
     pub(crate) fn take_one(&self) -> Recorded {
         let mut all = self.take();
         if all.len() > 1 {

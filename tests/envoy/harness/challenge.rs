@@ -1,7 +1,7 @@
 //! `WWW-Authenticate` as a client reads it (RFC 9110 section 11.6.1).
 
-/// The parameters of the Bearer challenge that a field starts with, in order,
-/// and the challenges after it.
+/// The parameters, in order, of the Bearer challenge at the start of a field, and the rest of the
+/// field, which has the other challenges.
 pub(crate) fn bearer(field: &str) -> (Vec<(String, String)>, &str) {
     let mut rest = field.strip_prefix("Bearer ");
     let mut params = Vec::new();
@@ -21,7 +21,8 @@ pub(crate) fn bearer(field: &str) -> (Vec<(String, String)>, &str) {
     )
 }
 
-/// `name="value"` or `name=value`, and what follows; `None` for another challenge.
+/// Reads `name="value"` or `name=value`. Returns it and the rest of the text, or `None` if another
+/// challenge begins here.
 fn param(text: &str) -> Option<((String, String), &str)> {
     let (name, rest) = text.split_once('=')?;
     if name.is_empty() || name.contains([' ', '"']) {

@@ -1,4 +1,4 @@
-//! Envoy as a process on ports of its own choice.
+//! Envoy as a process. It chooses its own ports.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -14,24 +14,24 @@ use super::bootstrap::Bootstrap;
 use super::process::{POLL_EVERY, Process};
 use super::setup;
 
-/// Covers the compilation of the filter on a busy machine.
+/// Long enough for Envoy to compile the filter on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Envoy writes access logs every 10 ms here.
+/// How long a test waits for a line in a log. Envoy flushes its access log every 10 ms here.
 const LOGGED_WITHIN: Duration = Duration::from_secs(20);
 
-/// A running Envoy. Dropping it ends it, and fails the test when its log tells
-/// of a failure.
+/// A running Envoy. Dropping it ends the process, and fails the test if Envoy's log has a failure
+/// or if Envoy has ended by itself.
 pub(crate) struct Envoy {
     process: Process,
     files: PathBuf,
-    /// Where the listener accepts connections.
+    /// The address of the listener.
     pub(crate) address: SocketAddr,
     failures_expected: bool,
 }
 
 impl Envoy {
-    /// Starts two workers. Its files are in `target/tmp/envoy`, below the id of
-    /// the test's process, a number and `name`.
+    /// Starts an Envoy with two workers. Its files are in `target/tmp/envoy`, in a directory named
+    /// by the id of the test's process, and there in one named by a number and `name`.
     pub(crate) fn start(name: &str, bootstrap: &Bootstrap) -> Self {
         Self::with_workers(2, name, bootstrap)
     }
@@ -59,7 +59,7 @@ impl Envoy {
         }
     }
 
-    /// The value of a counter, which exists from the start.
+    /// The value of a counter, which must exist already.
     pub(crate) fn stat(&self, name: &str) -> u64 {
         let admin = read(&self.files.join("admin"));
         let admin = admin.trim().parse().expect("the address of the admin");
@@ -72,7 +72,7 @@ impl Envoy {
             .unwrap_or_else(|| panic!("no counter {name}"))
     }
 
-    /// The filter's own metrics, as Prometheus reads them.
+    /// The filter's own metrics, in the format of Prometheus.
     pub(crate) fn metrics(&self) -> String {
         let admin = read(&self.files.join("admin"));
         let admin = admin.trim().parse().expect("the address of the admin");
@@ -92,13 +92,13 @@ impl Envoy {
         log.lines().map(str::to_owned).collect()
     }
 
-    /// What Envoy has logged of requests so far.
+    /// Everything that Envoy has written to the access log so far.
     pub(crate) fn access(&self) -> String {
         read(&self.files.join("access"))
     }
 
-    /// Bytes of memory that Envoy takes, its VMs included, where the system
-    /// tells that.
+    /// How many bytes of memory Envoy uses, with its VMs. `None` if the operating system does not
+    /// tell.
     pub(crate) fn resident(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
         let line = status
@@ -108,19 +108,17 @@ impl Envoy {
         kilobytes.checked_mul(1024)
     }
 
-    /// The one line of the log that contains `text`, as soon as it is there.
+    /// Waits for the one line of the log that contains `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
         one_line(&self.files.join("log"), text)
     }
 
-    /// The one line of the access log that contains `text`, as soon as it is
-    /// there.
+    /// Waits for the one line of the access log that contains `text`.
     pub(crate) fn access_logged(&self, text: &str) -> String {
         one_line(&self.files.join("access"), text)
     }
 
-    /// The one line of the access log, an object of JSON, with these members, as soon
-    /// as it is there.
+    /// Waits for the one line of the access log, a JSON object, that has these members.
     pub(crate) fn access_with(&self, members: &Value) -> Value {
         let members = members.as_object().expect("an object");
         let parsed = |line: &str| serde_json::from_str::<Value>(line).ok();
@@ -132,19 +130,19 @@ impl Envoy {
         parsed(&line).expect("JSON")
     }
 
-    /// The lines of the log that no test may cause.
+    /// The lines of the log that are failures. No test may cause one without expecting it.
     pub(crate) fn failures(&self) -> Vec<String> {
         let mut log = self.log();
         log.retain(|line| is_failure(line));
         log
     }
 
-    /// From here on the log is the test's own business.
+    /// From now on, failures in the log do not fail the test.
     pub(crate) fn failures_are_expected(&mut self) {
         self.failures_expected = true;
     }
 
-    /// Fails the test when the log tells of a failure.
+    /// Fails the test if the log has a failure that the test does not expect.
     pub(crate) fn check(&self) {
         if self.failures_expected {
             return;
@@ -172,7 +170,7 @@ impl Drop for Envoy {
     }
 }
 
-/// Starts an Envoy that is to refuse its configuration; gives its log.
+/// Starts an Envoy that must refuse its configuration. Returns its log.
 pub(crate) fn refused(name: &str, bootstrap: &Bootstrap) -> Vec<String> {
     let (mut process, files) = launch(2, name, bootstrap);
     let deadline = Instant::now() + READY_WITHIN;
@@ -188,8 +186,8 @@ pub(crate) fn refused(name: &str, bootstrap: &Bootstrap) -> Vec<String> {
     }
 }
 
-/// Panics are logged as `critical`; a VM that failed, a host call that was
-/// refused and a configuration that was refused are logged as `error`.
+/// A panic is logged as `critical`. A VM that failed, a host call that Envoy refused and a
+/// configuration that was refused are logged as `error`.
 pub(crate) fn is_failure(line: &str) -> bool {
     let level = line.split("][").nth(2);
     matches!(level, Some("error" | "critical")) || line.contains("panicked at")
@@ -212,7 +210,7 @@ fn launch(workers: usize, name: &str, bootstrap: &Bootstrap) -> (Process, PathBu
         ["--file-flush-interval-msec", "10"],
     ];
     let mut args: Vec<&str> = args.iter().flatten().copied().collect();
-    // Several Envoys on one machine, none of which is to take over from another.
+    // Several Envoys run on this machine, and none may take over from another.
     args.push("--disable-hot-restart");
     let file = |name| File::create(files.join(name)).expect("a file for Envoy's output");
     let process = Process::start(
@@ -224,7 +222,7 @@ fn launch(workers: usize, name: &str, bootstrap: &Bootstrap) -> (Process, PathBu
     (process, files)
 }
 
-/// The listener's address, once Envoy is ready.
+/// The listener's address, or `None` while Envoy is not ready.
 fn ready(files: &Path) -> Option<SocketAddr> {
     let admin = fs::read_to_string(files.join("admin")).ok()?;
     let admin = admin.trim().parse().ok()?;
@@ -235,15 +233,15 @@ fn ready(files: &Path) -> Option<SocketAddr> {
     let (_, body) = ask(admin, "/listeners?format=json")?;
     let listeners: Value = serde_json::from_str(&body).ok()?;
     let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
-    // Port 0 is what was asked for, before a port was chosen.
+    // The port is 0, as configured, until Envoy has chosen one.
     let port = address["port_value"].as_u64().filter(|port| *port != 0)?;
     format!("{}:{port}", address["address"].as_str()?)
         .parse()
         .ok()
 }
 
-/// Asks the admin interface; what fails here fails because Envoy isn't that
-/// far yet.
+/// Sends a request to the admin interface. Returns `None` if this fails, since Envoy may still be
+/// starting.
 fn ask(admin: SocketAddr, path: &str) -> Option<(String, String)> {
     let mut stream = TcpStream::connect(admin).ok()?;
     stream.set_read_timeout(Some(LOGGED_WITHIN)).ok()?;
@@ -255,7 +253,7 @@ fn ask(admin: SocketAddr, path: &str) -> Option<(String, String)> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    // The body comes in chunks, of which the first holds all of so short a text.
+    // The body is chunked. These answers are short, so the first chunk has the whole text.
     let body = match body.split_once("\r\n") {
         Some((_, rest)) => rest.rsplit_once("\r\n0\r\n").map_or(rest, |(text, _)| text),
         None => body,
@@ -263,12 +261,12 @@ fn ask(admin: SocketAddr, path: &str) -> Option<(String, String)> {
     Some((head.to_owned(), body.to_owned()))
 }
 
-/// The one line of `file` that contains `text`.
+/// Waits for the one line of `file` that contains `text`.
 fn one_line(file: &Path, text: &str) -> String {
     one_line_where(file, text, |line| line.contains(text))
 }
 
-/// The one line of `file` that `is_it`; `text` tells which.
+/// Waits for the one line of `file` for which `is_it` is true. `text` describes it in errors.
 fn one_line_where(file: &Path, text: &str, is_it: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + LOGGED_WITHIN;
     loop {

@@ -1,20 +1,20 @@
-//! An MCP server of fixed answers.
+//! An MCP server with fixed answers.
 
 use axum::response::{IntoResponse, Response};
 
 use super::capture::{Capture, Recorded};
 
-/// To each method a result, JSON text; to a list's next page one under the
-/// method, `#` and the cursor.
+/// The result for each method, as JSON text. The key for the next page of a list is the method, `#`
+/// and the cursor.
 pub(crate) type Answers = &'static [(&'static str, &'static str)];
 
-/// A server with these capabilities, JSON text, that answers everything else
-/// with an error.
+/// Starts a server with these capabilities (JSON text). It answers every method that is not in
+/// `answers` with an error, except for `server/discover`.
 pub(crate) async fn start(capabilities: &'static str, answers: Answers) -> Capture {
     Capture::start(move |request| answer(request, capabilities, answers)).await
 }
 
-/// What such a server answers.
+/// The answer of such a server to `request`.
 pub(crate) fn answer(request: &Recorded, capabilities: &str, answers: Answers) -> Response {
     let message = request.json();
     let method = message["method"].as_str().unwrap_or_default();
@@ -39,8 +39,8 @@ pub(crate) fn answer(request: &Recorded, capabilities: &str, answers: Answers) -
 }
 
 impl Capture {
-    /// The methods that have reached the server since this was last asked, with
-    /// cursors as in [`Answers`]; discovery left out.
+    /// The methods that have been called since the last call of this function, with cursors as in
+    /// [`Answers`]. `server/discover` is left out.
     pub(crate) fn asked(&self) -> Vec<String> {
         let all = self.take().into_iter().map(|request| {
             let message = request.json();

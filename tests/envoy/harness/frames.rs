@@ -1,5 +1,5 @@
-//! HTTP/2 frame by frame, for paths that no client library sends
-//! (RFC 9113 section 4.1, RFC 7541 section 6.2.2).
+//! A client that writes HTTP/2 frames itself, to send paths that no client library sends (RFC 9113
+//! section 4.1, RFC 7541 section 6.2.2).
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ const SETTINGS: u8 = 4;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Posts JSON to a path of any bytes; gives the body of the answer.
+/// Posts JSON to a path, which may contain any bytes. Returns the body of the answer.
 pub(crate) async fn post(to: SocketAddr, path: &[u8], body: &str) -> String {
     let mut fields = Vec::new();
     for (name, value) in [
@@ -26,7 +26,7 @@ pub(crate) async fn post(to: SocketAddr, path: &[u8], body: &str) -> String {
         ("content-type", b"application/json"),
         ("accept", b"application/json, text/event-stream"),
     ] {
-        // As it stands: neither from a table nor for one.
+        // A literal field with a literal name, which is not put into the dynamic table.
         fields.push(0);
         for text in [name.as_bytes(), value] {
             fields.push(u8::try_from(text.len()).expect("a short text"));
@@ -62,7 +62,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// All data up to the end of the stream.
+/// Reads all data up to the end of the stream.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut data = Vec::new();
     loop {

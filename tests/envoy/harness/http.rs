@@ -1,4 +1,4 @@
-//! An HTTP client that sends what it is told to, and nothing of its own.
+//! An HTTP client that sends what a test tells it to send. It adds only `host`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,10 +15,11 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
-/// A gateway that hangs must fail the test and not hang it too.
+/// How long a test waits for an answer. A gateway that hangs must fail the test, and must not block
+/// it.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A request yet to be sent.
+/// A request that a test can send.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
@@ -31,7 +32,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Without any header but `host`.
+    /// A request without headers. The connection adds `host`.
     pub(crate) fn new(method: &str, target: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -52,13 +53,13 @@ impl Request {
             .body(body)
     }
 
-    /// The path, and the query if there is one.
+    /// Sets the path, and the query if `target` has one.
     pub(crate) fn target(mut self, target: &str) -> Self {
         target.clone_into(&mut self.target);
         self
     }
 
-    /// One more field, whatever there is.
+    /// Adds a header. Other headers with this name stay.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the name of a header");
         let value = HeaderValue::from_bytes(value.as_ref()).expect("the value of a header");
@@ -66,7 +67,7 @@ impl Request {
         self
     }
 
-    /// This field, and no other of its name.
+    /// Sets a header, and removes all others with this name.
     pub(crate) fn with(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.without(name).header(name, value)
     }
@@ -85,26 +86,26 @@ impl Request {
         &self.body
     }
 
-    /// Sends the body in chunks of this size, and its length not at all.
+    /// Sends the body in chunks of this size, without `Content-Length`.
     pub(crate) fn chunked(mut self, size: usize) -> Self {
         self.chunk = Some(size);
         self
     }
 
-    /// Waits this long before the body, before each of its chunks and its end.
+    /// Waits this long before each chunk of the body and before its end.
     pub(crate) fn paused(mut self, pause: Duration) -> Self {
         self.pause = Some(pause);
         self
     }
 
-    /// A field behind the body, in HTTP/2.
+    /// Adds a trailer, for HTTP/2.
     pub(crate) fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
         let trailers = self.trailers.get_or_insert_default();
         trailers.append(name, HeaderValue::from_static(value));
         self
     }
 
-    /// Sends the request on a connection of its own; gives the whole answer.
+    /// Sends the request on its own connection. Returns the whole answer.
     pub(crate) async fn send(&self, to: SocketAddr) -> Answer {
         Connection::open(to)
             .await
@@ -113,7 +114,7 @@ impl Request {
             .expect("an answer")
     }
 
-    /// The same in HTTP/2, without any talk of HTTP/1 before.
+    /// Sends the request in HTTP/2, without an upgrade from HTTP/1.
     pub(crate) async fn send_http2(&self, to: SocketAddr) -> Answer {
         let talk = async {
             let stream = TcpStream::connect(to).await.expect("a connection");
@@ -133,7 +134,7 @@ impl Request {
             .expect("an answer in time")
     }
 
-    /// The body with its pieces, pauses and trailers, for a server to answer with.
+    /// The body with its pieces, pauses and trailers. A test's server uses it as its answer.
     pub(crate) fn pieces(&self) -> Pieces {
         Pieces::new(self)
     }
@@ -149,7 +150,7 @@ impl Request {
     }
 }
 
-/// A connection in HTTP/1.1, for one request after the other.
+/// An HTTP/1.1 connection, for one request after the other.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Pieces>,
     host: HeaderValue,
@@ -167,12 +168,12 @@ impl Connection {
         Self { sender, host }
     }
 
-    /// Whether there is anybody on the other side, as far as is known.
+    /// Whether the connection is open, as far as the client knows.
     pub(crate) fn is_open(&self) -> bool {
         !self.sender.is_closed()
     }
 
-    /// Sends a request; gives the whole answer.
+    /// Sends a request. Returns the whole answer.
     pub(crate) async fn send(&mut self, request: &Request) -> hyper::Result<Answer> {
         let talk = async { Answer::read(self.begin(request).await?).await };
         timeout(ANSWERED_WITHIN, talk)
@@ -180,7 +181,7 @@ impl Connection {
             .unwrap_or_else(|_| panic!("no answer in time to {request:?}"))
     }
 
-    /// Sends a request; gives the answer as soon as it begins.
+    /// Sends a request. Returns the answer as soon as its headers are there.
     pub(crate) async fn begin(
         &mut self,
         request: &Request,
@@ -212,7 +213,7 @@ impl Answer {
         })
     }
 
-    /// The one value of a header.
+    /// The value of a header, which must not be repeated.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?;
@@ -224,7 +225,7 @@ impl Answer {
         std::str::from_utf8(&self.body).expect("UTF-8")
     }
 
-    /// The JSON of the body; of its last event, where the body is events.
+    /// The JSON of the body. If the body is events, the data of the last event that has data.
     pub(crate) fn json_text(&self) -> &str {
         match self.header("content-type") {
             Some("text/event-stream") => {
@@ -242,7 +243,7 @@ impl Answer {
     }
 }
 
-/// A body in pieces: of known length in one, or in chunks of unknown number.
+/// A body: one piece of known length, or chunks without a length.
 pub(crate) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     size: Option<u64>,

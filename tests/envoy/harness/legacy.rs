@@ -1,5 +1,5 @@
-//! An MCP server of the time before 2026-07-28, with sessions, whose tools do
-//! what such servers do in the middle of a call.
+//! An MCP server of the legacy era, with sessions. Its tools do what such servers may do during a
+//! call.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,11 +23,13 @@ use super::capture::{Recorded, record};
 
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
-/// The server, for as long as the test runs. Its tools:
-/// `t` says the server's name; `ask` asks the client a request with the id in
-/// its arguments (a text of JSON), and says what came back; `progress` reports
-/// with the token of the call; `wait` ends when the call is cancelled or the
-/// other side is gone; `early` leaves its answer for a GET.
+/// A running server. It runs as long as the test. Its tools:
+/// - `t` returns the server's name.
+/// - `ask` sends the client a request, whose id (JSON text) is in the arguments of the call, and
+/// returns the client's response.
+/// - `progress` sends a progress notification with the token of the call.
+/// - `wait` ends when the call is cancelled or the other side closes the stream.
+/// - `early` ends its stream without an answer. The server sends the answer to the next GET.
 #[derive(Clone)]
 pub(crate) struct Legacy {
     pub(crate) address: SocketAddr,
@@ -45,10 +47,10 @@ struct State {
 
 #[derive(Default)]
 struct Session {
-    /// Who waits for what comes under an id, a JSON text: answers to requests of
-    /// the server's, and cancellations of its client's.
+    /// Who waits for a message about an id (JSON text): for the response to a request of the
+    /// server, or for the cancellation of a call.
     waiting: HashMap<String, oneshot::Sender<String>>,
-    /// The id of the call that a GET is to finish.
+    /// The id of the call that the server answers in the response to the next GET.
     unfinished: Option<String>,
 }
 
@@ -108,28 +110,28 @@ impl Legacy {
         server
     }
 
-    /// How many sessions began, and how many there still are.
+    /// How many sessions have begun, and how many of them are still open.
     pub(crate) fn sessions(&self) -> (usize, usize) {
         let state = self.state();
         (state.begun, state.sessions.len())
     }
 
-    /// How many streams were left by the other side.
+    /// How many streams of the tool `wait` the other side has closed.
     pub(crate) fn left(&self) -> usize {
         self.state().gone
     }
 
-    /// It knows no session any longer.
+    /// Forgets all sessions.
     pub(crate) fn forget(&self) {
         self.state().sessions.clear();
     }
 
-    /// What has reached the server since this was last asked.
+    /// The requests that have reached the server since the last call of this function.
     pub(crate) fn take(&self) -> Vec<Recorded> {
         std::mem::take(&mut self.state().requests)
     }
 
-    /// Waits until `is_there` of all that has reached the server.
+    /// Waits until `is_there` is true for the server. `what` describes the condition in the error.
     pub(crate) async fn until(&self, what: &str, is_there: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + SEEN_WITHIN;
         while !is_there(self) {
@@ -273,7 +275,8 @@ impl Legacy {
         stream
     }
 
-    /// What a GET opens: the rest of a call, or events that nobody asked for.
+    /// The response to a GET: the rest of an unfinished call, or a notification that belongs to no
+    /// request.
     fn stream(&self, session: &str, request: &Recorded) -> Response {
         let (events, stream) = Events::new();
         let last = request.header("last-event-id").unwrap_or("none").to_owned();
@@ -332,7 +335,7 @@ fn error(status: u16, message: &str) -> Response {
     (status, [("content-type", "application/json")], body).into_response()
 }
 
-/// The sending end of an answer in events.
+/// The server's end of a response in events.
 struct Events(mpsc::Sender<String>);
 
 impl Events {

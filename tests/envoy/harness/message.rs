@@ -4,22 +4,21 @@ use super::http::Request;
 
 pub(crate) const MODERN: &str = "2026-07-28";
 
-/// What every modern request has in `params`.
+/// The `_meta` member that every modern request has in `params`.
 pub(crate) const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
-/// A modern request without parameters of its own; `id` is JSON text.
+/// A modern request without other parameters; `id` is JSON text.
 pub(crate) fn modern(id: &str, method: &str) -> Request {
     request(id, method, "")
 }
 
-/// A modern call of a tool, whose arguments are JSON text.
+/// A modern call of a tool; `arguments` is JSON text.
 pub(crate) fn call(id: &str, tool: &str, arguments: &str) -> Request {
     let params = format!(r#""name":"{tool}","arguments":{arguments},"#);
     request(id, "tools/call", &params).header("mcp-name", tool)
 }
 
-/// A modern request with these members of `params`, JSON text with a comma
-/// behind each.
+/// A modern request whose `params` have these members: JSON text with a comma after each member.
 pub(crate) fn request(id: &str, method: &str, params: &str) -> Request {
     Request::post(format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{META}}}}}"#
@@ -28,7 +27,7 @@ pub(crate) fn request(id: &str, method: &str, params: &str) -> Request {
     .header("mcp-method", method)
 }
 
-/// A modern request of one of the methods that name what they are about.
+/// A modern request of a method that names a tool, a prompt or a resource.
 pub(crate) fn about(id: &str, method: &str, name: &str) -> Request {
     let member = if method == "resources/read" {
         "uri"
@@ -38,7 +37,7 @@ pub(crate) fn about(id: &str, method: &str, name: &str) -> Request {
     request(id, method, &format!(r#""{member}":"{name}","#)).header("mcp-name", name)
 }
 
-/// A modern completion about `reference`, JSON text.
+/// A modern `completion/complete` request about `reference`, which is JSON text.
 pub(crate) fn completion(reference: &str) -> Request {
     let params = format!(r#""ref":{reference},"argument":{{"name":"a+x a__x","value":"v"}},"#);
     request("1", "completion/complete", &params)

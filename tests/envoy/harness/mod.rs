@@ -1,5 +1,5 @@
-//! What the tests are made with: Envoy, servers and clients, each a process of
-//! its own or a task of the test's.
+//! What the tests are built from: Envoy, servers and clients. Each is its own process, or a task of
+//! the test.
 
 pub(crate) mod answers;
 pub(crate) mod bootstrap;

@@ -1,11 +1,11 @@
-//! Ports that are known before anybody listens on them.
+//! Ports that a test knows before a process listens on them.
 
 use std::net::SocketAddr;
 
 use tokio::net::TcpSocket;
 
-/// A port on which nobody listens, and which nobody else gets: a server or an
-/// Envoy may take it later, as both sides allow that.
+/// A port on which nobody listens, and that the system gives to nobody else. A server or an Envoy
+/// can bind it later, as both sides set `SO_REUSEPORT`.
 pub(crate) fn reserved() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option of sockets");

@@ -1,4 +1,4 @@
-//! Processes that end with the test, and processes that end by themselves.
+//! Processes that end with the test, and commands whose end the test waits for.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 pub(crate) const POLL_EVERY: Duration = Duration::from_millis(10);
 
-/// Kills the program, which takes the shell's place and so its id, when the
-/// other end of the shell's stdin is closed: whoever holds it is gone then.
+/// Replaces the shell with the program, which so gets the process id of the shell. A background
+/// process kills this id as soon as the shell's stdin is closed: then the test's process, which
+/// holds the other end, is gone.
 const LEASHED: &str = r#"
 exec 3<&0
 { cat <&3; kill -9 $$; } >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
 "#;
 
-/// A process that ends when this is dropped, or when the test's process ends
-/// without dropping it (a `static`, a signal).
+/// A process that ends when this value is dropped. It also ends if the test's process ends and does
+/// not drop the value (because it is in a `static`, or because of a signal).
 pub(crate) struct Process {
     child: Child,
     leash: Option<ChildStdin>,
@@ -44,7 +45,7 @@ impl Process {
         Self { child, leash }
     }
 
-    /// What the process writes to a piped stdout.
+    /// The stdout of the process, which must be a pipe.
     pub(crate) fn stdout(&mut self) -> impl Read + use<> {
         self.child.stdout.take().expect("a piped stdout, once")
     }
@@ -53,7 +54,7 @@ impl Process {
         self.child.id()
     }
 
-    /// How the process ended, if it did.
+    /// The exit status, if the process has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of this process")
     }
@@ -67,14 +68,14 @@ impl Drop for Process {
     }
 }
 
-/// What a process left behind.
+/// The result of a process that has ended.
 pub(crate) struct Output {
     pub(crate) success: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Runs `command` to its end, which must come in time.
+/// Runs `command` to its end. Panics if this takes longer than `within`.
 pub(crate) fn run(command: &mut Command, within: Duration) -> Output {
     let mut child = command
         .stdin(Stdio::null())
@@ -104,7 +105,8 @@ pub(crate) fn run(command: &mut Command, within: Duration) -> Output {
     }
 }
 
-/// Both ends are read at once: a full pipe would hold the process.
+/// Reads `from` in its own thread. The test reads stdout and stderr at the same time, since a
+/// process blocks when a pipe is full.
 fn read(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! The Python SDK as a client.
+//! A client that uses the Python SDK.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use super::{process, setup};
 
-/// The client itself gives up after 20 s.
+/// The client itself stops after 20 s.
 const TALKED_WITHIN: Duration = Duration::from_secs(60);
 const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
 
-/// Talks to `url`; `args` are those of `tests/clients/python_client.py`. What
-/// the client says, or what it says went wrong.
+/// Runs `tests/clients/python_client.py` with `url` and these arguments. Returns what the client
+/// prints, or the error that it reports.
 pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String> {
     let script = setup::repository().join("tests/clients/python_client.py");
     let mut client = Command::new(python());
     client.arg(script).args([url, "--mode", mode]).args(args);
-    // No proxy stands between a client and loopback.
+    // The client must connect to loopback directly, without a proxy.
     client.env("NO_PROXY", "127.0.0.1");
     let output = process::run(&mut client, TALKED_WITHIN);
     let answer: Value = serde_json::from_str(output.stdout.trim()).unwrap_or_else(|error| {
@@ -35,7 +35,7 @@ pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String
     }
 }
 
-/// Python with the SDK, in `target/clients`.
+/// The Python interpreter, in `target/clients`, with the SDK installed.
 pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
@@ -43,7 +43,8 @@ pub(crate) fn python() -> &'static Path {
         let python = venv.join("bin/python");
         let requirements = setup::repository().join("tests/clients/requirements.txt");
         let wanted = fs::read_to_string(&requirements).expect("requirements.txt");
-        // Written last, so that what was interrupted is made anew.
+        // This file is written last. If an installation was interrupted, the file is missing, and
+        // the next run installs everything again.
         let stamp = venv.join("installed.txt");
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return python;

@@ -14,7 +14,7 @@ use super::setup;
 
 const LISTENING_WITHIN: Duration = Duration::from_secs(20);
 
-/// A running example; dropping it ends it.
+/// A running example server. Dropping it ends the process.
 pub(crate) struct Server {
     _process: Process,
     pub(crate) address: SocketAddr,
@@ -32,7 +32,7 @@ impl Server {
         Self::program(name, &setup::example(name), &args)
     }
 
-    /// Starts a program whose first line says where it listens.
+    /// Starts a program that prints in its first line where it listens.
     pub(crate) fn program<A: AsRef<OsStr>>(name: &str, program: &Path, args: &[A]) -> Self {
         let mut process = Process::start(program, args, Stdio::piped(), Stdio::inherit());
         let line = first_line(process.stdout());

@@ -1,4 +1,4 @@
-//! A legacy client that has initialized.
+//! The session of a legacy client that has sent `initialize`.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::http::{ANSWERED_WITHIN, Answer, Connection, Request};
 use super::message::legacy;
 
-/// What such a client keeps.
+/// What such a client remembers.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// Its `Mcp-Session-Id`.
@@ -17,12 +17,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Of a client that can be asked.
+    /// Begins a session for a client that supports elicitation, so servers may send it requests.
     pub(crate) async fn begin(to: SocketAddr) -> Self {
         Self::begun(&initialize().send(to).await)
     }
 
-    /// What `answer` to `initialize` began.
+    /// The session that `answer` has begun. `answer` is the response to `initialize`.
     pub(crate) fn begun(answer: &Answer) -> Self {
         assert_eq!(answer.status, 200, "{answer:?}");
         let id = answer.header("mcp-session-id");
@@ -30,12 +30,12 @@ impl Session {
         Self { id: id.to_owned() }
     }
 
-    /// A request in it; `params` is JSON text.
+    /// A request in this session; `params` is JSON text.
     pub(crate) fn request(&self, id: &str, method: &str, params: &str) -> Request {
         self.of(legacy(id, method, params))
     }
 
-    /// A call of a tool, whose arguments are JSON text.
+    /// A call of a tool in this session; `arguments` is JSON text.
     pub(crate) fn call(&self, id: &str, tool: &str, arguments: &str) -> Request {
         let params = format!(r#"{{"name":"{tool}","arguments":{arguments}}}"#);
         self.request(id, "tools/call", &params)
@@ -45,7 +45,7 @@ impl Session {
         self.request("1", "tools/list", "{}")
     }
 
-    /// Any message in it.
+    /// A POST of any body in this session.
     pub(crate) fn post(&self, body: &str) -> Request {
         self.of(Request::post(body))
     }
@@ -65,7 +65,7 @@ impl Session {
     }
 }
 
-/// The first request of a legacy client that can be asked.
+/// The `initialize` request of a client that supports elicitation, so servers may send it requests.
 pub(crate) fn initialize() -> Request {
     legacy(
         "1",
@@ -74,14 +74,14 @@ pub(crate) fn initialize() -> Request {
     )
 }
 
-/// An answer in events, as they come.
+/// A response in events, which the test reads one by one.
 pub(crate) struct Events {
     body: Incoming,
     text: String,
 }
 
 impl Events {
-    /// Sends `request` on a connection of its own.
+    /// Sends `request` on its own connection.
     pub(crate) async fn open(to: SocketAddr, request: &Request) -> Self {
         let mut connection = Connection::open(to).await;
         let answer = timeout(ANSWERED_WITHIN, connection.begin(request)).await;
@@ -101,7 +101,7 @@ impl Events {
         }
     }
 
-    /// The next event, as it stands; `None` at the end.
+    /// The text of the next event; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<String> {
         let read = async {
             loop {
@@ -120,7 +120,7 @@ impl Events {
             .expect("an event in time")
     }
 
-    /// The next event's message, a JSON text.
+    /// The message (JSON text) in the next event that has data.
     pub(crate) async fn message(&mut self) -> String {
         loop {
             let event = self.next().await.expect("an event");

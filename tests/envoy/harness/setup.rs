@@ -1,4 +1,4 @@
-//! Where things are, and what to do where they are not.
+//! The paths of files and programs. If one is missing, the error says how to build it.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::process::run;
 
-/// Includes the download of Envoy, the first time.
+/// The first run also downloads Envoy.
 const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -17,14 +17,14 @@ pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Cargo's target directory, wherever it was moved to.
+/// Cargo's target directory, also if it is not in the repository.
 pub(crate) fn target() -> &'static Path {
     let inside = Path::new(env!("CARGO_TARGET_TMPDIR"));
     inside.parent().expect("a directory inside of target")
 }
 
-/// A directory of this run's own in `target/tmp/envoy`, which stays there for a
-/// day: the logs tell why a test failed.
+/// The directory for the files of this run, in `target/tmp/envoy`. It stays there for a day, since
+/// the logs tell why a test failed.
 pub(crate) fn files() -> &'static Path {
     static FILES: LazyLock<PathBuf> = LazyLock::new(|| {
         let all = target().join("tmp/envoy");
@@ -37,7 +37,7 @@ pub(crate) fn files() -> &'static Path {
             let _ = fs::remove_dir_all(old.path());
         }
         let files = all.join(process::id().to_string());
-        // That of another process, whose id was the same.
+        // An earlier process may have had the same id.
         let _ = fs::remove_dir_all(&files);
         fs::create_dir_all(&files).expect("a directory for the files of this run");
         files
@@ -45,7 +45,7 @@ pub(crate) fn files() -> &'static Path {
     &FILES
 }
 
-/// The release build of the filter, by an absolute path.
+/// The release build of the filter, as an absolute path.
 pub(crate) fn filter() -> PathBuf {
     let path = env::var_os("MCP_GATEWAY_WASM").map_or_else(
         || target().join("wasm32-wasip1/release/mcp_gateway.wasm"),
@@ -59,8 +59,8 @@ pub(crate) fn filter() -> PathBuf {
     })
 }
 
-/// An example of this package. `cargo test` builds it, `cargo test --test envoy`
-/// does not.
+/// The path of an example of this package. `cargo test` builds the examples, `cargo test --test
+/// envoy` does not.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
     let profile = test.parent().and_then(Path::parent).expect("…/deps/test");
@@ -73,7 +73,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     path
 }
 
-/// Envoy: `$ENVOY`, or the version `$ENVOY_VERSION`, or the default one.
+/// The path of Envoy: `$ENVOY`, or the version `$ENVOY_VERSION`, or the default version.
 pub(crate) fn envoy() -> &'static Path {
     static ENVOY: OnceLock<PathBuf> = OnceLock::new();
     ENVOY.get_or_init(|| {

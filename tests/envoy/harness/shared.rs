@@ -22,9 +22,10 @@ pub(crate) struct Gateway {
     pub(crate) envoy: Envoy,
 }
 
-// A `OnceLock` tells each test why it cannot be filled, a `LazyLock` the first.
+// If Envoy cannot start, a `OnceLock` tries again in each test, so each test reports the reason.
+// With a `LazyLock`, only the first test would report it.
 
-/// A test's use of something shared, with a look at Envoy's log at its end.
+/// One test's use of a shared Envoy. At its end it checks Envoy's log.
 pub(crate) struct Use<T: AsRef<Envoy> + 'static>(&'static T);
 
 pub(crate) fn policy() -> Use<Policy> {

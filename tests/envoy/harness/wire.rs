@@ -1,4 +1,4 @@
-//! A server that writes the bytes it is told to, when it is told to.
+//! A server that writes given bytes at given times.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use tokio::sync::Semaphore;
 
 use super::capture::Recorded;
 
-/// What the server does, one after the other; then it hangs up.
+/// What the server does, in this order. Then it closes the connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Write(String),
-    /// Each byte on its own.
+    /// Writes each byte separately.
     Bytewise(String),
     Wait(Duration),
-    /// Goes on when there is a permit.
+    /// Waits for a permit.
     Until(Arc<Semaphore>),
-    /// Says nothing more, until the other side has enough.
+    /// Sends nothing more, and waits until the other side closes the connection.
     Hang,
-    /// Ends the connection as if the machine had gone.
+    /// Ends the connection with a reset, as if the server's machine had failed.
     Reset,
 }
 
-/// Starts a server that does for each request, on a connection of its own, what
-/// `script` says.
+/// Starts a server that does for each request what `script` returns. Each request has its own
+/// connection.
 pub(crate) async fn serve(
     script: impl Fn(&Recorded) -> Vec<Act> + Send + Sync + 'static,
 ) -> SocketAddr {
@@ -43,15 +43,15 @@ pub(crate) async fn serve(
     address
 }
 
-/// The start of an answer whose end is that of the connection. What a server
-/// says to its own clients is in each.
+/// The head of a response whose body ends with the connection. It also has headers that a server
+/// sends to its own clients: a cookie and a challenge.
 pub(crate) fn head(status: &str, content_type: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nset-cookie: a=secret\r\nwww-authenticate: Basic realm=\"secret\"\r\nconnection: close\r\n\r\n"
     )
 }
 
-/// A whole answer in JSON.
+/// A whole response with a JSON body.
 pub(crate) fn json(body: &str) -> Vec<Act> {
     vec![Act::Write(head("200 OK", "application/json") + body)]
 }
@@ -88,13 +88,13 @@ async fn answer(mut stream: TcpStream, script: &(impl Fn(&Recorded) -> Vec<Act> 
 async fn bytewise(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     for byte in bytes {
         stream.write_all(&[*byte]).await?;
-        // Long enough for the other side to take it, most of the time.
+        // Long enough that the other side mostly receives each byte separately.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())
 }
 
-/// A whole request of known length.
+/// Reads a whole request, which must have a `Content-Length`.
 async fn read(stream: &mut TcpStream) -> Option<Recorded> {
     let mut bytes = Vec::new();
     let head = loop {
