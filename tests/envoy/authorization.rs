@@ -1,5 +1,4 @@
-//! `authorization` in front of several servers: what a caller may not call, its
-//! lists do not show, and the other way round.
+//! `authorization` in front of several servers: lists show exactly what a caller may call.
 
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -15,7 +14,8 @@ use crate::harness::session::Session;
 pub(crate) const ALL: &str =
     r#"{"tools":{},"prompts":{},"resources":{"subscribe":true},"completions":{}}"#;
 
-/// Lists that may be kept for all, and an answer to whatever they have.
+/// Lists that caches may keep for all callers, and a result for each method that uses their
+/// entries.
 #[rustfmt::skip]
 pub(crate) const LISTS: fake::Answers = &[
     ("tools/list", r#"{"resultType":"complete","tools":[{"name":"read","inputSchema":{"type":"object"}},{"name":"delete","inputSchema":{"type":"object"}},{"name":"write","inputSchema":{"type":"object"}}],"ttlMs":60000,"cacheScope":"public"}"#),
@@ -32,7 +32,7 @@ fn in_json(request: &Recorded) -> Response {
     fake::answer(request, ALL, LISTS)
 }
 
-/// The same answer as an event, behind one that is about something else.
+/// The same answer as an event, after an event with another message.
 pub(crate) fn in_events(request: &Recorded) -> Response {
     let message = request.json();
     let method = message["method"].as_str().unwrap_or_default();
@@ -47,7 +47,7 @@ pub(crate) fn in_events(request: &Recorded) -> Response {
     ([("content-type", "text/event-stream")], events).into_response()
 }
 
-/// Two servers that have the same: one answers in JSON, one in events.
+/// Two servers with the same entries. One answers in JSON, the other in events.
 async fn servers() -> (Capture, Capture) {
     (
         Capture::start(in_json).await,
@@ -62,8 +62,8 @@ fn gateway((a, b): &(Capture, Capture), authorization: &str) -> Bootstrap {
     Bootstrap::servers(&config, &[("a", a.address), ("b", b.address)])
 }
 
-/// The first of these that matches decides. Without `x-user` the second fails,
-/// and denies; the third fails, and does not allow.
+/// The first rule that matches decides. Without `x-user`, the expressions of the second and the
+/// third rule fail: so the second denies, and the third does not allow.
 #[rustfmt::skip]
 const RULES: &str = r#"{"rules":[
     {"action":"DENY","tools":["*__delete"]},
@@ -72,7 +72,8 @@ const RULES: &str = r#"{"rules":[
     {"action":"ALLOW","tools":["a__*","b__read"],"prompts":["a__p"],"resources":["a+f:*"]}
 ]}"#;
 
-/// What a list has, and how its things are asked for.
+/// A kind of list: its method, its member in the result, the member that names an entry, and the
+/// method that uses an entry.
 struct Kind {
     list: &'static str,
     member: &'static str,
@@ -102,7 +103,7 @@ const fn kind([list, member, key, asked]: [&'static str; 4]) -> Kind {
 }
 
 impl Kind {
-    /// What the list shows.
+    /// The names of the entries that the list shows.
     fn names(&self, answer: &Answer) -> Vec<String> {
         assert_eq!(answer.status, 200, "{}: {answer:?}", self.list);
         let list = &answer.json()["result"][self.member];
@@ -112,13 +113,13 @@ impl Kind {
     }
 }
 
-/// Demands the answer to what is not allowed.
+/// Fails unless the answer denies `what`.
 pub(crate) fn assert_denied(answer: &Answer, id: &str, what: &str) {
     assert_eq!(answer.status, 403, "{what}: {answer:?}");
     assert_denial(answer, id, what);
 }
 
-/// The same in the session of a legacy client, which another status would end.
+/// The same in the session of a legacy client. Another status than 200 would end the session.
 fn assert_denied_in_session(answer: &Answer, id: &str, what: &str) {
     assert_eq!(answer.status, 200, "{what}: {answer:?}");
     assert_denial(answer, id, what);
@@ -132,7 +133,7 @@ fn assert_denial(answer: &Answer, id: &str, what: &str) {
     assert_eq!(answer.header("www-authenticate"), None);
 }
 
-/// Who a request is from; without a name it does not say.
+/// The request with this user in `x-user`, or without a user.
 fn from(request: Request, user: Option<&str>) -> Request {
     match user {
         Some(user) => request.header("x-user", user),
@@ -140,7 +141,7 @@ fn from(request: Request, user: Option<&str>) -> Request {
     }
 }
 
-/// What each may use, kind by kind.
+/// What each user may use, by kind of list.
 #[rustfmt::skip]
 const SHOWN: [(Option<&str>, [&[&str]; 4]); 4] = [
     (None, [&["a__read", "a__write"], &["a__p"], &["a+f:x"], &["a+f:{x}"]]),
@@ -154,7 +155,7 @@ const SHOWN: [(Option<&str>, [&[&str]; 4]); 4] = [
     ]),
 ];
 
-/// What both servers have, kind by kind; beside it what neither has.
+/// Everything that both servers have, by kind of list.
 #[rustfmt::skip]
 const EVERYTHING: [&[&str]; 4] = [
     &["a__read", "a__delete", "a__write", "b__read", "b__delete", "b__write"],
@@ -179,7 +180,7 @@ async fn what_may_be_called_is_what_lists_show_in_either_era() {
             for list in [&modern, &legacy, &modern] {
                 let answer = list.send(to).await;
                 assert_eq!(kind.names(&answer), shown, "{user:?}: {answer:?}");
-                // Another caller is shown another list.
+                // Another caller may get another list, so no cache may keep this list for all.
                 let scope = &answer.json()["result"]["cacheScope"];
                 assert_ne!(*scope, "public", "{answer:?}");
             }
@@ -226,7 +227,8 @@ async fn what_is_denied_does_not_say_whether_it_is_there() {
     let servers = servers().await;
     let envoy = Envoy::with_workers(1, "authorization_names", &gateway(&servers, RULES));
     for (name, allowed) in [
-        // No server, no tool, or hidden by its server: all the same.
+        // The server is unknown, the tool is unknown, or the rules deny the tool: the denial is the
+        // same.
         ("b__write", false),
         ("b__nothing", false),
         ("c__read", false),
@@ -242,7 +244,7 @@ async fn what_is_denied_does_not_say_whether_it_is_there() {
         let params = format!(r#"{{"name":"{name}"}}"#);
         let answer = legacy(id, "tools/call", &params).send(envoy.address).await;
         if allowed {
-            // Past the rules, into the session that is missing.
+            // The rules allow this call. It fails because it has no session.
             assert_eq!(answer.status, 400, "{name}: {answer:?}");
         } else {
             assert_denied_in_session(&answer, id, &format!("tools/call {name}"));
@@ -276,7 +278,8 @@ async fn completions_and_subscriptions_need_the_right_to_what_they_are_about() {
         (prompt("a__q"), Some("completion/complete a__q")),
         (uri("a+f:{x}"), None),
         (uri("a+g:{y}"), Some("completion/complete a+g:{y}")),
-        // It is about both, whatever it says.
+        // This reference has a prompt and a resource. The caller needs the right to both, whatever
+        // `type` says.
         (
             completion(r#"{"type":"ref/prompt","name":"a__p","uri":"a+g:{y}"}"#),
             Some("completion/complete a+g:{y}"),
@@ -311,7 +314,7 @@ async fn completions_and_subscriptions_need_the_right_to_what_they_are_about() {
     }
 }
 
-/// Who may do nothing may still get to know the endpoint, and sees nothing.
+/// A caller without any rights can still get to know the endpoint, but sees nothing in its lists.
 #[tokio::test]
 async fn by_default_nobody_may_do_anything_but_ask_what_there_is() {
     let servers = servers().await;
@@ -339,7 +342,7 @@ async fn by_default_nobody_may_do_anything_but_ask_what_there_is() {
     }
 }
 
-/// What everybody may do unless a rule names it.
+/// These methods are open to everybody, unless a rule names them.
 #[tokio::test]
 async fn a_rule_that_names_an_open_method_denies_it() {
     let servers = servers().await;

@@ -1,5 +1,5 @@
-//! What `authorization` takes from Envoy about who calls: what `jwt_authn` left
-//! in metadata, and expressions that fail.
+//! What `authorization` learns from Envoy about the caller: the metadata that `jwt_authn` writes,
+//! and expressions, which can fail.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use crate::token::{Key, access};
 
 const ISSUER: &str = "https://login.example.com";
 
-/// Whoever has a valid token has its payload in metadata; everybody may pass.
+/// `jwt_authn` writes the payload of a valid token into metadata. Requests without a token pass
+/// too.
 const TOKENS: &str = r#"          - name: envoy.filters.http.jwt_authn
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
@@ -31,7 +32,7 @@ const TOKENS: &str = r#"          - name: envoy.filters.http.jwt_authn
                     requirements: [{ provider_name: login }, { allow_missing: {} }]
 "#;
 
-/// A server `a` behind these rules, with tokens of `key`.
+/// A server `a` with these rules of `authorization`. `jwt_authn` accepts tokens of `key`.
 fn behind(name: &str, key: &Key, server: &Capture, authorization: &str) -> Envoy {
     let authorization: String = authorization.lines().map(str::trim).collect();
     let config = format!(
@@ -49,7 +50,8 @@ async fn server() -> Capture {
     Capture::start(|request| fake::answer(request, ALL, LISTS)).await
 }
 
-/// A request with a token that has these members beside the usual ones.
+/// The request with a token that has these claims in addition to the usual ones, of which `scope`
+/// is left out.
 fn with(request: Request, key: &Key, members: &Value) -> Request {
     let mut claims = access(ISSUER, "mcp", "");
     let members = members.as_object().expect("an object");
@@ -82,7 +84,7 @@ fn tools(answer: &Answer) -> Vec<String> {
     list.iter().map(name).collect()
 }
 
-/// Envoy says of no value which type it has.
+/// Envoy does not tell the filter which type a value of the metadata has.
 #[tokio::test]
 async fn scopes_are_a_string_or_a_list_of_strings_and_nothing_else() {
     let (key, server) = (Key::new(1), server().await);
@@ -143,7 +145,7 @@ async fn scopes_are_a_string_or_a_list_of_strings_and_nothing_else() {
         let shown: Vec<&str> = shown.into_iter().flatten().collect();
         assert_eq!(tools(&list.send(envoy.address).await), shown, "{claims}");
     }
-    // No token is no scope.
+    // A request without a token has no scopes.
     let answer = call("1", "read", "{}").send(envoy.address).await;
     assert_lacks_scopes(&answer, "a:read b", "no token");
 }
@@ -166,7 +168,8 @@ async fn groups_decide_and_what_fails_allows_nothing() {
             json!({ "groups": ["x", "weather"], "suspended": true }),
             &["read"],
         ),
-        // What cannot be evaluated, or to no boolean, denies and does not allow.
+        // If an expression fails or its value is no boolean, a DENY rule denies and an ALLOW rule
+        // does not allow.
         (json!({ "groups": ["weather"] }), &["read"]),
         (
             json!({ "groups": ["weather"], "suspended": "false" }),

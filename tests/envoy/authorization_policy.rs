@@ -1,5 +1,5 @@
-//! `authorization` in policy mode: lists are cut on their way back, however the
-//! server writes them.
+//! `authorization` in policy mode: the filter removes entries from the lists in responses, in
+//! whatever form the server sends them.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use crate::harness::wire::{self, Act};
 
 const LIST: &str = r#"{"resultType":"complete","tools":[ {"name":"secret"} , {"title":"secret","name":"read", "n":1.10},{"name":"write"},{"name":"s\u0065cret"}],"ttlMs":60000,"cacheScope":"public" }"#;
 
-/// What is left of it for those who are no admins, byte for byte.
+/// What callers who are not admins get of the list, byte for byte.
 const CUT: &str = r#"{"resultType":"complete","tools":[ {"title":"secret","name":"read", "n":1.10},{"name":"write"}],"ttlMs":60000,"cacheScope":"private" }"#;
 
 const RULES: &str = r#"{"defaultAction":"ALLOW","rules":[
@@ -29,7 +29,7 @@ const OPEN: &str = r#"v3.RBAC
                   everybody: { permissions: [{ any: true }], principals: [{ any: true }] }
 "#;
 
-/// `envoy/envoy.yaml` with these rules and no others; with hold or without.
+/// `envoy/envoy.yaml` with these rules and no rules of RBAC, with hold or without.
 fn bootstrap(server: std::net::SocketAddr, holds: bool, rules: &str) -> Bootstrap {
     let rules: String = rules.lines().map(str::trim).collect();
     let config = format!(
@@ -52,10 +52,10 @@ fn result(id: &Value, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
-/// A list, in the way that `x-as` asks for.
+/// A list, in the form that the header `x-as` names.
 fn listed(request: &Recorded) -> Response {
     if request.method == "GET" {
-        // What a server goes on with that has closed its answer early.
+        // The rest of an answer whose stream the server closed early.
         let list = result(&Value::from(7), LIST);
         let events = format!("id: 2\ndata: {list}\n\ndata: no message\n\n");
         return ([("content-type", "text/event-stream")], events).into_response();
@@ -105,7 +105,7 @@ fn list(form: &str) -> Request {
     modern("7", "tools/list").header("x-as", form)
 }
 
-/// What the last event says.
+/// The data of the last event.
 fn last_event(answer: &Answer) -> &str {
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     let mut lines = answer.text().lines().rev();
@@ -122,7 +122,7 @@ async fn lists_show_what_may_be_called_in_json_and_in_events_with_hold_and_witho
         let to = envoy.address;
         let (all, cut) = (result(&7.into(), LIST), result(&7.into(), CUT));
         for (user, expected) in [("guest", &cut), ("admin", &all)] {
-            // Others may be shown others, so nobody may keep it for all.
+            // Other callers may get another list, so no cache may keep this list for all.
             let expected = &expected.replace(r#""public""#, r#""private""#);
             let with = |form: &str| list(form).header("x-user", user);
             let answer = with("json").send(to).await;
@@ -146,7 +146,7 @@ async fn lists_show_what_may_be_called_in_json_and_in_events_with_hold_and_witho
             if user == "guest" {
                 assert_denied(&answer, "7", "tools/call secret");
             } else {
-                // What is no list is as the server says it.
+                // A response that is no list passes unchanged.
                 assert_eq!((answer.status, answer.text()), (200, all.as_str()));
             }
         }
@@ -171,7 +171,8 @@ async fn what_cannot_be_looked_into_does_not_pass() {
             ("down", 503, "down"),
         ] {
             let answer = list(form).send(envoy.address).await;
-            // What is found in the body is found too late for the status.
+            // Without hold, the status has already been sent when the filter finds this fault in
+            // the body.
             let is_late = !holds && form == "array";
             let status = if is_late { 200 } else { status };
             assert_eq!(answer.status, status, "{form}: {answer:?}");
@@ -181,7 +182,7 @@ async fn what_cannot_be_looked_into_does_not_pass() {
     }
 }
 
-/// Else every server that can would compress what must be looked into.
+/// Without this, servers would compress the lists that the filter must read.
 #[tokio::test]
 async fn what_may_be_a_list_is_asked_for_without_compression() {
     let server = Capture::start(listed).await;
@@ -192,7 +193,8 @@ async fn what_may_be_a_list_is_asked_for_without_compression() {
         for (request, expected) in [
             (list("json"), None),
             (get.clone(), None),
-            // Without hold this is gone before it is known what is called.
+            // Without hold, the headers have been forwarded before the filter knows what the
+            // request calls.
             (call("1", "read", "{}"), holds.then_some("gzip, br")),
         ] {
             let request = request.header("accept-encoding", "gzip, br");
@@ -203,8 +205,7 @@ async fn what_may_be_a_list_is_asked_for_without_compression() {
     }
 }
 
-/// The specification of 2025-11-25 lets a server close the stream and finish on
-/// GET.
+/// MCP 2025-11-25 lets a server close the stream and send the rest of the answer to a GET.
 #[tokio::test]
 async fn a_list_that_comes_on_a_resumed_stream_is_cut_too() {
     let server = Capture::start(listed).await;
@@ -253,7 +254,7 @@ async fn a_list_in_pieces_of_any_size_is_cut() {
     assert_eq!((answer.status, last_event(&answer)), (200, &*cut));
 }
 
-/// Longer than what is held back, and than Envoy's own buffers.
+/// The list is longer than the part that the filter holds back, and longer than Envoy's buffers.
 #[tokio::test]
 async fn a_long_list_is_cut_and_one_over_the_limit_does_not_pass() {
     let server = Capture::start(|request| {

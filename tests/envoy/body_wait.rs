@@ -20,7 +20,7 @@ const NOT_HELD: &str = "Envoy does not hold requests for this filter: set allow_
 const TOOLS: &str = r#"{"tools":{}}"#;
 const ANSWERS: fake::Answers = &[("tools/list", r#"{"tools":[]}"#)];
 
-/// Both modes, in front of one server.
+/// A configuration for each mode, in front of the same server.
 fn bootstraps(server: &Capture) -> [Bootstrap; 2] {
     let gateway = r#"{"servers":[{"name":"a","protocol":"MODERN"}]}"#;
     [
@@ -29,8 +29,8 @@ fn bootstraps(server: &Capture) -> [Bootstrap; 2] {
     ]
 }
 
-/// Sends a head that promises a body, and no byte of it; gives the answer, and how
-/// long it took.
+/// Sends the head of a request that announces a body, and sends no body. Returns the answer, and
+/// how long it took.
 async fn head_only(to: SocketAddr) -> (String, Duration) {
     let began = Instant::now();
     let mut stream = TcpStream::connect(to).await.expect("a connection");
@@ -76,7 +76,7 @@ async fn a_client_that_sends_no_body_is_told_so() {
         let to = envoy.address;
         assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
         let slow = modern("2", "tools/list").paused(Duration::from_secs(6));
-        // Its body starts after six seconds, and ends after twelve.
+        // The body of this request starts after six seconds, and ends after twelve.
         let slow = slow.send(to);
         let ((one, time), (two, _), slow) = tokio::join!(head_only(to), head_only(to), slow);
         assert_eq!(slow.status, 200, "{slow:?}");

@@ -1,4 +1,4 @@
-//! Every answer, whoever gives it, as browsers on other origins see it.
+//! What browsers on other origins see of every answer, whoever sends it.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ fn preflight(path: &str) -> Request {
 /// A request to an endpoint, and the status and the type of the answer.
 type Case = (Request, u16, Option<&'static str>);
 
-/// What the filter itself answers.
+/// Answers of the filter itself.
 fn own() -> Vec<Case> {
     let metadata = |method| Request::new(method, WELL_KNOWN);
     let suffixed = |method| Request::new(method, &format!("{WELL_KNOWN}/mcp"));
@@ -41,8 +41,8 @@ fn own() -> Vec<Case> {
     ]
 }
 
-/// What others answer, after the filter. RBAC's answer is JSON-RPC where the
-/// message has been read before.
+/// Answers of the server, of later filters and of Envoy. RBAC's answer is JSON-RPC if the filter
+/// has already read the message.
 fn others(rbac: Option<&'static str>) -> Vec<Case> {
     let server = |status| from("server").told_status(status);
     let says_much_of_origins = server(200)
@@ -76,8 +76,8 @@ fn others(rbac: Option<&'static str>) -> Vec<Case> {
     ]
 }
 
-/// Sends it in both versions of HTTP, from this origin, and demands the status
-/// and the type of the answer.
+/// Sends the request in both versions of HTTP with this origin, and checks the status and the
+/// content type of the answers.
 async fn ask(to: SocketAddr, case: &Case, origin: Option<&str>) -> [Answer; 2] {
     let (request, status, kind) = case;
     let mut request = request.clone();
@@ -98,8 +98,8 @@ async fn ask(to: SocketAddr, case: &Case, origin: Option<&str>) -> [Answer; 2] {
     answers
 }
 
-/// What the answer says of origins: who may have it, what of it may be read,
-/// and whether with credentials.
+/// What the answer allows to pages on other origins: which origin may read it, which headers the
+/// page may read, and whether it may send credentials.
 fn shared(answer: &Answer) -> [Option<&str>; 3] {
     [
         answer.header("access-control-allow-origin"),
@@ -108,7 +108,7 @@ fn shared(answer: &Answer) -> [Option<&str>; 3] {
     ]
 }
 
-/// No cache may give the answer to another origin.
+/// `Vary` must contain `origin`, so that no cache gives the answer to another origin.
 fn assert_varies(answer: &Answer) {
     let fields = answer.headers.get_all("vary").iter();
     let names: Vec<&str> = fields
@@ -152,8 +152,8 @@ async fn any_origin_may_read_every_answer() {
     );
 }
 
-/// Where headers do not wait for the body, whoever is behind the filter may
-/// answer before that has been read.
+/// Without hold, the headers do not wait for the body. So a later filter or the server may answer
+/// before the filter has read the body.
 #[tokio::test]
 async fn any_origin_may_read_every_answer_without_hold() {
     let server = server().await;
@@ -245,7 +245,7 @@ async fn without_cors_only_the_metadata_is_for_browsers() {
             let list = |name| answer.header(name).unwrap_or_default().to_ascii_lowercase();
             assert_eq!(shared(&answer)[0], Some("*"));
             assert!(list("access-control-allow-methods").contains("get"));
-            // As the SDKs for browsers ask.
+            // The SDKs for browsers ask for this header.
             assert!(list("access-control-allow-headers").contains("mcp-protocol-version"));
         }
     }
@@ -323,7 +323,7 @@ async fn nothing_is_said_for_other_paths() {
                 assert_eq!(answer.text(), text);
             }
         }
-        // A preflight there is the server's to answer.
+        // A preflight to another path is for the server.
         server.take();
         let preflight = preflight("/other")
             .header("x-from", "server")

@@ -1,4 +1,4 @@
-//! A 401 tells a client where tokens come from, whoever gives it.
+//! A 401 tells a client where it gets tokens, whether a filter or the server sends it.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ const CONFIGURATION: &str = r#"{"paths": ["/mcp", "/a/b"], "oauth": {"scopesSupp
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 const OURS: [&str; 4] = ["error", "error_description", "resource_metadata", "scope"];
 
-/// The challenge of a 401: its parameters, and what follows it.
+/// The parameters of the Bearer challenge of a 401, and the other challenges after it.
 fn challenge(answer: &Answer) -> (Vec<(String, String)>, &str) {
     assert_eq!(answer.status, 401, "{answer:?}");
     bearer(answer.header("www-authenticate").expect("a challenge"))
@@ -142,7 +142,7 @@ async fn the_metadata_is_where_the_client_asked() {
         let expected = format!("{base}{WELL_KNOWN}{path}");
         assert_eq!(location, Some(&*expected), "{request:?}");
     }
-    // And there it says what it is the metadata of.
+    // The metadata at this location has the endpoint as its resource.
     for path in ["/mcp", "/a/b"] {
         let answer = at(path).send(envoy.address).await;
         let (params, _) = challenge(&answer);
@@ -164,7 +164,8 @@ async fn the_metadata_is_where_the_client_asked() {
     }
 }
 
-/// What a client writes as its host or its path ends no quotes.
+/// A client can write anything into its host and its path. This must not end the quoted strings of
+/// the challenge.
 #[tokio::test]
 async fn no_client_puts_words_into_the_challenge() {
     let server = server().await;
@@ -195,7 +196,7 @@ async fn no_client_puts_words_into_the_challenge() {
         let mut answer = String::new();
         let read = timeout(ANSWERED_WITHIN, stream.read_to_string(&mut answer));
         read.await.expect("an answer in time").expect("UTF-8");
-        // Envoy refuses some of it by itself.
+        // Envoy itself refuses some of these requests.
         if answer.starts_with("HTTP/1.1 400 ") {
             continue;
         }
@@ -206,7 +207,8 @@ async fn no_client_puts_words_into_the_challenge() {
         let (params, others) = bearer(fields.next().expect("a challenge"));
         assert_eq!((fields.next(), others), (None, ""), "{answer}");
         let names = params.iter().map(|(name, _)| &**name);
-        // Better no location than a wrong one.
+        // If the host or the path cannot be used, the challenge must have no location instead of a
+        // wrong one.
         let known = OURS.into_iter().filter(|name| *name != OURS[2]);
         assert!(names.clone().eq(OURS) || names.eq(known), "{answer}");
         let scope = params.iter().find(|(name, _)| name == "scope");
@@ -246,7 +248,7 @@ async fn a_401_that_says_nothing_says_that_the_client_is_unauthorized() {
             }
         }
     }
-    // What says something stays as it is.
+    // A 401 with a body keeps its body.
     for (kind, text) in [("text/plain", "not you"), ("application/json", "{}")] {
         let request = from("server").told_status(401).told_text(kind, text);
         let answer = request.send(envoy.address).await;
@@ -266,7 +268,8 @@ async fn what_is_no_401_is_left_alone() {
     for status in [200, 400, 403, 407, 500] {
         for source in ["authorizer", "server"] {
             let request = from(source).told_status(status);
-            // An authorizer that is content is not asked for its words.
+            // With 200 the authorizer allows the request, and 500 is a failure of the authorizer.
+            // In both cases Envoy does not use its response.
             if source == "authorizer" && matches!(status, 200 | 500) {
                 continue;
             }
@@ -276,7 +279,7 @@ async fn what_is_no_401_is_left_alone() {
             assert_eq!(answer.text(), "");
             let told = request.clone().told("www-authenticate", scope);
             let answer = told.send(envoy.address).await;
-            // Whoever asks for a scope, it is to be got in the same place.
+            // A 403 that asks for a scope gets the location of the metadata, whoever sends it.
             let metadata = format!(
                 r#"{scope}, resource_metadata="http://{}{WELL_KNOWN}/mcp""#,
                 envoy.address
@@ -344,7 +347,7 @@ async fn a_request_without_a_token_gets_its_challenge_here() {
     }
 }
 
-/// `jwt_authn` as Istio configures it: who has no token passes.
+/// `jwt_authn` as Istio configures it: a request without a token passes.
 const ALLOW_MISSING: &str = "requires: { requires_any: { requirements: [{ provider_name: login }, { allow_missing: {} }] } }";
 
 #[tokio::test]
@@ -354,7 +357,7 @@ async fn what_authentication_takes_for_no_token_is_none_here() {
         let filter = format!(r#"{{"paths": ["/mcp"], "oauth": {oauth}}}"#);
         chain(&server, &filter)
             .replace("requires: { provider_name: login }", ALLOW_MISSING)
-            // Nobody but authentication is to say no.
+            // Only authentication may refuse a request here.
             .replace("regex: \"authorizer|server\"", "regex: \"jwt_authn\"")
             .replace_block(
                 "          - name: envoy.filters.http.ext_authz",
@@ -369,7 +372,8 @@ async fn what_authentication_takes_for_no_token_is_none_here() {
             request.header("authorization", value)
         })
     };
-    // What is sent, and whether authentication lets it pass as nobody's.
+    // The values of `Authorization`, and whether authentication takes them for no token and lets
+    // the request pass.
     for (values, is_anonymous) in [
         (&[][..], true),
         (&["Bearer"], true),

@@ -1,4 +1,4 @@
-//! Clients of other people, through both shipped configurations.
+//! Clients that use the Rust SDK or the Python SDK, through both shipped configurations.
 
 #[path = "../clients/rmcp_client.rs"]
 mod rmcp_client;

@@ -1,4 +1,4 @@
-//! The filter's configuration, as Envoy hands it over.
+//! The filter's configuration, in the forms in which Envoy can give it to the filter.
 
 use std::net::SocketAddr;
 
@@ -11,10 +11,10 @@ use crate::harness::shared::{gateway, policy};
 const STRUCT: &str = r#""@type": type.googleapis.com/google.protobuf.Struct"#;
 const STRING: &str = r#""@type": type.googleapis.com/google.protobuf.StringValue"#;
 
-/// Whatever follows the filter's configuration in both files.
+/// The text that follows the filter's configuration in the two files.
 const NEXT_FILTER: [&str; 2] = ["          # 2. ", "          # For filters after"];
 
-/// `bootstrap` with another configuration of the filter: a line of YAML.
+/// `bootstrap` with another configuration of the filter, which is one line of YAML.
 fn configured(bootstrap: Bootstrap, kind: &str, value: &str) -> Bootstrap {
     let text = bootstrap.text();
     let (old, end) = if text.contains(STRUCT) {
@@ -26,7 +26,7 @@ fn configured(bootstrap: Bootstrap, kind: &str, value: &str) -> Bootstrap {
     bootstrap.replace_block(old, end, &format!("{kind}\n{indent}value: {value}\n"))
 }
 
-/// Answers of all kinds to the same requests, as text.
+/// The status and the body of each answer to the same requests of all kinds.
 async fn answers(to: SocketAddr) -> Vec<(u16, String)> {
     let mut answers = Vec::new();
     for request in [

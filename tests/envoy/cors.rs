@@ -1,4 +1,4 @@
-//! Browsers on other origins.
+//! Requests from browsers on other origins.
 
 use axum::response::{IntoResponse, Response};
 
@@ -35,7 +35,7 @@ fn assert_readable(answer: &Answer) {
     assert_eq!(answer.header("vary"), Some("origin"));
 }
 
-/// RBAC would deny it, and no server would know what to do with it.
+/// The filter must answer a preflight itself: RBAC would deny it, and servers do not expect it.
 #[tokio::test]
 async fn a_preflight_is_answered_by_the_filter() {
     let (policy, gateway) = (policy(), gateway());
@@ -68,7 +68,8 @@ async fn what_only_looks_like_a_preflight_is_refused() {
             let answer = preflight().without(name).send(to).await;
             assert_eq!(answer.status, 405, "{answer:?}");
             if name == "origin" {
-                // No browser, so it is for no origin.
+                // A request without an origin is not from a browser, so no origin may read the
+                // answer.
                 assert_eq!(answer.header("access-control-allow-origin"), None);
                 assert_eq!(answer.header("vary"), Some("origin"));
             } else {
@@ -76,7 +77,7 @@ async fn what_only_looks_like_a_preflight_is_refused() {
             }
         }
     }
-    // Elsewhere nobody has promised anything to browsers.
+    // On other paths, the filter does not answer preflights.
     let answer = preflight()
         .target("/other")
         .send(policy.envoy.address)
@@ -147,7 +148,7 @@ async fn what_the_server_says_of_origins_is_replaced() {
     assert_eq!(answer.header("vary"), Some("accept,origin"));
     assert_eq!(server.take().len(), 1);
 
-    // No browser, so no origin: answered, but to no origin.
+    // This request is not from a browser. It gets an answer, which no origin may read.
     let answer = list().send(envoy.address).await;
     assert_eq!(
         (answer.status, answer.header("access-control-allow-origin")),

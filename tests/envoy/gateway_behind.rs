@@ -1,5 +1,5 @@
-//! Answers that no server made: later filters' pass as they are, and what
-//! Envoy's router says where it finds no server becomes an error of JSON-RPC.
+//! Answers that no server made. Those of later filters pass unchanged. If Envoy's router finds no
+//! server, its answer becomes a JSON-RPC error.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ const ANSWERS: fake::Answers = &[
 ];
 const TOOLS: &str = r#"{"tools":{}}"#;
 
-/// Each says no to the tool of its name.
+/// Each of these filters refuses the tool that is named for it.
 const FILTERS: &str = r#"          - name: envoy.filters.http.rbac
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
@@ -110,19 +110,20 @@ async fn what_later_filters_answer_passes_as_it_is() {
         (count("server.a.failures"), count("rejected.server_failed")),
         (0, 0)
     );
-    // What the filter answers itself they never see.
+    // Later filters do not see requests that this filter answers itself.
     authz.take();
     let answer = modern("1", "tools/list").send(envoy.address).await;
     assert_eq!(answer.json()["result"]["tools"][0]["name"], "a__t");
     assert_eq!(authz.take().len(), 0);
 }
 
-/// Envoy asks no server where one of these names stands.
+/// This route does not match requests for `lone`, so Envoy finds no route for this server.
 const WITHOUT_LONE: &str = r#"headers: [{ name: x-mcp-cluster, present_match: true }, { name: x-mcp-cluster, string_match: { exact: lone }, invert_match: true }]"#;
 
 #[tokio::test]
 async fn where_envoy_finds_no_server_the_client_is_told_in_json_rpc() {
-    // Whether the router finds none, or the question what the server speaks does.
+    // With `MODERN`, Envoy's router finds no server for the call. With `AUTO`, the gateway's
+    // question for the server's protocol already fails.
     for protocol in ["MODERN", "AUTO"] {
         no_server_is_found(protocol).await;
     }
@@ -172,7 +173,8 @@ async fn no_server_is_found(protocol: &str) {
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         let counted = (count("failures"), count("timeouts"));
         assert_eq!(counted, (before + 1, 0), "{server}");
-        // What is refused before it is routed shows nothing else.
+        // With `AUTO`, the call may be refused before it is routed. Then the access log shows
+        // nothing of it.
         if protocol == "MODERN" {
             envoy.access_with(&json!({
                 "code": 502,
@@ -195,7 +197,8 @@ async fn no_server_is_found(protocol: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// Envoy says this past the filter: its headers are there, its body is not.
+/// The server's headers have arrived, but its body breaks off. Envoy itself sends this error, and
+/// the filter does not see it.
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_error_of_json_rpc_wherever_attributes_are_kept() {
     let server = wire::serve(|_| {

@@ -1,4 +1,4 @@
-//! Pages that servers let be kept.
+//! Pages that the gateway keeps, since their servers allow it.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ const PUBLIC: fake::Answers = &[
     ("prompts/list", r#"{"prompts":[{"name":"p"}],"ttlMs":60000,"cacheScope":"public"}"#),
 ];
 
-/// An Envoy with these workers in front of a server `a`.
+/// An Envoy with so many workers in front of a server `a`.
 fn envoy(workers: usize, name: &str, config: &str, server: &Capture) -> Envoy {
     let bootstrap = Bootstrap::servers(config, &[("a", server.address)]);
     Envoy::with_workers(workers, name, &bootstrap)
 }
 
-/// Hits and misses so far.
+/// The cache hits and misses so far.
 fn cached(envoy: &Envoy) -> (u64, u64) {
     let count = |name| envoy.stat(&format!("wasmcustom.mcp.list.cache_{name}"));
     (count("hits"), count("misses"))
 }
 
-/// A client with capabilities and a name of its own, JSON text.
+/// A request of a client with these capabilities and this client info, which are JSON text.
 fn client(method: &str, capabilities: &str, info: &str) -> Request {
     let meta = META.replace(
         "Capabilities\":{}",
@@ -71,7 +71,7 @@ async fn what_is_public_is_kept_for_all_clients_and_workers() {
         assert_eq!(list["tools"], first["tools"]);
         assert_eq!(list["cacheScope"], "public");
         let now = list["ttlMs"].as_u64().expect("a number");
-        // Each worker has a clock of its own.
+        // The clocks of the workers may differ a little.
         assert!(now > 0 && now <= left + 100, "{now} after {left}");
         left = left.min(now);
     }
@@ -84,15 +84,15 @@ async fn what_is_public_is_kept_for_all_clients_and_workers() {
             .filter(|request| request.json()["method"] == method);
         seen.collect::<Vec<&Recorded>>()
     };
-    // Both workers had clients: each has asked what the server has.
+    // Both workers had clients, and each worker has asked the server for its description.
     assert_eq!(of("server/discover").len(), 2);
     assert_eq!(of("tools/list").len(), 2);
-    // Nothing of a client is in a question whose answer is for all.
+    // The answer is for all clients, so the request must contain nothing of one client.
     for request in of("tools/list") {
         assert!(!format!("{request:?}").contains("secret"), "{request:?}");
         assert!(!request.body.contains("clientInfo"), "{request:?}");
     }
-    // Another kind is another list.
+    // A list of another kind is kept separately.
     listed(&envoy, &modern("1", "prompts/list")).await;
     listed(&envoy, &modern("1", "prompts/list")).await;
     assert_eq!(server.asked(), ["prompts/list"]);
@@ -216,7 +216,7 @@ async fn without_a_cache_every_client_asks_for_itself() {
     for n in 0..3 {
         let info = format!(r#"{{"name":"client {n}"}}"#);
         let list = listed(&envoy, &client("tools/list", "{}", &info)).await;
-        // What the server says of its list is true all the same.
+        // The list still has the server's cache hints.
         assert_eq!(
             (list["ttlMs"].as_u64(), list["cacheScope"].as_str()),
             (Some(60000), Some("public"))
@@ -262,13 +262,14 @@ async fn what_is_kept_outlives_its_server_and_a_failure_is_not_kept() {
     let config = r#"{"servers":[{"name":"a"}],"failureMode":"FAIL"}"#;
     let envoy = envoy(1, "cache_failure", config, &server);
     let failing = modern("1", "tools/list").header("tracestate", "fail");
-    // No such list is none, and is asked for again.
+    // The server answers that it has no such list. The gateway shows an empty list, and does not
+    // keep it.
     let list = listed(&envoy, &failing).await;
     assert_eq!(list["tools"].as_array().map(Vec::len), Some(0));
     for _ in 0..2 {
         let list = listed(&envoy, &modern("1", "tools/list")).await;
         assert_eq!(list["tools"].as_array().map(Vec::len), Some(2));
-        // The server would fail now, and is not asked.
+        // The server would answer with an error now, but the gateway does not ask it.
         let list = listed(&envoy, &failing).await;
         assert_eq!(list["tools"].as_array().map(Vec::len), Some(2));
     }

@@ -1,5 +1,5 @@
-//! Several endpoints over the same servers, in real Envoy: chosen by path and host, with
-//! sessions of their own.
+//! Several endpoints with the same servers, in real Envoy. The path and the host of a request
+//! choose the endpoint, and each endpoint has its own sessions.
 
 use serde_json::json;
 
@@ -63,7 +63,7 @@ async fn each_endpoint_has_its_lists_and_calls() {
     let envoy = envoy("endpoints", &servers);
     let list = || modern("1", "tools/list");
     let admin = |request: Request| request.header("x-admin", "1");
-    // Pages are kept for both workers, and read for each endpoint.
+    // Both workers share the kept pages, and all endpoints use them.
     for _ in 0..8 {
         let dev = tools(&envoy, &list().target("/dev/?x=1")).await;
         assert!(
@@ -100,7 +100,7 @@ async fn each_endpoint_has_its_lists_and_calls() {
         (call("1", "a__drop", "{}").target("/all"), 200, None),
         (call("1", "a__t", "{}").target("/all"), 403, Some(403)),
         (admin(call("1", "a__t", "{}").target("/all")), 200, None),
-        // Without a prefix, the sole server of an endpoint gets every name.
+        // This endpoint has one server without a prefix, so this server gets every name.
         (
             call("1", "a__t", "{}")
                 .target("/dev")

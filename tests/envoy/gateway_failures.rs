@@ -1,4 +1,4 @@
-//! Servers that are down, and up again.
+//! Servers that are down, and come back later.
 
 use serde_json::{Value, json};
 
@@ -33,13 +33,13 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
     let (_reserved, port) = port::reserved();
     let weather = Server::start("weather");
     let bootstrap = Bootstrap::gateway(weather.address, port);
-    // Each worker notes for itself which servers are down.
+    // Each worker has its own memory of which servers are down.
     let envoy = Envoy::with_workers(1, "down", &bootstrap);
 
     for _ in 0..5 {
         assert_eq!(listed(&envoy).await, WEATHER);
     }
-    // What lacks a server may not be kept.
+    // A cache must not keep a list that lacks a server.
     let list = modern("1", "tools/list").send(envoy.address).await.json();
     let kept = (&list["result"]["ttlMs"], &list["result"]["cacheScope"]);
     assert_eq!(kept, (&json!(0), &json!("private")));
@@ -48,7 +48,7 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
         discovered.json()["result"]["instructions"],
         "Weather for a handful of cities. Start with `list_cities`."
     );
-    // One line, as `logged` demands, and one that names the server.
+    // The log has one such line (`logged` fails if there are two), and it names the server.
     let line = envoy.logged("server calendar");
     assert!(line.contains("[warning][wasm]"), "{line}");
     assert!(
@@ -56,7 +56,7 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
         "{line}"
     );
 
-    // The others' tools can be called, those of the server that is down can't.
+    // The tools of the other server can be called, those of the server that is down cannot.
     let answer = call("1", "weather__list_cities", "{}")
         .send(envoy.address)
         .await;
@@ -75,7 +75,7 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
     let message = error["message"].as_str().expect("a message");
     assert!(message.starts_with("server calendar "), "{message}");
 
-    // All are down.
+    // Now all servers are down.
     drop(weather);
     for method in ["tools/list", "server/discover"] {
         let answer = modern(r#""\u0061""#, method).send(envoy.address).await;
@@ -99,7 +99,7 @@ async fn a_server_that_is_down_is_left_out_until_it_is_back() {
         "mcp_method": "tools/list",
     }));
 
-    // One is back.
+    // One server is back.
     let _calendar = Server::start_on("calendar", port.port());
     assert_eq!(listed(&envoy).await, CALENDAR);
     assert_eq!(listed(&envoy).await, CALENDAR);

@@ -1,5 +1,5 @@
-//! Every way in which a server fails a list or a call: what the client is told,
-//! what is counted, and that nobody else suffers.
+//! Every way in which a server can fail a list or a call: what the client gets, what is counted,
+//! and that the other server still works.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +15,11 @@ use crate::harness::http::Answer;
 use crate::harness::message::{call, modern};
 use crate::harness::wire::{self, Act};
 
-/// What comes of it.
+/// What the client gets.
 enum Comes {
-    /// An error with this status; so starts its message behind the server's name.
+    /// An error with this status. After the server's name, its message begins with this text.
     Error(u16, &'static str),
-    /// What the server said, with this status.
+    /// The server's own answer, with this status.
     Passes(u16),
 }
 use Comes::{Error, Passes};
@@ -27,9 +27,9 @@ use Comes::{Error, Passes};
 #[derive(Clone, Copy)]
 enum How {
     Whole,
-    /// Hangs up after the head and the body, of which more was promised.
+    /// Announces one byte more than it sends, and closes the connection.
     Promises,
-    /// Says how long the body is.
+    /// Announces the length of the body.
     Announces,
     /// Sends the body in two parts.
     Pauses,
@@ -41,12 +41,12 @@ enum How {
 struct Fault {
     name: &'static str,
     how: How,
-    /// Status line and headers; nothing is said where it is empty.
+    /// The status line and the headers. If this is empty, the server sends nothing.
     head: &'static str,
     /// `ID` stands for the id of the request.
     body: &'static str,
     call: Comes,
-    /// `None` where the list is answered.
+    /// How the error about the list begins after the server's name. `None` if the list succeeds.
     list: Option<&'static str>,
 }
 
@@ -114,7 +114,8 @@ const FAULTS: &[Fault] = &[
     whole("answers with a request", OK, r#"{"jsonrpc":"2.0","id":ID,"method":"ping"}"#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
     whole("answers in a batch", OK, r#"[{"jsonrpc":"2.0","id":ID,"result":{"tools":[],"content":[]}}]"#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
     whole("answers with half of it", OK, r#"{"jsonrpc":"2.0","id":ID,"result":{"content":["#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
-    // Envoy holds no more than a little of an answer: what is longer is on its way when it fails.
+    // Only the start of an answer is held back. A longer answer is already on its way to the client
+    // when its fault is found.
     Fault { name: "answers more than one may", how: How::Pauses, head: OK, body: LONG, call: Error(200, "sent an answer of more than 100000 bytes"), list: Some("sent an answer of more than 100000 bytes") },
     Fault { name: "announces more than one may", how: How::Announces, head: OK, body: LONG, call: Error(502, "sent an answer of more than 100000 bytes"), list: Some("sent an answer of more than 100000 bytes") },
     whole("answers in gzip", "200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", "\u{1f}zipped", Error(502, "used a content-encoding"), Some("used a content-encoding")),
@@ -163,7 +164,7 @@ fn script(fault: &Fault, request: &Recorded) -> Vec<Act> {
     }
     acts.push(Act::Write(head + &body));
     acts.extend(match fault.how {
-        // The other side should have it by then.
+        // The other side should have received the answer by then.
         How::Resets => vec![Act::Wait(Duration::from_millis(100)), Act::Reset],
         How::Hangs => vec![Act::Hang],
         _ => Vec::new(),
@@ -173,7 +174,7 @@ fn script(fault: &Fault, request: &Recorded) -> Vec<Act> {
 
 const ALL: &str = r#"{"jsonrpc":"2.0","id":ID,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}}"#;
 
-/// A server that fails as it is told to, but for discovery.
+/// A server that answers `server/discover`, and fails every other request with the current fault.
 async fn broken() -> (std::net::SocketAddr, Arc<Mutex<usize>>) {
     let current = Arc::new(Mutex::new(0));
     let fault = Arc::clone(&current);
@@ -203,7 +204,7 @@ async fn good() -> std::net::SocketAddr {
     .await
 }
 
-/// The names of a list's tools.
+/// The names of the tools in a list.
 fn tools(answer: &Value) -> Vec<&str> {
     let tools = answer["result"]["tools"].as_array().expect("a list");
     tools
@@ -212,7 +213,7 @@ fn tools(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// An id that a server may write another way.
+/// An id that JSON can write in another way too. The client must get it back unchanged.
 const ID: &str = r#""\u0069d""#;
 
 fn assert_error(answer: &Answer, status: u16, told: &str, what: &str) {
@@ -225,7 +226,7 @@ fn assert_error(answer: &Answer, status: u16, told: &str, what: &str) {
     assert!(message.starts_with(told), "{what}: {message}");
 }
 
-/// Counters of `mcp.`, in this order.
+/// These counters of `mcp.`, in this order.
 fn counted(envoy: &Envoy) -> [u64; 5] {
     [
         "server.broken.failures",
@@ -365,13 +366,14 @@ async fn each_fault_of_a_server_has_one_outcome_and_no_others_suffer() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What a server says to its own clients is not for this one.
+/// Headers that the server sends to its own clients must not reach this client.
 fn assert_private(answer: &Answer, what: &str) {
     let headers = format!("{:?}", answer.headers);
     assert!(!headers.contains("secret"), "{what}: {answer:?}");
 }
 
-/// How `checks` failed, if they did: all that is wrong is told at once.
+/// The message of the panic of `checks`, if they panic. So the test can report all faults at the
+/// end.
 fn caught(checks: impl Future<Output = ()>) -> Option<String> {
     let checks = || Handle::current().block_on(checks);
     let caught = || catch_unwind(AssertUnwindSafe(checks)).err();

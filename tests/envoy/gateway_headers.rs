@@ -18,7 +18,7 @@ fn answer(request: &Recorded) -> Response {
     })
 }
 
-/// What is the client's and the gateway's alone.
+/// Headers that are only for the client and the gateway.
 const PRIVATE: &[(&str, &str)] = &[
     ("authorization", "Bearer secret"),
     ("proxy-authorization", "Basic secret"),
@@ -61,7 +61,7 @@ fn from_a_browser(request: Request) -> Request {
     })
 }
 
-/// The names of the headers, in order.
+/// The names of the headers, sorted.
 fn names(request: &Recorded) -> Vec<&str> {
     let mut names: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
@@ -74,7 +74,8 @@ fn assert_nothing_private(request: &Recorded) {
         !all.contains("secret") && !all.contains("203.0.113.7"),
         "{all}"
     );
-    // What others may be waiting for carries nothing that is one client's own.
+    // Several clients may wait for the answer to this request, so it contains nothing of one
+    // client.
     let is_shared = request.header("mcp-method") == Some("tools/list");
     for (name, value) in TRACE {
         let expected = (*name != "baggage" || !is_shared).then_some(*value);
@@ -157,7 +158,8 @@ async fn a_call_reaches_its_server_with_the_headers_of_mcp_and_no_others() {
 async fn lists_and_discovery_are_asked_with_nothing_of_the_clients_but_its_trace() {
     let (weather, calendar) = (Capture::start(answer).await, Capture::start(answer).await);
     let bootstrap = Bootstrap::gateway(weather.address, calendar.address);
-    // What a server has is asked once a minute by each worker.
+    // Each worker asks each server for its description once a minute. With one worker, the number
+    // of requests is known.
     let envoy = Envoy::with_workers(1, "headers_lists", &bootstrap);
     let mut ids = Vec::new();
     for method in ["server/discover", "tools/list"] {
@@ -192,7 +194,8 @@ async fn lists_and_discovery_are_asked_with_nothing_of_the_clients_but_its_trace
             let mut expected: serde_json::Value =
                 serde_json::from_str(&format!("{{{META}}}")).expect("JSON");
             if method == "server/discover" {
-                // What a server says of itself is remembered for all clients.
+                // The gateway keeps a server's description for all clients, so it asks under its
+                // own name.
                 let info = &message["params"]["_meta"]["io.modelcontextprotocol/clientInfo"];
                 assert_eq!(info["name"], "mcp-gateway");
                 expected["_meta"]["io.modelcontextprotocol/clientInfo"] = info.clone();

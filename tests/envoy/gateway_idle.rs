@@ -1,5 +1,5 @@
-//! Kept-alive connections that a server closes: what is safe is sent again, and no tool
-//! runs twice.
+//! Servers that close kept-alive connections. The gateway repeats only requests that are safe to
+//! repeat, and no tool runs twice.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,15 +15,15 @@ use crate::harness::message::{call, modern};
 /// When the server ends a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closes {
-    /// When the second request on a connection arrives: it was about to close an idle
-    /// connection.
+    /// When the second request on a connection arrives, like a server that was about to close an
+    /// idle connection.
     OnSecondRequest,
-    /// When a call arrives, whose tool has run by then.
+    /// When a call arrives. The server has run its tool by then.
     OnCall,
 }
 
-/// A modern server that keeps connections alive. Gives its address, and the methods of
-/// the requests that it read.
+/// A modern server that keeps connections alive. Returns its address, and the methods of the
+/// requests that it has read.
 async fn serve(closes: Closes) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -121,7 +121,7 @@ async fn a_call_that_a_server_took_and_broke_off_is_not_sent_again() {
     let mut envoy = Envoy::with_workers(1, "idle_calls", &bootstrap);
     envoy.failures_are_expected();
     for calls in 1..=3 {
-        // So that a connection is kept.
+        // After this list, Envoy keeps a connection to the server open.
         let listed = modern("1", "tools/list").send(envoy.address).await;
         assert_eq!(listed.status, 200, "{listed:?}");
         let request = call("1", "a__t", "{}").header("x-envoy-retry-on", "5xx,reset");
@@ -139,7 +139,7 @@ async fn a_call_that_was_not_sent_is_sent_again() {
     let bootstrap = Bootstrap::servers(config, &[("a", address)]);
     let text = bootstrap.text();
     assert!(text.contains("connect-failure,refused-stream"), "{text}");
-    // Nobody listens at the first of two endpoints.
+    // Nobody listens at the first of the two endpoints.
     let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let nobody = gone.local_addr().expect("an address").port();
     drop(gone);
@@ -158,7 +158,8 @@ async fn a_call_that_was_not_sent_is_sent_again() {
         }
     }
     for _ in 0..4 {
-        // Half of the calls meet the endpoint where nobody listens.
+        // For half of the calls, Envoy first tries the endpoint where nobody listens, and then the
+        // other one.
         let answer = call("1", "a__t", "{}").send(envoy.address).await;
         assert_eq!(answer.status, 502, "{answer:?}");
         let message = answer.json()["error"]["message"].to_string();

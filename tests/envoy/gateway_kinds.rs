@@ -1,5 +1,5 @@
-//! Lists of every kind, merged from servers that have several pages, few
-//! capabilities, or names that are taken.
+//! Lists of every kind, merged from servers that have several pages, few capabilities, or names
+//! that another entry has already.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::harness::message::{modern, request};
 struct Kind {
     method: &'static str,
     member: &'static str,
-    /// What the first server's names start with.
+    /// What the names of the first server's entries begin with.
     prefix: &'static str,
 }
 
@@ -47,7 +47,7 @@ fn member(text: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// The entries of a list, each as it stands in the answer.
+/// The entries of a list, exactly as they are in the answer.
 fn entries(answer: &Answer, kind: &Kind) -> Vec<String> {
     assert_eq!(answer.status, 200, "{}: {answer:?}", kind.method);
     let list = member(&member(answer.json_text(), "result"), kind.member);
@@ -55,8 +55,7 @@ fn entries(answer: &Answer, kind: &Kind) -> Vec<String> {
     entries.iter().map(|entry| entry.get().to_owned()).collect()
 }
 
-/// Entries with everything that must stay as it is; `@` is where the prefix
-/// belongs.
+/// Entries whose text must stay as it is. `@` marks the place of the prefix.
 #[rustfmt::skip]
 const TOOLS: [&str; 3] = [
     r#"{ "title":"A  tool", "name":"@\u0061 b/ü", "description":null,"inputSchema":{"type":"object","properties":{"r":{"type":"string","x-mcp-header":"Region","default":1.10}}},"outputSchema":{"type":"object","n":12345678901234567890123,"e":1E+2}, "annotations":{"readOnlyHint":true},"icons":[{"src":"data:,x","sizes":["any"]}],"_meta":{"name":"a","x/y":[ 1,2 ]},"execution":{"taskSupport":"optional"},"unknown":{"deep":[[[]]]}}"#,
@@ -87,14 +86,15 @@ const OTHERS: [[&str; 2]; 3] = [
     [r#"{"uriTemplate":"@file:///{path}","name":"file:///{path}"}"#, r#"{"title":"{x}","uriTemplate":"@db://{x}/{y}"}"#],
 ];
 
-/// How an entry with a prefix is compared: its name may be written another way.
+/// An entry in the form in which the test compares it: if the gateway adds a prefix, it may spell
+/// the name in another way.
 fn normal(entry: &str) -> String {
     entry.replace(r"\u0061", "a").replace(r"\u0079", "y")
 }
 
 #[tokio::test]
 async fn every_kind_is_listed_page_by_page_in_the_order_of_the_configuration() {
-    // Both have the same.
+    // Both servers have the same lists.
     let (a, b) = (fake::start(ALL, PAGED).await, fake::start(ALL, PAGED).await);
     let bare = fake::start(r#"{"logging":{}}"#, PAGED).await;
     let config = r#"{"servers":[{"name":"bare"},{"name":"b"},{"name":"a"}],"serverInfo":{"name":"gw","version":"9"}}"#;
@@ -309,7 +309,7 @@ async fn of_one_name_the_first_stays_and_the_others_are_counted() {
         &modern("1", "tools/list").send(envoy.address).await,
         &KINDS[0],
     );
-    // `a` comes first and lists `b__x`.
+    // `a` comes first and has a tool `b__x` of its own, so the tool `x` of `b` is left out.
     let expected = [
         r#"{"name":"t","n":1}"#,
         r#"{"name":"u"}"#,

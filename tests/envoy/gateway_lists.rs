@@ -1,4 +1,4 @@
-//! Lists and discovery of all servers, merged.
+//! Lists and discovery, merged from all servers.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::harness::http::{Answer, Request};
 use crate::harness::message::{META, initialize, legacy, modern};
 use crate::harness::shared::gateway;
 
-/// The entries of a list, each as it stands in the answer.
+/// The entries of a list, exactly as they are in the answer.
 fn entries(answer: &Answer) -> Vec<String> {
     let raw = |text: &str| -> HashMap<String, Box<RawValue>> {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
@@ -108,7 +108,7 @@ async fn what_the_gateway_does_not_serve_is_told_in_the_clients_own_protocol() {
         (list.clone(), 400, -32600),
         (response.clone(), 400, -32600),
         (list.header("mcp-session-id", "1"), 404, -32001),
-        // Nobody has asked.
+        // No server has sent a request with this id.
         (response.header("mcp-session-id", &session), 400, -32600),
     ] {
         let answer = request.send(to).await;

@@ -1,5 +1,5 @@
-//! Calls that wait until lists have told whose they are, and lists of a size
-//! that no buffer of Envoy's has.
+//! Calls that wait until the lists tell which server has the tool, and lists that are larger than
+//! any buffer of Envoy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,7 +47,7 @@ async fn a_call_waits_for_its_lists_and_goes_on_as_it_came() {
         assert!(seen.body.as_bytes() == request.sent_body(), "{at}");
         assert_eq!(seen.header("mcp-param-x"), Some("1"));
         assert_eq!(seen.header("mcp-name"), Some("only"));
-        // Once told, lists are not asked for again while they last.
+        // The gateway keeps the lists while they are fresh, and does not ask for them again.
         let lists = usize::from(at == 0);
         assert_eq!(a.asked().len(), lists, "{at}");
     }
@@ -82,7 +82,8 @@ async fn what_a_server_that_is_down_may_have_is_not_unknown() {
         );
         let message = answer.json()["error"]["message"].to_string();
         assert!(message.contains("server a "), "{message}");
-        // Nor does another take its place: it may be what the client means.
+        // The gateway does not use the other server either: the client may mean a tool of the
+        // server that is down.
         let answer = call("1", "only", "{}").send(envoy.address).await;
         assert_eq!(answer.status, 502, "{mode}: {answer:?}");
     }

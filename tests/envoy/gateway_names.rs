@@ -1,4 +1,5 @@
-//! What clients call things, which server that means, and what reaches it.
+//! The names that clients use: which server each name means, and under which name the request
+//! reaches the server.
 
 use serde_json::{Value, json};
 
@@ -68,7 +69,8 @@ impl Two {
         list.expect("a list").iter().map(name).collect()
     }
 
-    /// Sends the request; which server has got it, and as what.
+    /// Sends the request. Returns the answer, and which server got the request, with which
+    /// parameters and which `Mcp-Name`.
     async fn reached(
         &self,
         request: &Request,
@@ -98,7 +100,7 @@ impl Two {
         (answer, one)
     }
 
-    /// Fails unless `request` reaches `server` under its own name.
+    /// Fails unless `request` reaches `server` with the server's own name.
     async fn assert_reaches(&self, request: &Request, server: &str, member: &str, own: &str) {
         let (answer, reached) = self.reached(request).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -107,7 +109,7 @@ impl Two {
         assert_eq!((at, name), (server, Some(own)), "{request:?}");
     }
 
-    /// Fails unless `request` reaches nobody, and the client is told so.
+    /// Fails unless `request` reaches no server and the client gets this error.
     async fn assert_unknown(&self, request: &Request, message: &str) {
         let (answer, reached) = self.reached(request).await;
         assert!(reached.is_none(), "{request:?}: {reached:?}");
@@ -208,7 +210,7 @@ async fn of_servers_that_share_a_prefix_the_first_that_has_it_is_meant() {
         ("prompts/get", "only", "b"),
         ("resources/read", "file:///x", "a"),
         ("resources/read", "file:///only", "b"),
-        // What a template makes is listed nowhere.
+        // These URIs match a server's template. They are in no list.
         ("resources/read", "file:///made", "a"),
         ("resources/read", "db://made", "b"),
     ] {
@@ -323,7 +325,8 @@ async fn what_is_excluded_is_neither_listed_nor_called() {
         assert!(reached.is_none(), "{reference}: {reached:?}");
         assert_eq!(answer.json()["error"]["code"], -32602, "{answer:?}");
     }
-    // A name that is not listed, and not excluded, is for the server to judge.
+    // This name is neither listed nor excluded. The gateway forwards it, and the server must
+    // decide.
     two.assert_reaches(&about("1", "tools/call", "a__get_z"), "a", "/name", "get_z")
         .await;
     two.assert_reaches(

@@ -1,4 +1,4 @@
-//! Servers that answer something else than they were asked for.
+//! Servers that answer something other than what the gateway asked for.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,8 @@ use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
 use crate::harness::shared::gateway;
 
-/// A server that answers with what the request's `tracestate` asks for, and hangs up.
+/// A server that answers with the fault that the request's `tracestate` names, and closes the
+/// connection.
 async fn serve(faults: &'static [Fault]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -43,19 +44,20 @@ async fn answer(mut stream: TcpStream, faults: &'static [Fault]) {
     });
     match fault.and_then(|fault| fault.answer) {
         Some(answer) => drop(stream.write_all(answer.replace("ID", id).as_bytes()).await),
-        // Until the other side has enough.
+        // Waits until the other side closes the connection.
         None => drop(stream.read_buf(&mut Vec::new()).await),
     }
 }
 
-/// What every server is asked before it is asked for a list.
+/// The answer to `server/discover`, which the gateway sends to every server before it asks for a
+/// list.
 const DISCOVERED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"ID\",\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}";
 
 struct Fault {
     name: &'static str,
-    /// `ID` stands for that of the request; `None` for a server that hangs.
+    /// `ID` stands for the id of the request. With `None`, the server does not answer.
     answer: Option<&'static str>,
-    /// What the client is told of the server.
+    /// How the error that the client gets begins.
     told: &'static str,
 }
 
@@ -185,12 +187,12 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
         let tools = answer["result"]["tools"].as_array().map(Vec::len);
         assert_eq!(tools, Some(3), "{}: {answer}", fault.name);
 
-        // The others do not suffer, and whatever comes of a call ends.
+        // The other server still answers calls.
         let call = |tool| call("1", tool, "{}").header("tracestate", fault.name);
         let answer = call("weather__list_cities").send(strict.address).await;
         assert_eq!(answer.status, 200, "{}: {answer:?}", fault.name);
     }
-    // What servers say must not write lines into the log of others.
+    // The text of a server must not add lines to Envoy's log.
     let log = lenient.log().join("\n");
     assert!(!log.contains("no\ncalendar"), "{log}");
 }

@@ -1,5 +1,5 @@
-//! How calls end: what access logs and counters tell of it, and that answers pass as they
-//! would without it.
+//! How calls end: what access logs and counters show of it. The filter must not change or delay the
+//! answers that it watches for this.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::harness::wire::{self, Act};
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":ID,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"prompts":{}},"ttlMs":0,"cacheScope":"private"}}"#;
 
-/// A server that does to a call what the tool's own name says.
+/// A server whose answer to a call depends on the name of the tool.
 async fn server(until: Arc<Semaphore>) -> SocketAddr {
     wire::serve(move |request: &Recorded| {
         let message = request.json();
@@ -57,8 +57,8 @@ fn envoy(name: &str, server: SocketAddr, servers: &str) -> Envoy {
     )
 }
 
-/// The servers, and what clients see before their names: nothing where there is one, so
-/// that its answers pass unread otherwise.
+/// Names of the setups, their servers, and the prefix of the tools. With one server there is no
+/// prefix, so the gateway reads the answers only to see how calls end.
 const SETUPS: &[(&str, &str, &str)] = &[
     ("outcomes_sole", r#"{"name":"a"}"#, ""),
     ("outcomes_two", r#"{"name":"a"},{"name":"b"}"#, "a__"),
@@ -109,7 +109,7 @@ async fn an_answer_that_is_watched_does_not_wait() {
         let envoy = envoy(&format!("{name}_later"), server, servers);
         let mut connection = Connection::open(envoy.address).await;
         let request: Request = call("1", &format!("{prefix}later"), "{}");
-        // The headers and the notification come before the server has answered.
+        // The headers and the notification must reach the client before the server has answered.
         let mut answer = connection.begin(&request).await.expect("an answer");
         let first = http_body_util::BodyExt::frame(answer.body_mut()).await;
         let first = first

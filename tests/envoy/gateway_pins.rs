@@ -1,5 +1,5 @@
-//! Pinned tools in real Envoy: what has changed cannot be called, and is counted once for all
-//! workers.
+//! Pinned tools in real Envoy: a tool that has changed cannot be called, and all workers together
+//! count it once.
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
@@ -25,7 +25,7 @@ async fn a_tool_that_has_changed_is_denied_by_each_worker_and_counted_once() {
     let bootstrap = Bootstrap::servers(&config, &[("a", server.address)]);
     let envoy = Envoy::with_workers(2, "pins", &bootstrap);
 
-    // Before any list.
+    // No list has been read before this call.
     let good = call("1", "a__x", "{}").send(envoy.address).await;
     assert_eq!(good.json()["result"]["isError"], false, "{good:?}");
     assert_eq!(server.asked(), ["tools/list", "tools/call"]);

@@ -1,5 +1,4 @@
-//! What of a routed request reaches its server: all of it, under the server's
-//! own names.
+//! What a server gets of a routed request: the whole request, with the server's own names in it.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! What of a server's response headers reaches a client of the gateway, and which
-//! of a client's `x-mcp-*` headers reach which server.
+//! Which response headers of a server reach a client of the gateway, and which `x-mcp-*` headers of
+//! a client reach which server.
 
 use axum::http::HeaderValue;
 use axum::response::Response;
@@ -9,7 +9,7 @@ use crate::harness::capture::{Capture, Recorded};
 use crate::harness::envoy::Envoy;
 use crate::harness::message::call;
 
-/// What a browser would act on, or what is the server's own.
+/// Headers on which a browser would act, or that are for the server's own clients only.
 const PRIVATE: &[&str] = &[
     "set-cookie",
     "www-authenticate",
@@ -59,7 +59,7 @@ fn says_much(request: &Recorded) -> Response {
 async fn a_client_gets_the_headers_of_the_answer_and_those_of_envoy() {
     let server = Capture::start(says_much).await;
     for (name, config) in [
-        // The answer is rewritten, and it is not.
+        // With the first configuration the gateway changes the answer, with the second it does not.
         (
             "server_headers",
             r#"{"servers":[{"name":"a","protocol":"MODERN"}]}"#,
@@ -126,7 +126,7 @@ async fn a_virtual_host_with_a_name_gets_the_calls_where_the_route_rewrites_the_
     let server = Capture::start(says_much).await;
     let servers = r#""servers":[{"name":"a","protocol":"MODERN","hostname":"a.internal"}]"#;
     for (name, rewrite, host, expected) in [
-        // The filter rewrites it: the virtual host no longer matches.
+        // The filter rewrites the authority, so the virtual host no longer matches.
         ("virtual_host_filter", true, "mcp.example.com", None),
         (
             "virtual_host_route",

@@ -1,4 +1,4 @@
-//! Skills of two servers behind one gateway (SEP-2640), by the Rust SDK.
+//! Skills of two servers behind one gateway (SEP-2640). The client uses the Rust SDK.
 
 use rmcp::model::{
     ClientCapabilities, ClientConfig, GetSkillRequestParams, Implementation, ProtocolVersion,
@@ -28,7 +28,8 @@ async fn connect(envoy: &Envoy, is_modern: bool) -> Client {
     config.serve(transport).await.expect("a gateway")
 }
 
-/// Lists the skills, gets each, and reads its files, whose digests must be right.
+/// Lists the skills, gets each of them, and reads its files. The digests of the files must be
+/// right.
 async fn use_skills(client: &Client) {
     let server = client.peer_info().expect("what the gateway is");
     assert!(server.capabilities.supports_skills(), "{server:?}");
@@ -66,7 +67,7 @@ async fn use_skills(client: &Client) {
 #[tokio::test]
 async fn the_rust_sdk_has_skills_of_two_servers() {
     let (a, b) = (Server::start("skills"), Server::start("skills"));
-    // One that has no skills, and is not asked for any.
+    // This server has no skills, and the gateway does not ask it for any.
     let weather = Server::start("weather");
     let config = r#"{"servers":[{"name":"a","hostname":"localhost"},{"name":"b","hostname":"localhost"},{"name":"w","hostname":"localhost"}]}"#;
     let clusters = [("a", a.address), ("b", b.address), ("w", weather.address)];

@@ -1,5 +1,4 @@
-//! What the gateway says it is: all of its servers together, or the one that
-//! stands behind it.
+//! How the gateway describes itself: as all of its servers together, or as its only server.
 
 use serde_json::{Value, json};
 
@@ -52,7 +51,8 @@ async fn several_servers_are_discovered_as_one() {
             5000,
             "public",
         ),
-        // In the order of the configuration, and no fresher than any.
+        // The instructions are in the order of the configuration. The result is fresh for no longer
+        // than each server's own.
         (
             r#"{"name":"c"},{"name":"a"}"#,
             json!({"tools": {}, "logging": {}}),
@@ -60,7 +60,7 @@ async fn several_servers_are_discovered_as_one() {
             0,
             "private",
         ),
-        // Who keeps it would not see the other come back.
+        // A client that kept this result would not see when the other server is back.
         (
             r#"{"name":"gone"},{"name":"b"}"#,
             json!({"prompts": {}, "resources": {}, "completions": {}}),
@@ -84,7 +84,8 @@ async fn several_servers_are_discovered_as_one() {
         assert_eq!(result["capabilities"], capabilities, "{servers}");
         let told = result.get("instructions").and_then(Value::as_str);
         if at == 0 {
-            // One of the two has some; whether it says whose they are is style.
+            // One of the two servers has instructions. The gateway may write the server's name
+            // before them, or not.
             assert!(
                 told.is_some_and(|told| told.ends_with("Use \"a\".")),
                 "{told:?}"
@@ -110,7 +111,8 @@ async fn several_servers_are_discovered_as_one() {
     );
 }
 
-/// A subscription, and what else only one server can be meant by.
+/// A subscription to a resource and to changes of tools. The gateway forwards it only if it has one
+/// server.
 fn listen(uri: &str) -> Request {
     let params = format!(
         r#""notifications":{{"toolsListChanged":true,"resourceSubscriptions":["{uri}"]}},"#
@@ -179,7 +181,7 @@ async fn a_sole_server_is_all_that_it_says_and_everything_passes_to_it() {
         );
         server.take();
 
-        // A method that the gateway does not know.
+        // The gateway does not know this method, and forwards it.
         let params = r#""deep":{"x":1.10,"uri":"a+file:///x"},"#;
         let answer = request("1", "vendor/method", params)
             .header("mcp-param-x", "1")
@@ -203,7 +205,7 @@ async fn a_sole_server_is_all_that_it_says_and_everything_passes_to_it() {
         ] {
             assert_eq!(seen.header(name), Some(value), "{name}");
         }
-        // One that nobody knows, in the server's own words.
+        // The server does not know this method either. The client gets the server's own error.
         let answer = modern("1", "no/such").send(envoy.address).await;
         assert_eq!(
             (answer.status, &answer.json()["error"]["code"]),
@@ -216,7 +218,7 @@ async fn a_sole_server_is_all_that_it_says_and_everything_passes_to_it() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(server.take_one().header("mcp-name"), Some("p"));
 
-        // A subscription to the client's URIs is one to the server's.
+        // The gateway removes the prefix from the URIs of a subscription.
         let answer = listen(&format!("{prefix}file:///x"))
             .send(envoy.address)
             .await;

@@ -1,5 +1,5 @@
-//! Answers that stream: what is renamed in them, when they arrive, and how they
-//! end. And answers that are too large for any buffer of Envoy's.
+//! Streamed answers: which URIs the gateway changes in them, when events arrive, and how streams
+//! end. And answers that are larger than any buffer of Envoy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::harness::wire::{self, Act};
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":ID,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}}"#;
 
-/// A server that is discovered at once, and does everything else by `script`.
+/// A server that answers `server/discover` at once. `script` answers everything else.
 async fn server(script: impl Fn(&Recorded) -> Vec<Act> + Send + Sync + 'static) -> SocketAddr {
     wire::serve(move |request| {
         let message = request.json();
@@ -42,7 +42,7 @@ fn events() -> String {
     wire::head("200 OK", "text/event-stream")
 }
 
-/// What of the body comes until it is as long as `expected`, or ends.
+/// Reads the body until `length` bytes have arrived or the body ends.
 async fn next(body: &mut Incoming, length: usize) -> String {
     let mut bytes = Vec::new();
     let read = async {
@@ -60,7 +60,7 @@ async fn next(body: &mut Incoming, length: usize) -> String {
     text
 }
 
-/// Begins `request`; the answer's head must say 200 and events.
+/// Sends `request`. The answer must begin with status 200 and the content type of events.
 async fn begin(to: SocketAddr, request: &Request) -> Incoming {
     let mut connection = Connection::open(to).await;
     let answer = timeout(ANSWERED_WITHIN, connection.begin(request))
@@ -75,7 +75,7 @@ async fn begin(to: SocketAddr, request: &Request) -> Incoming {
     answer.into_body()
 }
 
-/// Methods, and results with `@` where the server's prefix belongs.
+/// Methods, names and results. `@` marks the places where the server's prefix belongs.
 const RESULTS: &[(&str, &str, &str)] = &[
     (
         "tools/call",
@@ -94,7 +94,7 @@ const RESULTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A result as a stream of events, in every way that the format allows.
+/// A result as a stream of events that uses all forms that the format allows.
 fn streamed(result: &str) -> String {
     let answer = format!(r#"{{"jsonrpc":"2.0","id":"ü","result":{result}}}"#);
     let (first, second) = answer.split_at(answer.find(',').expect("members") + 1);
@@ -103,7 +103,7 @@ fn streamed(result: &str) -> String {
     )
 }
 
-/// The messages of a stream, read as browsers read it.
+/// The messages of a stream, parsed as browsers parse them.
 fn messages(text: &str) -> Vec<Value> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let data = |event: &str| {
@@ -163,7 +163,7 @@ async fn uris_are_renamed_in_json_and_in_events_wherever_a_chunk_ends() {
                 answer.text()
             );
             assert_eq!(expected.len(), 3);
-            // What else events have stays.
+            // The other lines of the events stay.
             for line in [
                 "id: 1",
                 "retry: 10",
@@ -174,7 +174,7 @@ async fn uris_are_renamed_in_json_and_in_events_wherever_a_chunk_ends() {
             ] {
                 assert!(answer.text().contains(line), "{line}: {:?}", answer.text());
             }
-            // And so does how numbers are written.
+            // Numbers keep their spelling.
             let number = r#""n":1.10,"big":12345678901234567890123"#;
             assert_eq!(answer.text().contains(number), *method == "tools/call");
         }
@@ -209,17 +209,17 @@ async fn progress_arrives_while_the_server_still_works() {
     let (envoy, _) = envoy("streams_progress", server, "");
     let mut body = begin(envoy.address, &call("1", "a__t", "{}")).await;
     for event in [progress(1), progress(2), ANSWER.to_owned()] {
-        // The server goes on when the client has what was sent before.
+        // The server sends the next event only after the client has received the one before.
         permits.add_permits(1);
         assert_eq!(next(&mut body, event.len()).await, event);
     }
     assert_eq!(next(&mut body, 1).await, "");
-    // A client that leaves is no failure of the server's.
+    // If a client closes its connection, this does not count as a failure of the server.
     permits.add_permits(1);
     let mut body = begin(envoy.address, &call("1", "a__t", "{}")).await;
     next(&mut body, progress(1).len()).await;
     drop(body);
-    // The connection is a task of this thread's.
+    // The connection is a task on this thread. It needs time to close.
     tokio::time::sleep(Duration::from_millis(200)).await;
     envoy.access_logged("downstream_remote_disconnect");
     assert_eq!(envoy.stat("wasmcustom.mcp.server.a.failures"), 0);
@@ -238,7 +238,7 @@ async fn a_stream_without_end_times_out_a_list_and_not_a_call() {
     let mut body = begin(envoy.address, &call("1", "b__t", "{}")).await;
     let first = format!(": here\n\n{}", progress(1));
     assert_eq!(next(&mut body, first.len()).await, first);
-    // `b` has a second for a list, and `a` five.
+    // The timeout of `b` is one second. `a` has the default.
     let answer = modern("1", "tools/list").send(envoy.address).await;
     assert_eq!(answer.status, 502, "{answer:?}");
     let message = answer.json()["error"]["message"].to_string();
@@ -253,7 +253,7 @@ async fn a_stream_without_end_times_out_a_list_and_not_a_call() {
             "{name}"
         );
     }
-    // The call still goes on.
+    // The call still goes on: the timeout does not apply to it.
     let more = timeout(Duration::from_millis(200), body.frame()).await;
     assert!(more.is_err(), "{more:?}");
 }
@@ -300,7 +300,7 @@ async fn a_stream_that_fails_ends_with_an_error() {
         let request = call("1", "a__t", "{}").header("baggage", way);
         let mut body = begin(envoy.address, &request).await;
         let text = if way == "too long and without end" {
-            // Whether or not the server hangs up, this is all.
+            // Whether or not the server closes the connection, no more data comes.
             let text = next(&mut body, 200).await;
             let more = timeout(Duration::from_millis(200), body.frame()).await;
             assert!(!matches!(more, Ok(Some(Ok(_)))), "{more:?}");
@@ -345,7 +345,8 @@ async fn answers_larger_than_any_buffer_of_envoys_come_whole() {
     let tight = |name, limit: u32| {
         let limit = format!("per_connection_buffer_limit_bytes: {limit}");
         let shipped = "per_connection_buffer_limit_bytes: 4194304";
-        // What is read from a server at once fits in, too.
+        // The limit also applies to the connections to servers, so that what Envoy reads at once
+        // fits into the buffer.
         let cluster = format!("    connect_timeout: 1s\n    {limit}\n");
         let bootstrap = bootstrap.clone().replace(shipped, &limit);
         let bootstrap = bootstrap.replace_all("    connect_timeout: 1s\n", &cluster);

@@ -1,4 +1,4 @@
-//! Tasks of two servers behind one gateway (SEP-2663), by the Rust SDK.
+//! Tasks of two servers behind one gateway (SEP-2663). The client uses the Rust SDK.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn connect(envoy: &Envoy) -> Client {
     client.expect("a gateway")
 }
 
-/// The id of the task that this tool makes.
+/// Calls this tool, and returns the id of the task that the tool creates.
 async fn task(client: &Client, tool: &str, arguments: Value) -> String {
     let Value::Object(arguments) = arguments else {
         panic!("{arguments}")
@@ -42,7 +42,7 @@ async fn task(client: &Client, tool: &str, arguments: Value) -> String {
     }
 }
 
-/// What the task says once it `is` that.
+/// Asks for the state of the task until `is` is true for it, and returns it.
 async fn poll(client: &Client, id: &str, is: fn(&TaskPayload) -> bool) -> TaskPayload {
     let polled = timeout(Duration::from_secs(20), async {
         loop {
@@ -73,7 +73,7 @@ async fn the_rust_sdk_has_tasks_of_two_servers() {
     let server = client.peer_info().expect("what the gateway is");
     assert!(server.capabilities.supports_tasks(), "{server:?}");
 
-    // Each server knows its own tasks only.
+    // Each server knows only its own tasks.
     let at_a = task(&client, "a__slow_compute", json!({"seconds": 0})).await;
     let at_b = task(&client, "b__slow_compute", json!({"seconds": 0})).await;
     for id in [&at_a, &at_b, &at_a] {

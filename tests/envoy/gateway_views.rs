@@ -1,4 +1,4 @@
-//! Tools under other names than their servers give them, and with fewer parameters.
+//! Tools that clients see with other names than their servers give them, and with fewer parameters.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ const ANSWERS: fake::Answers = &[
     ("tools/call", r#"{"content":[]}"#),
 ];
 
-/// What reached the server beside the gateway's own questions.
+/// The one `tools/call` that has reached the server.
 fn called(server: &Capture) -> Recorded {
     let calls = server.take().into_iter();
     let mut calls = calls.filter(|request| request.json()["method"] == "tools/call");

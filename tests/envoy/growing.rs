@@ -1,5 +1,5 @@
-//! Requests that are longer when they go on than when they came, and buffers of
-//! Envoy's that are too small for them: it answers 413 itself, and lives.
+//! Requests that become longer in the filter, and buffers of Envoy that are too small for them.
+//! Envoy answers 413 itself, and must survive.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use crate::harness::http::{Answer, Request};
 use crate::harness::message::{initialize, legacy};
 use crate::harness::wire::{self, Act};
 
-/// What a modern server gets of a legacy client, beside what that says.
+/// What the gateway inserts into a legacy client's request for a modern server.
 const INSERTED: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"}},"#;
 const BY: usize = INSERTED.len();
 const TOOLS: &str = r#"{"tools":{}}"#;
 const ORIGIN: &str = "https://app.example.com";
 
-// No list is kept: each call asks for them, and waits.
+// The lists of these servers must not be kept: so each call asks for them, and waits.
 const FIRST: fake::Answers = &[("tools/list", r#"{"tools":[{"name":"x"}]}"#)];
 const SECOND: fake::Answers = &[
     ("tools/list", r#"{"tools":[{"name":"only"}]}"#),
     ("tools/call", r#"{"content":[]}"#),
 ];
 
-/// A legacy client's session.
+/// Begins a session of a legacy client, and returns its id.
 async fn begin(buffer: Buffer, to: SocketAddr) -> String {
     let answer = buffer.send(&initialize(), to).await;
     let session = answer.header("mcp-session-id");
     session.expect("a session").to_owned()
 }
 
-/// A call of this many bytes in a session.
+/// A call in this session, whose body has `size` bytes.
 fn call(size: usize, session: &str) -> Request {
     let call = |text: &str| {
         let params = format!(r#"{{"name":"only","arguments":{{"x":"{text}"}}}}"#);
@@ -55,7 +55,7 @@ const ONE: &str =
     r#"{"servers":[{"name":"b","protocol":"MODERN"}],"prefixMode":"NEVER","cors":{}}"#;
 const BOTH: &str = r#"{"servers":[{"name":"a","protocol":"MODERN"},{"name":"b","protocol":"MODERN"}],"prefixMode":"NEVER","cors":{}}"#;
 
-/// A filter before this one that keeps the body until it is whole.
+/// A filter before this one that keeps the body until it is complete.
 const KEEPS: &str = r#"          http_filters:
           - name: envoy.filters.http.lua
             typed_config:
@@ -96,13 +96,13 @@ impl Buffer {
 const BUFFERS: [Buffer; 4] = [
     Buffer { limit: 16_384, http2: false },
     Buffer { limit: 1 << 20, http2: false },
-    // HTTP/2 has no smaller window.
+    // The window of HTTP/2 cannot be smaller.
     Buffer { limit: 65_535, http2: true },
     Buffer { limit: 1 << 20, http2: true },
 ];
 
-/// Every size at the limit, whole and in pieces, with trailers where there can
-/// be some: what fits arrives, the rest is refused, and the next request is fine.
+/// Sends requests of sizes around the limit, whole and in pieces, and with trailers in HTTP/2. A
+/// request that fits after it has grown reaches the server, the others get 413.
 async fn try_all(buffer: Buffer, envoy: &Envoy, server: &Capture) {
     let pause = Duration::from_millis(15);
     let piece = (buffer.limit / 5).min(100_000);
@@ -145,7 +145,8 @@ async fn what_grows_beyond_envoys_buffer_is_refused_and_nothing_else_happens() {
     let b = fake::start(TOOLS, SECOND).await;
     let clusters = [("a", a.address), ("b", b.address)];
     for buffer in BUFFERS {
-        // At once, and when the lists have told whose the call is.
+        // With one server, the filter forwards the call at once. With two, the call waits until the
+        // lists tell which server has the tool.
         let sole = Bootstrap::servers(ONE, &clusters[1..]);
         let shared = Bootstrap::servers(BOTH, &clusters);
         let kept = shared.clone().replace("          http_filters:\n", KEEPS);
@@ -161,8 +162,8 @@ async fn what_grows_beyond_envoys_buffer_is_refused_and_nothing_else_happens() {
     }
 }
 
-/// Requests at the same time, every other too long; some clients leave. Gives
-/// how many were answered 200 and 413.
+/// Sends requests at the same time. Every second one is too long. If `leave` is set, some clients
+/// close their connections early. Returns how many requests got 200, and how many 413.
 async fn burst(to: SocketAddr, count: u64, leave: bool) -> (usize, usize) {
     let http1 = BUFFERS[0];
     let session = begin(http1, to).await;
@@ -216,7 +217,7 @@ async fn each_worker_writes_its_own_across_changes_of_the_configuration() {
     .await;
     let clusters = [("a", server), ("b", server)];
     let file = env::temp_dir().join(format!("mcp-gateway-growing-{}.yaml", process::id()));
-    // Each is another plugin in the same VMs.
+    // Each configuration is another plugin in the same VMs.
     let configure = |origin: &str| {
         let cors = format!(r#""cors":{{"allowOrigins":["{origin}","{ORIGIN}"]}}"#);
         let all = Bootstrap::servers(&BOTH.replace(r#""cors":{}"#, &cors), &clusters)
@@ -241,7 +242,7 @@ async fn each_worker_writes_its_own_across_changes_of_the_configuration() {
     assert_eq!(burst(to, 100, false).await, (50, 50));
     burst(to, 100, true).await;
 
-    // Those under way belong to the old configuration.
+    // Requests that are under way still use the old configuration.
     slow.store(true, Ordering::SeqCst);
     let under_way = tokio::spawn(burst(to, 60, false));
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,5 +1,5 @@
-//! A server that refuses credentials: the gateway's are nobody's business, the
-//! caller's own are the caller's.
+//! A server refuses credentials. If they were the gateway's own, the client gets an error of the
+//! gateway. If they were the caller's, the caller gets the server's status.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use crate::harness::http::{Answer, Request};
 use crate::harness::message::call;
 use crate::harness::session::{Session, initialize};
 
-/// Refuses calls with the status that the tool is called.
+/// Refuses calls. The name of the tool is the status.
 fn refusing(request: &Recorded) -> Response {
     let message = request.json();
     if message["method"] != "tools/call" {
@@ -74,7 +74,7 @@ async fn the_status_stays_where_the_callers_own_credentials_were_refused() {
     ] {
         for status in [401, 403] {
             let tool = format!("{name}__{status}");
-            // A failed call ends no session of a legacy client.
+            // A failed call must not end the session of a legacy client, so its status is 200.
             for (request, failed) in [
                 (call("7", &tool, "{}"), 502),
                 (session.call("7", &tool, "{}"), 200),

@@ -1,5 +1,5 @@
-//! Which headers of a client's reach the servers, on everything that is sent to
-//! them, and that nothing of one caller's reaches another.
+//! Which headers of a client reach the servers, with every request that the gateway sends to them;
+//! and that no header of one caller reaches another.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ const ANSWERS: fake::Answers = &[
     ("tools/call", r#"{"content":[]}"#),
 ];
 
-/// All forms of an entry, for an old server and a new one; a third gets what
-/// all get.
+/// All forms of an entry, for a legacy server (`old`) and a modern one (`new`). A third server gets
+/// only the headers that all servers get.
 #[rustfmt::skip]
 const CONFIG: &str = r#"{"passthroughHeaders":["X-Global"],"servers":[
     {"name":"old","allowCredentialHeaders":true,"passthroughHeaders":OWN,"headers":STATIC},
@@ -33,7 +33,7 @@ const OWN: &str = r#"["x-tenant",{"name":"X-User-Token","as":"Authorization","re
 const STATIC: &str =
     r#"[{"name":"X-Static","value":"a b; c=\"d\""},{"name":"x-env","valueFromEnv":"SERVER_KEY"}]"#;
 
-/// What the client sends; `secret` is for nobody.
+/// What the client sends. No value with `secret` may reach a server.
 const SENT: &[(&str, &[u8])] = &[
     ("x-global", b"all"),
     ("x-tenant", "t=\"1\"; \u{fc},".as_bytes()),
@@ -64,7 +64,8 @@ const SENT: &[(&str, &[u8])] = &[
     ("x-mcp-servername", b"secret"),
 ];
 
-/// What of it, and of the server's own, reaches `old` and `new`.
+/// The headers that reach `old` and `new`: forwarded headers of the client, and headers from the
+/// configuration.
 const FORWARDED: &[(&str, &[u8])] = &[
     ("authorization", b"Bearer user"),
     ("cookie", b"a=1"),
@@ -82,7 +83,7 @@ const FORWARDED: &[(&str, &[u8])] = &[
     ("x-tenant", "t=\"1\"; \u{fc},".as_bytes()),
 ];
 
-/// Beside that: what HTTP, MCP and Envoy's own calls need.
+/// Further headers in requests, which HTTP, MCP or Envoy's own calls need.
 const NEEDED: &[&str] = &[
     "accept",
     "content-length",
@@ -110,7 +111,7 @@ fn one_line(config: &str) -> String {
     config.lines().map(str::trim).collect()
 }
 
-/// The three servers, as [`CONFIG`] has them.
+/// The three servers of [`CONFIG`].
 struct Three {
     old: Legacy,
     new: Capture,
@@ -141,7 +142,7 @@ impl Three {
         }
     }
 
-    /// What has reached each of them.
+    /// The requests that have reached each of the servers since the last call of this function.
     fn take(&self) -> Vec<(&'static str, Recorded)> {
         let named = |name: &'static str, all: Vec<Recorded>| {
             all.into_iter().map(move |request| (name, request))
@@ -157,17 +158,17 @@ impl Three {
     }
 }
 
-/// What is in `request` that HTTP and MCP do not need, by name.
+/// The headers of `request` that HTTP and MCP do not need, sorted by name.
 fn others(request: &Recorded) -> Vec<(&str, &[u8])> {
     let all = request.headers.iter();
     let all = all.map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mut others: Vec<_> = all.filter(|(name, _)| !NEEDED.contains(name)).collect();
-    // Values of one name stay in their order.
+    // Several values of one name stay in their order.
     others.sort_by_key(|(name, _)| *name);
     others
 }
 
-/// `POST tools/list`, or `DELETE`.
+/// For example `POST tools/list` or `DELETE`.
 fn kind(request: &Recorded) -> String {
     let message: Value = serde_json::from_str(&request.body).unwrap_or_default();
     let method = message["method"].as_str().unwrap_or_default();
@@ -182,7 +183,7 @@ async fn what_is_configured_reaches_each_server_byte_for_byte_and_nothing_else_d
         modern("1", "tools/list"),
         call("1", "new__t", "{}"),
         call("1", "bare__t", "{}"),
-        // In a session of the gateway's own.
+        // For this call, the gateway uses a session of its own.
         call("1", "old__t", "{}"),
     ] {
         let answer = three.send(&with(request)).await;
@@ -205,20 +206,20 @@ async fn what_is_configured_reaches_each_server_byte_for_byte_and_nothing_else_d
         let answer = three.send(&with(request)).await;
         assert_eq!(answer.status, status, "{answer:?}");
     }
-    // A call that is finished on GET.
+    // The client gets the answer to this call with a GET.
     let mut events = Events::open(to, &with(session.call("7", "old__early", "{}"))).await;
     let event = events.next().await.expect("an event");
     let id = event.lines().find_map(|line| line.strip_prefix("id: "));
     let get = with(session.get()).header("last-event-id", id.expect("an id"));
     let mut events = Events::open(to, &get).await;
     assert!(events.message().await.contains(r#""id":7"#));
-    // A call that is cancelled.
+    // The client cancels this call.
     let mut events = Events::open(to, &with(session.call("8", "old__wait", "{}"))).await;
     events.next().await.expect("a comment");
     let cancelled =
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":8}}"#;
     assert_eq!(three.send(&with(session.post(cancelled))).await.status, 202);
-    // The request that a server makes, answered.
+    // During this call the server sends the client a request, and the client answers it.
     let mut events = Events::open(to, &with(session.call("9", "old__ask", r#"{"id":"5"}"#))).await;
     let asked: Value = serde_json::from_str(&events.message().await).expect("JSON");
     let response = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, asked["id"]);
@@ -265,7 +266,7 @@ async fn what_is_configured_reaches_each_server_byte_for_byte_and_nothing_else_d
     assert!(missing.is_empty(), "{missing:?} of {seen:?}");
 }
 
-/// Envoy makes one value of several, in some headers that it knows itself.
+/// Envoy joins several values into one in some headers that it uses itself.
 #[tokio::test]
 async fn several_values_of_a_known_header_reach_a_server_as_envoy_joins_them() {
     let server = Capture::start(|request| fake::answer(request, TOOLS, ANSWERS)).await;
@@ -326,7 +327,7 @@ async fn without_a_required_header_no_server_hears_of_the_request() {
         ("a notification", session.post(changed)),
         ("the end", session.delete()),
     ] {
-        // It ends no session of a legacy client.
+        // The error must not end the session of a legacy client, so its status is 200.
         let is_in_session = ["a list in a session", "a call in a session", "setLevel"];
         let status = if is_in_session.contains(&what) {
             200
@@ -336,7 +337,8 @@ async fn without_a_required_header_no_server_hears_of_the_request() {
         assert_refused(&three.send(&request).await, status, missing, what);
         let named = with(request.clone()).without("x-user-token");
         assert_refused(&three.send(&named).await, status, missing, what);
-        // For one connection only, it is as good as missing.
+        // If `Connection` names the header, the header is for one connection only. It counts as
+        // missing.
         let hop = with(request.clone()).header("connection", "X-User-Token");
         assert_refused(&three.send(&hop).await, status, missing, what);
         let invalid = with(request).with("x-tenant", b"t\xff");
@@ -344,7 +346,7 @@ async fn without_a_required_header_no_server_hears_of_the_request() {
         assert_refused(&three.send(&invalid).await, 400, told, what);
     }
     assert_eq!(three.take().len(), 0);
-    // What is for a server that does not get it needs it not.
+    // A request needs the header only if it goes to a server that gets the header.
     for request in [
         call("1", "bare__t", "{}"),
         session.request("1", "ping", "{}"),
@@ -378,7 +380,7 @@ async fn what_is_absent_or_for_one_connection_is_not_sent() {
         for (request, expected) in [(user(request.clone()), own), (hop(request), &rest)] {
             assert_eq!(three.send(&request).await.status, 200);
             for (server, seen) in three.take() {
-                // A session of the request before may still be ended.
+                // The gateway may still end a session of the request before.
                 if server != "bare" && seen.method != "DELETE" {
                     assert_eq!(others(&seen), expected, "{server}: {seen:?}");
                 }
@@ -387,8 +389,8 @@ async fn what_is_absent_or_for_one_connection_is_not_sent() {
     }
 }
 
-/// Each caller is shown a tool that is named after its key, which may be kept
-/// for all.
+/// Each caller gets a tool with the name of its key. The list allows caches to keep it for all
+/// callers.
 fn by_key(request: &Recorded) -> Response {
     let message = request.json();
     let key = request.header("x-key").unwrap_or("nobody");
@@ -421,7 +423,7 @@ async fn callers_with_different_keys_never_see_each_others_lists() {
         assert_eq!(shown(&answer), format!("a__{key}"));
         assert_eq!(server.asked(), ["tools/list"], "{key}");
     }
-    // All at once: none of them waits for the answer to another.
+    // All callers ask at the same time. The gateway must ask the server for each of them.
     let mut all = tokio::task::JoinSet::new();
     for n in 0..40 {
         let (key, to) = (format!("k{}", n % 8), envoy.address);
@@ -433,7 +435,7 @@ async fn callers_with_different_keys_never_see_each_others_lists() {
         assert_eq!(shown(&answer), format!("a__{key}"));
     }
     assert_eq!(server.asked().len(), 40);
-    // What nothing of the callers goes to is kept.
+    // `b` gets no header of the callers, so the gateway keeps its list.
     assert!(other.asked().len() <= 2);
 }
 
@@ -495,6 +497,6 @@ async fn sessions_of_the_gateways_own_are_kept_apart_by_what_is_forwarded() {
             }
         }
     }
-    // No session was used with two of them.
+    // No session was used for two users or for two keys.
     assert_eq!(sessions.len(), 5, "{sessions:?}");
 }

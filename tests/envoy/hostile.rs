@@ -1,4 +1,4 @@
-//! Thousands of requests, good and hostile, and an Envoy that takes them all.
+//! Thousands of requests, good and hostile. Envoy must answer all of them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn good(random: &mut Random) -> Request {
     }
 }
 
-/// Changes the body at some places, byte by byte.
+/// Changes the body at one to four random places.
 fn mutated(request: &Request, random: &mut Random) -> Request {
     let mut body = request.sent_body().to_vec();
     for _ in 0..=random.below(4) {
@@ -64,7 +64,7 @@ fn mutated(request: &Request, random: &mut Random) -> Request {
     request.clone().body(body)
 }
 
-/// A value that a header may have, and that nobody expects in it.
+/// A value that a header may have, but that no reader of the header expects.
 fn value(random: &mut Random) -> Vec<u8> {
     let mut value = match random.below(6) {
         0 => b"=?base64?".to_vec(),
@@ -121,7 +121,7 @@ pub(crate) fn hostile(random: &mut Random) -> Request {
     }
 }
 
-/// Leaves in the middle of a request.
+/// Closes the connection in the middle of a request.
 async fn hang_up(to: SocketAddr, random: &mut Random) {
     let mut stream = TcpStream::connect(to).await.expect("a connection");
     let head = "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: 100\r\n\r\n{\"jsonrpc\":";
@@ -129,14 +129,14 @@ async fn hang_up(to: SocketAddr, random: &mut Random) {
     let _ = stream.write_all(&head.as_bytes()[..size]).await;
 }
 
-/// Leaves without waiting for the answer.
+/// Closes the connection without waiting for the answer.
 async fn turn_away(to: SocketAddr, request: &Request) {
     let mut connection = Connection::open(to).await;
     let answer = connection.begin(request);
     let _ = timeout(Duration::from_millis(1), answer).await;
 }
 
-/// Sends its share of the requests, on one connection as long as it lasts.
+/// Sends requests until all are sent, on one connection as long as this stays open.
 async fn attack(to: SocketAddr, requests: Arc<AtomicU64>, expected: &'static [u16]) {
     let mut connection = Connection::open(to).await;
     loop {
@@ -144,7 +144,7 @@ async fn attack(to: SocketAddr, requests: Arc<AtomicU64>, expected: &'static [u1
         if number >= REQUESTS {
             return;
         }
-        // What is sent depends on the number alone, not on who sends it when.
+        // The request depends only on its number, so every run sends the same requests.
         let mut random = Random(number);
         let request = match random.below(20) {
             0..10 => good(&mut random),
@@ -179,7 +179,7 @@ async fn attack(to: SocketAddr, requests: Arc<AtomicU64>, expected: &'static [u1
 fn assert_well_formed(answer: &Answer) {
     let length = answer.header("content-length");
     let length = length.map(|length| length.parse::<usize>().expect("a length"));
-    // An answer to HEAD has the length of the body that it leaves out.
+    // An answer to HEAD has no body, but the length of the body of GET.
     assert!(
         answer.body.is_empty() || length.is_none_or(|length| length == answer.body.len()),
         "{answer:?}"
@@ -209,7 +209,7 @@ async fn attack_at_once(to: SocketAddr, expected: &'static [u16]) {
 async fn the_policy_takes_whatever_comes() {
     let policy = policy();
     let to = policy.envoy.address;
-    // 401, 404, 422 and the like would be the server's.
+    // Another status, such as 401 or 422, would come from the server.
     attack_at_once(to, &[200, 202, 204, 400, 403, 404, 405, 406, 413, 415]).await;
     assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
 }

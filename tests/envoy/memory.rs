@@ -1,4 +1,4 @@
-//! What one worker holds at a time, and what happens when that is too much.
+//! How much memory one worker holds at a time, and what happens if this is too much.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn held(envoy: &Envoy) -> u64 {
     envoy.stat("wasmcustom.mcp.memory.held_bytes")
 }
 
-/// Waits until `is_so`.
+/// Waits until `is_so` is true.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + WITHIN;
     while !is_so().await {
@@ -74,7 +74,7 @@ async fn stalled_bodies_fill_the_memory_and_new_requests_are_refused_until_they_
     let envoy = envoy("memory_bodies", server.address, "");
     let to = envoy.address;
     assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
-    // A body of 50 kB of each of them is there after three seconds.
+    // After three seconds, each of them has sent 50 kB of its body.
     let mut slow = fill(to, &stalled()).await;
     assert_refused(&modern("1", "tools/list").send(to).await, "null");
     assert_refused(&call("2", "a__t", "{}").send(to).await, "null");
@@ -117,7 +117,7 @@ async fn a_legacy_client_gets_the_error_under_the_id_of_its_request() {
     assert!(answer.json()["result"].is_object(), "{answer:?}");
 }
 
-/// A server whose answers to calls begin, and end some seconds later.
+/// A server that begins its answers to calls, and completes them some seconds later.
 async fn half_answers() -> SocketAddr {
     wire::serve(|request| {
         let message = request.json();
@@ -158,7 +158,7 @@ async fn answers_that_have_arrived_in_part_count_too() {
     until("the gauge falls", async || held(&envoy) < 65_536).await;
 }
 
-/// What 150 clients and a server need that together want more than a VM has.
+/// The number of clients. Together with the server, they need more memory than a VM has.
 const MANY: usize = 150;
 const EIGHT_MB: usize = 7_900_000;
 
@@ -172,9 +172,9 @@ fn default_envoy(name: &str, server: SocketAddr, config: &str) -> Envoy {
     Envoy::with_workers(1, name, &bootstrap)
 }
 
-/// Sends [`MANY`] of `request` at once. Each is answered: well, or since there is no
-/// memory, or since the server was too slow. Gives how many were answered well. A
-/// client that is refused while it still writes may see the connection closed.
+/// Sends [`MANY`] of `request` at once. Each gets a result, or an error because there is no memory
+/// or because the server was too slow. A client that is refused while it still writes may see the
+/// connection closed. Returns how many got a result.
 async fn at_once(to: SocketAddr, request: Request) -> usize {
     let mut all = JoinSet::new();
     for _ in 0..MANY {
@@ -197,7 +197,7 @@ async fn at_once(to: SocketAddr, request: Request) -> usize {
     well
 }
 
-/// A server whose answers are long. They stop in the middle for a while.
+/// A server whose answers are long. Before the last bytes of an answer to a call, it pauses.
 async fn long_answers(within: fn(&str, &str) -> Option<String>) -> SocketAddr {
     wire::serve(move |request| {
         let message = request.json();
@@ -233,7 +233,7 @@ fn result(id: &str, members: &str) -> Option<String> {
     ))
 }
 
-/// The worker still serves, and what was held is free.
+/// Fails unless the worker still answers and has freed the memory.
 async fn assert_well(envoy: &Envoy) {
     until("the memory is free", async || held(envoy) < 40_000_000).await;
     let answer = modern("1", "server/discover").send(envoy.address).await;

@@ -1,4 +1,4 @@
-//! The metadata of the protected resource, at its well-known locations.
+//! The metadata of an OAuth protected resource, at its well-known locations.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn assert_document(answer: &Answer, expected: &str) {
     assert_eq!(answer.text(), expected);
 }
 
-/// The document of a configuration in front of nobody.
+/// The metadata that the filter returns with this configuration. There is no server.
 async fn document(name: &str, bootstrap: &Bootstrap) -> String {
     let envoy = Envoy::start(name, bootstrap);
     let request = at("").header("host", "mcp.example.com");
@@ -178,7 +178,7 @@ async fn each_of_several_endpoints_has_metadata_of_its_own() {
             "metadata_several",
             several,
             &[
-                // Not `/mcp`, which is none of them.
+                // Not `/mcp`, which is not an endpoint here.
                 ("", "http://h/a"),
                 ("/a", "http://h/a"),
                 ("/b/mcp", "http://h/b/mcp"),
@@ -278,7 +278,7 @@ async fn other_locations_are_not_the_filters() {
             assert_eq!((&*seen.method, &*seen.target), (method, path));
         }
     }
-    // Nor does it matter what stands there to who may call what.
+    // A request to one of these paths changes nothing for the endpoint: RBAC still denies there.
     let answer = from("rbac").target("/mcp").send(envoy.address).await;
     assert_eq!(answer.status, 403);
 }

@@ -1,4 +1,4 @@
-//! What Envoy's stats tell.
+//! What Envoy's stats show.
 
 use crate::harness::message::{call, legacy, modern};
 use crate::harness::shared;
@@ -32,7 +32,8 @@ async fn messages_and_refusals_and_servers_are_counted() {
         // Other tests use the same Envoy at the same time.
         assert!(after >= before + least, "{name}: {before} then {after}");
     }
-    // As docs/operate/metrics.md says; envoy/observability.yaml makes labels of the parts.
+    // docs/operate/metrics.md has these names, and envoy/observability.yaml makes labels of their
+    // parts.
     let metrics = gateway.envoy.metrics();
     for name in ["mcp_requests_tool", "mcp_server_weather_calls"] {
         assert!(

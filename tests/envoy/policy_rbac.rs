@@ -1,4 +1,4 @@
-//! Stock RBAC decides by what the filter shows.
+//! Envoy's RBAC filter decides by what this filter exports.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::harness::shared::policy;
 
 const ADMIN: (&str, &str) = ("x-user-role", "system:serviceaccount:default:admin");
 const BERLIN: &str = r#"{"city":"Berlin"}"#;
-/// `get_weather` and a space, as a header carries it.
+/// `get_weather` with a space at its end, encoded as the value of a header.
 const SPACED: &str = "=?base64?Z2V0X3dlYXRoZXIg?=";
 const FORECAST: &str = r#"{"city":"Berlin","days":2}"#;
 
@@ -20,7 +20,8 @@ fn end_of_session() -> Request {
     Request::new("DELETE", "/mcp").header("mcp-session-id", "1")
 }
 
-/// RBAC says no; in JSON-RPC where the message was read and has an id.
+/// Whether RBAC denied the request. The denial is JSON-RPC if the filter has read the message and
+/// the message has an id.
 fn is_denied(answer: &Answer) -> bool {
     const SAID: &str = "RBAC: access denied";
     let said = match answer.header("content-type") {
@@ -91,7 +92,7 @@ async fn the_role_decides_which_methods_and_tools_are_allowed() {
                 });
             let answer = request.send(policy.envoy.address).await;
             assert_eq!(is_denied(&answer), !allowed, "{request:?}: {answer:?}");
-            // What RBAC allows, the server has answered.
+            // If RBAC allows a request, the server answers it.
             assert_eq!(
                 answer.headers.contains_key("x-envoy-upstream-service-time"),
                 allowed
@@ -132,7 +133,7 @@ async fn a_session_of_before_is_allowed_until_a_tool_is_denied() {
     assert_eq!(answer.json()["result"]["isError"], false);
 }
 
-/// Every way to say something else than the body does.
+/// The client sends the filter's own headers itself, with values that contradict the body.
 #[tokio::test]
 async fn what_a_client_says_under_the_filters_names_changes_nothing() {
     let policy = policy();
@@ -179,7 +180,7 @@ async fn what_a_client_says_under_the_filters_names_denies_nothing_either() {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// The filter reads the message wherever the server would.
+/// The filter must read the message at every path that the server may take as its endpoint.
 #[tokio::test]
 async fn another_spelling_of_the_path_is_no_way_around() {
     let policy = policy();

@@ -1,4 +1,4 @@
-//! What reaches the server behind the policy.
+//! Which requests reach the server in policy mode, and in which form.
 
 use axum::response::{IntoResponse, Response};
 
@@ -129,7 +129,8 @@ async fn what_is_refused_or_denied_never_reaches_the_server() {
     assert_eq!(server.take().len(), 1);
 }
 
-/// Denies by what stands in the metadata, and allows everything else.
+/// A policy that denies a method or a name that begins with `x`, as the metadata has it, and allows
+/// everything else.
 const DENY: &str = r#"v3.RBAC
               rules:
                 action: DENY
@@ -158,7 +159,8 @@ fn denying(server: &Capture) -> Bootstrap {
     )
 }
 
-/// `header_to_metadata` drops values that are too long, without a word.
+/// `header_to_metadata` drops a value that is too long, without an error. The filter must refuse
+/// such a request, since the policy would not see the value.
 #[tokio::test]
 async fn no_length_slips_past_a_policy_that_denies() {
     let server = Capture::start(empty).await;
@@ -185,7 +187,8 @@ async fn no_length_slips_past_a_policy_that_denies() {
     assert_eq!(allowed.send(envoy.address).await.status, 200);
 }
 
-/// Where it does not normalize paths, Envoy takes any bytes in a query.
+/// If Envoy does not normalize paths, it accepts any bytes in a query. The filter must still
+/// recognize the endpoint.
 #[tokio::test]
 async fn bytes_that_are_no_text_hide_no_path() {
     let server = Capture::start(empty).await;

@@ -1,5 +1,5 @@
-//! What is no MCP is refused before anything else acts on it, in both shipped
-//! configurations.
+//! The filter refuses requests that are not MCP before anything else acts on them. The tests use
+//! both shipped configurations.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,8 @@ use crate::harness::shared::{gateway, policy};
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const LIMIT: usize = 1_048_576;
 
-/// Sends a request and demands this refusal, with this text as `id`.
+/// Sends a request, and fails unless the filter refuses it in this way. `id` is the JSON text of
+/// the id in the answer.
 async fn refused(to: SocketAddr, request: &Request, status: u16, code: i32, id: &str) -> Answer {
     let page = "https://app.example.com";
     let answer = request.clone().with("origin", page).send(to).await;
@@ -19,7 +20,7 @@ async fn refused(to: SocketAddr, request: &Request, status: u16, code: i32, id: 
     assert!(answer.text().starts_with(&start), "{request:?}: {answer:?}");
     assert!(answer.json()["error"]["message"].is_string());
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    // The server knows nothing of it, and browsers may read it.
+    // The request has not reached the server, and browsers may read the answer.
     assert_eq!(answer.header("x-envoy-upstream-service-time"), None);
     assert_eq!(answer.header("access-control-allow-origin"), Some(page));
     answer
@@ -94,7 +95,7 @@ async fn a_body_that_is_no_message_is_refused() {
             "1",
         ),
         (with(r#","result":{}"#).into(), -32600, "1"),
-        // Readers that ignore case would take these for others.
+        // JSON readers that ignore case would take these members for others.
         (with(r#","Method":"ping""#).into(), -32600, "1"),
         (LIST.replace("\"method\"", "\"METHOD\"").into(), -32600, "1"),
         (
@@ -140,7 +141,7 @@ async fn headers_that_are_not_those_of_a_message_are_refused() {
         ),
         (list().with("accept", ""), 406),
     ] {
-        // What is compressed is not read.
+        // The filter does not read a compressed body, so it does not know the id.
         let is_readable = !format!("{request:?}").contains("content-encoding");
         let id = if is_readable { "1" } else { "null" };
         for to in [policy.envoy.address, gateway.envoy.address] {
@@ -184,7 +185,7 @@ async fn streams_and_ends_of_sessions_must_be_such() {
     let to = gateway.envoy.address;
     let get = Request::new("GET", "/mcp").header("accept", "text/event-stream");
     let delete = Request::new("DELETE", "/mcp");
-    // Of several servers none is meant by a stream.
+    // With several servers, a GET has no stream: it does not name a server.
     let answer = refused(to, &get, 405, -32600, "null").await;
     assert_eq!(answer.header("allow"), Some("POST, DELETE, OPTIONS"));
     refused(to, &delete, 400, -32600, "null").await;
@@ -201,7 +202,7 @@ async fn streams_and_ends_of_sessions_must_be_such() {
 async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let (policy, gateway) = (policy(), gateway());
     let ping = legacy("1", "ping", "{}");
-    // Spaces around a message change nothing.
+    // Spaces after a message change nothing.
     let padded = |size: usize| {
         let message = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         ping.clone()
@@ -249,7 +250,8 @@ async fn headers_that_contradict_the_body_are_refused() {
             refused(to, &request, 400, -32020, "1").await;
         }
     }
-    // A gateway removes what a legacy client says there.
+    // A gateway ignores these headers of a legacy client. It refuses the request because it has no
+    // session.
     for request in [
         legacy("1", "tools/list", "{}").header("mcp-method", "ping"),
         legacy("1", "tools/call", r#"{"name":"a"}"#).header("mcp-name", "b"),

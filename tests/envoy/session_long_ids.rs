@@ -1,4 +1,4 @@
-//! Servers whose session ids do not fit into the one that the client gets.
+//! Servers whose session ids do not fit into the session id that the client gets.
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ fn id_of(server: &str, length: usize) -> String {
     format!("{server}-{}", "x".repeat(length))
 }
 
-/// Many servers, which their `host` tells from each other.
+/// Plays many servers. The `host` of the request says which one.
 fn answer(request: &Recorded, length: usize) -> Response {
     let server = request.header("host").expect("a host");
     // The gateway ends the sessions that no client gets.
@@ -32,7 +32,7 @@ fn answer(request: &Recorded, length: usize) -> Response {
             response
         }
         Some("notifications/initialized") => StatusCode::ACCEPTED.into_response(),
-        // What is not in its own session.
+        // A request that is not in this server's session.
         _ if request.header("mcp-session-id") != Some(&id_of(server, length)) => {
             StatusCode::BAD_REQUEST.into_response()
         }
@@ -40,7 +40,8 @@ fn answer(request: &Recorded, length: usize) -> Response {
     }
 }
 
-/// So many servers behind a gateway with this JSON in its configuration.
+/// An Envoy in front of so many servers, whose session ids contain `length` filling bytes. `rest`
+/// is JSON for the gateway's configuration.
 async fn gateway(
     name: &str,
     workers: usize,
@@ -72,7 +73,7 @@ async fn the_clients_session_id_is_short_whatever_the_servers_give() {
         for _ in 0..8 {
             let session = Session::begin(envoy.address).await;
             assert!(session.id.len() <= 6_144, "{name}: {}", session.id.len());
-            // On connections of their own, so that all workers serve them.
+            // Each call has its own connection, so that all workers serve some.
             for at in [0, servers - 1] {
                 let call = session.call("1", &format!("s{at}__t"), "{}");
                 let answer = call.send(envoy.address).await;
@@ -100,6 +101,6 @@ async fn with_keys_the_client_is_told_which_server_to_mend() {
         "{reason}"
     );
     assert!(reason.contains("remove session.keys"), "{reason}");
-    // Each worker logs it once, and there is one.
+    // Each worker logs the reason once, and there is one worker.
     envoy.logged(&reason);
 }

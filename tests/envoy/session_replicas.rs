@@ -1,5 +1,5 @@
-//! A session is in its id: any gateway with the key serves it, and no gateway
-//! without.
+//! The id of a session contains the session. So every gateway with the key can serve it, and no
+//! gateway without the key can.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ async fn two_gateways_with_one_key_are_one() {
     let called = session.call("1", "b__t", "{}").send(other.address).await;
     assert_called(&called, "b", "the other");
 
-    // Asked through one, answered through the other.
+    // One gateway forwards a server's request to the client, the other gateway forwards the
+    // client's response.
     let call = session.call("2", "a__ask", r#"{"id":"1.0"}"#);
     let mut events = Events::open(one.address, &call).await;
     let asked: Value = serde_json::from_str(&events.message().await).expect("JSON");
@@ -42,7 +43,7 @@ async fn two_gateways_with_one_key_are_one() {
         "{answer}"
     );
 
-    // Begun through one, finished through the other.
+    // The call begins through one gateway, and its answer comes through the other one.
     let mut events = Events::open(one.address, &session.call("3", "b__early", "{}")).await;
     let event = events.next().await.expect("an event");
     let id = event.lines().find_map(|line| line.strip_prefix("id: "));
@@ -57,7 +58,7 @@ async fn two_gateways_with_one_key_are_one() {
         assert_unknown(&session.list().send(envoy.address).await, "deleted: list");
         let called = session.call("1", "a__t", "{}").send(envoy.address).await;
         assert_unknown(&called, "deleted: call");
-        // To end what is over is no failure.
+        // To end a session that has already ended is no failure.
         assert_eq!(session.delete().send(envoy.address).await.status, 200);
     }
 }
@@ -132,7 +133,7 @@ async fn a_configured_key_outlives_the_gateway_and_no_other_does() {
     }
 }
 
-/// What a client that is told 404 does: all of it again.
+/// A client that gets 404 must begin a new session.
 #[tokio::test]
 async fn a_server_that_forgets_its_sessions_is_begun_with_anew() {
     let two = Two::start().await;
@@ -143,7 +144,7 @@ async fn a_server_that_forgets_its_sessions_is_begun_with_anew() {
         let session = Session::begin(to).await;
         assert_listed(&session.list().send(to).await, name);
         server.forget();
-        // Never a list that lacks a server.
+        // The gateway must not return a list without this server.
         assert_unknown(&session.list().send(to).await, name);
         let call = |server: &str| session.call("1", &format!("{server}__t"), "{}");
         assert_unknown(&call(name).send(to).await, name);
@@ -162,7 +163,8 @@ async fn a_server_that_forgets_its_sessions_is_begun_with_anew() {
 
 const BERLIN: &str = r#"{"city":"Berlin"}"#;
 
-/// The Rust SDK's server, which keeps its sessions in memory.
+/// The server uses the Rust SDK, which keeps sessions in memory. So a restart of the server ends
+/// them.
 #[tokio::test]
 async fn a_server_that_is_started_anew_is_met_anew() {
     let (_reserved, address) = port::reserved();
@@ -201,8 +203,9 @@ async fn a_server_that_is_started_anew_is_met_anew() {
     assert_eq!(gone.status, 200, "{gone:?}");
     assert_eq!(gone.json()["error"]["code"], -32603, "{gone:?}");
     let restarted = Server::start_on("weather", address.port());
-    // The bridge's own session is not a modern client's business. For a second
-    // after an answer it is taken to be there: then one call fails, and no more.
+    // Modern clients share the gateway's own session with `old`, and must not notice that it has
+    // ended. For a second after an answer, the gateway assumes that the session is still there. So
+    // one call may fail, and no more than one.
     let first = modern().send(to).await;
     if first.status != 200 {
         assert_eq!(first.status, 502, "{first:?}");
@@ -235,7 +238,7 @@ async fn a_server_that_is_started_anew_is_met_anew() {
     assert!(answer.text().contains("partly_cloudy"), "{answer:?}");
 }
 
-/// A server that was not there when the session began has no part in it.
+/// A server that was down when the session began is not part of the session.
 #[tokio::test]
 async fn a_server_that_was_gone_has_no_part_in_the_session() {
     let a = Legacy::start("a").await;

@@ -1,5 +1,5 @@
-//! Requests of servers in the middle of a call, progress and cancellation: all
-//! of it finds its way, through any connection and any worker.
+//! Requests of servers during a call, progress and cancellation. Each message must reach its
+//! receiver through any connection and any worker.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::http::{Connection, Request};
 use crate::harness::session::{Events, Session};
 use crate::sessions::{FIRST, Two, assert_refused};
 
-/// Ids as JSON writes them: each is another.
+/// Ids as JSON texts. Each is a different id.
 const IDS: &[&str] = &[
     "0",
     "1",
@@ -25,7 +25,8 @@ const IDS: &[&str] = &[
     r#""\ud83d\ude00""#,
 ];
 
-/// A call of `tool` that asks with this id, and the request that came.
+/// Calls `tool`, which sends the client a request with this id. Returns the stream of the call, and
+/// the request.
 async fn asked(envoy: &Envoy, session: &Session, tool: &str, id: &str) -> (Events, Value) {
     let arguments = json!({ "id": id }).to_string();
     let call = session.call(r#""call""#, tool, &arguments);
@@ -35,7 +36,7 @@ async fn asked(envoy: &Envoy, session: &Session, tool: &str, id: &str) -> (Event
     (events, request)
 }
 
-/// The answer to a server's request.
+/// The client's response to a server's request.
 fn response(session: &Session, id: &Value) -> Request {
     let body = format!(
         r#"{{"jsonrpc":"2.0", "id":{id},"result":{{"action":"accept","content":{{"n":1.10}}}}}}"#
@@ -43,7 +44,7 @@ fn response(session: &Session, id: &Value) -> Request {
     session.post(&body)
 }
 
-/// What the tool says that came back, when the call ends.
+/// The response as it reached the tool, which returns it as the result of the call.
 async fn came_back(events: &mut Events) -> String {
     let answer: Value = serde_json::from_str(&events.message().await).expect("JSON");
     assert_eq!(answer["id"], "call", "{answer}");
@@ -74,7 +75,7 @@ async fn an_answer_comes_back_under_the_servers_own_id_of_every_kind() {
         );
         assert_eq!(back, expected);
     }
-    // An error finds its way, too.
+    // An error reaches the server too.
     let (mut events, request) = asked(&envoy, &session, "a__ask", "7").await;
     let error = format!(
         r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-1,"message":"no"}}}}"#,
@@ -103,7 +104,7 @@ async fn two_servers_may_ask_at_once_under_the_same_id() {
         (&by_a["params"]["message"], &by_b["params"]["message"]),
         (&json!("a?"), &json!("b?"))
     );
-    // Neither is for another session, and nothing else is for this one.
+    // Each alias is valid only in its own session, and this session accepts no other id.
     let alias = by_a["id"].as_str().expect("a string");
     let (front, back) = alias.split_at(alias.len() - 1);
     let changed = format!("{front}{}", if back == "A" { "Q" } else { "A" });
@@ -142,7 +143,7 @@ async fn progress_goes_both_ways() {
     let envoy = two.envoy("servers_progress", &[FIRST]);
     let to = envoy.address;
     let session = Session::begin(to).await;
-    // Of the client's call: its token is its own.
+    // Progress of the client's call has the client's own token.
     for token in ["1", r#""\u0074""#, "12345678901234567890"] {
         let params = format!(r#"{{"name":"a__progress","_meta":{{"progressToken":{token}}}}}"#);
         let call = session.request("1", "tools/call", &params);
@@ -154,7 +155,7 @@ async fn progress_goes_both_ways() {
         );
         assert!(events.message().await.contains(r#""id":1,"#));
     }
-    // Of the server's request: under its name for the client.
+    // Progress of the server's request has the token that the gateway gave the client.
     let (mut events, request) = asked(&envoy, &session, "b__ask", r#""tök""#).await;
     let token = &request["params"]["_meta"]["progressToken"];
     let progress = |token: &Value| {
@@ -189,7 +190,7 @@ async fn a_cancellation_reaches_the_one_server_from_any_connection() {
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"bored"}}}}"#
         ))
     };
-    // Enough connections to meet both workers.
+    // With so many connections, both workers get some.
     for at in 0..12 {
         let id = format!(r#""call {at}""#);
         let call = session.call(&id, "b__wait", "{}");
@@ -209,7 +210,7 @@ async fn a_cancellation_reaches_the_one_server_from_any_connection() {
         assert_eq!(told.expect("an answer").status, 202);
         let seen = two.b.seen(&format!(r#""requestId":{id}"#)).await;
         assert_eq!(seen.json()["params"]["reason"], "bored");
-        // The server says nothing more, which is all that there is to hear.
+        // The server sends nothing after the cancellation, so the stream ends here.
         let _ = events.next().await;
     }
     assert_eq!(two.b.with("bored").len(), 12);
@@ -229,7 +230,8 @@ async fn a_client_that_leaves_ends_its_call() {
     two.b
         .until("the end of the stream", |it| it.left() == 1)
         .await;
-    // Leaving is not cancelling (MCP 2025-11-25, transports): the session goes on.
+    // A client that closes its connection does not cancel its call (MCP 2025-11-25, transports), so
+    // the session goes on.
     assert!(two.b.with("cancelled").is_empty());
     assert_eq!(session.list().send(to).await.status, 200);
 }
@@ -254,7 +256,8 @@ async fn a_modern_client_that_leaves_cancels_its_call_and_ends_the_session() {
         .await;
     assert_eq!(two.b.with("cancelled").len(), 1);
     assert_eq!(two.a.sessions().1, 0);
-    // What such a server asks is refused there, and no business of the client's.
+    // If a legacy server sends a request during a modern client's call, the gateway refuses it. The
+    // client does not see it.
     let answer = call("7", "b__ask", r#"{"id":"\"x\""}"#).send(to).await;
     let text = answer.json()["result"]["content"][0]["text"].to_string();
     assert!(

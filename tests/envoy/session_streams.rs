@@ -1,4 +1,4 @@
-//! The stream that a GET opens: a sole server's own, or the rest of an answer.
+//! The stream that a GET opens: the only server's own stream, or the rest of an answer.
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
@@ -7,7 +7,7 @@ use crate::harness::message::modern;
 use crate::harness::session::{Events, Session};
 use crate::sessions::{FIRST, Two, assert_refused, assert_unknown, keyed};
 
-/// What an event's line of this name says.
+/// The value of this field of an event.
 fn field<'a>(event: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = event.lines();
     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -31,7 +31,7 @@ async fn a_sole_server_has_its_stream_and_can_resume_it() {
     let id = field(&event, "id").expect("an id").to_owned();
     assert!(!id.contains("after"), "the server's own: {event}");
     assert!(event.contains(r#""uri":"a+file:///x""#), "{event}");
-    // It stays open while others talk.
+    // The stream stays open while the client sends other requests.
     assert_eq!(session.list().send(to).await.status, 200);
     drop(events);
 
@@ -79,7 +79,7 @@ async fn a_sole_server_has_its_stream_and_can_resume_it() {
         server.take().iter().filter(|it| it.method == "GET").count(),
         0
     );
-    // The server's word on its session is the client's.
+    // If the server no longer knows its session, the client gets the same answer.
     server.forget();
     assert_unknown(&session.get().send(to).await, "forgotten");
 }
@@ -99,7 +99,7 @@ async fn of_several_servers_none_has_a_stream_but_the_rest_of_an_answer_comes() 
     let event = events.next().await.expect("an event");
     let id = field(&event, "id").expect("an id").to_owned();
     assert_eq!(field(&event, "retry"), Some("10"), "{event}");
-    // That is all for now, and no failure.
+    // The stream ends without an answer for now, and this is no failure.
     assert_eq!(events.next().await, None);
     assert_eq!(envoy.stat("wasmcustom.mcp.server.b.failures"), 0);
 

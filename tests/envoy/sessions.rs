@@ -1,4 +1,5 @@
-//! Whose a session is: what opens it, and that nothing else does.
+//! Which ids open a session: only those that the gateway gave, and only for the identity that began
+//! the session.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::harness::legacy::Legacy;
 use crate::harness::session::{Session, initialize};
 use crate::token::{Key, access};
 
-/// Keys as a configuration has them.
+/// Keys in the form of `session.keys`.
 pub(crate) const FIRST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 pub(crate) const SECOND: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
@@ -31,7 +32,7 @@ impl Two {
         Self { a, b }
     }
 
-    /// The configuration with these members of `session`, JSON text.
+    /// The configuration with these members of `session`, which are JSON text.
     pub(crate) fn bootstrap(&self, session: &str) -> Bootstrap {
         let config =
             format!(r#"{{"servers":[{{"name":"a"}},{{"name":"b"}}],"session":{{{session}}}}}"#);
@@ -44,7 +45,7 @@ impl Two {
     }
 }
 
-/// `session.keys` of these.
+/// The member `keys` of `session` with these keys.
 pub(crate) fn keyed(keys: &[&str]) -> String {
     match keys {
         [] => String::new(),
@@ -63,12 +64,13 @@ pub(crate) fn assert_refused(answer: &Answer, status: u16, code: i64, what: &str
     assert_eq!(answer.header("mcp-session-id"), None, "{what}");
 }
 
-/// The client has to begin anew.
+/// Fails unless the gateway answers that it does not know the session. The client must then begin a
+/// new one.
 pub(crate) fn assert_unknown(answer: &Answer, what: &str) {
     assert_refused(answer, 404, -32001, what);
 }
 
-/// A list of both servers' tools.
+/// Fails unless the answer lists the tools of both servers.
 pub(crate) fn assert_listed(answer: &Answer, what: &str) {
     assert_eq!(answer.status, 200, "{what}: {answer:?}");
     let tools = &answer.json()["result"]["tools"];
@@ -85,7 +87,7 @@ pub(crate) fn assert_called(answer: &Answer, server: &str, what: &str) {
     assert_eq!(*text, server, "{what}: {answer:?}");
 }
 
-/// Ids that came of valid ones and are none of them.
+/// Ids that are made by changes of valid ones, and are not valid themselves.
 fn mutations(valid: &[String]) -> impl Iterator<Item = Vec<u8>> {
     const ALPHABET: &[u8] = b"AZaz09-_=+/. ,~\xff";
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -110,7 +112,7 @@ fn mutations(valid: &[String]) -> impl Iterator<Item = Vec<u8>> {
             6 => text.insert(at, ALPHABET[below(ALPHABET.len())]),
             7 => drop(text.splice(at.., other[at.min(other.len())..].iter().copied())),
             8 => text.extend_from_slice(&b"===="[..1 + below(4)]),
-            // The other alphabet of base64.
+            // Uses the characters of standard Base64 in place of the URL-safe ones.
             9 => {
                 for byte in &mut text {
                     match byte {
@@ -120,7 +122,7 @@ fn mutations(valid: &[String]) -> impl Iterator<Item = Vec<u8>> {
                     }
                 }
             }
-            // One bit of what it stands for, whatever the text.
+            // Flips one bit of the decoded bytes.
             _ => {
                 let mut bytes = URL_SAFE_NO_PAD.decode(&text).expect("base64");
                 let at = below(bytes.len());
@@ -132,7 +134,8 @@ fn mutations(valid: &[String]) -> impl Iterator<Item = Vec<u8>> {
     };
     let valid = valid.to_vec();
     std::iter::repeat_with(mutate)
-        // What no header can carry is no request; blanks around a value are not its.
+        // A header cannot carry control characters. Blanks around a value do not count: such an id
+        // would still be valid.
         .filter(|text| text.iter().all(|byte| *byte >= b' ' && *byte != 0x7f))
         .filter(move |text| !valid.iter().any(|it| it.as_bytes() == text.trim_ascii()))
         .take(MUTATIONS)
@@ -166,13 +169,13 @@ async fn no_id_but_those_that_were_given_opens_a_session() {
         let answer = connection.send(&request).await;
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {request:?}"));
         let what = String::from_utf8_lossy(&id);
-        // One that is empty is none.
+        // For an empty id, the gateway may also answer as for a request without a session.
         match id.trim_ascii().is_empty() {
             true => assert!(matches!(answer.status, 400 | 404), "{answer:?}"),
             false => assert_unknown(&answer, &what),
         }
     }
-    // The real ones still are, and nothing reached a server.
+    // The real sessions still work, and no request with a false id has reached a server.
     for (at, session) in sessions.iter().enumerate() {
         assert_listed(&session.list().send(to).await, &format!("session {at}"));
     }
@@ -189,7 +192,7 @@ async fn of_two_ids_in_one_request_none_opens_a_session() {
         let answer = session.list().header("mcp-session-id", second);
         assert_unknown(&answer.send(envoy.address).await, second);
     }
-    // And of a session of another endpoint neither does.
+    // The query is not part of the endpoint, so the session is valid with a query too.
     let elsewhere = session.list().target("/mcp?x=1").send(envoy.address).await;
     assert_listed(&elsewhere, "the query is no part of the endpoint");
 }
@@ -227,14 +230,15 @@ async fn a_session_is_its_identitys_alone() {
     let called = by(session.call("1", "b__t", "{}"), "alice").send(to).await;
     assert_called(&called, "b", "alice");
     assert_eq!((two.a.sessions(), two.b.sessions()), ((1, 1), (1, 1)));
-    // An identity is no header for servers.
+    // The gateway must not forward the header with the identity to servers.
     assert!(
         two.b
             .with("tools/call")
             .iter()
             .all(|it| it.header("x-user").is_none())
     );
-    // A gateway that tells nobody apart is not to take what others have.
+    // A gateway without `identity` must not accept a session that has an identity, and the other
+    // way round.
     let open = two.envoy("sessions_open", &[FIRST]);
     assert_unknown(
         &by(session.list(), "alice").send(open.address).await,
@@ -244,7 +248,7 @@ async fn a_session_is_its_identitys_alone() {
     assert_unknown(&by(anyones.list(), "alice").send(to).await, "anyone's");
 }
 
-/// A request of every kind, in this session.
+/// One request of every kind in this session.
 fn every(session: &Session) -> [(Request, &'static str); 6] {
     [
         (session.list(), "list"),
@@ -262,7 +266,7 @@ fn every(session: &Session) -> [(Request, &'static str); 6] {
     ]
 }
 
-/// As `envoy/jwt.yaml` has it: before the gateway's own filter.
+/// Authentication as in `envoy/jwt.yaml`, before the gateway's own filter.
 const AUTHENTICATION: &str = r#"          - name: envoy.filters.http.jwt_authn
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
@@ -335,7 +339,8 @@ async fn a_session_outlasts_a_new_key_and_not_the_loss_of_its_own() {
             assert_unknown(&list, "the new key");
             assert_unknown(&call, "the new key");
         }
-        // What the new one seals the old one opens, where it has the key.
+        // The new gateway seals sessions with its first key. The old gateway opens them if it has
+        // this key.
         let anew = Session::begin(new.address).await.list();
         let anew = anew.send(old.address).await;
         match keys[0] == FIRST {

@@ -1,6 +1,6 @@
-//! Answers that are longer than Envoy's buffer, or longer when they go on than when
-//! they came. Whatever the limit of the buffer is, Envoy lives, and no good answer
-//! is lost where the buffer has room for what waits in it.
+//! Answers that are longer than Envoy's buffer, or that become longer in the filter. Envoy must
+//! survive with every limit of the buffer. No valid answer may be lost if the buffer has room for
+//! the part that waits in it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ struct Way {
     kind: Kind,
     /// How long the body is.
     size: usize,
-    /// The size of its pieces; `None`: it comes at once, with its length.
+    /// The size of its pieces. With `None`, the body comes in one piece, with its length.
     piece: Option<usize>,
     trailers: bool,
 }
@@ -39,7 +39,7 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Good, Kind::NoResponse, Kind::NotFound];
 
 impl Way {
-    /// For the header in which the client tells the server.
+    /// The value of the header with which the client tells the server how to answer.
     fn told(self) -> String {
         let kind = KINDS.iter().position(|kind| *kind == self.kind);
         let (kind, piece) = (kind.expect("a kind"), self.piece.unwrap_or(0));
@@ -89,11 +89,11 @@ impl Way {
         self.piece.is_some_and(|piece| piece < self.size)
     }
 
-    /// What the client gets where Envoy's buffer has this limit.
+    /// Checks what the client gets if Envoy's buffer has this limit.
     fn assert_told(self, limit: usize, prefix: &str, answer: &Answer) {
         let what = format!("{limit} {prefix} {self:?}: {answer:?}");
         if answer.status == 500 {
-            // What waits and what comes do not fit into the buffer together.
+            // The part that waits and the part that arrives do not fit into the buffer together.
             assert!(self.is_cut() && self.size > limit && limit < 8192, "{what}");
             assert_eq!(answer.text(), "Internal Server Error", "{what}");
             return;
@@ -104,14 +104,15 @@ impl Way {
             assert_eq!(answer.status, 200, "{what}");
             let link = &body["result"]["content"][0];
             assert_eq!(link["uri"], format!("{prefix}+x"), "{what}");
-            // The ids and the member's name take up the rest.
+            // About 150 bytes of the body are the JSON around the name.
             let name = link["name"].as_str().expect("a name");
             let is_whole = name.len() + 150 > self.size && !name.contains(|c| c != 'y');
             assert!(is_whole, "{what}");
             return;
         }
         assert_eq!(body["error"]["code"], -32603, "{what}");
-        // Envoy itself cuts what is long.
+        // A body that does not arrive in one piece may show its fault after the status has been
+        // sent. Envoy itself splits long bodies.
         let comes_late = self.is_cut() && self.size > 1024 || self.size > 8192;
         let own = if self.kind == Kind::NotFound {
             404
@@ -149,7 +150,7 @@ fn server_says(request: &Recorded) -> Response<Pieces> {
 const GATEWAY: &str =
     r#"{"servers":[{"name":"a","protocol":"MODERN"},{"name":"l","protocol":"LEGACY"}]}"#;
 
-/// Every kind of answer at the limit, cut in every way.
+/// Tries every kind of answer with sizes around the limit, in one piece and in several.
 async fn try_all(limit: usize, http2: bool) {
     let server: SocketAddr = answers::serve(http2, server_says).await;
     let bootstrap = Bootstrap::servers(GATEWAY, &[("a", server), ("l", server)])
@@ -175,7 +176,8 @@ async fn try_all(limit: usize, http2: bool) {
                         piece,
                         trailers,
                     };
-                    // The legacy server's answers are put into the client's version.
+                    // The filter translates the answers of the legacy server `l` into the client's
+                    // version.
                     for name in ["a", "l"] {
                         let request = call("1", &format!("{name}__t"), "{}");
                         let request = request.header("baggage", way.told());
@@ -207,13 +209,15 @@ async fn no_answer_is_too_large_for_a_larger_buffer() {
     }
 }
 
-/// In policy mode an answer is read where `authorization` cuts a list.
+/// In policy mode, the filter reads an answer only if `authorization` must remove entries from a
+/// list.
 const POLICIES: [&str; 2] = [
     r#"{"trafficMode":"REJECT_NO_MCP","requestStorageMode":"DYNAMIC_METADATA","authorization":{"defaultAction":"ALLOW","rules":[{"action":"DENY","tools":["secret"]}]}}"#,
     r#"{"trafficMode":"REJECT_NO_MCP","authorization":{"defaultAction":"ALLOW","rules":[{"action":"DENY","tools":["secret"]}]}}"#,
 ];
 
-/// The id comes back in an error that takes the place of a short answer.
+/// The error that replaces an answer contains the id of the request, so it can be longer than the
+/// answer.
 #[tokio::test]
 async fn an_id_of_any_length_ends_nothing() {
     let server = answers::serve(false, server_says).await;
@@ -225,11 +229,12 @@ async fn an_id_of_any_length_ends_nothing() {
     let gateway = Bootstrap::servers(&gateway, &[("a", server), ("l", server)]);
     for (longest, is_gateway, bootstrap) in [
         (8191, false, policy(POLICIES[0])),
-        // All attributes together are exported as one value, too.
+        // Here all attributes together are also exported as one value, so the longest id is
+        // shorter.
         (8000, false, policy(POLICIES[1])),
         (8191, true, gateway),
     ] {
-        // Envoy's own limit.
+        // Envoy's default limit.
         let limit = "limit_bytes: 1048576";
         let bootstrap = bootstrap.replace("limit_bytes: 4194304", limit);
         let envoy = Envoy::with_workers(1, "small_buffers_id", &bootstrap);

@@ -1,5 +1,5 @@
-//! A hostile server and hostile clients beside honest ones, on the same workers: the
-//! honest ones lose nothing. `SOAK_SECONDS` says for how long (10 by default).
+//! Hostile servers and hostile clients use the same workers as honest ones, and the honest ones
+//! must not lose a request. `SOAK_SECONDS` says how long the test runs (10 by default).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ const ANSWERS: fake::Answers = &[
     ),
 ];
 
-/// Short enough that a list does not wait for long, long enough for an honest server
-/// on a busy machine.
+/// The timeouts of hostile servers are short, so that lists do not wait long. Those of honest
+/// servers are long enough for a busy machine.
 const CONFIG: &str = r#"{"servers":[
     {"name":"honest","protocol":"MODERN","timeout":"20s"},
     {"name":"legacy","protocol":"LEGACY","timeout":"20s","shareSession":true},
@@ -41,7 +41,7 @@ const CONFIG: &str = r#"{"servers":[
     {"name":"hanging","protocol":"LEGACY","timeout":"500ms","shareSession":true}],
     "failedServerTtl":"1s"}"#;
 
-/// How a hostile server answers, by the number of the request.
+/// How a hostile server answers. This depends only on the number of the request.
 fn misbehave(number: u64, id: &str) -> Vec<Act> {
     let random = &mut Random(number);
     let long = || "x".repeat(2_000_000);
@@ -133,14 +133,14 @@ fn nasty(random: &mut Random, number: u64) -> Request {
     }
 }
 
-/// Sends hostile requests, and does not look at what comes back.
+/// Sends hostile requests, and ignores the answers.
 async fn attack(to: SocketAddr, attacker: u64, is_over: Arc<AtomicBool>) {
     let mut number = attacker << 32;
     while !is_over.load(Ordering::Relaxed) {
         number += 1;
         let mut random = Random(number);
         if random.below(8) == 0 {
-            // A body that never ends holds memory for as long as its client wishes.
+            // A body that never ends holds memory as long as its client keeps the connection.
             let mut stream = TcpStream::connect(to).await.expect("a connection");
             let body = "y".repeat(500_000);
             let head = "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: 1000000\r\n\r\n";
@@ -161,7 +161,7 @@ fn assert_has_tools(answer: &serde_json::Value) {
     }
 }
 
-/// A modern client that loses nothing: gives how many requests it made.
+/// A modern client, whose requests must all succeed. Returns how many it sent.
 async fn modern_client(to: SocketAddr, is_over: Arc<AtomicBool>) -> u64 {
     let mut made = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -179,7 +179,7 @@ async fn modern_client(to: SocketAddr, is_over: Arc<AtomicBool>) -> u64 {
     made
 }
 
-/// The same for a legacy client, in one session from beginning to end.
+/// A legacy client, whose requests must all succeed. It uses one session for all of them.
 async fn legacy_client(to: SocketAddr, is_over: Arc<AtomicBool>) -> u64 {
     let begun = initialize().send(to).await;
     assert_eq!(begun.status, 200, "{begun:?}");
@@ -244,7 +244,7 @@ async fn honest_clients_and_servers_lose_nothing_beside_hostile_ones() {
     while let Some(attacker) = attackers.join_next().await {
         attacker.expect("no panic");
     }
-    // What the attackers held is free again.
+    // The memory that the attackers' requests held must become free again.
     let held = || envoy.stat("wasmcustom.mcp.memory.held_bytes");
     for _ in 0..150 {
         if held() < 8_000_000 {

@@ -1,5 +1,5 @@
-//! A chain in which everybody who can may answer: the header `x-from` says who
-//! is to, the headers `x-…` with which words.
+//! A chain in which the filters after this one, the authorizer and the server can answer. The
+//! header `x-from` says which of them must answer; `x-told`, `x-text` and `x-status` say what.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use crate::harness::http::Request;
 use crate::harness::message::modern;
 use crate::token::Key;
 
-/// What stands behind the filter, each able to say no.
+/// The filters after this one. Each can refuse a request.
 const FILTERS: &str = r#"          # 2. Each says no when it is asked to.
           - name: envoy.filters.http.rbac
             typed_config:
@@ -40,7 +40,7 @@ const FILTERS: &str = r#"          # 2. Each says no when it is asked to.
                 path_prefix: /authorize
 "#;
 
-/// Without `x-from` there is no route; without a route nobody asks an authorizer.
+/// Other requests have no route. Envoy does not ask the authorizer about a request without a route.
 const ROUTES: &str = r#"              - match: { prefix: /, headers: [{ name: x-from, string_match: { safe_regex: { regex: "authorizer|server" } } }] }
                 route: { cluster: weather, timeout: 0s }
               - match: { prefix: /, headers: [{ name: x-from, string_match: { exact: down } }] }
@@ -52,7 +52,7 @@ const ROUTES: &str = r#"              - match: { prefix: /, headers: [{ name: x-
     load_assignment: { cluster_name: down }
 "#;
 
-/// The chain in front of this server, which is the authorizer, too.
+/// The chain in front of this server, which is also the authorizer.
 pub(crate) fn chain(server: &Capture, json: &str) -> Bootstrap {
     let jwks = Key::new(1).jwks("sources.json");
     let filters = FILTERS.replace("JWKS", jwks.to_str().expect("UTF-8"));
@@ -70,17 +70,17 @@ pub(crate) fn chain(server: &Capture, json: &str) -> Bootstrap {
         )
 }
 
-/// A list that this source is to answer.
+/// A `tools/list` request that this source must answer.
 pub(crate) fn from(source: &str) -> Request {
     modern("1", "tools/list").header("x-from", source)
 }
 
 pub(crate) trait Told {
-    /// The server's or the authorizer's answer is to have this field.
+    /// The server or the authorizer must answer with this field.
     fn told(self, name: &str, value: &str) -> Self;
-    /// It is to be this text, of this type.
+    /// It must answer with this text, which has this content type.
     fn told_text(self, kind: &str, text: &str) -> Self;
-    /// It is to have this status.
+    /// It must answer with this status.
     fn told_status(self, status: u16) -> Self;
 }
 
@@ -111,10 +111,10 @@ fn answer(request: &Recorded) -> Response {
     let status = request.header("x-status").unwrap_or("200");
     let text = request.header("x-text").unwrap_or_default().to_owned();
     let mut answer = (status.parse::<StatusCode>().expect("a status"), text).into_response();
-    // What axum says of an empty text by itself.
+    // axum sets a content type even for an empty text.
     answer.headers_mut().remove("content-type");
     for told in request.headers.get_all("x-told") {
-        // The authorizer is told one field at most: Envoy joins them.
+        // A test gives the authorizer only one field, since Envoy joins several fields into one.
         let told = told.to_str().expect("visible ASCII");
         let (name, value) = told.split_once(": ").expect("name: value");
         let name: HeaderName = name.parse().expect("a name");

@@ -21,7 +21,7 @@ const OTHERS: fake::Answers = &[
     ("tools/call", r#"{"content":[]}"#),
 ];
 
-/// Denies by the client's name of a tool, and by the server's.
+/// A policy that denies `a__delete_file` by the filter state, and `call_tool` by the headers.
 const RBAC: &str = r#"          - name: envoy.filters.http.rbac
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
@@ -95,7 +95,7 @@ async fn rbac_sees_the_inner_tool_and_the_server_gets_a_plain_call() {
     assert_eq!(a.asked(), ["tools/list"]);
 }
 
-/// The lists of 2,000 tools, 50 on each page, as a server of many has them.
+/// Lists of 2,000 tools, with 50 on each page.
 fn many_tools() -> fake::Answers {
     let mut answers = vec![("tools/call", r#"{"content":[]}"#)];
     for page in 0..40 {
@@ -142,7 +142,7 @@ async fn two_thousand_tools_are_searched() {
         ("call_tool", inner),
         ("a call by the tool's own name", plain),
     ] {
-        // The first one fills the cache.
+        // The first request fills the cache.
         let mut answer = request.send(envoy.address).await;
         let mut times = Vec::new();
         for _ in 0..15 {

@@ -1,4 +1,4 @@
-//! Answers of HTTP/2 servers that end with trailers.
+//! Responses of HTTP/2 servers that end with trailers.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn filler() -> String {
     "y".repeat(50_000)
 }
 
-/// What the server answers, by what the client asks for.
+/// The server's answer to a request. The header `baggage` says which answer.
 fn server_says(request: &Recorded) -> Response<Pieces> {
     let way = request.header("baggage").expect("a way");
     let json = "application/json";
@@ -91,7 +91,7 @@ async fn a_gateway_tells_every_answer_or_its_failure() {
     }
 }
 
-/// What has begun cannot be made an error any more; it is broken off.
+/// A response that has begun cannot become an error any more, so the filter resets its stream.
 #[tokio::test]
 async fn a_response_without_an_answer_does_not_end_as_if_it_had_one() {
     let server = answers::serve(true, server_says).await;

@@ -1,5 +1,5 @@
-//! The filter twice in one chain: before authentication for browsers and for
-//! OAuth, behind it for the messages.
+//! The filter is in one chain twice. The first instance, before authentication, answers browsers
+//! and OAuth clients. The second, after authentication, reads the messages.
 
 use crate::harness::bootstrap::{Bootstrap, SHIPPED_CORS};
 use crate::harness::challenge::bearer;
@@ -29,7 +29,7 @@ const AUTHENTICATION: &str = r#"          - name: envoy.filters.http.jwt_authn
                 requires: { provider_name: login }
 "#;
 
-/// Behind the second instance, by what that shows.
+/// This filter is after the second instance, and decides by a header that this instance exports.
 const POLICY: &str = r#"          - name: envoy.filters.http.rbac
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
@@ -73,7 +73,7 @@ fn twice(weather: &Server, calendar: &Server) -> Bootstrap {
 #[tokio::test]
 async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
     let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
-    // One worker asks the servers what they are once.
+    // With one worker, the gateway asks each server for its description once.
     let envoy = Envoy::with_workers(1, "twice", &twice(&weather, &calendar));
     let to = envoy.address;
     let token = Key::new(1).sign(&access(ISSUER, "mcp", ""));
@@ -82,7 +82,7 @@ async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
     let get_weather = call("1", "weather__get_weather", BERLIN);
     let preflight = Request::new("OPTIONS", "/mcp").header("access-control-request-method", "POST");
 
-    // What needs no token.
+    // These requests need no token.
     let metadata = Request::new("GET", WELL_KNOWN);
     for (request, status) in [(&preflight, 204), (&metadata, 200)] {
         let answer = request.clone().header("origin", ORIGIN).send(to).await;
@@ -92,7 +92,7 @@ async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
         assert_eq!(evil.send(to).await.status, 403);
     }
 
-    // What does, and what a client may not do with one.
+    // These requests need a token, or are refused even with a token.
     let unknown = [
         modern("1", "tools/list"),
         get_weather.clone(),
@@ -133,7 +133,7 @@ async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
         }
     }
 
-    // Each instance has counted what it did, and no more.
+    // Each instance has counted only what it did itself.
     for (name, value) in [
         ("preflight", 1),
         ("rejected.origin", 2),

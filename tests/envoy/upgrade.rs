@@ -1,5 +1,5 @@
-//! Envoy forwards web sockets and tunnels where its configuration allows them, and
-//! what follows passes every filter unread.
+//! Envoy forwards web sockets and tunnels if its configuration allows them, and no filter reads
+//! what follows. So an endpoint with `REJECT_NO_MCP` and a gateway must refuse them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn answer(_: &Recorded) -> Response {
     "reached".into_response()
 }
 
-/// Sends this head and a message behind it; gives what comes within a second.
+/// Sends a request with this head. Returns what arrives within a second.
 async fn send(to: SocketAddr, head: &str) -> String {
     let mut stream = TcpStream::connect(to).await.expect("a connection");
     let text = format!("{head}\r\nhost: x\r\naccept: application/json, text/event-stream\r\n\r\n");

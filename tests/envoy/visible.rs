@@ -1,4 +1,4 @@
-//! What the filter shows to access logs, and to whatever else reads metadata.
+//! What the filter exports to access logs, and to everything else that reads metadata.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::harness::http::Request;
 use crate::harness::message::{call, legacy, modern};
 use crate::harness::shared::{gateway, policy};
 
-/// A request whose access log can be told from those of other tests.
+/// The request with a query by which the test finds its line in the access log.
 fn tagged(request: &Request, tag: &str) -> Request {
     request.clone().target(&format!("/mcp?{tag}"))
 }
@@ -129,7 +129,7 @@ async fn access_logs_of_the_gateway_name_the_server_too() {
     }));
 }
 
-/// Shipped access logs have one line for each request, whatever names it has.
+/// The shipped access logs have one line for each request, whatever names the request contains.
 #[tokio::test]
 async fn no_name_begins_a_line_of_the_access_log() {
     let policy = policy();

@@ -1,6 +1,6 @@
-//! `holdRequestHeaders: false`, in an Envoy without
-//! `allow_on_headers_stop_iteration`: later filters decide by headers that the
-//! body must bear out before any byte of it reaches the server.
+//! `holdRequestHeaders: false`, in an Envoy without `allow_on_headers_stop_iteration`: later
+//! filters decide by the headers. The body must confirm the headers before any byte of it reaches
+//! the server.
 
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::capture::{Capture, Recorded};
