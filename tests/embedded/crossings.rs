@@ -70,7 +70,7 @@ fn gateway(rest: &str) -> Plugin {
     gateway_to("MODERN", rest)
 }
 
-/// Answers all calls of the gateway, those to come as well.
+/// Answers all calls of the gateway, including those that follow from the answers.
 fn answer(stream: &mut Stream) {
     while let Some(call) = stream.calls().first().cloned() {
         let request = call.json();
@@ -94,8 +94,8 @@ fn answer(stream: &mut Stream) {
     }
 }
 
-/// Sends `request` twice, and gives the calls in both directions of the second time: what
-/// is learnt once is known by then.
+/// Sends `request` twice, and returns the calls in both directions of the second time. By then the
+/// filter knows everything that it learns only once.
 fn crossings(plugin: &Plugin, request: &Request, is_routed: bool) -> BTreeMap<String, u32> {
     for _ in 0..2 {
         plugin.take_crossings();

@@ -1,12 +1,13 @@
-//! The host's own strictness, shown on guests of a few instructions.
+//! Tests of the host itself: it enforces Envoy's rules. The guests in these tests are modules of a
+//! few instructions.
 //!
-//! A guest notes each status it gets as a digit in the log: 0 is Ok, 1 NotFound,
-//! 2 BadArgument.
+//! A guest writes each status that it gets to the log, as one digit: 0 is Ok, 1 NotFound, 2
+//! BadArgument.
 
 use crate::host::{Headers, Host, Outcome, Plugin, Request, Response};
 use std::fmt::Write;
 
-/// A guest's headers callback that holds. A callback it has not got continues.
+/// A guest's headers callback, which pauses. If a guest has no callback, the host continues.
 const PAUSE_HEADERS: &str = r#"
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
         (i32.const 1))"#;
@@ -99,7 +100,7 @@ fn host(callbacks: &str) -> Host {
     Host::new().cluster("known").guest(guest(callbacks))
 }
 
-/// The statuses noted, in order.
+/// The statuses that the guest has noted, in order.
 fn notes(plugin: &Plugin) -> String {
     plugin.log_text().replace('\n', "")
 }
@@ -118,7 +119,7 @@ fn request_headers_can_be_changed_while_held() {
     ));
     let mut stream = plugin.stream();
     assert_eq!(stream.request(post()), Outcome::Released);
-    // Once for the bytes, once for the end of the stream.
+    // The guest's callback runs twice: for the bytes, and for the end of the stream.
     assert_eq!(notes(&plugin), "00");
     assert_eq!(stream.expect_released().headers.all("x-a").len(), 2);
 }
@@ -138,7 +139,7 @@ fn request_headers_are_out_of_reach_after_continue() {
     assert!(!stream.expect_released().headers.contains("x-a"));
 }
 
-/// The body callback let them go, but Envoy still answers Ok.
+/// The body callback has let the headers go on. Envoy still answers Ok to the change, and loses it.
 #[test]
 #[should_panic(expected = "Request headers changed after they went on")]
 fn request_headers_changed_too_late_fail_the_scenario() {
@@ -182,12 +183,12 @@ fn bodies_are_there_in_their_phase_only() {
     let mut stream = plugin.stream();
     let request = post().without_length().end_with_last_chunk();
     stream.request(request);
-    // The size that Envoy wrote is that of "new", and none before.
+    // The last size is that of "new", which is 3. Before that, the host has written no size.
     assert_eq!(notes(&plugin), "201100203");
     assert_eq!(stream.expect_released().text(), "new");
 }
 
-/// Pause makes the body grow; the end shows all of it again.
+/// While the guest pauses, the body grows. The callback for the end gets all of it.
 #[test]
 fn a_paused_body_accumulates() {
     let plugin = plugin(
@@ -227,7 +228,7 @@ fn a_body_over_the_buffer_limit_is_refused_by_envoy() {
     assert_eq!(notes(&plugin), "9");
 }
 
-/// Writes ten bytes instead of the request's body.
+/// Writes ten bytes in place of the request's body.
 const WRITE_TEN: &str = "(call $write
     (i32.const 0) (i32.const 0) (i32.const 99) (i32.const 256) (i32.const 10))";
 
@@ -251,8 +252,8 @@ fn a_held_body_written_too_long_in_its_own_callback_is_refused_after_it() {
     assert_eq!(plugin.open_streams(), 0);
 }
 
-/// A guest that writes ten bytes instead of the body when its call is answered,
-/// and does `then`; in its own later callbacks it notes 7 to 9.
+/// A guest that writes ten bytes in place of the body when its call is answered, and then does
+/// `then`. In its later callbacks it notes 7 to 9.
 fn writes_when_answered(then: &str) -> Plugin {
     let plugin = host(&format!(
         r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
@@ -278,7 +279,7 @@ fn writes_when_answered(then: &str) -> Plugin {
 
 #[test]
 fn a_held_body_written_too_long_later_is_refused_inside_the_host_call() {
-    // The stream is gone when the call returns: nothing is left to write to.
+    // The stream has ended when the call returns, so there is nothing left to write to.
     let plugin = writes_when_answered("(call $note (call $set_body (i32.const 0)))");
     let mut stream = plugin.stream();
     stream.request(Request::post("/").body("12345"));
@@ -378,8 +379,8 @@ fn a_reset_call_has_neither_headers_nor_body() {
     assert_eq!(notes(&plugin), "0021");
 }
 
-/// The filter's response callbacks see its own reply, then the log phase all
-/// headers, then the stream is over.
+/// The filter's response callbacks get the filter's own reply. Then the log phase can read all
+/// headers, and then the stream ends.
 #[test]
 fn a_local_reply_comes_back_through_the_filter() {
     let plugin = plugin(
@@ -421,7 +422,7 @@ fn two_replies_fail_the_scenario() {
     plugin.stream().request(post());
 }
 
-/// A plugin that holds a request for a call, and what it does with the answer.
+/// A plugin that holds a request, makes a call, and does `what` when the answer arrives.
 fn held_then(what: &str) -> Plugin {
     plugin(&format!(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
@@ -453,7 +454,7 @@ fn an_answer_can_change_and_release_what_is_held() {
         stream.answer("known", Response::new(200)),
         Outcome::Released
     );
-    // Envoy lets go of the headers in the call itself.
+    // Envoy releases the headers within the call itself, so the last change fails.
     assert_eq!(notes(&plugin), "0002");
     let upstream = stream.expect_released();
     assert_eq!(upstream.text(), "new");
@@ -489,7 +490,7 @@ fn a_continue_after_a_reply_fails_the_scenario() {
     stream.answer("known", Response::new(200));
 }
 
-/// An answer comes in the root context until the guest chooses the stream's.
+/// An answer arrives in the root context. The guest itself must choose the context of the stream.
 #[test]
 #[should_panic(expected = "outside of a stream")]
 fn a_continue_in_the_root_context_fails_the_scenario() {

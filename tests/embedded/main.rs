@@ -1,11 +1,11 @@
 //! The release build of the filter inside an Envoy for tests.
 //!
-//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`;
-//! `MCP_GATEWAY_WASM` names another file. `host` is the Envoy, `host_rules` its
-//! own tests, each `scenarios_*` a part of what the filter promises, and `crossings`
-//! how often filter and Envoy call each other.
+//! Build the filter first: `cargo build --release --lib --target wasm32-wasip1`. `MCP_GATEWAY_WASM`
+//! names another file. `host` plays Envoy, and `host_rules` tests this host. Each `scenarios_*`
+//! tests a part of what the filter promises. `crossings` counts how often the filter and Envoy call
+//! each other.
 
-// The filter's own target has no process to run in and no files to read.
+// wasm32, the target of the filter, has no processes and no files.
 #![cfg(not(target_family = "wasm"))]
 
 mod crossings;

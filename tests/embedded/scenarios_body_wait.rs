@@ -26,7 +26,7 @@ fn opened(plugin: &Plugin) -> Stream {
     stream
 }
 
-/// So many seconds pass. The host calls the timer once a second.
+/// Lets so many seconds pass, and fires the timer once a second.
 fn pass(plugin: &Plugin, seconds: u64) {
     for _ in 0..seconds {
         plugin.advance(Duration::from_secs(1));
@@ -71,7 +71,7 @@ fn an_envoy_that_does_not_hold_is_named_to_clients_and_once_in_the_log() {
 fn a_client_that_sends_no_body_is_told_so_and_nobody_else() {
     for config in [POLICY, GATEWAY] {
         let plugin = plugin(config, true);
-        // The first body shows that Envoy holds.
+        // This body shows the filter that Envoy holds requests.
         plugin.stream().request(post());
         let slow = opened(&plugin);
         let mut started = opened(&plugin);
@@ -84,7 +84,7 @@ fn a_client_that_sends_no_body_is_told_so_and_nobody_else() {
         assert!(started.reply().is_none() && later.reply().is_none());
         pass(&plugin, 60);
         assert_refused(&later, 408, -32600, message, "mcp_body_timeout");
-        // What has begun may take its time.
+        // A body that has begun may take any time.
         assert_eq!(started.outcome(), Outcome::Open);
         started.send(r#""2.0","id":1,"method":"ping"}"#);
         assert_ne!(started.finish(), Outcome::Open);
@@ -105,7 +105,7 @@ fn the_timer_runs_only_while_something_waits() {
         stream.client_gone();
         pass(&plugin, 1);
         assert_eq!(plugin.tick_period(), idle);
-        // Without a body there is nothing to wait for.
+        // A request without a body has nothing to wait for.
         plugin.stream().request(Request::get("/mcp"));
         assert_eq!(plugin.tick_period(), idle);
     }
@@ -121,6 +121,6 @@ fn thousands_that_wait_are_refused_in_several_ticks() {
         pass(&plugin, seconds);
         assert_eq!(refused(), expected);
     }
-    // The first one waits for its server.
+    // Only the first stream is open. It waits for its server.
     assert_eq!(plugin.open_streams(), 1);
 }

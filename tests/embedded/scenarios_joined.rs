@@ -1,4 +1,4 @@
-//! Streams that wait for one call, in every order of coming and going.
+//! Streams that wait for the same call. They come and go in every order.
 
 use serde_json::{Value, json};
 
@@ -29,8 +29,8 @@ fn page(n: usize, rest: &Value) -> Value {
     page
 }
 
-/// A gateway that knows what its server has, and streams with ids from 0 that
-/// have asked for tools.
+/// A gateway that has already discovered its server, and streams that have sent `tools/list`. Their
+/// request ids start at 0.
 fn asking(streams: usize) -> (Plugin, Vec<Stream>) {
     let plugin = Host::new()
         .cluster("a")
@@ -42,7 +42,7 @@ fn asking(streams: usize) -> (Plugin, Vec<Stream>) {
     let result = json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}});
     first.answer(&call, answer(&call, &result));
     let call = first.call("a");
-    // Neither kept nor one client's own.
+    // The gateway must not keep this list, but the list is not for one client only.
     let public = json!({"ttlMs": 0, "cacheScope": "public"});
     first.answer(&call, answer(&call, &page(0, &public)));
     first.expect_reply(200);
@@ -72,7 +72,7 @@ fn one_call_answers_all_who_wait_for_it() {
     assert_eq!(streams[0].calls().len(), 1);
     let freshness = json!({"ttlMs": 1000, "cacheScope": "public", "nextCursor": "2"});
     streams[0].answer(&call, answer(&call, &page(1, &freshness)));
-    // The second page is one call, too.
+    // All streams share one call for the second page too.
     assert_eq!(streams[0].calls().len(), 1);
     let call = streams[2].call("a");
     streams[1].answer(
@@ -102,7 +102,7 @@ fn a_private_answer_is_for_the_first_who_still_waits() {
         let there: Vec<usize> = (0..5).filter(|id| Some(*id) != gone).collect();
         let mut n = 0;
         let last = there[there.len() - 1];
-        // Each is asked for alone, in whatever order.
+        // The gateway then makes a call for each client alone. The order does not matter.
         while let Some(call) = streams[last].calls().into_iter().next_back() {
             n += 1;
             streams[last].answer(
@@ -131,7 +131,7 @@ fn who_asked_first_may_go_at_any_time() {
     let call = streams[2].call("a");
     streams[2].answer(&call, answer(&call, &page(2, &json!({}))));
     assert_eq!(tool(2, &streams[2]), "a__t1");
-    // All go, and then the answer comes.
+    // The client leaves, and then the answer to its call comes.
     let mut last = plugin.stream();
     plugin.advance(std::time::Duration::from_secs(5));
     last.request(list(7));
@@ -139,7 +139,8 @@ fn who_asked_first_may_go_at_any_time() {
     last.client_gone();
     let mut other = plugin.stream();
     assert_eq!(other.request(list(8)), Outcome::Waiting);
-    // Whether or not it waits for that one, it is answered.
+    // This stream may wait for the call of the other one, or not. It must be answered in both
+    // cases.
     other.answer(
         &call,
         answer(
@@ -166,7 +167,7 @@ fn all_who_wait_hear_of_a_failure() {
         let (plugin, mut streams) = asking(4);
         let call = streams[0].call("a");
         fail(&mut streams[2], &call);
-        // A connection that broke is tried once more, and by one stream for all.
+        // If the connection broke, the gateway makes one more call, for all streams together.
         let again = streams[0].calls();
         assert!(again.len() <= 1, "{again:?}");
         if let Some(call) = again.first() {
@@ -180,7 +181,7 @@ fn all_who_wait_hear_of_a_failure() {
             );
         }
         assert_eq!(streams[0].calls().len(), 0);
-        // It is a failure of each request, and of one call.
+        // Each request fails, and at least one failure is counted.
         assert!(plugin.metric("mcp.server.a.failures").unwrap_or(0) >= 1);
     }
 }

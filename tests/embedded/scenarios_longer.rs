@@ -1,15 +1,15 @@
-//! Requests that are longer when they go on than when they came.
+//! Requests that become longer in the filter.
 
 use crate::host::{Host, Outcome, Plugin, Request, Response, Stream};
 use serde_json::json;
 
-/// What a modern server gets of a legacy client, beside what that says.
+/// What the gateway inserts into a legacy client's request for a modern server.
 const INSERTED: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}},"#;
 const BY: usize = INSERTED.len();
 const LIMIT: usize = 16_384;
 const CONFIG: &str = r#"{"servers":[{"name":"a","protocol":"MODERN"},{"name":"b","protocol":"MODERN"}],"prefixMode":"NEVER","cors":{}}"#;
 
-/// A gateway, and a legacy client's session with it.
+/// A gateway, and the id of a legacy client's session with it.
 fn gateway() -> (Plugin, String) {
     let host = Host::new().cluster("a").cluster("b").buffer_limit(LIMIT);
     let plugin = host.configure(CONFIG).expect("a configuration");
@@ -28,7 +28,7 @@ fn post(body: &str) -> Request {
         .json(body)
 }
 
-/// A call of `size` bytes whose server is yet to be found.
+/// A call with a body of `size` bytes. The gateway must find out which server has the tool.
 fn call(size: usize, session: &str) -> Request {
     let body = |text: &str| {
         format!(
@@ -41,7 +41,7 @@ fn call(size: usize, session: &str) -> Request {
         .chunks(&[size / 2])
 }
 
-/// The servers answer what they are asked, until nothing is asked.
+/// The servers answer the gateway's calls, until there are none.
 fn find(stream: &mut Stream) {
     while let Some(call) = stream.calls().first().cloned() {
         let result = match call.json()["method"].as_str() {

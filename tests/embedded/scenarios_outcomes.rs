@@ -1,4 +1,5 @@
-//! How calls end, read from answers that pass: what it costs, and what is recorded.
+//! The filter reads in passing answers how a call ended. These tests check how much it reads, and
+//! what it records.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::host::{Host, Plugin, Request, Response, Stream};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
-/// A gateway whose sole server has no prefix: nothing in its answers changes.
+/// A gateway whose only server has no prefix, so nothing in the server's answers changes.
 const SOLE: &str = r#"{"servers":[{"name":"a","protocol":"MODERN"}],"prefixMode":"CONDITIONAL"}"#;
 
 fn gateway() -> Plugin {
@@ -48,9 +49,9 @@ fn an_answer_that_passes_is_read_until_it_is_known_how_the_call_ends() {
         ("tools/call", false, failed.as_str(), Some("tool_error"), 6),
         ("tools/call", false, &well, None, 6),
         ("tools/call", false, error, Some("-32602"), 1),
-        // What is behind the response is not read.
+        // The filter does not read what follows the response.
         ("tools/call", true, &events, Some("tool_error"), 6),
-        // The result has begun, so it is no error.
+        // The result has begun, so the filter knows that this is not an error.
         ("prompts/get", false, &well, None, 1),
         ("prompts/get", false, error, Some("-32602"), 1),
     ] {
@@ -66,7 +67,7 @@ fn an_answer_that_passes_is_read_until_it_is_known_how_the_call_ends() {
         stream.respond_headers(&response, false);
         for part in answer.as_bytes().chunks(10_000) {
             stream.respond_data(part, false);
-            // Nothing waits.
+            // The filter holds nothing back.
             assert!(stream.reply().is_some());
         }
         stream.respond_data("", true);
@@ -83,7 +84,7 @@ fn an_answer_that_passes_is_read_until_it_is_known_how_the_call_ends() {
 
 #[test]
 fn how_long_a_call_took_is_recorded_once_however_it_ended() {
-    // The server's error, no answer, and a client that leaves.
+    // The server answers with an error, the server sends no valid answer, or the client leaves.
     for case in ["status", "nonsense", "gone"] {
         let plugin = gateway();
         let mut stream = requested(&plugin, "tools/call");
@@ -124,7 +125,7 @@ fn looking_costs_a_call_one_histogram_and_the_parts_that_passed_unread_before() 
             .cluster("a")
             .configure(config)
             .expect("a configuration");
-        // What is there once for all calls.
+        // The first call causes everything that happens once for all calls.
         let mut first = named(&plugin, "tools/call", tool);
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
         first.respond(Response::json(200, answer));
@@ -151,7 +152,7 @@ fn looking_costs_a_call_one_histogram_and_the_parts_that_passed_unread_before() 
                 .map_or(0, |it| it.1)
         };
         assert_eq!(count("proxy_record_metric"), 1, "{name}: {called:?}");
-        // The request's body, and the one part of the response.
+        // The filter reads the request's body, and the only part of the response.
         assert_eq!(count(READ), 2, "{name}: {called:?}");
     }
 }

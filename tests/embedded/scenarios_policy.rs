@@ -1,4 +1,4 @@
-//! Without servers in its configuration the filter checks what passes.
+//! Without servers in its configuration, the filter checks the messages that pass.
 
 use crate::host::{Host, Outcome, Plugin, Request, Stream};
 use serde_json::json;
@@ -37,7 +37,7 @@ fn a_tool_call_goes_on_with_its_method_named() {
     assert_tool_call_released(&stream);
 }
 
-/// However the body comes in, the filter sees the same message.
+/// The filter sees the same message, whatever pieces the body comes in.
 #[test]
 fn the_pieces_of_a_body_do_not_matter() {
     let plugin = policy();
@@ -54,7 +54,7 @@ fn the_pieces_of_a_body_do_not_matter() {
     }
 }
 
-/// Who reads `x-mcp-method` must be able to trust it.
+/// Later filters must be able to trust `x-mcp-method`.
 #[test]
 fn a_method_header_of_the_client_is_not_passed_on() {
     let plugin = policy();
@@ -67,7 +67,7 @@ fn a_method_header_of_the_client_is_not_passed_on() {
     assert_tool_call_released(&stream);
 }
 
-/// Two readers of such a message could see two different tools.
+/// Two JSON readers could see two different tools in this message.
 #[test]
 fn a_name_given_twice_is_refused() {
     let plugin = policy();

@@ -1,4 +1,4 @@
-//! Answers to routed requests, wherever Envoy cuts them.
+//! Answers to routed requests, which Envoy may cut anywhere.
 
 use crate::host::{Host, Plugin, Reply, Request, Response, Stream};
 
@@ -15,7 +15,7 @@ fn gateway(rest: &str, buffer: usize) -> Plugin {
         .expect("a configuration")
 }
 
-/// A call of the tool `t` of `a`, on its way to the server.
+/// A call of the tool `t` of `a` that has gone on to the server.
 fn called(plugin: &Plugin) -> Stream {
     let mut stream = plugin.stream();
     let body = format!(
@@ -32,8 +32,8 @@ fn called(plugin: &Plugin) -> Stream {
     stream
 }
 
-/// What the client gets of `response`, whose body comes in these pieces; the
-/// end comes with the last of them, or behind it.
+/// What the client gets of `response`, whose body comes in these pieces. The end of the stream
+/// comes with the last piece, or after it.
 fn answered(plugin: &Plugin, response: &Response, pieces: &[&[u8]], ends_with_last: bool) -> Reply {
     let mut stream = called(plugin);
     stream.respond_headers(response, false);
@@ -48,7 +48,7 @@ fn answered(plugin: &Plugin, response: &Response, pieces: &[&[u8]], ends_with_la
     reply
 }
 
-/// `@` is where the server's prefix belongs.
+/// `@` marks the places where the server's prefix belongs.
 const EVENTS: &str = ": ä\r\nid: 1\r\ndata:\r\n\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":1}}\n\nevent: message\rdata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"@x:ü\"}}\r\rdata: {\"jsonrpc\":\"2.0\",\"id\":\"i\",\"result\":{\"content\":[{\"uri\":\"@file:///\\u0061\",\"type\":\"resource_link\"},{\"type\":\"text\",\"text\":\"x\"}]}}\r\n\r\n";
 const JSON: &str = r#" {"jsonrpc":"2.0","result":{"content":[{"uri":"@file:///ü","type":"resource_link"},{"type":"resource","resource":{"text":"","uri":"@x:"}}],"n":1.10},"id":"\u0069"} "#;
 
@@ -76,7 +76,7 @@ fn uris_are_renamed_wherever_an_answer_is_cut() {
         }
         let pieces: Vec<&[u8]> = body.chunks(1).collect();
         let reply = answered(&plugin, response, &pieces, false);
-        // White space that comes after the message may be missing.
+        // White space after the message may be missing.
         assert_eq!(reply.text().trim_end(), expected.trim_end());
     }
     assert_eq!(plugin.metric("mcp.server.a.failures").unwrap_or(0), 0);
@@ -176,7 +176,7 @@ fn an_answer_is_read_as_its_client_would_read_it() {
         ("application/json;charset=utf-8", link.to_owned()),
         ("Application/JSON ; charset=UTF-8", link.to_owned()),
         ("TEXT/Event-Stream", format!("data: {link}\n\n")),
-        // A byte order mark belongs to no field.
+        // A byte order mark is not part of a field.
         (events, format!("\u{feff}data: {link}\n\n")),
         (events, format!("data:{link}\n\n")),
         (
@@ -204,7 +204,7 @@ fn an_answer_is_read_as_its_client_would_read_it() {
     assert_eq!(plugin.metric("mcp.server.a.failures").unwrap_or(0), 0);
 }
 
-/// As servers of HTTP/2 may send them.
+/// HTTP/2 servers may send such trailers.
 #[test]
 fn trailers_behind_an_answer_take_nothing_away_from_it() {
     let plugin = gateway("", 1 << 20);
@@ -229,7 +229,7 @@ fn trailers_behind_an_answer_take_nothing_away_from_it() {
     }
 }
 
-/// Prefixes multiply what was short.
+/// The prefixes make this answer much longer.
 #[test]
 fn what_was_held_is_not_written_beyond_the_hosts_buffer() {
     let name = "a".repeat(64);

@@ -1,4 +1,4 @@
-//! With servers in its configuration the filter is one server to its clients.
+//! With servers in its configuration, the filter is one server for its clients.
 
 use crate::host::{Host, Outcome, Plugin, Request, Response, Stream};
 use serde_json::json;
@@ -11,7 +11,7 @@ fn gateway() -> Plugin {
         .expect("a configuration")
 }
 
-/// A request of the stateless protocol, which says its version itself.
+/// A request of a modern client, which contains its protocol version.
 fn tools_list() -> Request {
     let body = json!({
         "jsonrpc": "2.0",
@@ -30,7 +30,7 @@ fn tools_list() -> Request {
         .json(body.to_string())
 }
 
-/// A server's answer to the call it got.
+/// A server's answer to `tools/list`, with these tools.
 fn tools(id: &serde_json::Value, names: &[&str]) -> Response {
     let tools: Vec<_> = names
         .iter()
@@ -42,7 +42,7 @@ fn tools(id: &serde_json::Value, names: &[&str]) -> Response {
     Response::json(200, body.to_string())
 }
 
-/// Both servers say that they have tools.
+/// Both servers answer `server/discover`, and say that they have tools.
 fn introduce(stream: &mut Stream) {
     for cluster in ["weather", "calendar"] {
         let call = stream.call(cluster);
@@ -55,7 +55,7 @@ fn introduce(stream: &mut Stream) {
     }
 }
 
-/// Answers `tools/list` of both servers in an order of clusters.
+/// The servers answer `tools/list` in this order. Returns the merged answer.
 fn list_in_order(order: [&str; 2]) -> serde_json::Value {
     let plugin = gateway();
     let mut stream = plugin.stream();

@@ -1,5 +1,5 @@
-//! Sessions of legacy clients and of the gateway's own, under the host's rules:
-//! calls in every order, clients that leave, answers that come too late.
+//! Sessions of legacy clients and of the gateway itself, under the host's rules: answers in every
+//! order, clients that leave, and answers that come too late.
 
 use serde_json::{Value, json};
 
@@ -43,8 +43,7 @@ fn modern_call() -> Request {
         .header("mcp-name", "a__x")
 }
 
-/// What a legacy server answers: its session is named after its cluster, and it
-/// has one tool.
+/// The answer of a legacy server. Its session is named after its cluster, and it has one tool.
 fn answer(call: &Call) -> Response {
     let message: Value = serde_json::from_str(&call.text()).unwrap_or_default();
     let result = match message["method"].as_str() {
@@ -59,8 +58,8 @@ fn answer(call: &Call) -> Response {
     Response::json(200, body.to_string()).header("mcp-session-id", session)
 }
 
-/// Answers the first call to one of these clusters, in this order of preference,
-/// until there is none.
+/// Answers calls to these clusters until there are none. It always takes the call to the cluster
+/// that comes first in `order`.
 fn answer_all(stream: &mut Stream, order: &[&str]) {
     loop {
         let calls = stream.calls();
@@ -151,7 +150,7 @@ fn a_client_may_leave_at_any_time() {
                 }
             }
             stream.client_gone();
-            // What comes after it is nobody's, and does no harm.
+            // The answers that come after this are for nobody, and must do no harm.
             answer_all(&mut stream, &["c", "b", "a"]);
             assert_eq!(stream.calls().len(), 0);
             assert_eq!(plugin.open_streams(), 0);
@@ -182,7 +181,7 @@ fn what_wants_no_answer_may_have_none() {
         let session = stream.expect_reply(200).header("mcp-session-id");
         let session = session.expect("a session");
 
-        // A notification is accepted before anybody has heard of it.
+        // The gateway accepts a notification before a server has got it.
         let mut told = plugin.stream();
         let body = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
         told.request(post(body).header("mcp-session-id", &session));
@@ -201,7 +200,7 @@ fn what_wants_no_answer_may_have_none() {
     }
 }
 
-/// A modern client's call, on its way to a legacy server.
+/// A modern client's call that has gone on to a legacy server.
 fn bridged(plugin: &Plugin) -> (Stream, String) {
     let mut stream = plugin.stream();
     stream.request(modern_call());
@@ -246,7 +245,7 @@ fn a_bridged_request_is_cancelled_and_its_session_ended_when_the_client_leaves()
         for call in &calls {
             assert_eq!(call.header("mcp-session-id").as_deref(), Some("s-a"));
         }
-        // Their answers come when the stream is gone, in any order.
+        // The answers to these calls come after the stream has ended, in any order.
         stream.answer(&calls[1], Response::new(200));
         stream.reset(&calls[0]);
     }
@@ -265,7 +264,7 @@ fn a_bridged_request_that_is_answered_only_ends_its_session() {
     assert_eq!(plugin.open_streams(), 0);
 }
 
-/// What a client gets of `text`, cut at `at`.
+/// What the client gets of `text` if it arrives in two parts, cut at `at`.
 fn cut(stream: &mut Stream, text: &str, at: usize) -> String {
     let events = Response::new(200).header("content-type", "text/event-stream");
     let (first, second) = text.as_bytes().split_at(at);
@@ -289,7 +288,7 @@ fn names_are_given_wherever_a_stream_is_cut() {
     let whole = cut(&mut called(), TEXT, 0);
     assert!(!whole.contains("id: 1\r") && !whole.contains("id: ü") && !whole.contains('😀'));
     assert!(whole.contains(r#""id":1,"result":{}"#), "{whole}");
-    // Not at each byte: the interpreter opens a session each time.
+    // Not at each byte: each time the gateway opens a session, which takes long in the interpreter.
     for at in (1..=TEXT.len()).step_by(11) {
         assert_eq!(cut(&mut called(), TEXT, at), whole, "{at}");
     }

@@ -1,4 +1,4 @@
-//! The scenarios of the core, on the release .wasm: both must do the same.
+//! The scenarios of the core, run on the release .wasm: both must do the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -74,7 +74,7 @@ struct Driver<'a> {
     scenarios: &'a Scenarios,
     case: &'a Case,
     made_before: usize,
-    /// Calls that are not shown.
+    /// Calls that `settle` has answered at once. The result does not show them.
     at_once: Vec<u32>,
     uncalled: Vec<String>,
 }
@@ -126,7 +126,7 @@ impl Driver<'_> {
         self.stream.respond_data(second, !self.case.leaves);
     }
 
-    /// Answers what is answered at once, until there is nothing more.
+    /// Answers the calls that are answered at once, until there are none.
     fn settle(&mut self) {
         while let Some((call, parts)) = self.stream.calls().into_iter().find_map(|call| {
             let at_once = self.scenarios.at_once(&call.cluster, &call.text());

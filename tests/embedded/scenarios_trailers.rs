@@ -1,5 +1,5 @@
-//! Answers that end with HTTP trailers, as any server of HTTP/2 may send them: no
-//! callback for the body then tells of its end.
+//! Answers that end with HTTP trailers, which every HTTP/2 server may send. No body callback then
+//! gets the end of the body.
 
 use crate::host::{Host, Outcome, Plugin, Reply, Request, Response, Stream};
 
@@ -34,7 +34,7 @@ fn called(plugin: &Plugin) -> Stream {
     sent(plugin, "tools/call", r#""name":"a__t","#)
 }
 
-/// What the client gets of an answer in pieces of this size, with trailers.
+/// What the client gets of an answer with trailers, whose body comes in pieces of these sizes.
 fn told(stream: Stream, response: Response, pieces: &[usize]) -> Reply {
     let mut stream = stream;
     let response = response.without_length().chunks(pieces);
@@ -80,7 +80,7 @@ fn a_list_of_any_length_arrives_where_it_is_cut() {
     }
 }
 
-/// An error that says what the server did.
+/// Fails unless the reply is an error that says what the server did.
 fn assert_error(reply: &Reply, message: &str, what: &str) {
     assert_eq!(reply.status, 502, "{what}: {reply:?}");
     let body = reply.json();
@@ -114,7 +114,7 @@ fn what_is_no_answer_is_a_502_with_its_body() {
                 .body("<p>"),
             "HTTP 500",
         ),
-        // Trailers and no body at all.
+        // These responses have trailers and no body.
         (Response::json(500, ""), "HTTP 500"),
         (Response::json(200, ""), "no JSON-RPC"),
         (Response::new(200), "neither JSON nor an event stream"),
@@ -127,8 +127,8 @@ fn what_is_no_answer_is_a_502_with_its_body() {
     }
 }
 
-/// Nothing can be added to a body after its trailers. A stream that is broken off is
-/// an error for every client; a regular end without an answer is none.
+/// The filter cannot add anything to a body after its trailers. So it resets the stream: every
+/// client takes this for an error, but not a regular end without an answer.
 #[test]
 fn a_response_that_has_begun_and_has_no_answer_is_broken_off() {
     let plugin = plugin(GATEWAY);

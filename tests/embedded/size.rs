@@ -1,4 +1,4 @@
-//! What every worker of every Envoy loads.
+//! The limit for the size of the filter, which every worker of every Envoy loads.
 
 use crate::host::filter_path;
 

@@ -1,6 +1,6 @@
 //! The numbers of proxy-wasm ABI 0.2.1, as Envoy's C++ host names them.
 
-/// What a host call answers (`WasmResult`).
+/// The status of a host call (`WasmResult`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Status {
@@ -14,7 +14,7 @@ pub(crate) enum Status {
     Unimplemented = 12,
 }
 
-/// What a stream callback returns; anything else would be a broken filter.
+/// What a stream callback returns. Any other value is a fault of the filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
     Continue,
@@ -40,7 +40,7 @@ pub(crate) mod buffer {
     pub(crate) const PLUGIN_CONFIGURATION: u32 = 7;
 }
 
-/// The two halves of an HTTP stream; as `WasmStreamType` these are 0 and 1.
+/// The two halves of an HTTP stream. As `WasmStreamType`, they are 0 and 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Direction {
     Request,

@@ -1,7 +1,7 @@
-//! Envoy's filter manager, as this one filter meets it.
+//! Envoy's filter manager, as far as it concerns this one filter.
 //!
-//! Both halves of a stream go the same way: headers, pieces of the body,
-//! trailers; stopped by Pause, released by Continue or `proxy_continue_stream`.
+//! The request and the response go the same way: headers, pieces of the body, trailers. Pause stops
+//! them, and Continue or `proxy_continue_stream` releases them.
 
 use super::abi::{Action, Direction};
 use super::headers::Headers;
@@ -34,7 +34,7 @@ impl Vm {
         self.stream_mut(id).half_mut(direction)
     }
 
-    /// Whether this half still runs. It may end in any callback.
+    /// Whether this half still runs. Any callback may end it.
     fn runs(&self, id: u32, direction: Direction) -> bool {
         self.crash.is_none() && self.stream(id).runs(direction)
     }
@@ -168,7 +168,8 @@ impl Vm {
         }
     }
 
-    /// A callback that answers with an action; one that is not there continues.
+    /// Runs a callback that returns an action. If the filter has no such callback, the action is
+    /// Continue.
     fn stream_callback(
         &mut self,
         id: u32,
@@ -183,7 +184,7 @@ impl Vm {
         }
     }
 
-    /// Moves what a stopped half kept to the next filter.
+    /// Passes what a stopped half has kept to the next filter.
     fn pass_on(&mut self, id: u32, direction: Direction) {
         let half = self.half(id, direction);
         let body = std::mem::take(&mut half.buffered);
@@ -211,7 +212,8 @@ impl Vm {
         }
     }
 
-    /// A stopped filter whose body outgrows the connection's buffer.
+    /// Replies for Envoy if the filter has stopped a body that does not fit into the connection's
+    /// buffer. Returns whether it did.
     fn over_limit(&mut self, id: u32, direction: Direction) -> bool {
         let limit = self.state().settings.buffer_limit;
         if self.half(id, direction).buffered.len() <= limit {
@@ -247,7 +249,7 @@ impl Vm {
         }
     }
 
-    /// `continueDecoding`, `continueEncoding`.
+    /// Continues a half that was stopped (`continueDecoding`, `continueEncoding`).
     fn resume(&mut self, id: u32, direction: Direction) {
         if !self.runs(id, direction) {
             self.state_mut()
@@ -273,7 +275,7 @@ impl Vm {
         }
     }
 
-    /// What came in while all was stopped, in one piece as Envoy kept it.
+    /// Delivers what arrived while everything was stopped, in one piece, as Envoy keeps it.
     fn replay(&mut self, id: u32, direction: Direction) {
         let half = self.half(id, direction);
         let waiting = std::mem::take(&mut half.waiting);
@@ -288,8 +290,8 @@ impl Vm {
         }
     }
 
-    /// `sendLocalReply`: the reply goes back through this filter, unless the
-    /// response callbacks have begun with another response.
+    /// Sends a local reply (`sendLocalReply`). It passes the response callbacks of this filter,
+    /// unless they have begun with another response.
     fn local_reply(&mut self, id: u32, reply: LocalReply) {
         let stream = self.stream_mut(id);
         if stream.ended || stream.response.passed.is_some() {
@@ -333,8 +335,8 @@ impl Vm {
         }
     }
 
-    /// The answer to a call: `None` is a reset. It comes in the root context,
-    /// whatever became of the stream.
+    /// Delivers the response to a call. `None` means that the connection was reset. The callback
+    /// runs in the root context, whether or not the stream still exists.
     pub(super) fn answer_call(&mut self, token: u32, response: Option<&Response>) {
         let state = self.state_mut();
         let call = state
@@ -365,7 +367,7 @@ impl Vm {
         );
     }
 
-    /// The end of a stream for the filter, however it came.
+    /// Ends a stream for the filter, whatever the reason is.
     pub(super) fn end_stream(&mut self, id: u32) {
         let stream = self.stream_mut(id);
         if std::mem::replace(&mut stream.ended, true) {

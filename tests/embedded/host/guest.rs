@@ -1,10 +1,10 @@
-//! The guest's memory, as host calls reach it.
+//! The guest's memory, as host calls read and write it.
 
 use super::abi::Status;
 use super::state::HostState;
 use wasmi::{Caller, Error, Memory};
 
-/// Why a host call does not answer Ok.
+/// Why a host call does not return Ok.
 pub(super) enum Stop {
     /// The status the guest gets.
     Answer(Status),
@@ -24,7 +24,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// What a host call comes to.
+/// The result of a host call.
 pub(super) type Answer = Result<(), Stop>;
 
 fn memory(caller: &Caller<'_, HostState>) -> Result<Memory, Stop> {
@@ -49,7 +49,7 @@ pub(super) fn read(
         .ok_or(Stop::Answer(Status::InvalidMemoryAccess))
 }
 
-/// Copies text out of the guest; header and metric names are no other bytes.
+/// Copies text out of the guest, such as the name of a header or of a metric.
 pub(super) fn read_text(
     caller: &Caller<'_, HostState>,
     address: u32,
@@ -74,8 +74,8 @@ pub(super) fn write_number(
     write(caller, address, &number.to_le_bytes())
 }
 
-/// Hands bytes to the guest in memory that it allocates for them, and tells
-/// where (`copyToPointerSize`). No bytes are the null pointer.
+/// Copies bytes to memory that the guest allocates for them, and writes their address and size for
+/// the guest (`copyToPointerSize`). If there are no bytes, the address is null.
 pub(super) fn give(
     caller: &mut Caller<'_, HostState>,
     bytes: &[u8],

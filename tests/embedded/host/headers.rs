@@ -1,6 +1,6 @@
-//! Header maps, and how they cross the boundary.
+//! Header maps, and their encoding in host calls.
 
-/// A header map: names lower-case, values any bytes, duplicates and order kept.
+/// A header map. Names are in lower case, values are any bytes. Duplicates and their order stay.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Headers(Vec<(String, Vec<u8>)>);
 
@@ -9,13 +9,13 @@ impl Headers {
         Self::default()
     }
 
-    /// The first value of a name, which is all `proxy_get_header_map_value` shows.
+    /// The first value of a name. `proxy_get_header_map_value` returns only this one.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self.0.iter().find(|(have, _)| have == name)?;
         Some(&found.1)
     }
 
-    /// The first value as text; bytes that are no UTF-8 are shown replaced.
+    /// The first value as text. Bytes that are not UTF-8 are replaced.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.get(name)
             .map(|value| String::from_utf8_lossy(value).into_owned())
@@ -53,7 +53,7 @@ impl Headers {
             .push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
     }
 
-    /// Sets one value and drops every other of that name.
+    /// Sets one value, and removes all others with this name.
     pub(crate) fn replace(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let name = name.to_ascii_lowercase();
         let value = value.as_ref().to_vec();
@@ -75,12 +75,12 @@ impl Headers {
         self.0.retain(|(have, _)| *have != name);
     }
 
-    /// `content-length`, where it is a number.
+    /// The value of `content-length`, if it is a number.
     pub(crate) fn content_length(&self) -> Option<usize> {
         self.text("content-length")?.parse().ok()
     }
 
-    /// The bytes of a header map on the boundary (`PairsUtil::marshalPairs`).
+    /// The bytes of a header map in a host call (`PairsUtil::marshalPairs`).
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = number(self.0.len()).to_vec();
         for (name, value) in &self.0 {
@@ -96,7 +96,7 @@ impl Headers {
         bytes
     }
 
-    /// Reads such bytes; `None` when they don't hold what their sizes say.
+    /// Decodes such bytes. `None` if they do not fit the sizes that they contain.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
             return Some(Self::new());

@@ -1,17 +1,16 @@
-//! The messages of a scenario: what the client sends, what a server answers,
-//! and what of it arrived where.
+//! The messages of a scenario: what the client and the servers send, and what of it arrives.
 
 use super::headers::Headers;
 use std::time::Duration;
 
-/// A client's request, and how its bytes come in.
+/// A client's request, and the pieces in which its body arrives.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(super) headers: Headers,
     pub(super) body: Body,
 }
 
-/// An answer: of a server behind the filter, or of one that the filter called.
+/// A response of the server behind the filter, or of a server that the filter called.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(super) headers: Headers,
@@ -23,15 +22,15 @@ pub(crate) struct Response {
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     sizes: Vec<usize>,
-    /// Whether end_of_stream comes with the last bytes. HTTP/1 announces it in
-    /// an empty piece of its own, so that is what a scenario gets unless it asks.
+    /// Whether end_of_stream comes with the last bytes. HTTP/1 sends it in a separate empty piece,
+    /// so that is the default.
     ends_with_last: bool,
     pub(super) trailers: Option<Headers>,
     unsized_: bool,
 }
 
 impl Body {
-    /// The pieces, each with its end_of_stream.
+    /// The pieces, each with its end_of_stream flag.
     pub(super) fn pieces(&self) -> Vec<(Vec<u8>, bool)> {
         let mut pieces = Vec::new();
         let mut rest = self.bytes.as_slice();
@@ -53,12 +52,13 @@ impl Body {
         pieces
     }
 
-    /// No body at all: the headers carry end_of_stream.
+    /// Whether there is no body at all. Then end_of_stream comes with the headers.
     pub(super) fn is_absent(&self) -> bool {
         self.bytes.is_empty() && self.sizes.is_empty() && self.trailers.is_none()
     }
 
-    /// A body of known size has a `content-length`, as HTTP/1 clients send it.
+    /// The headers. If the length of the body is known, they have a `content-length`, as HTTP/1
+    /// clients send it.
     fn announce(&self, headers: &Headers) -> Headers {
         let mut headers = headers.clone();
         let known = !self.unsized_ && self.trailers.is_none() && !self.bytes.is_empty();
@@ -72,26 +72,27 @@ impl Body {
 macro_rules! body_builders {
     ($message:ty) => {
         impl $message {
-            /// Adds a header; a second one of a name stays a second one.
+            /// Adds a header. Other headers with this name stay.
             pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
                 self.headers.add(name, value);
                 self
             }
 
-            /// The body, with a `content-length` unless [`Self::without_length`].
+            /// Sets the body. The message has a `content-length` unless [`Self::without_length`] is
+            /// used.
             pub(crate) fn body(mut self, bytes: impl AsRef<[u8]>) -> Self {
                 self.body.bytes = bytes.as_ref().to_vec();
                 self
             }
 
-            /// Sizes of the first pieces; what is left is the last piece.
+            /// Sets the sizes of the first pieces. The rest of the body is the last piece.
             pub(crate) fn chunks(mut self, sizes: &[usize]) -> Self {
                 self.body.sizes = sizes.to_vec();
                 self
             }
 
-            /// end_of_stream comes with the last bytes, as HTTP/2 may have it,
-            /// instead of in an empty piece of its own.
+            /// Sends end_of_stream with the last bytes, as HTTP/2 may do, instead of in a separate
+            /// empty piece.
             pub(crate) fn end_with_last_chunk(mut self) -> Self {
                 self.body.ends_with_last = true;
                 self
@@ -103,7 +104,7 @@ macro_rules! body_builders {
                 self
             }
 
-            /// A trailer: end_of_stream is then never true in a body callback.
+            /// Adds a trailer. With trailers, no body callback gets end_of_stream.
             pub(crate) fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
                 let trailers = self.body.trailers.get_or_insert_default();
                 trailers.add(name, value);
@@ -149,12 +150,12 @@ impl Request {
         Self::new("OPTIONS", path)
     }
 
-    /// `content-type: application/json` and this body, byte for byte.
+    /// Sets `content-type: application/json` and this body, byte for byte.
     pub(crate) fn json(self, body: impl AsRef<[u8]>) -> Self {
         self.header("content-type", "application/json").body(body)
     }
 
-    /// Replaces a header, say `:authority`.
+    /// Replaces a header, for example `:authority`.
     pub(crate) fn set(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.replace(name, value);
         self
@@ -177,7 +178,7 @@ impl Response {
             .body(body)
     }
 
-    /// An event stream: a body of no known length.
+    /// An event stream, whose length is not known.
     pub(crate) fn events(body: impl AsRef<[u8]>) -> Self {
         Self::new(200)
             .header("content-type", "text/event-stream")
@@ -185,7 +186,7 @@ impl Response {
             .without_length()
     }
 
-    /// The text that Envoy itself answers in the place of a server.
+    /// A text with which Envoy itself answers in place of a server.
     pub(super) fn of_envoy(status: u16, text: &str) -> Self {
         Self::new(status)
             .header("content-type", "text/plain")
@@ -193,19 +194,19 @@ impl Response {
     }
 }
 
-/// What went on to the server behind the filter.
+/// What the server behind the filter got.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Option<Headers>,
-    /// Whether the request went on whole.
+    /// Whether the whole request went on.
     pub(crate) complete: bool,
-    /// Whether the route is chosen anew: by the foreign function
-    /// `clear_route_cache`, or because request headers changed, which clears it
-    /// too for filters of ABI 0.2.1.
+    /// Whether Envoy chooses the route again: because the filter called the foreign function
+    /// `clear_route_cache`, or because it changed request headers, which also clears the route for
+    /// filters of ABI 0.2.1.
     pub(crate) route_cache_cleared: bool,
-    /// How often the foreign function was called.
+    /// How often the filter called this foreign function.
     pub(crate) clear_route_cache_calls: u32,
 }
 
@@ -231,7 +232,7 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Option<Headers>,
     pub(crate) complete: bool,
-    /// A local reply: of the filter, or of Envoy in its place (413).
+    /// Whether this is a local reply: of the filter, or of Envoy in its place (413).
     pub(crate) local: bool,
 }
 
@@ -249,17 +250,17 @@ impl Reply {
     }
 }
 
-/// An HTTP call of the filter.
+/// An HTTP call that the filter made.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// The host's token, which no two calls share.
+    /// The host's token for the call. No two calls have the same token.
     pub(crate) token: u32,
-    /// The context the call was made in.
+    /// The context in which the filter made the call.
     pub(crate) context: u32,
     pub(crate) cluster: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
-    /// `None`: the filter gave 0, with which Envoy waits for ever.
+    /// `None` if the filter gave 0. Envoy then waits without a limit.
     pub(crate) timeout: Option<Duration>,
     pub(crate) answered: bool,
 }

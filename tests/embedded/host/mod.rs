@@ -1,5 +1,5 @@
-//! An Envoy for tests: loads the filter's release build and plays the rules of
-//! Envoy 1.36 to 1.40 for proxy-wasm HTTP filters, the unkind ones too.
+//! An Envoy for tests. It loads the release build of the filter, and follows the rules of Envoy
+//! 1.36 to 1.40 for proxy-wasm HTTP filters, including those that are hard to meet.
 //!
 //! ```text
 //! let plugin = Host::new().cluster("weather").configure("{}").unwrap();
@@ -10,16 +10,16 @@
 //! let reply = stream.expect_reply(200);
 //! ```
 //!
-//! What Envoy answers with a status, the filter gets as that status. What Envoy
-//! answers with Ok but loses, hangs on or crashes on, fails the scenario with
-//! the filter's log: a second reply, a second continue, headers or a body
-//! changed after they went on, a `content-length` that is not the body's. So
-//! does a crash of the VM, unless [`Host::expect_crash`] asks for it.
+//! If Envoy refuses a host call with a status, the filter gets this status. If Envoy answers Ok but
+//! loses the change, hangs or crashes, the host fails the scenario, and shows the filter's log.
+//! This happens for a second reply, a second continue, a change of headers or of a body that have
+//! gone on, and a `content-length` that is not that of the body. It also happens if the VM crashes,
+//! unless [`Host::expect_crash`] allows it.
 //!
-//! The rules were read in Envoy's `source/extensions/common/wasm/context.cc` and
-//! in proxy-wasm-cpp-host.
+//! The rules come from Envoy's `source/extensions/common/wasm/context.cc` and from
+//! proxy-wasm-cpp-host.
 
-// Scenarios use what they need, and none needs all of it.
+// No scenario uses all of this module.
 #![allow(dead_code, unused_imports)]
 
 mod abi;

@@ -1,10 +1,10 @@
-//! Finds and compiles the filter: once for all tests of the process.
+//! Finds and compiles the filter, once for all tests of the process.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use wasmi::{Engine, Module};
 
-/// How the filter is built; shown where it is missing.
+/// The command that builds the filter. The error shows it if the filter is missing.
 const BUILD: &str = "cargo build --release --lib --target wasm32-wasip1";
 
 /// The release build of the filter.
@@ -22,7 +22,7 @@ pub(super) fn filter() -> &'static (Engine, Module) {
     })
 }
 
-/// Compiles another module: the guests of the host's own tests.
+/// Compiles another module: a guest of the host's own tests.
 pub(super) fn compile(wasm: &[u8]) -> (Engine, Module) {
     let engine = Engine::default();
     let module =

@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use wasmi::{Engine, Module};
 
-/// What surrounds the filter; ends in [`Host::configure`]. What is configured
-/// in one host shares data, as the workers of one Envoy do.
+/// The environment of the filter. [`Host::configure`] starts a plugin in it. All plugins of one
+/// host share data, as the workers of one Envoy do.
 #[derive(Clone)]
 pub(crate) struct Host {
     settings: Settings,
@@ -21,8 +21,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// An Envoy without clusters that holds requests
-    /// (`allow_on_headers_stop_iteration`), with Envoy's own buffer limit.
+    /// An Envoy without clusters. It holds requests (`allow_on_headers_stop_iteration`), and has
+    /// Envoy's default limit for buffers.
     pub(crate) fn new() -> Self {
         let mut properties = BTreeMap::new();
         properties.insert(b"plugin_name".to_vec(), b"mcp_gateway".to_vec());
@@ -44,44 +44,43 @@ impl Host {
         }
     }
 
-    /// A cluster the filter may call.
+    /// Adds a cluster that the filter may call.
     pub(crate) fn cluster(mut self, name: &str) -> Self {
         self.settings.clusters.insert(name.to_owned());
         self
     }
 
-    /// A cluster without a healthy host: calls fail on the spot, with
-    /// InternalFailure.
+    /// Adds a cluster without a healthy host. Calls to it fail at once, with InternalFailure.
     pub(crate) fn cluster_without_hosts(mut self, name: &str) -> Self {
         self.settings.clusters_without_hosts.insert(name.to_owned());
         self
     }
 
-    /// Where its random numbers start, which no two processes share.
+    /// Sets the start of the random numbers. No two processes of Envoy have the same start.
     pub(crate) fn random_from(&self, seed: u64) {
         self.settings.process.random.set(seed);
     }
 
-    /// A variable of `environment_variables`.
+    /// Adds a variable of `environment_variables`.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         let line = (name.to_owned(), value.to_owned());
         self.settings.environment.push(line);
         self
     }
 
-    /// `allow_on_headers_stop_iteration`.
+    /// Sets `allow_on_headers_stop_iteration`.
     pub(crate) fn hold(mut self, hold: bool) -> Self {
         self.settings.hold = hold;
         self
     }
 
-    /// `per_connection_buffer_limit_bytes`.
+    /// Sets `per_connection_buffer_limit_bytes`.
     pub(crate) fn buffer_limit(mut self, bytes: usize) -> Self {
         self.settings.buffer_limit = bytes;
         self
     }
 
-    /// A property, by its path.
+    /// Sets the property with this path.
     pub(crate) fn property(mut self, path: &[&str], value: impl AsRef<[u8]>) -> Self {
         self.settings
             .properties
@@ -89,19 +88,20 @@ impl Host {
         self
     }
 
-    /// The level that `proxy_get_log_level` tells. All lines are captured.
+    /// Sets the level that `proxy_get_log_level` returns. The host keeps the lines of all levels.
     pub(crate) fn log_level(mut self, level: Level) -> Self {
         self.settings.log_level = level;
         self
     }
 
-    /// A crash ends a stream as [`super::Outcome::Crashed`], not the test.
+    /// A crash does not fail the test. The outcome of the stream is then
+    /// [`super::Outcome::Crashed`].
     pub(crate) fn expect_crash(mut self) -> Self {
         self.settings.crash_expected = true;
         self
     }
 
-    /// Another module instead of the filter: WebAssembly, binary or text.
+    /// Uses another module in place of the filter: WebAssembly, in binary or text form.
     pub(crate) fn guest(mut self, wasm: impl AsRef<[u8]>) -> Self {
         self.guest = Some(Rc::new(module::compile(wasm.as_ref())));
         self
@@ -112,7 +112,7 @@ impl Host {
         self.configure_bytes(configuration.as_bytes())
     }
 
-    /// The same with a configuration that need not be text.
+    /// The same with a configuration that need not be UTF-8.
     pub(crate) fn configure_bytes(&self, configuration: &[u8]) -> Result<Plugin, Refused> {
         let module = match &self.guest {
             Some(guest) => guest,
@@ -125,7 +125,7 @@ impl Host {
     }
 }
 
-/// A configuration that the filter did not take: Envoy rejects the listener.
+/// A configuration that the filter refused. Envoy then rejects the listener.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) reason: String,
@@ -133,7 +133,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// All that was logged, a line each.
+    /// The whole log, one line for each entry.
     pub(crate) fn log_text(&self) -> String {
         lines(&self.log)
     }
@@ -145,65 +145,66 @@ pub(crate) struct Plugin {
 }
 
 impl Plugin {
-    /// A client's next request. Streams may overlap.
+    /// Opens a stream for a client's next request. Streams may overlap.
     pub(crate) fn stream(&self) -> Stream {
         Stream::new(&self.vm)
     }
 
-    /// All calls that were made so far.
+    /// All calls that the filter has made so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.vm.borrow().state().calls.clone()
     }
 
-    /// What the filter logged so far, in the order of time.
+    /// What the filter has logged so far, in order.
     pub(crate) fn log(&self) -> Vec<LogLine> {
         self.vm.borrow().state().log.clone()
     }
 
-    /// All that was logged, a line each.
+    /// The whole log, one line for each entry.
     pub(crate) fn log_text(&self) -> String {
         lines(&self.vm.borrow().state().log)
     }
 
-    /// Counters and gauges by name; those only defined are 0.
+    /// Counters and gauges by name. One that is only defined has the value 0.
     pub(crate) fn metrics(&self) -> BTreeMap<String, u64> {
         self.vm.borrow().state().metrics.values()
     }
 
-    /// One of them; `None` if it was never defined.
+    /// The value of a counter or gauge. `None` if it was never defined.
     pub(crate) fn metric(&self, name: &str) -> Option<u64> {
         self.metrics().get(name).copied()
     }
 
-    /// What was recorded in a histogram.
+    /// The values that were recorded in a histogram.
     pub(crate) fn histogram(&self, name: &str) -> Vec<u64> {
         self.vm.borrow().state().metrics.samples(name)
     }
 
-    /// How often the filter and the host called each other since this was last asked, by
-    /// the names of the functions.
+    /// How often the filter and the host have called each other since the last call of this
+    /// function, by the names of the functions.
     pub(crate) fn take_crossings(&self) -> BTreeMap<String, u32> {
         std::mem::take(&mut self.vm.borrow_mut().state_mut().crossings)
     }
 
-    /// How often the filter made each host call, by their names.
+    /// How often the filter has made each host call, by its name.
     pub(crate) fn called(&self) -> BTreeMap<String, u32> {
         let mut called = self.vm.borrow().state().crossings.clone();
         called.retain(|name, _| !name.starts_with("proxy_on_"));
         called
     }
 
-    /// The arguments of each `declare_property`, as they came.
+    /// The arguments of each `declare_property`, as the filter gave them.
     pub(crate) fn declared_properties(&self) -> Vec<Vec<u8>> {
         self.vm.borrow().state().declared.clone()
     }
 
-    /// The period the filter asked for, in milliseconds; 0 is none.
+    /// The period of the timer that the filter has set, in milliseconds. 0 means that there is no
+    /// timer.
     pub(crate) fn tick_period(&self) -> u32 {
         self.vm.borrow().state().tick_period
     }
 
-    /// The timer fires.
+    /// Fires the timer.
     pub(crate) fn tick(&self) {
         let mut vm = self.vm.borrow_mut();
         let root = vm.root;
@@ -216,17 +217,17 @@ impl Plugin {
         self.vm.borrow_mut().state_mut().clock += nanoseconds;
     }
 
-    /// Streams that the VM still has a context for.
+    /// The number of streams that still have a context in the VM.
     pub(crate) fn open_streams(&self) -> usize {
         self.vm.borrow().state().contexts.len() - 1
     }
 
-    /// Bytes of the VM's memory.
+    /// The size of the VM's memory in bytes.
     pub(crate) fn memory_size(&self) -> usize {
         self.vm.borrow().memory_size()
     }
 
-    /// Why the VM ended, under [`Host::expect_crash`].
+    /// Why the VM ended. Only with [`Host::expect_crash`].
     pub(crate) fn crash(&self) -> Option<String> {
         self.vm.borrow().crash.clone()
     }

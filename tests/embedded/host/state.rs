@@ -1,4 +1,4 @@
-//! What the host knows while a VM runs: the data of the wasmi store.
+//! What the host knows while a VM runs. This is the data of the wasmi store.
 
 use super::abi::{Direction, Level};
 use super::env::Metrics;
@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-/// Values with the numbers of their last change.
+/// Values, each with the number of its last change.
 type SharedData = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
 
 /// What the VMs of one Envoy share.
@@ -28,12 +28,12 @@ impl Process {
     }
 }
 
-/// What a scenario chose before the start.
+/// What a scenario has set before the VM starts.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) process: Rc<Process>,
     pub(super) clusters: BTreeSet<String>,
-    /// Clusters whose calls fail on the spot: none of their hosts is healthy.
+    /// Clusters without a healthy host. Calls to them fail at once.
     pub(super) clusters_without_hosts: BTreeSet<String>,
     pub(super) environment: Vec<(String, String)>,
     /// `allow_on_headers_stop_iteration`.
@@ -53,12 +53,12 @@ pub(crate) struct LogLine {
     pub(crate) text: String,
 }
 
-/// What Envoy does once the VM returned (`addAfterVmCallAction`).
+/// What Envoy does after the VM has returned (`addAfterVmCallAction`).
 pub(super) enum Deferred {
     Resume(u32, Direction),
     Reply(u32, LocalReply),
     Reset(u32),
-    /// Something was put into this queue.
+    /// The filter has put something into this queue.
     Wake(u32),
 }
 
@@ -77,27 +77,28 @@ pub(super) struct HostState {
     pub(super) metrics: Metrics,
     /// How often the VM and the host called each other, by the names of the functions.
     pub(super) crossings: BTreeMap<String, u32>,
-    /// Shared queues by name, in the order of their numbers.
+    /// Shared queues with their names, in the order of their ids.
     pub(super) queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
     pub(super) declared: Vec<Vec<u8>>,
-    /// Texts of `expr_create`, in the order of their tokens.
+    /// The texts given to `expr_create`, in the order of their tokens.
     pub(super) expressions: Vec<String>,
-    /// Nanoseconds since 1970; stands still unless a scenario moves it.
+    /// Nanoseconds since 1970. The clock stands still unless a scenario moves it.
     pub(super) clock: u64,
     pub(super) tick_period: u32,
-    /// Contexts that live in the VM.
+    /// The contexts that exist in the VM.
     pub(super) contexts: BTreeSet<u32>,
     pub(super) current_context: u32,
     pub(super) effective_context: u32,
     pub(super) streams: BTreeMap<u32, StreamState>,
     pub(super) calls: Vec<Call>,
-    /// There in `proxy_on_http_call_response` only, and not there after a reset.
+    /// The response to a call. It exists only in `proxy_on_http_call_response`, and not after a
+    /// reset.
     pub(super) call_response: Option<Response>,
     pub(super) deferred: VecDeque<Deferred>,
-    /// In `proxy_on_memory_allocate`, where Envoy lets the VM do next to nothing.
+    /// Whether `proxy_on_memory_allocate` runs. In it, Envoy allows almost no host calls.
     pub(super) allocating: bool,
-    /// Broken rules that Envoy would not answer with a status: it would lose the
-    /// change, hang or crash. A scenario fails on them.
+    /// Rules that the filter broke and for which Envoy has no status: Envoy would lose the change,
+    /// hang or crash. They fail the scenario.
     pub(super) violations: Vec<String>,
 }
 
@@ -132,7 +133,8 @@ impl HostState {
         }
     }
 
-    /// The context a host call is about: the effective one while it lives.
+    /// The context that a host call is about: the effective one if it exists, otherwise the current
+    /// one.
     pub(super) fn context(&self) -> u32 {
         if self.contexts.contains(&self.effective_context) {
             self.effective_context
@@ -141,7 +143,7 @@ impl HostState {
         }
     }
 
-    /// The stream a host call is about; `None` in the root context.
+    /// The stream that a host call is about; `None` in the root context.
     pub(super) fn stream(&self) -> Option<&StreamState> {
         self.streams.get(&self.context())
     }
@@ -155,7 +157,7 @@ impl HostState {
         self.violations.push(rule.into());
     }
 
-    /// Everything logged, for the message of a failed scenario.
+    /// The whole log, for the message of a failed scenario.
     pub(super) fn log_text(&self) -> String {
         self.log
             .iter()
@@ -164,7 +166,7 @@ impl HostState {
     }
 }
 
-/// The callback of a stream that runs.
+/// The callback of a stream that is running.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
     Headers(Direction),
@@ -173,21 +175,21 @@ pub(super) enum Phase {
     Log,
 }
 
-/// One HTTP stream: a context of the VM.
+/// One HTTP stream. It is a context of the VM.
 #[derive(Default)]
 pub(super) struct StreamState {
     pub(super) request: Half,
     pub(super) response: Half,
     pub(super) phase: Option<Phase>,
-    /// Beside those of the settings.
+    /// Properties in addition to those of the settings.
     pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) filter_state: BTreeMap<String, Vec<u8>>,
-    /// What expressions come to, by their tokens.
+    /// The values of the expressions, by their tokens.
     pub(super) expressions: Vec<Option<Vec<u8>>>,
     pub(super) request_headers_changed: bool,
     pub(super) clear_route_cache_calls: u32,
     pub(super) reply_asked: bool,
-    /// The response is a local reply.
+    /// Whether the response is a local reply.
     pub(super) local: bool,
     /// `%RESPONSE_CODE_DETAILS%` of Envoy's own reply.
     pub(super) details: Option<&'static str>,
@@ -211,21 +213,21 @@ impl StreamState {
         }
     }
 
-    /// Whether this half still runs: a reply takes the place of the request.
+    /// Whether this half still runs. A reply ends the request.
     pub(super) fn runs(&self, direction: Direction) -> bool {
         !self.ended && (direction == Direction::Response || !self.reply_asked)
     }
 }
 
-/// How the filter manager stands with this filter.
+/// What the filter manager does with one half at this filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Flow {
     #[default]
     NotStarted,
     Flowing,
-    /// `StopIteration`: headers are held, the body still comes.
+    /// `StopIteration`: the headers are held, and the body still arrives.
     Stopped,
-    /// `StopAllIterationAndWatermark`: nothing more comes until it continues.
+    /// `StopAllIterationAndWatermark`: nothing more arrives until the filter continues.
     StoppedAll,
 }
 
@@ -234,30 +236,30 @@ pub(super) enum Flow {
 pub(super) struct Half {
     pub(super) flow: Flow,
     pub(super) headers: Headers,
-    /// Whether host calls reach the headers. Envoy drops its pointer when the
-    /// headers callback returns Continue and in `proxy_continue_stream`; not
-    /// when the body callback releases the request, so see [`Half::passed`].
+    /// Whether host calls reach the headers. Envoy drops its pointer to them when the headers
+    /// callback returns Continue, and in `proxy_continue_stream`. It does not drop it when the body
+    /// callback releases the request; for this case see [`Half::passed`].
     pub(super) headers_open: bool,
     pub(super) trailers: Option<Headers>,
     pub(super) trailers_open: bool,
-    /// The piece a running body callback is about.
+    /// The piece that the running body callback is about.
     pub(super) piece: Option<Vec<u8>>,
-    /// The last body callback returned Pause: host calls get `buffered`.
+    /// Whether the last body callback returned Pause. Then host calls reach `buffered`.
     pub(super) buffering: bool,
-    /// What the filter manager keeps for a stopped filter.
+    /// What the filter manager keeps of the body for a stopped filter.
     pub(super) buffered: Vec<u8>,
-    /// What came in while all was stopped.
+    /// The pieces that arrived while everything was stopped.
     pub(super) waiting: Vec<(Vec<u8>, bool)>,
     pub(super) waiting_trailers: Option<Headers>,
     pub(super) end_of_stream: bool,
-    /// end_of_stream came with the headers.
+    /// Whether end_of_stream came with the headers.
     pub(super) headers_only: bool,
-    /// What went on, once the headers went on.
+    /// What has gone on. `None` until the headers have gone on.
     pub(super) passed: Option<Passed>,
 }
 
 impl Half {
-    /// The body as host calls see it; `None` outside of its phase.
+    /// The body that host calls reach; `None` outside its phase.
     pub(super) fn body(&self) -> Option<&Vec<u8>> {
         if self.buffering {
             Some(&self.buffered)
@@ -275,7 +277,7 @@ impl Half {
     }
 }
 
-/// What left the filter for the next one.
+/// What has gone on to the next filter.
 #[derive(Clone, Default)]
 pub(super) struct Passed {
     pub(super) headers: Headers,

@@ -1,4 +1,4 @@
-//! A scenario's grip on one HTTP stream.
+//! One HTTP stream, as a scenario controls it.
 
 use super::abi::Direction;
 use super::message::{Call, Reply, Request, Response, Upstream};
@@ -8,32 +8,32 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Where a stream stands.
+/// The state of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
-    /// The client has more to send.
+    /// The client has not sent the whole request yet.
     Open,
-    /// The whole request went on, and no answer has come back.
+    /// The whole request went on, and there is no response yet.
     Released,
-    /// The filter holds the request until calls are answered.
+    /// The filter holds the request until its calls are answered.
     Waiting,
-    /// The filter holds the request, and nothing is left that could free it.
+    /// The filter holds the request, and nothing can release it any more.
     Hung,
     /// The client has the whole answer.
     Answered,
     /// The stream was reset, by the filter or the client.
     Reset,
-    /// The VM ended; see [`super::Host::expect_crash`].
+    /// The VM has crashed; see [`super::Host::expect_crash`].
     Crashed,
 }
 
-/// One HTTP stream, driven by a scenario.
+/// One HTTP stream of a scenario.
 pub(crate) struct Stream {
     vm: Rc<RefCell<Vm>>,
     id: u32,
 }
 
-/// Which outstanding call: by its place among them, its cluster, or itself.
+/// Chooses an outstanding call: by its position among them, by its cluster, or by the call itself.
 pub(crate) trait Pick {
     fn pick(self, calls: &[Call]) -> Option<u32>;
 }
@@ -64,15 +64,15 @@ impl Stream {
         Self { vm: vm.clone(), id }
     }
 
-    /// A property of this stream, by its path.
+    /// Sets the property of this stream with this path.
     pub(crate) fn set_property(&mut self, path: &[&str], value: impl AsRef<[u8]>) {
         let (path, value) = (path.join("\0").into_bytes(), value.as_ref().to_vec());
         let mut vm = self.vm.borrow_mut();
         vm.stream_mut(self.id).properties.insert(path, value);
     }
 
-    /// What the expressions that were compiled come to on this stream, by their
-    /// texts; `None` where one fails.
+    /// Sets the values of all compiled expressions on this stream. `answer` gets the text of each
+    /// expression, and returns `None` if it fails.
     pub(crate) fn expressions(&mut self, answer: impl Fn(&str) -> Option<Vec<u8>>) {
         let mut vm = self.vm.borrow_mut();
         let answers = vm
@@ -101,9 +101,8 @@ impl Stream {
         self.outcome()
     }
 
-    /// The client sends the headers; the body comes with [`Self::send`] and
-    /// [`Self::finish`]. Whatever body the request has here only sets
-    /// `content-length`.
+    /// The client sends only the headers. The body comes with [`Self::send`] and [`Self::finish`].
+    /// The body of `request` only sets `content-length`.
     #[track_caller]
     pub(crate) fn open(&mut self, request: impl std::borrow::Borrow<Request>) -> Outcome {
         let headers = request.borrow().head();
@@ -132,8 +131,8 @@ impl Stream {
         self.outcome()
     }
 
-    /// The client goes away. Answers to calls still reach the VM, which has no
-    /// stream for them any more.
+    /// The client closes its connection. Responses to calls still reach the VM, which no longer has
+    /// a stream for them.
     #[track_caller]
     pub(crate) fn client_gone(&mut self) {
         let mut vm = self.vm.borrow_mut();
@@ -167,14 +166,14 @@ impl Stream {
         }
     }
 
-    /// Calls without an answer, in the order they were made.
+    /// Calls without a response, in the order in which the filter made them.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut calls = self.all_calls();
         calls.retain(|call| !call.answered);
         calls
     }
 
-    /// All calls of this stream, and those of the root context for any stream.
+    /// All calls of this stream, and those of the root context, which can be for any stream.
     pub(crate) fn all_calls(&self) -> Vec<Call> {
         let vm = self.vm.borrow();
         let calls = vm.state().calls.iter();
@@ -193,7 +192,7 @@ impl Stream {
             .unwrap_or_else(|| self.fail(&format!("no outstanding call to {cluster}")))
     }
 
-    /// Answers a call.
+    /// Answers a call with this response.
     #[track_caller]
     pub(crate) fn answer(
         &mut self,
@@ -203,13 +202,13 @@ impl Stream {
         self.finish_call(call, Some(response.borrow()))
     }
 
-    /// The connection of a call breaks: Envoy tells no headers and no body.
+    /// The connection of a call is reset. The filter gets no headers and no body.
     #[track_caller]
     pub(crate) fn reset(&mut self, call: impl Pick) -> Outcome {
         self.finish_call(call, None)
     }
 
-    /// Nothing listens where a call goes.
+    /// The call goes to an address where nobody listens.
     #[track_caller]
     pub(crate) fn refuse(&mut self, call: impl Pick) -> Outcome {
         let text = "upstream connect error or disconnect/reset before headers. \
@@ -218,7 +217,7 @@ impl Stream {
         self.answer(call, Response::of_envoy(503, text))
     }
 
-    /// The time of a call runs out.
+    /// The call takes longer than its timeout.
     #[track_caller]
     pub(crate) fn time_out(&mut self, call: impl Pick) -> Outcome {
         self.answer(call, Response::of_envoy(504, "upstream request timeout"))
@@ -233,7 +232,7 @@ impl Stream {
         self.outcome()
     }
 
-    /// What the server behind the filter got; `None` while the filter holds it.
+    /// What the server behind the filter got. `None` while the filter holds the request.
     pub(crate) fn upstream(&self) -> Option<Upstream> {
         let vm = self.vm.borrow();
         let stream = vm.stream(self.id);
@@ -249,7 +248,7 @@ impl Stream {
         })
     }
 
-    /// The server behind the filter answers; gives what the client got of it.
+    /// The server behind the filter sends this response. Returns what the client got of it.
     #[track_caller]
     pub(crate) fn respond(&mut self, response: impl std::borrow::Borrow<Response>) -> Reply {
         let response = response.borrow();
@@ -266,8 +265,7 @@ impl Stream {
             .unwrap_or_else(|| self.fail("the client got nothing of the response"))
     }
 
-    /// The server's headers alone; its body comes with
-    /// [`Self::respond_data`].
+    /// The server sends only its headers. The body comes with [`Self::respond_data`].
     #[track_caller]
     pub(crate) fn respond_headers(&mut self, response: &Response, end_of_stream: bool) {
         if !self.upstream().is_some_and(|upstream| upstream.complete) {
@@ -279,7 +277,7 @@ impl Stream {
             .headers(self.id, Direction::Response, headers, end_of_stream);
     }
 
-    /// A piece of the server's body; gives what the client has by then.
+    /// The server sends a piece of its body. Returns what the client has got so far.
     #[track_caller]
     pub(crate) fn respond_data(
         &mut self,
@@ -293,7 +291,7 @@ impl Stream {
         self.reply()
     }
 
-    /// What the client has: of a local reply or of the server's response.
+    /// What the client has got so far, of a local reply or of the server's response.
     pub(crate) fn reply(&self) -> Option<Reply> {
         let vm = self.vm.borrow();
         let stream = vm.stream(self.id);
@@ -308,12 +306,12 @@ impl Stream {
         })
     }
 
-    /// A value of the filter state, by Envoy's key: `wasm.mcp.method`.
+    /// A value of the filter state. The key is Envoy's, for example `wasm.mcp.method`.
     pub(crate) fn state(&self, key: &str) -> Option<String> {
         self.states().remove(key)
     }
 
-    /// All of the filter state.
+    /// All values of the filter state.
     pub(crate) fn states(&self) -> BTreeMap<String, String> {
         let vm = self.vm.borrow();
         let states = vm.stream(self.id).filter_state.iter();
@@ -322,7 +320,7 @@ impl Stream {
             .collect()
     }
 
-    /// The request went on whole; gives it.
+    /// Fails unless the whole request went on. Returns the request.
     #[track_caller]
     pub(crate) fn expect_released(&self) -> Upstream {
         match self.upstream() {
@@ -331,7 +329,7 @@ impl Stream {
         }
     }
 
-    /// The client has a whole local reply of this status; gives it.
+    /// Fails unless the client has a whole local reply with this status. Returns the reply.
     #[track_caller]
     pub(crate) fn expect_reply(&self, status: u16) -> Reply {
         match self.reply() {

@@ -1,4 +1,4 @@
-//! One VM: a worker's instance of the filter, and how callbacks run in it.
+//! A VM: one worker's instance of the filter. The host runs the callbacks in it.
 
 use super::plugin::Refused;
 use super::state::{HostState, Phase, Settings};
@@ -12,7 +12,7 @@ pub(super) struct Vm {
     pub(super) root: u32,
     next_context: u32,
     started: bool,
-    /// Why the VM ended. Envoy never calls into it again.
+    /// Why the VM ended. Like Envoy, the host does not call into it after that.
     pub(super) crash: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Vm {
         let mut vm = Self {
             store,
             instance,
-            // Context 0 is the VM's own.
+            // Context 0 is that of the VM itself.
             root: 1,
             next_context: 2,
             started: false,
@@ -97,7 +97,7 @@ impl Vm {
         context
     }
 
-    /// Bytes of linear memory.
+    /// The size of the linear memory in bytes.
     pub(super) fn memory_size(&self) -> usize {
         self.instance
             .get_memory(&self.store, "memory")
@@ -108,8 +108,8 @@ impl Vm {
         self.instance.get_func(&self.store, export).is_some()
     }
 
-    /// Runs a callback in a context, then what Envoy deferred until its end.
-    /// `None`: the filter has no such callback, or the VM has ended.
+    /// Runs a callback in a context, and then everything that Envoy defers until the callback has
+    /// ended. `None` if the filter has no such callback or the VM has ended.
     pub(super) fn call(
         &mut self,
         context: u32,
@@ -174,7 +174,7 @@ impl Vm {
         self.crash = Some(crash);
     }
 
-    /// Fails the scenario where the filter broke a rule that has no status.
+    /// Fails the scenario if the filter broke a rule for which Envoy has no status.
     pub(super) fn fail_on_violations(&self, during: &str) {
         let violations = &self.state().violations;
         assert!(
@@ -197,7 +197,7 @@ fn instantiate(
     let mut linker = Linker::new(engine);
     env::link(&mut linker, module)?;
     wasi::link(&mut linker, module)?;
-    // Fails on an import that no host call answers to, and names it.
+    // Fails if the module imports a function that the host does not have, and names it.
     linker.instantiate_and_start(store, module)
 }
 

@@ -1,4 +1,4 @@
-//! The imports of module `wasi_snapshot_preview1`, as far as Envoy has them.
+//! The imports of module `wasi_snapshot_preview1` that Envoy has.
 
 use super::abi::Level;
 use super::guest::{self, Answer, Stop};
@@ -13,7 +13,7 @@ const EFAULT: u32 = 21;
 const ENOSYS: u32 = 52;
 const ENOTSUP: u32 = 58;
 
-/// WASI calls that Envoy has but does nothing in.
+/// WASI calls that exist in Envoy but do nothing.
 const EMPTY: [&str; 10] = [
     "args_get",
     "fd_close",
@@ -52,7 +52,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<()
         MODULE,
         "clock_time_get",
         |mut caller: Caller<'_, HostState>, clock: u32, _precision: u64, return_time: u32| {
-            // Realtime and monotonic; there is no CPU clock.
+            // 0 is the realtime clock and 1 the monotonic clock. There is no CPU clock.
             if clock > 1 {
                 return Ok(ENOTSUP);
             }
@@ -119,7 +119,7 @@ fn errno(answer: Answer) -> Result<u32, Error> {
     }
 }
 
-/// Standard output and error are lines of Envoy's log.
+/// What the filter writes to its standard output and error becomes lines of Envoy's log.
 fn fd_write(
     caller: &mut Caller<'_, HostState>,
     level: Level,
@@ -143,7 +143,7 @@ fn fd_write(
     guest::write_number(caller, return_written, written)
 }
 
-/// The same bytes in every run, so that a failure can be repeated.
+/// Returns the same bytes in every run, so that a failure can be repeated.
 fn random_get(caller: &mut Caller<'_, HostState>, data: u32, size: u32) -> Answer {
     let mut bytes = vec![0; size as usize];
     for byte in &mut bytes {

@@ -29,7 +29,7 @@ fn get_bytes(
     let bytes = contents(caller.data(), kind)?;
     let start = start as usize;
     if start > bytes.len() {
-        // Envoy's `length = size - start` wraps around here.
+        // In Envoy, `length = size - start` wraps around here.
         caller
             .data_mut()
             .violation("a buffer read that starts behind its end");
@@ -37,7 +37,7 @@ fn get_bytes(
     }
     let end = start.saturating_add(length as usize).min(bytes.len());
     if start == end {
-        // Envoy writes neither address nor size then.
+        // In this case Envoy writes neither an address nor a size.
         return Ok(());
     }
     guest::give(caller, &bytes[start..end], return_data, return_size)
@@ -55,8 +55,8 @@ fn get_status(
     guest::write_number(caller, return_flags, 0)
 }
 
-/// The bytes of a buffer. A body outside of its phase is empty, not absent;
-/// absent are the call response and the plugin configuration outside of theirs.
+/// The bytes of a buffer. Outside its phase, a body is empty, but it exists. The response to a call
+/// and the plugin configuration do not exist outside theirs.
 fn contents(state: &HostState, kind: u32) -> Result<Vec<u8>, Stop> {
     let body = |direction| {
         let stream = state.stream()?;
@@ -77,7 +77,7 @@ fn contents(state: &HostState, kind: u32) -> Result<Vec<u8>, Stop> {
     }
 }
 
-/// `Buffer::copyFrom`: replaces the first `length` bytes, or appends.
+/// Replaces the first `length` bytes, or appends (`Buffer::copyFrom`).
 fn set_bytes(
     caller: &mut Caller<'_, HostState>,
     kind: u32,
@@ -89,7 +89,7 @@ fn set_bytes(
     let direction = match kind {
         buffer::REQUEST_BODY => Direction::Request,
         buffer::RESPONSE_BODY => Direction::Response,
-        // Everything else is there to read only, or not there.
+        // All other buffers can only be read, or do not exist.
         _ => {
             contents(caller.data(), kind)?;
             return Err(Status::BadArgument.into());
@@ -126,7 +126,7 @@ fn set_bytes(
     if !buffering {
         return Ok(());
     }
-    // What was held is in a buffer with a watermark, whose limit no filter knows.
+    // A held body is in a buffer with a watermark. No filter knows the limit of this buffer.
     match direction {
         Direction::Request if length > limit => too_large::answer(caller),
         Direction::Response if length > held => {

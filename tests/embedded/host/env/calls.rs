@@ -1,4 +1,4 @@
-//! HTTP calls, and Envoy's functions beyond the ABI.
+//! HTTP calls, and the foreign functions that Envoy adds to the ABI.
 
 use super::host_calls;
 use crate::host::abi::{Direction, Status};
@@ -40,7 +40,7 @@ fn http_call(
     let body = guest::read(caller, body, body_size)?;
     let headers = guest::read(caller, headers, headers_size)?;
     guest::read(caller, trailers, trailers_size)?;
-    // Envoy tries the address before it starts anything.
+    // Envoy writes to this address before it starts the call.
     guest::write_number(caller, return_token, 0)?;
     let timeout = u64::try_from(timeout).map_err(|_| Status::BadArgument)?;
     let settings = &caller.data().settings;
@@ -54,7 +54,7 @@ fn http_call(
         return Err(Status::BadArgument.into());
     }
     if without_hosts {
-        // The call's 503 comes back while it is being sent, and Envoy drops it.
+        // Envoy gets the call's 503 while it still sends the call, and drops this 503.
         return Err(Status::InternalFailure.into());
     }
     if !body.is_empty() {
@@ -94,7 +94,7 @@ fn call_foreign_function(
         }
         "expr_create" => expression(caller.data_mut(), arguments),
         "expr_evaluate" => evaluated(caller.data_mut(), &arguments),
-        // Whatever else Envoy was built with; an unknown name is answered alike.
+        // Envoy may have other functions. It answers an unknown name in the same way.
         _ => return Err(Status::NotFound.into()),
     };
     match answer {
@@ -110,8 +110,8 @@ fn call_foreign_function(
     }
 }
 
-/// Gives the token of an expression. What CEL would make of it is not known
-/// here: only a bracket without end is refused.
+/// Returns the token of an expression. This host cannot compile CEL. It refuses only brackets
+/// without an end.
 fn expression(state: &mut HostState, text: Vec<u8>) -> Result<Vec<u8>, Stop> {
     let text = String::from_utf8(text).map_err(|_| Status::BadArgument)?;
     if text.matches('[').count() != text.matches(']').count() {
@@ -121,7 +121,7 @@ fn expression(state: &mut HostState, text: Vec<u8>) -> Result<Vec<u8>, Stop> {
     Ok((state.expressions.len() as u32 - 1).to_le_bytes().into())
 }
 
-/// What the scenario says that the expression comes to.
+/// The value of the expression, as the scenario has set it.
 fn evaluated(state: &mut HostState, token: &[u8]) -> Result<Vec<u8>, Stop> {
     let token = token.try_into().map_err(|_| Status::BadArgument)?;
     let at = u32::from_le_bytes(token) as usize;
@@ -129,7 +129,7 @@ fn evaluated(state: &mut HostState, token: &[u8]) -> Result<Vec<u8>, Stop> {
         return Err(Status::NotFound.into());
     }
     let stream = state.stream().ok_or(Status::InternalFailure)?;
-    // Later there are no headers, and Envoy answers all the same.
+    // After this phase the expression finds no headers, but Envoy still returns a value.
     if stream.phase != Some(Phase::Headers(Direction::Request)) {
         state.violation("expr_evaluate after the request's headers: they are empty by then");
         return Err(Status::InternalFailure.into());
@@ -138,7 +138,7 @@ fn evaluated(state: &mut HostState, token: &[u8]) -> Result<Vec<u8>, Stop> {
     answer.ok_or(Status::InternalFailure.into())
 }
 
-/// Envoy declares a path once; what is already set keeps its old type.
+/// Envoy declares a path only once. A value that is already set keeps its old type.
 fn declare_property(state: &mut HostState, arguments: Vec<u8>) -> Answer {
     let path = property_path(&arguments).ok_or(Status::BadArgument)?;
     if state
@@ -152,7 +152,7 @@ fn declare_property(state: &mut HostState, arguments: Vec<u8>) -> Answer {
     Ok(())
 }
 
-/// Field 1 of `DeclarePropertyArguments`, which protobuf writers put first.
+/// Field 1 of `DeclarePropertyArguments`. Protobuf writers put it first.
 fn property_path(arguments: &[u8]) -> Option<&[u8]> {
     match arguments {
         [0x0a, size, rest @ ..] if *size < 0x80 => rest.get(..usize::from(*size)),

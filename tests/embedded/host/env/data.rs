@@ -1,4 +1,4 @@
-//! Properties, filter state and shared data.
+//! Properties, filter state, shared data and shared queues.
 
 use super::host_calls;
 use crate::host::abi::Status;
@@ -45,7 +45,7 @@ fn get_property(
     let value = match (own.or(state.settings.properties.get(&path)), details) {
         (_, Some(details)) if path == b"response\0code_details" => details.into(),
         (Some(value), _) => value.clone(),
-        // A name that is none of Envoy's is looked up in the filter state.
+        // If Envoy does not know a name, it looks for it in the filter state.
         (None, _) => state
             .stream()
             .and_then(|stream| stream.filter_state.get(&state_key(&path)))
@@ -69,7 +69,7 @@ fn set_property(
     Ok(())
 }
 
-/// Envoy's key of a property: the path as it came, NULs and all.
+/// Envoy's key of a property: the path as the filter gave it, with its NULs.
 fn state_key(path: &[u8]) -> String {
     format!("wasm.{}", String::from_utf8_lossy(path))
 }
@@ -112,7 +112,7 @@ fn set_shared_data(
     Ok(())
 }
 
-/// The queue of this name, made at its first mention.
+/// The queue with this name. The first use of a name creates the queue.
 fn register_queue(
     caller: &mut Caller<'_, HostState>,
     name: u32,
@@ -126,7 +126,7 @@ fn register_queue(
         queues.push((name, VecDeque::new()));
         queues.len() - 1
     });
-    // 0 is no queue.
+    // 0 is not the id of a queue.
     guest::write_number(caller, return_id, at as u32 + 1)
 }
 
@@ -156,7 +156,7 @@ fn dequeue(
     )
 }
 
-/// The worker that registered the queue hears of it from its event loop.
+/// Adds a value to a queue. The worker that registered the queue is told from its event loop.
 fn enqueue(caller: &mut Caller<'_, HostState>, queue: u32, data: u32, size: u32) -> Answer {
     let value = guest::read(caller, data, size)?;
     queue_of(caller, queue)?.push_back(value);

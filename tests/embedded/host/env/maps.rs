@@ -1,4 +1,4 @@
-//! Header maps: who may read and change which, and when.
+//! Header maps: which of them host calls can read and change, and when.
 
 use super::host_calls;
 use crate::host::abi::{Direction, Status, map};
@@ -24,7 +24,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Envoy answers Ok with no pairs where the map is not there.
+/// If the map does not exist, Envoy answers Ok with no pairs.
 fn get_pairs(
     caller: &mut Caller<'_, HostState>,
     kind: u32,
@@ -144,7 +144,7 @@ fn known(kind: u32) -> Answer {
     Ok(())
 }
 
-/// The map a read reaches (`Context::getConstMap`).
+/// The map that a host call reads (`Context::getConstMap`).
 fn readable(state: &HostState, kind: u32) -> Option<&Headers> {
     match kind {
         map::CALL_RESPONSE_HEADERS => Some(&state.call_response.as_ref()?.headers),
@@ -160,7 +160,7 @@ fn readable(state: &HostState, kind: u32) -> Option<&Headers> {
     }
 }
 
-/// In the log phase all headers are there to read, whatever was held before.
+/// In the log phase, host calls can read all headers, also those that they could not reach before.
 fn logged(stream: &StreamState, kind: u32) -> Option<&Headers> {
     match kind {
         map::REQUEST_HEADERS => Some(&stream.request.headers),
@@ -180,7 +180,7 @@ fn open(stream: &StreamState, kind: u32) -> Option<&Headers> {
     }
 }
 
-/// The map a change reaches (`Context::getMap`): BadArgument where none is.
+/// The map that a host call changes (`Context::getMap`). BadArgument if there is none.
 fn writable(state: &mut HostState, kind: u32) -> Result<&mut Headers, Stop> {
     let (direction, trailers) = place(kind).ok_or(Status::BadArgument)?;
     let context = state.context();
@@ -210,7 +210,7 @@ fn writable(state: &mut HostState, kind: u32) -> Result<&mut Headers, Stop> {
     }
 }
 
-/// The half a map belongs to, and whether it is its trailers.
+/// The half to which a map belongs, and whether the map is its trailers.
 fn place(kind: u32) -> Option<(Direction, bool)> {
     Some(match kind {
         map::REQUEST_HEADERS => (Direction::Request, false),

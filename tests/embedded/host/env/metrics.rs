@@ -25,7 +25,7 @@ enum Kind {
     Histogram,
 }
 
-/// The metrics of a plugin. Several ids of one name are one metric.
+/// The metrics of a plugin. Several ids with one name are one metric.
 #[derive(Default)]
 pub(in crate::host) struct Metrics {
     ids: Vec<(Kind, String)>,
@@ -34,12 +34,12 @@ pub(in crate::host) struct Metrics {
 }
 
 impl Metrics {
-    /// Counters and gauges by name; those never touched are 0.
+    /// Counters and gauges by name. One that was never changed has the value 0.
     pub(in crate::host) fn values(&self) -> BTreeMap<String, u64> {
         self.values.clone()
     }
 
-    /// What was recorded in a histogram.
+    /// The values that were recorded in a histogram.
     pub(in crate::host) fn samples(&self, name: &str) -> Vec<u64> {
         self.samples.get(name).cloned().unwrap_or_default()
     }
@@ -88,7 +88,7 @@ fn increment(caller: &mut Caller<'_, HostState>, id: u32, offset: i64) -> Answer
     let name = name.to_owned();
     let by = offset.unsigned_abs();
     match kind {
-        // Envoy refuses 0 too.
+        // Envoy also refuses an increment of 0.
         Kind::Counter if offset <= 0 => return Err(Status::BadArgument.into()),
         Kind::Counter => *metrics.value(&name) += by,
         Kind::Gauge if offset < 0 => {

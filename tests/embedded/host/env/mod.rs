@@ -16,7 +16,7 @@ use super::guest::{Answer, Stop};
 use super::state::HostState;
 use wasmi::{Caller, Error, Linker, Module};
 
-/// Defines host calls, each a function of the caller and its numbers.
+/// Defines host calls. Each one is a function of the caller and its numeric arguments.
 macro_rules! host_calls {
     ($linker:ident: $($name:literal = $function:path, ($($argument:ident: $type:ty),*);)*) => {
         $(
@@ -34,7 +34,7 @@ macro_rules! host_calls {
 }
 use host_calls;
 
-/// Defines every host call, and makes those fail that this host does not play.
+/// Defines all host calls. Those that this host does not implement fail when the filter calls them.
 pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<(), Error> {
     buffers::link(linker)?;
     calls::link(linker)?;
@@ -46,8 +46,8 @@ pub(super) fn link(linker: &mut Linker<HostState>, module: &Module) -> Result<()
     refuse_unplayed(linker, module)
 }
 
-/// Host calls of Envoy that no scenario plays: importing them is fine, calling
-/// them is not.
+/// Host calls of Envoy that this host does not implement. The filter may import them, but must not
+/// call them.
 const UNPLAYED: [&str; 6] = [
     "proxy_grpc_call",
     "proxy_grpc_stream",
@@ -71,7 +71,7 @@ fn refuse_unplayed(linker: &mut Linker<HostState>, module: &Module) -> Result<()
     Ok(())
 }
 
-/// Envoy lets the guest's allocator log and read the clock, nothing else
+/// Envoy allows the guest's allocator to log and to read the clock, and nothing else
 /// (`setRestrictedCallback`).
 fn enter(caller: &mut Caller<'_, HostState>, name: &str) -> Result<(), Error> {
     caller.data_mut().cross(name);

@@ -1,4 +1,4 @@
-//! Continue, reply, reset. All of it happens once the VM returned.
+//! Continue, reply and reset. Envoy does all of them after the VM has returned.
 
 use super::host_calls;
 use crate::host::abi::{Direction, Status};
@@ -32,8 +32,8 @@ fn continue_stream(caller: &mut Caller<'_, HostState>, kind: u32) -> Answer {
         state.violation("proxy_continue_stream outside of a stream: nothing continues");
         return Ok(());
     };
-    // Envoy forgets the request here, whichever half continues, and does so
-    // before the callback has ended.
+    // Here Envoy drops its pointers to the request, whichever half continues, and before the
+    // callback has ended.
     stream.request.headers_open = false;
     stream.request.trailers_open = false;
     stream.request.piece = None;

@@ -48,8 +48,8 @@ fn set_effective_context(caller: &mut Caller<'_, HostState>, context: u32) -> An
     Ok(())
 }
 
-/// Answers NotFound unless a context waits for it, and none does here: streams
-/// never wait in Envoy, and the root context lives as long as the plugin.
+/// Answers NotFound unless a context waits for `proxy_done`. No context waits here: streams never
+/// wait in Envoy, and the root context lives as long as the plugin.
 fn done(_: &mut Caller<'_, HostState>) -> Answer {
     Err(Status::NotFound.into())
 }

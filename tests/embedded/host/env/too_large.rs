@@ -1,4 +1,4 @@
-//! What Envoy does about a held request body that is written too long for its
+//! What Envoy does if the filter replaces a held request body with one that is too long for Envoy's
 //! buffer (`ActiveStreamDecoderFilter::requestDataTooLarge`).
 
 use crate::host::abi::Direction;
@@ -9,8 +9,8 @@ use wasmi::{Caller, Val};
 
 const BODY: &[u8] = b"Payload Too Large";
 
-/// Answers 413. While the request's own filter callback runs, Envoy waits for
-/// its end; otherwise it does not even wait for the end of the host call.
+/// Answers 413. If a request callback of the filter runs, Envoy answers after its end. Otherwise
+/// Envoy answers at once, before the host call has ended.
 pub(super) fn answer(caller: &mut Caller<'_, HostState>) -> Result<(), Stop> {
     let state = caller.data_mut();
     let id = state.context();
@@ -42,8 +42,8 @@ pub(super) fn answer(caller: &mut Caller<'_, HostState>) -> Result<(), Stop> {
     answer_inside(caller, id)
 }
 
-/// The answer through the filter and the end of its stream, all of it while the
-/// host call has not returned.
+/// Sends the answer through the filter and ends its stream. All of this happens before the host
+/// call returns.
 fn answer_inside(caller: &mut Caller<'_, HostState>, id: u32) -> Result<(), Stop> {
     let mut headers = Headers::new();
     headers.add(":status", "413");
@@ -96,7 +96,7 @@ fn stream<'a>(
     streams.get_mut(&id).expect("a stream of this plugin")
 }
 
-/// Runs a callback while another waits for its host call.
+/// Runs a callback while another callback waits for its host call.
 fn enter_again(
     caller: &mut Caller<'_, HostState>,
     id: u32,
