@@ -119,7 +119,7 @@ fn assert_crossings(found: &BTreeMap<String, u32>, expected: u32) {
     let total: u32 = found.values().sum();
     assert_eq!(
         total, expected,
-        "write the new number here if it is meant: {found:#?}"
+        "if the change is intended, write the new number here: {found:#?}"
     );
 }
 

@@ -215,7 +215,7 @@ async fn no_client_puts_words_into_the_challenge() {
         assert_eq!(scope.map(|(_, value)| &**value), Some("basic"), "{answer}");
         told += 1;
     }
-    assert!(told > 1, "Envoy refuses all of it");
+    assert!(told > 1, "Envoy itself refused all of these requests");
 }
 
 #[tokio::test]
@@ -301,7 +301,10 @@ async fn what_is_no_401_is_left_alone() {
     assert_eq!(answer.header("www-authenticate"), None);
     assert_eq!(answer.text(), "");
     let answer = Request::new("GET", WELL_KNOWN).send(envoy.address).await;
-    assert_eq!(answer.status, 404, "off unless it is configured");
+    assert_eq!(
+        answer.status, 404,
+        "metadata without `oauth` in the configuration"
+    );
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ async fn a_call_that_was_not_sent_is_sent_again() {
         let message = answer.json()["error"]["message"].to_string();
         assert!(
             message.contains("connection reset"),
-            "it was sent: {message}"
+            "the call was not sent to the server: {message}"
         );
     }
     assert_eq!(read_of(&read, "tools/call"), 4);

@@ -84,7 +84,7 @@ async fn stalled_bodies_fill_the_memory_and_new_requests_are_refused_until_they_
         let answer = answer.expect("no panic");
         assert_eq!(
             answer.status, 200,
-            "what was accepted ends well: {answer:?}"
+            "a request that was accepted must succeed: {answer:?}"
         );
         assert_eq!(answer.json()["id"], 7);
     }

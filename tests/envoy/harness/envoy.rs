@@ -176,11 +176,11 @@ pub(crate) fn refused(name: &str, bootstrap: &Bootstrap) -> Vec<String> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
         if let Some(status) = process.ended() {
-            assert!(!status.success(), "Envoy ended as if nothing had happened");
+            assert!(!status.success(), "Envoy ended without an error");
             let log = read(&files.join("log"));
             return log.lines().map(str::to_owned).collect();
         }
-        assert!(ready(&files).is_none(), "Envoy takes the configuration");
+        assert!(ready(&files).is_none(), "Envoy accepts the configuration");
         assert!(Instant::now() < deadline, "Envoy does not end");
         thread::sleep(POLL_EVERY);
     }

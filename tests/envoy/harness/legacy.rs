@@ -26,7 +26,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// A running server. It runs as long as the test. Its tools:
 /// - `t` returns the server's name.
 /// - `ask` sends the client a request, whose id (JSON text) is in the arguments of the call, and
-/// returns the client's response.
+///   returns the client's response.
 /// - `progress` sends a progress notification with the token of the call.
 /// - `wait` ends when the call is cancelled or the other side closes the stream.
 /// - `early` ends its stream without an answer. The server sends the answer to the next GET.

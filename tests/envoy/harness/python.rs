@@ -25,7 +25,7 @@ pub(crate) fn talk(url: &str, mode: &str, args: &[&str]) -> Result<Value, String
     let output = process::run(&mut client, TALKED_WITHIN);
     let answer: Value = serde_json::from_str(output.stdout.trim()).unwrap_or_else(|error| {
         panic!(
-            "the Python client says no JSON: {error}\n{}{}",
+            "the Python client printed no JSON: {error}\n{}{}",
             output.stdout, output.stderr
         )
     });

@@ -42,7 +42,8 @@ impl Server {
         });
         Self {
             _process: process,
-            address: address.unwrap_or_else(|| panic!("{name} says {line:?} and no address")),
+            address: address
+                .unwrap_or_else(|| panic!("{name} printed {line:?}, which has no address")),
         }
     }
 }

@@ -32,7 +32,7 @@ fn get_bytes(
         // In Envoy, `length = size - start` wraps around here.
         caller
             .data_mut()
-            .violation("a buffer read that starts behind its end");
+            .violation("a buffer read that starts after the end of the buffer");
         return Err(Status::BadArgument.into());
     }
     let end = start.saturating_add(length as usize).min(bytes.len());

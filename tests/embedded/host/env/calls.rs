@@ -166,6 +166,8 @@ fn clear_route_cache(state: &mut HostState) {
     };
     stream.clear_route_cache_calls += 1;
     if stream.half(Direction::Request).passed.is_some() {
-        state.violation("clear_route_cache after the request went on: its route is used already");
+        state.violation(
+            "clear_route_cache after the request went on: its route has already been used",
+        );
     }
 }

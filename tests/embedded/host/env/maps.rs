@@ -188,7 +188,7 @@ fn writable(state: &mut HostState, kind: u32) -> Result<&mut Headers, Stop> {
     let half = stream.half(direction);
     if open(stream, kind).is_none() {
         if trailers && half.piece.is_some() && half.end_of_stream {
-            state.violation("trailers added in a body callback: this host does not play that");
+            state.violation("trailers added in a body callback: this host does not implement that");
         }
         return Err(Status::BadArgument.into());
     }
@@ -198,7 +198,7 @@ fn writable(state: &mut HostState, kind: u32) -> Result<&mut Headers, Stop> {
     };
     if gone {
         state.violation(format!(
-            "{direction:?} headers changed after they went on: Envoy answers Ok and loses it"
+            "{direction:?} headers changed after they went on: Envoy answers Ok and loses the change"
         ));
     }
     let stream = state.stream_mut().ok_or(Status::BadArgument)?;

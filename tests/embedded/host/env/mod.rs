@@ -64,7 +64,9 @@ fn refuse_unplayed(linker: &mut Linker<HostState>, module: &Module) -> Result<()
         };
         if let Some(signature) = import.ty().func() {
             linker.func_new("env", name, signature.clone(), move |_, _, _| {
-                Err(Error::new(format!("{name}: this host does not play it")))
+                Err(Error::new(format!(
+                    "{name}: this host does not implement it"
+                )))
             })?;
         }
     }

@@ -45,7 +45,7 @@ fn continue_stream(caller: &mut Caller<'_, HostState>, kind: u32) -> Answer {
     };
     if own_callback {
         state.violation(format!(
-            "proxy_continue_stream({direction:?}) inside its own callback, whose answer decides"
+            "proxy_continue_stream({direction:?}) inside its own callback, whose return value decides"
         ));
     }
     state
@@ -84,7 +84,7 @@ fn send_local_response(
     let state = caller.data_mut();
     let context = state.context();
     let Some(headers) = headers else {
-        state.violation("a local reply whose headers don't hold what their sizes say");
+        state.violation("a local reply whose headers do not fit their sizes");
         return Ok(());
     };
     let continued = state

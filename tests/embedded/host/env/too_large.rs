@@ -123,7 +123,9 @@ fn enter_again(
     (state.current_context, state.effective_context) = outer;
     let is_response = matches!(phase, Some(Phase::Headers(_) | Phase::Body(_)));
     if is_response && results.first().and_then(Val::i32) == Some(1) {
-        state.violation(format!("{export} holds Envoy's own 413: nothing frees it"));
+        state.violation(format!(
+            "{export} holds Envoy's own 413: nothing can release it"
+        ));
     }
     Ok(())
 }
