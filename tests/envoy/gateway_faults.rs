@@ -114,8 +114,8 @@ const FAULTS: &[Fault] = &[
     whole("answers with a request", OK, r#"{"jsonrpc":"2.0","id":ID,"method":"ping"}"#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
     whole("answers in a batch", OK, r#"[{"jsonrpc":"2.0","id":ID,"result":{"tools":[],"content":[]}}]"#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
     whole("answers with half of it", OK, r#"{"jsonrpc":"2.0","id":ID,"result":{"content":["#, Error(502, "sent no JSON-RPC response"), Some("sent no JSON-RPC response")),
-    // Only the start of an answer is held back. A longer answer is already on its way to the client
-    // when its fault is found.
+    // The filter holds back only the start of an answer. A longer answer is already on its way to
+    // the client when the filter finds its fault.
     Fault { name: "answers more than one may", how: How::Pauses, head: OK, body: LONG, call: Error(200, "sent an answer of more than 100000 bytes"), list: Some("sent an answer of more than 100000 bytes") },
     Fault { name: "announces more than one may", how: How::Announces, head: OK, body: LONG, call: Error(502, "sent an answer of more than 100000 bytes"), list: Some("sent an answer of more than 100000 bytes") },
     whole("answers in gzip", "200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", "\u{1f}zipped", Error(502, "used a content-encoding"), Some("used a content-encoding")),

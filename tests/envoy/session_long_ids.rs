@@ -14,7 +14,7 @@ fn id_of(server: &str, length: usize) -> String {
     format!("{server}-{}", "x".repeat(length))
 }
 
-/// Plays many servers. The `host` of the request says which one.
+/// Answers for many servers. The `host` of the request says which one.
 fn answer(request: &Recorded, length: usize) -> Response {
     let server = request.header("host").expect("a host");
     // The gateway ends the sessions that no client gets.

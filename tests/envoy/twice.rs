@@ -92,7 +92,7 @@ async fn browsers_and_oauth_before_authentication_and_messages_after_it() {
         assert_eq!(evil.send(to).await.status, 403);
     }
 
-    // These requests need a token, or are refused even with a token.
+    // These requests need a token. Some are refused even with a token.
     let unknown = [
         modern("1", "tools/list"),
         get_weather.clone(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
 /// A port on which nobody listens, and that the system gives to nobody else. A server or an Envoy
-/// can bind it later, as both sides set `SO_REUSEPORT`.
+/// can bind it later, since both sides allow that (`SO_REUSEADDR`, `SO_REUSEPORT`).
 pub(crate) fn reserved() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option of sockets");

@@ -59,8 +59,8 @@ pub(crate) fn filter() -> PathBuf {
     })
 }
 
-/// The path of an example of this package. `cargo test` builds the examples, `cargo test --test
-/// envoy` does not.
+/// The path of an example of this package. `cargo test` builds the examples,
+/// `cargo test --test envoy` does not.
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
     let profile = test.parent().and_then(Path::parent).expect("…/deps/test");
