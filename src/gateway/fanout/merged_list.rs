@@ -10,6 +10,7 @@ use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::missing_servers;
 use crate::gateway::search::definitions::VisibleTools;
 use crate::gateway::upstream::list_page::{ListEntry, ListPage};
+use crate::gateway::upstream::page_names;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
@@ -208,11 +209,8 @@ pub fn visible<'l>(
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
-    let entries = lists.iter().flat_map(|(_, list)| &list.pages);
-    let entries = entries.map(|page| page.entries.len());
-    // A map that grows hashes all names again.
-    let entries = entries.fold(0, usize::saturating_add);
-    let mut seen: HashMap<&str, (ServerId, &[u8])> = HashMap::with_capacity(entries);
+    let pages = lists.iter().flat_map(|(_, list)| &list.pages);
+    let mut seen = SeenNames::of(pages.map(|page| &**page));
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
         name: entry.listed_name().to_owned(),
@@ -228,16 +226,15 @@ pub fn visible<'l>(
                 collisions.push(collision(entry, *server, *server));
                 continue;
             }
-            match seen.entry(entry.listed_name()) {
+            match seen.insert(*server, entry) {
+                None => {}
                 // The server sent the same entry twice. This is no collision to report.
-                Entry::Occupied(first) if *first.get() == (*server, &entry.json) => continue,
-                Entry::Occupied(first) => {
-                    let (owner, _) = *first.get();
+                Some(first) if first == (*server, &entry.json) => continue,
+                Some((owner, _)) => {
                     collisions.push(collision(entry, *server, owner));
                     continue;
                 }
-                Entry::Vacant(new) => new.insert((*server, &entry.json)),
-            };
+            }
             visible.note(*server, entry);
             if is_shown(&entry.name) {
                 visible.tools.push((*server, entry));
@@ -245,6 +242,41 @@ pub fn visible<'l>(
         }
     }
     (visible, collisions)
+}
+
+/// The names of the entries so far, each with its server and its text.
+enum SeenNames<'l> {
+    /// No two entries have the same name, so nobody need look.
+    Distinct,
+    /// Some entries may have the same name.
+    Compared(HashMap<&'l str, (ServerId, &'l [u8])>),
+}
+
+impl<'l> SeenNames<'l> {
+    /// For the entries of `pages`.
+    fn of(pages: impl Iterator<Item = &'l ListPage> + Clone) -> Self {
+        if page_names::are_distinct(pages.clone()) {
+            return Self::Distinct;
+        }
+        let entries = pages.map(|page| page.entries.len());
+        // A map that grows hashes all names again.
+        let entries = entries.fold(0, usize::saturating_add);
+        Self::Compared(HashMap::with_capacity(entries))
+    }
+
+    /// Adds `entry`. Gives the earlier entry with its name, which stays, if there is one.
+    fn insert(&mut self, server: ServerId, entry: &'l ListEntry) -> Option<(ServerId, &'l [u8])> {
+        let Self::Compared(seen) = self else {
+            return None;
+        };
+        match seen.entry(entry.listed_name()) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(new) => {
+                new.insert((server, &entry.json));
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::gateway::routing::tool_view::{self, ParamHeader};
 use crate::gateway::upstream::app_uris;
 use crate::gateway::upstream::entry_text::EntryText;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::page_names::PageNames;
 use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
@@ -32,6 +33,8 @@ pub struct ListPage {
     pub cursor: Option<String>,
     /// For how long, and by whom, the page may be kept, as the server says.
     pub cache_hints: CacheHints,
+    /// Whether entries have the same name.
+    pub names: PageNames,
     /// The bytes of all entries.
     pub bytes: usize,
     /// How many entries were left out because they have no readable name.
@@ -155,6 +158,7 @@ impl ListPage {
         let held = held.saturating_add(pins.bytes());
         Ok(Self {
             held: HeldBytes::new(held),
+            names: PageNames::of(&entries),
             entries,
             cursor,
             cache_hints: CacheHints::read(ttl, scope),

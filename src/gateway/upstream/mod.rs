@@ -9,6 +9,7 @@ pub mod entry_text;
 pub mod failure;
 pub mod list_page;
 pub mod page_key;
+pub mod page_names;
 pub mod protocol;
 pub mod server_description;
 pub mod session_loss;
