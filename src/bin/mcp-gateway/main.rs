@@ -62,10 +62,10 @@ use crate::variables::placeholder::Placeholders;
 
 /// Puts MCP servers behind one endpoint, with stock Envoy.
 ///
-/// FILE names MCP servers: it is the file of an MCP client such as .mcp.json, the
-/// `servers:` file of an older MCP gateway, the complete configuration of the filter, or
-/// Kubernetes documents of the kinds MCPServer and HTTPRoute. The exit status is 0 for
-/// success, 1 if FILE is wrong or a tool fails, and 2 for any other error.
+/// FILE names MCP servers. It is a list of `servers`, with or without the other fields of the
+/// filter's configuration; the file of an MCP client such as .mcp.json; the file of an older
+/// MCP gateway; or Kubernetes documents of the kinds MCPServer and HTTPRoute. The exit status is
+/// 0 for success, 1 if FILE is wrong or a tool fails, and 2 for any other error.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

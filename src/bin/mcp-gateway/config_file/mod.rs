@@ -148,8 +148,8 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
     })
 }
 
-/// Reads YAML or JSON: the `servers:` file of an older MCP gateway, the configuration of
-/// the filter, the file of an MCP client, or Kubernetes documents.
+/// Reads YAML, JSON or TOML: the configuration of the filter, the file of an MCP client, the
+/// `servers:` file of an older MCP gateway, or Kubernetes documents.
 ///
 /// # Errors
 /// Everything that is wrong in `text`.
