@@ -78,7 +78,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), ExitError> {
     let admin = match options.admin_port {
         Some(port) => format!("http://127.0.0.1:{port}"),
         None => format!(
-            "curl --unix-socket {} http://localhost",
+            "curl --unix-socket {} http://localhost/stats",
             gateway.work_dir().admin_socket()
         ),
     };
