@@ -131,6 +131,10 @@ fn arguments_are_checked_before_the_call() {
             "there is no tool \"get_wether\"; the nearest is \"get_weather\"",
         ),
         (
+            &["call", &url, "cities"],
+            "there is no tool \"cities\"; the nearest is \"list_cities\"",
+        ),
+        (
             &["call", &url, "x"],
             "there is no tool \"x\"; `mcp-gateway tools` lists them",
         ),

@@ -259,13 +259,22 @@ async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, 
     }
     let names: Vec<String> = entries.iter().filter_map(name_of).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let hint = match nearest(name, &names) {
+    let hint = match without_prefix(name, &names).or_else(|| nearest(name, &names)) {
         _ if names.is_empty() => format!("there are no {}s", kind.noun()),
         Some(nearest) => format!("the nearest is {nearest:?}"),
         None => format!("`mcp-gateway {}s` lists them", kind.noun()),
     };
     let reason = format!("there is no {} {name:?}; {hint}", kind.noun());
     Err(AskError::Unknown(reason))
+}
+
+/// The only one of `names` that is `name` with a prefix.
+fn without_prefix<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let is_prefix = |rest: &str| rest.ends_with(['_', '-', '.']);
+    let mut longer = names
+        .iter()
+        .filter(|it| it.strip_suffix(name).is_some_and(is_prefix));
+    longer.next().copied().filter(|_| longer.next().is_none())
 }
 
 /// Prints `answer`. If a tool reports a failure, prints it to stderr.
