@@ -54,12 +54,23 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             &[
                 "servers.yaml:3: servers[0].tool_prefixx: unknown field",
                 "  fix: toolPrefix: b",
-                "servers.yaml:4: servers[1]: missing field `name`",
-                "  fix: name: server-2",
-                "servers.yaml:4: servers[1].nam: unknown field",
-                "  fix: remove nam",
+                "servers.yaml:4: servers[1].nam: unknown field\n",
+                "  fix: name: c\n",
                 "servers.yaml:2: servers[0].url: is missing: Envoy needs the address of the server",
             ],
+        ),
+        (
+            "servers:\n- name: a\n  comand: uvx\n  args: [x]\n",
+            1,
+            &[
+                "servers.yaml:3: servers[0].comand: unknown field\n",
+                "  fix: command: uvx\n",
+            ],
+        ),
+        (
+            "{ \"mcpServers\": { \"a\": { \"comand\": \"uvx\" } } }\n",
+            1,
+            &["  fix: write command in place of comand\n"],
         ),
         (
             "{\n  \"servers\": [\n    { \"name\": \"a\" },\n    { \"name\": \"a\" }\n  ]\n}\n",

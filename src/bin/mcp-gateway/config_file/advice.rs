@@ -6,12 +6,15 @@ use mcp_gateway::config::{ConfigError, camel};
 use mcp_gateway::http::url::Url;
 use serde_json::Value;
 
-use crate::config_file::server_names;
+use crate::config_file::{server_names, stdio_server};
 use crate::syntax::tree::{self, Node, NodeKind, below};
 use crate::syntax::yaml;
 
 /// Text fields that a server may leave out.
 const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
+
+/// The reason of an error about a field that the filter does not know.
+pub(super) const UNKNOWN_FIELD: &str = "unknown field";
 
 /// How to fix an error.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +43,17 @@ impl fmt::Display for Fix {
 }
 
 impl Fix {
+    /// This fix without the value, if it gives a misspelled field its name.
+    pub(crate) fn in_words(&self, error: &ConfigError) -> Option<Self> {
+        let wrong = error.path().rsplit('.').next().unwrap_or_default();
+        match self {
+            Self::Set { field, .. } if known_fields(error).is_some() => {
+                Some(renaming(field, wrong))
+            }
+            _ => None,
+        }
+    }
+
     /// `config` with this fix for the error at `path`; `None` if only the user can apply it.
     pub(crate) fn applied(&self, config: &Node, path: &str) -> Option<Node> {
         let mut fixed = config.clone();
@@ -83,8 +97,7 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
         field: field.to_owned(),
         value,
     };
-    if let Some(known) = reason.strip_prefix("unknown field, expected one of ") {
-        let known: Vec<&str> = known.split(", ").collect();
+    if let Some(known) = known_fields(error) {
         let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
         return Some(unknown_field(config, parent, field, node, &known));
     }
@@ -119,10 +132,34 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
     })
 }
 
+/// The reason of `error` for the user. The known fields are listed only if `fix` names none of them.
+pub(super) fn reason(error: &ConfigError, fix: Option<&Fix>) -> String {
+    match (known_fields(error), fix) {
+        (None, _) => error.reason().to_owned(),
+        (Some(_), Some(Fix::Set { .. } | Fix::Words(_))) => UNKNOWN_FIELD.to_owned(),
+        (Some(known), _) => format!("{UNKNOWN_FIELD}, expected one of {}", known.join(", ")),
+    }
+}
+
+/// If `error` is about an unknown field: the known ones. Servers have fields that only this program
+/// knows.
+fn known_fields(error: &ConfigError) -> Option<Vec<&str>> {
+    let known = error.reason().strip_prefix(UNKNOWN_FIELD)?;
+    let known = known.strip_prefix(", expected one of ")?;
+    let mut known: Vec<&str> = known.split(", ").collect();
+    let parent = error.path().rsplit_once('.').map(|(parent, _)| parent);
+    if parent.is_some_and(|it| it.starts_with("servers[") && it.ends_with(']') && !it.contains('.'))
+    {
+        known.extend(stdio_server::FIELDS);
+    }
+    Some(known)
+}
+
 /// The fix for the unknown `field` of the object at `parent`: the known field with a similar name,
 /// with the value `node`, if the object does not have that field already.
 fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> Fix {
-    let meant = nearest(field, known).filter(|name| {
+    let meant = misspelled(field, known).or_else(|| nearest(field, known));
+    let meant = meant.filter(|name| {
         let (_, found) = config.nearest(&below(parent, name));
         found < below(parent, name).len()
     });
@@ -132,9 +169,13 @@ fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &
             field: name.to_owned(),
             value,
         },
-        (Some(name), None) => Fix::Words(format!("write {name} in place of {field}")),
+        (Some(name), None) => renaming(name, field),
         (None, _) => Fix::Remove(field.to_owned()),
     }
+}
+
+fn renaming(right: &str, wrong: &str) -> Fix {
+    Fix::Words(format!("write {right} in place of {wrong}"))
 }
 
 /// Whether the value at `path` is the name of a server.
@@ -209,6 +250,13 @@ pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
         |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
     let best = known.iter().min_by_key(|name| distance(name))?;
     (distance(best) <= text.len().max(best.len()) / 3).then_some(best)
+}
+
+/// The name in `known` that `text` is, with one letter wrong, missing or added, or in another case.
+pub(super) fn misspelled<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    let text = text.to_lowercase();
+    let mut known = known.iter().copied();
+    known.find(|name| strsim::damerau_levenshtein(&text, &name.to_lowercase()) <= 1)
 }
 
 fn boolean(value: &Value) -> Option<bool> {

@@ -7,7 +7,8 @@ use mcp_gateway::config::{Config, ConfigError, camel};
 
 use crate::config_file::advice::{self, Fix};
 use crate::problem::Problem;
-use crate::syntax::tree::Node;
+use crate::syntax::tree::{Node, NodeKind, below};
+use crate::syntax::yaml;
 use crate::upstream;
 use crate::variables::environment::{self, VariableKind};
 
@@ -25,6 +26,11 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
             Ok(parsed) => break Some(parsed),
             Err(error) => error,
         };
+        if let Some((problem, renamed)) = misspelled(&rest, &error) {
+            problems.push(problem);
+            rest = renamed;
+            continue;
+        }
         if !is_consequence(&rest, &error, &removed) {
             problems.push(problem(&rest, &error));
         }
@@ -35,7 +41,8 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     };
     // If a whole server was removed because of an error, its address is not checked.
     for problem in upstream::of_servers(&rest).err().into_iter().flatten() {
-        if problems.iter().all(|known| known.path != problem.path) {
+        let is_told = |known: &Problem| known.path == problem.path || adds(known, &problem.path);
+        if !problems.iter().any(is_told) {
             problems.push(problem);
         }
     }
@@ -49,6 +56,43 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
             Err(problems)
         }
     }
+}
+
+/// If `error` is about a missing field, and the object has a member with a misspelling of its name:
+/// the problem, and `config` with the right name.
+fn misspelled(config: &Node, error: &ConfigError) -> Option<(Problem, Node)> {
+    let missing = error.reason().strip_prefix("missing field `")?;
+    let missing = missing.trim_end_matches('`');
+    let (node, known) = config.nearest(error.path());
+    let NodeKind::Object(members) = &node.kind else {
+        return None;
+    };
+    let mut members = members.iter().filter(|(name, member)| {
+        // The right name with `null` counts as missing.
+        let is_other = matches!(member.kind, NodeKind::Scalar(_)) && camel(name) != missing;
+        is_other && advice::misspelled(name, &[missing]).is_some()
+    });
+    let (name, member) = members.next().filter(|_| known == error.path().len())?;
+    let fix = Fix::Set {
+        field: missing.to_owned(),
+        value: yaml::flow(member).ok()?,
+    };
+    let renamed = fix.applied(config, &below(error.path(), name))?;
+    let is_same =
+        |left: &ConfigError| (left.path(), left.reason()) == (error.path(), error.reason());
+    if parse(&renamed).err().as_ref().is_some_and(is_same) {
+        return None;
+    }
+    let problem = Problem::new(member.line, &member.path, advice::UNKNOWN_FIELD);
+    Some((problem.fix(fix.to_string()), renamed))
+}
+
+/// Whether the fix of `known` gives the object of `known` the field at `path`.
+fn adds(known: &Problem, path: &str) -> bool {
+    let (object, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let of_same = known.path.rsplit_once('.').map(|(object, _)| object) == Some(object);
+    let fix = known.fix.as_deref().and_then(|fix| fix.split_once(": "));
+    of_same && fix.is_some_and(|(added, _)| added == field)
 }
 
 /// Parses `config` as the filter does. The environment variables that it names have any value here,
@@ -80,15 +124,19 @@ fn warnings(config: &Node, parsed: &Config) -> Vec<Problem> {
 fn problem(config: &Node, error: &ConfigError) -> Problem {
     let (node, known) = config.nearest(error.path());
     let rest = error.path().get(known..).unwrap_or_default();
+    let fix = advice::fix(config, error).and_then(|fix| {
+        if works(&fix, config, error) {
+            return Some(fix);
+        }
+        fix.in_words(error)
+    });
     Problem {
         line: node.line,
         path: format!("{}{rest}", node.path)
             .trim_start_matches('.')
             .to_owned(),
-        reason: error.reason().to_owned(),
-        fix: advice::fix(config, error)
-            .filter(|fix| works(fix, config, error))
-            .map(|fix| fix.to_string()),
+        reason: advice::reason(error, fix.as_ref()),
+        fix: fix.map(|fix| fix.to_string()),
     }
 }
 
@@ -186,10 +234,10 @@ mod tests {
             "5: servers[1].tool_prefix: \"x y\" must be at most 64 letters, digits, \"_\", \".\" or \"-\" | toolPrefix: x-y",
             "7: servers[2].url: is missing: Envoy needs the address of the server | url: http://127.0.0.1:9001/mcp",
             "8: servers[2].timeout: must be a string | timeout: 5s",
-            "9: servers[2].colour: unknown field, expected one of name, cluster, url, hostname, path, enabled, toolPrefix, protocol, shareSession, timeout, listTtl, tools, prompts, resources, headers, passthroughHeaders, allowCredentialHeaders | remove colour",
+            "9: servers[2].colour: unknown field, expected one of name, cluster, url, hostname, path, enabled, toolPrefix, protocol, shareSession, timeout, listTtl, tools, prompts, resources, headers, passthroughHeaders, allowCredentialHeaders, command, args, env, envFile, cwd | remove colour",
             "11: servers[2].tools.include[0]: must be a string | - \"7\"",
             "13: servers[2].headers[0]: must have either value or valueFromEnv | ",
-            "14: servers[2].headers[1].valu: unknown field, expected one of name, value, valueFromEnv | value: v",
+            "14: servers[2].headers[1].valu: unknown field | value: v",
             "15: servers[3].name: \"b\" is used twice | name: b-2",
             "16: servers[3].url: \"b/mcp\" must be an absolute http or https URL | url: http://b/mcp",
             "17: servers[4]: missing field `name` | name: server-2",
@@ -482,6 +530,34 @@ mod tests {
             ),
             ("paths: []\n", "1: paths: must have at least one entry | "),
             ("[]\n", "1: : must be an object | "),
+        ] {
+            assert_eq!(problems(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_misspelled_field_is_one_error() {
+        for (text, expected) in [
+            (
+                "servers:\n- nam: down\n  url: http://a/\n",
+                "2: servers[0].nam: unknown field | name: down",
+            ),
+            (
+                "servers:\n- url: http://a/\n  nam.e: null\n",
+                "2: servers[0]: missing field `name` | name: server-2",
+            ),
+            (
+                "servers:\n- name: a\n  ulr: http://a/\n",
+                "3: servers[0].ulr: unknown field | url: http://a/",
+            ),
+            (
+                "servers:\n- name: a\n  url: http://a/\n  arg: [x]\n",
+                "4: servers[0].arg: unknown field | args: [x]",
+            ),
+            (
+                "servers:\n- name: a\n  url: http://a/\n  header: { x-a: b }\n",
+                "4: servers[0].header: unknown field | write headers in place of header",
+            ),
         ] {
             assert_eq!(problems(text), [expected], "{text}");
         }

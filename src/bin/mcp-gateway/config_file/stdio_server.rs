@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config_file::advice;
 use crate::problem::{Findings, Problem};
 use crate::shell;
 use crate::syntax::tree::{Node, NodeKind};
@@ -29,7 +30,7 @@ pub(crate) struct StdioServer {
 
 /// The fields of a server that only this program knows. The first one makes the server a stdio
 /// server.
-const FIELDS: [&str; 5] = ["command", "args", "env", "envFile", "cwd"];
+pub(super) const FIELDS: [&str; 5] = ["command", "args", "env", "envFile", "cwd"];
 
 /// Removes the fields that the filter does not know from the servers of `config`, and returns the
 /// enabled stdio servers. Such a server gets a URL at which no server listens, until it gets the
@@ -77,12 +78,16 @@ pub(crate) fn take(
     servers
 }
 
-/// Reports fields of `server` that need a command. Returns whether there are any.
+/// Reports fields of `server` that need a command. Returns whether there are any, or whether the
+/// command is misspelled, which the check of the fields reports.
 fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
     let nodes = FIELDS
         .iter()
         .filter_map(|field| Some((field, server.get(field)?)));
     let nodes: Vec<_> = nodes.collect();
+    if server.get("url").is_none() && has_misspelled_command(server) {
+        return true;
+    }
     for (field, node) in &nodes {
         let reason = "is only for servers with a command, and this one has none";
         let fix = if server.get("url").is_some() {
@@ -94,6 +99,15 @@ fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
         findings.errors.push(problem.fix(fix));
     }
     !nodes.is_empty()
+}
+
+fn has_misspelled_command(server: &Node) -> bool {
+    match &server.kind {
+        NodeKind::Object(members) => members
+            .iter()
+            .any(|(name, _)| advice::misspelled(name, &["command"]).is_some()),
+        _ => false,
+    }
 }
 
 /// Reads one server.
@@ -333,6 +347,16 @@ mod tests {
             [r#""command": "npx", "args": ["-y", "x", …]"#]
         );
         assert_eq!((servers.len(), servers[0].env.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_misspelled_command_is_left_to_the_check_of_the_fields() {
+        let (config, servers, findings) = taken("servers:\n- { name: a, comand: x, args: [y] }\n");
+        assert_eq!((findings.errors, servers), (vec![], vec![]));
+        let rest = json!({"servers": [
+            {"name": "a", "url": "http://127.0.0.1:1/mcp", "comand": "x"},
+        ]});
+        assert_eq!(config.value(), rest);
     }
 
     #[test]

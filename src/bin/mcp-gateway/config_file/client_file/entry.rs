@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{member, members};
-use crate::config_file::server_names;
+use crate::config_file::{advice, server_names};
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 
@@ -102,11 +102,23 @@ fn transport<'e>(
         }
         (_, true) if is_stdio || url.is_none() => Ok(Transport::Stdio),
         (Some(url), _) => Ok(Transport::Http(url)),
-        (None, _) => left_out(
-            "it has neither a url nor a command",
-            "url: https://mcp.example.com/mcp",
-        ),
+        (None, _) => {
+            let fix = misspelled(entry);
+            let fix = fix.unwrap_or_else(|| "url: https://mcp.example.com/mcp".to_owned());
+            left_out("it has neither a url nor a command", &fix)
+        }
     }
+}
+
+/// The fix for an entry in which `url` or `command` is misspelled.
+fn misspelled(entry: &Node) -> Option<String> {
+    let NodeKind::Object(members) = &entry.kind else {
+        return None;
+    };
+    members.iter().find_map(|(name, _)| {
+        let meant = advice::misspelled(name, &["url", "command"])?;
+        Some(format!("write {meant} in place of {name}"))
+    })
 }
 
 /// The headers as one object. Where Codex gives the name of a variable, the value is that variable.
