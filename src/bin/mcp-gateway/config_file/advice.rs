@@ -16,6 +16,9 @@ const OPTIONAL: [&str; 3] = ["cluster", "hostname", "path"];
 /// The reason of an error about a field that the filter does not know.
 pub(super) const UNKNOWN_FIELD: &str = "unknown field";
 
+/// The reason of an error about a value that must have fields.
+pub(super) const NO_OBJECT: &str = "must be an object";
+
 /// How to fix an error.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Fix {
@@ -104,7 +107,7 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
     if let Some(missing) = reason.strip_prefix("missing field `") {
         let missing = missing.trim_end_matches('`');
         return Some(match missing {
-            "name" if path.starts_with("servers[") => set("name", unused_name(config, "server")),
+            "name" if is_server(path) => set("name", unused_name(config, "server")),
             _ => Fix::Words(format!("{missing}: …")),
         });
     }
@@ -115,7 +118,9 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
         return Some(Fix::Remove(field.to_owned()));
     }
     let value = node.value();
-    let right = if reason == "must not be empty" && field == "name" {
+    let right = if reason == NO_OBJECT && is_server(path) {
+        server(config, value.as_str()?)?
+    } else if reason == "must not be empty" && field == "name" {
         unused_name(config, "server")
     } else if reason == "must be a string" && is_server_name(path) {
         server_names::scheme(&plain(&value)?)
@@ -148,8 +153,7 @@ fn known_fields(error: &ConfigError) -> Option<Vec<&str>> {
     let known = known.strip_prefix(", expected one of ")?;
     let mut known: Vec<&str> = known.split(", ").collect();
     let parent = error.path().rsplit_once('.').map(|(parent, _)| parent);
-    if parent.is_some_and(|it| it.starts_with("servers[") && it.ends_with(']') && !it.contains('.'))
-    {
+    if parent.is_some_and(is_server) {
         known.extend(stdio_server::FIELDS);
     }
     Some(known)
@@ -178,13 +182,25 @@ fn renaming(right: &str, wrong: &str) -> Fix {
     Fix::Words(format!("write {right} in place of {wrong}"))
 }
 
+/// Whether the value at `path` is a server.
+fn is_server(path: &str) -> bool {
+    let index = path.strip_prefix("servers[");
+    index.is_some_and(|rest| rest.find(']').is_some_and(|end| end + 1 == rest.len()))
+}
+
 /// Whether the value at `path` is the name of a server.
 fn is_server_name(path: &str) -> bool {
-    let server = path.strip_prefix("servers[");
-    server.is_some_and(|rest| {
-        rest.split_once(']')
-            .is_some_and(|(_, rest)| rest == ".name")
-    })
+    path.strip_suffix(".name").is_some_and(is_server)
+}
+
+/// A server with the URL `text`; `None` if `text` is none.
+fn server(config: &Node, text: &str) -> Option<String> {
+    Url::parse_http(text)?;
+    let url = yaml::flow(&text).ok()?;
+    Some(format!(
+        "{{ name: {}, url: {url} }}",
+        unused_name(config, "server")
+    ))
 }
 
 /// `name` with the first number that makes a name that no server has.

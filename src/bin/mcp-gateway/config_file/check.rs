@@ -41,7 +41,11 @@ pub(crate) fn check(config: &Node) -> Result<(Config, Vec<Problem>), Vec<Problem
     };
     // If a whole server was removed because of an error, its address is not checked.
     for problem in upstream::of_servers(&rest).err().into_iter().flatten() {
-        let is_told = |known: &Problem| known.path == problem.path || adds(known, &problem.path);
+        let is_told = |known: &Problem| {
+            let is_no_server = known.reason == advice::NO_OBJECT;
+            let is_of_it = is_no_server && problem.path.strip_suffix(".url") == Some(&known.path);
+            known.path == problem.path || is_of_it || adds(known, &problem.path)
+        };
         if !problems.iter().any(is_told) {
             problems.push(problem);
         }
@@ -536,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelled_field_is_one_error() {
+    fn a_slip_is_one_error() {
         for (text, expected) in [
             (
                 "servers:\n- nam: down\n  url: http://a/\n",
@@ -553,6 +557,10 @@ mod tests {
             (
                 "servers:\n- name: a\n  url: http://a/\n  arg: [x]\n",
                 "4: servers[0].arg: unknown field | args: [x]",
+            ),
+            (
+                "servers: [http://a/mcp]\n",
+                "1: servers[0]: must be an object | - { name: server-2, url: http://a/mcp }",
             ),
             (
                 "servers:\n- name: a\n  url: http://a/\n  header: { x-a: b }\n",
