@@ -33,6 +33,29 @@ fn rendered(servers: &str, more: &[&str]) -> String {
     output.stdout
 }
 
+#[test]
+fn it_warns_where_the_filter_is_not_there() {
+    let file = folder().join("servers.yaml");
+    fs::write(
+        &file,
+        "servers:\n- name: a\n  url: http://127.0.0.1:1/mcp\n",
+    )
+    .expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let there = setup::filter();
+    let there = there.to_str().expect("UTF-8");
+    let nowhere = "/nowhere/f.wasm";
+    let warning = format!(
+        "{file}: warning: --wasm: there is no {nowhere} here\n  fix: --wasm PATH, the path of mcp_gateway.wasm where Envoy runs; releases have this file\n"
+    );
+    for (wasm, stderr) in [(there, ""), (nowhere, &*warning)] {
+        let output = says(&["render", "--target", "envoy", "--wasm", wasm, file]);
+        assert!(output.success, "{}", output.stderr);
+        assert!(output.stdout.contains(wasm), "{}", output.stdout);
+        assert_eq!(output.stderr, stderr);
+    }
+}
+
 /// The same configuration, in which the operating system chooses the port of the admin
 /// interface.
 fn bootstrap(text: &str) -> Bootstrap {

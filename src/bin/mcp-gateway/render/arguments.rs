@@ -1,6 +1,6 @@
 //! The command `render`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::envoy::{self, EnvoyOptions};
 use super::manifests::{self, KUSTOMIZATION};
@@ -9,7 +9,7 @@ use super::{RenderTarget, RenderedFile};
 use crate::authentication::AuthenticationArguments;
 use crate::config_file::{ConfigFile, stdio_server};
 use crate::kubernetes::model::{Authentication, Platform};
-use crate::problem::{self, Severity};
+use crate::problem::{self, Problem, Severity};
 use crate::upstream::{self, Upstream};
 use crate::{ExitError, ListenArguments, NamingArguments, print, read, write};
 
@@ -141,6 +141,12 @@ impl RenderArguments {
             ca_file: self.ca_file.clone(),
         };
         let text = envoy::render(file, upstreams, &options)?;
+        // Envoy says only that the path is invalid.
+        if !Path::new(&self.wasm).exists() {
+            let missing = Problem::new(0, "--wasm", format!("there is no {} here", self.wasm));
+            let fix = "--wasm PATH, the path of mcp_gateway.wasm where Envoy runs; releases have this file";
+            problem::print(&self.file, &[missing.fix(fix)], Severity::Warning);
+        }
         Ok(vec![("envoy.yaml", text)])
     }
 }
