@@ -500,7 +500,7 @@ fn a_file_is_asked_through_a_gateway_of_its_own() {
     let output = ask(&["tools", path]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = text(&output.stderr);
-    assert!(said.contains("servers[0]: missing field `name`"), "{said}");
+    assert!(said.contains("servers[0].nam: unknown field"), "{said}");
 }
 
 #[test]
