@@ -90,20 +90,18 @@ fn name(rest: &[u8]) -> Scanned<'_> {
 /// Skips the string that `rest` starts with.
 #[inline(always)]
 pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
-    // Most strings are short and plain. They need no call.
-    if let [b'"', plain @ ..] = rest
-        && let Err([b'"', after @ ..]) = plain_word(plain).and_then(plain_word)
-    {
-        return Ok(after);
-    }
-    any_string(rest)
-}
-
-/// Skips the string that `rest` starts with, however long it is.
-fn any_string(rest: &[u8]) -> Scanned<'_> {
     let [b'"', rest @ ..] = rest else {
         return Err((rest, "a string"));
     };
+    // Most strings are short and plain. They need no call.
+    match plain_word(rest).and_then(plain_word) {
+        Err([b'"', after @ ..]) => Ok(after),
+        Ok(rest) | Err(rest) => end_of_string(rest),
+    }
+}
+
+/// Skips the rest of a string, from anywhere in it.
+fn end_of_string(rest: &[u8]) -> Scanned<'_> {
     let mut rest = plain(rest);
     loop {
         rest = match rest {
