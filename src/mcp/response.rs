@@ -18,7 +18,7 @@ pub enum JsonRpcResponse<T> {
 }
 
 /// The error of a server (JSON-RPC 2.0 section 5.1).
-#[derive(Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct JsonRpcError {
     /// The code as text, `?` if it is not an integer, empty if there is none.
@@ -37,14 +37,14 @@ const LONGEST_OF_ERROR: usize = 8192;
 /// this `content-type`: an event stream, or one message. Ignores other messages (notifications and
 /// requests of the server), and events that are not messages. `None` if the response is not there.
 ///
-/// `read` reads the value of `result`. If it gives an error, this error is the result. So a long
-/// result is read once, without a first pass for its end.
-pub fn find<T, E>(
+/// `read` reads the value of `result`, and gives an error only where it is no JSON. So a long result
+/// is read once, without a first pass for its end.
+pub fn find<T>(
     content_type: Option<&str>,
     body: &[u8],
     id: &str,
-    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, E>,
-) -> Option<JsonRpcResponse<Result<T, E>>> {
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, json::Error>,
+) -> Option<JsonRpcResponse<T>> {
     let is_answer = |answered: Option<&str>| {
         let answered = answered.and_then(json::string);
         answered.is_some_and(|answered| answered == id)
@@ -58,13 +58,10 @@ pub fn find<T, E>(
 /// A server sends such an error if it cannot read a request (JSON-RPC 2.0 section 5).
 pub fn find_error(content_type: Option<&str>, body: &[u8]) -> Option<JsonRpcError> {
     let read = &mut |reader: &mut Reader<'_>| reader.skip().map(drop);
-    messages(content_type, body, |text| {
-        match response(text, |_| true, read)? {
-            JsonRpcResponse::Error(error) => Some(Some(error)),
-            JsonRpcResponse::Result(_) => Some(None),
-        }
-    })
-    .flatten()
+    match messages(content_type, body, |text| response(text, |_| true, read))? {
+        JsonRpcResponse::Error(error) => Some(error),
+        JsonRpcResponse::Result(()) => None,
+    }
 }
 
 /// Gives the first `Some` of `read` for the messages in the `body`.
@@ -90,18 +87,18 @@ fn messages<T>(
 ///
 /// Some servers write all members that a message can have, and `null` for those it does not have.
 /// So `null` counts as a result only if there is no error.
-fn response<T, E>(
+fn response<T>(
     text: &str,
     fits: impl Fn(Option<&str>) -> bool,
-    read: &mut impl FnMut(&mut Reader<'_>) -> Result<T, E>,
-) -> Option<JsonRpcResponse<Result<T, E>>> {
+    read: &mut impl FnMut(&mut Reader<'_>) -> Result<T, json::Error>,
+) -> Option<JsonRpcResponse<T>> {
     let (mut version, mut answered, mut error) = (None, None, None);
     let (mut result, mut is_null) = (None, false);
     let mut reader = Reader::new(text);
     let is_unique = reader.object(|reader, name| {
         if name == "result" {
             let start = reader.mark();
-            result = Some(reader.value(&mut *read)?);
+            result = Some(read(reader)?);
             is_null = reader.since(start) == "null";
             return Ok(());
         }
@@ -159,13 +156,11 @@ mod tests {
 
     const SSE: Option<&str> = Some("text/event-stream; charset=utf-8");
 
-    type Found = Option<JsonRpcResponse<Result<String, json::Error>>>;
-
-    fn result(text: &str) -> Found {
-        Some(JsonRpcResponse::Result(Ok(text.to_owned())))
+    fn result(text: &str) -> Option<JsonRpcResponse<String>> {
+        Some(JsonRpcResponse::Result(text.to_owned()))
     }
 
-    fn find(content_type: Option<&str>, body: &[u8], id: &str) -> Found {
+    fn find(content_type: Option<&str>, body: &[u8], id: &str) -> Option<JsonRpcResponse<String>> {
         super::find(content_type, body, id, |reader| {
             reader.skip().map(str::to_owned)
         })
@@ -281,7 +276,7 @@ mod tests {
         let find = |body: &str| {
             super::find(None, body.as_bytes(), "a", |reader| {
                 let member = |_: &mut Reader<'_>, _| Ok(());
-                reader.object(member).map_err(|error| error.expected)
+                reader.value(|reader| reader.object(member).map_err(|error| error.expected))
             })
         };
         let unread = |expected| Some(JsonRpcResponse::Result(Err(expected)));

@@ -11,10 +11,10 @@ use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_key::PageKey;
 use crate::gateway::upstream::session_loss::is_session_lost;
 use crate::http::media_type;
-use crate::mcp::json::Reader;
+use crate::mcp::json::{self, Reader};
 use crate::mcp::list::ListKind;
+use crate::mcp::method;
 use crate::mcp::response::{self as rpc_response, JsonRpcResponse};
-use crate::mcp::{json, method};
 
 /// The id of a call in the stream that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -227,12 +227,12 @@ impl CallResponse {
     /// `longest` bytes, with `read`.
     ///
     /// # Errors
-    /// The server's failure, or the error of `read`.
+    /// The server's failure.
     pub fn result<T>(
         &self,
         rpc_id: &str,
         longest: usize,
-        read: impl FnMut(&mut Reader<'_>) -> Result<T, Failure>,
+        read: impl FnMut(&mut Reader<'_>) -> Result<T, json::Error>,
     ) -> Result<T, Failure> {
         let (status, content_type, body) = match self {
             Self::Http {
@@ -266,9 +266,9 @@ impl CallResponse {
         }
         match rpc_response::find(content_type, body, rpc_id, read) {
             // With a status other than 200, a JSON-RPC error says more than the status.
-            Some(JsonRpcResponse::Error(error)) => Err(error.into()),
+            Some(JsonRpcResponse::Error(error)) => Err(Failure::Error(error)),
             _ if status != 200 => Err(Failure::Status(status)),
-            Some(JsonRpcResponse::Result(result)) => result,
+            Some(JsonRpcResponse::Result(result)) => Ok(result),
             None => Err(Failure::Nonsense("no JSON-RPC response to the request")),
         }
     }
@@ -301,7 +301,7 @@ impl CallResponse {
         if body.len() > longest {
             return None;
         }
-        rpc_response::find_error(content_type.as_deref(), body).map(Failure::from)
+        rpc_response::find_error(content_type.as_deref(), body).map(Failure::Error)
     }
 }
 
@@ -311,10 +311,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn read(response: &CallResponse) -> Result<String, Failure> {
-        response.result("a", 1000, |reader| {
-            let text = reader.skip().map(str::to_owned);
-            text.map_err(|_| Failure::Memory)
-        })
+        response.result("a", 1000, |reader| reader.skip().map(str::to_owned))
     }
 
     #[wasm_bindgen_test(unsupported = test)]

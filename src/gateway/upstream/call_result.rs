@@ -14,6 +14,7 @@ use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::upstream::server_description::ServerDescription;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::{self, Reader};
+use crate::mcp::response::JsonRpcError;
 use crate::mcp::version;
 
 /// A server's answer, after the gateway has read it.
@@ -110,10 +111,13 @@ impl Call {
         let answer = match request {
             UpstreamRequest::List(kind, _) => {
                 let page = response.result(rpc_id, longest, |reader| {
-                    let start = reader.mark();
-                    let page = ListPage::read(*kind, server, reader)?;
-                    Ok(self.page(Rc::new(page), || reader.since(start).to_owned()))
+                    reader.value(|reader| {
+                        let start = reader.mark();
+                        let page = ListPage::read(*kind, server, reader)?;
+                        Ok(self.page(Rc::new(page), || reader.since(start).to_owned()))
+                    })
                 });
+                let page = page.and_then(|page| page);
                 return page.unwrap_or_else(|failure| (failed(failure, server), None));
             }
             UpstreamRequest::Discover => match response.result(rpc_id, longest, text) {
@@ -133,8 +137,8 @@ impl Call {
                 Err(failure) => failed(failure, server),
             },
             UpstreamRequest::SetLevel(_) | UpstreamRequest::Ping | UpstreamRequest::Initialized => {
-                match response.result(rpc_id, longest, text) {
-                    Ok(_) => CallResult::Done,
+                match response.result(rpc_id, longest, |reader| reader.skip().map(drop)) {
+                    Ok(()) => CallResult::Done,
                     Err(failure) => failed(failure, server),
                 }
             }
@@ -151,7 +155,7 @@ impl Call {
         spoken: &[&'static str],
     ) -> CallResult {
         let is_legacy = match (&failure, status) {
-            (Failure::Error { code, data, .. }, _)
+            (Failure::Error(JsonRpcError { code, data, .. }), _)
                 if code == UNSUPPORTED_VERSION && lists_versions(data.as_deref()) =>
             {
                 let supported = versions(data.as_deref().unwrap_or_default(), "supported");
@@ -163,8 +167,8 @@ impl Call {
                     _ => return CallResult::Failed(Failure::Version),
                 }
             }
-            (Failure::Error { .. }, Some(200)) => true,
-            (Failure::Error { .. } | Failure::Status(_), Some(status)) => {
+            (Failure::Error(_), Some(200)) => true,
+            (Failure::Error(_) | Failure::Status(_), Some(status)) => {
                 (400..500).contains(&status) && ![401, 403, 408, 429].contains(&status)
             }
             _ => false,
@@ -213,9 +217,8 @@ impl Call {
 }
 
 /// The JSON text of a result.
-fn text(reader: &mut Reader<'_>) -> Result<String, Failure> {
-    let text = reader.skip().map(str::to_owned);
-    text.map_err(|_| Failure::Nonsense("a result that is not JSON"))
+fn text(reader: &mut Reader<'_>) -> Result<String, json::Error> {
+    reader.skip().map(str::to_owned)
 }
 
 /// Reads the result of `server/discover`.
@@ -240,7 +243,7 @@ fn opened(result: &str, session: Option<&str>) -> CallResult {
 /// The server answered another request with a failure.
 fn failed(failure: Failure, server: &Server) -> CallResult {
     match of_caller(failure, server) {
-        Failure::Error { code, .. } if code == "-32601" => CallResult::NoMethod,
+        Failure::Error(error) if error.code == "-32601" => CallResult::NoMethod,
         failure => CallResult::Failed(failure),
     }
 }

@@ -40,14 +40,7 @@ pub enum Failure {
     /// With the entries of this server, the merged list would have more than this many bytes.
     ListTooLong(usize),
     /// The server answered with a JSON-RPC error.
-    Error {
-        /// The JSON text of the code.
-        code: String,
-        /// The message.
-        message: String,
-        /// The JSON text of its data.
-        data: Option<String>,
-    },
+    Error(JsonRpcError),
     /// The answer does not fit the request. The text says what the server answered.
     Nonsense(&'static str),
     /// The server and the gateway have no version in common.
@@ -63,16 +56,6 @@ pub enum Failure {
     Level(String),
     /// The gateway has too little memory for the answer.
     Memory,
-}
-
-impl From<JsonRpcError> for Failure {
-    fn from(error: JsonRpcError) -> Self {
-        Self::Error {
-            code: error.code,
-            message: error.message,
-            data: error.data,
-        }
-    }
 }
 
 impl Failure {
@@ -110,7 +93,7 @@ impl Failure {
             | Self::TooLong(_)
             | Self::TooManyPages(_)
             | Self::ListTooLong(_)
-            | Self::Error { .. }
+            | Self::Error(_)
             | Self::Nonsense(_)
             | Self::Version => true,
         }
@@ -155,7 +138,7 @@ impl Failure {
     /// The text for the log, without anything that the server wrote.
     pub fn for_log(&self) -> String {
         match self {
-            Self::Error { code, .. } => format!("answered error {code}"),
+            Self::Error(error) => format!("answered error {}", error.code),
             Self::Level(_) => "refused the log level".to_owned(),
             // Some servers send 403 if they do not know the host of the request.
             Self::Refused(403) => {
@@ -192,7 +175,7 @@ impl fmt::Display for Failure {
                 f,
                 "has too many entries: the list would be longer than {longest} bytes (maxListBytes)"
             ),
-            Self::Error { code, message, .. } => {
+            Self::Error(JsonRpcError { code, message, .. }) => {
                 write!(f, "answered error {code}: {}", excerpt(message))
             }
             Self::Nonsense(what) => write!(f, "sent {what}"),
@@ -223,11 +206,11 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_a_server_says_is_quoted_at_a_bounded_length() {
         let message = "ä".repeat(8_000_000);
-        let error = Failure::Error {
+        let error = Failure::Error(JsonRpcError {
             code: "-32000".to_owned(),
             message: message.clone(),
             data: None,
-        };
+        });
         for failure in [error, Failure::Level(message)] {
             let reply = failure.refusal("s").reply(None);
             assert!(reply.body.len() < 1000, "{}", reply.body.len());

@@ -16,6 +16,7 @@ use crate::gateway::upstream::session_loss::{SESSION_NOT_FOUND, names_session};
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
+use crate::mcp::response::JsonRpcError;
 use crate::mcp::version;
 
 impl Branch {
@@ -264,7 +265,7 @@ impl Branch {
             // Only a good answer to a ping shows that the server has the session.
             _ if is_ping => !matches!(failure, Failure::TimedOut | Failure::NoCluster),
             // Some servers report a lost session as a JSON-RPC error with another HTTP status.
-            Failure::Error { code, message, .. } => {
+            Failure::Error(JsonRpcError { code, message, .. }) => {
                 self.owner == SessionOwner::Gateway { replaced: false }
                     && self.session.session().is_some()
                     && (code == SESSION_NOT_FOUND || names_session(message))
@@ -277,13 +278,11 @@ impl Branch {
         // Some servers send an empty cursor on the last page, and refuse a request for the next
         // page.
         let is_last = matches!(&content, CallContent::Mcp(UpstreamRequest::List(_, Some(cursor))) if cursor.is_empty());
-        if is_last && matches!(failure, Failure::Error { .. } | Failure::Status(400..=499)) {
+        if is_last && matches!(failure, Failure::Error(_) | Failure::Status(400..=499)) {
             return NextStep::Done;
         }
-        if let (Failure::Error { message, .. }, Operation::SetLevel(_)) =
-            (&failure, context.operation)
-        {
-            return NextStep::Failed(Failure::Level(message.clone()));
+        if let (Failure::Error(error), Operation::SetLevel(_)) = (&failure, context.operation) {
+            return NextStep::Failed(Failure::Level(error.message.clone()));
         }
         self.note_failure(&failure, content, server, context);
         NextStep::Failed(failure)
@@ -342,7 +341,7 @@ impl Branch {
 /// Whether this answer to `initialize` refuses the session.
 fn refuses_session(answer: &CallResult) -> bool {
     match answer {
-        CallResult::NoMethod | CallResult::Failed(Failure::Error { .. }) => true,
+        CallResult::NoMethod | CallResult::Failed(Failure::Error(_)) => true,
         CallResult::Failed(Failure::Status(status)) => (400..500).contains(status),
         _ => false,
     }
