@@ -262,17 +262,33 @@ fn right_value(field: &str, reason: &str, value: &Value) -> Option<String> {
 
 /// The name in `known` that `text` may be a misspelling of.
 pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance =
-        |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
-    let best = known.iter().min_by_key(|name| distance(name))?;
-    (distance(best) <= text.len().max(best.len()) / 3).then_some(best)
+    let best = known.iter().min_by_key(|name| distance(text, name))?;
+    (distance(text, best) <= text.len().max(best.len()) / 3).then_some(best)
 }
 
 /// The name in `known` that `text` is, with one letter wrong, missing or added, or in another case.
-pub(super) fn misspelled<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let text = text.to_lowercase();
+fn misspelled<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let mut known = known.iter().copied();
-    known.find(|name| strsim::damerau_levenshtein(&text, &name.to_lowercase()) <= 1)
+    known.find(|name| distance(text, name) <= 1)
+}
+
+/// The members of the object `node` whose names are misspellings of a name in `known`, with this
+/// name.
+pub(super) fn misspelled_members<'n, 'a>(
+    node: &'n Node,
+    known: &'a [&'a str],
+) -> impl Iterator<Item = (&'n str, &'n Node, &'a str)> {
+    let members = match &node.kind {
+        NodeKind::Object(members) => &members[..],
+        _ => &[],
+    };
+    let named = members.iter().map(|(name, member)| (&**name, member));
+    named.filter_map(|(name, member)| Some((name, member, misspelled(name, known)?)))
+}
+
+/// How many letters differ, in any case.
+fn distance(one: &str, other: &str) -> usize {
+    strsim::damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
 fn boolean(value: &Value) -> Option<bool> {

@@ -68,15 +68,12 @@ fn misspelled(config: &Node, error: &ConfigError) -> Option<(Problem, Node)> {
     let missing = error.reason().strip_prefix("missing field `")?;
     let missing = missing.trim_end_matches('`');
     let (node, known) = config.nearest(error.path());
-    let NodeKind::Object(members) = &node.kind else {
-        return None;
-    };
-    let mut members = members.iter().filter(|(name, member)| {
+    let names = [missing];
+    let mut members = advice::misspelled_members(node, &names).filter(|(name, member, _)| {
         // The right name with `null` counts as missing.
-        let is_other = matches!(member.kind, NodeKind::Scalar(_)) && camel(name) != missing;
-        is_other && advice::misspelled(name, &[missing]).is_some()
+        matches!(member.kind, NodeKind::Scalar(_)) && camel(name) != missing
     });
-    let (name, member) = members.next().filter(|_| known == error.path().len())?;
+    let (name, member, _) = members.next().filter(|_| known == error.path().len())?;
     let fix = Fix::Set {
         field: missing.to_owned(),
         value: yaml::flow(member).ok()?,

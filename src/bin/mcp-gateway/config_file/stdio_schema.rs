@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::config_file::stdio_server::{self, URL_FIELDS};
+
 /// Adds the fields of stdio servers to the JSON Schema of the filter's configuration.
 pub(crate) fn add_to(schema: &mut Value) {
     let Some(server) = schema.pointer_mut("/$defs/ServerSpec") else {
@@ -13,13 +15,10 @@ pub(crate) fn add_to(schema: &mut Value) {
     {
         properties.extend(fields);
     }
-    server["dependentRequired"] = json!({
-        "args": ["command"], "env": ["command"], "envFile": ["command"], "cwd": ["command"],
-    });
-    // The bridge in front of the program has a URL of its own.
-    server["dependentSchemas"] = json!({
-        "command": { "properties": { "url": false, "hostname": false, "path": false } },
-    });
+    let [command, others @ ..] = stdio_server::FIELDS;
+    server["dependentRequired"] = others.map(|field| (field, [command])).into_iter().collect();
+    let never: Value = URL_FIELDS.map(|field| (field, false)).into_iter().collect();
+    server["dependentSchemas"] = json!({ command: { "properties": never } });
 }
 
 fn fields() -> Value {
@@ -49,4 +48,17 @@ fn fields() -> Value {
             "description": "The working directory of the program.\n\nDefault: the one of `run`.",
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_field_of_a_stdio_server_is_described() {
+        let fields = fields();
+        let names: BTreeSet<&str> = fields.as_object().unwrap().keys().map(|it| &**it).collect();
+        assert_eq!(names, BTreeSet::from(stdio_server::FIELDS));
+    }
 }

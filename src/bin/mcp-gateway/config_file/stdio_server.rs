@@ -32,6 +32,9 @@ pub(crate) struct StdioServer {
 /// server.
 pub(super) const FIELDS: [&str; 5] = ["command", "args", "env", "envFile", "cwd"];
 
+/// The fields of a server that a stdio server does not have, since its bridge has them.
+pub(super) const URL_FIELDS: [&str; 3] = ["url", "hostname", "path"];
+
 /// Removes the fields that the filter does not know from the servers of `config`, and returns the
 /// enabled stdio servers. Such a server gets a URL at which no server listens, until it gets the
 /// URL of a bridge. Relative paths start in `folder`.
@@ -85,7 +88,8 @@ fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
         .iter()
         .filter_map(|field| Some((field, server.get(field)?)));
     let nodes: Vec<_> = nodes.collect();
-    if server.get("url").is_none() && has_misspelled_command(server) {
+    let mut misspelled = advice::misspelled_members(server, &["command"]);
+    if server.get("url").is_none() && misspelled.next().is_some() {
         return true;
     }
     for (field, node) in &nodes {
@@ -101,15 +105,6 @@ fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
     !nodes.is_empty()
 }
 
-fn has_misspelled_command(server: &Node) -> bool {
-    match &server.kind {
-        NodeKind::Object(members) => members
-            .iter()
-            .any(|(name, _)| advice::misspelled(name, &["command"]).is_some()),
-        _ => false,
-    }
-}
-
 /// Reads one server.
 struct StdioReader<'a> {
     server: &'a Node,
@@ -120,7 +115,7 @@ struct StdioReader<'a> {
 impl StdioReader<'_> {
     /// `None` if the server has no name, which the filter reports, or if a value is wrong.
     fn read(&self, findings: &mut Findings) -> Option<StdioServer> {
-        for field in ["url", "hostname", "path"] {
+        for field in URL_FIELDS {
             if let Some(node) = self.server.get(field) {
                 let reason = "is only for servers with a URL, but this one has a command";
                 let problem = Problem::new(node.line, &node.path, reason);

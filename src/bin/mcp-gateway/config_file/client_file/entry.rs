@@ -112,13 +112,9 @@ fn transport<'e>(
 
 /// The fix for an entry in which `url` or `command` is misspelled.
 fn misspelled(entry: &Node) -> Option<String> {
-    let NodeKind::Object(members) = &entry.kind else {
-        return None;
-    };
-    members.iter().find_map(|(name, _)| {
-        let meant = advice::misspelled(name, &["url", "command"])?;
-        Some(format!("write {meant} in place of {name}"))
-    })
+    let mut members = advice::misspelled_members(entry, &["url", "command"]);
+    let (name, _, meant) = members.next()?;
+    Some(format!("write {meant} in place of {name}"))
 }
 
 /// The headers as one object. Where Codex gives the name of a variable, the value is that variable.
