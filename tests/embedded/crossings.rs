@@ -23,26 +23,24 @@ fn modern(method: &str, mut params: serde_json::Value) -> Request {
         "io.modelcontextprotocol/protocolVersion": VERSION,
         "io.modelcontextprotocol/clientCapabilities": {},
     });
+    message(method, &params)
+        .header("mcp-protocol-version", VERSION)
+        .header("mcp-method", method)
+}
+
+/// A request without the headers of a version.
+fn message(method: &str, params: &serde_json::Value) -> Request {
     let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
     Request::post("/mcp")
         .header("accept", "application/json, text/event-stream")
-        .header("mcp-protocol-version", VERSION)
-        .header("mcp-method", method)
         .json(body.to_string())
 }
 
-/// A request of a legacy client in the session `session`, and its first request without one.
-fn legacy(method: &str, params: &serde_json::Value, session: Option<&str>) -> Request {
-    let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
-    let request = Request::post("/mcp")
-        .header("accept", "application/json, text/event-stream")
-        .json(body.to_string());
-    match session {
-        Some(id) => request
-            .header("mcp-protocol-version", LEGACY_VERSION)
-            .header("mcp-session-id", id),
-        None => request,
-    }
+/// A request of a legacy client in its session.
+fn legacy(method: &str, params: &serde_json::Value, session: &str) -> Request {
+    message(method, params)
+        .header("mcp-protocol-version", LEGACY_VERSION)
+        .header("mcp-session-id", session)
 }
 
 /// Opens a session of a legacy client, and gives its id.
@@ -52,7 +50,7 @@ fn open_session(plugin: &Plugin) -> String {
         "protocolVersion": LEGACY_VERSION, "capabilities": {},
         "clientInfo": {"name": "c", "version": "1"},
     });
-    stream.request(legacy("initialize", &params, None));
+    stream.request(message("initialize", &params));
     answer(&mut stream);
     let reply = stream.expect_reply(200);
     reply.header("mcp-session-id").expect("the id of a session")
@@ -153,7 +151,7 @@ fn a_list_that_is_kept() {
 fn a_call_in_a_legacy_session() {
     let plugin = gateway_to("LEGACY", "");
     let session = open_session(&plugin);
-    let call = legacy("tools/call", &json!({"name": "a__t"}), Some(&session));
+    let call = legacy("tools/call", &json!({"name": "a__t"}), &session);
     assert_crossings(&crossings(&plugin, &call, true), 42);
 }
 
@@ -161,7 +159,7 @@ fn a_call_in_a_legacy_session() {
 fn a_list_of_two_servers_in_a_legacy_session() {
     let plugin = gateway_to("LEGACY", "");
     let session = open_session(&plugin);
-    let list = legacy("tools/list", &json!({}), Some(&session));
+    let list = legacy("tools/list", &json!({}), &session);
     assert_crossings(&crossings(&plugin, &list, false), 43);
 }
 
@@ -169,6 +167,6 @@ fn a_list_of_two_servers_in_a_legacy_session() {
 fn a_call_of_a_legacy_client_to_a_modern_server() {
     let plugin = gateway("");
     let session = open_session(&plugin);
-    let call = legacy("tools/call", &json!({"name": "a__t"}), Some(&session));
+    let call = legacy("tools/call", &json!({"name": "a__t"}), &session);
     assert_crossings(&crossings(&plugin, &call, true), 42);
 }

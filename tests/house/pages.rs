@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::source::root;
+use crate::source::{files, root};
 
 /// The paths of all pages: those at the root of the project, and those of the book.
 fn pages() -> Vec<PathBuf> {
@@ -17,17 +17,7 @@ fn pages() -> Vec<PathBuf> {
         "LICENSE",
     ];
     let mut pages: Vec<PathBuf> = at_the_root.iter().map(|page| root().join(page)).collect();
-    let mut folders = vec![root().join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                pages.push(path);
-            }
-        }
-    }
+    pages.extend(files("docs", "md"));
     pages
 }
 

@@ -1,4 +1,4 @@
-//! Reads the Rust files of the project.
+//! Finds the files of the project, and reads those of Rust.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,32 @@ pub(crate) fn root() -> &'static Path {
 
 /// The Rust files below `folder`, with their texts. `folder` can also be one Rust file.
 pub(crate) fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let paths = match folder.ends_with(".rs") {
+        true => vec![root().join(folder)],
+        false => files(folder, "rs"),
+    };
+    assert!(!paths.is_empty(), "no sources below {folder}");
+    let with_text = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a file of Rust");
+        (path, text)
+    };
+    paths.into_iter().map(with_text).collect()
+}
+
+/// The paths of the files below `folder` whose names end with this `extension`.
+pub(crate) fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
-    if folder.ends_with(".rs") {
-        let path = root().join(folder);
-        let text = fs::read_to_string(&path).expect("a file of Rust");
-        return vec![(path, text)];
-    }
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("a file of Rust");
-                found.push((path, text));
+            } else if path.extension().is_some_and(|it| it == extension) {
+                found.push(path);
             }
         }
     }
-    assert!(!found.is_empty(), "no sources below {folder}");
     found
 }
 
