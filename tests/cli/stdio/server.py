@@ -48,6 +48,8 @@ def call(request_id, name, arguments, meta, client):
             for number in (1, 2):
                 send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": number}})
                 send({"method": "notifications/message", "params": {"level": "info", "data": number}})
+            if "crash" in arguments:
+                os._exit(7)
             return text("counted")
         case "burst":
             for number in range(5000):

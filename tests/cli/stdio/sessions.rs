@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Session, client_file, fixture, is_running, said, start_two, until, write};
-use crate::harness::http::Request;
+use crate::harness::http::{Answer, Request};
 use crate::harness::message::{call, legacy};
 use crate::harness::setup;
 use crate::load::{self, Asker};
@@ -71,11 +71,7 @@ async fn a_server_tells_of_its_progress_on_the_stream_of_the_call() {
     let session = Session::begin(running.address).await;
     let count = r#"{"name":"a__count","arguments":{},"_meta":{"progressToken":"p"}}"#;
     let counted = session.send(legacy("\"c\"", "tools/call", count)).await;
-    let messages: Vec<Value> = counted
-        .text()
-        .lines()
-        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
-        .collect();
+    let messages = events(&counted);
     let seen: Vec<_> = messages
         .iter()
         .map(|it| (&it["method"], &it["params"]["progressToken"]))
@@ -91,6 +87,21 @@ async fn a_server_tells_of_its_progress_on_the_stream_of_the_call() {
     ];
     assert_eq!(seen, expected, "{counted:?}");
     assert_eq!(messages[4]["id"], "c");
+}
+
+#[tokio::test]
+async fn a_call_whose_process_ends_after_its_progress_ends_with_an_error() {
+    let running = start_two();
+    let session = Session::begin(running.address).await;
+    let count = r#"{"name":"a__count","arguments":{"crash":true},"_meta":{"progressToken":"p"}}"#;
+    let counted = session.send(legacy("\"c\"", "tools/call", count)).await;
+    let messages = events(&counted);
+    assert_eq!(messages.len(), 5, "{counted:?}");
+    assert_eq!(messages[4]["id"], "c");
+    assert_eq!(messages[4]["error"]["code"], -32603);
+    let said = messages[4]["error"]["message"].as_str();
+    let said = said.expect("a message");
+    assert!(said.starts_with("ended (exit status: 7)"), "{said}");
 }
 
 #[tokio::test]
@@ -221,4 +232,13 @@ async fn editing_the_file_ends_no_session() {
     save(&file, "{\"mcpServers\": 1}");
     running.says("keeps the last valid configuration", 1);
     assert_eq!(session.call("a__capabilities").await, "{}");
+}
+
+/// The messages of an event stream.
+fn events(answer: &Answer) -> Vec<Value> {
+    answer
+        .text()
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .collect()
 }

@@ -47,9 +47,21 @@ impl Watchdog {
     /// # Errors
     /// The process cannot be started.
     pub(super) fn start(directory: &Path) -> io::Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
-            .arg(COMMAND)
-            .arg(directory)
+        Self::spawn(
+            Command::new(env::current_exe()?)
+                .arg(COMMAND)
+                .arg(directory),
+        )
+    }
+
+    /// A watchdog that only reads what a real one gets.
+    #[cfg(test)]
+    pub(super) fn idle() -> io::Result<Self> {
+        Self::spawn(&mut Command::new("cat"))
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::message::{WireKind, WireMessage};
 use super::pending_requests::Messages;
 use super::process::ServerProcess;
-use super::server::{BridgedServer, ServerEra};
+use super::server::{BridgedServer, ServerEra, ask};
 use super::session::BridgeSession;
 use super::token;
 
@@ -55,10 +55,52 @@ pub(super) fn router(secret: String, servers: BridgedServers) -> Router {
 /// A request of a client that waits for its response. If it is dropped, the client is gone.
 struct PendingCall {
     id: u64,
+    /// The client's own id, as JSON.
+    client_id: Option<String>,
     process: Arc<ServerProcess>,
     messages: Messages,
     /// Whether a client cancels a request by closing the connection (MCP 2026-07-28).
     is_modern: bool,
+}
+
+impl PendingCall {
+    /// Sends the request `message` to `process`.
+    ///
+    /// # Errors
+    /// The HTTP response that says why the request cannot be sent.
+    async fn send(
+        process: Arc<ServerProcess>,
+        mut message: WireMessage,
+        is_modern: bool,
+    ) -> Result<Self, Response> {
+        let client_id = message.id().map(str::to_owned);
+        let Some((id, messages)) = process.pending.register(&mut message) else {
+            let reason = "too many requests wait for this server";
+            return Err(unavailable(client_id.as_deref(), reason));
+        };
+        let call = Self {
+            id,
+            client_id,
+            process,
+            messages,
+            is_modern,
+        };
+        match call.process.send(&message).await {
+            Ok(()) => Ok(call),
+            Err(reason) => Err(unavailable(call.client_id.as_deref(), &reason)),
+        }
+    }
+
+    /// The next message for the client. If the request gets no response, the last message is an
+    /// error that says why.
+    async fn next(&mut self) -> Option<WireMessage> {
+        let reason = match self.messages.recv().await? {
+            Ok(message) => return Some(message),
+            Err(reason) => reason,
+        };
+        let id = self.client_id.as_deref();
+        WireMessage::parse(&WireMessage::error(id, INTERNAL_ERROR, &reason))
+    }
 }
 
 impl Drop for PendingCall {
@@ -169,19 +211,12 @@ async fn begin(server: &Arc<BridgedServer>, message: WireMessage) -> Response {
         Ok(begun) => begun,
         Err(reason) => return unavailable(&reason),
     };
-    let answer = match call(Arc::clone(&process), message, false).await {
-        Ok(mut call) => loop {
-            match call.messages.recv().await {
-                Some(answer) if answer.is_response() => break Some(answer),
-                Some(_) => {}
-                None => break None,
-            }
-        },
-        Err(response) => return response,
-    };
-    let Some(answer) = answer else {
-        server.has_ended(&process);
-        return unavailable(&process.why_ended());
+    let answer = match ask(&process, Some(message)).await {
+        Ok(answer) => answer,
+        Err(reason) => {
+            server.end_failed(&process).await;
+            return unavailable(&reason);
+        }
     };
     if !answer.is_result() {
         session.end_process().await;
@@ -224,46 +259,16 @@ async fn send(process: Arc<ServerProcess>, message: WireMessage, is_modern: bool
             Err(reason) => refused(StatusCode::BAD_GATEWAY, None, INTERNAL_ERROR, &reason),
         };
     }
-    let id = message.id().map(str::to_owned);
-    let mut call = match call(process, message, is_modern).await {
+    let mut call = match PendingCall::send(process, message, is_modern).await {
         Ok(call) => call,
         Err(response) => return response,
     };
-    match call.messages.recv().await {
-        Some(response) if response.is_response() => json_response(StatusCode::OK, response.line()),
-        Some(first) => events(first, call),
-        None => {
-            let reason = call.process.why_ended();
-            refused(StatusCode::OK, id.as_deref(), INTERNAL_ERROR, &reason)
-        }
+    match call.next().await {
+        Some(first) if !first.is_response() => events(first, call),
+        Some(response) => json_response(StatusCode::OK, response.line()),
+        // Not reached: the messages end with a response or an error.
+        None => StatusCode::BAD_GATEWAY.into_response(),
     }
-}
-
-/// Sends the request `message` to `process`.
-///
-/// # Errors
-/// The HTTP response that says why the request cannot be sent.
-async fn call(
-    process: Arc<ServerProcess>,
-    mut message: WireMessage,
-    is_modern: bool,
-) -> Result<PendingCall, Response> {
-    let client_id = message.id().map(str::to_owned);
-    let unavailable = |reason: &str| unavailable(client_id.as_deref(), reason);
-    let registered = process.pending.register(&mut message);
-    let (id, messages) =
-        registered.ok_or_else(|| unavailable("too many requests wait for this server"))?;
-    let call = PendingCall {
-        id,
-        process,
-        messages,
-        is_modern,
-    };
-    call.process
-        .send(&message)
-        .await
-        .map_err(|reason| unavailable(&reason))?;
-    Ok(call)
 }
 
 /// `GET`: opens the stream for messages that do not belong to a request.
@@ -303,7 +308,7 @@ fn events(first: WireMessage, call: PendingCall) -> Response {
         let mut call = call?;
         let message = match first {
             Some(first) => first,
-            None => call.messages.recv().await?,
+            None => call.next().await?,
         };
         let rest = (!message.is_response()).then_some(call);
         Some((event(&message), (None, rest)))
@@ -314,7 +319,7 @@ fn events(first: WireMessage, call: PendingCall) -> Response {
 /// The messages of a stream as events, until the client closes it.
 fn all_events(messages: Messages) -> Response {
     sse(stream::unfold(messages, |mut messages| async move {
-        let message = messages.recv().await?;
+        let message = messages.recv().await?.ok()?;
         Some((event(&message), messages))
     }))
 }

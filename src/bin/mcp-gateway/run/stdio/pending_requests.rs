@@ -14,8 +14,11 @@ const MAX_CALLS: usize = 1024;
 /// The most messages that may wait for one client, in addition to the response.
 const MAX_MESSAGES: usize = 1024;
 
-/// The messages of a process for one request, or for a client's stream.
-pub(super) type Messages = mpsc::Receiver<WireMessage>;
+/// The messages of a process for one request, or for a client's stream. If the request gets no
+/// response, the last item is the reason, as a part of a sentence.
+pub(super) type Messages = mpsc::Receiver<Item>;
+
+type Item = Result<WireMessage, String>;
 
 /// The requests that wait for one process. The process gets other ids and progress tokens than the
 /// clients use, since several clients may use the same ones.
@@ -39,7 +42,7 @@ struct Waiting {
     /// In the order of their age, the oldest first.
     calls: Vec<WaitingCall>,
     /// The client's stream for messages that do not belong to a request.
-    stream: Option<mpsc::Sender<WireMessage>>,
+    stream: Option<mpsc::Sender<Item>>,
 }
 
 /// A request that has no response yet.
@@ -51,9 +54,9 @@ struct WaitingCall {
     progress_token: Option<String>,
     is_subscription: bool,
     wants_logs: bool,
-    sender: mpsc::Sender<WireMessage>,
+    sender: mpsc::Sender<Item>,
     /// A reserved place for the response, so that it is not lost if many messages wait.
-    response: mpsc::OwnedPermit<WireMessage>,
+    response: mpsc::OwnedPermit<Item>,
 }
 
 /// What the caller has to do with a message of the process.
@@ -63,12 +66,12 @@ pub(super) enum Delivered {
     /// The message is a request, and no client can answer it. This line is the response.
     Refused(String),
     /// The client has not read earlier messages yet, so the message has to wait for the client.
-    Full(mpsc::Sender<WireMessage>, WireMessage),
+    Full(mpsc::Sender<Item>, WireMessage),
 }
 
 /// The recipient of a message of the process.
 enum Recipient {
-    Client(mpsc::Sender<WireMessage>),
+    Client(mpsc::Sender<Item>),
     /// There is none: the request that it belongs to has ended.
     Nowhere,
     /// There is no client.
@@ -88,7 +91,7 @@ impl PendingRequests {
     }
 
     /// Registers `request`, and gives it the id for the process. Its messages end with the
-    /// response, or when the process ends. `None` if too many requests wait.
+    /// response, or with the reason why there is none. `None` if too many requests wait.
     pub(super) fn register(&self, request: &mut WireMessage) -> Option<(u64, Messages)> {
         let mut waiting = self.waiting();
         if waiting.calls.len() >= MAX_CALLS {
@@ -138,15 +141,13 @@ impl PendingRequests {
             return false;
         };
         let mut waiting = self.waiting();
-        let cancelled = waiting
-            .calls
-            .iter()
-            .find(|call| call.client_id == client_id);
-        let Some(id) = cancelled.map(|call| call.id) else {
+        let is_cancelled = |call: &WaitingCall| call.client_id == client_id;
+        let Some(at) = waiting.calls.iter().position(is_cancelled) else {
             return false;
         };
-        notification.set_cancels(&id.to_string());
-        waiting.calls.retain(|call| call.id != id);
+        let call = waiting.calls.remove(at);
+        notification.set_cancels(&call.id.to_string());
+        call.give_up("does not answer, since the client has cancelled the request");
         true
     }
 
@@ -166,10 +167,12 @@ impl PendingRequests {
             .all(|call| call.sender.is_closed())
     }
 
-    /// Ends all messages, because the process has ended. The client's stream stays, for the next
-    /// process.
-    pub(super) fn end(&self) {
-        self.waiting().calls.clear();
+    /// Ends the messages of all requests with `reason`, because the process has ended. The client's
+    /// stream stays, for the next process.
+    pub(super) fn end(&self, reason: &str) {
+        for call in self.waiting().calls.drain(..) {
+            call.give_up(reason);
+        }
     }
 
     /// Gives a message of the process to the client that waits for it.
@@ -189,10 +192,13 @@ impl PendingRequests {
         };
         let mut message = message;
         match waiting.recipient(&mut message) {
-            Recipient::Client(sender) => match sender.try_send(message) {
-                Ok(()) => return Delivered::Done,
-                Err(TrySendError::Full(message)) => return Delivered::Full(sender, message),
-                Err(TrySendError::Closed(_)) => {}
+            Recipient::Client(sender) => match sender.try_reserve() {
+                Ok(place) => {
+                    place.send(Ok(message));
+                    return Delivered::Done;
+                }
+                Err(TrySendError::Full(())) => return Delivered::Full(sender.clone(), message),
+                Err(TrySendError::Closed(())) => {}
             },
             Recipient::Nowhere => return Delivered::Done,
             Recipient::Nobody => {}
@@ -201,16 +207,24 @@ impl PendingRequests {
     }
 
     /// Ends the stream of `sender`, because its client does not read.
-    pub(super) fn close(&self, sender: &mpsc::Sender<WireMessage>) {
+    pub(super) fn close(&self, sender: &mpsc::Sender<Item>) {
         let mut waiting = self.waiting();
-        waiting
-            .calls
-            .retain(|call| !call.sender.same_channel(sender));
+        let is_closed = |call: &mut WaitingCall| call.sender.same_channel(sender);
+        for call in waiting.calls.extract_if(.., is_closed) {
+            call.give_up("does not answer, since the client has not read its messages");
+        }
         waiting.stream.take_if(|stream| stream.same_channel(sender));
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         lock(&self.0)
+    }
+}
+
+impl WaitingCall {
+    /// Ends the messages of the request, which gets no response.
+    fn give_up(self, reason: &str) {
+        self.response.send(Err(reason.to_owned()));
     }
 }
 
@@ -226,7 +240,7 @@ impl Waiting {
         if call.is_subscription && response.subscription().is_some() {
             response.set_subscription(&call.client_id);
         }
-        let _ = call.response.send(response);
+        call.response.send(Ok(response));
     }
 
     /// The recipient of a request or a notification. The message gets the client's own ids.
@@ -285,7 +299,7 @@ mod tests {
 
     fn lines(messages: &mut Messages) -> Vec<String> {
         std::iter::from_fn(|| messages.try_recv().ok())
-            .map(|message| message.line())
+            .map(|item| item.map_or_else(|reason| reason, |message| message.line()))
             .collect()
     }
 
@@ -340,7 +354,11 @@ mod tests {
         let asks = r#"{"id":5,"method":"roots/list"}"#;
         assert!(matches!(pending.deliver(message(asks)), Delivered::Done));
         assert_eq!((lines(&mut one).len(), lines(&mut two).len()), (0, 1));
-        pending.end();
+        pending.end("ended");
+        for mut messages in [one, two] {
+            assert_eq!(lines(&mut messages), ["ended"]);
+            assert!(messages.blocking_recv().is_none());
+        }
         assert!(
             matches!(pending.deliver(message(asks)), Delivered::Refused(line) if line.contains("\"id\":5"))
         );
@@ -362,7 +380,10 @@ mod tests {
         assert!(pending.cancel(&mut cancels));
         assert_eq!(cancels.cancels().as_deref(), Some("1"));
         assert!(pending.is_idle());
-        assert!(messages.blocking_recv().is_none());
+        assert_eq!(
+            lines(&mut messages),
+            ["does not answer, since the client has cancelled the request"]
+        );
         let mut unknown =
             message(r#"{"method":"notifications/cancelled","params":{"requestId":"y"}}"#);
         assert!(!pending.cancel(&mut unknown));
@@ -446,7 +467,7 @@ mod tests {
         let mut stream = pending.open_stream();
         pending.close(&sender);
         assert!(matches!(pending.deliver(message(tells)), Delivered::Done));
-        assert_eq!(stream.try_recv().unwrap().line(), tells);
+        assert_eq!(self::lines(&mut stream), [tells]);
     }
 
     #[test]

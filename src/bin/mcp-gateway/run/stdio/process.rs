@@ -68,7 +68,6 @@ impl ServerProcess {
         let (sender, ended) = watch::channel(None);
         let (spoken, has_spoken) = watch::channel(false);
         let said = Arc::new(Mutex::new(String::new()));
-        let writer = tokio::spawn(write(stdin, lines));
         let reader = read(
             stdout,
             server.name.clone(),
@@ -94,7 +93,9 @@ impl ServerProcess {
         });
         let (name, log) = (server.name.clone(), log.clone());
         tokio::spawn(async move {
-            let status = wait(&mut child, reader, writer).await;
+            // Afterwards, no message can be sent to the process. So each request that was sent is
+            // registered before `pending` ends, and ends, too.
+            let status = wait(&mut child, reader, write(stdin, lines)).await;
             // The processes that this process started end with it, and then stderr ends.
             group.signal(Signal::TERM);
             let _ = timeout(END_TIME_LIMIT, errors).await;
@@ -102,7 +103,7 @@ impl ServerProcess {
             let said = lock(&said).clone();
             let reason = reason(&status, &said);
             log.line(&name, &format!("(the process {reason})"));
-            pending.end();
+            pending.end(&reason);
             group.has_ended();
             sender.send_replace(Some((Instant::now(), reason)));
         });
@@ -119,7 +120,11 @@ impl ServerProcess {
             Some(stdin) => stdin.send(message.line()).await.is_ok(),
             None => false,
         };
-        if sent { Ok(()) } else { Err(self.why_ended()) }
+        if sent {
+            Ok(())
+        } else {
+            Err(self.why_ended().await)
+        }
     }
 
     /// Sends `message` if the process can take it now. Otherwise nothing is sent.
@@ -147,16 +152,18 @@ impl ServerProcess {
         }
     }
 
-    /// The reason why the process has ended, as a part of a sentence.
-    pub(super) fn why_ended(&self) -> String {
-        let ended = self.ended.borrow().clone();
-        ended.map_or_else(|| "is ending".to_owned(), |(_, reason)| reason)
+    /// Waits until the process has ended. Gives the reason, as a part of a sentence.
+    pub(super) async fn why_ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        // An error means that `run` itself is ending.
+        let _ = ended.wait_for(Option::is_some).await;
+        self.ended()
+            .map_or_else(|| "is ending".to_owned(), |(_, reason)| reason)
     }
 
-    /// When the process has ended, or now.
-    pub(super) fn when_ended(&self) -> Instant {
-        let ended = self.ended.borrow().as_ref().map(|(at, _)| *at);
-        ended.unwrap_or_else(Instant::now)
+    /// When and why the process has ended, if it has. The reason is a part of a sentence.
+    pub(super) fn ended(&self) -> Option<(Instant, String)> {
+        self.ended.borrow().clone()
     }
 
     /// Asks the process to end, and kills it if it does not (MCP, "Lifecycle", shutdown over
@@ -203,16 +210,16 @@ fn command(server: &StdioServer) -> Command {
     command
 }
 
-/// Waits for the end of the process and of its output. A process that has closed its stdin or its
-/// stdout cannot be used any more.
+/// Waits for the end of the process and of its output, while `writer` writes its input. A process
+/// that has closed its stdin or its stdout cannot be used any more.
 async fn wait(
     child: &mut Child,
     mut reader: JoinHandle<()>,
-    mut writer: JoinHandle<io::Result<()>>,
+    writer: impl Future<Output = io::Result<()>>,
 ) -> io::Result<ExitStatus> {
     tokio::select! {
         // Without an error, `run` itself has closed stdin.
-        Ok(Err(_)) = &mut writer => {}
+        Err(_) = writer => {}
         status = child.wait() => {
             let _ = timeout(END_TIME_LIMIT, &mut reader).await;
             reader.abort();
@@ -288,7 +295,7 @@ async fn deliver(pending: &PendingRequests, mut message: WireMessage) -> Option<
             Delivered::Full(sender, waiting) => {
                 match timeout(READ_TIME_LIMIT, sender.reserve()).await {
                     Ok(Ok(place)) => {
-                        place.send(waiting);
+                        place.send(Ok(waiting));
                         return None;
                     }
                     _ => pending.close(&sender),
@@ -371,4 +378,60 @@ fn cannot_start(server: &StdioServer, error: &io::Error) -> String {
         _ => "; is it installed, and in PATH?",
     };
     format!("{command} is not found{from}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+    use crate::run::stdio::server::ask;
+
+    /// A process of a shell that runs `script`.
+    fn start(script: &str) -> Arc<ServerProcess> {
+        let server = StdioServer {
+            name: "a".to_owned(),
+            command: "sh".to_owned(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: Vec::new(),
+            cwd: None,
+        };
+        let log = env::temp_dir().join(format!("mcp-gateway-process-{}.log", std::process::id()));
+        let log = RunLog::open(&log).unwrap();
+        let watchdog = Watchdog::idle().unwrap();
+        ServerProcess::start(&server, Arc::default(), &log, &watchdog).unwrap()
+    }
+
+    fn request() -> Option<WireMessage> {
+        WireMessage::parse(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn each_request_ends_with_the_process_whenever_it_is_sent() {
+        let expected = Err("ended (exit status: 7)".to_owned());
+        for round in 0..200 {
+            let process = start("read line; exit 7");
+            let asked: Vec<_> = (0..8)
+                .map(|number| {
+                    let process = Arc::clone(&process);
+                    tokio::spawn(async move {
+                        sleep(Duration::from_micros(number * 37 * (round % 50))).await;
+                        ask(&process, request()).await.map(|answer| answer.line())
+                    })
+                })
+                .collect();
+            for asked in asked {
+                assert_eq!(asked.await.unwrap(), expected);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_ended_takes_no_messages() {
+        let process = start("exit 7");
+        let mut ended = process.ended.clone();
+        ended.wait_for(Option::is_some).await.unwrap();
+        let expected = Err("ended (exit status: 7)".to_owned());
+        assert_eq!(process.send(&request().unwrap()).await, expected);
+    }
 }

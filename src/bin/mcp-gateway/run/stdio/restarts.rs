@@ -31,13 +31,15 @@ impl Restarts {
 
     /// Remembers that `process` has ended.
     pub(super) fn has_ended(&mut self, process: &ServerProcess) {
-        let at = process.when_ended();
+        let Some((at, reason)) = process.ended() else {
+            return;
+        };
         if at.duration_since(process.started) < RUNS_WELL_AFTER {
             self.failures = self.failures.saturating_add(1);
         } else {
             self.failures = 0;
         }
-        self.last = Some((at, process.why_ended()));
+        self.last = Some((at, reason));
     }
 
     /// Remembers that a process could not be started.

@@ -129,7 +129,7 @@ impl BridgedServer {
             }
             Ok(Err(_)) => {
                 // Some servers end if the first message is not `initialize`.
-                self.has_ended(&process);
+                self.end_failed(&process).await;
                 self.check_legacy().await
             }
             _ => {
@@ -153,7 +153,7 @@ impl BridgedServer {
         let result = match answer {
             Ok(Ok(_)) => Ok(ServerEra::Legacy(FirstMessage::Initialize)),
             Ok(Err(reason)) => {
-                self.has_ended(&process);
+                self.end_failed(&process).await;
                 Err(reason)
             }
             Err(_) => Err("does not answer initialize".to_owned()),
@@ -169,7 +169,7 @@ impl BridgedServer {
     pub(super) async fn shared_process(&self) -> Result<Arc<ServerProcess>, String> {
         let mut shared = self.shared.lock().await;
         if let Some(ended) = shared.take_if(|process| !process.is_alive()) {
-            self.has_ended(&ended);
+            self.end_failed(&ended).await;
         }
         if let Some(process) = shared.as_ref() {
             return Ok(Arc::clone(process));
@@ -209,8 +209,8 @@ impl BridgedServer {
         *standby = Some(Arc::clone(&process));
         if era.answers_discover_with_an_error() && !process.has_spoken(DISCOVER_TIME_LIMIT).await {
             *standby = None;
-            self.has_ended(&process);
-            return Err(process.why_ended());
+            self.end_failed(&process).await;
+            return Err(process.why_ended().await);
         }
         *standby = self.start_standby(era).ok();
         process.pending.set_clients(Clients::One);
@@ -230,8 +230,10 @@ impl BridgedServer {
         Ok(process)
     }
 
-    /// Remembers that `process` has ended. If it ended at once, the next one starts later.
-    pub(super) fn has_ended(&self, process: &ServerProcess) {
+    /// Remembers when and why `process` has ended, and ends it first if it is not known to have
+    /// ended. If it ended at once, the next one starts later.
+    pub(super) async fn end_failed(&self, process: &ServerProcess) {
+        process.end().await;
         lock(&self.restarts).has_ended(process);
     }
 
@@ -363,10 +365,11 @@ pub(super) async fn ask(
     let mut request = request.ok_or("a bug: no request")?;
     let (_, mut messages) = process.pending.register(&mut request).ok_or("is busy")?;
     process.send(&request).await?;
-    while let Some(message) = messages.recv().await {
+    while let Some(item) = messages.recv().await {
+        let message = item?;
         if message.is_response() {
             return Ok(message);
         }
     }
-    Err(process.why_ended())
+    Err("does not answer".to_owned())
 }

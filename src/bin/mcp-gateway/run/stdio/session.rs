@@ -72,7 +72,7 @@ impl BridgeSession {
             if process.is_alive() {
                 return Ok(Arc::clone(process));
             }
-            server.has_ended(process);
+            server.end_failed(process).await;
             *current = None;
         }
         self.is_running.store(false, Ordering::Relaxed);
@@ -81,7 +81,9 @@ impl BridgeSession {
         match timeout(INITIALIZE_TIME_LIMIT, begun).await {
             Ok(Ok(_)) => {}
             Ok(Err(reason)) => {
-                server.has_ended(&process);
+                // The next process starts only after this one has ended, since they share the
+                // pending requests.
+                server.end_failed(&process).await;
                 return Err(reason);
             }
             Err(_) => {
@@ -115,8 +117,7 @@ impl BridgeSession {
 
     /// Ends the process. The session can be used again.
     pub(super) async fn end_process(&self) {
-        // The next process starts only after this one has ended, since they share the pending
-        // requests.
+        // As above: the next process starts only after this one has ended.
         let mut current = self.process.lock().await;
         self.is_running.store(false, Ordering::Relaxed);
         if let Some(process) = current.take() {
