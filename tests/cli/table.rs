@@ -196,7 +196,9 @@ async fn a_legacy_server_is_asked_again_in_the_same_session() {
         .until("a ping", |it| !it.with(r#""method":"ping""#).is_empty())
         .await;
     assert_eq!(server.sessions(), (1, 1));
-    // After the server has lost the session, `run` must begin a new one.
+    // After the server has lost the session, `run` must begin a new one. It must end this session
+    // even if Ctrl-C comes before the server's answer.
+    server.answer_after(Duration::from_millis(100));
     server.forget();
     server
         .until("another session", |it| it.sessions() == (2, 1))

@@ -43,6 +43,8 @@ struct State {
     sessions: HashMap<String, Session>,
     requests: Vec<Recorded>,
     gone: usize,
+    /// How long an answer takes.
+    delay: Duration,
 }
 
 #[derive(Default)]
@@ -104,6 +106,8 @@ impl Legacy {
             let request = record(request).await;
             let response = answering.answer(&request);
             answering.state().requests.push(request);
+            let delay = answering.state().delay;
+            tokio::time::sleep(delay).await;
             response
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -124,6 +128,12 @@ impl Legacy {
     /// Forgets all sessions.
     pub(crate) fn forget(&self) {
         self.state().sessions.clear();
+    }
+
+    /// From now on, each answer comes later than the request by `delay`.
+    #[allow(dead_code, reason = "the tests in tests/cli need it")]
+    pub(crate) fn answer_after(&self, delay: Duration) {
+        self.state().delay = delay;
     }
 
     /// The requests that have reached the server since the last call of this function.

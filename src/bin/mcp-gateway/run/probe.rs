@@ -11,7 +11,7 @@ use mcp_gateway::config::Server;
 use mcp_gateway::mcp::list::ListKind;
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::reason;
@@ -25,7 +25,7 @@ const LIST_EVERY: Duration = Duration::from_secs(30);
 const REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// How often to check for changes to report.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long the ends of all sessions may take together.
+/// How long the last answers and the ends of all sessions may take together.
 const END_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// The last answer of a server.
@@ -47,7 +47,7 @@ pub(super) enum ServerStatus {
 
 /// A thread that asks servers for their status. It ends when this is dropped.
 pub(super) struct Prober {
-    stop: oneshot::Sender<()>,
+    stop: watch::Sender<()>,
     thread: JoinHandle<()>,
 }
 
@@ -59,7 +59,7 @@ impl Prober {
         servers: Vec<Server>,
         report: impl Fn(Vec<ServerStatus>) + Send + 'static,
     ) -> Self {
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -86,31 +86,39 @@ impl Prober {
 async fn probe_all(
     socket: &Path,
     servers: Vec<Server>,
-    stopped: oneshot::Receiver<()>,
+    stopped: watch::Receiver<()>,
     report: impl Fn(Vec<ServerStatus>),
 ) {
-    let mut probes: Vec<Probe<'_>> = servers
-        .into_iter()
-        .map(|server| Probe::new(socket, server))
-        .collect();
-    let statuses = RefCell::new(vec![ServerStatus::Asked; probes.len()]);
-    let asked = probes.iter_mut().enumerate().map(async |(at, probe)| {
+    // The sender has gone when it is time to stop.
+    let stop = async || while stopped.clone().changed().await.is_ok() {};
+    let statuses = RefCell::new(vec![ServerStatus::Asked; servers.len()]);
+    let asked = servers.into_iter().enumerate().map(async |(at, server)| {
+        let mut probe = Probe::new(socket, server);
         loop {
             let status = probe.status().await;
             if let Some(known) = statuses.borrow_mut().get_mut(at) {
                 *known = status;
             }
-            sleep(ASK_EVERY).await;
+            if timeout(ASK_EVERY, stop()).await.is_ok() {
+                break;
+            }
+        }
+        if let Some(client) = probe.client {
+            client.close().await;
         }
     });
+    // Requests that have begun are not dropped: a server may begin a session for them.
+    let end = async {
+        tokio::select! {
+            () = report_changes(&statuses, report) => {}
+            () = stop() => {}
+        }
+        sleep(END_TIME_LIMIT).await;
+    };
     tokio::select! {
         _ = join_all(asked) => {}
-        () = report_changes(&statuses, report) => {}
-        _ = stopped => {}
+        () = end => {}
     }
-    let clients = probes.into_iter().filter_map(|probe| probe.client);
-    let ends = join_all(clients.map(McpClient::close));
-    let _ = timeout(END_TIME_LIMIT, ends).await;
 }
 
 /// Gives `statuses` to `report` whenever they have changed.
