@@ -193,14 +193,14 @@ fn is_server_name(path: &str) -> bool {
     path.strip_suffix(".name").is_some_and(is_server)
 }
 
-/// A server with the URL `text`; `None` if `text` is none.
+/// A server with the URL `text`, or with this name if `text` is no URL.
 fn server(config: &Node, text: &str) -> Option<String> {
-    Url::parse_http(text)?;
-    let url = yaml::flow(&text).ok()?;
-    Some(format!(
-        "{{ name: {}, url: {url} }}",
-        unused_name(config, "server")
-    ))
+    let (name, url) = match Url::parse_http(text) {
+        Some(_) => (unused_name(config, "server"), text),
+        None => (server_names::scheme(text), "http://127.0.0.1:9001/mcp"),
+    };
+    let (name, url) = (yaml::flow(&name).ok()?, yaml::flow(&url).ok()?);
+    Some(format!("{{ name: {name}, url: {url} }}"))
 }
 
 /// `name` with the first number that makes a name that no server has.
@@ -438,6 +438,12 @@ mod tests {
                 "servers[1].name",
                 "\"a\" is used twice",
                 Some("name: a-3"),
+            ),
+            (
+                "servers: [weather]",
+                "servers[0]",
+                NO_OBJECT,
+                Some("- { name: weather, url: http://127.0.0.1:9001/mcp }"),
             ),
             ("session: {}", "session", "needs servers", None),
         ] {

@@ -7,6 +7,7 @@ mod foreign_file;
 pub(crate) mod kubernetes;
 pub(crate) mod older_gateway;
 mod server_names;
+mod server_shape;
 mod server_values;
 pub(crate) mod servers_file;
 pub(crate) mod stdio_schema;
@@ -215,6 +216,9 @@ fn configuration(
         return Ok((tree, Inputs::default()));
     }
     let mut tree = only(documents)?;
+    if let Some(problem) = server_shape::single_server(&tree) {
+        return Err(vec![problem]);
+    }
     if client_file::is_client_file(&tree) {
         let inputs = Inputs::read(&tree, &options.answers);
         return Ok((client_file::read(&tree, findings), inputs));
@@ -222,6 +226,7 @@ fn configuration(
     if let Some(problem) = foreign_file::tell(&tree) {
         return Err(vec![problem]);
     }
+    server_shape::name_servers(&mut tree, findings);
     let origin = ConfigOrigin::Unknown;
     servers_file::translate(&mut tree, origin, options.unprefixed, findings);
     Ok((tree, Inputs::default()))

@@ -23,7 +23,7 @@ pub(crate) struct RenderArguments {
     /// The file with the servers, or - for stdin
     file: PathBuf,
     /// What will run the configuration
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "envoy|envoy-gateway|istio|standalone")]
     target: RenderTarget,
     #[command(flatten)]
     naming: NamingArguments,

@@ -1,6 +1,7 @@
 //! One server in the file of a client.
 
-use serde_json::Value;
+use mcp_gateway::http::url::Url;
+use serde_json::{Value, json};
 
 use super::{member, members};
 use crate::config_file::{advice, server_names};
@@ -24,9 +25,11 @@ pub(super) fn read(
 ) -> Option<Node> {
     let NodeKind::Object(members) = &entry.kind else {
         let problem = Problem::new(entry.line, &entry.path, "must be an object");
+        let url = entry.text(&[]).filter(|url| Url::parse_http(url).is_some());
+        let server = json!({ "url": url.unwrap_or("https://mcp.example.com/mcp") });
         findings
             .errors
-            .push(problem.fix("{ \"url\": \"https://mcp.example.com/mcp\" }"));
+            .push(problem.fix(format!("\"{name}\": {server}")));
         return None;
     };
     for (name, node) in members {
