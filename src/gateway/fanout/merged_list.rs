@@ -210,7 +210,9 @@ pub fn visible<'l>(
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
     let pages = lists.iter().flat_map(|(_, list)| &list.pages);
-    let mut seen = SeenNames::of(pages.map(|page| &**page));
+    let entries = pages.clone().map(|page| page.entries.len());
+    let entries = entries.fold(0, usize::saturating_add);
+    let mut seen = SeenNames::of(pages.map(|page| &**page), entries);
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
         name: entry.listed_name().to_owned(),
@@ -220,6 +222,7 @@ pub fn visible<'l>(
     };
     let mut collisions = Vec::new();
     let mut visible = VisibleTools::default();
+    visible.tools.reserve(entries);
     for (server, list) in lists {
         for entry in list.pages.iter().flat_map(|page| &page.entries) {
             if entry.is_shadowed {
@@ -253,14 +256,12 @@ enum SeenNames<'l> {
 }
 
 impl<'l> SeenNames<'l> {
-    /// For the entries of `pages`.
-    fn of(pages: impl Iterator<Item = &'l ListPage> + Clone) -> Self {
-        if page_names::are_distinct(pages.clone()) {
+    /// For this many `entries` of `pages`.
+    fn of(pages: impl Iterator<Item = &'l ListPage>, entries: usize) -> Self {
+        if page_names::are_distinct(pages) {
             return Self::Distinct;
         }
-        let entries = pages.map(|page| page.entries.len());
         // A map that grows hashes all names again.
-        let entries = entries.fold(0, usize::saturating_add);
         Self::Compared(HashMap::with_capacity(entries))
     }
 

@@ -172,6 +172,7 @@ impl Fanout {
 fn leave_out_failed(branches: &mut [Branch], context: &mut Context<'_>) {
     if !matches!(context.operation, Operation::List(_) | Operation::Discover)
         || context.gateway.failure_mode == FailureMode::Fail
+        || context.worker.failed.is_empty()
     {
         return;
     }

@@ -82,6 +82,11 @@ impl FailedServers {
         self.failed.remove(key).is_some()
     }
 
+    /// Whether the gateway leaves no server out.
+    pub fn is_empty(&self) -> bool {
+        self.failed.is_empty()
+    }
+
     /// How the server failed, if the gateway leaves it out.
     pub fn failure(&self, key: &FailedKey) -> Option<&Failure> {
         Some(&self.failed.get(key)?.failure)

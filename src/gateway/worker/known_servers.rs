@@ -187,7 +187,8 @@ impl KnownServers {
         if failing {
             !self.failing.contains(server) && self.failing.insert(server.to_owned())
         } else {
-            self.failing.remove(server)
+            // Mostly there are none. Then the name need not be hashed.
+            !self.failing.is_empty() && self.failing.remove(server)
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::gateway::store::Store;
 use crate::gateway::upstream::call::{Call, CallResponse};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::upstream::failure::Failure;
+use crate::gateway::upstream::page_key::FirstPageKeys;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::gateway::worker::calls::{Calls, Delivery, DispatchId};
 use crate::gateway::worker::failed_servers::FailedServers;
@@ -84,6 +85,8 @@ pub struct Worker {
     pub tool_views: LearntViews,
     /// The pages of lists that the worker keeps.
     pub pages: PageCache,
+    /// The keys of the pages that the worker searched for last.
+    pub first_page_keys: FirstPageKeys,
     /// The gateway's own sessions.
     pub pool: SessionPool,
     /// Sessions to be ended, of servers that the endpoint of the request does not have.
@@ -125,6 +128,7 @@ impl Worker {
             unfit_names: LoggedCollisions::default(),
             tool_views: LearntViews::default(),
             pages: PageCache::new(Rc::clone(&store)),
+            first_page_keys: FirstPageKeys::default(),
             pool: SessionPool::default(),
             left_sessions: Vec::new(),
             joined: JoinedServers::new(Rc::clone(&store)),

@@ -63,6 +63,11 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         self.entries.len()
     }
 
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether a new entry would replace an older one.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= self.most_entries

@@ -168,7 +168,7 @@ impl Branch {
         &self,
         content: &CallContent,
         server: &Server,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
     ) -> Option<Share> {
         let CallContent::Mcp(UpstreamRequest::List(kind, cursor)) = content else {
             return None;
@@ -187,12 +187,16 @@ impl Branch {
             None if client.era == Era::Modern => ClientCapabilities::NONE,
             _ => client.capabilities.shared()?,
         };
-        let plugin = &context.worker.plugin;
-        let cursor = cursor.as_deref();
         let is_shareable =
             server.list_ttl.is_some() || context.worker.calls.is_shareable(self.server, *kind);
+        let worker = &mut *context.worker;
+        let (plugin, keys) = (&worker.plugin, &mut worker.first_page_keys);
+        let key = match cursor.as_deref() {
+            None => keys.key(plugin, server, *kind, version, capabilities),
+            cursor => PageKey::new(plugin, server, *kind, cursor, version, capabilities),
+        };
         Some(Share {
-            key: PageKey::new(plugin, server, *kind, cursor, version, capabilities),
+            key,
             ttl: server.list_ttl,
             joins: version.is_some() && is_shareable,
         })
