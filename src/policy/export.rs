@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::attributes::{Attributes, Chosen};
-use super::{Refusal, Status};
+use super::{Refusal, Status, protobuf_value};
 use crate::mcp::header_value;
 use crate::mcp::json::object::push_object;
 use crate::mcp::method::Subject;
@@ -142,7 +142,7 @@ impl Export {
             if let Some(params) = &attributes.params {
                 export.push_header(
                     PARAMS_HEADER,
-                    STANDARD.encode(params.to_protobuf()),
+                    STANDARD.encode(protobuf_value::encode(params)),
                     "params",
                 )?;
             }

@@ -4,10 +4,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use prost::Message as _;
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
-
 use super::Refusal;
 use crate::mcp::Invalid;
 use crate::mcp::json::object::push_object;
@@ -24,12 +20,15 @@ const DEPTH: usize = 16;
 #[derive(Clone)]
 pub enum Extracted<'a> {
     /// An object, with its members in the order of the paths.
-    Object(Vec<(Cow<'a, str>, Extracted<'a>)>),
+    Object(Vec<ExtractedMember<'a>>),
     /// A string.
     Text(Cow<'a, str>),
     /// A number, boolean or null: its JSON text.
     Literal(&'a str),
 }
+
+/// The name and the value of a member of an extracted object.
+pub type ExtractedMember<'a> = (Cow<'a, str>, Extracted<'a>);
 
 /// The values at `paths` in `params`; `None` if there are none.
 ///
@@ -63,7 +62,7 @@ const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
 const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
 
 /// The members of an extracted object, in their order.
-type ExtractedMembers<'a> = Vec<(Cow<'a, str>, Extracted<'a>)>;
+type ExtractedMembers<'a> = Vec<ExtractedMember<'a>>;
 
 /// Adds a member; two objects of one name become one.
 fn add<'a>(members: &mut ExtractedMembers<'a>, name: Cow<'a, str>, value: Extracted<'a>) {
@@ -160,28 +159,6 @@ impl Extracted<'_> {
             Self::Text(text) => json::push_string(out, text),
             Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
         }
-    }
-
-    /// A serialized `google.protobuf.Value`, as `header_to_metadata` reads it.
-    pub fn to_protobuf(&self) -> Vec<u8> {
-        self.value().encode_to_vec()
-    }
-
-    fn value(&self) -> Value {
-        let kind = match self {
-            Self::Object(members) => Kind::StructValue(Struct {
-                fields: members
-                    .iter()
-                    .map(|(name, value)| (name.clone().into_owned(), value.value()))
-                    .collect(),
-            }),
-            Self::Text(text) => Kind::StringValue(text.clone().into_owned()),
-            Self::Literal("true") => Kind::BoolValue(true),
-            Self::Literal("false") => Kind::BoolValue(false),
-            // A JSON number is a Rust number; the only other literal is null.
-            Self::Literal(text) => text.parse().map_or(Kind::NullValue(0), Kind::NumberValue),
-        };
-        Value { kind: Some(kind) }
     }
 }
 
@@ -340,26 +317,5 @@ mod tests {
                 assert_eq!(extracted == refused, !is_finite, "{params}");
             }
         }
-    }
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn the_protobuf_form_holds_the_same_values() {
-        let body = br#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"a":"x","b":1.5,"c":true,"d":null}}}"#;
-        let message = Message::parse(body).unwrap();
-        let extracted = extract(message.params().unwrap(), &[["ref"]])
-            .unwrap()
-            .unwrap();
-        let value = Value::decode(extracted.to_protobuf().as_slice()).unwrap();
-        let Some(Kind::StructValue(root)) = value.kind else {
-            panic!("a struct")
-        };
-        let Some(Kind::StructValue(inner)) = root.fields["ref"].kind.clone() else {
-            panic!("a struct")
-        };
-        let kind = |name: &str| inner.fields[name].kind.clone().unwrap();
-        assert_eq!(kind("a"), Kind::StringValue("x".into()));
-        assert_eq!(kind("b"), Kind::NumberValue(1.5));
-        assert_eq!(kind("c"), Kind::BoolValue(true));
-        assert_eq!(kind("d"), Kind::NullValue(0));
     }
 }

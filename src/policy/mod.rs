@@ -10,6 +10,7 @@ pub mod export;
 pub mod extract;
 pub mod failed_request;
 pub mod glob;
+mod protobuf_value;
 pub mod refusal;
 pub mod rules;
 pub mod scopes;

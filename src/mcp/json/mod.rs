@@ -41,6 +41,13 @@ pub fn members<'a>(
     text: &'a str,
     mut visit: impl FnMut(Cow<'a, str>, &'a str),
 ) -> Result<Shape, Error> {
+    visit_members(text, &mut visit)
+}
+
+fn visit_members<'a>(
+    text: &'a str,
+    visit: &mut dyn FnMut(Cow<'a, str>, &'a str),
+) -> Result<Shape, Error> {
     let mut reader = Reader::new(text);
     let shape = match reader.peek() {
         Some(b'{') => {
@@ -110,7 +117,10 @@ pub fn after_plain(text: &[u8]) -> &[u8] {
 /// Whether the JSON value `text` is not a number beyond the range of a double. JSON allows such
 /// numbers, but other forms of the value, for example a protobuf `Value`, do not.
 pub fn is_finite(text: &str) -> bool {
-    !text.parse().is_ok_and(f64::is_infinite)
+    let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    // The largest double has 309 digits. Most numbers are short, and need not be converted.
+    let may_be_large = text.len() > 308 || text.contains(['e', 'E']);
+    !(is_number && may_be_large && text.parse().is_ok_and(f64::is_infinite))
 }
 
 /// Where `part` is in `whole`, in bytes; `None` if it is not a slice of `whole`.

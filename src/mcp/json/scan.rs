@@ -28,15 +28,27 @@ pub(super) fn blanks(mut rest: &[u8]) -> &[u8] {
 pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanned<'a> {
     open.clear();
     let mut container = None;
+    // Names and strings are skipped in one place, since this code is long.
+    let mut is_name = false;
     loop {
-        // A value starts here.
+        // A value or a name starts here.
         rest = match rest {
-            [b'"', ..] => string(rest)?,
+            [b'"', ..] => {
+                let after = string(rest)?;
+                if is_name {
+                    rest = colon(after)?;
+                    is_name = false;
+                    continue;
+                }
+                after
+            }
+            _ if is_name => return Err((rest, "a string")),
             [b'{', after @ ..] => match blanks(after) {
                 [b'}', after @ ..] => after,
                 after => {
                     open.extend(container.replace(Container::Object));
-                    rest = name(after)?;
+                    rest = after;
+                    is_name = true;
                     continue;
                 }
             },
@@ -60,12 +72,9 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
                 return Ok(rest);
             };
             rest = match (inside, blanks(rest)) {
-                (Container::Object, [b',', after @ ..]) => {
-                    rest = name(blanks(after))?;
-                    break;
-                }
-                (Container::Array, [b',', after @ ..]) => {
+                (_, [b',', after @ ..]) => {
                     rest = blanks(after);
+                    is_name = inside == Container::Object;
                     break;
                 }
                 (Container::Object, [b'}', after @ ..])
@@ -78,10 +87,10 @@ pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanne
     }
 }
 
-/// Skips the name that `rest` starts with, its colon and white space.
-#[inline(always)]
-fn name(rest: &[u8]) -> Scanned<'_> {
-    match blanks(string(rest)?) {
+/// Skips white space, the colon after a name, and white space.
+#[inline]
+fn colon(rest: &[u8]) -> Scanned<'_> {
+    match blanks(rest) {
         [b':', after @ ..] => Ok(blanks(after)),
         rest => Err((rest, "\":\"")),
     }
