@@ -17,9 +17,9 @@ pub(in crate::stream) enum Phase {
     #[default]
     New,
     /// The rest of the body has not arrived.
-    Buffering(BufferedRequest),
+    Buffering(Box<BufferedRequest>),
     /// The request waits for the results of calls to servers.
-    Fanout(FanoutRequest),
+    Fanout(Box<FanoutRequest>),
     /// The request goes through Envoy, and this filter does not read the response.
     Released,
     /// The request went to a server, and this filter reads the response.
@@ -93,11 +93,13 @@ impl Transition {
 
     /// This filter answers a request that it did not understand with an error. `id` is the JSON
     /// text of the request's id, where it is known. Access logs get the reason.
+    #[cold]
     pub(in crate::stream) fn refuse(config: &Config, refusal: &Refusal, id: Option<&str>) -> Self {
         Self::refuse_request(config, refusal, FailedRequest::outside_session(id))
     }
 
     /// This filter answers `request` with an error. Access logs get the reason.
+    #[cold]
     pub(in crate::stream) fn refuse_request(
         config: &Config,
         refusal: &Refusal,

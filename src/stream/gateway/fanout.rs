@@ -91,13 +91,13 @@ pub(super) fn start_fanout(
     }
     let memory = requester.size().saturating_add(continuation.size());
     let (fanout, calls) = Fanout::start(operation, servers, requester, cx.gateway, cx.worker);
-    let mut request = FanoutRequest {
+    let mut request = Box::new(FanoutRequest {
         fanout,
         continuation,
         listed: Vec::new(),
         since: cx.worker.now(),
         _memory: HeldBytes::new(memory),
-    };
+    });
     let mut effects = Vec::new();
     for call in calls {
         effects.extend(request.make_call(cx, call));
@@ -122,7 +122,7 @@ impl FanoutRequest {
 
     /// Takes the result of a call.
     pub(in crate::stream) fn on_call_done(
-        mut self,
+        mut self: Box<Self>,
         cx: &mut StreamContext<'_>,
         call: CallId,
         result: CallResult,
@@ -149,7 +149,7 @@ impl FanoutRequest {
         }
     }
 
-    fn finish_if_done(mut self, cx: &mut GatewayContext<'_>) -> Transition {
+    fn finish_if_done(mut self: Box<Self>, cx: &mut GatewayContext<'_>) -> Transition {
         if !self.fanout.is_done() {
             return Transition::stay(Phase::Fanout(self));
         }

@@ -88,14 +88,13 @@ impl BufferedRequest {
             Admission::Refused => return Transition::refuse(config, &Refusal::Memory, None),
         };
         let announced = announced_size(&headers);
-        match Self::new(headers, facts, claim, refusal).check_size(config, announced) {
-            Transition {
-                next: Phase::Buffering(request),
-                ..
-            } if end => request.on_end(cx, b"", false),
-            transition => transition,
-        }
-        .after(effects)
+        let request = Self::new(headers, facts, claim, refusal);
+        let transition = match request.refused_by_size(config, announced) {
+            Some(refused) => refused,
+            None if end => request.on_end(cx, b"", false),
+            None => Transition::stay(Phase::Buffering(request)),
+        };
+        transition.after(effects)
     }
 
     /// Refuses a request because of its headers. The error should have the id of the request, so
@@ -118,7 +117,10 @@ impl BufferedRequest {
             return Transition::refuse(config, &refusal, None);
         }
         let announced = announced_size(&headers);
-        Self::new(headers, facts, None, Some(refusal)).check_size(config, announced)
+        let request = Self::new(headers, facts, None, Some(refusal));
+        request
+            .refused_by_size(config, announced)
+            .unwrap_or_else(|| Transition::stay(Phase::Buffering(request)))
     }
 
     fn new(
@@ -126,46 +128,48 @@ impl BufferedRequest {
         facts: Rc<HostFacts>,
         claim: Option<Claim>,
         refusal: Option<Refusal>,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             memory: HeldBytes::new(headers.size().saturating_add(OVERHEAD)),
             headers,
             facts,
             claim,
             refusal,
-        }
+        })
     }
 
     /// A part of the body arrived. The body has `size` bytes so far.
-    pub(in crate::stream) fn on_body_part(mut self, config: &Config, size: usize) -> Transition {
-        let headers = self.headers.size().saturating_add(OVERHEAD);
-        self.memory.set(headers.saturating_add(size));
-        self.check_size(config, size)
+    pub(in crate::stream) fn on_body_part(
+        mut self: Box<Self>,
+        config: &Config,
+        size: usize,
+    ) -> Transition {
+        self.grow(size);
+        self.refused_by_size(config, size)
+            .unwrap_or_else(|| Transition::stay(Phase::Buffering(self)))
     }
 
-    /// The body has, or will have, at least `size` bytes.
-    fn check_size(self, config: &Config, size: usize) -> Transition {
+    /// Counts the memory of a body of `size` bytes.
+    fn grow(&mut self, size: usize) {
+        let headers = self.headers.size().saturating_add(OVERHEAD);
+        self.memory.set(headers.saturating_add(size));
+    }
+
+    /// Refuses the request if a body of `size` bytes is too large. The body may become longer.
+    fn refused_by_size(&self, config: &Config, size: usize) -> Option<Transition> {
         if let Some(refusal) = &self.refusal {
-            return if size > LONGEST_REFUSED {
-                Transition::refuse(config, refusal, None)
-            } else {
-                Transition::stay(Phase::Buffering(self))
-            };
+            return (size > LONGEST_REFUSED).then(|| Transition::refuse(config, refusal, None));
         }
         if memory::is_short_for(size) {
-            return Transition::refuse(config, &Refusal::Memory, None);
+            return Some(Transition::refuse(config, &Refusal::Memory, None));
         }
-        match config.max_request_body_size {
-            Some(limit) if size > limit => {
-                self.refuse_unread(config, &Refusal::BodyTooLarge(limit), None)
-            }
-            _ => Transition::stay(Phase::Buffering(self)),
-        }
+        let limit = config.max_request_body_size.filter(|limit| size > *limit)?;
+        Some(self.refuse_unread(config, &Refusal::BodyTooLarge(limit), None))
     }
 
     /// The whole body arrived. `has_trailers` says whether trailers did, too.
     pub(in crate::stream) fn on_end(
-        self,
+        mut self: Box<Self>,
         cx: &mut StreamContext<'_>,
         body: &[u8],
         has_trailers: bool,
@@ -186,13 +190,11 @@ impl BufferedRequest {
                 (Err(error), _) => refuse(error.id),
             };
         }
-        let request = match self.on_body_part(config, body.len()) {
-            Transition {
-                next: Phase::Buffering(request),
-                ..
-            } => request,
-            refused => return refused,
-        };
+        self.grow(body.len());
+        if let Some(refused) = self.refused_by_size(config, body.len()) {
+            return refused;
+        }
+        let request = self;
         if request.headers.get(":method") != Some(b"POST")
             && let Some(mut cx) = cx.in_gateway()
         {
@@ -246,7 +248,8 @@ impl BufferedRequest {
     /// Otherwise it passes, and access logs get the reason. The filter always refuses a request if
     /// later filters already trust its headers, or if two readers could understand its body
     /// differently.
-    fn refuse_unread(self, config: &Config, refusal: &Refusal, id: Option<&str>) -> Transition {
+    #[cold]
+    fn refuse_unread(&self, config: &Config, refusal: &Refusal, id: Option<&str>) -> Transition {
         let is_ambiguous = matches!(refusal, Refusal::Body(Invalid::DuplicateKey(_)));
         if self.claim.is_some() || is_strict(config) || is_ambiguous {
             return Transition::refuse(config, refusal, id);
