@@ -3,23 +3,20 @@
 
 use mcp_gateway::http::url::Url;
 
+use crate::config_file::advice::misspelled_members;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 use crate::syntax::yaml;
 
 /// The names of the members that contain servers.
 const LISTS: [&str; 3] = ["servers", "mcpServers", "contextServers"];
-/// The fields that every server has one of.
-const FIELDS: [&str; 4] = ["name", "url", "command", "cluster"];
+/// Fields that show that an object is a server. Every server has one of the first three.
+const FIELDS: [&str; 6] = ["name", "url", "command", "cluster", "hostname", "path"];
 
 /// A problem if the servers of the file are one server: in YAML, if its dash is missing.
 pub(super) fn single_server(tree: &Node) -> Option<Problem> {
-    let lists = LISTS.iter().filter_map(|name| tree.get(name));
-    let is_server = |node: &&Node| {
-        let fields = ["url", "command"].iter();
-        fields.filter(|field| node.text(&[field]).is_some()).count() > 0
-    };
-    let found = lists.clone().find(is_server)?;
+    let mut lists = LISTS.iter().filter_map(|name| tree.get(name));
+    let found = lists.find(|node| has_transport(node))?;
     let name = found.text(&["name"]).unwrap_or("weather").to_owned();
     let (reason, fix) = if found.path == "servers" {
         let flow = yaml::flow(&named(found.clone(), &name)).ok()?;
@@ -33,6 +30,12 @@ pub(super) fn single_server(tree: &Node) -> Option<Problem> {
         (reason, format!("\"{}\": {text}", found.path))
     };
     Some(Problem::new(found.line, &found.path, reason).fix(fix))
+}
+
+/// Whether `node` says how to reach a server.
+fn has_transport(node: &Node) -> bool {
+    let mut fields = ["url", "command"].iter();
+    fields.any(|field| node.text(&[field]).is_some())
 }
 
 /// Reports each server of `config` that has its name in the place of a field, such as
@@ -57,11 +60,12 @@ fn with_fields(server: &Node) -> Option<Node> {
     let [(name, value), rest @ ..] = &members[..] else {
         return None;
     };
-    if FIELDS.iter().any(|field| server.get(field).is_some()) {
+    let has_field = FIELDS.iter().any(|field| server.get(field).is_some());
+    if has_field || misspelled_members(server, &FIELDS).next().is_some() {
         return None;
     }
     let mut fields = match &value.kind {
-        NodeKind::Object(fields) if rest.is_empty() => fields.clone(),
+        NodeKind::Object(fields) if rest.is_empty() && has_transport(value) => fields.clone(),
         _ => {
             Url::parse_http(value.text(&[])?)?;
             vec![("url".to_owned(), value.clone())]
@@ -141,6 +145,9 @@ mod tests {
             ("{ url: http://a/mcp }", None),
             ("toolPrefix: x", None),
             ("weather", None),
+            ("ulr: http://a/mcp", None),
+            ("tools: { include: [x] }", None),
+            ("weather: yes", None),
         ] {
             let mut config = tree(&format!("servers:\n- {server}\n"));
             let mut findings = Findings::default();

@@ -382,7 +382,7 @@ fn cannot_start(server: &StdioServer, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
+    use std::path::Path;
 
     use super::*;
     use crate::run::stdio::server::ask;
@@ -396,8 +396,7 @@ mod tests {
             env: Vec::new(),
             cwd: None,
         };
-        let log = env::temp_dir().join(format!("mcp-gateway-process-{}.log", std::process::id()));
-        let log = RunLog::open(&log).unwrap();
+        let log = RunLog::open(Path::new("/dev/null")).unwrap();
         let watchdog = Watchdog::idle().unwrap();
         ServerProcess::start(&server, Arc::default(), &log, &watchdog).unwrap()
     }
