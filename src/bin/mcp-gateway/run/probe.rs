@@ -26,7 +26,7 @@ const REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// How often to check for changes to report.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long the last answers and the ends of all sessions may take together.
-const END_TIME_LIMIT: Duration = Duration::from_secs(1);
+const END_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The last answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
