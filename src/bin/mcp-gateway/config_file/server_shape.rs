@@ -4,19 +4,17 @@
 use mcp_gateway::http::url::Url;
 
 use crate::config_file::advice::misspelled_members;
+use crate::config_file::client_file;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 use crate::syntax::yaml;
 
-/// The names of the members that contain servers.
-const LISTS: [&str; 3] = ["servers", "mcpServers", "contextServers"];
 /// Fields that show that an object is a server. Every server has one of the first three.
 const FIELDS: [&str; 6] = ["name", "url", "command", "cluster", "hostname", "path"];
 
 /// A problem if the servers of the file are one server: in YAML, if its dash is missing.
 pub(super) fn single_server(tree: &Node) -> Option<Problem> {
-    let mut lists = LISTS.iter().filter_map(|name| tree.get(name));
-    let found = lists.find(|node| has_transport(node))?;
+    let found = client_file::servers(tree).filter(|node| has_transport(node))?;
     let name = found.text(&["name"]).unwrap_or("weather").to_owned();
     let (reason, fix) = if found.path == "servers" {
         let flow = yaml::flow(&named(found.clone(), &name)).ok()?;
@@ -27,7 +25,8 @@ pub(super) fn single_server(tree: &Node) -> Option<Problem> {
         server.remove("name");
         let reason = "is one server, but must be an object with a name for each server";
         let text = serde_json::json!({ name: server.value() });
-        (reason, format!("\"{}\": {text}", found.path))
+        let field = found.path.rsplit('.').next().unwrap_or_default();
+        (reason, format!("\"{field}\": {text}"))
     };
     Some(Problem::new(found.line, &found.path, reason).fix(fix))
 }
@@ -82,12 +81,9 @@ fn with_fields(server: &Node) -> Option<Node> {
 /// `server` with its name as the first member.
 fn named(mut server: Node, name: &str) -> Node {
     server.remove("name");
-    let node = Node {
-        kind: NodeKind::Scalar(name.into()),
-        ..server.clone()
-    };
+    let name = client_file::member(&server, "name", NodeKind::Scalar(name.into()));
     if let NodeKind::Object(members) = &mut server.kind {
-        members.insert(0, ("name".to_owned(), node));
+        members.insert(0, name);
     }
     server
 }
@@ -115,6 +111,10 @@ mod tests {
             (
                 r#"{"mcpServers":{"command":"npx"}}"#,
                 Some(r#"1: mcpServers: "mcpServers": {"weather":{"command":"npx"}}"#),
+            ),
+            (
+                r#"{"mcp":{"servers":{"url":"http://a/mcp"}}}"#,
+                Some(r#"1: mcp.servers: "servers": {"weather":{"url":"http://a/mcp"}}"#),
             ),
             ("servers: { url: { url: 'http://a/mcp' } }", None),
             ("servers: [{ name: a, url: 'http://a/mcp' }]", None),

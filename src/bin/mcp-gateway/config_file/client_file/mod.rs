@@ -14,7 +14,7 @@ pub(crate) fn is_client_file(tree: &Node) -> bool {
 }
 
 /// The servers of the file of a client; an object by their names if the file is valid.
-fn servers(tree: &Node) -> Option<&Node> {
+pub(super) fn servers(tree: &Node) -> Option<&Node> {
     let own = tree.get("servers").or_else(|| tree.at(&["mcp", "servers"]));
     // If `servers` is a list, the file is one of this program.
     let own = own.filter(|servers| matches!(servers.kind, NodeKind::Object(_)));
@@ -62,7 +62,7 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
 }
 
 /// The member `name` of an object, with the line and the path of `at`.
-fn member(at: &Node, name: &str, kind: NodeKind) -> (String, Node) {
+pub(super) fn member(at: &Node, name: &str, kind: NodeKind) -> (String, Node) {
     let node = Node {
         line: at.line,
         path: at.path.clone(),
