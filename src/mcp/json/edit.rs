@@ -37,10 +37,16 @@ impl Edit {
 /// `text` with these edits, which may be in any order. Insertions at the same place
 /// keep their order. An edit that reaches beyond the text or into an earlier edit,
 /// or that cuts a character, is left out.
-pub fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+pub fn apply(text: &str, edits: Vec<Edit>) -> Vec<u8> {
     let new = edits.iter().map(|edit| edit.new.len());
     let mut out = Vec::with_capacity(new.fold(text.len(), usize::saturating_add));
+    apply_to(&mut out, text, edits);
+    out
+}
+
+/// The same as [`apply`], but writes at the end of `out`.
+pub fn apply_to(out: &mut Vec<u8>, text: &str, mut edits: Vec<Edit>) {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let mut done = 0;
     for Edit { range, new } in edits {
         let before = text.get(done..range.start);
@@ -51,7 +57,6 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
         }
     }
     out.extend_from_slice(text.get(done..).unwrap_or_default().as_bytes());
-    out
 }
 
 /// The object with these members: names, and values as JSON texts.

@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
         self.at()
     }
 
+    /// How many bytes of the text are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The text from the byte `start` to here.
     pub fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at()).unwrap_or_default()

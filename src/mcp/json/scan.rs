@@ -16,9 +16,24 @@ pub(super) enum Container {
 
 /// Skips white space.
 #[inline]
-pub(super) fn blanks(mut rest: &[u8]) -> &[u8] {
+pub(super) fn blanks(rest: &[u8]) -> &[u8] {
+    // Most texts have no white space between their tokens, or one space.
+    match rest {
+        [first, ..] if *first > b' ' => rest,
+        [b' ', after @ ..] if after.first().is_some_and(|next| *next > b' ') => after,
+        _ => more_blanks(rest),
+    }
+}
+
+/// Skips white space, such as the end of a line and the start of the next one.
+#[inline(never)]
+fn more_blanks(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\r' | b'\t', after @ ..] = rest {
         rest = after;
+        // Indentation is searched by words.
+        while let Some((b"        ", after)) = rest.split_first_chunk::<8>() {
+            rest = after;
+        }
     }
     rest
 }
@@ -96,17 +111,26 @@ fn colon(rest: &[u8]) -> Scanned<'_> {
     }
 }
 
+/// The longest string that is searched by words only, in bytes.
+const SHORT_STRING: usize = 32;
+
 /// Skips the string that `rest` starts with.
 #[inline(always)]
 pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
     let [b'"', rest @ ..] = rest else {
         return Err((rest, "a string"));
     };
-    // Most strings are short and plain. They need no call.
-    match plain_word(rest).and_then(plain_word) {
-        Err([b'"', after @ ..]) => Ok(after),
-        Ok(rest) | Err(rest) => end_of_string(rest),
+    // Most strings are short and plain, and need no call. For a long string, blocks are faster.
+    let long = rest.len().saturating_sub(SHORT_STRING);
+    let mut rest = rest;
+    while rest.len() > long {
+        match plain_word(rest) {
+            Ok(after) => rest = after,
+            Err([b'"', after @ ..]) => return Ok(after),
+            Err(found) => return end_of_string(found),
+        }
     }
+    end_of_string(rest)
 }
 
 /// Skips the rest of a string, from anywhere in it.
@@ -189,11 +213,11 @@ fn is_special(byte: u8) -> bool {
 fn special(word: u64) -> u64 {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero = |word: u64| word.wrapping_sub(LOW) & !word;
-    let quote = zero(word ^ LOW.wrapping_mul(0x22));
-    let backslash = zero(word ^ LOW.wrapping_mul(0x5c));
-    let control = word.wrapping_sub(LOW.wrapping_mul(0x20)) & !word;
-    (quote | backslash | control) & HIGH
+    // With bit 1 inverted, the quote and the control characters are the bytes below 0x21. For an
+    // ASCII byte, a subtraction sets the highest bit if the byte is smaller.
+    let quote_or_control = (word ^ LOW.wrapping_mul(0x02)).wrapping_sub(LOW.wrapping_mul(0x21));
+    let backslash = (word ^ LOW.wrapping_mul(0x5c)).wrapping_sub(LOW);
+    (quote_or_control | backslash) & !word & HIGH
 }
 
 /// Skips the number that `rest` starts with.
@@ -201,31 +225,23 @@ fn special(word: u64) -> u64 {
 fn number(rest: &[u8]) -> Scanned<'_> {
     const FAULT: &str = "a number";
     let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
-    let mut after = match unsigned {
+    let after = match unsigned {
         [b'0', after @ ..] => after,
         [b'1'..=b'9', after @ ..] => digits(after),
         _ => return Err((rest, FAULT)),
     };
-    if let [b'0'..=b'9', ..] = after {
-        return Err((rest, FAULT));
+    let after = match after {
+        [b'.', b'0'..=b'9', fraction @ ..] => digits(fraction),
+        [b'.' | b'0'..=b'9', ..] => return Err((rest, FAULT)),
+        after => after,
+    };
+    match after {
+        [b'e' | b'E', exponent @ ..] => match exponent {
+            [b'0'..=b'9', after @ ..] | [b'+' | b'-', b'0'..=b'9', after @ ..] => Ok(digits(after)),
+            _ => Err((rest, FAULT)),
+        },
+        after => Ok(after),
     }
-    if let [b'.', fraction @ ..] = after {
-        let [b'0'..=b'9', fraction @ ..] = fraction else {
-            return Err((rest, FAULT));
-        };
-        after = digits(fraction);
-    }
-    if let [b'e' | b'E', exponent @ ..] = after {
-        let unsigned = match exponent {
-            [b'+' | b'-', unsigned @ ..] => unsigned,
-            unsigned => unsigned,
-        };
-        let [b'0'..=b'9', exponent @ ..] = unsigned else {
-            return Err((rest, FAULT));
-        };
-        after = digits(exponent);
-    }
-    Ok(after)
 }
 
 fn digits(mut rest: &[u8]) -> &[u8] {

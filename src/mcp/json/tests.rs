@@ -160,6 +160,7 @@ fn edited() -> Vec<String> {
         r#"{"a":1.5e-3,"b":[true,false,null,"x\n\u00e4\ud83d\ude00"],"c":{"d":{}},"e":[[]]}"#,
         r#" [ -0 , 10 , 0.1 , 1E+2 , "" , { } , [ ] ] "#,
         r#"{"0123456789abcdef":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789\"x"}"#,
+        "{\r\n          \"a\":  [\n\t  1,\n                   2\n ],\n  \"b\" :\n {\n        }  \n}",
     ];
     const INSERTED: &[&str] = &[
         "", "{", "}", "[", "]", ",", ":", "\"", "\\", "0", "-", ".", "e", " ", "\n", "\u{0}",
@@ -191,24 +192,60 @@ fn edited() -> Vec<String> {
     texts
 }
 
+/// Checks that the reader takes `text` if serde_json does, and refuses it otherwise.
+fn assert_as_serde_json(text: &str) {
+    let mut reader = Reader::new(text);
+    let skipped = reader.skip().and_then(|value| reader.end().map(|()| value));
+    let theirs = serde_json::from_str::<&serde_json::value::RawValue>(text);
+    match (skipped, theirs) {
+        (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs.get(), "{text:?}"),
+        (Err(_), Err(_)) => {}
+        (ours, theirs) => panic!("{text:?}: we say {ours:?}, serde_json says {theirs:?}"),
+    }
+}
+
 #[wasm_bindgen_test(unsupported = test)]
 fn the_reader_takes_what_serde_json_takes_and_nothing_else() {
     let texts = edited();
     assert!(texts.len() > 5000);
     for text in texts {
-        let mut reader = Reader::new(&text);
-        let skipped = reader.skip().and_then(|value| reader.end().map(|()| value));
-        let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text);
-        match (skipped, theirs) {
-            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs.get(), "{text:?}"),
-            (Err(_), Err(_)) => {}
-            (ours, theirs) => panic!("{text:?}: we say {ours:?}, serde_json says {theirs:?}"),
-        }
+        assert_as_serde_json(&text);
         if unique(&text) == Ok(true) {
             assert!(
                 serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok(),
                 "{text:?}"
             );
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn numbers_are_those_of_serde_json() {
+    let mut texts = vec![String::new()];
+    for _ in 0..6 {
+        let longer =
+            |text: &String| ["0", "9", "-", "+", ".", "E"].map(|part| format!("{text}{part}"));
+        texts = texts.iter().flat_map(longer).collect();
+        for text in &texts {
+            assert_as_serde_json(text);
+            assert_as_serde_json(&format!("[{text},{text}]"));
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn strings_of_all_lengths_are_those_of_serde_json() {
+    for length in 0..100 {
+        let plain = "x".repeat(length);
+        assert_as_serde_json(&format!("[\"{plain}\",\"{plain}\"]"));
+        assert_as_serde_json(&format!("[\"{plain}"));
+        for at in 0..=length {
+            let (before, after) = plain.split_at(at);
+            for part in [
+                "\"", "\\", "\\\"", "\\u00e4", "\\uxyzw", "ä", "\u{1f}", " ", "!", "\u{7f}",
+            ] {
+                assert_as_serde_json(&format!("{{\"{before}{part}{after}\":1}}"));
+            }
         }
     }
 }
