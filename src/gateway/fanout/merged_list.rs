@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::config::{Gateway, ServerId};
 use crate::gateway::fanout::collision::Collision;
 use crate::gateway::fanout::missing_servers;
-use crate::gateway::search::definitions::VisibleTools;
+use crate::gateway::search::definitions::{VisibleTool, VisibleTools};
 use crate::gateway::upstream::list_page::{ListEntry, ListPage};
 use crate::gateway::upstream::page_names;
 use crate::gateway::upstream::tool_pins::PinnedPage;
@@ -66,7 +66,7 @@ impl ServerList {
 
     /// The bytes of all entries.
     pub fn bytes(&self) -> usize {
-        let bytes = self.pages.iter().map(|page| page.bytes);
+        let bytes = self.pages.iter().map(|page| page.text.all().len());
         bytes.fold(0, usize::saturating_add)
     }
 
@@ -155,27 +155,45 @@ pub fn push_merged(
         .fold(start, |all, (_, list)| all.and(list.cache_hints()));
     // The list depends on the caller, so another caller must not get this one.
     hints.public &= !rights.is_some_and(|(authorization, _)| authorization.is_personal());
-    let (visible, collisions) = visible(kind, lists, rights);
     let search = gateway.tool_search.as_ref();
     let search = search.filter(|_| kind == ListKind::Tools);
+    let mut names = MergedNames::default();
     push_object(out, |result| {
         if era == Era::Modern {
             result.string("resultType", "complete");
         }
         let entries = result.member(kind.member());
-        match search.filter(|search| visible.are_many(search)) {
-            Some(search) => visible.push(entries, search, gateway),
-            None => push_entries(entries, &visible),
+        if rights.is_none() && search.is_none() && are_shown_whole(lists) {
+            push_array(entries, pages(lists).map(|page| page.text.all()));
+        } else {
+            let (visible, collisions) = visible(kind, lists, rights);
+            match search.filter(|search| visible.are_many(search)) {
+                Some(search) => visible.push(entries, search, gateway),
+                None => push_array(entries, visible.tools.iter().map(|tool| tool.definition)),
+            }
+            names = MergedNames {
+                collisions,
+                taken: visible.taken.filter(|_| search.is_some()),
+            };
         }
         if era == Era::Modern {
             hints.write(result);
         }
         missing_servers::write_meta(result, era, lists, gateway);
     });
-    MergedNames {
-        collisions,
-        taken: visible.taken.filter(|_| search.is_some()),
-    }
+    names
+}
+
+/// The pages of all `lists`.
+fn pages(lists: &[(ServerId, ServerList)]) -> impl Iterator<Item = &ListPage> + Clone {
+    let pages = lists.iter().flat_map(|(_, list)| &list.pages);
+    pages.map(|page| &**page)
+}
+
+/// Whether a list without rules shows all entries of `lists`. This is so for most lists, and then
+/// nobody need look at the entries.
+fn are_shown_whole(lists: &[(ServerId, ServerList)]) -> bool {
+    pages(lists).all(|page| page.is_shown_whole) && page_names::are_distinct(pages(lists))
 }
 
 /// What the log reports about the names in a merged list.
@@ -187,14 +205,15 @@ pub struct MergedNames {
     pub taken: Option<(ServerId, &'static str)>,
 }
 
-fn push_entries(out: &mut Vec<u8>, visible: &VisibleTools<'_>) {
+/// Writes a JSON array. Each of `texts` has elements with commas between them, or none.
+fn push_array<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t [u8]>) {
     let mut is_first = true;
     out.push(b'[');
-    for (_, entry) in &visible.tools {
+    for text in texts.filter(|text| !text.is_empty()) {
         if !std::mem::replace(&mut is_first, false) {
             out.push(b',');
         }
-        out.extend_from_slice(&entry.json);
+        out.extend_from_slice(text);
     }
     out.push(b']');
 }
@@ -209,10 +228,9 @@ pub fn visible<'l>(
     let is_shown = |name: &str| {
         rights.is_none_or(|(authorization, caller)| authorization.shows(caller, kind, name))
     };
-    let pages = lists.iter().flat_map(|(_, list)| &list.pages);
-    let entries = pages.clone().map(|page| page.entries.len());
+    let entries = pages(lists).map(|page| page.entries.len());
     let entries = entries.fold(0, usize::saturating_add);
-    let mut seen = SeenNames::of(pages.map(|page| &**page), entries);
+    let mut seen = SeenNames::of(pages(lists), entries);
     let collision = |entry: &ListEntry, server, owner| Collision {
         kind,
         name: entry.listed_name().to_owned(),
@@ -224,15 +242,21 @@ pub fn visible<'l>(
     let mut visible = VisibleTools::default();
     visible.tools.reserve(entries);
     for (server, list) in lists {
-        for entry in list.pages.iter().flat_map(|page| &page.entries) {
+        let entries = |page: &'l Rc<ListPage>| page.entries.iter().map(move |entry| (page, entry));
+        for (page, entry) in list.pages.iter().flat_map(entries) {
             if entry.is_shadowed {
                 collisions.push(collision(entry, *server, *server));
                 continue;
             }
-            match seen.insert(*server, entry) {
+            let tool = VisibleTool {
+                server: *server,
+                entry,
+                definition: page.text.of(&entry.text),
+            };
+            match seen.insert(tool) {
                 None => {}
                 // The server sent the same entry twice. This is no collision to report.
-                Some(first) if first == (*server, &entry.json) => continue,
+                Some(first) if first == (*server, tool.definition) => continue,
                 Some((owner, _)) => {
                     collisions.push(collision(entry, *server, owner));
                     continue;
@@ -240,7 +264,7 @@ pub fn visible<'l>(
             }
             visible.note(*server, entry);
             if is_shown(&entry.name) {
-                visible.tools.push((*server, entry));
+                visible.tools.push(tool);
             }
         }
     }
@@ -265,15 +289,15 @@ impl<'l> SeenNames<'l> {
         Self::Compared(HashMap::with_capacity(entries))
     }
 
-    /// Adds `entry`. Gives the earlier entry with its name, which stays, if there is one.
-    fn insert(&mut self, server: ServerId, entry: &'l ListEntry) -> Option<(ServerId, &'l [u8])> {
+    /// Adds an entry. Gives the earlier entry with its name, which stays, if there is one.
+    fn insert(&mut self, tool: VisibleTool<'l>) -> Option<(ServerId, &'l [u8])> {
         let Self::Compared(seen) = self else {
             return None;
         };
-        match seen.entry(entry.listed_name()) {
+        match seen.entry(tool.entry.listed_name()) {
             Entry::Occupied(first) => Some(*first.get()),
             Entry::Vacant(new) => {
-                new.insert((server, &entry.json));
+                new.insert((tool.server, tool.definition));
                 None
             }
         }
@@ -301,7 +325,12 @@ mod tests {
         merged_of(ListKind::Tools, gateway, pages)
     }
 
-    fn merged_of(kind: ListKind, gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+    /// The lists of servers, each of which has these pages.
+    fn lists_of(
+        kind: ListKind,
+        gateway: &Gateway,
+        pages: &[&[&str]],
+    ) -> Vec<(ServerId, ServerList)> {
         let list = |(at, pages): (usize, &&[&str])| {
             let mut entries = ServerList::default();
             for page in *pages {
@@ -311,7 +340,11 @@ mod tests {
             }
             (ServerId::from_index(at).unwrap(), entries)
         };
-        let lists: Vec<_> = pages.iter().enumerate().map(list).collect();
+        pages.iter().enumerate().map(list).collect()
+    }
+
+    fn merged_of(kind: ListKind, gateway: &Gateway, pages: &[&[&str]]) -> (String, usize) {
+        let lists = lists_of(kind, gateway, pages);
         let mut merged = Vec::new();
         let request = ListRequest {
             kind,
@@ -443,6 +476,39 @@ mod tests {
             "{merged}"
         );
         assert_eq!(left_out, 1);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_list_that_is_copied_whole_has_the_entries_that_one_by_one_are_visible() {
+        let gateway = gateway(
+            r#"[{"name":"a","tools":{"exclude":["h*"],"override":{"x":{"name":"y"}}}},{"name":"b"}]"#,
+        );
+        let (none, hidden) = (r#"{"tools":[]}"#, r#"{"tools":[{"name":"h"},{}]}"#);
+        let first = r#"{"tools":[{"name":"x","n":1}, {"name":"h"},{"name":"z"}]}"#;
+        let (second, shadowed) = (
+            r#"{"tools":[{"name":"v"}]}"#,
+            r#"{"tools":[{"name":"y"},{"name":"w"}]}"#,
+        );
+        for (pages, is_whole) in [
+            (&[&[none][..], &[none]][..], true),
+            (&[&[hidden], &[none]], true),
+            (&[&[none, first], &[none, none, second]], true),
+            (&[&[first, hidden, second], &[first]], true),
+            // The name of a tool view hides the second tool with this name.
+            (&[&[first, shadowed], &[first]], false),
+            (&[&[first, first], &[first]], false),
+        ] {
+            let lists = lists_of(ListKind::Tools, &gateway, pages);
+            assert_eq!(are_shown_whole(&lists), is_whole, "{pages:?}");
+            let (visible, _) = visible(ListKind::Tools, &lists, None);
+            let tools = visible.tools.iter().map(|tool| tool.definition);
+            let tools: Vec<_> = tools
+                .map(|text| std::str::from_utf8(text).unwrap())
+                .collect();
+            let expected = format!(r#""tools":[{}],"#, tools.join(","));
+            let (merged, _) = merged(&gateway, pages);
+            assert!(merged.contains(&expected), "{merged}: {expected}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -26,13 +26,24 @@ const SEARCH_END: &str = concat!(
 /// The tools that a caller may see.
 #[derive(Default)]
 pub struct VisibleTools<'l> {
-    /// The tools in the order of the list, each with its server.
-    pub tools: Vec<(ServerId, &'l ListEntry)>,
+    /// The tools in the order of the list.
+    pub tools: Vec<VisibleTool<'l>>,
     /// A tool with the name `search_tools` or `call_tool`, and its server.
     pub taken: Option<(ServerId, &'static str)>,
 }
 
-impl<'l> VisibleTools<'l> {
+/// A tool that a caller may see.
+#[derive(Clone, Copy)]
+pub struct VisibleTool<'l> {
+    /// Its server.
+    pub server: ServerId,
+    /// Its entry in the list of the server.
+    pub entry: &'l ListEntry,
+    /// The JSON text of the entry.
+    pub definition: &'l [u8],
+}
+
+impl VisibleTools<'_> {
     /// Checks whether `entry` has the name of a search tool. To be called for each entry of a list,
     /// whether the caller may see it or not.
     pub fn note(&mut self, server: ServerId, entry: &ListEntry) {
@@ -53,7 +64,7 @@ impl<'l> VisibleTools<'l> {
         let mut names: Vec<&str> = Vec::new();
         let mut last = None;
         // All tools of one server are next to each other.
-        for (server, _) in &self.tools {
+        for VisibleTool { server, .. } in &self.tools {
             if last.replace(*server) != Some(*server) {
                 names.extend(gateway.server(*server).map(|server| server.name.as_str()));
             }
@@ -68,13 +79,10 @@ impl<'l> VisibleTools<'l> {
         push_string(out, &description);
         out.extend_from_slice(SEARCH_END.as_bytes());
         let is_shown = |name: &str| search.always.iter().any(|glob| glob.matches(name));
-        for (_, entry) in self
-            .tools
-            .iter()
-            .filter(|(_, entry)| is_shown(entry.listed_name()))
-        {
+        let tools = self.tools.iter();
+        for tool in tools.filter(|tool| is_shown(tool.entry.listed_name())) {
             out.push(b',');
-            out.extend_from_slice(&entry.json);
+            out.extend_from_slice(tool.definition);
         }
         out.push(b']');
     }

@@ -8,10 +8,11 @@ use crate::gateway::upstream::app_uris;
 use crate::gateway::upstream::entry_text::EntryText;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::upstream::page_names::PageNames;
+use crate::gateway::upstream::page_text::{EntryRange, PageText};
 use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
-use crate::mcp::json::edit::{self, Edit};
+use crate::mcp::json::edit::Edit;
 use crate::mcp::json::{self, Reader};
 use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
@@ -29,14 +30,16 @@ const NOT_A_LIST: Failure = Failure::Nonsense("an answer that is not the request
 pub struct ListPage {
     /// In the server's order, without the entries that the configuration hides.
     pub entries: Vec<ListEntry>,
+    /// The JSON texts of the entries that lists may show.
+    pub text: PageText,
     /// The cursor of the next page, if there is one. It may be the empty string.
     pub cursor: Option<String>,
     /// For how long, and by whom, the page may be kept, as the server says.
     pub cache_hints: CacheHints,
     /// Whether entries have the same name.
     pub names: PageNames,
-    /// The bytes of all entries.
-    pub bytes: usize,
+    /// Whether a list without rules shows all entries, if no other page has the same names.
+    pub is_shown_whole: bool,
     /// How many entries were left out because they have no readable name.
     pub malformed: usize,
     /// The comparison of its tools with the pins of the server.
@@ -54,8 +57,8 @@ pub struct ListEntry {
     /// The shortened name that lists show, where the full name is too long for the configured
     /// limits (`names`).
     pub short: Option<String>,
-    /// The JSON text of the entry, with the name that lists show.
-    pub json: Vec<u8>,
+    /// Its JSON text, with the name that lists show. It is empty if no list shows the entry.
+    pub text: EntryRange,
     /// Set where the configuration has a tool view of it (`tools.override`).
     pub tool_view: Option<ViewedTool>,
     /// The configuration gives its name to another tool of the server, so no list shows this one.
@@ -110,15 +113,17 @@ impl ListPage {
         let (mut cursor, mut ttl, mut scope, mut result_type) = (None, None, None, None);
         let mut lists = 0_usize;
         let mut entries = Vec::new();
+        let mut text = PageText::default();
         let mut malformed = 0_usize;
         let mut pins = PinnedPage::default();
         // A list may have megabytes, so it is read once, entry by entry.
         let read = reader.object(|reader, name| {
             if name == kind.member() {
                 lists = lists.saturating_add(1);
+                text = PageText::with_capacity(reader.left());
                 return reader.array(|reader| {
                     let entry = EntryText::read(kind, server, reader)?;
-                    match renamed(kind, server, entry, &mut pins) {
+                    match renamed(kind, server, entry, &mut pins, &mut text) {
                         Ok(entry) => entries.extend(entry),
                         // A malformed entry is left out. The other entries stay.
                         Err(MalformedEntry) => malformed = malformed.saturating_add(1),
@@ -142,8 +147,7 @@ impl ListPage {
         if read.is_err() || lists != 1 || !complete {
             return Err(NOT_A_LIST);
         }
-        let sizes = entries.iter().map(|entry| entry.json.len());
-        let bytes = sizes.fold(0, usize::saturating_add);
+        text.shrink();
         let cursor = match cursor {
             None | Some("null") => None,
             Some(cursor) if cursor.len() > LONGEST_CURSOR => {
@@ -154,15 +158,17 @@ impl ListPage {
         let names = entries.iter().map(ListEntry::size);
         let names = names.fold(OVERHEAD, usize::saturating_add);
         let held = cursor.as_ref().map_or(0, String::len);
-        let held = held.saturating_add(names).saturating_add(bytes);
+        let held = held.saturating_add(names);
+        let held = held.saturating_add(text.all().len());
         let held = held.saturating_add(pins.bytes());
         Ok(Self {
             held: HeldBytes::new(held),
             names: PageNames::of(&entries),
+            is_shown_whole: !entries.iter().any(|entry: &ListEntry| entry.is_shadowed),
             entries,
+            text,
             cursor,
             cache_hints: CacheHints::read(ttl, scope),
-            bytes,
             malformed,
             pins,
         })
@@ -174,7 +180,7 @@ impl ListPage {
 struct MalformedEntry;
 
 /// The entry as clients see it: with their name for it, and with their URIs of its app or files.
-/// The rest is unchanged. `Ok(None)` where the configuration or the `pins` hide the entry.
+/// The rest is unchanged. Its text is added to `text`. `Ok(None)` where the configuration or the `pins` hide the entry.
 ///
 /// # Errors
 /// [`MalformedEntry`].
@@ -183,6 +189,7 @@ fn renamed(
     server: &Server,
     entry: EntryText<'_>,
     pins: &mut PinnedPage,
+    text: &mut PageText,
 ) -> Result<Option<ListEntry>, MalformedEntry> {
     let EntryText {
         text: entry,
@@ -227,9 +234,9 @@ fn renamed(
     Ok(Some(ListEntry {
         name: name.into_owned(),
         short,
-        json: match edits.is_empty() {
-            true => entry.as_bytes().to_vec(),
-            false => edit::apply(entry, edits),
+        text: match is_shadowed {
+            true => EntryRange::default(),
+            false => text.push(entry, edits),
         },
         tool_view: view,
         is_shadowed,

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod list_page;
 pub mod page_key;
 pub mod page_names;
+pub mod page_text;
 pub mod protocol;
 pub mod server_description;
 pub mod session_loss;

@@ -7,7 +7,7 @@ use crate::gateway::fanout::merged_capabilities::write_server_info;
 use crate::gateway::fanout::merged_list;
 use crate::gateway::fanout::operation::Operation;
 use crate::gateway::search::arguments::{SearchArguments, inner_call};
-use crate::gateway::search::definitions::VisibleTools;
+use crate::gateway::search::definitions::{VisibleTool, VisibleTools};
 use crate::gateway::search::param_headers::param_headers;
 use crate::gateway::search::ranking::{Ranked, rank};
 use crate::gateway::search::{SEARCH_TOOLS, reserved};
@@ -132,7 +132,7 @@ fn answer(
     let arguments = SearchArguments::of(request.message)?;
     let id = request.message.id().ok_or(Refusal::Internal)?;
     let tools = &visible.tools;
-    let definitions = tools.iter().map(|(_, entry)| entry.json.as_slice());
+    let definitions = tools.iter().map(|tool| tool.definition);
     let limit = arguments.limit.unwrap_or(search.limit);
     let found = rank(&arguments.query, definitions, limit);
     let found = found_json(&found, visible);
@@ -163,11 +163,11 @@ fn found_json(found: &Ranked, visible: &VisibleTools<'_>) -> String {
         let tools = result.member("tools");
         tools.push(b'[');
         let best = found.best.iter().filter_map(|at| visible.tools.get(*at));
-        for (at, (_, entry)) in best.enumerate() {
+        for (at, tool) in best.enumerate() {
             if at > 0 {
                 tools.push(b',');
             }
-            tools.extend_from_slice(&entry.json);
+            tools.extend_from_slice(tool.definition);
         }
         tools.push(b']');
         result.json("total", found.total.to_string());
@@ -183,9 +183,9 @@ fn inner_headers(text: &str, visible: &VisibleTools<'_>) -> Vec<(String, String)
     let headers = message.as_ref().and_then(|message| {
         let name = message.name()?;
         let mut tools = visible.tools.iter();
-        let (_, entry) =
-            tools.find(|(_, entry)| entry.name == name || entry.listed_name() == name)?;
-        let definition = std::str::from_utf8(&entry.json).ok()?;
+        let is_it =
+            |tool: &&VisibleTool<'_>| tool.entry.name == name || tool.entry.listed_name() == name;
+        let definition = std::str::from_utf8(tools.find(is_it)?.definition).ok()?;
         let arguments = message.params()?.get("arguments")?;
         Some(param_headers(definition, arguments))
     });
