@@ -52,7 +52,7 @@ impl FilteredList {
     /// # Errors
     /// The body starts like a JSON object or array, but the gateway cannot read it.
     pub(super) fn filter_error(&self, body: &[u8]) -> Result<Option<Vec<u8>>, UnreadableMessage> {
-        let read = std::str::from_utf8(body).map_err(|_| UnreadableMessage::NotOneMessage);
+        let read = simdutf8::basic::from_utf8(body).map_err(|_| UnreadableMessage::NotOneMessage);
         match read.and_then(|text| self.filter(text)) {
             Err(why) if is_structured(body) => Err(why),
             Err(_) => Ok(None),

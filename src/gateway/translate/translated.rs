@@ -50,7 +50,7 @@ impl Translation {
                 })
             }
             _ => {
-                let text = std::str::from_utf8(body);
+                let text = simdutf8::basic::from_utf8(body);
                 let text = text.map_err(|_| UnreadableMessage::NotOneMessage)?;
                 // Some servers start the body with a byte order mark, and some clients skip it.
                 self.translate(text.strip_prefix('\u{feff}').unwrap_or(text))

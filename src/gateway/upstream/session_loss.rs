@@ -17,6 +17,10 @@ const LONGEST_TEXT: usize = 8192;
 /// A 404 says so, unless it has a JSON-RPC error for this request with another reason. A 400 says
 /// so if its text mentions the session.
 pub fn is_session_lost(status: u16, body: &[u8], id: Option<&str>) -> bool {
+    // Most responses have another status. Nobody need read their bodies here.
+    if !matches!(status, 400 | 404) {
+        return false;
+    }
     let text = String::from_utf8_lossy(body);
     let error = RpcError::read(&text);
     match (status, error) {
