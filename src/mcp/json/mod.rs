@@ -10,6 +10,7 @@ mod reader;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod unescape;
 mod unique;
 
 use std::borrow::Cow;
@@ -105,7 +106,7 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     if scan::plain(inner.as_bytes()).is_empty() {
         Some(Cow::Borrowed(inner))
     } else {
-        serde_json::from_str(text).ok().map(Cow::Owned)
+        unescape::unescaped(inner).map(Cow::Owned)
     }
 }
 
