@@ -379,7 +379,7 @@ impl Session {
         }
         let sealing = worker.sealing.as_ref().expect("a key");
         let session = sealing.open(&header, b"/mcp", None, CLOCK.get());
-        let id = session.expect("a session of ours").id;
+        let id = session.expect("a session of ours").session.id;
         let (keys, server) = (sealing.keys(), gateway.servers[0].name.as_str());
         Self {
             header,

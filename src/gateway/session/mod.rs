@@ -3,7 +3,9 @@
 //!
 //! The gateway does not store sessions. The `Mcp-Session-Id` that the client sends is the session
 //! itself, encrypted ([`sealed`]). The gateway keeps only the servers' session ids that are too
-//! long for it ([`kept_ids`]), and the parts of servers that join later ([`joined`]).
+//! long for it ([`kept_ids`]), and the parts of servers that join later ([`joined`]). A worker
+//! remembers sessions that it has opened, only to be faster
+//! ([`opened_sessions`](crate::gateway::worker::opened_sessions)).
 
 pub mod alias;
 mod encoding;
@@ -24,6 +26,7 @@ use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::UpstreamSession;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::era::Era;
+use crate::memory::OVERHEAD;
 use crate::seal::NONCE;
 
 /// A session of a legacy client.
@@ -59,18 +62,28 @@ impl Session {
         parts.filter_map(|(index, part)| Some((ServerId::from_index(index)?, part)))
     }
 
-    /// This session without the parts of servers that the endpoint of this `gateway` does not have
-    /// any more.
-    pub fn at_endpoint(mut self, gateway: &Gateway) -> Self {
-        if gateway.servers.len() < self.parts.len() {
-            for (index, part) in self.parts.iter_mut().enumerate() {
-                let id = ServerId::from_index(index);
-                if id.is_none_or(|id| gateway.server(id).is_none()) {
-                    *part = SessionPart::Absent;
-                }
+    /// About how many bytes of memory it takes up.
+    pub fn size(&self) -> usize {
+        let info = self.info.as_ref().map_or(0, String::len);
+        let strings = self.capabilities.len().saturating_add(info);
+        let parts = self.parts.iter().map(SessionPart::size);
+        parts.fold(strings.saturating_add(OVERHEAD), usize::saturating_add)
+    }
+
+    /// Whether all servers of the endpoint of this `gateway`, and no other servers, have a part.
+    pub fn is_complete_at(&self, gateway: &Gateway) -> bool {
+        let has_all = !self.parts.contains(&SessionPart::Absent);
+        has_all && gateway.servers.len() == self.parts.len()
+    }
+
+    /// Removes the parts of servers that the endpoint of this `gateway` does not have any more.
+    pub fn retain_parts(&mut self, gateway: &Gateway) {
+        for (index, part) in self.parts.iter_mut().enumerate() {
+            let id = ServerId::from_index(index);
+            if id.is_none_or(|id| gateway.server(id).is_none()) {
+                *part = SessionPart::Absent;
             }
         }
-        self
     }
 
     /// The client of this session. `headers` are those headers of its request that servers get.

@@ -9,6 +9,7 @@
 //! proxies in front of the gateway limit headers to 8 KB or less. If the session ids of servers do
 //! not fit, this process keeps them ([`KeptIds`]), or else the session cannot begin.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::encoding::{Decoder, kept_bytes, longest_ids, push_session, server_session_id};
@@ -49,6 +50,16 @@ pub struct SessionSealer {
     /// Keeps the session ids of servers that do not fit; `None` where other replicas have the keys,
     /// too.
     kept: Option<KeptIds>,
+}
+
+/// A session that a [`SessionSealer`] has opened.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct OpenedSession {
+    /// The session.
+    pub session: Rc<Session>,
+    /// When the session ends, in time since 1970.
+    pub until: Duration,
 }
 
 /// Why a session cannot be sealed.
@@ -182,7 +193,7 @@ impl SessionSealer {
         endpoint: &[u8],
         identity: Option<&str>,
         now: Duration,
-    ) -> Option<Session> {
+    ) -> Option<OpenedSession> {
         if text.len() > MAX_OPENED {
             return None;
         }
@@ -202,7 +213,10 @@ impl SessionSealer {
         }
         let id = id(&opened.nonce);
         let session = decoder.session(id, &self.marks, self.kept.as_ref())?;
-        decoder.is_at_end().then_some(session)
+        decoder.is_at_end().then(|| OpenedSession {
+            session: Rc::new(session),
+            until,
+        })
     }
 }
 
@@ -284,6 +298,12 @@ mod tests {
         session(vec![legacy(Some(id)), SessionPart::Modern { offers }])
     }
 
+    /// The session of a text that was sealed without an identity.
+    fn open(sealing: &SessionSealer, text: &str) -> Option<Session> {
+        let opened = sealing.open(text, b"/mcp", None, NOW)?;
+        Some(Rc::unwrap_or_clone(opened.session))
+    }
+
     fn seal(sealing: &SessionSealer, session: &Session) -> Option<String> {
         sealing.seal(session, nonce(0), b"/mcp", None, NOW).ok()
     }
@@ -306,8 +326,7 @@ mod tests {
                         ..session(parts.clone())
                     };
                     let text = seal(&sealing, &session).unwrap();
-                    let opened = sealing.open(&text, b"/mcp", None, NOW);
-                    assert_eq!(opened.as_ref(), Some(&session));
+                    assert_eq!(open(&sealing, &text), Some(session));
                 }
             }
         }
@@ -350,7 +369,7 @@ mod tests {
         ] {
             let session = with(id);
             let text = seal(&sealing, &session).unwrap();
-            assert_eq!(sealing.open(&text, b"/mcp", None, NOW), Some(session));
+            assert_eq!(open(&sealing, &text), Some(session));
             if let Some(bytes) = bytes {
                 assert!(text.len() <= plain + bytes * 4 / 3 + 1, "{id}");
             }
@@ -411,7 +430,8 @@ mod tests {
             let text = sealing.seal(&session, nonce(0), b"/mcp", identity, NOW);
             let text = text.unwrap();
             assert!(text.len() < most, "{} bytes", text.len());
-            assert_eq!(sealing.open(&text, b"/mcp", identity, NOW), Some(session));
+            let opened = sealing.open(&text, b"/mcp", identity, NOW).unwrap();
+            assert_eq!((&*opened.session, opened.until), (&session, NOW + TTL));
         }
     }
 
@@ -491,7 +511,7 @@ mod tests {
             (r#"{"name":"a"},{"name":"b","path":"/x"}"#, "a-"),
             (r#"{"name":"x"}"#, "-"),
         ] {
-            let opened = sealing(&servers(config)).open(&text, b"/mcp", None, NOW);
+            let opened = open(&sealing(&servers(config)), &text);
             let expected = parts.chars().map(|part| match part {
                 'a' => original.parts[0].clone(),
                 'b' => original.parts[1].clone(),
@@ -550,7 +570,7 @@ mod tests {
         let plain = sealing.keys.open(&text, &associated).unwrap().plain;
         let opened = |plain: &[u8]| {
             let text = sealing.keys.seal(nonce(0), plain, &associated).unwrap();
-            sealing.open(&text, b"/mcp", None, NOW)
+            open(&sealing, &text)
         };
         assert_eq!(opened(&plain), Some(with(UUID)));
         for end in 0..plain.len() {
@@ -610,7 +630,7 @@ mod tests {
     fn a_session_that_an_older_gateway_sealed_opens() {
         let sealer = sealing(&servers(SIX));
         let opened = sealer.open(KEPT_BY_A_CLIENT, b"/mcp", Some("me"), NOW);
-        assert_eq!(opened, Some(kept_by_a_client()));
+        assert_eq!(*opened.unwrap().session, kept_by_a_client());
         let sealed = sealer.seal(&kept_by_a_client(), nonce(0), b"/mcp", Some("me"), NOW);
         assert_eq!(sealed.as_deref(), Ok(KEPT_BY_A_CLIENT));
     }

@@ -5,6 +5,7 @@ pub mod failed_servers;
 pub mod known_pins;
 pub mod known_servers;
 pub mod logged_collisions;
+pub mod opened_sessions;
 pub mod outbox;
 pub mod page_cache;
 mod probe;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Gateway, ServerId, ServerPins};
+use crate::gateway::session::Session;
 use crate::gateway::session::joined::JoinedServers;
 use crate::gateway::session::kept_ids::KeptIds;
 use crate::gateway::session::sealed::SessionSealer;
@@ -33,6 +35,7 @@ use crate::gateway::worker::failed_servers::FailedServers;
 use crate::gateway::worker::known_pins::KnownPins;
 use crate::gateway::worker::known_servers::KnownServers;
 use crate::gateway::worker::logged_collisions::LoggedCollisions;
+use crate::gateway::worker::opened_sessions::OpenedSessions;
 use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::PageCache;
 use crate::gateway::worker::request_servers::RequestServers;
@@ -98,6 +101,8 @@ pub struct Worker {
     /// Makes and opens the ids of clients' sessions; `None` before
     /// [`Worker::configure`].
     pub sealing: Option<SessionSealer>,
+    /// The sessions of clients that `sealing` has opened.
+    opened: OpenedSessions,
     /// Whether the worker has logged that a session is too long for its id.
     pub is_long_session_logged: bool,
 }
@@ -134,6 +139,7 @@ impl Worker {
             joined: JoinedServers::new(Rc::clone(&store)),
             requests: RequestServers::new(Rc::clone(&store)),
             sealing: None,
+            opened: OpenedSessions::default(),
             is_long_session_logged: false,
             store,
         }
@@ -149,6 +155,8 @@ impl Worker {
         let most_kept = held_bytes.checked_div(8).unwrap_or(0);
         self.pages.limit_bytes(most_kept);
         self.servers.limit_bytes(most_kept);
+        self.opened.limit_bytes(most_kept);
+        self.opened.clear();
         let mut is_made = false;
         let keys = sessions.keys.clone().or_else(|| {
             let kept = || <[u8; 32]>::try_from(self.store.get(KEY)?).ok();
@@ -165,6 +173,18 @@ impl Worker {
         self.sealing =
             keys.map(|keys| SessionSealer::new(keys, sessions.ttl, &gateway.servers).keeping(kept));
         is_made
+    }
+
+    /// The client's session with the id `text`, see [`SessionSealer::open`].
+    pub fn open_session(
+        &mut self,
+        text: &str,
+        endpoint: &[u8],
+        identity: Option<&str>,
+    ) -> Option<Rc<Session>> {
+        let now = self.now();
+        let sealer = self.sealing.as_ref()?;
+        self.opened.open(sealer, text, endpoint, identity, now)
     }
 
     /// Secure random bytes.
@@ -307,6 +327,7 @@ impl Worker {
         self.pages.clear();
         self.servers.forget_descriptions();
         self.pins.forget_lists();
+        self.opened.clear();
     }
 
     /// A newer configuration has replaced the one of this worker. This worker goes on for as long

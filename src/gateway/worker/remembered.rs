@@ -4,37 +4,42 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::memory::{HeldBytes, OVERHEAD};
 
-/// A table of limited size.
+/// A table of limited size. It finds keys by a secret hash of 64 bits, so all tables share the code
+/// that keeps the order. Of two keys with the same hash, which nobody can find, the table has one.
 pub struct Remembered<K, V> {
     most_entries: usize,
     /// `None` where only the number of entries is limited.
     most_bytes: Option<usize>,
-    entries: HashMap<K, RememberedEntry<V>>,
-    /// The keys, in the order in which their entries are removed.
-    order: BTreeMap<u64, K>,
+    hasher: RandomState,
+    /// The entries by the hashes of their keys.
+    entries: HashMap<u64, RememberedEntry<K, V>>,
+    /// The hashes of the keys, in the order in which their entries are removed.
+    order: BTreeMap<u64, u64>,
     last: u64,
     bytes: usize,
     /// The memory that the table itself takes up.
     memory: HeldBytes,
 }
 
-struct RememberedEntry<V> {
+struct RememberedEntry<K, V> {
+    key: K,
     value: V,
     bytes: usize,
     at: u64,
 }
 
-impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
+impl<K: Eq + Hash, V> Remembered<K, V> {
     /// A table with at most this many entries, which have at most this many bytes together, if
     /// their bytes are limited.
     pub fn new(most_entries: usize, most_bytes: Option<usize>) -> Self {
         Self {
             most_entries,
             most_bytes,
+            hasher: RandomState::new(),
             entries: HashMap::new(),
             order: BTreeMap::new(),
             last: 0,
@@ -78,7 +83,8 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.get(key).map(|entry| &entry.value)
+        let entry = self.entries.get(&self.hasher.hash_one(key))?;
+        (entry.key.borrow() == key).then_some(&entry.value)
     }
 
     /// The value under `key`, mutable.
@@ -86,7 +92,8 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.get_mut(key).map(|entry| &mut entry.value)
+        let entry = self.entries.get_mut(&self.hasher.hash_one(key))?;
+        (entry.key.borrow() == key).then_some(&mut entry.value)
     }
 
     /// Makes the entry under `key` the last one to be removed.
@@ -94,12 +101,14 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        if let Some(entry) = self.entries.get_mut(key)
-            && let Some(key) = self.order.remove(&entry.at)
+        let hash = self.hasher.hash_one(key);
+        if let Some(entry) = self.entries.get_mut(&hash)
+            && entry.key.borrow() == key
         {
+            self.order.remove(&entry.at);
             self.last = self.last.wrapping_add(1);
             entry.at = self.last;
-            self.order.insert(self.last, key);
+            self.order.insert(self.last, hash);
         }
     }
 
@@ -107,16 +116,22 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     /// entries are removed if the table is too full. A value that is larger than the limit by
     /// itself is not added.
     pub fn insert(&mut self, key: K, value: V, bytes: usize) {
-        self.remove(&key);
+        let hash = self.hasher.hash_one(&key);
+        self.remove_hash(hash);
         if self.is_too_much(bytes) {
             return;
         }
         self.last = self.last.wrapping_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.order.insert(self.last, key.clone());
         let at = self.last;
-        self.entries
-            .insert(key, RememberedEntry { value, bytes, at });
+        self.order.insert(at, hash);
+        let entry = RememberedEntry {
+            key,
+            value,
+            bytes,
+            at,
+        };
+        self.entries.insert(hash, entry);
         self.shrink();
     }
 
@@ -125,7 +140,16 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entry = self.entries.remove(key)?;
+        let hash = self.hasher.hash_one(key);
+        let entry = self.entries.get(&hash)?;
+        if entry.key.borrow() != key {
+            return None;
+        }
+        self.remove_hash(hash)
+    }
+
+    fn remove_hash(&mut self, hash: u64) -> Option<V> {
+        let entry = self.entries.remove(&hash)?;
         self.order.remove(&entry.at);
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         self.measure();
@@ -134,16 +158,19 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
 
     /// Removes the entries for whose keys `is_kept` is `false`.
     pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
-        let keys = self.entries.keys().filter(|key| !is_kept(key));
-        for key in keys.cloned().collect::<Vec<_>>() {
-            self.remove(&key);
+        let gone = self.entries.iter().filter(|(_, it)| !is_kept(&it.key));
+        for hash in gone.map(|(hash, _)| *hash).collect::<Vec<_>>() {
+            self.remove_hash(hash);
         }
     }
 
     /// The entries, in the order in which they are removed.
     pub fn oldest(&self) -> impl Iterator<Item = (&K, &V)> {
-        let keys = self.order.values();
-        keys.filter_map(|key| Some((key, self.get(key)?)))
+        let entries = self
+            .order
+            .values()
+            .filter_map(|hash| self.entries.get(hash));
+        entries.map(|entry| (&entry.key, &entry.value))
     }
 
     /// Whether `bytes` are more than all entries may have together.
@@ -153,19 +180,16 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
 
     fn shrink(&mut self) {
         while self.entries.len() > self.most_entries || self.is_too_much(self.bytes) {
-            let Some((_, key)) = self.order.pop_first() else {
+            let Some((_, hash)) = self.order.pop_first() else {
                 break;
             };
-            self.remove(&key);
+            self.remove_hash(hash);
         }
         self.measure();
     }
 
     fn measure(&mut self) {
-        let each = size_of::<K>()
-            .saturating_mul(2)
-            .saturating_add(size_of::<V>())
-            .saturating_add(OVERHEAD);
+        let each = size_of::<RememberedEntry<K, V>>().saturating_add(OVERHEAD);
         self.memory.set(self.entries.len().saturating_mul(each));
     }
 }

@@ -75,7 +75,7 @@ pub(in crate::stream) fn on_request(
 /// Handles GET: opens the stream of a single server, or resumes the stream of the last event that
 /// the client names.
 fn open_stream(
-    cx: &GatewayContext<'_>,
+    cx: &mut GatewayContext<'_>,
     request: &BufferedRequest,
     body: &[u8],
     has_trailers: bool,

@@ -1,5 +1,5 @@
 //! The session of a legacy client (MCP 2025-11-25, "Session Management"), and the identity of
-//! callers. The whole session is in the id that the client sends; the gateway stores nothing.
+//! callers. The whole session is in the id that the client sends, so any worker can open it.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ use crate::stream::phase::Transition;
 /// The request names no session, or a session of another client, endpoint or gateway, or a session
 /// that has expired.
 pub(super) fn find_session(
-    cx: &GatewayContext<'_>,
+    cx: &mut GatewayContext<'_>,
     headers: &Headers,
     facts: &HostFacts,
 ) -> Result<Rc<Session>, Refusal> {
@@ -39,13 +39,13 @@ pub(super) fn find_session(
     };
     let path = headers.get(":path").unwrap_or_default();
     let endpoint = cx.gateway.binding(path);
-    let opened = id.and_then(|id| {
-        let sealing = cx.worker.sealing.as_ref()?;
-        sealing.open(id, endpoint, identity.as_deref(), cx.worker.now())
-    });
-    let session = opened.ok_or(Refusal::SessionUnknown)?;
-    let mut session = session.at_endpoint(cx.gateway);
-    cx.worker.joined.add_to(&mut session, &cx.gateway.servers);
+    let opened = id.and_then(|id| cx.worker.open_session(id, endpoint, identity.as_deref()));
+    let mut session = opened.ok_or(Refusal::SessionUnknown)?;
+    if !session.is_complete_at(cx.gateway) {
+        let changed = Rc::make_mut(&mut session);
+        changed.retain_parts(cx.gateway);
+        cx.worker.joined.add_to(changed, &cx.gateway.servers);
+    }
     // Clients of 2025-03-26 send no version. Other clients send the negotiated one, and the gateway
     // accepts any legacy version.
     for claimed in headers.all(mcp::PROTOCOL_VERSION_HEADER) {
@@ -55,7 +55,7 @@ pub(super) fn find_session(
             return Err(Refusal::SessionVersion(claimed, session.version));
         }
     }
-    Ok(Rc::new(session))
+    Ok(session)
 }
 
 /// Handles DELETE: ends the session with every server.
