@@ -91,10 +91,10 @@ pub(in crate::stream) fn note_refusal(config: &Config, refusal: &Refusal) -> Vec
 
 /// Sets each of these headers of the request.
 pub(in crate::stream) fn set_request_headers(
-    headers: impl IntoIterator<Item = (&'static str, String)>,
+    headers: impl IntoIterator<Item = (&'static str, impl Into<String>)>,
 ) -> impl Iterator<Item = Effect> {
     let headers = headers.into_iter();
-    headers.map(|(name, value)| Effect::SetRequestHeader(name, value))
+    headers.map(|(name, value)| Effect::SetRequestHeader(name, value.into()))
 }
 
 /// Makes the headers of a client's request those that a server gets.

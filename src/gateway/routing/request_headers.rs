@@ -1,6 +1,7 @@
 //! The headers that the gateway sets on a routed request. The MCP headers repeat values of the body
 //! (MCP 2026-07-28, standard request headers).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::config::Server;
@@ -14,7 +15,7 @@ pub struct McpHeaders<'a> {
     /// The server's own name for the tool, prompt or resource.
     pub name: Option<&'a str>,
     /// The protocol version.
-    pub version: Option<String>,
+    pub version: Option<&'a str>,
     /// The session id that the server gave. Anyone who has it can act in the session, so `Debug`
     /// does not show it.
     pub session: Option<&'a str>,
@@ -52,34 +53,35 @@ pub enum RequestBody {
 /// The headers to set on a request to `server` with this `body`, names and values. The gateway
 /// writes its own `content-type` and `accept`: clients may send other forms of them that some
 /// servers do not understand.
-pub fn headers(
-    server: &Server,
-    values: &McpHeaders<'_>,
+pub fn headers<'a>(
+    server: &'a Server,
+    values: &McpHeaders<'a>,
     body: RequestBody,
-) -> Vec<(&'static str, String)> {
-    let encoded = |value: &str| header_value::encode(value).into_owned();
-    let mut headers = vec![(":path", server.path.clone())];
+) -> Vec<(&'static str, Cow<'a, str>)> {
+    let mut headers = Vec::with_capacity(8);
+    headers.push((":path", server.path.as_str().into()));
     if server.rewrites_authority {
-        headers.push((":authority", server.authority.clone()));
+        headers.push((":authority", server.authority.as_str().into()));
     }
     match body {
-        RequestBody::Nothing => headers.push(("accept", ACCEPT_EVENTS.to_owned())),
+        RequestBody::Nothing => headers.push(("accept", ACCEPT_EVENTS.into())),
         RequestBody::Unchanged | RequestBody::Changed(_) => {
-            headers.push(("content-type", CONTENT_TYPE.to_owned()));
-            headers.push(("accept", ACCEPT.to_owned()));
+            headers.push(("content-type", CONTENT_TYPE.into()));
+            headers.push(("accept", ACCEPT.into()));
         }
     }
-    headers.extend(values.method.map(|it| (mcp::METHOD_HEADER, encoded(it))));
+    let method = values.method;
+    headers.extend(method.map(|it| (mcp::METHOD_HEADER, header_value::encode(it))));
     // `Mcp-Name` repeats a parameter that not all methods have.
     let has_name = values.method.and_then(method::name_param).is_some();
     let name = values.name.filter(|_| has_name);
-    headers.extend(name.map(|it| (mcp::NAME_HEADER, encoded(it))));
-    let version = values.version.as_deref();
-    headers.extend(version.map(|it| (mcp::PROTOCOL_VERSION_HEADER, encoded(it))));
+    headers.extend(name.map(|it| (mcp::NAME_HEADER, header_value::encode(it))));
+    let version = values.version;
+    headers.extend(version.map(|it| (mcp::PROTOCOL_VERSION_HEADER, header_value::encode(it))));
     let session = values.session;
-    headers.extend(session.map(|it| (mcp::SESSION_HEADER, it.to_owned())));
+    headers.extend(session.map(|it| (mcp::SESSION_HEADER, it.into())));
     if let RequestBody::Changed(length) = body {
-        headers.push(("content-length", length.to_string()));
+        headers.push(("content-length", length.to_string().into()));
     }
     headers
 }
@@ -104,7 +106,7 @@ mod tests {
         let values = McpHeaders {
             method: Some("tools/call"),
             name: Some("Ä"),
-            version: Some("2026-07-28".into()),
+            version: Some("2026-07-28"),
             session: None,
         };
         assert_eq!(

@@ -66,7 +66,7 @@ pub(super) fn forward_request(
         headers: McpHeaders {
             method: Some(message.method()),
             name: name.as_deref(),
-            version: protocol.version().map(str::to_owned),
+            version: protocol.version(),
             session: session.and_then(|session| session.id.as_deref()),
         },
         arguments: views::change_headers(cx, &request, server, protocol, target),
@@ -168,7 +168,7 @@ pub(super) fn forward_response(
         headers: McpHeaders {
             method: None,
             name: None,
-            version: Some(link.version.to_owned()),
+            version: Some(link.version),
             session: link.id.as_deref(),
         },
         arguments: Vec::new(),
@@ -231,7 +231,7 @@ fn change_request(
     });
     let mut effects: Vec<Effect> = change_request_headers(mutation).collect();
     if let Some(rewritten) = &request.rewritten {
-        let is_modern = headers.version.as_deref().is_some_and(version::is_modern);
+        let is_modern = headers.version.is_some_and(version::is_modern);
         effects.extend(rewritten.change_headers(request.headers, is_modern));
     }
     effects.extend(arguments);

@@ -93,7 +93,7 @@ fn open_stream(
     let mcp_headers = McpHeaders {
         method: None,
         name: None,
-        version: Some(link.version.to_owned()),
+        version: Some(link.version),
         session: link.id.as_deref(),
     };
     let mutation = forwarding::header_mutation(headers, Era::Legacy, cx.gateway, server)?;

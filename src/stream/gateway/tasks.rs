@@ -127,6 +127,9 @@ pub(super) fn of_request(
     let message = request.message;
     let method = message.method();
     let is_about_task = method.starts_with(method::TASKS);
+    if !may_be_about_tasks(request) {
+        return Ok(TaskReferences::default());
+    }
     let mut aliases = match aliases(cx, request.headers, request.facts, server) {
         // A caller without an identity has no tasks.
         Err(Refusal::Identity) if !is_about_task => return Ok(TaskReferences::default()),
@@ -169,6 +172,17 @@ pub(super) fn of_request(
         || declares_tasks(message);
     found.aliases = gets_tasks.then_some(aliases);
     Ok(found)
+}
+
+/// Whether a message or its answer may name tasks. If not, nothing need be prepared for them. This
+/// is so for most calls of modern clients.
+fn may_be_about_tasks(request: &IncomingMessage<'_>) -> bool {
+    let message = request.message;
+    request.client.era() == Era::Legacy
+        || message.method().starts_with(method::TASKS)
+        || message.method() == method::LISTEN
+        || task_ids::related_task(message).is_some()
+        || declares_tasks(message)
 }
 
 /// The refusal of a request about a task that is not the caller's.
