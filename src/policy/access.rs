@@ -42,23 +42,28 @@ impl<'a> Access<'a> {
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
-            (_, None) => Vec::new(),
             (method::COMPLETION, Some(params)) => references(params)?,
             (method::LISTEN, Some(params)) => subscriptions(params)?,
-            (_, Some(params)) => match method::subject(method).zip(method::subject_param(method)) {
-                Some((subject, param)) => vec![name(params, param)?.map(|name| (subject, name))],
-                None => Vec::new(),
-            },
+            (_, params) => return Ok(vec![Self::single(method, params)?]),
         };
-        let mut accesses: Vec<Self> = abouts
-            .into_iter()
-            .map(|about| Self { method, about })
-            .collect();
-        if accesses.is_empty() {
+        if abouts.is_empty() {
             let about = None;
-            accesses.push(Self { method, about });
+            return Ok(vec![Self { method, about }]);
         }
-        Ok(accesses)
+        let accesses = abouts.into_iter();
+        Ok(accesses.map(|about| Self { method, about }).collect())
+    }
+
+    /// The access of a message that is about one thing at most.
+    fn single(method: &'a str, params: Option<&'a Params<'a>>) -> Result<Self, Refusal> {
+        let subject = method::subject(method).zip(method::subject_param(method));
+        let about = match (subject, params) {
+            (Some((subject, param)), Some(params)) => {
+                name(params, param)?.map(|name| (subject, name))
+            }
+            _ => None,
+        };
+        Ok(Self { method, about })
     }
 }
 

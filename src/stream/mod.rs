@@ -217,6 +217,10 @@ impl fmt::Debug for Stream {
 
 /// The calls to make now for which no stream waits, and the lines for the log.
 fn take_outbox(worker: &mut Worker) -> Vec<Effect> {
+    // This runs after each event of each stream, and mostly there is nothing.
+    if worker.outbox.is_empty() && worker.notices.is_empty() {
+        return Vec::new();
+    }
     let posted = worker.dispatch_outbox().into_iter();
     let calls = posted.map(|(id, call)| Effect::Call(id, call));
     let notices = worker.notices.drain(..);

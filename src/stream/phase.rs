@@ -110,6 +110,9 @@ impl Transition {
 
     /// The same transition, with the `earlier` effects first.
     pub(in crate::stream) fn after(self, mut earlier: Vec<Effect>) -> Self {
+        if earlier.is_empty() {
+            return self;
+        }
         earlier.extend(self.effects);
         Self {
             effects: earlier,

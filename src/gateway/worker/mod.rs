@@ -300,7 +300,7 @@ impl Worker {
 
     /// Takes the calls out of the outbox. The caller has to send them now.
     pub fn dispatch_outbox(&mut self) -> Vec<(DispatchId, Rc<Call>)> {
-        // This runs after each event of each stream, so it avoids the host call for the clock.
+        // Without messages, this avoids the host call for the clock.
         if self.outbox.is_empty() {
             return Vec::new();
         }
