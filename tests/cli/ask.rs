@@ -151,6 +151,18 @@ fn arguments_are_checked_before_the_call() {
             "get_weather: no such file; arguments of a tool are given as --arg NAME=VALUE",
         ),
         (
+            &["call", &url, "get_weather", "city=Lima"],
+            "\"city=Lima\" is an argument: write --arg 'city=Lima'",
+        ),
+        (
+            &["call", &url, "get_forecast", "city=Lima", "days=2"],
+            "\"city=Lima\", \"days=2\" are arguments: write --arg 'city=Lima' --arg 'days=2'",
+        ),
+        (
+            &["call", &url, "get_weather", "Lima"],
+            "\"Lima\": arguments of a tool are given as --arg NAME=VALUE",
+        ),
+        (
             &["call", &url, "get_weather", "--arg", "town=Lima"],
             "--arg town: no such argument; the arguments are city (required)",
         ),

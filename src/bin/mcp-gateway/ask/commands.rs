@@ -26,7 +26,7 @@ pub(crate) struct ToolsArguments {
 pub(crate) struct CallArguments {
     /// The name of the tool. An MCP endpoint, or a file with servers, can come before it
     /// [default: the gateway that runs here]
-    #[arg(value_name = "NAME", num_args = 1..=2, required = true)]
+    #[arg(value_name = "NAME", num_args = 1.., required = true)]
     words: Vec<String>,
     #[command(flatten)]
     arguments: ArgumentOptions,
@@ -94,40 +94,50 @@ impl ToolsArguments {
 
 impl CallArguments {
     /// Calls a tool.
-    pub(crate) fn run(mut self) -> Result<(), ExitError> {
-        // clap makes sure that there are one or two words.
-        let name = self.words.pop().unwrap_or_default();
-        if let Some(tool) = self.words.first()
-            && let Some(fix) = misplaced(tool, &name)
-        {
-            return Err(ExitError::Other(fix));
+    pub(crate) fn run(self) -> Result<(), ExitError> {
+        let (target, words) = match self.words.as_slice() {
+            [first, rest @ ..] if !rest.is_empty() && is_target(first) => (Some(&**first), rest),
+            words => (None, words),
+        };
+        let (name, rest) = words.split_first().unzip();
+        // clap makes sure that there is at least one word.
+        let name = name.cloned().unwrap_or_default();
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            return Err(ExitError::Other(misplaced(&name, rest, target.is_some())));
         }
         let arguments = self.arguments.given();
         let request = EndpointRequest::Call { name, arguments };
-        ask(
-            self.words.first().map(String::as_str),
-            self.options,
-            &request,
-        )
+        ask(target, self.options, &request)
     }
 }
 
-/// What the user should write, if `tool`, in the place of a URL or a file, is the name of a tool,
-/// and `word` is an argument.
-fn misplaced(tool: &str, word: &str) -> Option<String> {
-    if tool.contains(['/', ':']) || Path::new(tool).exists() {
-        return None;
+/// Whether `word` is a URL or a file, and not the name of a tool.
+fn is_target(word: &str) -> bool {
+    word.contains(['/', ':']) || Path::new(word).exists()
+}
+
+/// What the user should write in place of `words`, which come after the name of the tool.
+fn misplaced(name: &str, words: &[String], has_target: bool) -> String {
+    let mut options = Vec::new();
+    for word in words {
+        if word.starts_with('{') {
+            options.push(format!("--args '{word}'"));
+        } else if word.parse::<NamedValue>().is_ok() {
+            options.push(format!("--arg '{word}'"));
+        } else if has_target {
+            return format!("{word:?}: arguments of a tool are given as --arg NAME=VALUE");
+        } else {
+            return format!(
+                "{name}: no such file; arguments of a tool are given as --arg NAME=VALUE"
+            );
+        }
     }
-    let option = if word.starts_with('{') {
-        format!("--args '{word}'")
-    } else if word.parse::<NamedValue>().is_ok() {
-        format!("--arg '{word}'")
-    } else {
-        return Some(format!(
-            "{tool}: no such file; arguments of a tool are given as --arg NAME=VALUE"
-        ));
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    let are = match words.as_slice() {
+        [_] => "is an argument",
+        _ => "are arguments",
     };
-    Some(format!("{word:?} is an argument: write {option}"))
+    format!("{} {are}: write {}", words.join(", "), options.join(" "))
 }
 
 impl PromptsArguments {
