@@ -15,6 +15,7 @@ use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::era::Era;
 use crate::mcp::json::object::push_object;
+use crate::mcp::json::push_array;
 use crate::mcp::list::ListKind;
 use crate::policy::authorization::{Authorization, Principal};
 
@@ -203,19 +204,6 @@ pub struct MergedNames {
     pub collisions: Vec<Collision>,
     /// A server has a tool with the name of one of the search tools. Then there is no search.
     pub taken: Option<(ServerId, &'static str)>,
-}
-
-/// Writes a JSON array. Each of `texts` has elements with commas between them, or none.
-fn push_array<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t [u8]>) {
-    let mut is_first = true;
-    out.push(b'[');
-    for text in texts.filter(|text| !text.is_empty()) {
-        if !std::mem::replace(&mut is_first, false) {
-            out.push(b',');
-        }
-        out.extend_from_slice(text);
-    }
-    out.push(b']');
 }
 
 /// The entries of `lists` that `rights` do not hide, in their order; and the entries that are left

@@ -180,7 +180,8 @@ impl ListPage {
 struct MalformedEntry;
 
 /// The entry as clients see it: with their name for it, and with their URIs of its app or files.
-/// The rest is unchanged. Its text is added to `text`. `Ok(None)` where the configuration or the `pins` hide the entry.
+/// The rest is unchanged. Its text is added to `text`. `Ok(None)` where the configuration or the
+/// `pins` hide the entry.
 ///
 /// # Errors
 /// [`MalformedEntry`].

@@ -61,7 +61,7 @@ impl OpenedSessions {
         let opened = sealer.open(text, endpoint, identity, now)?;
         let session = Rc::clone(&opened.session);
         let sizes = [
-            text.len().saturating_mul(2),
+            text.len(),
             endpoint.len(),
             identity.map_or(0, str::len),
             session.size(),

@@ -131,6 +131,19 @@ pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
     (end <= whole.len()).then_some(start..end)
 }
 
+/// Appends a JSON array. Each of `texts` has elements with commas between them, or none.
+pub fn push_array<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t [u8]>) {
+    let mut is_first = true;
+    out.push(b'[');
+    for text in texts.filter(|text| !text.is_empty()) {
+        if !std::mem::replace(&mut is_first, false) {
+            out.push(b',');
+        }
+        out.extend_from_slice(text);
+    }
+    out.push(b']');
+}
+
 /// Appends `texts` as a JSON array of strings.
 pub fn push_strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
     out.push(b'[');

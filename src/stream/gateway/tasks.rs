@@ -127,7 +127,11 @@ pub(super) fn of_request(
     let message = request.message;
     let method = message.method();
     let is_about_task = method.starts_with(method::TASKS);
-    if !may_be_about_tasks(request) {
+    let related = task_ids::related_task(message);
+    let is_told_ids =
+        request.client.era() == Era::Legacy || is_about_task || declares_tasks(message);
+    if !is_told_ids && method != method::LISTEN && related.is_none() {
+        // Neither the message nor its answer names a task, as in most calls of modern clients.
         return Ok(TaskReferences::default());
     }
     let mut aliases = match aliases(cx, request.headers, request.facts, server) {
@@ -160,29 +164,14 @@ pub(super) fn of_request(
         found.rename(&mut aliases, message, text, &task);
         found.upstream_id = is_about_task.then_some(task.upstream_id);
     }
-    if let Some(text) = task_ids::related_task(message)
+    if let Some(text) = related
         && let Some(task) = resolve(cx, &aliases.owner, text)
         && server_id(cx, &task) == Some(server.id)
     {
         found.rename(&mut aliases, message, text, &task);
     }
-    let gets_tasks = request.client.era() == Era::Legacy
-        || !aliases.named.is_empty()
-        || is_about_task
-        || declares_tasks(message);
-    found.aliases = gets_tasks.then_some(aliases);
+    found.aliases = (is_told_ids || !aliases.named.is_empty()).then_some(aliases);
     Ok(found)
-}
-
-/// Whether a message or its answer may name tasks. If not, nothing need be prepared for them. This
-/// is so for most calls of modern clients.
-fn may_be_about_tasks(request: &IncomingMessage<'_>) -> bool {
-    let message = request.message;
-    request.client.era() == Era::Legacy
-        || message.method().starts_with(method::TASKS)
-        || message.method() == method::LISTEN
-        || task_ids::related_task(message).is_some()
-        || declares_tasks(message)
 }
 
 /// The refusal of a request about a task that is not the caller's.

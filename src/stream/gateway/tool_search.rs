@@ -14,7 +14,7 @@ use crate::gateway::search::{SEARCH_TOOLS, reserved};
 use crate::http::Reply;
 use crate::mcp::era::Era;
 use crate::mcp::json::object::push_object;
-use crate::mcp::json::push_string;
+use crate::mcp::json::{push_array, push_string};
 use crate::mcp::list::ListKind;
 use crate::mcp::message::Content;
 use crate::mcp::{Message, jsonrpc, method};
@@ -160,16 +160,8 @@ fn answer(
 fn found_json(found: &Ranked, visible: &VisibleTools<'_>) -> String {
     let mut out = Vec::new();
     push_object(&mut out, |result| {
-        let tools = result.member("tools");
-        tools.push(b'[');
         let best = found.best.iter().filter_map(|at| visible.tools.get(*at));
-        for (at, tool) in best.enumerate() {
-            if at > 0 {
-                tools.push(b',');
-            }
-            tools.extend_from_slice(tool.definition);
-        }
-        tools.push(b']');
+        push_array(result.member("tools"), best.map(|tool| tool.definition));
         result.json("total", found.total.to_string());
     });
     // All parts are texts, so this does not fail.
