@@ -26,7 +26,7 @@ impl fmt::Display for Error {
 pub struct Reader<'a> {
     text: &'a str,
     /// The rest of the text, a suffix of `text`.
-    rest: &'a [u8],
+    rest: scan::Rest<'a>,
     /// The open containers in [`Reader::skip`]; here so that its memory is reused.
     open: Vec<scan::Container>,
 }
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
     pub fn new(text: &'a str) -> Self {
         Self {
             text,
-            rest: text.as_bytes(),
+            rest: text.as_bytes().iter(),
             open: Vec::new(),
         }
     }
@@ -55,14 +55,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Moves to the end of the scanned text, or to the fault.
-    fn advance(&mut self, scanned: scan::Scanned<'a>) -> Result<(), Error> {
-        let (rest, fault) = match scanned {
-            Ok(rest) => (rest, None),
-            Err((rest, expected)) => (rest, Some(expected)),
-        };
+    /// Moves with `skip`, to the end of what it skips or to the fault.
+    #[inline]
+    fn advance(
+        &mut self,
+        skip: impl FnOnce(&mut scan::Rest<'a>, &mut Vec<scan::Container>) -> scan::Skipped,
+    ) -> Result<(), Error> {
+        // A copy can stay in registers.
+        let mut rest = self.rest.clone();
+        let skipped = skip(&mut rest, &mut self.open);
         self.rest = rest;
-        fault.map_or(Ok(()), |expected| self.error(expected))
+        skipped.or_else(|expected| self.error(expected))
     }
 
     /// The byte where the next value starts, for [`Reader::since`].
@@ -83,22 +86,14 @@ impl<'a> Reader<'a> {
 
     /// Skips white space and returns the byte after it, without taking it.
     pub fn peek(&mut self) -> Option<u8> {
-        self.rest = scan::blanks(self.rest);
-        self.rest.first().copied()
+        scan::blanks(&mut self.rest);
+        scan::next_of(&self.rest)
     }
 
     /// Skips white space and takes `byte`, if it is next.
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        match scan::blanks(self.rest) {
-            [first, rest @ ..] if *first == byte => {
-                self.rest = rest;
-                true
-            }
-            rest => {
-                self.rest = rest;
-                false
-            }
-        }
+        self.peek();
+        scan::take(&mut self.rest, byte)
     }
 
     /// Checks that only white space is left.
@@ -187,7 +182,7 @@ impl<'a> Reader<'a> {
     /// Reads the name of a member and the colon after it; returns the unescaped name.
     pub(super) fn name(&mut self) -> Result<Cow<'a, str>, Error> {
         let start = self.mark();
-        self.advance(scan::string(self.rest))?;
+        self.advance(|rest, _| scan::string(rest))?;
         let raw = self.since(start);
         if !self.take(b':') {
             return self.error("\":\"");
@@ -203,8 +198,7 @@ impl<'a> Reader<'a> {
     /// There is no value here.
     pub fn skip(&mut self) -> Result<&'a str, Error> {
         let start = self.mark();
-        let scanned = scan::value(self.rest, &mut self.open);
-        self.advance(scanned)?;
+        self.advance(scan::value)?;
         Ok(self.since(start))
     }
 
@@ -216,7 +210,7 @@ impl<'a> Reader<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, Error> {
-        let start = self.rest;
+        let start = self.rest.clone();
         let value = read(self);
         if value.is_err() {
             self.rest = start;

@@ -1,11 +1,21 @@
 //! Skips JSON values as fast as possible.
 //!
 //! A body has up to a megabyte, mostly arguments that the filter does not read, so the filter
-//! spends most of its time here. Every function takes the rest of the text and returns what is left
-//! of it, which stays in registers. Strings are searched by words and by blocks.
+//! spends most of its time here. Functions that are inlined move a [`Rest`]. The others take and
+//! return the rest of the text, so that it stays in registers. Strings are searched by words and by
+//! blocks.
 
-/// The rest of the text. Or the text from the fault on, and what is expected there.
-pub(super) type Scanned<'a> = Result<&'a [u8], (&'a [u8], &'static str)>;
+use std::slice;
+
+/// The rest of a text. An iterator has one pointer that moves, where a slice has a pointer and a
+/// length.
+pub(super) type Rest<'a> = slice::Iter<'a, u8>;
+
+/// What is expected at the fault, with which the rest of the text starts.
+type Expected = &'static str;
+
+/// `Err` if there is a fault.
+pub(super) type Skipped = Result<(), Expected>;
 
 /// The containers of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,128 +24,170 @@ pub(super) enum Container {
     Array,
 }
 
-/// Skips white space.
-#[inline]
-pub(super) fn blanks(rest: &[u8]) -> &[u8] {
-    // Most texts have no white space between their tokens, or one space.
-    match rest {
-        [first, ..] if *first > b' ' => rest,
-        [b' ', after @ ..] if after.first().is_some_and(|next| *next > b' ') => after,
-        _ => more_blanks(rest),
+impl Container {
+    /// The byte that closes it, and what is expected after a value in it.
+    fn close(self) -> (u8, Expected) {
+        match self {
+            Self::Object => (b'}', "\",\" or \"}\""),
+            Self::Array => (b']', "\",\" or \"]\""),
+        }
     }
 }
 
-/// Skips white space, such as the end of a line and the start of the next one.
+/// The next byte.
+#[inline]
+pub(super) fn next_of(rest: &Rest<'_>) -> Option<u8> {
+    rest.as_slice().first().copied()
+}
+
+/// Takes `byte`, if it is next.
+#[inline]
+pub(super) fn take(rest: &mut Rest<'_>, byte: u8) -> bool {
+    let is_next = next_of(rest) == Some(byte);
+    if is_next {
+        rest.next();
+    }
+    is_next
+}
+
+/// Takes `text`, if it is next.
+#[inline]
+fn take_text<const N: usize>(rest: &mut Rest<'_>, text: &[u8; N]) -> bool {
+    let is_next = rest.as_slice().first_chunk() == Some(text);
+    if is_next {
+        rest.nth(N.saturating_sub(1));
+    }
+    is_next
+}
+
+/// Skips white space, and takes `byte`, if it is next.
+#[inline]
+fn take_after_blanks(rest: &mut Rest<'_>, byte: u8) -> bool {
+    take(rest, byte) || {
+        *rest = after_blanks(rest.clone());
+        take(rest, byte)
+    }
+}
+
+/// Skips white space.
+#[inline]
+pub(super) fn blanks(rest: &mut Rest<'_>) {
+    // Most texts have no white space between their tokens.
+    if next_of(rest).is_none_or(|next| next <= b' ') {
+        *rest = after_blanks(rest.clone());
+    }
+}
+
 #[inline(never)]
-fn more_blanks(mut rest: &[u8]) -> &[u8] {
-    while let [b' ' | b'\n' | b'\r' | b'\t', after @ ..] = rest {
-        rest = after;
+fn after_blanks(mut rest: Rest<'_>) -> Rest<'_> {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = next_of(&rest) {
+        rest.next();
         // Indentation is searched by words.
-        while let Some((b"        ", after)) = rest.split_first_chunk::<8>() {
-            rest = after;
-        }
+        while take_text(&mut rest, b"        ") {}
     }
     rest
 }
 
-/// Skips the value that `rest` starts with. `open` is scratch space for the open
-/// containers, so that no nesting exhausts the stack.
-pub(super) fn value<'a>(mut rest: &'a [u8], open: &mut Vec<Container>) -> Scanned<'a> {
+/// Skips the value that is next. `open` is scratch space for the open containers, so that no
+/// nesting exhausts the stack.
+#[inline(always)]
+pub(super) fn value(rest: &mut Rest<'_>, open: &mut Vec<Container>) -> Skipped {
     open.clear();
     let mut container = None;
-    // Names and strings are skipped in one place, since this code is long.
-    let mut is_name = false;
     loop {
-        // A value or a name starts here.
-        rest = match rest {
-            [b'"', ..] => {
-                let after = string(rest)?;
-                if is_name {
-                    rest = colon(after)?;
-                    is_name = false;
-                    continue;
-                }
-                after
+        // An element of an array starts here, or the name of a member of an object.
+        if container == Some(Container::Object) {
+            string(rest)?;
+            if !take_after_blanks(rest, b':') {
+                return Err("\":\"");
             }
-            _ if is_name => return Err((rest, "a string")),
-            [b'{', after @ ..] => match blanks(after) {
-                [b'}', after @ ..] => after,
-                after => {
+            blanks(rest);
+        }
+        match next_of(rest) {
+            Some(b'"') => string(rest)?,
+            Some(b'{') => {
+                rest.next();
+                blanks(rest);
+                if !take(rest, b'}') {
                     open.extend(container.replace(Container::Object));
-                    rest = after;
-                    is_name = true;
                     continue;
                 }
-            },
-            [b'[', after @ ..] => match blanks(after) {
-                [b']', after @ ..] => after,
-                after => {
+            }
+            Some(b'[') => {
+                rest.next();
+                blanks(rest);
+                if !take(rest, b']') {
                     open.extend(container.replace(Container::Array));
-                    rest = after;
                     continue;
                 }
-            },
-            [b'-' | b'0'..=b'9', ..] => number(rest)?,
-            [b't', b'r', b'u', b'e', after @ ..]
-            | [b'f', b'a', b'l', b's', b'e', after @ ..]
-            | [b'n', b'u', b'l', b'l', after @ ..] => after,
-            _ => return Err((rest, "a value")),
-        };
+            }
+            Some(b'-' | b'0'..=b'9') => number(rest)?,
+            Some(b't') if take_text(rest, b"true") => {}
+            Some(b'f') if take_text(rest, b"false") => {}
+            Some(b'n') if take_text(rest, b"null") => {}
+            _ => return Err("a value"),
+        }
         // A value has ended here, and perhaps its containers end, too.
         loop {
             let Some(inside) = container else {
-                return Ok(rest);
+                return Ok(());
             };
-            rest = match (inside, blanks(rest)) {
-                (_, [b',', after @ ..]) => {
-                    rest = blanks(after);
-                    is_name = inside == Container::Object;
-                    break;
-                }
-                (Container::Object, [b'}', after @ ..])
-                | (Container::Array, [b']', after @ ..]) => after,
-                (Container::Object, rest) => return Err((rest, "\",\" or \"}\"")),
-                (Container::Array, rest) => return Err((rest, "\",\" or \"]\"")),
-            };
+            blanks(rest);
+            if take(rest, b',') {
+                blanks(rest);
+                break;
+            }
+            let (close, expected) = inside.close();
+            if !take(rest, close) {
+                return Err(expected);
+            }
             container = open.pop();
         }
     }
 }
 
-/// Skips white space, the colon after a name, and white space.
-#[inline]
-fn colon(rest: &[u8]) -> Scanned<'_> {
-    match blanks(rest) {
-        [b':', after @ ..] => Ok(blanks(after)),
-        rest => Err((rest, "\":\"")),
+/// Skips the string that is next.
+#[inline(always)]
+pub(super) fn string(rest: &mut Rest<'_>) -> Skipped {
+    if !take(rest, b'"') {
+        return Err("a string");
     }
+    // Most strings are short and plain, and need no call.
+    if ends_soon(rest) {
+        return Ok(());
+    }
+    let (after, fault) = match end_of_string(rest.as_slice()) {
+        Ok(after) => (after, Ok(())),
+        Err((at, expected)) => (at, Err(expected)),
+    };
+    *rest = after.iter();
+    fault
 }
 
-/// The longest string that is searched by words only, in bytes.
-const SHORT_STRING: usize = 32;
-
-/// Skips the string that `rest` starts with.
+/// Skips the rest of a plain string that ends in the next two words; or, in any other string, some
+/// of its plain part. Returns whether the string has ended.
 #[inline(always)]
-pub(super) fn string(rest: &[u8]) -> Scanned<'_> {
-    let [b'"', rest @ ..] = rest else {
-        return Err((rest, "a string"));
-    };
-    // Most strings are short and plain, and need no call. For a long string, blocks are faster.
-    let long = rest.len().saturating_sub(SHORT_STRING);
-    let mut rest = rest;
-    while rest.len() > long {
-        match plain_word(rest) {
-            Ok(after) => rest = after,
-            Err([b'"', after @ ..]) => return Ok(after),
-            Err(found) => return end_of_string(found),
+fn ends_soon(rest: &mut Rest<'_>) -> bool {
+    for _ in 0..2 {
+        let Some(word) = rest.as_slice().first_chunk() else {
+            return false;
+        };
+        if let Some(bytes) = first_special(*word) {
+            let is_end = rest.as_slice().get(bytes) == Some(&b'"');
+            if is_end {
+                rest.nth(bytes);
+            }
+            return is_end;
         }
+        rest.nth(7);
     }
-    end_of_string(rest)
+    false
 }
 
 /// Skips the rest of a string, from anywhere in it.
-fn end_of_string(rest: &[u8]) -> Scanned<'_> {
-    let mut rest = plain(rest);
+#[inline(never)]
+fn end_of_string(rest: &[u8]) -> Result<&[u8], (&[u8], Expected)> {
+    let mut rest = long_plain(rest);
     loop {
         rest = match rest {
             [b'"', after @ ..] => return Ok(after),
@@ -166,7 +218,13 @@ pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
             Err(found) => return found,
         }
     }
-    // Long strings are searched in blocks: the compiler turns this loop into SIMD instructions.
+    long_plain(rest)
+}
+
+/// The same as [`plain`], for a part that is probably long.
+#[inline]
+fn long_plain(mut rest: &[u8]) -> &[u8] {
+    // The compiler turns this loop into SIMD instructions.
     while let Some((block, after)) = rest.split_first_chunk::<64>() {
         if block
             .iter()
@@ -188,65 +246,71 @@ pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
 /// end on where there is none.
 #[inline]
 fn plain_word(rest: &[u8]) -> Result<&[u8], &[u8]> {
-    let Some((word, after)) = rest.split_first_chunk::<8>() else {
+    let Some((word, after)) = rest.split_first_chunk() else {
         let special = rest.iter().position(|byte| is_special(*byte));
         return Err(rest
             .get(special.unwrap_or(rest.len())..)
             .unwrap_or_default());
     };
-    let special = special(u64::from_le_bytes(*word));
-    if special == 0 {
-        return Ok(after);
+    match first_special(*word) {
+        Some(bytes) => Err(rest.get(bytes..).unwrap_or_default()),
+        None => Ok(after),
     }
-    // Each byte has its flag in its highest bit.
-    let bytes = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
-    Err(rest.get(bytes..).unwrap_or_default())
 }
 
 fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < b' '
 }
 
-/// The highest bit of the first special byte in `word`, little-endian; 0 if there is none. The bits
-/// of the bytes after it have no meaning.
+/// The index of the first special byte in `word`.
 #[inline]
-fn special(word: u64) -> u64 {
+fn first_special(word: [u8; 8]) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(word);
     // With bit 1 inverted, the quote and the control characters are the bytes below 0x21. For an
     // ASCII byte, a subtraction sets the highest bit if the byte is smaller.
     let quote_or_control = (word ^ LOW.wrapping_mul(0x02)).wrapping_sub(LOW.wrapping_mul(0x21));
     let backslash = (word ^ LOW.wrapping_mul(0x5c)).wrapping_sub(LOW);
-    (quote_or_control | backslash) & !word & HIGH
+    // The flags of the bytes after the first special byte have no meaning.
+    let flags = (quote_or_control | backslash) & !word & HIGH;
+    let bytes = flags.trailing_zeros() / 8;
+    (flags != 0).then(|| usize::try_from(bytes).unwrap_or(0))
 }
 
-/// Skips the number that `rest` starts with.
-#[inline]
-fn number(rest: &[u8]) -> Scanned<'_> {
-    const FAULT: &str = "a number";
-    let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
-    let after = match unsigned {
-        [b'0', after @ ..] => after,
-        [b'1'..=b'9', after @ ..] => digits(after),
-        _ => return Err((rest, FAULT)),
-    };
-    let after = match after {
-        [b'.', b'0'..=b'9', fraction @ ..] => digits(fraction),
-        [b'.' | b'0'..=b'9', ..] => return Err((rest, FAULT)),
-        after => after,
-    };
-    match after {
-        [b'e' | b'E', exponent @ ..] => match exponent {
-            [b'0'..=b'9', after @ ..] | [b'+' | b'-', b'0'..=b'9', after @ ..] => Ok(digits(after)),
-            _ => Err((rest, FAULT)),
-        },
-        after => Ok(after),
+/// Skips the number that is next.
+#[inline(always)]
+fn number(rest: &mut Rest<'_>) -> Skipped {
+    take(rest, b'-');
+    if take(rest, b'0') {
+        if let Some(b'0'..=b'9') = next_of(rest) {
+            return Err("no digit after 0");
+        }
+    } else {
+        digits(rest)?;
     }
+    if take(rest, b'.') {
+        digits(rest)?;
+    }
+    if let Some(b'e' | b'E') = next_of(rest) {
+        rest.next();
+        if let Some(b'+' | b'-') = next_of(rest) {
+            rest.next();
+        }
+        digits(rest)?;
+    }
+    Ok(())
 }
 
-fn digits(mut rest: &[u8]) -> &[u8] {
-    while let [b'0'..=b'9', after @ ..] = rest {
-        rest = after;
+/// Skips one digit or more.
+#[inline(always)]
+fn digits(rest: &mut Rest<'_>) -> Skipped {
+    let Some(b'0'..=b'9') = next_of(rest) else {
+        return Err("a digit");
+    };
+    rest.next();
+    while let Some(b'0'..=b'9') = next_of(rest) {
+        rest.next();
     }
-    rest
+    Ok(())
 }

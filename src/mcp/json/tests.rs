@@ -73,6 +73,40 @@ fn what_is_no_single_json_value_is_an_error() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
+fn an_error_says_where_the_fault_is_and_what_is_expected_there() {
+    for (text, error) in [
+        ("", "a value at byte 0"),
+        (" x", "a value at byte 1"),
+        ("nul", "a value at byte 0"),
+        ("[1,tru]", "a value at byte 3"),
+        ("[1, ]", "a value at byte 4"),
+        ("[1 2]", r#""," or "]" at byte 3"#),
+        ("[1}", r#""," or "]" at byte 2"#),
+        ("[", "a value at byte 1"),
+        (r#"{"a":1 "b":2}"#, r#""," or "}" at byte 7"#),
+        (r#"{"a":[]]"#, r#""," or "}" at byte 7"#),
+        (r#"{"a":1,}"#, "a string at byte 7"),
+        ("{a:1}", "a string at byte 1"),
+        (r#"{"a" 1}"#, r#"":" at byte 5"#),
+        (r#"{"a"  "#, r#"":" at byte 6"#),
+        (r#"{"a":"#, "a value at byte 5"),
+        (r#"["a\x"]"#, "an escape at byte 3"),
+        (r#"["a\u12g4"]"#, "an escape at byte 3"),
+        (r#"["abcdefghijklmnopqrst\"#, "an escape at byte 22"),
+        ("[\"a\u{1}\"]", "no control character in a string at byte 3"),
+        (r#"["abcdefghij"#, "the end of a string at byte 12"),
+        ("[-]", "a digit at byte 2"),
+        ("[1.]", "a digit at byte 3"),
+        ("[1e+]", "a digit at byte 4"),
+        ("[01]", "no digit after 0 at byte 2"),
+        ("[0.5.5]", r#""," or "]" at byte 4"#),
+    ] {
+        let found = Reader::new(text).skip().expect_err(text);
+        assert_eq!(found.to_string(), format!("expected {error}"), "{text:?}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
 fn other_shapes_are_told_apart() {
     assert_eq!(read("[{}]").0, Some(Shape::Array));
     for text in ["1", "-1", "1.5", "true", "null", "\"x\"", "\"\\n\""] {
