@@ -38,7 +38,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     /// Two readers could see different names in it, a name is not Unicode, or it subscribes to too
-    /// many resources.
+    /// many resources. Or a name has the wrong type (see [`has_wrong_type`]).
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
@@ -58,13 +58,33 @@ impl<'a> Access<'a> {
     fn single(method: &'a str, params: Option<&'a Params<'a>>) -> Result<Self, Refusal> {
         let subject = method::subject(method).zip(method::subject_param(method));
         let about = match (subject, params) {
-            (Some((subject, param)), Some(params)) => {
-                name(params, param)?.map(|name| (subject, name))
-            }
+            (Some((subject, param)), Some(params)) => match name(params, param)? {
+                Some(name) => Some((subject, name)),
+                None if params.get(param).is_some_and(is_set) => {
+                    return Err(Refusal::NameMissing(param));
+                }
+                None => None,
+            },
             _ => None,
         };
         Ok(Self { method, about })
     }
+}
+
+/// Whether `refusal`, an error of [`Access::of`], says that a name in the message is neither a
+/// string nor `null`, or is not in the object or list in which it must be. MCP does not allow this,
+/// but some servers convert such a value: the name `["x"]` or `1` to `"x"` or `"1"`, and a string
+/// to a list of one string. No rule can match such a name.
+pub fn has_wrong_type(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NameMissing(_) | Refusal::NotAnObject(_) | Refusal::Argument(_)
+    )
+}
+
+/// Whether the JSON text `value` is not `null`, which counts as absent.
+fn is_set(value: &str) -> bool {
+    value != "null"
 }
 
 /// Checks that the URIs of resources in `accesses` are in normal form: policies cannot know which
@@ -102,46 +122,62 @@ type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;
 /// whatever its `ref.type` says.
 fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     let [prompt, template] = below(params, "ref", "params.ref", ["name", "uri"])?;
-    let named = [(Subject::Prompt, prompt), (Subject::Resource, template)];
+    let named = [
+        (Subject::Prompt, prompt, Refusal::NameMissing("ref.name")),
+        (Subject::Resource, template, Refusal::NameMissing("ref.uri")),
+    ];
     let named = named
         .into_iter()
-        .filter_map(|(kind, raw)| Some((kind, raw?)));
-    named.map(|(kind, raw)| about(kind, raw)).collect()
+        .filter_map(|(kind, raw, wrong)| Some((kind, raw.filter(|raw| is_set(raw))?, wrong)));
+    named
+        .map(|(kind, raw, wrong)| about(kind, raw, wrong))
+        .collect()
 }
 
 /// The resources that a client subscribes to.
 fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
+    const NO_URIS: Refusal =
+        Refusal::Argument("params.notifications.resourceSubscriptions must be an array of strings");
+    const NO_TASKS: Refusal =
+        Refusal::Argument("params.notifications.taskIds must be an array of strings");
     let known = ["resourceSubscriptions", "taskIds"];
-    let [list, _] = below(params, "notifications", "params.notifications", known)?;
-    let (mut uris, mut count) = (Vec::new(), 0_usize);
-    if let Some(list) = list
-        && json::elements(list, |uri| {
-            count = count.saturating_add(1);
-            if count <= MOST_SUBSCRIPTIONS {
-                uris.push(uri);
-            }
-        })
-        .is_err()
-    {
-        return Ok(Vec::new());
+    let [list, tasks] = below(params, "notifications", "params.notifications", known)?;
+    if tasks.is_some_and(|tasks| is_set(tasks) && !tasks.starts_with('[')) {
+        return Err(NO_TASKS);
     }
+    let Some(list) = list.filter(|list| is_set(list)) else {
+        return Ok(Vec::new());
+    };
+    let (mut uris, mut count) = (Vec::new(), 0_usize);
+    json::elements(list, |uri| {
+        count = count.saturating_add(1);
+        if count <= MOST_SUBSCRIPTIONS {
+            uris.push(uri);
+        }
+    })
+    .map_err(|_| NO_URIS)?;
     if count > MOST_SUBSCRIPTIONS {
         return Err(TOO_MANY_SUBSCRIPTIONS);
     }
     let uris = uris.into_iter();
-    uris.map(|raw| about(Subject::Resource, raw)).collect()
+    uris.map(|raw| about(Subject::Resource, raw, NO_URIS))
+        .collect()
 }
 
-fn about<'a>(kind: Subject, raw: &'a str) -> Result<AccessTarget<'a>, Refusal> {
+/// The thing with the name `raw`, a JSON text.
+///
+/// # Errors
+/// It is not Unicode; or it is no string, which the error `wrong` says.
+fn about<'a>(kind: Subject, raw: &'a str, wrong: Refusal) -> Result<AccessTarget<'a>, Refusal> {
     match json::string(raw) {
         Some(name) => Ok(Some((kind, name))),
         // The name is not Unicode, but a server could still act on it.
         None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
-        None => Ok(None),
+        None => Err(wrong),
     }
 }
 
-/// The `known` members of the object `params.<name>`; none if it is not an object. An error names
+/// The `known` members of the object `params.<name>`; none if it is absent or `null`. An error names
 /// the object as `place`.
 fn below<'a, const N: usize>(
     params: &Params<'a>,
@@ -154,9 +190,12 @@ fn below<'a, const N: usize>(
     if params.has_lookalike(name) {
         return differs("params");
     }
-    let Some(object) = params.get(name) else {
+    let Some(object) = params.get(name).filter(|object| is_set(object)) else {
         return Ok(found);
     };
+    if !object.starts_with('{') {
+        return Err(Refusal::NotAnObject(place));
+    }
     let mut has_lookalike = false;
     let shape = json::members(object, |member, value| {
         has_lookalike |= is_lookalike(&member, &known);
@@ -254,27 +293,23 @@ mod tests {
     fn what_has_no_name_is_about_nothing() {
         for (method, params) in [
             ("tools/call", "{}"),
-            ("tools/call", r#"{"name":1}"#),
+            ("tools/call", r#"{"name":null}"#),
             ("tools/call", r#"{"uri":"x"}"#),
             ("tools/list", r#"{"name":"x"}"#),
             ("tasks/get", r#"{"taskId":"x"}"#),
             ("acme/run", r#"{"name":"x"}"#),
             ("completion/complete", "{}"),
-            ("completion/complete", r#"{"ref":"x"}"#),
-            ("completion/complete", r#"{"ref":{"name":1}}"#),
+            ("completion/complete", r#"{"ref":null}"#),
+            ("completion/complete", r#"{"ref":{"name":null,"uri":null}}"#),
             ("subscriptions/listen", "{}"),
-            ("subscriptions/listen", r#"{"notifications":[]}"#),
+            ("subscriptions/listen", r#"{"notifications":null}"#),
             (
                 "subscriptions/listen",
-                r#"{"notifications":{"resourceSubscriptions":{}}}"#,
+                r#"{"notifications":{"resourceSubscriptions":null,"taskIds":null}}"#,
             ),
             (
                 "subscriptions/listen",
-                r#"{"notifications":{"resourceSubscriptions":[]}}"#,
-            ),
-            (
-                "subscriptions/listen",
-                r#"{"notifications":{"resourceSubscriptions":[1]}}"#,
+                r#"{"notifications":{"resourceSubscriptions":[],"taskIds":["x",1]}}"#,
             ),
         ] {
             assert_eq!(of(method, params), Ok(vec![None]), "{method} {params}");
@@ -286,6 +321,86 @@ mod tests {
             about: None,
         };
         assert_eq!(Access::of(&message), Ok(vec![access]));
+    }
+
+    /// Some servers convert such a value to a name, which no rule has seen then.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_name_of_another_type_is_refused() {
+        let uris = "params.notifications.resourceSubscriptions must be an array of strings";
+        let tasks = "params.notifications.taskIds must be an array of strings";
+        let names = [
+            ("tools/call", r#"{"name":@}"#, Refusal::NameMissing("name")),
+            ("prompts/get", r#"{"name":@}"#, Refusal::NameMissing("name")),
+            (
+                "resources/read",
+                r#"{"uri":@}"#,
+                Refusal::NameMissing("uri"),
+            ),
+            (
+                "resources/subscribe",
+                r#"{"uri":@}"#,
+                Refusal::NameMissing("uri"),
+            ),
+            ("skills/get", r#"{"uri":@}"#, Refusal::NameMissing("uri")),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":@}}"#,
+                Refusal::NameMissing("ref.name"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x","uri":@}}"#,
+                Refusal::NameMissing("ref.uri"),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":["x",@]}}"#,
+                Refusal::Argument(uris),
+            ),
+        ];
+        for (method, params, refusal) in names {
+            for name in [r#"["x"]"#, r#"{"x":"x"}"#, "1", "true", "[]"] {
+                let params = params.replace('@', name);
+                let found = of(method, &params);
+                assert_eq!(found, Err(refusal.clone()), "{method} {params}");
+            }
+        }
+        let object = Refusal::NotAnObject;
+        for (method, params, refusal) in [
+            (
+                "completion/complete",
+                r#"{"ref":"x"}"#,
+                object("params.ref"),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":[{"name":"x"}]}"#,
+                object("params.ref"),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":[{"taskIds":["x"]}]}"#,
+                object("params.notifications"),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":"f:x"}}"#,
+                Refusal::Argument(uris),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"resourceSubscriptions":{"0":"f:x"}}}"#,
+                Refusal::Argument(uris),
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"taskIds":"x"}}"#,
+                Refusal::Argument(tasks),
+            ),
+        ] {
+            assert!(has_wrong_type(&refusal));
+            assert_eq!(of(method, params), Err(refusal), "{method} {params}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -106,7 +106,8 @@ pub enum Refusal {
     NameMissing(&'static str),
     /// Where the configuration changes the arguments of a call, this is no object.
     NotAnObject(&'static str),
-    /// An argument of a tool of the gateway's own is not what it must be: what it must be.
+    /// A parameter, or an argument of a tool of the gateway's own, is not what it must be: what it
+    /// must be.
     Argument(&'static str),
     /// No server takes the level of `logging/setLevel`: a sentence for each.
     Level(Vec<String>),

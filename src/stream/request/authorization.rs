@@ -10,22 +10,26 @@ use crate::mcp::Message;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
-use crate::policy::access::{self, Access};
+use crate::policy::access::{self, Access, has_wrong_type};
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::phase::Transition;
+use crate::stream::request::is_strict;
 use crate::stream::response::routed::RoutedRequest;
 
-/// Checks that the caller may send `message`, and that policies can read which resources the
-/// message is about.
+/// Checks that the caller may send `message`, and that policies can read what the message is about.
 ///
 /// # Errors
-/// The caller may not send it, or policies cannot read the resources.
+/// The caller may not send it, or policies cannot read what it is about.
 pub(in crate::stream) fn authorize(
     config: &Config,
     message: &Message<'_>,
     facts: &HostFacts,
 ) -> Result<(), Refusal> {
-    let accesses = Access::of(message)?;
+    let accesses = match Access::of(message) {
+        // If other traffic than MCP may pass, this message may, too.
+        Err(refusal) if has_wrong_type(&refusal) && !is_strict(config) => return Ok(()),
+        accesses => accesses?,
+    };
     access::check_uris(&accesses)?;
     match &config.authorization {
         Some(authorization) => authorization.permit(&facts.rights, &accesses),
