@@ -2,6 +2,7 @@
 
 use super::json;
 use super::json::canonical::push_canonical;
+use super::lookalike::is_lookalike;
 
 /// The members that define a tool, or that a model reads, in the order of the canonical form.
 const MEMBERS: [&str; 6] = [
@@ -19,12 +20,14 @@ const LONGEST: usize = 1_048_576;
 /// The canonical form (RFC 8785) of an object with the members `name`, `title`, `description`,
 /// `inputSchema`, `outputSchema` and `annotations` of `entry`, an entry of a list of tools. Members
 /// that the entry lacks are left out, and so are all its other members. `None` where the entry is
-/// not an object, has one of these members twice, or a member has no canonical form; or where the
-/// members have more than 1 MiB.
+/// not an object, has one of these members twice or with a lookalike, or a member has no canonical
+/// form; or where the members have more than 1 MiB.
 pub fn canonical(entry: &str) -> Option<Vec<u8>> {
     let mut values = [None; MEMBERS.len()];
     let mut is_ambiguous = false;
     json::members(entry, |name, value| {
+        // A client that ignores the case of names reads the last one of both.
+        is_ambiguous |= is_lookalike(&name, &MEMBERS);
         let known = MEMBERS.iter().zip(&mut values);
         for (_, place) in known.filter(|(member, _)| **member == name) {
             is_ambiguous |= place.replace(value).is_some();
@@ -77,6 +80,10 @@ mod tests {
             "1",
             r#"{"name":"x","name":"x"}"#,
             r#"{"name":"x","description":"a","descripti\u006fn":"b"}"#,
+            r#"{"name":"x","description":"a","Description":"b"}"#,
+            r#"{"name":"x","de\u017fcription":"b"}"#,
+            r#"{"name":"x","inputschema":{}}"#,
+            r#"{"name":"x","title\u0000":"b"}"#,
             r#"{"name":"x","inputSchema":{"a":1,"a":2}}"#,
             r#"{"name":"x","annotations":{"title":"\ud800"}}"#,
             r#"{"name":"x","inputSchema":{"maximum":1e999}}"#,
