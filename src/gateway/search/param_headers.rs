@@ -1,6 +1,8 @@
 //! The headers that repeat arguments of a call (MCP 2026-07-28, "Custom headers from tool
 //! parameters"). Servers require them, and a client that uses `call_tool` cannot know them.
 
+use std::collections::HashMap;
+
 use crate::gateway::search::each_member;
 use crate::mcp::{json, param_header};
 
@@ -11,21 +13,28 @@ const DEEPEST: usize = 8;
 /// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
 pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
     let mut headers = Vec::new();
-    for schema in json::values(definition, "inputSchema") {
-        add(schema, arguments, DEEPEST, &mut headers);
-    }
+    let schemas = json::values(definition, "inputSchema");
+    add(&schemas, arguments, DEEPEST, &mut headers);
     headers
 }
 
-fn add(schema: &str, arguments: &str, depth: usize, headers: &mut Vec<(String, String)>) {
+/// Adds the headers of `arguments`, whose parameters these `schemas` describe. A server writes the
+/// schemas and a client the arguments, and both may be long. So both are read once, and not the
+/// arguments again for each parameter.
+fn add(schemas: &[&str], arguments: &str, depth: usize, headers: &mut Vec<(String, String)>) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
     };
-    for properties in json::values(schema, "properties") {
+    let mut values = HashMap::new();
+    // If an argument is there several times, most servers use the last one.
+    let _ = each_member(arguments, &mut |name, value| {
+        values.insert(name.to_owned(), value);
+    });
+    let properties = schemas.iter().map(|it| json::values(it, "properties"));
+    for properties in properties.flatten() {
         // A schema that is not an object has no parameters.
         let _ = each_member(properties, &mut |name, property| {
-            // If the argument is there several times, most servers use the last one.
-            let Some(value) = json::values(arguments, name).pop() else {
+            let Some(value) = values.remove(name) else {
                 return;
             };
             if let [annotation] = json::values(property, param_header::ANNOTATION).as_slice()
@@ -34,7 +43,7 @@ fn add(schema: &str, arguments: &str, depth: usize, headers: &mut Vec<(String, S
             {
                 headers.push((header, text));
             } else if value.starts_with('{') {
-                add(property, value, depth, headers);
+                add(&[property], value, depth, headers);
             }
         });
     }
@@ -69,7 +78,34 @@ mod tests {
                 .collect();
             assert_eq!(headers, expected, "{arguments}");
         }
+        let twice = r#"{"inputSchema":{"properties":{"r":{"x-mcp-header":"A"},"r":{"x-mcp-header":"B"}},"properties":{"r":{"x-mcp-header":"C"},"s":{"x-mcp-header":"D"}}}}"#;
+        let found = param_headers(twice, r#"{"s":1,"r":2}"#);
+        let found: Vec<_> = found.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(found, ["mcp-param-a", "mcp-param-d"], "each argument once");
         let nested = r#"{"properties":{"a":"#.repeat(100);
         assert!(param_headers(&nested, r#"{"a":{}}"#).is_empty());
+    }
+
+    /// With 20,000 parameters and arguments, this test ends only if neither side is read again for
+    /// each entry of the other, also where the server writes the same parameter again and again.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn long_definitions_and_arguments_are_read_once() {
+        const MANY: usize = 20_000;
+        let many = |entry: &dyn Fn(usize) -> String| {
+            let entries: Vec<String> = (0..MANY).map(entry).collect();
+            entries.join(",")
+        };
+        let arguments = many(&|n| format!(r#""a{n}":{n}"#));
+        let arguments = format!(r#"{{{arguments},"o":{{{arguments}}}}}"#);
+        for properties in [
+            many(&|n| format!(r#""p{n}":{{}}"#)),
+            many(&|_| r#""o":{"properties":{"x":{}}}"#.to_owned()),
+        ] {
+            let definition = format!(
+                r#"{{"inputSchema":{{"properties":{{{properties},"a7":{{"x-mcp-header":"H"}}}}}}}}"#
+            );
+            let headers = param_headers(&definition, &arguments);
+            assert_eq!(headers, [("mcp-param-h".to_owned(), "7".to_owned())]);
+        }
     }
 }
