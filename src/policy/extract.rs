@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::Refusal;
+use super::export::LONGEST;
 use crate::mcp::Invalid;
 use crate::mcp::json::object::push_object;
 use crate::mcp::json::{self, Shape};
@@ -15,6 +16,11 @@ use crate::mcp::message::Params;
 /// ignores a protobuf message of a hundred levels, of which each object takes
 /// three, and then a policy would see nothing.
 const DEPTH: usize = 16;
+
+/// The most members of one extracted object. With more, the object that policies see would be longer
+/// than [`LONGEST`] bytes, and the request is refused anyway. To find this out first saves time: to
+/// put the values of two paths together takes the square of their number.
+const MOST: usize = LONGEST / 4;
 
 /// The extracted part of `params`.
 #[derive(Clone)]
@@ -34,7 +40,7 @@ pub type ExtractedMember<'a> = (Cow<'a, str>, Extracted<'a>);
 ///
 /// # Errors
 /// A member along a path is there twice, or with a lookalike; a value is nested
-/// too deeply, is not Unicode, or is a number that is not finite. A policy and a server could read such a value
+/// too deeply, has too many members, is not Unicode, or is a number that is not finite. A policy and a server could read such a value
 /// differently.
 pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
@@ -121,6 +127,9 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
                 if let Some(value) = read(value, depth)? {
                     object.push((name, value));
                 }
+            }
+            if object.len() > MOST {
+                return Err(Refusal::TooLong("params", LONGEST));
             }
             Ok(Some(Extracted::Object(object)))
         }
@@ -292,6 +301,26 @@ mod tests {
         assert!(extracted("completion/complete", &deep(16)).is_ok());
         assert_eq!(extracted("completion/complete", &deep(17)), refused);
         assert_eq!(extracted("completion/complete", &deep(100_000)), refused);
+    }
+
+    /// With a hundred thousand members, this test would take minutes if they were put together.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_object_with_more_members_than_can_be_shown_is_refused() {
+        let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let paths = [path("arguments.a1"), path("arguments"), path("arguments")];
+        for (count, is_fine) in [(MOST, true), (MOST + 1, false), (100_000, false)] {
+            let members: Vec<String> = (0..count)
+                .map(|n| format!(r#""a{n}":[],"b{n}":0"#))
+                .collect();
+            let arguments = members.join(",");
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"arguments":{{{arguments}}}}}}}"#
+            );
+            let message = Message::parse(body.as_bytes()).unwrap();
+            let found = extract(message.params().unwrap(), &paths);
+            let expected = (!is_fine).then_some(Refusal::TooLong("params", LONGEST));
+            assert_eq!(found.err(), expected, "{count}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]
