@@ -20,10 +20,13 @@ pub struct ModernFields<'a> {
     pub server_info: &'a str,
 }
 
+/// The most members `_meta` in one result. The limit is needed because each of them becomes longer.
+const MOST_METAS: usize = 16;
+
 /// Why a result has no equivalent in the other era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UntranslatableResult {
-    /// It is not an object.
+    /// It is not an object, or has a member too often.
     NotAnObject,
     /// Its `resultType` is not `complete`: it is not the final result.
     Incomplete,
@@ -47,6 +50,9 @@ pub fn to_modern(
             members.extend([(TTL_MS, "0"), (CACHE_SCOPE, r#""private""#)]);
         }
         let metas = json::values(result, "_meta");
+        if metas.len() > MOST_METAS {
+            return Err(UntranslatableResult::NotAnObject);
+        }
         let is_object = |meta: &&str| meta.starts_with('{');
         if metas.iter().all(is_object) && !metas.is_empty() {
             for meta in metas {
@@ -122,6 +128,23 @@ mod tests {
             server_info: INFO,
         };
         edited(text, |read| to_modern(read, fields))
+    }
+
+    /// Each of them would become longer.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_member_may_not_be_there_very_often() {
+        for member in [
+            r#""_meta":{}"#,
+            r#""_meta":0"#,
+            r#""resultType":0"#,
+            r#""resultType":"complete""#,
+        ] {
+            for (count, is_fine) in [(16, true), (17, false), (1000, false)] {
+                let members = vec![member; count].join(",");
+                let text = response(&format!("{{{members}}}"));
+                assert_eq!(modern(&text, false).is_ok(), is_fine, "{count} {member}");
+            }
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

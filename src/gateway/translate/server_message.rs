@@ -148,6 +148,10 @@ fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
     Ok(worst)
 }
 
+/// The most members `result`, or `params`, of one message. The limit is needed because each of them
+/// may become longer when it is translated.
+const MOST_COPIES: usize = 16;
+
 /// The members of a message, collected while the message is read. Some servers write all members
 /// that a message can have, and `null` for those it does not have. Such a member does not count.
 #[derive(Default)]
@@ -157,7 +161,7 @@ struct MessageMembers<'a> {
     params: Vec<&'a str>,
     results: Vec<&'a str>,
     has_error: bool,
-    /// There are two ids or two methods.
+    /// There are two ids or two methods, or too many results or parameters.
     is_ambiguous: bool,
     /// Some client may read a member as a result or an error.
     may_answer: bool,
@@ -191,6 +195,7 @@ impl<'a> MessageMembers<'a> {
             "error" => self.has_error |= !is_null,
             _ => {}
         }
+        self.is_ambiguous |= self.results.len().max(self.params.len()) > MOST_COPIES;
         self.may_answer |= !is_null && is_like(name, &["result", "error"]);
         self.may_have_method |= !is_null && is_like(name, &["method"]);
         Ok(())
@@ -249,6 +254,30 @@ impl fmt::Display for UnreadableMessage {
 mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_message_may_not_have_very_many_results_or_parameters() {
+        let read = |text: &str| {
+            let read = ServerMessage::read(text, ResultShape::Tool, &UriPrefix::of("w"));
+            read.map(|read| read.contents.len())
+        };
+        for (member, rest, why) in [
+            (
+                r#""result":{}"#,
+                r#""id":1"#,
+                UnreadableMessage::NotOneMessage,
+            ),
+            (
+                r#""params":{}"#,
+                r#""method":"x""#,
+                UnreadableMessage::NotAResponse,
+            ),
+        ] {
+            let text = |count| format!("{{{rest},{}}}", vec![member; count].join(","));
+            assert_eq!(read(&text(16)), Ok(16), "{member}");
+            assert_eq!(read(&text(17)), Err(why), "{member}");
+        }
+    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn it_is_told_what_a_message_is() {

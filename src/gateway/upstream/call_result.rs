@@ -113,7 +113,7 @@ impl Call {
                 let page = response.result(rpc_id, longest, |reader| {
                     reader.value(|reader| {
                         let start = reader.mark();
-                        let page = ListPage::read(*kind, server, reader)?;
+                        let page = ListPage::read(*kind, server, reader, gateway.max_list_bytes)?;
                         Ok(self.page(Rc::new(page), || reader.since(start).to_owned()))
                     })
                 });

@@ -13,7 +13,7 @@ use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::Edit;
-use crate::mcp::json::{self, Reader};
+use crate::mcp::json::{self, Error, Reader};
 use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::policy::export;
@@ -21,6 +21,16 @@ use crate::policy::export;
 /// The longest cursor, in bytes. A longer one is refused, since the call for the next page repeats
 /// it.
 const LONGEST_CURSOR: usize = 65_536;
+
+/// The longest text of the entries of a page that the gateway has kept, in bytes. Servers' texts that
+/// it keeps are far shorter.
+const LONGEST_KEPT: usize = 16_777_216;
+
+/// Ends the reading of a list that is too long.
+const TOO_LONG: Error = Error {
+    at: usize::MAX,
+    expected: "a shorter list",
+};
 
 const NOT_A_LIST: Failure = Failure::Nonsense("an answer that is not the requested list");
 
@@ -92,24 +102,34 @@ impl ListEntry {
 }
 
 impl ListPage {
-    /// Reads the text of the `result` of a list of this kind from `server`.
+    /// Reads the text of the `result` of a list of this kind from `server`, which the gateway has
+    /// kept.
     ///
     /// # Errors
     /// It is not the result of such a list.
     pub fn parse(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
         let mut reader = Reader::new(result);
-        let page = Self::read(kind, server, &mut reader)?;
+        let page = Self::read(kind, server, &mut reader, LONGEST_KEPT)?;
         match reader.end() {
             Ok(()) => Ok(page),
             Err(_) => Err(NOT_A_LIST),
         }
     }
 
-    /// Reads the `result` of a list of this kind from `server`, at the position of `reader`.
+    /// Reads the `result` of a list of this kind from `server`, at the position of `reader`. The
+    /// entries, as clients see them, may have at most `longest` bytes. They can be much longer than
+    /// the server's, since the configuration may give a tool a long description
+    /// (`tools.override`), and a server may list the tool very often.
     ///
     /// # Errors
-    /// It is not the result of such a list. Then the reader stops anywhere in it.
-    pub fn read(kind: ListKind, server: &Server, reader: &mut Reader<'_>) -> Result<Self, Failure> {
+    /// It is not the result of such a list, or the entries are too long. Then the reader stops
+    /// anywhere in it.
+    pub fn read(
+        kind: ListKind,
+        server: &Server,
+        reader: &mut Reader<'_>,
+        longest: usize,
+    ) -> Result<Self, Failure> {
         let (mut cursor, mut ttl, mut scope, mut result_type) = (None, None, None, None);
         let mut lists = 0_usize;
         let mut entries = Vec::new();
@@ -128,6 +148,9 @@ impl ListPage {
                         // A malformed entry is left out. The other entries stay.
                         Err(MalformedEntry) => malformed = malformed.saturating_add(1),
                     }
+                    if text.all().len() > longest {
+                        return Err(TOO_LONG);
+                    }
                     Ok(())
                 });
             }
@@ -141,6 +164,9 @@ impl ListPage {
             }
             Ok(())
         });
+        if read == Err(TOO_LONG) {
+            return Err(Failure::ListTooLong(longest));
+        }
         let complete = result_type
             .filter(|kind| *kind != "null")
             .is_none_or(|kind| json::string(kind).is_some_and(|kind| kind == "complete"));
@@ -278,6 +304,38 @@ mod tests {
             let page = read(&page);
             assert_eq!(page.is_ok(), is_read, "{length}");
         }
+    }
+
+    /// The configuration's description is much longer than the server's entry.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn entries_that_become_too_long_end_the_list() {
+        let description = "d".repeat(2000);
+        let config = format!(
+            r#"{{"servers":[{{"name":"a","tools":{{"override":{{"t":{{"description":"{description}"}}}}}}}}]}}"#
+        );
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let server = &config.gateway.unwrap().servers[0];
+        let page = |entries: &[&str], longest| {
+            let result = format!(r#"{{"tools":[{}]}}"#, entries.join(","));
+            let mut reader = Reader::new(&result);
+            let page = ListPage::read(ListKind::Tools, server, &mut reader, longest);
+            page.map(|page| (page.entries.len(), page.malformed))
+        };
+        let too_long = |longest| Err(Failure::ListTooLong(longest));
+        let tools = vec![r#"{"name":"t"}"#; 1000];
+        assert_eq!(page(&tools[..4], 10_000), Ok((4, 0)));
+        assert_eq!(page(&tools, 10_000), too_long(10_000));
+        assert_eq!(page(&tools[..1], 2032), Ok((1, 0)));
+        assert_eq!(page(&tools[..1], 2031), too_long(2031));
+        // So does a member that the server writes again and again.
+        let members = |count| {
+            format!(
+                r#"{{"name":"t",{}}}"#,
+                vec![r#""description":0"#; count].join(",")
+            )
+        };
+        assert_eq!(page(&[&members(16)], 100_000), Ok((1, 0)));
+        assert_eq!(page(&[&members(17)], 100_000), Ok((0, 1)));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -71,9 +71,14 @@ pub fn object(members: &[(&str, &str)]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// The most values that [`set`] replaces. The limit is needed because a server may write a member
+/// very often in few bytes, and the new value may be long.
+const MOST_REPLACED: usize = 16;
+
 /// The edits that give `object`, a slice of `whole`, these members: names, and values as JSON
 /// texts. The value of a member that is there already is replaced, in all places where it is. Other
-/// members are inserted at the start. `None` if `object` is not an object.
+/// members are inserted at the start. `None` if `object` is not an object, or has these members in
+/// more than 16 places.
 pub fn set(whole: &str, object: &str, members: &[(&str, &str)]) -> Option<Vec<Edit>> {
     let mut edits = Vec::new();
     let mut is_there = vec![false; members.len()];
@@ -83,10 +88,15 @@ pub fn set(whole: &str, object: &str, members: &[(&str, &str)]) -> Option<Vec<Ed
         let known = members.iter().zip(&mut is_there);
         for ((_, new), is_there) in known.filter(|((known, _), _)| *known == name) {
             *is_there = true;
-            edits.extend(Edit::replace(whole, value, *new));
+            if edits.len() <= MOST_REPLACED {
+                edits.extend(Edit::replace(whole, value, *new));
+            }
         }
     });
     let start = inside(whole, object, shape)?;
+    if edits.len() > MOST_REPLACED {
+        return None;
+    }
     let mut new = Vec::new();
     push_members(&mut new, |object| {
         let members = members.iter().zip(is_there);
