@@ -18,6 +18,11 @@ use crate::policy::Refusal;
 /// shorter.
 const MAX_SHARED_VALUE: usize = 512;
 
+/// The most bytes of all trace headers in a call of the gateway. Further ones are left out. A server
+/// may reset a request with very long headers, and the gateway would leave this server out of the
+/// lists of all clients then. The limits of W3C Trace Context and W3C Baggage are 512 and 8,192 bytes.
+const MAX_TRACE: usize = 9216;
+
 /// A field of a call: its name and its value.
 type HeaderField = (Cow<'static, str>, String);
 
@@ -95,8 +100,15 @@ impl CallerHeaders {
                 *place = passthrough(server)?;
             }
         }
+        let mut left = MAX_TRACE;
+        let trace = trace_headers(headers, &connection_headers);
+        let trace = trace.filter(|(name, value)| {
+            let rest = left.checked_sub(name.len().saturating_add(value.len()));
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        });
         Ok(Self {
-            trace: trace_headers(headers, &connection_headers).collect(),
+            trace: trace.collect(),
             passthrough: all.into(),
         })
     }

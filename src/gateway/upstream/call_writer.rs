@@ -367,6 +367,39 @@ mod tests {
         );
     }
 
+    /// A server may reset a request with long headers, and would be left out for all clients then.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_call_has_no_trace_that_is_longer_than_real_ones() {
+        let gateway = gateway();
+        let (longest, long) = ("b".repeat(8192), "x".repeat(60_000));
+        for (fields, expected) in [
+            (
+                vec![
+                    ("baggage", &*longest),
+                    ("traceparent", "00-x"),
+                    ("tracestate", &longest[..512]),
+                    ("x-request-id", "r"),
+                ],
+                vec!["x-request-id", "traceparent", "tracestate", "baggage"],
+            ),
+            (
+                vec![
+                    ("baggage", &long),
+                    ("baggage", "user=1"),
+                    ("tracestate", &long),
+                ],
+                vec!["baggage"],
+            ),
+            (vec![("baggage", &longest); 9], vec!["baggage"]),
+        ] {
+            let carried = carried(&gateway, &fields);
+            let sent = carried.fields(&gateway.servers[0], false);
+            let names: Vec<_> = sent.iter().map(|(name, _)| &**name).collect();
+            assert_eq!(names, expected);
+            assert!(sent.iter().all(|(_, value)| value.len() <= 8192));
+        }
+    }
+
     #[wasm_bindgen_test(unsupported = test)]
     fn what_goes_on_and_what_is_the_servers_own_is_in_every_call() {
         let config = br#"{"servers":[{"name":"w","passthroughHeaders":[{"name":"x-key","as":"x-k"}],"headers":[{"name":"authorization","value":"own"}]}]}"#;
