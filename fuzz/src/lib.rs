@@ -38,13 +38,13 @@ impl<'a> Members<'a> {
         found.next_back().map(|(_, value)| *value)
     }
 
-    /// The value for Go's `encoding/json` (which ignores case) or `segmentio/encoding` (which
-    /// ignores NULs at the end). Both use the last member.
+    /// The value for a reader that ignores the case of names, as Go's `encoding/json`, and ends a
+    /// name at a NUL, as readers in C. It uses the last member.
     pub fn forgiving(&self, name: &str) -> Option<&'a RawValue> {
         let folded = |bytes: &[u8]| -> String {
             let text = String::from_utf8_lossy(bytes).replace(['\u{17f}'], "s");
             let text = text.replace('\u{212a}', "k").to_ascii_lowercase();
-            text.trim_end_matches('\0').to_owned()
+            text.split('\0').next().unwrap_or_default().to_owned()
         };
         let mut found = self
             .0

@@ -202,6 +202,7 @@ fn server(text: &str, what: What) {
     let (results, errors, params) = (all("result"), all("error"), all("params"));
     let method = methods.first().and_then(|method| string(method));
     let is_one = ids.len() < 2
+        && results.len().max(params.len()) <= 16
         && match methods.len() {
             0 => results.is_empty() != errors.is_empty(),
             1 => method.is_some() && results.is_empty() && errors.is_empty(),

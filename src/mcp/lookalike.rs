@@ -1,7 +1,7 @@
 //! Lookalikes: member names that some JSON readers treat as another name. Go's `encoding/json`
 //! ignores the case of names, and uses the last of several members. Some releases of its MCP SDK
-//! remove NULs at the end of a name. If a policy reads `name`, a server must not read `Name`
-//! instead.
+//! remove NULs at the end of a name. For `cJSON` and other readers in C, a name ends at a NUL. If a
+//! policy reads `name`, a server must not read `Name` instead.
 
 /// Whether `name` is none of `known`, but some JSON reader treats it as one of them.
 pub fn is_lookalike(name: &str, known: &[&str]) -> bool {
@@ -17,7 +17,7 @@ pub fn fold(name: &str) -> impl Iterator<Item = char> {
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
     };
-    name.chars().filter(|c| *c != '\0').map(letter)
+    name.chars().take_while(|c| *c != '\0').map(letter)
 }
 
 #[cfg(test)]
@@ -27,12 +27,12 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_name_in_other_case_is_a_lookalike_of_it() {
-        for name in ["Name", "NAME", "name\0", "\0na\0me"] {
+        for name in ["Name", "NAME", "name\0", "name\0\0", "Name\0x"] {
             assert!(is_lookalike(name, &["uri", "name"]), "{name:?}");
         }
         assert!(is_lookalike("param\u{17f}", &["params"]));
         assert!(is_lookalike("ta\u{17f}\u{212a}Id", &["taskId"]));
-        for name in ["name", "names", "", "nam\u{e9}", "uri"] {
+        for name in ["name", "names", "", "nam\u{e9}", "uri", "\0name"] {
             assert!(!is_lookalike(name, &["uri", "name"]), "{name:?}");
         }
     }

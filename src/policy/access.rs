@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::Refusal;
 use super::attributes::name;
+use super::extract;
 use crate::mcp::json::{self, Shape};
 use crate::mcp::lookalike::is_lookalike;
 use crate::mcp::message::Params;
@@ -37,8 +38,7 @@ impl<'a> Access<'a> {
     /// All accesses of `message`: at least one. The caller needs the right to each.
     ///
     /// # Errors
-    /// Two readers could see different names in it, a name is not Unicode, or it subscribes to too
-    /// many resources. Or a name has the wrong type (see [`has_wrong_type`]).
+    /// Two readers could see different names in it, or it subscribes to too many resources. Or a name has the wrong type (see [`has_wrong_type`]).
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
@@ -167,11 +167,11 @@ fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refus
 /// The thing with the name `raw`, a JSON text.
 ///
 /// # Errors
-/// It is not Unicode; or it is no string, which the error `wrong` says.
+/// Readers may read different strings; or it is no string, which the error `wrong` says.
 fn about<'a>(kind: Subject, raw: &'a str, wrong: Refusal) -> Result<AccessTarget<'a>, Refusal> {
-    match json::string(raw) {
+    match extract::text(raw) {
         Some(name) => Ok(Some((kind, name))),
-        // The name is not Unicode, but a server could still act on it.
+        // Policies cannot read the name, but a server could still act on it.
         None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
         None => Err(wrong),
     }
@@ -440,6 +440,16 @@ mod tests {
             (
                 "resources/read",
                 r#"{"uri":"\ud800"}"#,
+                Err(Refusal::NotExportable("params")),
+            ),
+            (
+                "tools/call",
+                r#"{"name":"x\u0000"}"#,
+                Err(Refusal::NotExportable("params")),
+            ),
+            (
+                "completion/complete",
+                r#"{"ref":{"name":"x\u0000y"}}"#,
                 Err(Refusal::NotExportable("params")),
             ),
             (

@@ -158,8 +158,8 @@ pub(super) fn name<'a>(params: &Params<'a>, param: &str) -> Result<Option<Cow<'a
         return Err(Refusal::Body(Invalid::DuplicateKey("params")));
     }
     match params.get(param) {
-        // If it is not Unicode, a server could still act on it.
-        Some(raw) if raw.starts_with('"') => json::string(raw)
+        // If policies cannot read it, a server could still act on it.
+        Some(raw) if raw.starts_with('"') => extract::text(raw)
             .map(Some)
             .ok_or(Refusal::NotExportable("params")),
         _ => Ok(None),

@@ -105,7 +105,7 @@ fn at_path<'a, S: AsRef<str>>(raw: &'a str, path: &[S]) -> Result<Option<Extract
 fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
     match raw.as_bytes().first() {
         Some(b'[') => Ok(None),
-        Some(b'"') => json::string(raw)
+        Some(b'"') => text(raw)
             .map(Extracted::Text)
             .map(Some)
             .ok_or(NOT_EXPORTABLE),
@@ -114,6 +114,9 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             let Some(members) = object(raw)? else {
                 return Ok(None);
             };
+            if members.iter().any(|(name, _)| name.contains('\0')) {
+                return Err(NOT_EXPORTABLE);
+            }
             // A policy may read any of these members.
             let folded: HashSet<String> = members
                 .iter()
@@ -141,6 +144,13 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
 
 /// The members of an object, in their order: names, and values as JSON texts.
 type Raw<'a> = Vec<(Cow<'a, str>, &'a str)>;
+
+/// The string with the JSON text `raw`; `None` if it is no string, or if readers may read different
+/// strings. Half a surrogate pair is not Unicode, and for some readers, such as `cJSON`, a string
+/// ends at a NUL: then a rule would match the whole string, and a server would act on its start.
+pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
+    json::string(raw).filter(|text| !text.contains('\0'))
+}
 
 /// The members of `raw`; `None` if it is not an object.
 ///
@@ -252,6 +262,7 @@ mod tests {
             ("tools/call", r#"{"name":"a","Name":"b"}"#),
             ("tools/call", r#"{"NAME":"b"}"#),
             ("tools/call", r#"{"name\u0000":"b"}"#),
+            ("tools/call", r#"{"name\u0000z":"b","name":"a"}"#),
             ("tasks/get", r#"{"ta\u017fkId":"b"}"#),
             ("completion/complete", r#"{"ref":{"x":{"y":1,"y":2}}}"#),
             ("completion/complete", r#"{"ref":{"name":1,"Name":2}}"#),
@@ -290,7 +301,14 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn what_a_policy_could_not_see_whole_is_refused() {
         let refused = Err(Refusal::NotExportable("params"));
-        assert_eq!(extracted("tools/call", r#"{"name":"\ud800"}"#), refused);
+        for params in [
+            r#"{"name":"\ud800"}"#,
+            r#"{"name":"x\u0000"}"#,
+            r#"{"name":{"a":"\u0000"}}"#,
+            r#"{"name":{"a\u0000b":1}}"#,
+        ] {
+            assert_eq!(extracted("tools/call", params), refused, "{params}");
+        }
         let deep = |levels: usize| {
             format!(
                 r#"{{"ref":{}1{}}}"#,

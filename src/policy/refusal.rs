@@ -256,7 +256,7 @@ impl Refusal {
                 format!("{what} is too long: longer than {longest} bytes").into()
             }
             Self::NotExportable(what) => {
-                format!("{what} must be valid Unicode and must not be nested too deeply").into()
+                format!("{what} must be valid Unicode without NUL, and must not be nested too deeply").into()
             }
             Self::ResourceUri(why) => {
                 format!("the resource URI is not in normal form (RFC 3986 section 6.2.2): it {why}").into()
