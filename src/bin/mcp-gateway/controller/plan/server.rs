@@ -12,7 +12,7 @@ use super::headers;
 use super::source::ServerSource;
 use super::variables::SecretVariable;
 use super::{ObjectFault, selector};
-use crate::controller::kinds::{MCPGateway, MCPServerSpec};
+use crate::controller::kinds::{MCPGateway, MCPServerSpec, TargetKind};
 use crate::controller::name::{ObjectName, items, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{Backend, ServerTls, WantedServer};
@@ -98,6 +98,10 @@ fn of_route<'g>(
     spec: &MCPServerSpec,
 ) -> Option<(&'g ObjectName, &'g MCPGateway)> {
     let target = &spec.target_ref;
+    // A Service often has the name of its HTTPRoute.
+    if target.kind != TargetKind::HTTPRoute {
+        return None;
+    }
     let within = target.namespace.as_ref().unwrap_or(&source.name.namespace);
     let route = snapshot.get("HTTPRoute", &ObjectName::new(within, &target.name))?;
     let parents = items(route, "/spec/parentRefs");
@@ -110,7 +114,9 @@ fn of_route<'g>(
         gateway.spec.target_ref.as_ref().is_some_and(|at| {
             let own = at.section_name.as_deref().unwrap_or_default();
             let is_section = section.is_empty() || own.is_empty() || section == own;
-            name.namespace == namespace && text(parent, "/name") == at.name && is_section
+            let is_gateway = matches!(text(parent, "/kind"), "" | "Gateway");
+            let is_named = name.namespace == namespace && text(parent, "/name") == at.name;
+            is_gateway && is_named && is_section
         })
     };
     let mut found = gateways

@@ -13,6 +13,8 @@ use crate::controller::snapshot::{ReadObject, ServerAnswer};
 
 const SERVERS: &str = include_str!("tests/servers.yaml");
 const GATEWAYS: &str = include_str!("tests/gateways.yaml");
+/// A second gateway, and a server with an HTTPRoute to its Gateway.
+const SECOND: &str = "kind: MCPGateway\nmetadata: { name: second, namespace: infra, creationTimestamp: \"2026-11-05T00:00:00Z\" }\nspec: { targetRef: { name: inner }, authentication: { anonymous: true }, allowedServers: { namespaces: { from: All } } }\n---\nkind: Gateway\nmetadata: { name: inner, namespace: infra }\nspec: { gatewayClassName: eg, listeners: [{ name: http, port: 81, protocol: HTTP }] }\n---\nkind: HTTPRoute\nmetadata: { name: files, namespace: team }\nspec: { parentRefs: [{ name: inner, namespace: infra }], hostnames: [files.example.com], rules: [{ backendRefs: [{ name: calendar, port: 8080 }] }] }\n---\nkind: MCPServer\nmetadata: { name: files, namespace: team, creationTimestamp: \"2026-11-06T00:00:00Z\" }\nspec: { targetRef: { name: files } }\n---\nkind: Secret\nmetadata: { name: second-session-keys, namespace: infra }\nstringData: { keys: AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA= }\n";
 
 /// The test cases in a file.
 fn cases(text: &str) -> Vec<Value> {
@@ -226,7 +228,7 @@ fn keys_of_sessions_are_made_once_and_only_where_they_are_missing() {
 #[test]
 fn a_route_leads_to_the_gateway_and_the_backend() {
     let mut cluster = ClusterDocuments::base();
-    cluster.add("kind: MCPGateway\nmetadata: { name: second, namespace: infra, creationTimestamp: \"2026-11-05T00:00:00Z\" }\nspec: { targetRef: { name: inner }, authentication: { anonymous: true }, allowedServers: { namespaces: { from: All } } }\n---\nkind: Gateway\nmetadata: { name: inner, namespace: infra }\nspec: { gatewayClassName: eg, listeners: [{ name: http, port: 81, protocol: HTTP }] }\n---\nkind: HTTPRoute\nmetadata: { name: files, namespace: team }\nspec: { parentRefs: [{ name: inner, namespace: infra }], hostnames: [files.example.com], rules: [{ backendRefs: [{ name: calendar, port: 8080 }] }] }\n---\nkind: MCPServer\nmetadata: { name: files, namespace: team, creationTimestamp: \"2026-11-06T00:00:00Z\" }\nspec: { targetRef: { name: files } }\n---\nkind: Secret\nmetadata: { name: second-session-keys, namespace: infra }\nstringData: { keys: AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA= }\n");
+    cluster.add(SECOND);
     let planned = cluster.settled();
     let files = &planned.plan.servers[&ObjectName::new("team", "files")];
     assert_eq!(
@@ -248,6 +250,24 @@ fn a_route_leads_to_the_gateway_and_the_backend() {
         "{}",
         weather.message
     );
+}
+
+#[test]
+fn a_route_that_the_server_does_not_name_and_a_parent_that_is_no_gateway_lead_nowhere() {
+    for (server, parent) in [
+        ("weather", "{ name: inner, namespace: infra }"),
+        (
+            "files",
+            "{ group: \"\", kind: Service, name: inner, namespace: infra }",
+        ),
+    ] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.add(SECOND);
+        cluster.add(&format!("kind: HTTPRoute\nmetadata: {{ name: {server}, namespace: team }}\nspec: {{ parentRefs: [{parent}], rules: [{{ backendRefs: [{{ name: calendar, port: 8080 }}] }}] }}\n"));
+        let planned = cluster.settled();
+        let condition = planned.condition_of_server(&ObjectName::new("team", server), "Accepted");
+        assert_eq!(condition.reason, "AmbiguousGateway", "{server}");
+    }
 }
 
 #[test]
