@@ -7,7 +7,7 @@ use crate::source::{before_tests, first_word, sources};
 
 /// The types with more than 30 methods, or with methods in more than 3 files. The first number
 /// counts the methods, the second the files. No number may grow. Do not add a type.
-const LARGE: &[(&str, usize, usize)] = &[("Branch", 48, 5), ("Translation", 33, 3)];
+const LARGE: &[(&str, usize, usize)] = &[("Branch", 47, 5), ("Translation", 33, 3)];
 
 #[test]
 fn no_type_has_more_than_30_methods_or_methods_in_more_than_3_files() {

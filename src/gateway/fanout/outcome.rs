@@ -115,7 +115,7 @@ impl Fanout {
                 jsonrpc::result(id, 0, |out| self.push_capabilities(out, gateway))
             }
             Operation::List(kind) => {
-                let start = self.cache_hints();
+                let start = self.cache_hints(gateway);
                 let request = ListRequest {
                     kind,
                     era: self.requester.caller.era,
@@ -139,15 +139,20 @@ impl Fanout {
 
     /// For how long, and by whom, the outcome may be kept, before the servers' own hints are
     /// applied.
-    fn cache_hints(&self) -> CacheHints {
+    fn cache_hints(&self, gateway: &Gateway) -> CacheHints {
         // A client that keeps a list without a server would not see that the server answers again.
         if self.lacks_servers() {
             return CacheHints::NONE;
         }
-        // A server that gets headers of a client may answer another client differently, even if it
+        // A server that gets headers of clients may answer another client differently, even if it
         // says that its answer is public.
+        let mut servers = self.branches.iter().map(Branch::server);
+        let is_personal = |id| {
+            let server = gateway.server(id);
+            server.is_some_and(|server| !server.passthrough.is_empty())
+        };
         CacheHints {
-            public: !self.branches.iter().any(Branch::has_scope),
+            public: !servers.any(is_personal),
             ..CacheHints::ALL
         }
     }
@@ -189,7 +194,7 @@ impl Fanout {
         let info = &gateway.server_info;
         match era {
             Era::Modern => {
-                let start = self.cache_hints();
+                let start = self.cache_hints(gateway);
                 merged_capabilities::push_discover_result(
                     out,
                     &servers,

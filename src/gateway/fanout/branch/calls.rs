@@ -177,8 +177,10 @@ impl Branch {
         // says otherwise (`listTtl`).
         let version = self.session.modern_version();
         let may_be = version.is_some() || server.list_ttl.is_some();
-        // An answer to a client's own headers is for that client only.
-        if !context.gateway.caches || !may_be || self.is_alone || self.scope.is_some() {
+        // A server that gets headers of clients may answer each client differently. A client without
+        // such headers is one of them.
+        let is_personal = !server.passthrough.is_empty();
+        if !context.gateway.caches || !may_be || self.is_alone || is_personal {
             return None;
         }
         let client = &context.requester.caller;

@@ -247,11 +247,6 @@ impl Branch {
         self.server
     }
 
-    /// Whether the server gets headers of the client.
-    pub(super) fn has_scope(&self) -> bool {
-        self.scope.is_some()
-    }
-
     /// Whether the branch waits for the answer to a call.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.progress, Progress::Waiting { .. })
