@@ -76,6 +76,15 @@ impl ServerList {
         self.pages.iter().flat_map(|page| &page.entries)
     }
 
+    /// The same, each with its JSON text as lists show it.
+    pub fn definitions(&self) -> impl Iterator<Item = (&ListEntry, &[u8])> {
+        let pages = self.pages.iter();
+        pages.flat_map(|page| {
+            let entries = page.entries.iter();
+            entries.map(|entry| (entry, page.text.of(&entry.text)))
+        })
+    }
+
     /// How many entries the gateway left out because they have no readable name.
     pub fn malformed(&self) -> usize {
         let malformed = self.pages.iter().map(|page| page.malformed);

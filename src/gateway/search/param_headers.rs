@@ -1,13 +1,46 @@
 //! The headers that repeat arguments of a call (MCP 2026-07-28, "Custom headers from tool
-//! parameters"). Servers require them, and a client that uses `call_tool` cannot know them.
+//! parameters"). Servers require them. A client that uses `call_tool` cannot know them, and a
+//! legacy client does not send them.
 
 use std::collections::HashMap;
 
 use crate::gateway::search::each_member;
+use crate::mcp::json::edit;
 use crate::mcp::{json, param_header};
 
 /// The gateway ignores headers of parameters that are nested deeper than this.
 const DEEPEST: usize = 8;
+
+/// The longest text that [`annotations`] gives, in bytes. Real tools need less.
+const LONGEST: usize = 4096;
+
+/// The part of the `definition` of a tool that [`param_headers`] needs. `None` where no parameter
+/// has a header, or where this part is too long.
+pub fn annotations(definition: &str) -> Option<String> {
+    let schema = json::values(definition, "inputSchema").pop()?;
+    let part = edit::object(&[("inputSchema", &annotated(schema, DEEPEST)?)]);
+    (part.len() <= LONGEST).then_some(part)
+}
+
+/// The part of `schema` with the parameters that have headers.
+fn annotated(schema: &str, depth: usize) -> Option<String> {
+    let depth = depth.checked_sub(1)?;
+    let mut parameters = Vec::new();
+    for properties in json::values(schema, "properties") {
+        let _ = each_member(properties, &mut |name, property| {
+            let part = match json::values(property, param_header::ANNOTATION).as_slice() {
+                [annotation] => Some(edit::object(&[(param_header::ANNOTATION, annotation)])),
+                _ => annotated(property, depth),
+            };
+            parameters.extend(part.map(|part| (name.to_owned(), part)));
+        });
+    }
+    let parameters: Vec<_> = parameters
+        .iter()
+        .map(|(name, part)| (&**name, &**part))
+        .collect();
+    (!parameters.is_empty()).then(|| edit::object(&[("properties", &edit::object(&parameters))]))
+}
 
 /// The headers of a call of the tool with this `definition`, with these `arguments`, both JSON
 /// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
@@ -106,6 +139,34 @@ mod tests {
             );
             let headers = param_headers(&definition, &arguments);
             assert_eq!(headers, [("mcp-param-h".to_owned(), "7".to_owned())]);
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn the_annotations_of_a_definition_give_the_same_headers() {
+        let definition = r#"{"name":"t","inputSchema":{"type":"object","properties":{"r \"1":{"type":"string","x-mcp-header":"Region"},"o":{"type":"object","properties":{"b":{"type":"boolean","x-mcp-header":"Deep-B"},"c":{}}},"none":{"type":"string","properties":{"x":{}}}}}}"#;
+        let part = annotations(definition).unwrap();
+        assert_eq!(
+            part,
+            r#"{"inputSchema":{"properties":{"r \"1":{"x-mcp-header":"Region"},"o":{"properties":{"b":{"x-mcp-header":"Deep-B"}}}}}}"#
+        );
+        let arguments = r#"{"r \"1":"eu","o":{"b":true,"c":1},"none":{"x":1}}"#;
+        let headers = param_headers(&part, arguments);
+        assert_eq!(
+            (headers.len(), &headers),
+            (2, &param_headers(definition, arguments))
+        );
+        for definition in [
+            "{}",
+            r#"{"inputSchema":{"properties":{"a":{"type":"string"}}}}"#,
+            r#"{"inputSchema":7}"#,
+            &format!(
+                r#"{{"inputSchema":{{"properties":{{"{}":{{"x-mcp-header":"A"}}}}}}}}"#,
+                "a".repeat(LONGEST)
+            ),
+            &r#"{"inputSchema":{"properties":{"a":"#.repeat(100),
+        ] {
+            assert_eq!(annotations(definition), None);
         }
     }
 }

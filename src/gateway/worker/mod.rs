@@ -8,6 +8,7 @@ pub mod logged_collisions;
 pub mod opened_sessions;
 pub mod outbox;
 pub mod page_cache;
+pub mod param_annotations;
 mod probe;
 pub mod remembered;
 pub mod request_servers;
@@ -38,6 +39,7 @@ use crate::gateway::worker::logged_collisions::LoggedCollisions;
 use crate::gateway::worker::opened_sessions::OpenedSessions;
 use crate::gateway::worker::outbox::Outbox;
 use crate::gateway::worker::page_cache::PageCache;
+use crate::gateway::worker::param_annotations::ParamAnnotations;
 use crate::gateway::worker::request_servers::RequestServers;
 use crate::gateway::worker::session_pool::{ServerSessionId, SessionLease, SessionPool};
 use crate::gateway::worker::tool_views::LearntViews;
@@ -98,6 +100,8 @@ pub struct Worker {
     pub joined: JoinedServers,
     /// The servers that got clients' requests.
     pub requests: RequestServers,
+    /// Which arguments servers want in headers, too.
+    pub param_annotations: ParamAnnotations,
     /// Makes and opens the ids of clients' sessions; `None` before
     /// [`Worker::configure`].
     pub sealing: Option<SessionSealer>,
@@ -138,6 +142,7 @@ impl Worker {
             left_sessions: Vec::new(),
             joined: JoinedServers::new(Rc::clone(&store)),
             requests: RequestServers::new(Rc::clone(&store)),
+            param_annotations: ParamAnnotations::new(Rc::clone(&store)),
             sealing: None,
             opened: OpenedSessions::default(),
             is_long_session_logged: false,

@@ -16,9 +16,9 @@ use crate::stream::effects::{count, count_and_export, count_call, count_failure,
 use crate::stream::event::Effect;
 use crate::stream::gateway::IncomingMessage;
 use crate::stream::gateway::continuation::{Continuation, SuspendedRequest};
-use crate::stream::gateway::pins;
 use crate::stream::gateway::session::requester_for;
 use crate::stream::gateway::views;
+use crate::stream::gateway::{param_headers, pins};
 use crate::stream::phase::{Phase, Transition};
 
 /// A request that waits for calls to servers.
@@ -158,6 +158,7 @@ impl FanoutRequest {
         effects.extend(self.count_results(cx));
         effects.extend(report_malformed(cx, &self.fanout));
         effects.extend(views::learn(cx, &self.fanout));
+        param_headers::learn(cx, &self.fanout);
         effects.extend(pins::report(cx, &self.fanout));
         self.continuation.resume(cx, self.fanout).after(effects)
     }

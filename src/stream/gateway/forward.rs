@@ -28,7 +28,7 @@ use crate::stream::effects::{
 use crate::stream::event::Effect;
 use crate::stream::gateway::lookup::unknown_method;
 use crate::stream::gateway::route::{Destination, NamedTarget};
-use crate::stream::gateway::{Client, IncomingMessage, tasks, views};
+use crate::stream::gateway::{Client, IncomingMessage, param_headers, tasks, views};
 use crate::stream::phase::Transition;
 use crate::stream::response::routed::RoutedRequest;
 
@@ -61,6 +61,10 @@ pub(super) fn forward_request(
     let name = name.map(Cow::Borrowed).or(message.name());
     let protocol = &destination.protocol;
     let session = protocol.session();
+    let mut arguments = param_headers::of_call(cx, &request, server, protocol, target);
+    arguments.extend(views::change_headers(
+        cx, &request, server, protocol, target,
+    ));
     let change = RequestChange {
         upstream_name,
         headers: McpHeaders {
@@ -69,7 +73,7 @@ pub(super) fn forward_request(
             version: protocol.version(),
             session: session.and_then(|session| session.id.as_deref()),
         },
-        arguments: views::change_headers(cx, &request, server, protocol, target),
+        arguments,
         body: is_changed.then(|| edit::apply(message.text, edits)),
     };
     let effects = change_request(cx, request, server, change)?;

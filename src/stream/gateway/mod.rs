@@ -10,6 +10,7 @@ pub(in crate::stream) mod listening;
 mod lookup;
 mod modern;
 mod notification;
+mod param_headers;
 mod pins;
 mod route;
 mod session;
