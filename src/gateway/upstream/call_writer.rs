@@ -13,7 +13,7 @@ use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
 use crate::mcp::era::Era;
 use crate::mcp::json::object::{ObjectWriter, push_object};
-use crate::mcp::{self, json, jsonrpc};
+use crate::mcp::{self, Message, header_value, json, jsonrpc, method};
 
 /// The version with which the gateway opens sessions of its own. In the next version, a server may
 /// end its stream before it has answered, and then the client has to ask for the rest.
@@ -160,8 +160,13 @@ impl Call {
         message: Vec<u8>,
         headers: &CallerHeaders,
     ) -> Self {
-        let forwarded = headers.fields(server, false);
-        Self::unanswered(server, session, CallContent::Relayed, forwarded, message)
+        let mut fields = headers.fields(server, false);
+        let told = Message::parse(&message).ok();
+        // A response has no method.
+        let told = told.filter(|told| told.method() != method::RESPONSE);
+        let method = told.map(|told| header_value::encode(told.method()).into_owned());
+        fields.extend(method.map(|method| (Cow::Borrowed(mcp::METHOD_HEADER), method)));
+        Self::unanswered(server, session, CallContent::Relayed, fields, message)
     }
 
     /// Ends this session with a server (MCP 2025-11-25, "Session Management"). `passed` are the
