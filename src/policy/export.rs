@@ -132,20 +132,25 @@ impl Export {
     /// A value is longer than [`LONGEST`]; also where `storage` leaves it out, so that
     /// the same messages are refused in every mode.
     pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
-        check_lengths(attributes)?;
         let mut export = Self {
             state: Vec::with_capacity(STATE.len()),
             headers: Vec::with_capacity(HEADERS.len()),
         };
-        if storage.dynamic_metadata {
-            export.header(METHOD_HEADER, &attributes.method, "method")?;
-            if let Some(params) = &attributes.params {
-                export.push_header(
-                    PARAMS_HEADER,
-                    STANDARD.encode(protobuf_value::encode(params)),
-                    "params",
-                )?;
+        export.filter_state(attributes)?;
+        export.header(METHOD_HEADER, &attributes.method, "method")?;
+        if let Some(params) = &attributes.params {
+            // Base64 turns three bytes into four.
+            let length = protobuf_value::length(params).div_ceil(3);
+            if length.saturating_mul(4) > LONGEST {
+                return Err(Refusal::TooLong("params", LONGEST));
             }
+            if storage.dynamic_metadata {
+                let params = STANDARD.encode(protobuf_value::encode(params));
+                export.headers.push((PARAMS_HEADER, params));
+            }
+        }
+        if !storage.dynamic_metadata {
+            export.headers.clear();
         }
         if let Some((subject, name)) = &attributes.subject {
             let (_, header, what) = subject_names(*subject);
@@ -154,8 +159,8 @@ impl Export {
         if let Some(chosen) = &attributes.server {
             export.server(chosen)?;
         }
-        if storage.filter_state {
-            export.filter_state(attributes)?;
+        if !storage.filter_state {
+            export.state.clear();
         }
         Ok(export)
     }
@@ -187,15 +192,7 @@ impl Export {
         value: &str,
         what: &'static str,
     ) -> Result<(), Refusal> {
-        self.push_header(name, header_value::encode(value).into_owned(), what)
-    }
-
-    fn push_header(
-        &mut self,
-        name: &'static str,
-        value: String,
-        what: &'static str,
-    ) -> Result<(), Refusal> {
+        let value = header_value::encode(value).into_owned();
         if value.len() > LONGEST {
             return Err(Refusal::TooLong(what, LONGEST));
         }
@@ -228,22 +225,6 @@ fn texts<'t>(
     ];
     let method = ("mcp.method", attributes.method.as_ref(), "method");
     std::iter::once(method).chain(rest.into_iter().flatten())
-}
-
-/// # Errors
-/// An attribute is longer than [`LONGEST`].
-fn check_lengths(attributes: &Attributes<'_>) -> Result<(), Refusal> {
-    let values = [
-        ("method", Some(&*attributes.method)),
-        ("name", attributes.name.as_deref()),
-        ("id", attributes.id),
-        ("protocol version", attributes.protocol_version.as_deref()),
-    ];
-    let is_long = |value: Option<&str>| value.is_some_and(|value| value.len() > LONGEST);
-    match values.into_iter().find(|(_, value)| is_long(*value)) {
-        Some((what, _)) => Err(Refusal::TooLong(what, LONGEST)),
-        None => Ok(()),
-    }
 }
 
 /// The key of filter state, the header, and the noun for an error message.
@@ -328,7 +309,7 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_call_shows_every_row_of_the_contract() {
+    fn a_call_shows_all_its_attributes() {
         let export = export(&call("get_weather"), BOTH).unwrap();
         assert_eq!(header(&export, "x-mcp-method"), Some("tools/call"));
         assert_eq!(header(&export, "x-mcp-toolname"), Some("get_weather"));
@@ -442,36 +423,41 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn values_that_policies_could_not_see_are_refused() {
-        let longest = "x".repeat(6123);
-        assert!(export(&call(&longest), BOTH).is_ok());
-        let headers_only = Storage {
-            dynamic_metadata: true,
-            filter_state: false,
+    fn values_that_policies_could_not_see_are_refused_in_every_mode() {
+        let method = |method: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+        let call_with = |id: usize, name: usize| {
+            let id = format!("\"{}\"", "i".repeat(id - 2));
+            call(&"x".repeat(name)).replace(r#""i""#, &id)
         };
-        for (body, storage) in [
-            (call(&"x".repeat(6124)), BOTH),
-            (call(&"x".repeat(6124)), headers_only),
-            (
-                format!(
-                    r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#,
-                    "m".repeat(8192)
-                ),
-                headers_only,
-            ),
-            (
-                format!(
-                    r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#,
-                    "i".repeat(8192)
-                ),
-                BOTH,
-            ),
+        // What `wasm.mcp` has besides the id and the name.
+        let rest = r#"{"jsonrpc":"2.0","method":"tools/call","id":,"params":{"name":""},"is_mcp_request":true}"#.len();
+        for (fits, body) in [
+            // In x-mcp-params, base64 makes a name a third longer.
+            (true, call(&"x".repeat(6123))),
+            (false, call(&"x".repeat(6124))),
+            // The header encodes a method that is not ASCII, and filter state does not.
+            (true, method(&"\u{e4}".repeat(3067))),
+            (false, method(&"\u{e4}".repeat(3068))),
+            (true, method(&"m".repeat(8191 - 60))),
+            (false, method(&"m".repeat(8192))),
+            // Neither the id nor the name is too long, but both are in one object.
+            (true, call_with(4000, 8191 - rest - 4000)),
+            (false, call_with(4000, 8192 - rest - 4000)),
         ] {
-            assert!(
-                matches!(export(&body, storage), Err(Refusal::TooLong(..))),
-                "{}",
-                &body[..60]
-            );
+            for [dynamic_metadata, filter_state] in [[true, true], [true, false], [false, true]] {
+                let storage = Storage {
+                    dynamic_metadata,
+                    filter_state,
+                };
+                let refused = matches!(export(&body, storage), Err(Refusal::TooLong(..)));
+                assert_eq!(
+                    refused,
+                    !fits,
+                    "{storage:?} {}: {}",
+                    body.len(),
+                    &body[..60]
+                );
+            }
         }
     }
 

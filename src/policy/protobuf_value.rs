@@ -73,7 +73,7 @@ fn push_start(out: &mut Vec<u8>, field: u32, length: usize) {
 }
 
 /// The bytes of a serialized value.
-fn length(value: &Extracted<'_>) -> usize {
+pub(super) fn length(value: &Extracted<'_>) -> usize {
     match value {
         Extracted::Object(members) => field_length(struct_length(members)),
         Extracted::Text(text) => field_length(text.len()),
