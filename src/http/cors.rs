@@ -3,6 +3,7 @@
 //! A preflight has no credentials, so authentication would refuse it. The filter answers it before
 //! anything else checks the request.
 
+use super::headers::is_token;
 use super::url::Url;
 use super::{Headers, Reply};
 
@@ -18,6 +19,9 @@ pub enum Origins {
 /// The hosts of pages that run on the user's own machine. Development servers on these hosts use
 /// any free port.
 const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
+
+/// The start of the names of headers that repeat arguments of a call.
+const PARAM: &str = "mcp-param-";
 
 /// An origin, or a pattern with one `*` in place of a label of the host or of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,13 +199,12 @@ impl Cors {
     }
 }
 
+/// Whether `name` is that of a header `mcp-param-*`. Names of headers are tokens.
 fn is_mcp_param(name: &str) -> bool {
-    name.get(..10)
-        .is_some_and(|start| start.eq_ignore_ascii_case("mcp-param-"))
-        && name.len() > 10
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    let start = name.get(..PARAM.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PARAM))
+        && name.len() > PARAM.len()
+        && is_token(name)
 }
 
 #[cfg(test)]
@@ -259,14 +262,17 @@ mod tests {
     fn mcp_param_headers_are_allowed_as_asked_for_and_nothing_else_is() {
         let request = preflight(&[(
             "access-control-request-headers",
-            "mcp-param-Region,x-evil, mcp-param-,mcp-param-a\u{e4}",
+            "mcp-param-Region,x-evil, mcp-param-,mcp-param-a\u{e4},mcp-param-a b,mcp-param-(a),MCP-PARAM-a!#$%&'*+.^_`|~",
         )]);
         let reply = cors(Origins::Any).preflight(&request);
         let allowed = reply
             .headers
             .iter()
             .find(|(name, _)| *name == "access-control-allow-headers");
-        assert_eq!(allowed.unwrap().1, "content-type, mcp-param-Region");
+        assert_eq!(
+            allowed.unwrap().1,
+            "content-type, mcp-param-Region, MCP-PARAM-a!#$%&'*+.^_`|~"
+        );
     }
 
     #[wasm_bindgen_test(unsupported = test)]
