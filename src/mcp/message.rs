@@ -413,6 +413,16 @@ mod tests {
                 "params._meta",
                 Some("1"),
             ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"}}}"#,
+                "params._meta",
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"io.modelcontextprotocol/related-ta\u017fk":{}}}}"#,
+                "params._meta",
+                Some("1"),
+            ),
         ] {
             assert_eq!(
                 refused(body),
@@ -424,7 +434,7 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_duplicate_inside_arguments_is_the_servers_business() {
-        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1,"a":2}}}"#;
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1,"a":2},"_meta":{"k":1,"K":2}}}"#;
         assert!(Message::parse(body).is_ok());
     }
 

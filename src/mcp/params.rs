@@ -92,6 +92,16 @@ pub struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
+    /// The names that MCP gives meaning to. The version is shown to policies, and the others decide
+    /// what the message does.
+    const NAMES: &'static [&'static str] = &[
+        super::PROTOCOL_VERSION_KEY,
+        super::CLIENT_CAPABILITIES_KEY,
+        super::CLIENT_INFO_KEY,
+        super::LOG_LEVEL_KEY,
+        super::RELATED_TASK_KEY,
+    ];
+
     /// Reads the object at the position of `reader`.
     fn read(reader: &mut Reader<'a>, faults: &mut Faults) -> Result<Self, Error> {
         let mut meta = Self::default();
@@ -107,6 +117,7 @@ impl<'a> Meta<'a> {
                 "traceparent" => meta.traceparent = value,
                 "tracestate" => meta.tracestate = value,
                 "baggage" => meta.baggage = value,
+                other if is_lookalike(other, Self::NAMES) => faults.duplicate("params._meta"),
                 _ => {}
             }
             Ok(())
