@@ -89,7 +89,8 @@ impl<'p> Fields<'p> {
     }
 }
 
-fn below(path: &str, name: &str) -> String {
+/// The path of the member `name` of the object at `path`.
+pub(super) fn below(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {

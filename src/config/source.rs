@@ -1,15 +1,17 @@
 //! Turns the bytes of a plugin configuration into one JSON tree, with the names and numbers that
 //! the types of the configuration expect.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as Protobuf};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use super::fields::below;
 use super::free_names::NamePlace;
 
 /// Reads JSON text (of a `google.protobuf.StringValue`) or a serialized `google.protobuf.Struct`:
@@ -27,13 +29,13 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
         return Ok(Value::Object(Map::new()));
     }
     match from_json(bytes) {
-        Ok(tree) => Ok(tree),
+        Ok(tree) => tree,
         // A Struct starts with the tag of its first field, 0x0a. JSON text may
         // start with that byte too, a line feed. But a Struct also has the tag of
         // a value, 0x12, which no JSON text has.
         Err(error) => match Struct::decode(bytes) {
             Ok(message) if bytes.first() == Some(&0x0a) && bytes.contains(&0x12) => {
-                from_struct(message, NamePlace::Root)
+                from_struct(message, NamePlace::Root, Trail::Root)
             }
             _ => Err(ConfigError::new(
                 "",
@@ -43,20 +45,31 @@ pub(super) fn tree(bytes: &[u8]) -> Result<Value, ConfigError> {
     }
 }
 
-fn from_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+/// The tree of JSON text. The inner error is about JSON that is no configuration.
+fn from_json(bytes: &[u8]) -> Result<Result<Value, ConfigError>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let tree = TreeVisitor(NamePlace::Root).deserialize(&mut deserializer)?;
+    let twice = OnceCell::new();
+    let visitor = TreeVisitor {
+        place: NamePlace::Root,
+        trail: Trail::Root,
+        twice: &twice,
+    };
+    let tree = visitor.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(tree)
+    Ok(twice.into_inner().map_or(Ok(tree), Err))
 }
 
-fn from_struct(message: Struct, place: NamePlace) -> Result<Value, ConfigError> {
+fn from_struct(message: Struct, place: NamePlace, trail: Trail<'_>) -> Result<Value, ConfigError> {
     let mut object = Map::new();
     for (name, value) in message.fields {
         let name = name_at(place, name);
-        let value = from_protobuf(value, place.below(&name))?;
-        if place.keeps(&value) && object.insert(name.clone(), value).is_some() {
-            return Err(ConfigError::new(name, "is given twice, in two spellings"));
+        let trail = Trail::Member(&trail, &name);
+        let value = from_protobuf(value, place.below(&name), trail)?;
+        if place.keeps(&value) {
+            if object.contains_key(&name) {
+                return Err(given_twice(trail));
+            }
+            object.insert(name, value);
         }
     }
     Ok(Value::Object(object))
@@ -71,21 +84,55 @@ fn name_at(place: NamePlace, name: String) -> String {
     }
 }
 
-fn from_protobuf(value: Protobuf, place: NamePlace) -> Result<Value, ConfigError> {
+fn from_protobuf(
+    value: Protobuf,
+    place: NamePlace,
+    trail: Trail<'_>,
+) -> Result<Value, ConfigError> {
     Ok(match value.kind {
-        None => return Err(ConfigError::new("", "has a protobuf value without a kind")),
+        None => {
+            let reason = "has a protobuf value without a kind";
+            return Err(ConfigError::new(trail.path(), reason));
+        }
         Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::NumberValue(value)) => number(value),
         Some(Kind::StringValue(value)) => Value::String(value),
-        Some(Kind::ListValue(list)) => Value::Array(
-            list.values
-                .into_iter()
-                .map(|value| from_protobuf(value, place))
-                .collect::<Result<_, _>>()?,
-        ),
-        Some(Kind::StructValue(value)) => from_struct(value, place)?,
+        Some(Kind::ListValue(list)) => {
+            let values = list.values.into_iter().enumerate();
+            let values =
+                values.map(|(at, value)| from_protobuf(value, place, Trail::Entry(&trail, at)));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
+        Some(Kind::StructValue(value)) => from_struct(value, place, trail)?,
     })
+}
+
+/// Where a value is in the tree. It becomes a path only for an error.
+#[derive(Clone, Copy)]
+enum Trail<'t> {
+    /// The whole configuration.
+    Root,
+    /// The member of an object.
+    Member(&'t Trail<'t>, &'t str),
+    /// The entry of a list.
+    Entry(&'t Trail<'t>, usize),
+}
+
+impl Trail<'_> {
+    /// The path, such as `servers[1].toolPrefix`.
+    fn path(self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Member(above, name) => below(&above.path(), name),
+            Self::Entry(above, at) => format!("{}[{at}]", above.path()),
+        }
+    }
+}
+
+/// The error about a member that is in its object twice, perhaps in both spellings.
+fn given_twice(trail: Trail<'_>) -> ConfigError {
+    ConfigError::new(trail.path(), "is given twice")
 }
 
 /// The number `value`. A whole number becomes an integer, since protobuf has only floats.
@@ -116,9 +163,14 @@ pub fn camel(name: &str) -> String {
 
 /// Reads JSON text at a place into a tree, and normalizes it at the same time.
 #[derive(Clone, Copy)]
-struct TreeVisitor(NamePlace);
+struct TreeVisitor<'t> {
+    place: NamePlace,
+    trail: Trail<'t>,
+    /// The first member that is there twice. It is no error of the JSON, whose errors have no path.
+    twice: &'t OnceCell<ConfigError>,
+}
 
-impl<'de> DeserializeSeed<'de> for TreeVisitor {
+impl<'de> DeserializeSeed<'de> for TreeVisitor<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -126,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for TreeVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de> Visitor<'de> for TreeVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,21 +204,31 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(element) = seq.next_element_seed(self)? {
-            array.push(element);
+        loop {
+            let trail = Trail::Entry(&self.trail, array.len());
+            let element = TreeVisitor { trail, ..self };
+            match seq.next_element_seed(element)? {
+                Some(element) => array.push(element),
+                None => return Ok(Value::Array(array)),
+            }
         }
-        Ok(Value::Array(array))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let name = name_at(self.0, name);
-            let value = map.next_value_seed(Self(self.0.below(&name)))?;
-            if !self.0.keeps(&value) {
+            let name = name_at(self.place, name);
+            let trail = Trail::Member(&self.trail, &name);
+            let value = map.next_value_seed(TreeVisitor {
+                place: self.place.below(&name),
+                trail,
+                twice: self.twice,
+            })?;
+            if !self.place.keeps(&value) {
                 continue;
             }
             if object.contains_key(&name) {
-                return Err(de::Error::custom(format_args!("{name} is given twice")));
+                self.twice.get_or_init(|| given_twice(trail));
+                continue;
             }
             object.insert(name, value);
         }
@@ -269,15 +331,47 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn what_stands_twice_is_refused_in_any_spelling() {
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"tool_prefix":"a","toolPrefix":"a"}"#,
-            r#"{"x":[{"b":1,"b":2}]}"#,
+    fn what_stands_twice_is_refused_in_any_spelling_with_its_path() {
+        for (text, path) in [
+            (r#"{"a":1,"a":1}"#, "a"),
+            (r#"{"tool_prefix":"a","toolPrefix":"a"}"#, "toolPrefix"),
+            (
+                r#"{"servers":[{"name":"a"},{"name":"b","tools":{"include":["x"],"include":[]}}]}"#,
+                "servers[1].tools.include",
+            ),
+            (r#"{"x":[[{"b":1}],[{"b":1},{"b":1,"b":2}]]}"#, "x[1][1].b"),
+            // The first one counts.
+            (r#"{"a":{"b":1,"b":2,"c":1,"c":2},"a":1}"#, "a.b"),
         ] {
             let error = tree(text.as_bytes()).expect_err(text).to_string();
-            assert!(error.contains("is given twice"), "{error}");
+            assert_eq!(error, format!("{path}: is given twice"), "{text}");
         }
+        assert!(tree(br#"{"a":1,"a":null}"#).is_ok());
+        let no_json = tree(br#"{"a":1,"a":2"#).unwrap_err().to_string();
+        assert!(no_json.starts_with("cannot be read as JSON: "), "{no_json}");
+        let flag = || Protobuf {
+            kind: Some(Kind::BoolValue(true)),
+        };
+        let fields = ["clear_route_cache", "clearRouteCache"].map(|name| (name.to_owned(), flag()));
+        let entry = Struct {
+            fields: fields.into(),
+        };
+        let list = prost_types::ListValue {
+            values: vec![
+                flag(),
+                Protobuf {
+                    kind: Some(Kind::StructValue(entry)),
+                },
+            ],
+        };
+        let list = Protobuf {
+            kind: Some(Kind::ListValue(list)),
+        };
+        let message = Struct {
+            fields: [("x".to_owned(), list)].into(),
+        };
+        let error = tree(&message.encode_to_vec()).unwrap_err().to_string();
+        assert_eq!(error, "x[1].clearRouteCache: is given twice");
     }
 
     #[wasm_bindgen_test(unsupported = test)]
