@@ -7,6 +7,7 @@ use self::document::{RequiredMetadata, refused};
 use self::spec::{BEARER_METHODS, OauthResourceSpec, RESOURCE, RESOURCE_NAME, SCOPES};
 pub(super) use self::spec::{OauthSpec, Scope};
 use super::cors::CorsSpec;
+use super::text::NonEmptyText;
 use super::{ConfigError, Endpoints};
 use crate::http::cors::Cors;
 use crate::http::protected_resource::{ProtectedResource, ResourceIdentifier};
@@ -63,9 +64,13 @@ pub(super) fn check(
     };
     let [name, resource, servers, methods, scopes] = variables;
     let required = RequiredMetadata {
-        name: text(spec.resource_name.as_ref(), name, RESOURCE_NAME),
+        name: text(
+            spec.resource_name.as_ref().map(NonEmptyText::as_str),
+            name,
+            RESOURCE_NAME,
+        ),
         identifier: identifier(&text(
-            spec.resource.as_ref(),
+            spec.resource.as_deref(),
             resource,
             default_resource(endpoints),
         ))?,
@@ -112,10 +117,10 @@ fn default_resource(endpoints: &Endpoints) -> &str {
 }
 
 /// The configured text, or else the variable's, or else the default.
-fn text(configured: Option<&String>, variable: Option<String>, default: &str) -> String {
+fn text(configured: Option<&str>, variable: Option<String>, default: &str) -> String {
     let variable = variable.map(|value| value.trim().to_owned());
     configured
-        .cloned()
+        .map(str::to_owned)
         .or(variable.filter(|value| !value.is_empty()))
         .unwrap_or_else(|| default.to_owned())
 }

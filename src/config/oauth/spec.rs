@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::config::ConfigError;
 use crate::config::fields::{Fields, FromValue};
-use crate::config::text::text;
+use crate::config::text::{NonEmptyText, text};
 use crate::http::url::Url;
 
 pub(super) const RESOURCE_NAME: &str = "MCP Server";
@@ -44,7 +44,7 @@ pub(in crate::config) struct OauthResourceSpec {
     /// The name of the resource, for people. If absent, the variable
     /// `OAUTH_RESOURCE_NAME` gives it.
     #[cfg_attr(feature = "schema", schemars(extend("default" = RESOURCE_NAME)))]
-    pub(super) resource_name: Option<String>,
+    pub(super) resource_name: Option<NonEmptyText>,
     /// The resource that clients ask tokens for: an absolute http or https URL
     /// without a fragment, or a path, which the filter completes with the scheme
     /// and host that the client used. Clients refuse metadata of another resource

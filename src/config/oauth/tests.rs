@@ -143,6 +143,11 @@ fn what_no_client_could_use_is_refused() {
             r#"{"authorizationServers":["https://a b"]}"#,
             "oauth.authorizationServers[0]: ",
         ),
+        (
+            r#"{"resourceName":""}"#,
+            "oauth.resourceName: must not be empty",
+        ),
+        (r#"{"resource":""}"#, "oauth.resource: "),
         (r#"{"resource":"mcp"}"#, "oauth.resource: "),
         (r#"{"resource":"//evil.example"}"#, "oauth.resource: "),
         (r#"{"resource":"/a\"b"}"#, "oauth.resource: "),
