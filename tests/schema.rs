@@ -433,6 +433,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "propagateBaggage: has no effect with servers",
     "propagateBaggage: needs holdRequestHeaders",
     "propagateTraceContext: has no effect with servers",
+    "propagateTraceContext: needs holdRequestHeaders",
     "rewriteAuthority: has no effect without servers",
     "serverInfo: has no effect without servers",
     "servers: must have at least one with enabled",

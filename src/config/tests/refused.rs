@@ -59,6 +59,18 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         "attributeSource: HEADERS does not read the body",
     ),
     (
+        r#"{"authorization":{"defaultAction":"DENY"},"attributeSource":"HEADERS"}"#,
+        "attributeSource: HEADERS does not read the body, but authorization needs it",
+    ),
+    (
+        r#"{"authorization":{"defaultAction":"DENY"},"trafficMode":"NOOP"}"#,
+        "trafficMode: NOOP does not read the body, but authorization needs it",
+    ),
+    (
+        r#"{"holdRequestHeaders":false,"propagateTraceContext":{}}"#,
+        "propagateTraceContext: needs holdRequestHeaders",
+    ),
+    (
         r#"{"holdRequestHeaders":false,"propagateBaggage":true}"#,
         "propagateBaggage: needs holdRequestHeaders",
     ),
