@@ -4,7 +4,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::harness::bootstrap::Bootstrap;
+use crate::harness::http::Answer;
 use crate::harness::setup;
 
 /// The configuration `name` of `envoy/`, with the server `weather` at this address.
@@ -36,6 +39,22 @@ pub(crate) fn shipped(name: &str) -> String {
     let filter = setup::filter();
     let filter = filter.to_str().expect("a path in UTF-8");
     text.replace("target/wasm32-wasip1/release/mcp_gateway.wasm", filter)
+}
+
+/// Whether RBAC has denied the request: with a JSON-RPC error, where the filter knows the id of the
+/// request.
+pub(crate) fn is_denied_by_rbac(answer: &Answer) -> bool {
+    let reason = "RBAC: access denied";
+    let is_said = match answer.header("content-type") {
+        Some("application/json") => {
+            let mut error = answer.json();
+            let id = error["id"].take();
+            let expected = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 403, "message": reason } });
+            !id.is_null() && error == expected
+        }
+        _ => answer.text() == reason,
+    };
+    answer.status == 403 && is_said
 }
 
 /// Whether Envoy supports span tags with a `value`, which `observability.yaml` needs. Envoy

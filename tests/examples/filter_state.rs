@@ -4,7 +4,7 @@
 use mcp_gateway::policy::export::STATE;
 use serde_json::{Value, json};
 
-use crate::example::{example, shipped};
+use crate::example::{example, is_denied_by_rbac, shipped};
 use crate::harness::envoy::Envoy;
 use crate::harness::http::Request;
 use crate::harness::message::{MODERN, call, initialize, legacy, modern};
@@ -47,12 +47,16 @@ async fn method_and_tool_decide() {
         ),
     ] {
         let answer = request.send(envoy.address).await;
-        let denied = answer.status == 403 && answer.text() == "RBAC: access denied";
+        let denied = is_denied_by_rbac(&answer);
         assert_eq!(denied, !allowed, "{request:?}: {answer:?}");
         // If RBAC allows a request, the server has answered it.
         let served = answer.headers.contains_key("x-envoy-upstream-service-time");
         assert_eq!(served, allowed, "{request:?}: {answer:?}");
     }
+    let denied = call(r#""\u0061""#, "get_forecast", BERLIN);
+    let start = r#"{"jsonrpc":"2.0","id":"\u0061","error":{"code":403,"#;
+    let answer = denied.send(envoy.address).await;
+    assert!(answer.json_text().starts_with(start), "{answer:?}");
 }
 
 /// The line of the access log for this path, without the path, the details and the fields

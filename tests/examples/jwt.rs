@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::example::example;
+use crate::example::{example, is_denied_by_rbac};
 use crate::harness::capture::Capture;
 use crate::harness::envoy::Envoy;
 use crate::harness::http::{Answer, Request};
@@ -23,10 +23,6 @@ fn start(name: &str, key: &Key, server: SocketAddr) -> Envoy {
     let file = format!("filename: {}", jwks.display());
     let bootstrap = example("jwt.yaml", server).replace("filename: envoy/jwks.json", &file);
     Envoy::start(name, &bootstrap)
-}
-
-fn is_denied(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text() == "RBAC: access denied"
 }
 
 #[tokio::test]
@@ -74,7 +70,7 @@ async fn role_route_and_tool_decide() {
                     .header(TOKEN, key.account(account));
                 let answer = request.send(envoy.address).await;
                 assert_eq!(
-                    (is_denied(&answer), answer.status),
+                    (is_denied_by_rbac(&answer), answer.status),
                     if allowed { (false, 200) } else { (true, 403) },
                     "{account}: {request:?}: {answer:?}"
                 );
@@ -145,7 +141,7 @@ async fn what_a_client_says_of_itself_counts_for_nothing() {
         ("/mcp", bare),
     ] {
         let answer = forged(request).target(target).send(envoy.address).await;
-        assert!(is_denied(&answer), "{target}: {answer:?}");
+        assert!(is_denied_by_rbac(&answer), "{target}: {answer:?}");
     }
     assert!(server.take().is_empty());
 

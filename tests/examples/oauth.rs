@@ -10,7 +10,7 @@ use rmcp_client::{Mode, list_and_call_as};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::example::example_on;
+use crate::example::{example_on, is_denied_by_rbac};
 use crate::harness::challenge::bearer;
 use crate::harness::envoy::Envoy;
 use crate::harness::http::{Answer, Request};
@@ -115,10 +115,6 @@ fn with_token(request: Request, token: &str) -> Request {
     request.header("authorization", format!("Bearer {token}"))
 }
 
-fn is_denied(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text() == "RBAC: access denied"
-}
-
 /// Sends a request to the host, the port and the path of this URL.
 async fn send(url: &str, request: impl FnOnce(&str) -> Request) -> Answer {
     let url = Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -218,7 +214,7 @@ async fn scope_and_tool_decide() {
                 let request = with_token(request.clone(), &example.token(scope));
                 let answer = from_page(request.clone()).send(example.envoy.address).await;
                 assert_eq!(
-                    (is_denied(&answer), answer.status),
+                    (is_denied_by_rbac(&answer), answer.status),
                     if allowed { (false, 200) } else { (true, 403) },
                     "{scope:?}: {request:?}: {answer:?}"
                 );

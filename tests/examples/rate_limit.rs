@@ -35,5 +35,10 @@ async fn the_fourth_call_is_too_much_and_a_list_never_is() {
     ] {
         let answer = request.send(envoy.address).await;
         assert_eq!(answer.status, status, "{request:?}: {answer:?}");
+        if status == 429 {
+            let expected =
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":429,"message":"local_rate_limited"}}"#;
+            assert_eq!(answer.json_text(), expected, "{answer:?}");
+        }
     }
 }

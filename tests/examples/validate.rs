@@ -12,17 +12,19 @@ use crate::token::Key;
 
 const VALIDATED_WITHIN: Duration = Duration::from_secs(60);
 
+/// The names of the configurations in `folder`.
+fn names(folder: &str) -> Vec<String> {
+    let folder = setup::repository().join(folder);
+    let entries = fs::read_dir(folder).expect("configurations");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("UTF-8"));
+    names.filter(|name| name.ends_with(".yaml")).collect()
+}
+
 #[test]
 fn envoy_takes_every_shipped_configuration() {
     let jwks = Key::new(1).jwks("validate-jwks.json");
-    let names = |folder: &str| {
-        let folder = setup::repository().join(folder);
-        let entries = fs::read_dir(folder).expect("configurations");
-        let names = entries.map(|entry| entry.expect("an entry").file_name());
-        let names = names.map(|name| name.into_string().expect("UTF-8"));
-        names.filter(|name| name.ends_with(".yaml")).collect()
-    };
-    let (examples, recipes): (Vec<String>, Vec<String>) = (names("envoy"), names("envoy/recipes"));
+    let (examples, recipes) = (names("envoy"), names("envoy/recipes"));
     assert!(examples.len() > 2, "{examples:?}");
     assert!(!recipes.is_empty());
     let recipes = recipes
@@ -47,6 +49,30 @@ fn envoy_takes_every_shipped_configuration() {
         let others: Vec<_> = told.filter(|line| !is_known(line)).collect();
         assert!(others.is_empty(), "{name}:\n{others:?}");
     }
+}
+
+/// A test in `tests/envoy` shows what this part of `gateway.yaml` does.
+#[test]
+fn each_gateway_makes_json_rpc_of_envoys_own_errors() {
+    let is_gateway = |text: &str| text.lines().any(|line| line.trim_start() == "servers:");
+    let replies = |text: &str| {
+        let (_, replies) = text.split_once("\n          local_reply_config:\n")?;
+        let (replies, _) = replies.split_once("\n          http_filters:\n")?;
+        Some(replies.to_owned())
+    };
+    let expected = replies(&shipped("gateway.yaml"));
+    assert!(expected.is_some());
+    let recipes = names("envoy/recipes").into_iter();
+    let recipes = recipes.map(|name| format!("recipes/{name}"));
+    let mut seen = 0;
+    for name in names("envoy").into_iter().chain(recipes) {
+        let text = shipped(&name);
+        if is_gateway(&text) {
+            assert_eq!(replies(&text), expected, "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 4, "{seen} gateways");
 }
 
 /// Whether a warning is expected. The shipped configurations have no session keys, because
