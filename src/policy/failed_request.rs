@@ -78,6 +78,7 @@ impl Refusal {
 mod tests {
     use super::*;
     use crate::mcp::Invalid;
+    use crate::mcp::resource_uri::NotNormal;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call"}"#;
@@ -106,6 +107,8 @@ mod tests {
             (Refusal::ToolChanged, 200, 403),
             (Refusal::HeaderMissing("x".into()), 200, 400),
             (Refusal::Internal, 200, 500),
+            (Refusal::Memory, 200, 503),
+            (Refusal::ResourceUri(NotNormal::Scheme), 200, 400),
             (denied(Some(vec!["s".into()])), 403, 403),
             (Refusal::CallerRefused(401, Vec::new()), 401, 401),
             (Refusal::CallerRefused(403, Vec::new()), 403, 403),
