@@ -20,7 +20,6 @@ const FILES: &[FileCase] = &[
         "claude-code.mcp.json",
         "valid: 2 servers (weather, local-time), 1 of them started by run",
         &[
-            "7: warning: mcpServers.weather.headers.Authorization: comes from the environment variable WEATHER_HEADERS_AUTHORIZATION",
             "10: note: mcpServers.local_time: \"local_time\" is \"local-time\" in logs and in URIs of resources; its tools are called local_time__…",
         ],
     ),
@@ -33,7 +32,7 @@ const FILES: &[FileCase] = &[
         "cursor.json",
         "valid: 2 servers (issues, python), 1 of them started by run",
         &[
-            "warning: mcpServers.issues.headers.Authorization: comes from the environment variable ISSUES_HEADERS_AUTHORIZATION",
+            "warning: mcpServers.issues.headers.Authorization: the environment variable ISSUES_TOKEN is not set here: `run` does not start without it",
             "13: warning: mcpServers.python.envFile: ",
         ],
     ),
@@ -42,8 +41,8 @@ const FILES: &[FileCase] = &[
         "vscode.json",
         "valid: 2 servers (github, perplexity), 1 of them started by run",
         &[
-            "21: warning: servers.GitHub.url: the environment variable REGION is not set here",
-            "28: warning: servers.Perplexity.env.PERPLEXITY_API_KEY: the environment variable PERPLEXITY_KEY is not set here",
+            "21: warning: servers.GitHub.url: the environment variable REGION is not set here: `run` asks for \"region\" on the terminal",
+            "28: warning: servers.Perplexity.env.PERPLEXITY_API_KEY: the environment variable PERPLEXITY_KEY is not set here: `run` asks for \"perplexity-key\" on the terminal",
             "its tools are called GitHub__…",
         ],
     ),
@@ -59,11 +58,11 @@ const FILES: &[FileCase] = &[
         "gemini.json",
         "valid: 2 servers (httpserverwithauth, pythontools), 1 of them started by run",
         &[
-            "warning: mcpServers.httpServerWithAuth.headers.Authorization: comes from the environment variable HTTPSERVERWITHAUTH_HEADERS_AUTHORIZATION",
+            "warning: mcpServers.httpServerWithAuth.headers.Authorization: the environment variable MY_API_TOKEN is not set here: `run` does not start without it",
             "10: warning: mcpServers.httpServerWithAuth.timeout: is 5000 milliseconds, since it has no unit",
             "21: warning: mcpServers.pythonTools.timeout: is 15000 milliseconds",
-            "warning: mcpServers.pythonTools.env.API_KEY: the environment variable EXTERNAL_API_KEY is not set here",
-            "warning: mcpServers.pythonTools.env.DATABASE_URL: the environment variable DB_CONNECTION_STRING is not set here",
+            "warning: mcpServers.pythonTools.env.API_KEY: the environment variable EXTERNAL_API_KEY is not set here: `run` does not start without it",
+            "warning: mcpServers.pythonTools.env.DATABASE_URL: the environment variable DB_CONNECTION_STRING is not set here: `run` does not start without it",
             "its tools are called pythonTools__…",
         ],
     ),
@@ -71,8 +70,8 @@ const FILES: &[FileCase] = &[
         "codex.toml",
         "valid: 2 servers (context7, figma), 1 of them started by run",
         &[
-            "14: warning: mcp_servers.figma.bearer_token_env_var: comes from the environment variable FIGMA_BEARER_TOKEN_ENV_VAR in what `render` writes",
-            "fix: export FIGMA_BEARER_TOKEN_ENV_VAR=\"Bearer ${FIGMA_OAUTH_TOKEN}\", where Envoy runs",
+            "14: warning: mcp_servers.figma.bearer_token_env_var: the environment variable FIGMA_OAUTH_TOKEN is not set here: `run` does not start without it",
+            "fix: export FIGMA_OAUTH_TOKEN=\"the value\"",
         ],
     ),
     (

@@ -294,9 +294,13 @@ fn main() -> ExitCode {
 }
 
 /// Reads `file`, and prints its warnings.
-fn read(file: &Path, naming: &NamingArguments) -> Result<ConfigFile, ExitError> {
+fn read(
+    file: &Path,
+    naming: &NamingArguments,
+    placeholders: Placeholders,
+) -> Result<ConfigFile, ExitError> {
     let text = config_file::text(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let options = ReadOptions::new(file, Placeholders::Keep).with_unprefixed(naming.unprefixed());
+    let options = ReadOptions::new(file, placeholders).with_unprefixed(naming.unprefixed());
     let config = config_file::read(&text, &options).map_err(|problems| {
         problem::print(file, &problems, Severity::Error);
         ExitError::InvalidFile
@@ -306,7 +310,7 @@ fn read(file: &Path, naming: &NamingArguments) -> Result<ConfigFile, ExitError> 
 }
 
 fn check(file: &Path, naming: &NamingArguments) -> Result<(), ExitError> {
-    let config = read(file, naming)?;
+    let config = read(file, naming, Placeholders::Check)?;
     let name = file.display().to_string();
     for note in &config.notes {
         println!("{}", note.show(&name, Severity::Note));

@@ -226,7 +226,7 @@ impl StdioReader<'_> {
     }
 
     fn value(&self, node: &Node, findings: &mut Findings) -> Option<String> {
-        plain(node).or_else(|| self.variables.text(node, findings))
+        plain(node).or_else(|| self.variables.of_environment(node, findings))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config_file::{ConfigFile, stdio_server};
 use crate::kubernetes::model::{Authentication, Platform};
 use crate::problem::{self, Problem, Severity};
 use crate::upstream::{self, Upstream};
+use crate::variables::placeholder::Placeholders;
 use crate::{ExitError, ListenArguments, NamingArguments, print, read, write};
 
 const NO_CALLERS: &str = "nothing says who may call the tools: add --jwt-issuer URL, \
@@ -77,7 +78,7 @@ impl RenderArguments {
     /// # Errors
     /// The file has errors, which the user has seen, or the files cannot be written.
     pub(crate) fn run(&self) -> Result<(), ExitError> {
-        let file = read(&self.file, &self.naming)?;
+        let file = read(&self.file, &self.naming, Placeholders::Keep)?;
         if !file.stdio.is_empty() {
             let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
             problem::print(&self.file, &problems, Severity::Error);

@@ -58,8 +58,9 @@ pub(crate) fn missing(config: &Node) -> Vec<Problem> {
 impl Variable<'_> {
     fn problem(&self) -> Problem {
         let Self { name, kind, node } = self;
-        let reason =
-            format!("the environment variable {name} is not set here; set it where Envoy runs");
+        let reason = format!(
+            "the environment variable {name} is not set here: set it where Envoy runs, or before you start `run`"
+        );
         let fix = match kind {
             VariableKind::SessionKeys => format!(
                 "export {name}=\"$(openssl rand -base64 32)\", with the same value for all replicas"

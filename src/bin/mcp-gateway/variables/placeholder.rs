@@ -19,6 +19,9 @@ pub(crate) enum Placeholders {
     Resolve,
     /// They stay variables, since Envoy runs on another machine and gets their values there.
     Keep,
+    /// They stay variables, since nothing is run or written. The user wants to know what `run`
+    /// would say.
+    Check,
 }
 
 /// A piece of a value.
@@ -73,15 +76,34 @@ impl<'a> Variables<'a> {
     /// The same for a part of a command, where `$VARIABLE` without braces is left to the program.
     /// If nothing is started, environment variables stay variables, so that no secret is shown.
     pub(crate) fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        self.of_process(node, Dollar::WithBraces, findings)
+    }
+
+    /// The same for a variable in the environment of a process.
+    pub(crate) fn of_environment(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+        self.of_process(node, Dollar::WithoutBraces, findings)
+    }
+
+    fn of_process(&self, node: &Node, dollar: Dollar, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
-        let resolved = self.resolved(node, pieces(text, Dollar::WithBraces), findings)?;
-        Some(match self.placeholders {
+        let mut found = Findings::default();
+        let resolved = self.resolved(node, pieces(text, dollar), &mut found);
+        if self.placeholders == Placeholders::Keep {
+            // The user starts the process, where its variables are set.
+            found.warnings.clear();
+        }
+        findings.errors.append(&mut found.errors);
+        findings.warnings.append(&mut found.warnings);
+        let in_shell = || {
+            pieces(text, dollar)
+                .iter()
+                .map(|it| self.in_shell(it))
+                .collect()
+        };
+        match self.placeholders {
             Placeholders::Resolve => resolved,
-            Placeholders::Keep => pieces(text, Dollar::WithBraces)
-                .into_iter()
-                .map(|piece| self.in_shell(&piece))
-                .collect(),
-        })
+            Placeholders::Keep | Placeholders::Check => resolved.map(|_| in_shell()),
+        }
     }
 
     /// `piece` in the syntax of a shell.
@@ -116,7 +138,7 @@ impl<'a> Variables<'a> {
         let is_secret = |it: &Piece<'_>| matches!(it, Piece::Variable { .. } | Piece::Input(_));
         match (whole, self.placeholders) {
             (Some(name), Placeholders::Keep) => Some(HeaderValue::Variable(name)),
-            (Some(name), Placeholders::Resolve) if environment::value(&name).is_some() => {
+            (Some(name), _) if environment::value(&name).is_some() => {
                 Some(HeaderValue::Variable(name))
             }
             (None, Placeholders::Keep) if pieces.iter().any(is_secret) => {
@@ -160,7 +182,7 @@ impl<'a> Variables<'a> {
             Piece::Input(id) => {
                 let asked = || match self.placeholders {
                     Placeholders::Resolve => self.inputs.answer(id),
-                    Placeholders::Keep => None,
+                    Placeholders::Keep | Placeholders::Check => None,
                 };
                 let name = variable_of(id);
                 let value = environment::value(&name).or_else(asked);
@@ -199,46 +221,46 @@ enum Missing {
 }
 
 impl Missing {
-    /// Reports it. If Envoy runs on another machine, a name is used in place of the missing value,
-    /// so that the form of the whole value can still be checked.
+    /// Reports it. If nothing is run here, a name is used in place of the missing value, so that the
+    /// form of the whole value can still be checked.
     fn tell(
         self,
         node: &Node,
         placeholders: Placeholders,
         findings: &mut Findings,
     ) -> Option<String> {
-        let (reason, name) = match self {
-            Self::Variable(name) => (format!("the environment variable {name} is not set"), name),
-            Self::Input { id, name } => (
-                format!(
-                    "there is no terminal to ask for {id:?}, and the environment variable {name} is not set"
-                ),
-                name,
-            ),
+        let at = |reason: String| Problem::new(node.line, &node.path, reason);
+        let (name, id) = match self {
+            Self::Variable(name) => (name, None),
+            Self::Input { id, name } => (name, Some(id)),
             Self::Editor(name) => {
                 let reason =
                     format!("${{{name}}} has a value only in an editor: write the value itself");
-                findings
-                    .errors
-                    .push(Problem::new(node.line, &node.path, reason));
+                findings.errors.push(at(reason));
                 return None;
             }
         };
-        match placeholders {
-            Placeholders::Keep => {
-                let reason = format!("the environment variable {name} is not set here");
-                findings
-                    .warnings
-                    .push(Problem::new(node.line, &node.path, reason));
-                Some(name.to_ascii_lowercase())
+        let fix = format!("export {name}=\"the value\"");
+        let is_not_set = format!("the environment variable {name} is not set");
+        // In place of the missing value.
+        let word = name.to_ascii_lowercase();
+        let effect = match (placeholders, id) {
+            (Placeholders::Resolve, None) => {
+                findings.errors.push(at(is_not_set).fix(fix));
+                return None;
             }
-            Placeholders::Resolve => {
-                let problem = Problem::new(node.line, &node.path, reason);
-                let fix = format!("export {name}=\"the value\"");
-                findings.errors.push(problem.fix(fix));
-                None
+            (Placeholders::Resolve, Some(id)) => {
+                let reason = format!("there is no terminal to ask for {id:?}, and {is_not_set}");
+                findings.errors.push(at(reason).fix(fix));
+                return None;
             }
-        }
+            (Placeholders::Keep, _) => format!("what `render` writes has {word:?} in its place"),
+            (Placeholders::Check, None) => "`run` does not start without it".to_owned(),
+            (Placeholders::Check, Some(id)) => format!("`run` asks for {id:?} on the terminal"),
+        };
+        let warning = at(format!("{is_not_set} here: {effect}"));
+        findings.warnings.push(warning.fix(fix));
+        Some(word)
     }
 }
 
@@ -390,33 +412,80 @@ mod tests {
     #[test]
     fn what_has_no_value_is_an_error_here_and_a_warning_for_elsewhere() {
         let input = "there is no terminal to ask for \"api-key\", and the environment variable API_KEY is not set";
-        for (text, resolve, keep, kept) in [
+        for (text, resolve, keep, check, kept) in [
             (
                 "x${NOT_SET_X}",
                 "the environment variable NOT_SET_X is not set",
-                "the environment variable NOT_SET_X is not set here",
+                "the environment variable NOT_SET_X is not set here: what `render` writes has \"not_set_x\" in its place",
+                "the environment variable NOT_SET_X is not set here: `run` does not start without it",
                 "xnot_set_x",
             ),
             (
                 "${input:api-key}",
                 input,
-                "the environment variable API_KEY is not set here",
+                "the environment variable API_KEY is not set here: what `render` writes has \"api_key\" in its place",
+                "the environment variable API_KEY is not set here: `run` asks for \"api-key\" on the terminal",
                 "api_key",
             ),
         ] {
-            let mut findings = Findings::default();
             let node = node(text);
-            let value = with(Placeholders::Resolve, |it| it.text(&node, &mut findings));
-            assert_eq!((value, said(&findings.errors)), (None, vec![resolve]));
-            let mut findings = Findings::default();
-            let value = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
-            assert_eq!(value.as_deref(), Some(kept));
-            assert_eq!(said(&findings.warnings), [keep]);
+            for (placeholders, value, errors, warnings) in [
+                (Placeholders::Resolve, None, vec![resolve], vec![]),
+                (Placeholders::Keep, Some(kept), vec![], vec![keep]),
+                (Placeholders::Check, Some(kept), vec![], vec![check]),
+            ] {
+                let mut findings = Findings::default();
+                let read = with(placeholders, |it| it.text(&node, &mut findings));
+                assert_eq!(read.as_deref(), value, "{text}");
+                let told = (said(&findings.errors), said(&findings.warnings));
+                assert_eq!(told, (errors, warnings), "{text}");
+                let told = findings.errors.iter().chain(&findings.warnings);
+                for problem in told {
+                    let fix = problem.fix.as_deref().unwrap_or_default();
+                    assert!(fix.ends_with("=\"the value\""), "{fix}");
+                }
+            }
         }
         let mut findings = Findings::default();
         let node = node("${file} ${command:x}");
         let _ = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
         assert_eq!(findings.errors.len(), 1, "{findings:?}");
+    }
+
+    #[test]
+    fn each_variable_of_a_header_is_told_to_a_user_who_checks() {
+        for (text, expected) in [
+            ("${NOT_SET_X}", &["NOT_SET_X"][..]),
+            ("Bearer ${NOT_SET_X}", &["NOT_SET_X"]),
+            (
+                "${NOT_SET_X}:${NOT_SET_Y} ${PATH}",
+                &["NOT_SET_X", "NOT_SET_Y"],
+            ),
+            ("${PATH}", &[]),
+            ("Bearer ${NOT_SET_X:-d}", &[]),
+        ] {
+            let mut findings = Findings::default();
+            let node = node(text);
+            let _ = with(Placeholders::Check, |it| it.header(&node, &mut findings));
+            let expected = expected.iter().map(|name| {
+                format!("the environment variable {name} is not set here: `run` does not start without it")
+            });
+            assert_eq!(said(&findings.warnings), expected.collect::<Vec<_>>());
+            assert_eq!(findings.errors, []);
+        }
+    }
+
+    #[test]
+    fn a_process_that_the_user_starts_gets_variables_as_they_are() {
+        let node = node("${NOT_SET_X} $NOT_SET_X");
+        for (placeholders, told) in [(Placeholders::Keep, 0), (Placeholders::Check, 1)] {
+            let mut findings = Findings::default();
+            let word = with(placeholders, |it| it.word(&node, &mut findings));
+            assert_eq!(word.as_deref(), Some("${NOT_SET_X} $NOT_SET_X"));
+            assert_eq!(findings.warnings.len(), told);
+            let value = with(placeholders, |it| it.of_environment(&node, &mut findings));
+            assert_eq!(value.as_deref(), Some("${NOT_SET_X} ${NOT_SET_X}"));
+        }
     }
 
     #[test]
