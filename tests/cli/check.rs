@@ -73,11 +73,45 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             &["  fix: write command in place of comand\n"],
         ),
         (
+            "{\"servers\": [{\n\"name\": \"a\", \"url\": \"a/mcp\",\n\"tool_prefixx\": \"b\" }]}\n",
+            1,
+            &[
+                "  fix: \"url\": \"http://a/mcp\"\n",
+                "  fix: \"toolPrefix\": \"b\"\n",
+            ],
+        ),
+        (
+            "[[servers]]\nname = 'a'\nurl = 'a/mcp'\n",
+            1,
+            &[
+                "servers.yaml:3: servers[0].url",
+                "  fix: url = \"http://a/mcp\"\n",
+            ],
+        ),
+        (
+            "servers:\n- name: a\n  command: npx -y x\n",
+            0,
+            &[
+                "servers.yaml:3: warning: servers[0].command: \"npx -y x\" is read as the name of one program",
+                "  fix: command: npx\n       args: [-y, x]\n",
+            ],
+        ),
+        (
+            "{\"mcpServers\": {\"a\": {\"command\": \"npx -y x\"}}}\n",
+            0,
+            &["  fix: \"command\": \"npx\", \"args\": [\"-y\", \"x\"]\n"],
+        ),
+        (
+            "[mcp_servers.a]\ncommand = 'npx -y x'\n",
+            0,
+            &["  fix: command = \"npx\"\n       args = [\"-y\", \"x\"]\n"],
+        ),
+        (
             "{\n  \"servers\": [\n    { \"name\": \"a\" },\n    { \"name\": \"a\" }\n  ]\n}\n",
             1,
             &[
                 "servers.yaml:4: servers[1].name: \"a\" is used twice",
-                "  fix: name: a-2",
+                "  fix: \"name\": \"a-2\"",
             ],
         ),
         (

@@ -167,9 +167,8 @@ fn a_stdio_server_is_not_rendered_and_a_bridge_is_told() {
         assert!(!is_rendered, "{said}");
         for line in [
             "claude-code.mcp.json:10: mcpServers.local_time: stdio servers cannot be rendered",
-            "start a bridge with its env (LOG_LEVEL): npx -y supergateway --stdio 'uvx mcp-server-time --local-timezone ",
-            " --outputTransport streamableHttp --port 8001",
-            "url: http://127.0.0.1:8001/mcp",
+            "  fix: export LOG_LEVEL with the values of the file, and start a bridge: npx -y supergateway --stdio 'uvx mcp-server-time --local-timezone ",
+            " --outputTransport streamableHttp --port 8001\n       and write \"url\": \"http://127.0.0.1:8001/mcp\" in place of command, args and env\n",
         ] {
             assert!(said.contains(line), "no {line:?} in\n{said}");
         }

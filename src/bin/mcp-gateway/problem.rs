@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use crate::syntax::fragment::Language;
 
 /// A problem in a file: an error, a warning or a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +17,36 @@ pub(crate) struct Problem {
     /// about the whole file.
     pub(crate) path: String,
     pub(crate) reason: String,
-    /// How to fix it: a field with its new value, or a short instruction.
+    /// How to fix it: a piece of the file, in YAML until [`Self::in_language`] is called, or a short
+    /// instruction.
     pub(crate) fix: Option<String>,
+    /// The values of `fix`, if it is a piece of the file.
+    piece: Option<Box<FilePiece>>,
+}
+
+/// A piece of a file that the user puts in place of the wrong one.
+#[derive(Clone, PartialEq, Eq)]
+enum FilePiece {
+    /// Members of the object.
+    Members(Vec<(String, Value)>),
+    /// An item of the list.
+    Item(Value),
+}
+
+/// Without the values.
+impl fmt::Debug for FilePiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FilePiece")
+    }
+}
+
+impl FilePiece {
+    fn in_language(&self, language: Language) -> String {
+        match self {
+            Self::Members(members) => language.members(members),
+            Self::Item(item) => language.item(item),
+        }
+    }
 }
 
 impl Problem {
@@ -25,11 +56,44 @@ impl Problem {
             path: path.into(),
             reason: reason.into(),
             fix: None,
+            piece: None,
         }
     }
 
     pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
+        self
+    }
+
+    /// The same problem at another place.
+    pub(crate) fn at(mut self, line: usize, path: impl Into<String>) -> Self {
+        (self.line, self.path) = (line, path.into());
+        self
+    }
+
+    /// The fix is that the object has these members.
+    pub(crate) fn members<'n>(self, members: impl IntoIterator<Item = (&'n str, Value)>) -> Self {
+        let members = members.into_iter();
+        let members = members.map(|(name, value)| (name.to_owned(), value));
+        self.piece(FilePiece::Members(members.collect()))
+    }
+
+    /// The fix is that the list has this item.
+    pub(crate) fn item(self, item: Value) -> Self {
+        self.piece(FilePiece::Item(item))
+    }
+
+    fn piece(mut self, piece: FilePiece) -> Self {
+        self.fix = Some(piece.in_language(Language::Yaml));
+        self.piece = Some(Box::new(piece));
+        self
+    }
+
+    /// This problem with its fix in the language of the file.
+    pub(crate) fn in_language(mut self, language: Language) -> Self {
+        if let Some(piece) = &self.piece {
+            self.fix = Some(piece.in_language(language));
+        }
         self
     }
 
@@ -127,6 +191,7 @@ impl fmt::Display for ProblemText<'_> {
             path,
             reason,
             fix,
+            piece: _,
         } = self.problem;
         write!(f, "{bold}{}:", self.file)?;
         if *line > 0 {
@@ -139,6 +204,8 @@ impl fmt::Display for ProblemText<'_> {
         write!(f, "{colour:#}{reason}")?;
         if let Some(fix) = fix {
             let green = Style::new().fg_color(Some(AnsiColor::Green.into()));
+            // More lines of a piece are below the first one.
+            let fix = fix.replace('\n', "\n       ");
             write!(f, "\n  {green}fix:{green:#} {fix}")?;
         }
         Ok(())

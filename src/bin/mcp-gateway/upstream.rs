@@ -1,13 +1,13 @@
 //! The addresses of the servers. The filter leaves them to Envoy's clusters.
 
 use hyper::Uri;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config_file::ConfigFile;
 use crate::problem::Problem;
 use crate::syntax::tree::{Node, NodeKind};
 
-const EXAMPLE: &str = "url: http://127.0.0.1:9001/mcp";
+const EXAMPLE: &str = "http://127.0.0.1:9001/mcp";
 
 /// The data of a server's cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,11 @@ pub(crate) fn all(file: &ConfigFile) -> Result<Vec<Upstream>, Vec<Problem>> {
     if file.config.gateway.is_none() {
         let reason = "the file has no servers; to protect a single server with a policy, see envoy/envoy.yaml";
         let problem = Problem::new(file.tree.line, "servers", reason);
+        let example = json!([{ "name": "weather", "url": EXAMPLE }]);
         return Err(vec![
-            problem.fix(format!("servers: [{{ name: weather, {EXAMPLE} }}]")),
+            problem
+                .members([("servers", example)])
+                .in_language(file.language),
         ]);
     }
     of_servers(&file.tree)
@@ -77,12 +80,13 @@ fn upstream(server: &Node) -> Result<Upstream, Problem> {
     let Some(node) = server.get("url") else {
         let path = format!("{}.url", server.path);
         let reason = "is missing: Envoy needs the address of the server";
-        return Err(Problem::new(server.line, path, reason).fix(EXAMPLE));
+        let problem = Problem::new(server.line, path, reason);
+        return Err(problem.members([("url", EXAMPLE.into())]));
     };
     let url = server.text(&["url"]).unwrap_or_default();
     let (host, port, tls) = parse(url).ok_or_else(|| {
         let reason = format!("{url:?} must have a host, and if it has a port, one from 1 to 65535");
-        Problem::new(node.line, &node.path, reason).fix(EXAMPLE)
+        Problem::new(node.line, &node.path, reason).members([("url", EXAMPLE.into())])
     })?;
     Ok(Upstream {
         cluster: server.text(&["cluster"]).unwrap_or(&name).to_owned(),
@@ -106,7 +110,8 @@ fn cluster_conflict(server: &Node, upstream: &Upstream, others: &[Upstream]) -> 
         "server {:?} has the cluster {cluster:?}, but another url",
         other.name
     );
-    Some(Problem::new(line, path, reason).fix(format!("cluster: {cluster}-2")))
+    let cluster = format!("{cluster}-2");
+    Some(Problem::new(line, path, reason).members([("cluster", cluster.into())]))
 }
 
 /// The host and the port of `url`, and whether it needs TLS.

@@ -7,6 +7,7 @@ use mcp_gateway::http::url::Url;
 use serde_json::Value;
 
 use crate::config_file::{server_names, stdio_server};
+use crate::problem::Problem;
 use crate::syntax::tree::{self, Node, NodeKind, below};
 use crate::syntax::yaml;
 
@@ -46,6 +47,22 @@ impl fmt::Display for Fix {
 }
 
 impl Fix {
+    /// `problem` with this fix.
+    pub(crate) fn given_to(&self, problem: Problem) -> Problem {
+        let read = |value: &str| Some(read(value)?.value());
+        match self {
+            Self::Set { field, value } => match read(value) {
+                Some(value) => problem.members([(&**field, value)]),
+                None => problem.fix(self.to_string()),
+            },
+            Self::Item(value) => match read(value) {
+                Some(value) => problem.item(value),
+                None => problem.fix(self.to_string()),
+            },
+            Self::Remove(_) | Self::Words(_) => problem.fix(self.to_string()),
+        }
+    }
+
     /// This fix without the value, if it gives a misspelled field its name.
     pub(crate) fn in_words(&self, error: &ConfigError) -> Option<Self> {
         let wrong = error.path().rsplit('.').next().unwrap_or_default();
@@ -60,10 +77,7 @@ impl Fix {
     /// `config` with this fix for the error at `path`; `None` if only the user can apply it.
     pub(crate) fn applied(&self, config: &Node, path: &str) -> Option<Node> {
         let mut fixed = config.clone();
-        let read = |value: &str| {
-            let documents = tree::documents(&format!("value: {value}")).ok()?;
-            Some(documents.first()?.get("value")?.kind.clone())
-        };
+        let read = |value: &str| Some(read(value)?.kind);
         match self {
             Self::Set { field, value } => {
                 let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));
@@ -88,6 +102,12 @@ impl Fix {
         }
         Some(fixed)
     }
+}
+
+/// The value that is `text` in YAML.
+fn read(text: &str) -> Option<Node> {
+    let documents = tree::documents(&format!("value: {text}")).ok()?;
+    documents.first()?.get("value").cloned()
 }
 
 /// A fix for `error` in `config`; `None` if the right value is unknown.

@@ -85,7 +85,7 @@ fn misspelled(config: &Node, error: &ConfigError) -> Option<(Problem, Node)> {
         return None;
     }
     let problem = Problem::new(member.line, &member.path, advice::UNKNOWN_FIELD);
-    Some((problem.fix(fix.to_string()), renamed))
+    Some((fix.given_to(problem), renamed))
 }
 
 /// Whether the fix of `known` gives the object of `known` the field at `path`.
@@ -131,13 +131,12 @@ fn problem(config: &Node, error: &ConfigError) -> Problem {
         }
         fix.in_words(error)
     });
-    Problem {
-        line: node.line,
-        path: format!("{}{rest}", node.path)
-            .trim_start_matches('.')
-            .to_owned(),
-        reason: advice::reason(error, fix.as_ref()),
-        fix: fix.map(|fix| fix.to_string()),
+    let path = format!("{}{rest}", node.path);
+    let reason = advice::reason(error, fix.as_ref());
+    let problem = Problem::new(node.line, path.trim_start_matches('.'), reason);
+    match fix {
+        Some(fix) => fix.given_to(problem),
+        None => problem,
     }
 }
 

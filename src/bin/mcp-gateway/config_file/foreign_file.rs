@@ -1,13 +1,17 @@
 //! Tells the user what a file is that has no servers.
 
 use mcp_gateway::config::camel;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::advice;
 use crate::problem::Problem;
 use crate::syntax::tree::{Node, NodeKind};
 
-const SERVERS: &str = "servers: [{ name: weather, url: http://127.0.0.1:9001/mcp }]";
+/// A problem with a file that has no servers. The fix is an example of them.
+fn without_servers(tree: &Node, reason: &str) -> Option<Problem> {
+    let example = json!([{ "name": "weather", "url": "http://127.0.0.1:9001/mcp" }]);
+    Some(Problem::new(tree.line, "", reason).members([("servers", example)]))
+}
 
 /// The members in which clients have their servers.
 const NAMES_OF_CLIENTS: [&str; 3] = ["mcpServers", "mcp_servers", "context_servers"];
@@ -19,10 +23,12 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
     let members = match &tree.kind {
         NodeKind::Object(members) => members,
         NodeKind::List(items) if items.iter().any(|it| it.get("name").is_some()) => {
-            return problem("is a list: the servers have to be below `servers`", SERVERS);
+            return without_servers(tree, "is a list: the servers have to be below `servers`");
         }
-        NodeKind::List(_) => return problem("is a list, not an object with servers", SERVERS),
-        NodeKind::Scalar(_) => return problem("is a text, not an object with servers", SERVERS),
+        NodeKind::List(_) => return without_servers(tree, "is a list, not an object with servers"),
+        NodeKind::Scalar(_) => {
+            return without_servers(tree, "is a text, not an object with servers");
+        }
     };
     let is_server =
         |(_, node): &(String, Node)| ["command", "url"].iter().any(|it| node.get(it).is_some());
@@ -43,12 +49,12 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
         return None;
     }
     if let Some(reason) = of_other_program(has) {
-        return problem(reason, SERVERS);
+        return without_servers(tree, reason);
     }
     if !members.is_empty() && members.iter().all(is_server) {
         return problem(
             "the servers have to be below `mcpServers`",
-            "{ \"mcpServers\": { … } }",
+            "write { \"mcpServers\": before what the file has now, and } after it",
         );
     }
     if members.is_empty()
@@ -62,10 +68,10 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
             "general",
         ])
     {
-        return problem(
-            "the file of a client has no servers: there is no `mcpServers` in it",
-            "\"mcpServers\": { \"weather\": { \"url\": \"http://127.0.0.1:9001/mcp\" } }",
-        );
+        let reason = "the file of a client has no servers: there is no `mcpServers` in it";
+        let example = json!({ "weather": { "url": "http://127.0.0.1:9001/mcp" } });
+        let problem = Problem::new(tree.line, "", reason);
+        return Some(problem.members([("mcpServers", example)]));
     }
     strange(tree, members)
 }
@@ -115,7 +121,7 @@ fn strange(tree: &Node, members: &[(String, Node)]) -> Option<Problem> {
         "the file has no servers, and this program knows none of its fields ({})",
         names.join(", ")
     );
-    Some(Problem::new(tree.line, "", reason).fix(SERVERS))
+    without_servers(tree, &reason)
 }
 
 #[cfg(test)]

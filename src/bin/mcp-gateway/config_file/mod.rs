@@ -24,6 +24,7 @@ pub(crate) use self::advice::nearest;
 use self::servers_file::{ConfigOrigin, UnprefixedTools};
 use self::stdio_server::StdioServer;
 use crate::problem::{Findings, Problem};
+use crate::syntax::fragment::Language;
 use crate::syntax::tree::{self, Node, NodeKind};
 use crate::variables::inputs::{Answers, Inputs};
 use crate::variables::placeholder::{Placeholders, Variables};
@@ -41,6 +42,8 @@ pub(crate) struct ConfigFile {
     /// The enabled servers that need a bridge. Until `run` sets their URLs, each has a URL at which
     /// no server listens.
     pub(crate) stdio: Vec<StdioServer>,
+    /// The language of the file.
+    pub(crate) language: Language,
 }
 
 impl ConfigFile {
@@ -155,7 +158,17 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
 /// # Errors
 /// Everything that is wrong in `text`.
 pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<Problem>> {
-    read_documents(documents(text)?, options)
+    let language = Language::of(text);
+    let fixed = |problems: Vec<Problem>| -> Vec<Problem> {
+        let problems = problems.into_iter();
+        problems.map(|it| it.in_language(language)).collect()
+    };
+    let file = read_documents(documents(text)?, options).map_err(fixed)?;
+    Ok(ConfigFile {
+        warnings: fixed(file.warnings),
+        language,
+        ..file
+    })
 }
 
 /// The documents in `text` that are not empty.
@@ -197,6 +210,7 @@ pub(crate) fn read_documents(
             warnings: findings.warnings,
             notes: findings.notes,
             stdio,
+            language: Language::default(),
         })
 }
 

@@ -2,12 +2,12 @@
 //! list of servers, and a server with its name in the place of a field.
 
 use mcp_gateway::http::url::Url;
+use serde_json::json;
 
 use crate::config_file::advice::misspelled_members;
 use crate::config_file::client_file;
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
-use crate::syntax::yaml;
 
 /// Fields that show that an object is a server. Every server has one of the first three.
 const FIELDS: [&str; 6] = ["name", "url", "command", "cluster", "hostname", "path"];
@@ -16,19 +16,17 @@ const FIELDS: [&str; 6] = ["name", "url", "command", "cluster", "hostname", "pat
 pub(super) fn single_server(tree: &Node) -> Option<Problem> {
     let found = client_file::servers(tree).filter(|node| has_transport(node))?;
     let name = found.text(&["name"]).unwrap_or("weather").to_owned();
-    let (reason, fix) = if found.path == "servers" {
-        let flow = yaml::flow(&named(found.clone(), &name)).ok()?;
+    let (reason, servers) = if found.path == "servers" {
         let reason = "is one server, but must be a list of servers";
-        (reason, format!("servers: [{flow}]"))
+        (reason, json!([named(found.clone(), &name).value()]))
     } else {
         let mut server = found.clone();
         server.remove("name");
         let reason = "is one server, but must be an object with a name for each server";
-        let text = serde_json::json!({ name: server.value() });
-        let field = found.path.rsplit('.').next().unwrap_or_default();
-        (reason, format!("\"{field}\": {text}"))
+        (reason, json!({ name: server.value() }))
     };
-    Some(Problem::new(found.line, &found.path, reason).fix(fix))
+    let field = found.path.rsplit('.').next().unwrap_or_default();
+    Some(Problem::new(found.line, &found.path, reason).members([(field, servers)]))
 }
 
 /// Whether `node` says how to reach a server.
@@ -44,9 +42,8 @@ pub(super) fn name_servers(config: &mut Node, findings: &mut Findings) {
         let Some(meant) = with_fields(server) else {
             continue;
         };
-        let mut problem = Problem::new(server.line, &server.path, "missing field `name`");
-        problem.fix = yaml::flow(&meant).ok().map(|flow| format!("- {flow}"));
-        findings.errors.push(problem);
+        let problem = Problem::new(server.line, &server.path, "missing field `name`");
+        findings.errors.push(problem.item(meant.value()));
         *server = meant;
     }
 }
@@ -102,19 +99,19 @@ mod tests {
         for (text, expected) in [
             (
                 "servers:\n  name: a\n  url: http://a/mcp",
-                Some("1: servers: servers: [{name: a, url: http://a/mcp}]"),
+                Some("1: servers: servers: [{ name: a, url: http://a/mcp }]"),
             ),
             (
                 "servers: { url: 'http://a/mcp' }",
-                Some("1: servers: servers: [{name: weather, url: http://a/mcp}]"),
+                Some("1: servers: servers: [{ name: weather, url: http://a/mcp }]"),
             ),
             (
                 r#"{"mcpServers":{"command":"npx"}}"#,
-                Some(r#"1: mcpServers: "mcpServers": {"weather":{"command":"npx"}}"#),
+                Some("1: mcpServers: mcpServers: { weather: { command: npx } }"),
             ),
             (
                 r#"{"mcp":{"servers":{"url":"http://a/mcp"}}}"#,
-                Some(r#"1: mcp.servers: "servers": {"weather":{"url":"http://a/mcp"}}"#),
+                Some("1: mcp.servers: servers: { weather: { url: http://a/mcp } }"),
             ),
             ("servers: { url: { url: 'http://a/mcp' } }", None),
             ("servers: [{ name: a, url: 'http://a/mcp' }]", None),
@@ -131,15 +128,15 @@ mod tests {
         for (server, expected) in [
             (
                 "weather: http://a/mcp",
-                Some("- {name: weather, url: http://a/mcp}"),
+                Some("- { name: weather, url: http://a/mcp }"),
             ),
             (
                 "{ a: http://a/mcp, timeout: 5s }",
-                Some("- {name: a, url: http://a/mcp, timeout: 5s}"),
+                Some("- { name: a, url: http://a/mcp, timeout: 5s }"),
             ),
             (
                 "a: { command: npx, args: [x] }",
-                Some("- {name: a, command: npx, args: [x]}"),
+                Some("- { name: a, command: npx, args: [x] }"),
             ),
             ("name: a", None),
             ("{ url: http://a/mcp }", None),

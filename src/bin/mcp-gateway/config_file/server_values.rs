@@ -78,9 +78,10 @@ fn warn_of_sse(url: &Node, findings: &mut Findings) {
     };
     let reason = "ends with /sse, like a URL of the old transport HTTP+SSE, which the gateway does not support; use the URL of the server's Streamable HTTP endpoint";
     let warning = Problem::new(url.line, &url.path, reason);
+    let field = url.path.rsplit('.').next().unwrap_or("url");
     findings
         .warnings
-        .push(warning.fix(format!("url: {server}/mcp")));
+        .push(warning.members([(field, format!("{server}/mcp").into())]));
 }
 
 #[cfg(test)]

@@ -118,7 +118,9 @@ fn state(server: &mut Node, findings: &mut Findings) {
         _ => {
             let reason = "must be Enabled or Disabled";
             let problem = Problem::new(state.line, &state.path, reason);
-            findings.errors.push(problem.fix("state: Enabled"));
+            findings
+                .errors
+                .push(problem.members([("state", "Enabled".into())]));
             false
         }
     };

@@ -4,9 +4,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::config_file::advice;
+use crate::config_file::{ConfigFile, advice};
 use crate::problem::{Findings, Problem};
 use crate::shell;
 use crate::syntax::tree::{Node, NodeKind};
@@ -94,13 +94,12 @@ fn tell_of_missing_command(server: &Node, findings: &mut Findings) -> bool {
     }
     for (field, node) in &nodes {
         let reason = "is only for servers with a command, and this one has none";
-        let fix = if server.get("url").is_some() {
-            format!("remove {field}")
-        } else {
-            "command: npx".to_owned()
-        };
         let problem = Problem::new(node.line, &node.path, reason);
-        findings.errors.push(problem.fix(fix));
+        findings.errors.push(if server.get("url").is_some() {
+            problem.fix(format!("remove {field}"))
+        } else {
+            problem.members([("command", "npx".into())])
+        });
     }
     !nodes.is_empty()
 }
@@ -146,10 +145,9 @@ impl StdioReader<'_> {
     fn command(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         if let Some((program, args)) = node.items().split_first() {
             let args: Vec<Value> = args.iter().map(Node::value).collect();
-            let (program, args) = (program.value(), Value::from(args));
             let problem = Problem::new(node.line, &node.path, "must be a string");
-            let fix = format!("\"command\": {program}, \"args\": {args}");
-            findings.errors.push(problem.fix(fix));
+            let members = self.with_args(program.value(), args);
+            findings.errors.push(problem.members(members));
             return None;
         }
         let command = self.word(node, findings)?;
@@ -157,15 +155,20 @@ impl StdioReader<'_> {
         if let Some(program) = words.next().filter(|program| *program != command)
             && !Path::new(&command).exists()
         {
-            let args: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+            let args = words.map(Value::from).collect();
             let reason = format!("{command:?} is read as the name of one program");
             let warning = Problem::new(node.line, &node.path, reason);
-            findings.warnings.push(warning.fix(format!(
-                "\"command\": {program:?}, \"args\": [{}, …]",
-                args.join(", ")
-            )));
+            let members = self.with_args(program.into(), args);
+            findings.warnings.push(warning.members(members));
         }
         Some(command)
+    }
+
+    /// The members for `program` with `args` before those that the server has already.
+    fn with_args(&self, program: Value, mut args: Vec<Value>) -> [(&'static str, Value); 2] {
+        let own = self.server.get("args").map_or(&[][..], Node::items);
+        args.extend(own.iter().map(Node::value));
+        [("command", program), ("args", args.into())]
     }
 
     fn list(&self, field: &str, findings: &mut Findings) -> &[Node] {
@@ -174,8 +177,9 @@ impl StdioReader<'_> {
             Some((node, _)) => {
                 let words: Vec<&str> = node.text(&[]).unwrap_or("…").split_whitespace().collect();
                 let problem = Problem::new(node.line, &node.path, "must be a list of strings");
-                let fix = format!("\"{field}\": {}", Value::from(words));
-                findings.errors.push(problem.fix(fix));
+                findings
+                    .errors
+                    .push(problem.members([(field, words.into())]));
                 &[]
             }
             None => &[],
@@ -194,7 +198,8 @@ impl StdioReader<'_> {
         let NodeKind::Object(members) = &node.kind else {
             let reason = "must be an object of strings";
             let problem = Problem::new(node.line, &node.path, reason);
-            findings.errors.push(problem.fix("env: { NAME: value }"));
+            let example = json!({ "NAME": "value" });
+            findings.errors.push(problem.members([("env", example)]));
             return None;
         };
         // In VS Code, `null` means that the variable has the value that it has for `run`.
@@ -211,7 +216,14 @@ impl StdioReader<'_> {
 
     /// The path `node`. `~` is the user's home, as in a shell.
     fn path(&self, node: &Node, findings: &mut Findings) -> Option<PathBuf> {
-        Some(self.folder.join(self.word(node, findings)?))
+        let word = self.word(node, findings)?;
+        // A variable without a value here may be an absolute path.
+        let is_complete = word.starts_with("${");
+        Some(if is_complete {
+            word.into()
+        } else {
+            self.folder.join(word)
+        })
     }
 
     fn word(&self, node: &Node, findings: &mut Findings) -> Option<String> {
@@ -238,42 +250,84 @@ fn plain(node: &Node) -> Option<String> {
     }
 }
 
-/// Errors about `servers`, which cannot be started where the configuration is rendered for.
-pub(crate) fn not_rendered(config: &Node, servers: &[StdioServer]) -> Vec<Problem> {
-    let nodes = config.get("servers").map_or(&[][..], Node::items);
+/// Errors about the stdio servers of `file`, which cannot be started where the configuration is
+/// rendered for.
+pub(crate) fn not_rendered(file: &ConfigFile) -> Vec<Problem> {
+    let nodes = file.tree.get("servers").map_or(&[][..], Node::items);
     let problem = |(at, server): (usize, &StdioServer)| {
         let name = &server.name;
         let node = nodes.iter().find(|node| node.text(&["name"]) == Some(name));
         let (line, path) = node.map_or((0, ""), |node| (node.line, &node.path));
         let port = 8001 + at;
-        let words = [&server.command].into_iter().chain(&server.args);
-        let words: Vec<_> = words.map(|word| shell::word(word)).collect();
-        let names: Vec<&str> = server.env.iter().map(|(name, _)| &**name).collect();
-        let with = match names.as_slice() {
-            [] => String::new(),
-            names => format!(" with its env ({})", names.join(", ")),
-        };
-        let bridge = format!(
-            "npx -y supergateway --stdio {} --outputTransport streamableHttp --port {port}",
-            shell::word(&words.join(" "))
-        );
+        let url = format!("http://127.0.0.1:{port}/mcp");
+        let url = file.language.member("url", &url.into());
         let reason = format!(
             "stdio servers cannot be rendered, since Envoy starts no programs; {name:?} is one"
         );
         Problem::new(line, path, reason).fix(format!(
-            "start a bridge{with}: {bridge}\n       and write url: http://127.0.0.1:{port}/mcp"
+            "{}\nand write {url} in place of {}",
+            server.bridge(port),
+            server.fields()
         ))
     };
-    servers.iter().enumerate().map(problem).collect()
+    file.stdio.iter().enumerate().map(problem).collect()
+}
+
+impl StdioServer {
+    /// How to start a bridge to this server at `port`. The words of the server have their variables
+    /// in the syntax of a shell.
+    fn bridge(&self, port: usize) -> String {
+        let words = [&self.command].into_iter().chain(&self.args);
+        let words: Vec<_> = words.map(|word| shell::with_variables(word)).collect();
+        let has_variables = |value: &String| value.contains("${");
+        let (shown, hidden): (Vec<_>, Vec<_>) =
+            self.env.iter().partition(|(_, value)| has_variables(value));
+        // Other values may be secrets, so they are not shown.
+        let hidden: Vec<&str> = hidden.iter().map(|(name, _)| &**name).collect();
+        let before = match hidden.as_slice() {
+            [] => String::new(),
+            names => format!("export {} with the values of the file, and ", and(names)),
+        };
+        let folder = self.cwd.as_ref().map(|cwd| {
+            let folder = shell::with_variables(&cwd.display().to_string());
+            format!("cd {folder} && ")
+        });
+        let variables = shown
+            .iter()
+            .map(|(name, value)| format!("{name}={} ", shell::with_variables(value)));
+        format!(
+            "{before}start a bridge: {}{}npx -y supergateway --stdio {} --outputTransport streamableHttp --port {port}",
+            folder.unwrap_or_default(),
+            variables.collect::<String>(),
+            shell::word(&words.join(" "))
+        )
+    }
+
+    /// The fields that this server has in the file.
+    fn fields(&self) -> String {
+        let mut fields = vec!["command"];
+        fields.extend((!self.args.is_empty()).then_some("args"));
+        fields.extend((!self.env.is_empty()).then_some("env"));
+        fields.extend(self.cwd.is_some().then_some("cwd"));
+        and(&fields)
+    }
+}
+
+/// `words` with commas, and with `and` before the last one.
+fn and(words: &[&str]) -> String {
+    match words {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        words => words.concat(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file::{self, ReadOptions};
     use crate::syntax::tree;
     use crate::variables::inputs::Inputs;
     use crate::variables::placeholder::Placeholders;
-    use serde_json::json;
 
     fn taken(text: &str) -> (Node, Vec<StdioServer>, Findings) {
         let mut config = tree::documents(text).unwrap().remove(0);
@@ -337,10 +391,7 @@ mod tests {
             problems.iter().filter_map(|it| it.fix.clone()).collect()
         };
         assert_eq!(fixes(&findings.errors), ["command: npx", "remove cwd"]);
-        assert_eq!(
-            fixes(&findings.warnings),
-            [r#""command": "npx", "args": ["-y", "x", …]"#]
-        );
+        assert_eq!(fixes(&findings.warnings), ["command: npx\nargs: [-y, x]"]);
         assert_eq!((servers.len(), servers[0].env.len()), (1, 0));
     }
 
@@ -359,27 +410,85 @@ mod tests {
         let text = "servers:\n- { name: a, command: npx, args: -y  some-server }\n- { name: b, command: [npx, -y, x] }\n";
         let (_, _, findings) = taken(text);
         let fixes: Vec<_> = findings.errors.into_iter().map(|it| it.fix).collect();
-        let expected = [
-            r#""args": ["-y","some-server"]"#,
-            r#""command": "npx", "args": ["-y","x"]"#,
-        ];
+        let expected = ["args: [-y, some-server]", "command: npx\nargs: [-y, x]"];
         assert_eq!(fixes, expected.map(|fix| Some(fix.to_owned())));
     }
 
     #[test]
-    fn a_bridge_is_told_as_a_shell_reads_it() {
-        let text = "servers:\n- { name: a, command: npx, args: [-y, some server, \"it's\"] }\n";
-        let (config, servers, _) = taken(text);
-        let problems = not_rendered(&config, &servers);
-        let fix = problems[0].fix.as_deref().unwrap_or_default();
-        let bridge = fix.split_once("start a bridge: ").unwrap().1;
-        let command = bridge.split_once('\n').unwrap().0;
-        let printed = command.replace("npx -y supergateway", "printf '%s\\n'");
+    fn words_before_the_arguments_of_a_server_stay_before_them() {
+        let (_, _, findings) =
+            taken("servers:\n- { name: a, command: npx -y some-server, args: [--port, 80] }\n");
+        let fixes: Vec<_> = findings.warnings.into_iter().map(|it| it.fix).collect();
+        let expected = "command: npx\nargs: [-y, some-server, --port, 80]";
+        assert_eq!(fixes, [Some(expected.to_owned())]);
+    }
+
+    /// The fixes for the stdio servers of `text`, for an Envoy elsewhere.
+    fn bridges(text: &str) -> Vec<String> {
+        let options = ReadOptions::new(Path::new("/home/u/servers"), Placeholders::Keep);
+        let file = config_file::read(text, &options).unwrap_or_else(|told| panic!("{told:?}"));
+        let problems = not_rendered(&file).into_iter();
+        problems.map(|it| it.fix.unwrap()).collect()
+    }
+
+    /// Runs the command of a fix with `printenv` and `printf` in place of the bridge, and returns
+    /// what the bridge would get: its folder, its variables, and the command of the server as the
+    /// shell of the bridge reads it.
+    fn started(fix: &str, variables: &[&str]) -> Vec<String> {
+        let command = fix.split_once("start a bridge: ").unwrap().1;
+        let command = command.split_once('\n').unwrap().0;
+        let (before, words) = command.split_once("npx -y supergateway --stdio ").unwrap();
+        let words = words.split_once(" --outputTransport").unwrap().0;
+        let print = format!("pwd; printenv {}; ", variables.join(" "));
+        let inner = r#"sh -c "$(printf "printf '%%s\\n' %s" "$1")""#;
+        let script = format!("{before}sh -c {} sh {words}", shell::word(&(print + inner)));
         let output = std::process::Command::new("sh")
-            .args(["-c", &printed])
-            .output();
-        let output = String::from_utf8(output.unwrap().stdout).unwrap();
-        let inner = output.lines().nth(1).unwrap();
-        assert_eq!(inner, r"npx -y 'some server' 'it'\''s'");
+            .args(["-c", &script])
+            .env("KEY", "a b")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_bridge_starts_the_server_as_run_would() {
+        let text = "servers:\n- name: a\n  command: npx\n  args: [-y, some server, \"it's\", '--key=${KEY}', '$KEY']\n  env: { TOKEN: 'Bearer ${KEY}', OTHER: $KEY }\n  cwd: /tmp\n- { name: b, command: uvx }\n";
+        let fixes = bridges(text);
+        let expected = [
+            "/tmp",
+            "Bearer a b",
+            "a b",
+            "npx",
+            "-y",
+            "some server",
+            "it's",
+            "--key=a b",
+            "$KEY",
+        ];
+        assert_eq!(
+            started(&fixes[0], &["TOKEN", "OTHER"]),
+            expected,
+            "{}",
+            fixes[0]
+        );
+        let written =
+            "\nand write url: http://127.0.0.1:8001/mcp in place of command, args, env and cwd";
+        assert!(fixes[0].ends_with(written), "{}", fixes[0]);
+        assert_eq!(
+            fixes[1],
+            "start a bridge: npx -y supergateway --stdio uvx --outputTransport streamableHttp --port 8002\nand write url: http://127.0.0.1:8002/mcp in place of command"
+        );
+    }
+
+    #[test]
+    fn a_fix_shows_no_value_of_the_environment() {
+        let text = r#"{"mcpServers":{"a":{"command":"npx","args":["x"],"env":{"KEY":"secret","ZONE":"secret"}}}}"#;
+        assert_eq!(
+            bridges(text),
+            [
+                "export KEY and ZONE with the values of the file, and start a bridge: npx -y supergateway --stdio 'npx x' --outputTransport streamableHttp --port 8001\nand write \"url\": \"http://127.0.0.1:8001/mcp\" in place of command, args and env"
+            ]
+        );
     }
 }

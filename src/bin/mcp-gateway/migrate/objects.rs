@@ -245,15 +245,13 @@ fn refused<'a>(
             _ => (format!("spec.{field}"), registration.document.line),
         };
         let path = format!("{}: {field}", registration.title());
-        let problem = Problem {
-            line,
-            path,
-            ..problem.clone()
-        };
-        Some((registration.document, problem))
+        Some((registration.document, problem.clone().at(line, path)))
     };
     let first = registrations.first().map(|it| it.document);
-    let any = |problem: Problem| first.map(|document| (document, Problem { line: 0, ..problem }));
+    let any = |problem: Problem| {
+        let path = problem.path.clone();
+        first.map(|document| (document, problem.at(0, path)))
+    };
     problems
         .into_iter()
         .filter_map(|problem| of_server(&problem).or_else(|| any(problem)))

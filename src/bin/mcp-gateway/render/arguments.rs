@@ -80,7 +80,7 @@ impl RenderArguments {
     pub(crate) fn run(&self) -> Result<(), ExitError> {
         let file = read(&self.file, &self.naming, Placeholders::Keep)?;
         if !file.stdio.is_empty() {
-            let problems = stdio_server::not_rendered(&file.tree, &file.stdio);
+            let problems = stdio_server::not_rendered(&file);
             problem::print(&self.file, &problems, Severity::Error);
             return Err(ExitError::InvalidFile);
         }

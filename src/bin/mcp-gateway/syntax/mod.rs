@@ -1,5 +1,6 @@
-//! Reads YAML, JSON with comments, and TOML as trees of values. Writes values as YAML.
+//! Reads YAML, JSON with comments, and TOML as trees of values. Writes values as YAML, and pieces of each.
 
+pub(crate) mod fragment;
 mod json_text;
 mod toml_text;
 pub(crate) mod tree;

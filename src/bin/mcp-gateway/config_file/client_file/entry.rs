@@ -27,9 +27,7 @@ pub(super) fn read(
         let problem = Problem::new(entry.line, &entry.path, "must be an object");
         let url = entry.text(&[]).filter(|url| Url::parse_http(url).is_some());
         let server = json!({ "url": url.unwrap_or("https://mcp.example.com/mcp") });
-        findings
-            .errors
-            .push(problem.fix(format!("\"{name}\": {server}")));
+        findings.errors.push(problem.members([(name, server)]));
         return None;
     };
     for (name, node) in members {
@@ -72,9 +70,9 @@ fn transport<'e>(
     entry: &'e Node,
     findings: &mut Findings,
 ) -> Result<Transport<'e>, Problem> {
-    let left_out = |reason: &str, fix: &str| {
+    let left_out = |reason: &str| {
         let reason = format!("{name:?} is left out: {reason}");
-        Err(Problem::new(entry.line, &entry.path, reason).fix(fix))
+        Problem::new(entry.line, &entry.path, reason)
     };
     let urls = ["httpUrl", "url", "serverUrl"];
     let url = urls.into_iter().find_map(|field| entry.get(field));
@@ -84,16 +82,15 @@ fn transport<'e>(
     let plain = kind.map(|kind| kind.to_ascii_lowercase().replace(['-', '_'], ""));
     match plain.as_deref() {
         Some("sse") => {
-            return left_out(
-                "the gateway does not speak the old transport HTTP+SSE of MCP 2024-11-05",
-                "type: http, and the url of the server's Streamable HTTP endpoint, often /mcp",
-            );
+            let problem =
+                left_out("the gateway does not speak the old transport HTTP+SSE of MCP 2024-11-05");
+            return Err(problem.fix("write type http, and the url of the server's Streamable HTTP endpoint, often with the path /mcp"));
         }
         None | Some("stdio" | "local" | "http" | "streamablehttp" | "remote") => {}
         Some(_) => {
             let kind = kind.unwrap_or_default();
             let reason = format!("the gateway does not speak the transport {kind:?}");
-            return left_out(&reason, "type: http, or type: stdio");
+            return Err(left_out(&reason).fix("write type http, or type stdio"));
         }
     }
     let is_stdio = matches!(plain.as_deref(), Some("stdio" | "local"));
@@ -106,9 +103,11 @@ fn transport<'e>(
         (_, true) if is_stdio || url.is_none() => Ok(Transport::Stdio),
         (Some(url), _) => Ok(Transport::Http(url)),
         (None, _) => {
-            let fix = misspelled(entry);
-            let fix = fix.unwrap_or_else(|| "url: https://mcp.example.com/mcp".to_owned());
-            left_out("it has neither a url nor a command", &fix)
+            let problem = left_out("it has neither a url nor a command");
+            Err(match misspelled(entry) {
+                Some(fix) => problem.fix(fix),
+                None => problem.members([("url", "https://mcp.example.com/mcp".into())]),
+            })
         }
     }
 }
@@ -132,7 +131,7 @@ fn headers(entry: &Node, findings: &mut Findings) -> Option<(String, Node)> {
             let problem = Problem::new(node.line, &node.path, reason);
             findings
                 .errors
-                .push(problem.fix(format!("\"{field}\": {{ \"X-Key\": \"…\" }}")));
+                .push(problem.members([(last(node), json!({ "X-Key": "value" }))]));
             continue;
         };
         for (name, value) in members {
@@ -160,7 +159,7 @@ fn is_disabled(entry: &Node, findings: &mut Findings) -> bool {
             let problem = Problem::new(node.line, &node.path, "must be true or false");
             findings
                 .errors
-                .push(problem.fix(format!("\"{field}\": {disabled}")));
+                .push(problem.members([(field, disabled.into())]));
             return None;
         };
         Some(value == disabled)
@@ -183,13 +182,15 @@ fn timeout(entry: &Node, findings: &mut Findings) -> Option<(String, Node)> {
             let warning = Problem::new(node.line, &node.path, reason);
             findings
                 .warnings
-                .push(warning.fix(format!("\"timeout\": \"{number}{unit}\"")));
+                .push(warning.members([("timeout", format!("{number}{unit}").into())]));
             Some(text(node, "timeout", &format!("{number}ms")))
         }
         _ => {
             let reason = "must be a text with a unit, or a number of milliseconds";
             let problem = Problem::new(node.line, &node.path, reason);
-            findings.errors.push(problem.fix("\"timeout\": \"30s\""));
+            findings
+                .errors
+                .push(problem.members([("timeout", "30s".into())]));
             None
         }
     }
@@ -206,6 +207,11 @@ fn tools(entry: &Node) -> Option<(String, Node)> {
     let exclude = list(["excludeTools", "disabledTools"], "exclude");
     let lists: Vec<_> = include.into_iter().chain(exclude).collect();
     (!lists.is_empty()).then(|| member(entry, "tools", NodeKind::Object(lists)))
+}
+
+/// The name of the member `node`, as the file has it.
+fn last(node: &Node) -> &str {
+    node.path.rsplit('.').next().unwrap_or_default()
 }
 
 fn text(at: &Node, name: &str, value: &str) -> (String, Node) {

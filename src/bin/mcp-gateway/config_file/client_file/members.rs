@@ -91,6 +91,8 @@ pub(super) fn check(name: &str, node: &Node, findings: &mut Findings) {
         reason.push_str(": the gateway sends the `headers` of the server, and those headers of clients that `passthroughHeaders` names");
     }
     let mut warning = Problem::new(node.line, &node.path, reason);
-    warning.fix = advice::nearest(&name, &USED).map(str::to_owned);
+    if let Some(meant) = advice::nearest(&name, &USED) {
+        warning = warning.fix(format!("write {meant} in place of {name}"));
+    }
     findings.warnings.push(warning);
 }

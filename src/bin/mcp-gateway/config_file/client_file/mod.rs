@@ -5,6 +5,8 @@
 mod entry;
 mod members;
 
+use serde_json::{Value, json};
+
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 
@@ -38,9 +40,10 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
         }
         _ => {
             let problem = Problem::new(servers.line, &servers.path, "must be an object");
+            let field = servers.path.rsplit('.').next().unwrap_or("mcpServers");
             findings
                 .errors
-                .push(problem.fix("\"mcpServers\": { \"weather\": { \"url\": \"…\" } }"));
+                .push(problem.members([(field, json!({ "weather": example() }))]));
         }
     }
     if !list.is_empty() {
@@ -51,7 +54,7 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
         let problem = Problem::new(servers.line, &servers.path, "the file has no servers");
         findings
             .errors
-            .push(problem.fix("\"weather\": { \"url\": \"http://127.0.0.1:9001/mcp\" }"));
+            .push(problem.members([("weather", example())]));
     }
     let list = member(servers, "servers", NodeKind::List(list));
     Node {
@@ -59,6 +62,11 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
         path: String::new(),
         kind: NodeKind::Object(vec![list]),
     }
+}
+
+/// A server as clients write it.
+fn example() -> Value {
+    json!({ "url": "http://127.0.0.1:9001/mcp" })
 }
 
 /// The member `name` of an object, with the line and the path of `at`.
@@ -75,7 +83,6 @@ pub(super) fn member(at: &Node, name: &str, kind: NodeKind) -> (String, Node) {
 mod tests {
     use super::*;
     use crate::syntax::tree;
-    use serde_json::{Value, json};
 
     fn read_text(text: &str) -> (Value, Findings) {
         let tree = tree::documents(text).unwrap().remove(0);
@@ -177,7 +184,12 @@ mod tests {
         let fixes: Vec<_> = fixes.collect();
         assert_eq!(
             fixes,
-            [Some("headers"), None, None, Some("\"timeout\": \"60s\"")]
+            [
+                Some("write headers in place of header"),
+                None,
+                None,
+                Some("timeout: 60s")
+            ]
         );
     }
 
