@@ -74,8 +74,9 @@ fn a_server_lists_its_tools_and_runs_them() {
     let server = Server::start("weather");
     let url = url(server.address);
     assert_eq!(lines(&answer(&["tools", &url])), TOOLS);
-    let tools: Value =
-        serde_json::from_str(&answer(&["tools", &url, "--output", "json"])).expect("JSON");
+    let json = answer(&["tools", &url, "--json"]);
+    assert_eq!(json, answer(&["tools", &url, "--output", "json"]));
+    let tools: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(tools[1]["name"], "get_weather");
     assert_eq!(tools[1]["inputSchema"]["required"], json!(["city"]));
     let weather = answer(&["call", &url, "get_weather", "--arg", "city=Tokyo"]);
@@ -87,8 +88,7 @@ fn a_server_lists_its_tools_and_runs_them() {
         "get_weather",
         "--args",
         r#"{"city":"Tokyo"}"#,
-        "--output",
-        "json",
+        "--json",
     ];
     let raw: Value = serde_json::from_str(&answer(&raw)).expect("JSON");
     assert_eq!(raw["structuredContent"]["city"], "Tokyo");
@@ -114,7 +114,7 @@ fn what_a_tool_says_that_failed_goes_to_stderr() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
     assert!(text(&output.stderr).starts_with("no weather for `Nowhere`; try "));
-    let output = ask(&[&call[..], &["--output", "json"]].concat());
+    let output = ask(&[&call[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let raw: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(raw["isError"], true);
@@ -181,6 +181,10 @@ fn arguments_are_checked_before_the_call() {
         (
             &["call", &url, "get_weather", "--args", "[1]"],
             "must be a JSON object",
+        ),
+        (
+            &["tools", &url, "--json", "--output", "text"],
+            "'--json' cannot be used with '--output <FORMAT>'",
         ),
         (
             &["tools", &url, "--header", "no colon"],
@@ -345,6 +349,41 @@ async fn each_kind_of_list_and_its_entries_are_shown() {
         assert_eq!(lines(&answer(arguments)), expected, "{arguments:?}");
     }
     let asked = server.take();
+    let sent = |method: &str| -> Value {
+        let (_, answer) = ANSWERS
+            .iter()
+            .find(|(name, _)| *name == method)
+            .expect(method);
+        serde_json::from_str(answer).expect("JSON")
+    };
+    let both = json!([
+        sent("tools/list")["tools"][0],
+        sent("tools/list#2")["tools"][0]
+    ]);
+    for (arguments, expected) in [
+        (&["tools", &*url][..], both),
+        (&["prompts", &url], sent("prompts/list")["prompts"].clone()),
+        (
+            &["prompts", &url, "--get", "greet", "--arg", "who=me"],
+            sent("prompts/get"),
+        ),
+        (
+            &["resources", &url],
+            json!({
+                "resources": sent("resources/list")["resources"],
+                "resourceTemplates": sent("resources/templates/list")["resourceTemplates"],
+            }),
+        ),
+        (
+            &["resources", &url, "--read", "file:///a"],
+            sent("resources/read"),
+        ),
+    ] {
+        let printed = answer(&[arguments, &["--json"]].concat());
+        let printed: Value = serde_json::from_str(&printed).expect("JSON");
+        assert_eq!(printed, expected, "{arguments:?}");
+    }
+    server.take();
     let read = asked.last().expect("requests");
     assert_eq!(read.header("mcp-name"), Some("file:///a"));
     assert_eq!(read.header("mcp-method"), Some("resources/read"));

@@ -46,6 +46,9 @@ pub(crate) struct AskOptions {
     /// How the answer is printed
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     output: OutputFormat,
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
     #[command(flatten)]
     naming: NamingArguments,
     /// The path of Envoy, for a FILE [default: $ENVOY, or Envoy is installed from PyPI]
@@ -119,6 +122,10 @@ pub(crate) fn ask(
     let headers: HeaderMap = options.header.into_iter().collect();
     let time_limit = Duration::from_secs(options.timeout);
     let ca_file = options.ca_file.as_deref();
+    let format = match options.json {
+        true => OutputFormat::Json,
+        false => options.output,
+    };
     let endpoint = McpEndpoint::new(url, headers, ca_file, time_limit)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -137,7 +144,7 @@ pub(crate) fn ask(
     });
     match answer {
         Ok(answer) => {
-            let shown = show(&answer, options.output);
+            let shown = show(&answer, format);
             missing::tell(&place, request, true, &missing);
             shown
         }

@@ -41,6 +41,9 @@ pub(crate) struct PinArguments {
         conflicts_with = "write"
     )]
     output: PinOutput,
+    /// The same as --output json
+    #[arg(long, conflicts_with_all = ["output", "write"])]
+    json: bool,
     #[command(flatten)]
     naming: NamingArguments,
     /// The certificates of the authorities to trust [default: $SSL_CERT_FILE, or those of
@@ -95,6 +98,13 @@ enum PinOutput {
 }
 
 impl PinArguments {
+    fn format(&self) -> PinOutput {
+        match self.json {
+            true => PinOutput::Json,
+            false => self.output,
+        }
+    }
+
     /// Prints or writes the pins, or compares them.
     ///
     /// # Errors
@@ -114,7 +124,7 @@ impl PinArguments {
             ..RunOptions::on_free_port(self.file.clone())
         })?;
         if self.check {
-            return compare(&gateway, self.output);
+            return compare(&gateway, self.format());
         }
         let policies = gateway.servers().iter().filter_map(|it| it.pins.as_ref());
         let policy = policies.map(|pins| pins.policy.into()).next();
@@ -126,7 +136,7 @@ impl PinArguments {
             eprintln!("{file}: the pins are written");
             return Ok(());
         }
-        let printed = match self.output {
+        let printed = match self.format() {
             PinOutput::Json => format!("{:#}\n", json!({"pins": pins})),
             PinOutput::Text => section::text(&pins)?,
         };
