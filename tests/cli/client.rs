@@ -139,7 +139,55 @@ fn a_project_has_its_own_file() {
     assert!(toml.contains("[mcp_servers.gateway]\n"), "{toml}");
     let listed = client(&home, &["--project", path]).stdout;
     assert_eq!(listed.matches(URL).count(), 1, "{listed}");
-    assert_eq!(listed.matches("not in the file").count(), 4, "{listed}");
+    let command = format!("not connected: mcp-gateway client vscode --project {path} --write\n");
+    assert!(listed.contains(&command), "{listed}");
+    assert_eq!(listed.matches("not connected: ").count(), 4, "{listed}");
+    let no_file = "has no file for a project";
+    assert_eq!(listed.matches(no_file).count(), 2, "{listed}");
+}
+
+/// The command in the line of a client connects it.
+#[test]
+fn the_list_says_how_to_connect_each_client() {
+    let home = folder();
+    fs::create_dir(home.join(".cursor")).expect("a folder");
+    fs::write(home.join(".cursor/mcp.json"), "{}").expect("a file");
+    fs::create_dir(home.join(".gemini")).expect("a folder");
+    fs::write(home.join(".gemini/settings.json"), "{").expect("a file");
+    let listed = client(&home, &["--name", "gw"]).stdout;
+    let line = |name: &str| {
+        let mut lines = listed.lines();
+        let line = lines.find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("no {name} in {listed}"))
+    };
+    for (name, expected) in [
+        (
+            "cursor",
+            "  not connected: mcp-gateway client cursor --name gw --write",
+        ),
+        (
+            "codex",
+            "  not connected (no file yet): mcp-gateway client codex --name gw --write",
+        ),
+        (
+            "claude-code",
+            "  not connected (no file yet): mcp-gateway client claude-code --name gw",
+        ),
+        ("inspector", "  mcp-gateway client inspector --name gw"),
+    ] {
+        assert!(line(name).ends_with(expected), "{listed}");
+        let (_, command) = expected
+            .split_once("mcp-gateway client ")
+            .expect("a command");
+        let arguments: Vec<&str> = command.split(' ').collect();
+        assert!(client(&home, &arguments).success, "{command}");
+    }
+    assert!(
+        line("gemini").contains("cannot be read, repair it first: not JSON"),
+        "{listed}"
+    );
+    let listed = client(&home, &["--name", "gw"]).stdout;
+    assert_eq!(listed.matches(URL).count(), 2, "{listed}");
 }
 
 #[test]
@@ -232,7 +280,7 @@ fn a_file_that_is_broken_is_left_alone() {
         let listed = client(&home, &[]);
         assert!(listed.success);
         assert!(
-            listed.stdout.contains("cannot be read: "),
+            listed.stdout.contains("cannot be read, repair it first: "),
             "{}",
             listed.stdout
         );

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use reqwest::Url;
 use serde_json::Value;
 
+/// The name of the entry if the user gives it no other.
+pub(crate) const DEFAULT_NAME: &str = "gateway";
+
 /// The name of an entry. All clients accept letters, digits, "-" and "_"; other characters are not
 /// allowed here.
 #[derive(Debug, Clone, PartialEq, Eq)]

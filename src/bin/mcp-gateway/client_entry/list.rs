@@ -7,9 +7,10 @@ use clap::ValueEnum as _;
 use comfy_table::{Table, presets};
 
 use super::client::ClientProduct;
-use super::entry::EntryName;
+use super::entry::{DEFAULT_NAME, EntryName};
 use super::file::EntryFile;
 use super::place::UserFolders;
+use crate::shell;
 
 /// The text of an empty cell.
 const NONE: &str = "–";
@@ -28,36 +29,70 @@ pub(super) fn print(
     table.load_style(presets::NOTHING);
     table.set_header(["client", "file", name.as_str()]);
     for client in ClientProduct::value_variants() {
-        let file = client.form().and_then(|form| match project {
+        let form = client.form();
+        let file = form.and_then(|form| match project {
             Some(folder) => EntryFile::of_project(form, folder),
             None => Some(EntryFile::of_user(form, folders)),
         });
+        // The client gets the entry by a command of its own.
+        let is_by_command = project.is_none() && form.is_none_or(|it| it.user_command.is_some());
+        let command = command(*client, project, name, !is_by_command);
         let (file, state) = match file {
-            Some(file) => (file.path.display().to_string(), state(&file, name)),
-            None => (NONE.to_owned(), NONE.to_owned()),
+            Some(file) => (
+                file.path.display().to_string(),
+                state(&file, name, &command),
+            ),
+            None if form.is_some() => (NONE.to_owned(), "has no file for a project".to_owned()),
+            None if project.is_some() => (NONE.to_owned(), NONE.to_owned()),
+            None => (NONE.to_owned(), command),
         };
         table.add_row([client.id(), file, state]);
     }
     let lines = table.lines();
-    let lines = lines.map(|line| format!("{}\n", line.trim_end()));
+    let lines = lines.map(|line| format!("{}\n", line.trim()));
     crate::print(&lines.collect::<String>())?;
-    eprintln!("\nmcp-gateway client NAME shows what to add for a client; --write adds it.");
+    eprintln!(
+        "\nA client that is not connected has a command in its line. With --write, the command puts \
+         the entry into the file, and creates the file if there is none. Without --write, it only \
+         shows what to add or to run."
+    );
     Ok(())
 }
 
-/// The state of the entry in the file.
-fn state(file: &EntryFile, name: &EntryName) -> String {
+/// The command that connects `client`.
+fn command(
+    client: ClientProduct,
+    project: Option<&Path>,
+    name: &EntryName,
+    writes: bool,
+) -> String {
+    let mut command = format!("mcp-gateway client {}", client.id());
+    if let Some(project) = project {
+        let folder = shell::word(&project.display().to_string());
+        command.push_str(&format!(" --project {folder}"));
+    }
+    if name.as_str() != DEFAULT_NAME {
+        command.push_str(&format!(" --name {name}"));
+    }
+    if writes {
+        command.push_str(" --write");
+    }
+    command
+}
+
+/// The state of the entry in the file. `command` connects the client.
+fn state(file: &EntryFile, name: &EntryName, command: &str) -> String {
     let found = match file.text() {
-        Ok(None) => return "no file".to_owned(),
+        Ok(None) => return format!("not connected (no file yet): {command}"),
         Ok(Some(text)) => file.find(&text, name),
         Err(reason) => Err(reason),
     };
     match found {
-        Ok(None) => "not in the file".to_owned(),
+        Ok(None) => format!("not connected: {command}"),
         Ok(Some(entry)) => entry.target(),
         Err(reason) => {
             let reason = reason.lines().next().unwrap_or_default();
-            format!("cannot be read: {reason}")
+            format!("cannot be read, repair it first: {reason}")
         }
     }
 }

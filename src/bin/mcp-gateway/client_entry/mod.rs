@@ -34,7 +34,7 @@ pub(crate) struct ClientArguments {
     #[arg(long, value_parser = entry::endpoint)]
     url: Option<Url>,
     /// The name of the entry
-    #[arg(long, value_name = "ENTRY", default_value = "gateway")]
+    #[arg(long, value_name = "ENTRY", default_value = entry::DEFAULT_NAME)]
     name: EntryName,
     /// Puts the entry into the client's file, and keeps everything else in it
     #[arg(long, requires = "client")]
