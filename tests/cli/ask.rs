@@ -135,6 +135,14 @@ fn arguments_are_checked_before_the_call() {
             "there is no tool \"cities\"; the nearest is \"list_cities\"",
         ),
         (
+            &["call", &url],
+            "the name of the tool is missing: write it after http://",
+        ),
+        (
+            &["tools", "ftp://a/mcp"],
+            "no such file; if it is an address, it must begin with http:// or https://",
+        ),
+        (
             &["call", &url, "x"],
             "there is no tool \"x\"; `mcp-gateway tools` lists them",
         ),

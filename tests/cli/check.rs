@@ -68,6 +68,44 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             ],
         ),
         (
+            "servers:\n- name: a\n  cmd: uvx\n  arguments: [x]\n",
+            1,
+            &[
+                "servers.yaml:3: servers[0].cmd: unknown field\n  fix: command: uvx\n",
+                "servers.yaml:4: servers[0].arguments: unknown field\n  fix: args: [x]\n",
+            ],
+        ),
+        (
+            "servers:\n- name: a\n  endpoint: http://a/mcp\n  disabled: true\n  tools: [x]\n  headers:\n  - X-Key: a-secret\n",
+            1,
+            &[
+                "servers.yaml:3: servers[0].endpoint: unknown field\n  fix: url: http://a/mcp\n",
+                "servers.yaml:4: servers[0].disabled: unknown field\n  fix: enabled: false\n",
+                "servers.yaml:5: servers[0].tools: must be an object\n  fix: tools: { include: [x] }\n",
+                "servers.yaml:7: servers[0].headers[0]: missing field `name`\n  fix: write headers: { NAME: value }, or",
+            ],
+        ),
+        (
+            "Servers:\n- name: a\n  url: http://a/mcp\n",
+            1,
+            &[
+                "servers.yaml:1: Servers: unknown field\n  fix: servers: [{ name: a, url: http://a/mcp }]\n",
+            ],
+        ),
+        (
+            "servers:\n\t- name: a\n",
+            1,
+            &[
+                "servers.yaml:2: not YAML: tabs",
+                "  fix: indent with spaces, not with tabs\n",
+            ],
+        ),
+        (
+            "servers:\n- name: a\n url: http://a/mcp\n",
+            1,
+            &["  fix: indent all fields of an object with the same number of spaces\n"],
+        ),
+        (
             "{ \"mcpServers\": { \"a\": { \"comand\": \"uvx\" } } }\n",
             1,
             &["  fix: write command in place of comand\n"],

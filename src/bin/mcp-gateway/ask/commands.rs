@@ -102,6 +102,12 @@ impl CallArguments {
         let (name, rest) = words.split_first().unzip();
         // clap makes sure that there is at least one word.
         let name = name.cloned().unwrap_or_default();
+        if target.is_none() && is_no_tool(&name) {
+            let place = crate::shell::word(&name);
+            return Err(ExitError::Other(format!(
+                "the name of the tool is missing: write it after {place}; `mcp-gateway tools {place}` lists the tools"
+            )));
+        }
         if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
             return Err(ExitError::Other(misplaced(&name, rest, target.is_some())));
         }
@@ -114,6 +120,12 @@ impl CallArguments {
 /// Whether `word` is a URL or a file, and not the name of a tool.
 fn is_target(word: &str) -> bool {
     word.contains(['/', ':']) || Path::new(word).exists()
+}
+
+/// Whether `word` is surely a URL or a file.
+fn is_no_tool(word: &str) -> bool {
+    let path = Path::new(word);
+    word.contains("://") || path.extension().is_some() && path.is_file()
 }
 
 /// What the user should write in place of `words`, which come after the name of the tool.

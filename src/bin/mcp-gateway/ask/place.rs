@@ -61,7 +61,9 @@ fn check_file(file: &str) -> Result<(), String> {
     if file == "-" {
         return Err("the gateway reloads its file when it changes, so the file cannot be stdin: name a file".to_owned());
     }
-    let fix = if file.contains(':') || file.contains('/') {
+    let fix = if file.contains("://") {
+        "; if it is an address, it must begin with http:// or https://".to_owned()
+    } else if file.contains(':') || file.contains('/') {
         format!("; if it is an address, write http://{file}")
     } else {
         String::new()

@@ -6,7 +6,7 @@ use mcp_gateway::config::{ConfigError, camel};
 use mcp_gateway::http::url::Url;
 use serde_json::Value;
 
-use crate::config_file::{server_names, stdio_server};
+use crate::config_file::{other_names, server_names, stdio_server};
 use crate::problem::Problem;
 use crate::syntax::tree::{self, Node, NodeKind, below};
 use crate::syntax::yaml;
@@ -124,6 +124,9 @@ pub(crate) fn fix(config: &Node, error: &ConfigError) -> Option<Fix> {
         let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
         return Some(unknown_field(config, parent, field, node, &known));
     }
+    if let Some(fix) = other_names::value_here(path, reason, node) {
+        return Some(fix);
+    }
     if let Some(missing) = reason.strip_prefix("missing field `") {
         let missing = missing.trim_end_matches('`');
         return Some(match missing {
@@ -182,6 +185,11 @@ fn known_fields(error: &ConfigError) -> Option<Vec<&str>> {
 /// The fix for the unknown `field` of the object at `parent`: the known field with a similar name,
 /// with the value `node`, if the object does not have that field already.
 fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> Fix {
+    if is_server(parent)
+        && let Some(fix) = other_names::form_here(field, node)
+    {
+        return fix;
+    }
     let meant = misspelled(field, known).or_else(|| nearest(field, known));
     let meant = meant.filter(|name| {
         let (_, found) = config.nearest(&below(parent, name));
@@ -203,7 +211,7 @@ fn renaming(right: &str, wrong: &str) -> Fix {
 }
 
 /// Whether the value at `path` is a server.
-fn is_server(path: &str) -> bool {
+pub(super) fn is_server(path: &str) -> bool {
     let index = path.strip_prefix("servers[");
     index.is_some_and(|rest| rest.find(']').is_some_and(|end| end + 1 == rest.len()))
 }
@@ -286,10 +294,13 @@ pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance(text, best) <= text.len().max(best.len()) / 3).then_some(best)
 }
 
-/// The name in `known` that `text` is, with one letter wrong, missing or added, or in another case.
+/// The name in `known` that `text` is, with one letter wrong, missing or added, or in another case,
+/// or as other programs call it.
 fn misspelled<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let mut known = known.iter().copied();
-    known.find(|name| distance(text, name) <= 1)
+    other_names::name_here(text, known).or_else(|| {
+        let mut known = known.iter().copied();
+        known.find(|name| distance(text, name) <= 1)
+    })
 }
 
 /// The members of the object `node` whose names are misspellings of a name in `known`, with this
@@ -409,6 +420,18 @@ mod tests {
                 "servers[0].toolPreffix",
                 known,
                 Some("remove toolPreffix"),
+            ),
+            (
+                "servers: [{ endpoint: 'http://a/', enabled: true }]",
+                "servers[0].endpoint",
+                known,
+                Some("url: http://a/"),
+            ),
+            (
+                "servers: [{ disabled: true }]",
+                "servers[0].disabled",
+                known,
+                Some("enabled: false"),
             ),
             (
                 "servers: [{ colour: a }]",

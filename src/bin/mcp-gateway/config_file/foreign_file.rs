@@ -103,6 +103,9 @@ fn of_other_program(has: impl Fn(&[&str]) -> bool) -> Option<&'static str> {
 /// A problem if none of `members` is a field of the configuration, or has a name similar to one.
 fn strange(tree: &Node, members: &[(String, Node)]) -> Option<Problem> {
     for (name, node) in members {
+        if name.eq_ignore_ascii_case("servers") {
+            return None;
+        }
         if let Some(meant) = advice::nearest(name, &NAMES_OF_CLIENTS) {
             let reason = format!("unknown field: servers are below `{meant}`");
             let problem = Problem::new(node.line, &node.path, reason);

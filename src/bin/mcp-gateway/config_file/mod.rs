@@ -6,6 +6,7 @@ mod client_file;
 mod foreign_file;
 pub(crate) mod kubernetes;
 pub(crate) mod older_gateway;
+mod other_names;
 mod server_names;
 mod server_shape;
 mod server_values;
@@ -145,6 +146,7 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
         io::ErrorKind::IsADirectory => {
             io::Error::other("is a directory: name the file with the servers in it")
         }
+        io::ErrorKind::NotFound => io::Error::other("no such file"),
         io::ErrorKind::InvalidData => {
             io::Error::other("is not a text in UTF-8: name the file with the servers")
         }
@@ -177,9 +179,39 @@ pub(crate) fn read(text: &str, options: &ReadOptions) -> Result<ConfigFile, Vec<
 /// `text` is not YAML, JSON or TOML.
 pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Vec<Problem>> {
     let mut documents =
-        tree::documents(text).map_err(|error| vec![Problem::new(error.line, "", error.reason)])?;
+        tree::documents(text).map_err(|error| vec![syntax_problem(error.line, error.reason)])?;
     documents.retain(|document| !matches!(document.kind, NodeKind::Scalar(Value::Null)));
     Ok(documents)
+}
+
+/// The problem of a text that cannot be read, with a fix for the words of the YAML reader.
+fn syntax_problem(line: usize, reason: String) -> Problem {
+    let fixes = [
+        ("tabs disallowed", "indent with spaces, not with tabs"),
+        (
+            "did not find expected key",
+            "indent all fields of an object with the same number of spaces",
+        ),
+        (
+            "mapping values are not allowed",
+            "indent all fields of an object with the same number of spaces, and put a text with `: ` in quotes",
+        ),
+        ("scanning a quoted scalar", "close the quotes of the text"),
+        (
+            "scanning a simple key",
+            "write `: ` after the name of the field, and put a text with several lines in quotes",
+        ),
+        (
+            "start with any token",
+            "put a text that starts with @, ` or % in quotes",
+        ),
+    ];
+    let fix = fixes.into_iter().find(|(words, _)| reason.contains(words));
+    let problem = Problem::new(line, "", reason);
+    match fix {
+        Some((_, fix)) => problem.fix(fix),
+        None => problem,
+    }
 }
 
 /// Reads the `documents` of a file as [`read`] does.

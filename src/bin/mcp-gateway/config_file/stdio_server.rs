@@ -198,7 +198,14 @@ impl StdioReader<'_> {
         let NodeKind::Object(members) = &node.kind else {
             let reason = "must be an object of strings";
             let problem = Problem::new(node.line, &node.path, reason);
-            let example = json!({ "NAME": "value" });
+            // The values may be secrets, so they are not shown.
+            let items = node.items().iter();
+            let names = items.filter_map(|it| Some(it.text(&[])?.split_once('=')?.0.to_owned()));
+            let mut names: Vec<String> = names.collect();
+            if names.is_empty() {
+                names.push("NAME".to_owned());
+            }
+            let example: Value = names.into_iter().map(|it| (it, json!("value"))).collect();
             findings.errors.push(problem.members([("env", example)]));
             return None;
         };

@@ -1,0 +1,192 @@
+//! Fields of servers that other programs have under another name, or in another form.
+
+use serde_json::{Value, json};
+
+use super::advice::{self, Fix};
+use crate::syntax::tree::{Node, NodeKind};
+use crate::syntax::yaml;
+
+/// The names of fields here, and names of the same fields elsewhere, in lower case and without
+/// `_` and `-`.
+const NAMES: [(&str, &[&str]); 6] = [
+    (
+        "url",
+        &[
+            "address",
+            "baseurl",
+            "endpoint",
+            "href",
+            "httpurl",
+            "serverurl",
+        ],
+    ),
+    ("command", &["cmd", "exec", "executable", "program"]),
+    ("args", &["argv", "arguments", "parameters"]),
+    ("env", &["environment", "envs", "envvars", "variables"]),
+    (
+        "cwd",
+        &[
+            "dir",
+            "directory",
+            "workdir",
+            "workingdir",
+            "workingdirectory",
+        ],
+    ),
+    ("headers", &["httpheaders", "requestheaders"]),
+];
+
+/// Names of a token, in the same form.
+const TOKENS: [&str; 7] = [
+    "accesstoken",
+    "apikey",
+    "authorization",
+    "bearer",
+    "bearertoken",
+    "key",
+    "token",
+];
+
+/// The name in `known` of the field that others call `name`.
+pub(super) fn name_here<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = plain(name);
+    let (here, _) = NAMES.iter().find(|(_, others)| others.contains(&&*name))?;
+    known.iter().copied().find(|known| known == here)
+}
+
+/// What to write in place of the value `node` of a field of a server, if `reason` is wrong with it:
+/// it has the form that others have.
+pub(super) fn value_here(path: &str, reason: &str, node: &Node) -> Option<Fix> {
+    let (server, field) = path.rsplit_once('.')?;
+    if !advice::is_server(server) {
+        return None;
+    }
+    match (field, reason, &node.kind) {
+        ("tools", advice::NO_OBJECT, NodeKind::List(_)) => {
+            let value = yaml::flow(&json!({ "include": node.value() })).ok()?;
+            let field = field.to_owned();
+            Some(Fix::Set { field, value })
+        }
+        // The values may be secrets, so they are not shown.
+        (header, _, _)
+            if header.starts_with("headers[") && reason == "missing field `name`"
+                || header == "headers" && reason == "must be a list" =>
+        {
+            let words =
+                "write headers: { NAME: value }, or headers: [{ name: NAME, value: value }]";
+            Some(Fix::Words(words.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// What to write in place of the field `name` of a server, whose value `node` has another form here.
+pub(super) fn form_here(name: &str, node: &Node) -> Option<Fix> {
+    let set = |field: &str, value: &Value| {
+        Some(Fix::Set {
+            field: field.to_owned(),
+            value: yaml::flow(value).ok()?,
+        })
+    };
+    let name = plain(name);
+    match (&*name, &node.kind) {
+        ("disabled", NodeKind::Scalar(Value::Bool(disabled))) => {
+            set("enabled", &json!(!disabled))
+        }
+        ("includetools" | "enabledtools" | "allowedtools", NodeKind::List(_)) => {
+            set("tools", &json!({ "include": node.value() }))
+        }
+        ("excludetools" | "disabledtools", NodeKind::List(_)) => {
+            set("tools", &json!({ "exclude": node.value() }))
+        }
+        // The value may be a secret, so it is not shown.
+        (token, NodeKind::Scalar(Value::String(_))) if TOKENS.contains(&token) => {
+            Some(Fix::Words(
+                "write headers: { Authorization: \"Bearer ${TOKEN}\" }, and set the environment variable TOKEN".to_owned(),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// `name` in lower case and without `_` and `-`.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '-'], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::tree;
+
+    #[test]
+    fn a_field_of_another_program_has_its_name_here() {
+        let known = ["name", "url", "command", "args"];
+        for (name, expected) in [
+            ("endpoint", Some("url")),
+            ("base_url", Some("url")),
+            ("serverUrl", Some("url")),
+            ("cmd", Some("command")),
+            ("Arguments", Some("args")),
+            ("environment", None),
+            ("url", None),
+        ] {
+            assert_eq!(name_here(name, &known), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_another_form_has_its_form_here() {
+        let headers = "write headers: { NAME: value }, or headers: [{ name: NAME, value: value }]";
+        for (path, reason, text, expected) in [
+            (
+                "servers[0].tools",
+                advice::NO_OBJECT,
+                "- a",
+                Some("tools: {include: [a]}"),
+            ),
+            ("servers[0].tools", advice::NO_OBJECT, "a", None),
+            ("endpoints[0].tools", advice::NO_OBJECT, "- a", None),
+            (
+                "servers[0].headers",
+                "must be a list",
+                "secret",
+                Some(headers),
+            ),
+            (
+                "servers[0].headers[1]",
+                "missing field `name`",
+                "{ a: secret }",
+                Some(headers),
+            ),
+            ("servers[0]", "missing field `name`", "{ a: b }", None),
+        ] {
+            let node = tree::documents(text).unwrap().remove(0);
+            let fix = value_here(path, reason, &node).map(|it| it.to_string());
+            assert_eq!(fix.as_deref(), expected, "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_field_in_another_form_has_its_form_here() {
+        for (text, expected) in [
+            ("disabled: true", Some("enabled: false")),
+            ("disabled: false", Some("enabled: true")),
+            ("includeTools: [a, b]", Some("tools: {include: [a, b]}")),
+            ("excluded_tools: [a]", None),
+            ("disabled: 'no'", None),
+            (
+                "token: abc",
+                Some(
+                    "write headers: { Authorization: \"Bearer ${TOKEN}\" }, and set the environment variable TOKEN",
+                ),
+            ),
+        ] {
+            let tree = tree::documents(text).unwrap().remove(0);
+            let name = text.split(':').next().unwrap();
+            let fix = form_here(name, tree.get(name).unwrap());
+            let fix = fix.map(|it| it.to_string());
+            assert_eq!(fix.as_deref(), expected, "{text}");
+        }
+    }
+}
