@@ -144,7 +144,7 @@ fn arguments_are_checked_before_the_call() {
         ),
         (
             &["call", &url, "x"],
-            "there is no tool \"x\"; `mcp-gateway tools` lists them",
+            &format!("there is no tool \"x\"; `mcp-gateway tools {url}` lists them"),
         ),
         (
             &["call", "get_weather", "city=Lima"],
@@ -581,7 +581,7 @@ fn the_servers_of_a_file_that_are_down_are_named() {
             call(&["down__x"]),
             2,
             format!(
-                "{reason}mcp-gateway: there is no tool \"down__x\"; `mcp-gateway tools` lists them\n"
+                "{reason}mcp-gateway: there is no tool \"down__x\"; `mcp-gateway tools {path}` lists them\n"
             ),
         ),
     ] {
@@ -593,7 +593,7 @@ fn the_servers_of_a_file_that_are_down_are_named() {
 
 #[rustfmt::skip]
 const WITHOUT_TWO: Answers = &[
-    ("tools/list", r#"{"tools":[{"name":"a__x"}],"_meta":{"io.github.mcp-gateway/missingServers":["b","c\u001b[2J"]}}"#),
+    ("tools/list", r#"{"tools":[{"name":"a__x","inputSchema":{"properties":{"city":{}},"required":["city"]}}],"_meta":{"io.github.mcp-gateway/missingServers":["b","c\u001b[2J"]}}"#),
     ("prompts/list", r#"{"prompts":[]}"#),
     ("tools/call", r#"{"content":[{"type":"text","text":"done"}]}"#),
 ];
@@ -607,13 +607,23 @@ async fn the_servers_that_a_list_lacks_are_named() {
         (vec!["tools", &url], 0, line.to_owned()),
         (vec!["tools", &url, "--output", "json"], 0, line.to_owned()),
         (vec!["prompts", &url], 0, String::new()),
-        (vec!["call", &url, "a__x"], 0, String::new()),
+        (
+            vec!["call", &url, "a__x", "--arg", "city=x"],
+            0,
+            String::new(),
+        ),
         (
             vec!["call", &url, "b__y"],
             2,
             format!(
-                "{line}mcp-gateway: there is no tool \"b__y\"; `mcp-gateway tools` lists them\n"
+                "{line}mcp-gateway: there is no tool \"b__y\"; `mcp-gateway tools {url}` lists them\n"
             ),
+        ),
+        (
+            vec!["call", &url, "a__x", "--arg", "b=c"],
+            2,
+            "mcp-gateway: --arg b: no such argument; the arguments are city (required)\n"
+                .to_owned(),
         ),
     ] {
         let output = ask(&arguments);
@@ -668,7 +678,8 @@ fn the_gateway_on_this_machine_is_found() {
     let weather = Server::start("weather");
     let folder = folder();
     let (one, two) = (folder.join("one.yaml"), folder.join("two.yaml"));
-    save(&one, &servers(&weather));
+    let down = "- { name: down, url: 'http://127.0.0.1:9/mcp' }\n";
+    save(&one, &format!("{}{down}", servers(&weather)));
     save(&two, &servers(&weather));
     let runtime = folder.to_str().expect("UTF-8");
     let tools = || command(&["tools"], &folder).output().expect("the program");
@@ -685,6 +696,8 @@ fn the_gateway_on_this_machine_is_found() {
         text(&found.stdout).contains("weather__get_weather"),
         "{found:?}"
     );
+    let said = "these servers: down; the table that `mcp-gateway run` prints says why\n";
+    assert!(text(&found.stderr).ends_with(said), "{found:?}");
     let second = Running::with_variables(&two, &[("XDG_RUNTIME_DIR", runtime)]);
     fails(&[
         "several gateways run on this machine",

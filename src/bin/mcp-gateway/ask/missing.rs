@@ -26,7 +26,7 @@ pub(super) fn tell(
         return;
     }
     let reasons = match place {
-        AskedEndpoint::Url(_) => Vec::new(),
+        AskedEndpoint::Url(_) | AskedEndpoint::OfRun(_) => Vec::new(),
         AskedEndpoint::Started(gateway) => {
             gateway.reasons(|server| is_missing(server, request, is_answered, missing))
         }
@@ -34,7 +34,7 @@ pub(super) fn tell(
     for reason in &reasons {
         eprintln!("mcp-gateway: {reason}");
     }
-    let is_list = is_answered || matches!(place, AskedEndpoint::Url(_));
+    let is_list = is_answered || !matches!(place, AskedEndpoint::Started(_));
     let has_reason = |name: &str| {
         let mut reasons = reasons.iter().filter_map(|it| it.strip_prefix(name));
         reasons.any(|rest| rest.starts_with(" is down"))
@@ -43,7 +43,11 @@ pub(super) fn tell(
     let others: Vec<String> = others.map(|name| text::first_line(name)).collect();
     if !others.is_empty() {
         let names = others.join(", ");
-        eprintln!("mcp-gateway: the gateway got no answer from these servers: {names}");
+        let hint = match place {
+            AskedEndpoint::OfRun(_) => "; the table that `mcp-gateway run` prints says why",
+            _ => "",
+        };
+        eprintln!("mcp-gateway: the gateway got no answer from these servers: {names}{hint}");
     }
 }
 

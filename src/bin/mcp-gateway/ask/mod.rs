@@ -28,6 +28,7 @@ use self::place::AskedEndpoint;
 use crate::config_file::nearest;
 use crate::mcp_client::{ClientError, McpClient, McpEndpoint, param_headers};
 use crate::print;
+use crate::shell;
 use crate::{ExitError, NamingArguments};
 
 /// What the commands have in common.
@@ -133,9 +134,9 @@ pub(crate) fn ask(
         .map_err(|error| format!("cannot start: {error}"))?;
     let mut missing = Vec::new();
     let answer = runtime.block_on(async {
-        let asked = ask_endpoint(url, endpoint, request, &mut missing);
+        let asked = ask_endpoint(url, endpoint, request, target, &mut missing);
         match &place {
-            AskedEndpoint::Url(_) => asked.await,
+            AskedEndpoint::Url(_) | AskedEndpoint::OfRun(_) => asked.await,
             AskedEndpoint::Started(gateway) => tokio::select! {
                 answer = asked => answer,
                 () = gateway.stopped() => Err(ExitError::Stopped),
@@ -160,6 +161,7 @@ async fn ask_endpoint(
     url: &str,
     endpoint: McpEndpoint,
     request: &EndpointRequest,
+    target: Option<&str>,
     missing: &mut Vec<String>,
 ) -> Result<Answer, ExitError> {
     let has_credentials = endpoint.has_credentials();
@@ -167,10 +169,14 @@ async fn ask_endpoint(
     let client = McpClient::connect(endpoint, Protocol::Auto)
         .await
         .map_err(explained)?;
-    let answer = answer(&client, request).await;
+    let answer = answer(&client, request, target).await;
     let refused = client.refused();
     *missing = client.missing();
     client.close().await;
+    if let Err(AskError::Arguments(_)) = answer {
+        // The server that the request is about has answered.
+        missing.clear();
+    }
     if !refused.is_empty() {
         crate::output::eprintln!(
             "mcp-gateway: the server asked for {}, which this program does not answer",
@@ -179,7 +185,7 @@ async fn ask_endpoint(
     }
     answer.map_err(|error| match error {
         AskError::Client(error) => explained(error).into(),
-        AskError::Unknown(reason) => reason.into(),
+        AskError::Unknown(reason) | AskError::Arguments(reason) => reason.into(),
     })
 }
 
@@ -188,6 +194,8 @@ enum AskError {
     Client(ClientError),
     /// The user asks for something that does not exist.
     Unknown(String),
+    /// The arguments are not those of the tool or of the prompt.
+    Arguments(String),
 }
 
 impl From<ClientError> for AskError {
@@ -196,7 +204,12 @@ impl From<ClientError> for AskError {
     }
 }
 
-async fn answer(client: &McpClient, request: &EndpointRequest) -> Result<Answer, AskError> {
+/// `target` is what the user has named as the endpoint.
+async fn answer(
+    client: &McpClient,
+    request: &EndpointRequest,
+    target: Option<&str>,
+) -> Result<Answer, AskError> {
     match request {
         EndpointRequest::List(kind) => {
             let entries = client.list(*kind).await?;
@@ -220,7 +233,7 @@ async fn answer(client: &McpClient, request: &EndpointRequest) -> Result<Answer,
             Ok(Answer::new(result, text))
         }
         EndpointRequest::Prompt { name, arguments } => {
-            let prompt = entry(client, ListKind::Prompts, name).await?;
+            let prompt = entry(client, ListKind::Prompts, name, target).await?;
             let arguments = arguments.typed(&Parameters::of_prompt(&prompt))?;
             let params = json!({"name": name, "arguments": arguments});
             let result = client.request(method::PROMPTS_GET, params).await?;
@@ -228,7 +241,7 @@ async fn answer(client: &McpClient, request: &EndpointRequest) -> Result<Answer,
             Ok(Answer::new(result, text))
         }
         EndpointRequest::Call { name, arguments } => {
-            let tool = entry(client, ListKind::Tools, name).await?;
+            let tool = entry(client, ListKind::Tools, name, target).await?;
             let arguments = arguments.typed(&Parameters::of_tool(&tool))?;
             let schema = tool.get("inputSchema").unwrap_or(&Value::Null);
             let headers = param_headers(schema, &arguments);
@@ -249,13 +262,18 @@ impl GivenArguments {
     fn typed(&self, parameters: &Parameters<'_>) -> Result<Map<String, Value>, AskError> {
         match self {
             Self::Json(arguments) => Ok(arguments.clone()),
-            Self::Named(given) => parameters.typed(given).map_err(AskError::Unknown),
+            Self::Named(given) => parameters.typed(given).map_err(AskError::Arguments),
         }
     }
 }
 
 /// The entry of a list with this name.
-async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, AskError> {
+async fn entry(
+    client: &McpClient,
+    kind: ListKind,
+    name: &str,
+    target: Option<&str>,
+) -> Result<Value, AskError> {
     let entries = client.list(kind).await?;
     let name_of = |entry: &Value| Some(entry.get(kind.key())?.as_str()?.to_owned());
     if let Some(entry) = entries
@@ -269,7 +287,11 @@ async fn entry(client: &McpClient, kind: ListKind, name: &str) -> Result<Value, 
     let hint = match without_prefix(name, &names).or_else(|| nearest(name, &names)) {
         _ if names.is_empty() => format!("there are no {}s", kind.noun()),
         Some(nearest) => format!("the nearest is {nearest:?}"),
-        None => format!("`mcp-gateway {}s` lists them", kind.noun()),
+        None => {
+            let target = target.map(|it| format!(" {}", shell::word(it)));
+            let target = target.unwrap_or_default();
+            format!("`mcp-gateway {}s{target}` lists them", kind.noun())
+        }
     };
     let reason = format!("there is no {} {name:?}; {hint}", kind.noun());
     Err(AskError::Unknown(reason))

@@ -13,6 +13,8 @@ use crate::running;
 pub(super) enum AskedEndpoint {
     /// An endpoint that runs already.
     Url(String),
+    /// The endpoint of the `mcp-gateway run` on this machine.
+    OfRun(String),
     /// A gateway that was started for this request.
     Started(Box<QuietGateway>),
 }
@@ -20,7 +22,7 @@ pub(super) enum AskedEndpoint {
 impl AskedEndpoint {
     pub(super) fn url(&self) -> &str {
         match self {
-            Self::Url(url) => url,
+            Self::Url(url) | Self::OfRun(url) => url,
             Self::Started(gateway) => gateway.url(),
         }
     }
@@ -33,7 +35,7 @@ impl AskedEndpoint {
 /// There is no such gateway, there are several, or it does not start.
 pub(super) fn find(target: Option<&str>, options: &AskOptions) -> Result<AskedEndpoint, ExitError> {
     match target {
-        None => Ok(AskedEndpoint::Url(running_url()?)),
+        None => Ok(AskedEndpoint::OfRun(running_url()?)),
         Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
             Ok(AskedEndpoint::Url(url.to_owned()))
         }
