@@ -41,7 +41,11 @@ fn the_pins_of_a_file_are_written_and_compared() {
     save(&file, &servers);
     let unpinned = pin(&file, &["--check"]);
     assert_eq!(unpinned.status.code(), Some(2), "{unpinned:?}");
-    assert!(text(&unpinned.stderr).contains("the file pins no server"));
+    let said = text(&unpinned.stderr);
+    assert!(
+        said.contains("servers.yaml pins no server: `mcp-gateway pin "),
+        "{said}"
+    );
 
     let output = pin(&file, &["--output", "json"]);
     let section: Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -56,6 +56,19 @@ fn it_warns_where_the_filter_is_not_there() {
     }
 }
 
+#[test]
+fn the_output_must_be_a_folder() {
+    let file = folder().join("servers.yaml");
+    let servers = "servers:\n- name: a\n  url: http://127.0.0.1:1/mcp\n";
+    fs::write(&file, servers).expect("a file");
+    let path = file.to_str().expect("UTF-8");
+    let output = says(&["render", "--target", "envoy", "-o", path, path]);
+    assert!(!output.success);
+    let expected = "servers.yaml: is a file: name a folder for the files with --output\n";
+    assert!(output.stderr.ends_with(expected), "{}", output.stderr);
+    assert_eq!(fs::read_to_string(&file).expect("the file"), servers);
+}
+
 /// The same configuration, in which the operating system chooses the port of the admin
 /// interface.
 fn bootstrap(text: &str) -> Bootstrap {

@@ -183,6 +183,18 @@ fn wrong_options_say_what_to_do() {
             "set --ca-file or $SSL_CERT_FILE",
         ),
         (
+            ["--ca-file", file],
+            "servers.yaml: has no certificates in PEM; set --ca-file or $SSL_CERT_FILE",
+        ),
+        (
+            ["--wasm", file],
+            "servers.yaml: is no WebAssembly module; set --wasm or $MCP_GATEWAY_WASM",
+        ),
+        (
+            ["--envoy", "/usr/bin/true"],
+            "Its log is empty: set --envoy or $ENVOY to the path of Envoy",
+        ),
+        (
             ["--log", "/no/such/folder/log"],
             "set --log to another file",
         ),

@@ -322,6 +322,12 @@ fn check(file: &Path, naming: &NamingArguments) -> Result<(), ExitError> {
 /// Writes `files` into `directory`, and prints their paths.
 fn write(directory: &Path, files: &[(&str, String)]) -> Result<(), String> {
     let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    if directory.is_file() {
+        let path = directory.display();
+        return Err(format!(
+            "{path}: is a file: name a folder for the files with --output"
+        ));
+    }
     fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
     for (name, text) in files {
         let path = directory.join(name);

@@ -124,7 +124,7 @@ impl PinArguments {
             ..RunOptions::on_free_port(self.file.clone())
         })?;
         if self.check {
-            return compare(&gateway, self.format());
+            return compare(&gateway, &file, self.format());
         }
         let policies = gateway.servers().iter().filter_map(|it| it.pins.as_ref());
         let policy = policies.map(|pins| pins.policy.into()).next();
@@ -193,10 +193,12 @@ fn digests(server: &Server, tools: &[Value]) -> Result<Vec<(String, String)>, St
 }
 
 /// Reports how the tools of servers with pins differ from their pins.
-fn compare(gateway: &QuietGateway, output: PinOutput) -> Result<(), ExitError> {
+fn compare(gateway: &QuietGateway, file: &str, output: PinOutput) -> Result<(), ExitError> {
     if gateway.servers().iter().all(|server| server.pins.is_none()) {
-        let reason = "the file pins no server: `mcp-gateway pin FILE` prints the section";
-        return Err(ExitError::Other(reason.to_owned()));
+        return Err(ExitError::Other(format!(
+            "{file} pins no server: `mcp-gateway pin {}` prints the section, and --write puts it into the file",
+            crate::shell::word(file)
+        )));
     }
     let mut differences = Vec::new();
     let mut failures = Vec::new();

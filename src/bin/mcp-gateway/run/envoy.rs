@@ -116,8 +116,13 @@ impl Envoy {
         match self.exit_status() {
             None => Ok(()),
             Some(status) => Err(format!(
-                "Envoy ended ({status}). The end of its log:\n{}",
-                self.end_of_log()
+                "Envoy ended ({status}). {}",
+                match self.end_of_log() {
+                    log if log.trim().is_empty() => {
+                        "Its log is empty: set --envoy or $ENVOY to the path of Envoy".to_owned()
+                    }
+                    log => format!("The end of its log:\n{log}"),
+                }
             )),
         }
     }

