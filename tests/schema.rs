@@ -426,6 +426,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "maxListPages: has no effect without servers",
     "names.charset: \"[A-Za-z0-9-]\" must have",
     "names: has no effect without servers",
+    "parserConfig.groupMetadataKey: \"method\" is a name that",
     "passthroughHeaders: has no effect without servers",
     "pins.servers.b: no server has this name",
     "pins: has no effect without servers",

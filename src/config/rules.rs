@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::ConfigError;
 use super::fields::{Fields, FromValue};
 use super::text::{NonEmptyText, text};
+use crate::policy::export;
 use crate::policy::rules::{MethodRule, Rules};
 
 /// What the filter extracts from the parameters of messages for later filters,
@@ -23,10 +24,11 @@ pub(super) struct ParserConfigSpec {
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     methods: Vec<MethodRuleSpec>,
     /// The key under which `wasm.mcp` shows the group of a method. With it the
-    /// filter also sets `wasm.mcp.group`.
+    /// filter also sets `wasm.mcp.group`. Not one of the names that `wasm.mcp` has by
+    /// itself, such as `method` and `params`.
     ///
     /// Default: the filter does not show the group.
-    group_metadata_key: Option<NonEmptyText>,
+    group_metadata_key: Option<GroupKey>,
 }
 
 /// A rule for one method.
@@ -74,6 +76,14 @@ text! {
         !text.is_empty() && text.bytes().all(fits)
     },
     "must be letters, digits, \"_\" or \"-\""
+}
+
+text! {
+    /// Any text that is not empty, except for the names that `wasm.mcp` has by itself.
+    GroupKey,
+    [length(min = 1)],
+    |text| !text.is_empty() && !export::MEMBERS.contains(&text),
+    "is a name that wasm.mcp has already: choose another one"
 }
 
 text! {

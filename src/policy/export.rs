@@ -236,7 +236,18 @@ fn subject_names(subject: Subject) -> (&'static str, &'static str, &'static str)
     }
 }
 
-/// All attributes as one JSON object, with the layout of the native filter's metadata.
+/// The names that filter state `wasm.mcp` has by itself, besides `groupMetadataKey`.
+pub const MEMBERS: &[&str] = &[
+    "jsonrpc",
+    "method",
+    "id",
+    "params",
+    "is_mcp_request",
+    "server",
+];
+
+/// All attributes as one JSON object, with the layout of the native filter's metadata. Its names are
+/// those of [`MEMBERS`].
 fn object(attributes: &Attributes<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     push_object(&mut out, |object| {
@@ -357,6 +368,17 @@ mod tests {
         assert_eq!(state(&export, "mcp.name"), Some("weather__get"));
         assert_eq!(state(&export, "mcp.tool"), Some("get"));
         assert_eq!(state(&export, "mcp.server"), Some("weather"));
+        let whole: serde_json::Value =
+            serde_json::from_str(state(&export, "mcp").unwrap()).unwrap();
+        let names = whole.as_object().unwrap().keys();
+        let mut names: Vec<&str> = names
+            .map(String::as_str)
+            .filter(|it| *it != "group")
+            .collect();
+        let mut members = MEMBERS.to_vec();
+        names.sort_unstable();
+        members.sort_unstable();
+        assert_eq!(names, members);
         assert!(state(&export, "mcp").unwrap().ends_with(
             r#""params":{"name":"weather__get"},"is_mcp_request":true,"group":"tool","server":"weather"}"#
         ));

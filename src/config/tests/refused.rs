@@ -102,6 +102,10 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         r#"{"parserConfig":{"groupMetadataKey":""}}"#,
         "parserConfig.groupMetadataKey: must not be empty",
     ),
+    (
+        r#"{"parserConfig":{"groupMetadataKey":"method"}}"#,
+        "parserConfig.groupMetadataKey: \"method\" is a name that wasm.mcp has already",
+    ),
     (r#"{"paths":["*",""]}"#, "paths[1]: \"\" must start with"),
     (r#"{"paths":[]}"#, "paths: must have at least one entry"),
     (
