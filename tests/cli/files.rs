@@ -194,6 +194,10 @@ const FOREIGN: &[(&str, &str)] = &[
         "there is no `mcpServers` in it",
     ),
     ("{}", "there is no `mcpServers` in it"),
+    (
+        "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"disabled\": true}}}",
+        "mcpServers: all servers of the file are disabled\n  fix: enable one of them\n",
+    ),
     ("[]", "is a list, not an object with servers"),
     (
         "- name: a\n  url: http://a/\n",

@@ -68,12 +68,28 @@ pub(crate) fn tell(tree: &Node) -> Option<Problem> {
             "general",
         ])
     {
+        if let Some(problem) = of_projects(tree) {
+            return Some(problem);
+        }
         let reason = "the file of a client has no servers: there is no `mcpServers` in it";
         let example = json!({ "weather": { "url": "http://127.0.0.1:9001/mcp" } });
         let problem = Problem::new(tree.line, "", reason);
         return Some(problem.members([("mcpServers", example)]));
     }
     strange(tree, members)
+}
+
+/// A problem if the file of Claude Code has servers of projects only.
+fn of_projects(tree: &Node) -> Option<Problem> {
+    let NodeKind::Object(projects) = &tree.get("projects")?.kind else {
+        return None;
+    };
+    let mut lists = projects.iter().filter_map(|(_, it)| it.get("mcpServers"));
+    let has_servers = |list: &&Node| matches!(&list.kind, NodeKind::Object(it) if !it.is_empty());
+    let list = lists.find(has_servers)?;
+    let reason = "belongs to a project: this program reads only the servers of the user, in `mcpServers` at the top";
+    let problem = Problem::new(list.line, &list.path, reason);
+    Some(problem.fix("copy this `mcpServers` into a file of its own: { \"mcpServers\": { … } }"))
 }
 
 /// Whether the file is Envoy's own configuration. `has` gives whether it has one of these members.
@@ -176,6 +192,14 @@ mod tests {
             (
                 "[package]\nname = \"x\"\n",
                 "the file has no servers, and this program knows none of its fields (package)",
+            ),
+            (
+                "{\"projects\": {\"/p\": {\"mcpServers\": {\"a\": {\"command\": \"x\"}}}}}",
+                "belongs to a project",
+            ),
+            (
+                "{\"projects\": {\"/p\": {\"mcpServers\": {}}}}",
+                "the file of a client has no servers",
             ),
             ("[]", "is a list, not"),
             ("hello", "is a text, not"),

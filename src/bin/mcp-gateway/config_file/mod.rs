@@ -267,7 +267,9 @@ fn configuration(
     }
     if client_file::is_client_file(&tree) {
         let inputs = Inputs::read(&tree, &options.answers);
-        return Ok((client_file::read(&tree, findings), inputs));
+        let config = client_file::read(&tree, findings);
+        client_file::tell_if_disabled(&config, findings);
+        return Ok((config, inputs));
     }
     if let Some(problem) = foreign_file::tell(&tree) {
         return Err(vec![problem]);

@@ -8,6 +8,9 @@ use crate::config_file::ConfigFile;
 use crate::problem::Problem;
 use crate::syntax::tree::{Node, NodeKind};
 
+/// The warning about the gateway in its own file.
+const IS_GATEWAY: &str = "is this gateway itself: it is left out";
+
 /// Gives each stdio server the URL of its bridge. `url_of` knows the URL by the server's name.
 pub(super) fn give_bridges(file: &mut ConfigFile, url_of: impl Fn(&str) -> String) {
     for server in file.tree.items_mut("servers") {
@@ -40,12 +43,24 @@ pub(super) fn remove_gateway(file: &mut ConfigFile, own: SocketAddr, running: Op
         let url = server.text(&["url"]);
         let is_own = url.is_some_and(|url| is_at(url, own) || Some(url) == running);
         if is_own {
-            let reason = "is this gateway itself: it is left out";
-            let problem = Problem::new(server.line, &server.path, reason);
+            let problem = Problem::new(server.line, &server.path, IS_GATEWAY);
             file.warnings.push(problem);
         }
         !is_own
     });
+}
+
+/// The error if [`remove_gateway`] has removed the only server of `file`.
+pub(super) fn without_others(file: &ConfigFile) -> Option<Problem> {
+    let has_others = file
+        .tree
+        .get("servers")
+        .is_none_or(|it| !it.items().is_empty());
+    let own = file.warnings.iter().find(|it| it.reason == IS_GATEWAY);
+    let own = own.filter(|_| !has_others)?;
+    let reason = "is this gateway itself, and the file has no other server";
+    let problem = Problem::new(own.line, &own.path, reason);
+    Some(problem.fix("add the servers that clients reach through the gateway"))
 }
 
 /// Whether `url` is that of the listener at `own`, on loopback.
@@ -118,6 +133,35 @@ mod tests {
             let expected: &[&str] = if is_own { &["a"] } else { &["a", "b"] };
             assert_eq!(names(&file, "name"), expected, "{url}");
             assert_eq!(file.warnings.iter().any(|it| it.line == 3), is_own, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_only_the_gateway_is_told() {
+        let own = "127.0.0.1:10000".parse().unwrap();
+        for (text, is_told) in [
+            (
+                "servers: [{ name: a, url: 'http://127.0.0.1:10000/mcp' }]",
+                true,
+            ),
+            (
+                "servers: [{ name: a, url: 'http://127.0.0.1:1/mcp' }]",
+                false,
+            ),
+            (
+                "servers: [{ name: a, url: 'http://127.0.0.1:10000/mcp' }, { name: b, url: 'http://b/mcp' }]",
+                false,
+            ),
+            ("trafficMode: REJECT_NO_MCP", false),
+        ] {
+            let mut file = read(text);
+            remove_gateway(&mut file, own, None);
+            let told = without_others(&file);
+            assert_eq!(
+                told.is_some_and(|it| it.path == "servers[0]"),
+                is_told,
+                "{text}"
+            );
         }
     }
 

@@ -57,6 +57,9 @@ impl Preparation {
             local_file::remove_gateway(file, self.own, self.running.as_deref());
             local_file::name_clusters_by_address(file);
         })?;
+        if let Some(problem) = local_file::without_others(&file) {
+            return Err(vec![problem]);
+        }
         let upstreams = upstream::all(&file)?;
         let bug = |reason: String| vec![Problem::new(0, "", reason)];
         let rendered = render(&file, &upstreams, &self.envoy_options).map_err(bug)?;

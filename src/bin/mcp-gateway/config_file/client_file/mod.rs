@@ -64,6 +64,19 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
     }
 }
 
+/// Reports that each server of `config`, from the file of a client, is disabled.
+pub(super) fn tell_if_disabled(config: &Node, findings: &mut Findings) {
+    let is_disabled = |server: &Node| server.get("enabled").is_some_and(|it| it.value() == false);
+    if let Some(servers) = config.get("servers")
+        && !servers.items().is_empty()
+        && servers.items().iter().all(is_disabled)
+    {
+        let reason = "all servers of the file are disabled";
+        let problem = Problem::new(servers.line, &servers.path, reason);
+        findings.errors.push(problem.fix("enable one of them"));
+    }
+}
+
 /// A server as clients write it.
 fn example() -> Value {
     json!({ "url": "http://127.0.0.1:9001/mcp" })
