@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::example::{example, is_denied_by_rbac};
 use crate::harness::capture::Capture;
 use crate::harness::envoy::Envoy;
-use crate::harness::http::{Answer, Request};
+use crate::harness::http::Request;
 use crate::harness::message::{call, initialize, legacy, modern};
 use crate::harness::server::Server;
 use crate::token::{Key, claims, role};

@@ -331,7 +331,7 @@ mod tests {
         let list = |(at, pages): (usize, &&[&str])| {
             let mut entries = ServerList::default();
             for page in *pages {
-                let page = ListPage::parse(kind, &gateway.servers[at], page).unwrap();
+                let page = ListPage::parse(kind, &gateway.servers[at], page, usize::MAX).unwrap();
                 let cache_hints = page.cache_hints;
                 entries.add(Rc::new(page), cache_hints);
             }
@@ -524,7 +524,8 @@ mod tests {
     fn a_file_belongs_to_the_skill_in_whose_directory_it_is() {
         let gateway = gateway(r#"[{"name":"a","toolPrefix":""}]"#);
         let page = r#"{"skills":[{"uri":"skill://a/SKILL.md"},{"uri":"skill://a/b/SKILL.md"},{"uri":"skill://cSKILL.md"},{"uri":"SKILL.md"},{"uri":"skill://d"}]}"#;
-        let page = ListPage::parse(ListKind::Skills, &gateway.servers[0], page).unwrap();
+        let page =
+            ListPage::parse(ListKind::Skills, &gateway.servers[0], page, usize::MAX).unwrap();
         let mut entries = ServerList::default();
         entries.add(Rc::new(page), CacheHints::NONE);
         for (uri, directory) in [
@@ -544,7 +545,8 @@ mod tests {
     fn a_template_is_known_by_what_stands_before_its_variables() {
         let gateway = gateway(r#"[{"name":"a","toolPrefix":""}]"#);
         let page = r#"{"resourceTemplates":[{"uriTemplate":"file:///{x}"},{"uriTemplate":"http://h/all"}]}"#;
-        let page = ListPage::parse(ListKind::Templates, &gateway.servers[0], page).unwrap();
+        let page =
+            ListPage::parse(ListKind::Templates, &gateway.servers[0], page, usize::MAX).unwrap();
         let mut entries = ServerList::default();
         entries.add(Rc::new(page), CacheHints::NONE);
         assert_eq!(

@@ -55,7 +55,8 @@ fn what_one_callers_header_shows_is_for_nobody_else() {
     };
     let page = || {
         let result = r#"{"tools":[],"ttlMs":1000,"cacheScope":"public"}"#;
-        let page = ListPage::parse(ListKind::Tools, &gateway.servers[0], result).unwrap();
+        let page =
+            ListPage::parse(ListKind::Tools, &gateway.servers[0], result, usize::MAX).unwrap();
         CallResult::Page {
             cache_hints: page.cache_hints,
             page: Rc::new(page),

@@ -13,7 +13,7 @@ use crate::gateway::upstream::skill_uris;
 use crate::gateway::upstream::tool_pins::PinnedPage;
 use crate::mcp::cache_hints::CacheHints;
 use crate::mcp::json::edit::Edit;
-use crate::mcp::json::{self, Error, Reader};
+use crate::mcp::json::{self, Reader};
 use crate::mcp::list::ListKind;
 use crate::memory::{HeldBytes, OVERHEAD};
 use crate::policy::export;
@@ -21,16 +21,6 @@ use crate::policy::export;
 /// The longest cursor, in bytes. A longer one is refused, since the call for the next page repeats
 /// it.
 const LONGEST_CURSOR: usize = 65_536;
-
-/// The longest text of the entries of a page that the gateway has kept, in bytes. Servers' texts that
-/// it keeps are far shorter.
-const LONGEST_KEPT: usize = 16_777_216;
-
-/// Ends the reading of a list that is too long.
-const TOO_LONG: Error = Error {
-    at: usize::MAX,
-    expected: "a shorter list",
-};
 
 const NOT_A_LIST: Failure = Failure::Nonsense("an answer that is not the requested list");
 
@@ -102,14 +92,19 @@ impl ListEntry {
 }
 
 impl ListPage {
-    /// Reads the text of the `result` of a list of this kind from `server`, which the gateway has
-    /// kept.
+    /// Reads the text of the `result` of a list of this kind from `server`. For `longest` see
+    /// [`ListPage::read`].
     ///
     /// # Errors
-    /// It is not the result of such a list.
-    pub fn parse(kind: ListKind, server: &Server, result: &str) -> Result<Self, Failure> {
+    /// It is not the result of such a list, or the entries are too long.
+    pub fn parse(
+        kind: ListKind,
+        server: &Server,
+        result: &str,
+        longest: usize,
+    ) -> Result<Self, Failure> {
         let mut reader = Reader::new(result);
-        let page = Self::read(kind, server, &mut reader, LONGEST_KEPT)?;
+        let page = Self::read(kind, server, &mut reader, longest)?;
         match reader.end() {
             Ok(()) => Ok(page),
             Err(_) => Err(NOT_A_LIST),
@@ -135,6 +130,7 @@ impl ListPage {
         let mut entries = Vec::new();
         let mut text = PageText::default();
         let mut malformed = 0_usize;
+        let mut is_too_long = false;
         let mut pins = PinnedPage::default();
         // A list may have megabytes, so it is read once, entry by entry.
         let read = reader.object(|reader, name| {
@@ -148,8 +144,9 @@ impl ListPage {
                         // A malformed entry is left out. The other entries stay.
                         Err(MalformedEntry) => malformed = malformed.saturating_add(1),
                     }
-                    if text.all().len() > longest {
-                        return Err(TOO_LONG);
+                    is_too_long = text.all().len() > longest;
+                    if is_too_long {
+                        return reader.error("the end of a list that is too long");
                     }
                     Ok(())
                 });
@@ -164,7 +161,7 @@ impl ListPage {
             }
             Ok(())
         });
-        if read == Err(TOO_LONG) {
+        if is_too_long {
             return Err(Failure::ListTooLong(longest));
         }
         let complete = result_type
@@ -280,7 +277,7 @@ mod tests {
     fn read(result: &str) -> Result<ListPage, Failure> {
         let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
         let server = &config.gateway.unwrap().servers[0];
-        ListPage::parse(ListKind::Tools, server, result)
+        ListPage::parse(ListKind::Tools, server, result, usize::MAX)
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -93,7 +93,7 @@ mod tests {
             .map(|name| format!(r#"{{"name":"{name}"}}"#))
             .collect();
         let result = format!(r#"{{"tools":[{}]}}"#, tools.join(","));
-        ListPage::parse(ListKind::Tools, server, &result).unwrap()
+        ListPage::parse(ListKind::Tools, server, &result, usize::MAX).unwrap()
     }
 
     #[wasm_bindgen_test(unsupported = test)]

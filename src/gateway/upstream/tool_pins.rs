@@ -205,7 +205,7 @@ mod tests {
     /// The names that a page with these tools shows, and the results for `x`, `y` and `z`.
     fn page(server: &Server, tools: &str) -> (Vec<String>, [PinVerdict; 3]) {
         let result = format!(r#"{{"tools":[{tools}]}}"#);
-        let page = ListPage::parse(ListKind::Tools, server, &result).unwrap();
+        let page = ListPage::parse(ListKind::Tools, server, &result, usize::MAX).unwrap();
         let pins = server.pins.as_ref().unwrap();
         let verdicts = PinVerdicts::of(pins, [&page.pins].into_iter());
         let verdicts = ["x", "y", "z"].map(|name| verdicts.verdict(pins, name));
@@ -269,7 +269,7 @@ mod tests {
         let server = server("DENY", r#","tools":{"exclude":["z","y"]}"#);
         let tools = r#"{"name":"x"},{"name":"y","title":"2"},{"name":"z"}"#;
         let result = format!(r#"{{"tools":[{tools}]}}"#);
-        let page = ListPage::parse(ListKind::Tools, &server, &result).unwrap();
+        let page = ListPage::parse(ListKind::Tools, &server, &result, usize::MAX).unwrap();
         let pins = server.pins.as_ref().unwrap();
         let pages = || [&page.pins].into_iter();
         let verdicts = PinVerdicts::of(pins, pages());
@@ -283,7 +283,12 @@ mod tests {
     #[wasm_bindgen_test(unsupported = test)]
     fn other_lists_are_not_compared() {
         let server = server("HIDE", "");
-        let page = ListPage::parse(ListKind::Prompts, &server, r#"{"prompts":[{"name":"z"}]}"#);
+        let page = ListPage::parse(
+            ListKind::Prompts,
+            &server,
+            r#"{"prompts":[{"name":"z"}]}"#,
+            usize::MAX,
+        );
         assert_eq!(page.unwrap().entries.len(), 1);
     }
 }

@@ -474,7 +474,8 @@ mod tests {
         let gateway = config.gateway.unwrap();
         let (mut worker, before) = (worker(), memory::held());
         let result = r#"{"tools":[{"name":"t"}]}"#;
-        let page = ListPage::parse(ListKind::Tools, &gateway.servers[0], result).unwrap();
+        let page =
+            ListPage::parse(ListKind::Tools, &gateway.servers[0], result, usize::MAX).unwrap();
         let (now, ttl) = (worker.now(), Duration::from_secs(60));
         let key = PageKey([1; 32], None);
         worker.pages.keep(key, &Rc::new(page), result, now, ttl);

@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn read(result: &str) -> Option<ListPage> {
-        ListPage::parse(ListKind::Tools, &servers()[0], result).ok()
+        ListPage::parse(ListKind::Tools, &servers()[0], result, usize::MAX).ok()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -252,7 +252,9 @@ mod tests {
         };
         assert_ne!(key(one), key(two));
         assert_eq!(slot(key(one)), slot(key(two)));
-        let read = |server| move |text: &str| ListPage::parse(ListKind::Tools, server, text).ok();
+        let read = |server| {
+            move |text: &str| ListPage::parse(ListKind::Tools, server, text, usize::MAX).ok()
+        };
         let mut pages = PageCache::new(Rc::new(MemoryStore::default()));
         let page = Rc::new(read(one)(RESULT).unwrap());
         pages.keep(key(one), &page, RESULT, SECOND, SECOND);

@@ -48,7 +48,11 @@ impl<'a> Reader<'a> {
         self.text.len().saturating_sub(self.rest.len())
     }
 
-    pub(super) fn error<T>(&self, expected: &'static str) -> Result<T, Error> {
+    /// The error that the text has a fault here.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn error<T>(&self, expected: &'static str) -> Result<T, Error> {
         Err(Error {
             at: self.at(),
             expected,

@@ -78,7 +78,8 @@ impl Branch {
         match (content, share) {
             (CallContent::Mcp(UpstreamRequest::List(kind, _)), Some(share)) => {
                 let now = context.worker.now();
-                let read = |result: &str| ListPage::parse(*kind, server, result).ok();
+                let longest = context.gateway.max_list_bytes;
+                let read = |result: &str| ListPage::parse(*kind, server, result, longest).ok();
                 let Some((page, hints)) = context.worker.pages.get(share.key, now, read) else {
                     context.counters.misses = context.counters.misses.saturating_add(1);
                     return None;
