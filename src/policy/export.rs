@@ -472,13 +472,7 @@ mod tests {
                     filter_state,
                 };
                 let refused = matches!(export(&body, storage), Err(Refusal::TooLong(..)));
-                assert_eq!(
-                    refused,
-                    !fits,
-                    "{storage:?} {}: {}",
-                    body.len(),
-                    &body[..60]
-                );
+                assert_eq!(refused, !fits, "{storage:?} {}: {body:.60}", body.len());
             }
         }
     }
