@@ -38,7 +38,8 @@ impl<'a> Access<'a> {
     /// All accesses of `message`: at least one. The caller needs the right to each.
     ///
     /// # Errors
-    /// Two readers could see different names in it, or it subscribes to too many resources. Or a name has the wrong type (see [`has_wrong_type`]).
+    /// Two readers could see different names in it, or it subscribes to too many resources. Or a
+    /// name has the wrong type (see [`has_wrong_type`]).
     pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
