@@ -22,9 +22,16 @@ impl ParamAnnotations {
         Self { store }
     }
 
-    /// Remembers that the tool that `server` calls `own` has these
-    /// [annotations](crate::gateway::search::param_headers::annotations).
-    pub fn remember(&self, server: &Server, own: &str, annotations: &str) {
+    /// Remembers the [annotations](crate::gateway::search::param_headers::annotations) of `tools`,
+    /// each with the name that `server` calls it. More tools than there are slots would only
+    /// replace each other, in each list again, so the others are not read.
+    pub fn learn(&self, server: &Server, tools: impl Iterator<Item = (String, String)>) {
+        for (own, annotations) in tools.take(SLOTS.into()) {
+            self.remember(server, &own, &annotations);
+        }
+    }
+
+    fn remember(&self, server: &Server, own: &str, annotations: &str) {
         let (slot, digest) = key(server, own);
         let value = [&digest, annotations.as_bytes()].concat();
         // Other workers of Envoy wait while the store changes.
@@ -46,4 +53,28 @@ impl ParamAnnotations {
 fn key(server: &Server, own: &str) -> (String, [u8; 32]) {
     let digest = seal::digest(&[&server.fingerprint, own.as_bytes()]);
     (store::slot("params", &digest, SLOTS), digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::gateway::store::MemoryStore;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// An endless list: this test ends only if the rest is not read.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn no_more_tools_are_read_than_there_are_slots() {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let server = &config.gateway.unwrap().servers[0];
+        let annotations = ParamAnnotations::new(Rc::new(MemoryStore::default()));
+        let last = usize::from(SLOTS) - 1;
+        let tools = (0..).map(|at| (format!("t{at}"), at.to_string()));
+        annotations.learn(server, tools);
+        assert_eq!(
+            annotations.of(server, &format!("t{last}")),
+            Some(last.to_string())
+        );
+        assert_eq!(annotations.of(server, &format!("t{SLOTS}")), None);
+    }
 }

@@ -27,18 +27,16 @@ pub(super) fn learn(cx: &GatewayContext<'_>, fanout: &Fanout) {
         if cx.worker.servers.era(server) == Some(Era::Legacy) {
             continue;
         }
-        for (entry, definition) in list.definitions() {
+        let tools = list.definitions().filter_map(|(entry, definition)| {
             // Most tools have no such parameter.
             let definition = std::str::from_utf8(definition).unwrap_or_default();
-            if definition.contains(param_header::ANNOTATION)
-                && let Some(annotations) = annotations(definition)
-                && let Some(own) = names::upstream_name(server, ListKind::Tools, &entry.name)
-            {
-                cx.worker
-                    .param_annotations
-                    .remember(server, &own, &annotations);
-            }
-        }
+            let annotations = definition
+                .contains(param_header::ANNOTATION)
+                .then(|| annotations(definition))??;
+            let own = names::upstream_name(server, ListKind::Tools, &entry.name)?;
+            Some((own.into_owned(), annotations))
+        });
+        cx.worker.param_annotations.learn(server, tools);
     }
 }
 
