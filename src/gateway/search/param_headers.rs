@@ -14,6 +14,10 @@ const DEEPEST: usize = 8;
 /// The longest text that [`annotations`] gives, in bytes. Real tools need less.
 const LONGEST: usize = 4096;
 
+/// The most bytes of the names and values of all headers of one call. Servers refuse requests with
+/// longer headers.
+const LONGEST_HEADERS: usize = 32_768;
+
 /// The part of the `definition` of a tool that [`param_headers`] needs. `None` where no parameter
 /// has a header, or where this part is too long.
 pub fn annotations(definition: &str) -> Option<String> {
@@ -44,17 +48,42 @@ fn annotated(schema: &str, depth: usize) -> Option<String> {
 
 /// The headers of a call of the tool with this `definition`, with these `arguments`, both JSON
 /// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
+/// Headers beyond 32,768 bytes are left out.
 pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
+    let mut headers = FoundHeaders {
+        fields: Vec::new(),
+        left: LONGEST_HEADERS,
+    };
     let schemas = json::values(definition, "inputSchema");
     add(&schemas, arguments, DEEPEST, &mut headers);
-    headers
+    headers.fields
+}
+
+/// Headers that a call needs.
+struct FoundHeaders {
+    /// Names and values.
+    fields: Vec<(String, String)>,
+    /// How many bytes further headers may have.
+    left: usize,
+}
+
+impl FoundHeaders {
+    /// Adds a header, unless it is too long.
+    fn push(&mut self, name: String, value: String) {
+        if let Some(left) = self
+            .left
+            .checked_sub(name.len().saturating_add(value.len()))
+        {
+            self.left = left;
+            self.fields.push((name, value));
+        }
+    }
 }
 
 /// Adds the headers of `arguments`, whose parameters these `schemas` describe. A server writes the
 /// schemas and a client the arguments, and both may be long. So both are read once, and not the
 /// arguments again for each parameter.
-fn add(schemas: &[&str], arguments: &str, depth: usize, headers: &mut Vec<(String, String)>) {
+fn add(schemas: &[&str], arguments: &str, depth: usize, headers: &mut FoundHeaders) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
     };
@@ -74,7 +103,7 @@ fn add(schemas: &[&str], arguments: &str, depth: usize, headers: &mut Vec<(Strin
                 && let Some(header) = param_header::name(annotation)
                 && let Some(text) = param_header::value(value)
             {
-                headers.push((header, text));
+                headers.push(header, text);
             } else if value.starts_with('{') {
                 add(&[property], value, depth, headers);
             }
@@ -117,6 +146,32 @@ mod tests {
         assert_eq!(found, ["mcp-param-a", "mcp-param-d"], "each argument once");
         let nested = r#"{"properties":{"a":"#.repeat(100);
         assert!(param_headers(&nested, r#"{"a":{}}"#).is_empty());
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn all_headers_together_have_a_limit() {
+        let text = "x".repeat(8000);
+        let properties: Vec<_> = (0..9)
+            .map(|n| format!(r#""p{n}":{{"x-mcp-header":"H{n}"}}"#))
+            .collect();
+        let definition = format!(
+            r#"{{"inputSchema":{{"properties":{{{}}}}}}}"#,
+            properties.join(",")
+        );
+        let arguments: Vec<_> = (0..8).map(|n| format!(r#""p{n}":"{text}""#)).collect();
+        let arguments = format!(r#"{{{},"p8":true}}"#, arguments.join(","));
+        let headers = param_headers(&definition, &arguments);
+        let names: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(
+            names,
+            [
+                "mcp-param-h0",
+                "mcp-param-h1",
+                "mcp-param-h2",
+                "mcp-param-h3",
+                "mcp-param-h8"
+            ]
+        );
     }
 
     /// With 20,000 parameters and arguments, this test ends only if neither side is read again for
