@@ -77,4 +77,26 @@ mod tests {
         );
         assert_eq!(annotations.of(server, &format!("t{SLOTS}")), None);
     }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn annotations_are_those_of_one_tool_of_one_server() {
+        let config = br#"{"servers":[{"name":"a"},{"name":"b"}]}"#;
+        let servers = Config::parse(config).unwrap().gateway.unwrap().servers;
+        let kept = Rc::new(MemoryStore::default());
+        let annotations = ParamAnnotations::new(Rc::clone(&kept) as Rc<dyn Store>);
+        annotations.remember(&servers[0], "t", "one");
+        annotations.remember(&servers[0], "t", "two");
+        for (server, tool, expected) in [
+            (&servers[0], "t", Some("two")),
+            (&servers[0], "u", None),
+            (&servers[1], "t", None),
+        ] {
+            assert_eq!(annotations.of(server, tool).as_deref(), expected, "{tool}");
+        }
+        let (slot, digest) = key(&servers[0], "t");
+        for value in [&b""[..], &[0; 40], &[&digest[..], &[0xff]].concat()] {
+            kept.set(&slot, value);
+            assert_eq!(annotations.of(&servers[0], "t"), None);
+        }
+    }
 }
