@@ -16,6 +16,7 @@ use super::install;
 use super::log::RunLog;
 use super::parts::RunParts;
 use super::prepare::Preparation;
+use super::probe::ServerStatus;
 use super::reload::{ReloadResult, Reloader};
 use super::stdio::StdioServers;
 use super::stop::StopSignal;
@@ -205,6 +206,15 @@ impl LocalGateway {
             )
         });
         lines.collect()
+    }
+
+    /// `statuses` of the servers, with the place to look at if a program does not answer.
+    pub(super) fn with_hints(&self, statuses: &[ServerStatus]) -> Vec<ServerStatus> {
+        let servers = self.config.gateway.iter().flat_map(|it| &it.servers);
+        servers
+            .zip(statuses)
+            .map(|(server, status)| status.clone().with_hint(self.stdio.has(&server.name)))
+            .collect()
     }
 
     pub(super) fn work_dir(&self) -> &WorkDir {

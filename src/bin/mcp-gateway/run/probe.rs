@@ -45,6 +45,19 @@ pub(super) enum ServerStatus {
     Down(String),
 }
 
+impl ServerStatus {
+    /// This status of a server that is a program or not. If a program does not answer, the status
+    /// says where its output is.
+    pub(super) fn with_hint(self, is_program: bool) -> Self {
+        match self {
+            Self::Down(reason) if is_program && reason.starts_with("no answer within") => {
+                Self::Down(format!("{reason}; the log has what the program prints"))
+            }
+            status => status,
+        }
+    }
+}
+
 /// A thread that asks servers for their status. It ends when this is dropped.
 pub(super) struct Prober {
     stop: watch::Sender<()>,
@@ -237,4 +250,22 @@ fn endpoint(socket: &Path, server: &Server) -> Result<McpEndpoint, String> {
         .collect();
     let headers = headers.ok_or_else(|| "has a header that cannot be sent".to_owned())?;
     McpEndpoint::on_socket(socket, &server.path, headers, server.timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_output_of_a_silent_program_is() {
+        let hint = "no answer within 5 s; the log has what the program prints";
+        for (reason, is_program, expected) in [
+            ("no answer within 5 s", true, hint),
+            ("no answer within 5 s", false, "no answer within 5 s"),
+            ("ended (exit status: 1)", true, "ended (exit status: 1)"),
+        ] {
+            let status = ServerStatus::Down(reason.to_owned()).with_hint(is_program);
+            assert_eq!(status, ServerStatus::Down(expected.to_owned()));
+        }
+    }
 }

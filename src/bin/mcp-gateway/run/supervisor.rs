@@ -157,7 +157,8 @@ impl<'a> Supervisor<'a> {
         if generation != self.generation {
             return;
         }
-        let table = table::table(&self.gateway.config, statuses);
+        let statuses = self.gateway.with_hints(statuses);
+        let table = table::table(&self.gateway.config, &statuses);
         if table != self.shown {
             println!("{table}");
             self.shown = table;

@@ -74,6 +74,12 @@ impl StdioServers {
         format!("http://{}/{name}?{}", self.address, self.secret)
     }
 
+    /// Whether the server `name` is a program that this starts.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.contains_key(name)
+    }
+
     /// Ends all servers but these, when no client waits for their answers any more.
     pub(super) fn retain(&self, wanted: &[StdioServer]) {
         let Some(runtime) = &self.runtime else { return };
