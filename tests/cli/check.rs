@@ -219,6 +219,7 @@ fn the_exit_status_of_a_wrong_file_differs_from_that_of_a_missing_one() {
     for (arguments, status) in [
         (&["check", file.to_str().expect("UTF-8")][..], 1),
         (&["check", missing.to_str().expect("UTF-8")], 2),
+        (&["check", "http://127.0.0.1:1/mcp"], 2),
         (&["check"], 2),
         (
             &["render", file.to_str().expect("UTF-8"), "--target", "envoy"],

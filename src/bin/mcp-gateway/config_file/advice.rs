@@ -49,17 +49,14 @@ impl fmt::Display for Fix {
 impl Fix {
     /// `problem` with this fix.
     pub(crate) fn given_to(&self, problem: Problem) -> Problem {
-        let read = |value: &str| Some(read(value)?.value());
-        match self {
-            Self::Set { field, value } => match read(value) {
-                Some(value) => problem.members([(&**field, value)]),
-                None => problem.fix(self.to_string()),
-            },
-            Self::Item(value) => match read(value) {
-                Some(value) => problem.item(value),
-                None => problem.fix(self.to_string()),
-            },
-            Self::Remove(_) | Self::Words(_) => problem.fix(self.to_string()),
+        let value = match self {
+            Self::Set { value, .. } | Self::Item(value) => read(value).map(|it| it.value()),
+            Self::Remove(_) | Self::Words(_) => None,
+        };
+        match (self, value) {
+            (Self::Set { field, .. }, Some(value)) => problem.members([(&**field, value)]),
+            (_, Some(value)) => problem.item(value),
+            (_, None) => problem.fix(self.to_string()),
         }
     }
 
@@ -355,12 +352,14 @@ fn duration(value: &Value) -> Option<String> {
     })
 }
 
-/// `text` with the scheme http.
+/// `text` as a URL, with the scheme http if it has neither http nor https.
 fn url(text: &str) -> String {
     // `text` is no URL, so it may have any form. What stays is one.
     let rest = text.rsplit("://").next().unwrap_or_default();
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    let url = format!("http://{}", rest.trim_start_matches('/'));
+    let is_https = text.trim_start().to_lowercase().starts_with("https:");
+    let scheme = if is_https { "https" } else { "http" };
+    let url = format!("{scheme}://{}", rest.trim_start_matches('/'));
     match Url::parse_http(&url) {
         Some(_) => url,
         None => "http://127.0.0.1:9001/mcp".to_owned(),
@@ -512,7 +511,7 @@ mod tests {
         for (text, expected) in [
             ("a:1/mcp", "http://a:1/mcp"),
             ("ftp://a/x", "http://a/x"),
-            ("https://u:p@a/x", "http://a/x"),
+            ("https://u:p@a/x", "https://a/x"),
             ("/mcp", "http://mcp"),
             ("", "http://127.0.0.1:9001/mcp"),
             ("http://", "http://127.0.0.1:9001/mcp"),

@@ -146,6 +146,9 @@ pub(crate) fn text(file: &Path) -> io::Result<String> {
         io::ErrorKind::IsADirectory => {
             io::Error::other("is a directory: name the file with the servers in it")
         }
+        io::ErrorKind::NotFound if file.to_string_lossy().contains("://") => io::Error::other(
+            "no such file: name a file with the servers; `mcp-gateway tools URL` asks one server",
+        ),
         io::ErrorKind::NotFound => io::Error::other("no such file"),
         io::ErrorKind::InvalidData => {
             io::Error::other("is not a text in UTF-8: name the file with the servers")

@@ -24,7 +24,7 @@ pub(super) fn text(pins: &Value) -> Result<String, String> {
 /// The file is not one YAML document with each member on its own line.
 pub(super) fn replaced(file: &str, pins: &Value) -> Result<String, String> {
     let refused = || {
-        "cannot be changed, since it is not a file in YAML with each member on its own line: put what `pin` prints without --write into it".to_owned()
+        "cannot be changed, since it is not a file in YAML with each member on its own line: put what `pin` prints without --write into it, or for a file in JSON what `pin --json` prints".to_owned()
     };
     let old = read(file).ok_or_else(refused)?;
     let starts_section = |line: &&str| {

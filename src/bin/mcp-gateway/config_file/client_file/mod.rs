@@ -46,6 +46,7 @@ pub(crate) fn read(tree: &Node, findings: &mut Findings) -> Node {
                 .push(problem.members([(field, json!({ "weather": example() }))]));
         }
     }
+    tell_of_fields_of_the_filter(tree, findings);
     if !list.is_empty() {
         findings.warnings.append(&mut left_out);
     } else if !left_out.is_empty() {
@@ -74,6 +75,30 @@ pub(super) fn tell_if_disabled(config: &Node, findings: &mut Findings) {
         let reason = "all servers of the file are disabled";
         let problem = Problem::new(servers.line, &servers.path, reason);
         findings.errors.push(problem.fix("enable one of them"));
+    }
+}
+
+/// Warns about fields of the filter's configuration, which have no effect in the file of a client.
+fn tell_of_fields_of_the_filter(tree: &Node, findings: &mut Findings) {
+    // Clients have no members of these names.
+    let fields = [
+        "authorization",
+        "cors",
+        "endpoints",
+        "failureMode",
+        "listCache",
+        "oauth",
+        "passthroughHeaders",
+        "pins",
+        "prefixMode",
+        "toolSearch",
+        "trafficMode",
+    ];
+    for node in fields.iter().filter_map(|field| tree.get(field)) {
+        let reason = "has no effect in the file of a client";
+        let warning = Problem::new(node.line, &node.path, reason);
+        let fix = "write the servers as a list, in a file with `servers`: it may have all fields of the configuration";
+        findings.warnings.push(warning.fix(fix));
     }
 }
 
@@ -180,6 +205,19 @@ mod tests {
             assert_eq!(findings.errors.len(), 1, "{text}");
             assert!(findings.errors[0].reason.starts_with(reason), "{text}");
         }
+    }
+
+    #[test]
+    fn fields_of_the_filter_are_told() {
+        let text = "{\"mcpServers\":{\"a\":{\"url\":\"http://a.example/mcp\"}},\n\"authorization\":{},\n\"pins\":{},\"theme\":\"dark\",\"session\":{}}";
+        let (_, findings) = read_text(text);
+        assert_eq!(
+            said(&findings.warnings),
+            [
+                "2: authorization: has no effect in the file of a client",
+                "3: pins: has no effect in the file of a client",
+            ]
+        );
     }
 
     #[test]
