@@ -24,7 +24,7 @@ pub(super) struct ParserConfigSpec {
     #[cfg_attr(feature = "schema", schemars(extend("default" = [])))]
     methods: Vec<MethodRuleSpec>,
     /// The key under which `wasm.mcp` shows the group of a method. With it the
-    /// filter also sets `wasm.mcp.group`. Not one of the names that `wasm.mcp` has by
+    /// filter also sets `wasm.mcp.group`. It must differ from the names that `wasm.mcp` has by
     /// itself, such as `method` and `params`.
     ///
     /// Default: the filter does not show the group.
