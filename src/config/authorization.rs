@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::fields::{Fields, FromValue, NonEmptyVec, one_of};
+use super::fields::{Fields, FromValue, NonEmptyVec, OptionalFields, one_of};
 use super::metadata_key::MetadataKeySpec;
 use super::oauth::Scope;
 use super::servers::filter::unmatched;
@@ -112,15 +112,11 @@ struct AuthorizationRuleSpec {
     scopes_from: Option<MetadataKeySpec>,
 }
 
-impl FromValue for AuthorizationSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("defaultAction", &mut spec.default_action)?;
-            fields.set("scopesFrom", &mut spec.scopes_from)?;
-            fields.set("rules", &mut spec.rules)?;
-            Ok(spec)
-        })
+impl OptionalFields for AuthorizationSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("defaultAction", &mut self.default_action);
+        fields.set("scopesFrom", &mut self.scopes_from);
+        fields.set("rules", &mut self.rules);
     }
 }
 
@@ -139,15 +135,15 @@ impl FromValue for AuthorizationRuleSpec {
                 required_scopes: None,
                 scopes_from: None,
             };
-            fields.set("name", &mut spec.name)?;
-            fields.set("endpoints", &mut spec.endpoints)?;
-            fields.set("methods", &mut spec.methods)?;
-            fields.set("tools", &mut spec.tools)?;
-            fields.set("prompts", &mut spec.prompts)?;
-            fields.set("resources", &mut spec.resources)?;
-            fields.set("when", &mut spec.when)?;
-            fields.set("requiredScopes", &mut spec.required_scopes)?;
-            fields.set("scopesFrom", &mut spec.scopes_from)?;
+            fields.set("name", &mut spec.name);
+            fields.set("endpoints", &mut spec.endpoints);
+            fields.set("methods", &mut spec.methods);
+            fields.set("tools", &mut spec.tools);
+            fields.set("prompts", &mut spec.prompts);
+            fields.set("resources", &mut spec.resources);
+            fields.set("when", &mut spec.when);
+            fields.set("requiredScopes", &mut spec.required_scopes);
+            fields.set("scopesFrom", &mut spec.scopes_from);
             Ok(spec)
         })
     }

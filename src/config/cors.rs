@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ConfigError;
 use super::duration::DurationOrZeroSpec;
-use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::fields::{Fields, FromValue, NonEmptyVec, OptionalFields};
 use super::text::HttpToken;
 use crate::http::cors::{Cors, Origin, Origins};
 
@@ -87,18 +87,14 @@ enum OriginSpec {
     One(Origin),
 }
 
-impl FromValue for CorsSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("allowOrigins", &mut spec.allow_origins)?;
-            fields.set("allowMethods", &mut spec.allow_methods)?;
-            fields.set("allowHeaders", &mut spec.allow_headers)?;
-            fields.set("exposeHeaders", &mut spec.expose_headers)?;
-            fields.set("maxAge", &mut spec.max_age)?;
-            fields.set("allowCredentials", &mut spec.allow_credentials)?;
-            Ok(spec)
-        })
+impl OptionalFields for CorsSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("allowOrigins", &mut self.allow_origins);
+        fields.set("allowMethods", &mut self.allow_methods);
+        fields.set("allowHeaders", &mut self.allow_headers);
+        fields.set("exposeHeaders", &mut self.expose_headers);
+        fields.set("maxAge", &mut self.max_age);
+        fields.set("allowCredentials", &mut self.allow_credentials);
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-/// The field at fault and the reason, for one log line.
+/// The field at fault and the reason, for one log line. It is boxed, since many functions pass it
+/// on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct ConfigError(Box<FieldError>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FieldError {
     path: String,
     reason: String,
 }
@@ -13,20 +17,20 @@ impl ConfigError {
     /// An error in the field at `path`, as `servers[1].toolPrefix`; empty for
     /// the configuration as a whole.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(FieldError {
             path: one_line(&path.into()),
             reason: one_line(&reason.into()),
-        }
+        }))
     }
 
     /// The field at fault; empty for the configuration as a whole.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// What is wrong with it.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.0.reason
     }
 }
 
@@ -46,10 +50,10 @@ fn one_line(text: &str) -> String {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            write!(f, "{}", self.reason)
+        if self.0.path.is_empty() {
+            write!(f, "{}", self.0.reason)
         } else {
-            write!(f, "{}: {}", self.path, self.reason)
+            write!(f, "{}: {}", self.0.path, self.0.reason)
         }
     }
 }

@@ -19,11 +19,42 @@ pub(super) trait FromValue: Sized {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError>;
 }
 
+/// An object in which no member is required.
+pub(super) trait OptionalFields: Default {
+    /// Reads all members.
+    fn read(&mut self, fields: &mut Fields<'_>);
+}
+
+impl<T: OptionalFields> FromValue for T {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut fields = Fields::of(path, value)?;
+        let mut section = Self::default();
+        section.read(&mut fields);
+        fields.end()?;
+        Ok(section)
+    }
+}
+
+/// A place for a value of the tree.
+pub(super) trait Fill {
+    /// Reads `value`, which is at `path`, into this place.
+    fn fill(&mut self, path: &str, value: Value) -> Result<(), ConfigError>;
+}
+
+impl<T: FromValue> Fill for T {
+    fn fill(&mut self, path: &str, value: Value) -> Result<(), ConfigError> {
+        *self = T::from_value(path, value)?;
+        Ok(())
+    }
+}
+
 /// The members of one object.
 pub(super) struct Fields<'p> {
     path: &'p str,
     members: Map<String, Value>,
     known: Vec<&'static str>,
+    /// The first error of a member that is not required.
+    error: Option<ConfigError>,
 }
 
 impl<'p> Fields<'p> {
@@ -33,30 +64,33 @@ impl<'p> Fields<'p> {
         value: Value,
         read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
-        let Value::Object(members) = value else {
-            return Err(ConfigError::new(path, "must be an object"));
-        };
-        let mut fields = Self {
-            path,
-            members,
-            known: Vec::new(),
-        };
-        let read = read(&mut fields)?;
+        let mut fields = Self::of(path, value)?;
+        let read = read(&mut fields);
+        let read = fields.error.take().map_or(read, Err)?;
         fields.end()?;
         Ok(read)
     }
 
+    fn of(path: &'p str, value: Value) -> Result<Self, ConfigError> {
+        let Value::Object(members) = value else {
+            return Err(ConfigError::new(path, "must be an object"));
+        };
+        Ok(Self {
+            path,
+            members,
+            known: Vec::new(),
+            error: None,
+        })
+    }
+
     /// Reads the member `name` into `place`. If the member is not there, `place` keeps its value,
-    /// the default.
-    pub(super) fn set<T: FromValue>(
-        &mut self,
-        name: &'static str,
-        place: &mut T,
-    ) -> Result<(), ConfigError> {
-        if let Some((path, value)) = self.take(name) {
-            *place = T::from_value(&path, value)?;
+    /// the default. The first error of all members is an error of the object.
+    pub(super) fn set(&mut self, name: &'static str, place: &mut dyn Fill) {
+        if let Some((path, value)) = self.take(name)
+            && let Err(error) = place.fill(&path, value)
+        {
+            self.error.get_or_insert(error);
         }
-        Ok(())
     }
 
     /// The member `name`, which is required.
@@ -77,8 +111,11 @@ impl<'p> Fields<'p> {
         Some((below(self.path, name), value))
     }
 
-    /// Checks that the object has no other member.
+    /// Checks that no member had an error, and that the object has no other member.
     fn end(self) -> Result<(), ConfigError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
         match self.members.keys().next() {
             None => Ok(()),
             Some(name) => Err(ConfigError::new(
@@ -105,16 +142,16 @@ pub(super) fn one_of<T: Copy>(
     choices: &[(&'static str, T)],
 ) -> Result<T, ConfigError> {
     let text = String::from_value(path, value)?;
-    match choices.iter().find(|(name, _)| *name == text) {
-        Some((_, choice)) => Ok(*choice),
-        None => {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            Err(ConfigError::new(
-                path,
-                format!("{text:?} must be one of {}", names.join(", ")),
-            ))
-        }
-    }
+    let choice = choices.iter().find(|(name, _)| *name == text);
+    choice.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        not_one_of(path, &text, &names)
+    })
+}
+
+fn not_one_of(path: &str, text: &str, names: &[&str]) -> ConfigError {
+    let names = names.join(", ");
+    ConfigError::new(path, format!("{text:?} must be one of {names}"))
 }
 
 impl FromValue for String {
@@ -164,22 +201,26 @@ impl<T: FromValue> FromValue for Option<T> {
 
 impl<T: FromValue> FromValue for Vec<T> {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let entries = entries(path, value)?.into_iter();
-        entries
-            .map(|(path, value)| T::from_value(&path, value))
-            .collect()
+        let mut list = Self::new();
+        each_entry(path, value, &mut |path, value| {
+            list.push(T::from_value(path, value)?);
+            Ok(())
+        })?;
+        Ok(list)
     }
 }
 
-/// The entries of a list, with their paths.
-fn entries(path: &str, value: Value) -> Result<Vec<(String, Value)>, ConfigError> {
+/// Calls `read` with each entry of a list, and its path.
+fn each_entry(
+    path: &str,
+    value: Value,
+    read: &mut dyn FnMut(&str, Value) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
     let Value::Array(values) = value else {
         return Err(ConfigError::new(path, "must be a list"));
     };
-    let values = values.into_iter().enumerate();
-    Ok(values
-        .map(|(at, value)| (format!("{path}[{at}]"), value))
-        .collect())
+    let mut values = values.into_iter().enumerate();
+    values.try_for_each(|(at, value)| read(&format!("{path}[{at}]"), value))
 }
 
 /// A list with at least one entry.
@@ -205,4 +246,59 @@ impl<T: FromValue> FromValue for NonEmptyVec<T> {
         }
         Ok(Self(list))
     }
+}
+
+/// An object whose members have names that the user chooses: the members in the order of
+/// their names.
+#[derive(Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(inline, bound = "T: schemars::JsonSchema")
+)]
+pub(super) struct ByName<T>(
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "std::collections::BTreeMap<String, T>")
+    )]
+    Vec<(String, T)>,
+);
+
+impl<T> ByName<T> {
+    pub(super) fn as_slice(&self) -> &[(String, T)] {
+        &self.0
+    }
+}
+
+impl<T> Default for ByName<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: FromValue> FromValue for ByName<T> {
+    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
+        let mut read = Vec::new();
+        for (name, value) in members(path, value)? {
+            let value = T::from_value(&format!("{path}.{name}"), value)?;
+            read.push((name, value));
+        }
+        Ok(Self(read))
+    }
+}
+
+/// The members of the object `value`, which is at `path`, in the order of their names. A member
+/// that is null counts as absent.
+fn members(path: &str, value: Value) -> Result<Vec<(String, Value)>, ConfigError> {
+    let Value::Object(members) = value else {
+        return Err(ConfigError::new(path, "must be an object"));
+    };
+    let mut sorted: Vec<(String, Value)> = Vec::new();
+    for (name, value) in members {
+        if !value.is_null() {
+            let place = sorted.partition_point(|(known, _)| *known < name);
+            sorted.insert(place, (name, value));
+        }
+    }
+    Ok(sorted)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::duration::DurationOrZeroSpec;
 use super::endpoints::{EndpointId, Endpoints};
-use super::fields::{Fields, FromValue, one_of};
+use super::fields::{Fields, FromValue, OptionalFields, one_of};
 use super::session::SessionSpec;
 use super::spec::{EIGHT_MEBIBYTES, MAX_LIST_PAGES};
 use super::text::NonEmptyText;
@@ -225,14 +225,10 @@ pub(super) struct ServerInfoSpec {
     version: Option<String>,
 }
 
-impl FromValue for ServerInfoSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("name", &mut spec.name)?;
-            fields.set("version", &mut spec.version)?;
-            Ok(spec)
-        })
+impl OptionalFields for ServerInfoSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("name", &mut self.name);
+        fields.set("version", &mut self.version);
     }
 }
 

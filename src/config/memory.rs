@@ -2,10 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use serde_json::Value;
-
-use super::ConfigError;
-use super::fields::{Fields, FromValue};
+use super::fields::{Fields, OptionalFields};
 
 /// The memory of the filter.
 #[derive(Debug)]
@@ -34,13 +31,9 @@ impl Default for MemorySpec {
     }
 }
 
-impl FromValue for MemorySpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("heldBytes", &mut spec.held_bytes)?;
-            Ok(spec)
-        })
+impl OptionalFields for MemorySpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("heldBytes", &mut self.held_bytes);
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::ConfigError;
-use super::fields::{Fields, FromValue, one_of};
+use super::fields::{Fields, FromValue, OptionalFields, one_of};
 use crate::seal;
 
 /// The rule that the names of tools must fit, as clients see them.
@@ -139,15 +139,11 @@ impl FromValue for UnfitNameAction {
     }
 }
 
-impl FromValue for NamesSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("maxLength", &mut spec.max_length)?;
-            fields.set("charset", &mut spec.charset)?;
-            fields.set("action", &mut spec.action)?;
-            Ok(spec)
-        })
+impl OptionalFields for NamesSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("maxLength", &mut self.max_length);
+        fields.set("charset", &mut self.charset);
+        fields.set("action", &mut self.action);
     }
 }
 

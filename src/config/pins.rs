@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, FromValue, one_of};
+use super::fields::{ByName, Fields, FromValue, one_of};
 use super::text::text;
 use super::{ConfigError, ConfigSpec};
 use crate::seal;
@@ -28,7 +28,7 @@ pub(super) struct PinsSpec {
         feature = "schema",
         schemars(title = "object of servers", extend("minProperties" = 1))
     )]
-    servers: PinsByName<PinnedServerSpec>,
+    servers: ByName<PinnedServerSpec>,
 }
 
 /// The pins of one server.
@@ -40,24 +40,8 @@ pub(super) struct PinsSpec {
 )]
 struct PinnedServerSpec {
     /// The digests of its tools, by its own names.
-    tools: PinsByName<PinDigest>,
+    tools: ByName<PinDigest>,
 }
-
-/// An object whose members have names that the user chooses: the members in the order of
-/// their names.
-#[derive(Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(inline, bound = "T: schemars::JsonSchema")
-)]
-struct PinsByName<T>(
-    #[cfg_attr(
-        feature = "schema",
-        schemars(with = "std::collections::BTreeMap<String, T>")
-    )]
-    Vec<(String, T)>,
-);
 
 text! {
     /// `sha256:` and 64 hexadecimal digits.
@@ -102,7 +86,7 @@ impl FromValue for PinsSpec {
                 policy: fields.required("policy")?,
                 servers: fields.required("servers")?,
             };
-            if spec.servers.0.is_empty() {
+            if spec.servers.as_slice().is_empty() {
                 let path = format!("{path}.servers");
                 return Err(ConfigError::new(path, "must have at least one entry"));
             }
@@ -119,30 +103,6 @@ impl FromValue for PinnedServerSpec {
             })
         })
     }
-}
-
-impl<T: FromValue> FromValue for PinsByName<T> {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let mut read = Vec::new();
-        for (name, value) in members(path, value)? {
-            let value = T::from_value(&format!("{path}.{name}"), value)?;
-            read.push((name, value));
-        }
-        Ok(Self(read))
-    }
-}
-
-/// The members of the object `value`, which is at `path`, in the order of their names.
-fn members(path: &str, value: Value) -> Result<Vec<(String, Value)>, ConfigError> {
-    let Value::Object(members) = value else {
-        return Err(ConfigError::new(path, "must be an object"));
-    };
-    let mut sorted: Vec<(String, Value)> = Vec::new();
-    for (name, value) in members {
-        let place = sorted.partition_point(|(known, _)| *known < name);
-        sorted.insert(place, (name, value));
-    }
-    Ok(sorted)
 }
 
 /// The digest that `text` writes.
@@ -170,7 +130,7 @@ pub(super) fn check(spec: &ConfigSpec) -> Result<(), ConfigError> {
         // Without `servers`, the whole section has no effect. Another check reports that.
         return Ok(());
     }
-    let pinned = spec.pins.iter().flat_map(|pins| &pins.servers.0);
+    let pinned = spec.pins.iter().flat_map(|pins| pins.servers.as_slice());
     let is_there = |name: &str| spec.servers.iter().any(|it| it.name.as_str() == name);
     for (name, _) in pinned {
         if !is_there(name) {
@@ -198,10 +158,10 @@ impl ServerPins {
     /// The pins of the server with this `name`; `None` where the server has none.
     pub(super) fn of(spec: &ConfigSpec, name: &str) -> Option<Self> {
         let pins = spec.pins.as_ref()?;
-        let mut servers = pins.servers.0.iter();
+        let mut servers = pins.servers.as_slice().iter();
         let (_, server) = servers.find(|(known, _)| known == name)?;
         let mut tools = Vec::new();
-        for (name, text) in &server.tools.0 {
+        for (name, text) in server.tools.as_slice() {
             tools.push((name.clone(), digest_of(text.as_str())?));
         }
         let policy = format!("{:?}", pins.policy);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::ConfigError;
-use super::fields::{Fields, FromValue};
+use super::fields::{Fields, FromValue, OptionalFields};
 use super::text::{NonEmptyText, text};
 use crate::policy::export;
 use crate::policy::rules::{MethodRule, Rules};
@@ -97,14 +97,10 @@ text! {
     "must be \"params.\" and then names with dots between them"
 }
 
-impl FromValue for ParserConfigSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("methods", &mut spec.methods)?;
-            fields.set("groupMetadataKey", &mut spec.group_metadata_key)?;
-            Ok(spec)
-        })
+impl OptionalFields for ParserConfigSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("methods", &mut self.methods);
+        fields.set("groupMetadataKey", &mut self.group_metadata_key);
     }
 }
 
@@ -116,8 +112,8 @@ impl FromValue for MethodRuleSpec {
                 group: None,
                 extraction_rules: Vec::new(),
             };
-            fields.set("group", &mut spec.group)?;
-            fields.set("extractionRules", &mut spec.extraction_rules)?;
+            fields.set("group", &mut spec.group);
+            fields.set("extractionRules", &mut spec.extraction_rules);
             Ok(spec)
         })
     }

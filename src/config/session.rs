@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::duration::DurationSpec;
-use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::fields::{Fields, FromValue, NonEmptyVec, OptionalFields};
 use super::metadata_key::MetadataKeySpec;
 use super::text::HttpToken;
 use super::{ConfigError, Gateway, Protocol, secret};
@@ -163,27 +163,19 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-impl FromValue for SessionSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("keys", &mut spec.keys)?;
-            fields.set("keysFromEnv", &mut spec.keys_from_env)?;
-            fields.set("ttl", &mut spec.ttl)?;
-            fields.set("identity", &mut spec.identity)?;
-            Ok(spec)
-        })
+impl OptionalFields for SessionSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("keys", &mut self.keys);
+        fields.set("keysFromEnv", &mut self.keys_from_env);
+        fields.set("ttl", &mut self.ttl);
+        fields.set("identity", &mut self.identity);
     }
 }
 
-impl FromValue for IdentitySpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("header", &mut spec.header)?;
-            fields.set("metadata", &mut spec.metadata)?;
-            Ok(spec)
-        })
+impl OptionalFields for IdentitySpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("header", &mut self.header);
+        fields.set("metadata", &mut self.metadata);
     }
 }
 

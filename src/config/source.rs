@@ -7,6 +7,7 @@ use std::fmt;
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as Protobuf};
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -138,11 +139,17 @@ fn given_twice(trail: Trail<'_>) -> ConfigError {
 /// The number `value`. A whole number becomes an integer, since protobuf has only floats.
 fn number(value: f64) -> Value {
     let number = Value::from(value);
-    let text = number.to_string();
+    let text = json_text(&number);
     match text.strip_suffix(".0").map(str::parse::<i64>) {
         Some(Ok(whole)) => Value::from(whole),
         _ => number,
     }
+}
+
+/// The JSON text of a tree.
+pub(super) fn json_text(tree: &impl Serialize) -> String {
+    // Each tree has one: the names of all members are texts.
+    serde_json::to_string(tree).unwrap_or_default()
 }
 
 /// The name of a member in lowerCamelCase: `tool_prefix` becomes `toolPrefix`.

@@ -4,14 +4,11 @@
 
 use std::num::NonZeroUsize;
 
-use serde_json::Value;
-
-use super::ConfigError;
 use super::authorization::AuthorizationSpec;
 use super::cors::CorsSpec;
 use super::duration::DurationOrZeroSpec;
 use super::endpoints::{EndpointSpec, NamedEndpointSpec};
-use super::fields::{Fields, FromValue, NonEmptyVec};
+use super::fields::{Fields, NonEmptyVec, OptionalFields};
 use super::forwarding::PassthroughHeaderSpec;
 use super::gateway::{FailureMode, ListCache, PrefixMode, ServerInfoSpec};
 use super::memory::MemorySpec;
@@ -243,42 +240,38 @@ impl Default for ConfigSpec {
     }
 }
 
-impl FromValue for ConfigSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("paths", &mut spec.paths)?;
-            fields.set("endpoints", &mut spec.endpoints)?;
-            fields.set("trafficMode", &mut spec.traffic_mode)?;
-            fields.set("maxRequestBodySize", &mut spec.max_request_body_size)?;
-            fields.set("holdRequestHeaders", &mut spec.hold_request_headers)?;
-            fields.set("clearRouteCache", &mut spec.clear_route_cache)?;
-            fields.set("attributeSource", &mut spec.attribute_source)?;
-            fields.set("rejectDuplicateKeys", &mut spec.reject_duplicate_keys)?;
-            fields.set("parserConfig", &mut spec.parser_config)?;
-            fields.set("propagateTraceContext", &mut spec.propagate_trace_context)?;
-            fields.set("propagateBaggage", &mut spec.propagate_baggage)?;
-            fields.set("requestStorageMode", &mut spec.request_storage_mode)?;
-            fields.set("servers", &mut spec.servers)?;
-            fields.set("prefixMode", &mut spec.prefix_mode)?;
-            fields.set("rewriteAuthority", &mut spec.rewrite_authority)?;
-            fields.set("failureMode", &mut spec.failure_mode)?;
-            fields.set("failedServerTtl", &mut spec.failed_server_ttl)?;
-            fields.set("passthroughHeaders", &mut spec.passthrough_headers)?;
-            fields.set("listCache", &mut spec.list_cache)?;
-            fields.set("maxListPages", &mut spec.max_list_pages)?;
-            fields.set("maxListBytes", &mut spec.max_list_bytes)?;
-            fields.set("maxResponseBytes", &mut spec.max_response_bytes)?;
-            fields.set("memory", &mut spec.memory)?;
-            fields.set("serverInfo", &mut spec.server_info)?;
-            fields.set("session", &mut spec.session)?;
-            fields.set("names", &mut spec.names)?;
-            fields.set("cors", &mut spec.cors)?;
-            fields.set("oauth", &mut spec.oauth)?;
-            fields.set("authorization", &mut spec.authorization)?;
-            fields.set("pins", &mut spec.pins)?;
-            fields.set("toolSearch", &mut spec.tool_search)?;
-            Ok(spec)
-        })
+impl OptionalFields for ConfigSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("paths", &mut self.paths);
+        fields.set("endpoints", &mut self.endpoints);
+        fields.set("trafficMode", &mut self.traffic_mode);
+        fields.set("maxRequestBodySize", &mut self.max_request_body_size);
+        fields.set("holdRequestHeaders", &mut self.hold_request_headers);
+        fields.set("clearRouteCache", &mut self.clear_route_cache);
+        fields.set("attributeSource", &mut self.attribute_source);
+        fields.set("rejectDuplicateKeys", &mut self.reject_duplicate_keys);
+        fields.set("parserConfig", &mut self.parser_config);
+        fields.set("propagateTraceContext", &mut self.propagate_trace_context);
+        fields.set("propagateBaggage", &mut self.propagate_baggage);
+        fields.set("requestStorageMode", &mut self.request_storage_mode);
+        fields.set("servers", &mut self.servers);
+        fields.set("prefixMode", &mut self.prefix_mode);
+        fields.set("rewriteAuthority", &mut self.rewrite_authority);
+        fields.set("failureMode", &mut self.failure_mode);
+        fields.set("failedServerTtl", &mut self.failed_server_ttl);
+        fields.set("passthroughHeaders", &mut self.passthrough_headers);
+        fields.set("listCache", &mut self.list_cache);
+        fields.set("maxListPages", &mut self.max_list_pages);
+        fields.set("maxListBytes", &mut self.max_list_bytes);
+        fields.set("maxResponseBytes", &mut self.max_response_bytes);
+        fields.set("memory", &mut self.memory);
+        fields.set("serverInfo", &mut self.server_info);
+        fields.set("session", &mut self.session);
+        fields.set("names", &mut self.names);
+        fields.set("cors", &mut self.cors);
+        fields.set("oauth", &mut self.oauth);
+        fields.set("authorization", &mut self.authorization);
+        fields.set("pins", &mut self.pins);
+        fields.set("toolSearch", &mut self.tool_search);
     }
 }

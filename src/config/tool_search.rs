@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::ConfigError;
-use super::fields::{Fields, FromValue};
+use super::fields::{Fields, FromValue, OptionalFields};
 use super::text::NonEmptyText;
 use crate::policy::glob::Glob;
 
@@ -67,15 +67,11 @@ impl Default for ToolSearchSpec {
     }
 }
 
-impl FromValue for ToolSearchSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("threshold", &mut spec.threshold)?;
-            fields.set("limit", &mut spec.limit)?;
-            fields.set("always", &mut spec.always)?;
-            Ok(spec)
-        })
+impl OptionalFields for ToolSearchSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("threshold", &mut self.threshold);
+        fields.set("limit", &mut self.limit);
+        fields.set("always", &mut self.always);
     }
 }
 

@@ -82,14 +82,14 @@ impl FromValue for NamedEndpointSpec {
                 server_info: None,
                 tool_search: None,
             };
-            fields.set("name", &mut spec.name)?;
-            fields.set("hosts", &mut spec.hosts)?;
-            fields.set("servers", &mut spec.servers)?;
-            fields.set("tools", &mut spec.tools)?;
-            fields.set("prompts", &mut spec.prompts)?;
-            fields.set("resources", &mut spec.resources)?;
-            fields.set("serverInfo", &mut spec.server_info)?;
-            fields.set("toolSearch", &mut spec.tool_search)?;
+            fields.set("name", &mut spec.name);
+            fields.set("hosts", &mut spec.hosts);
+            fields.set("servers", &mut spec.servers);
+            fields.set("tools", &mut spec.tools);
+            fields.set("prompts", &mut spec.prompts);
+            fields.set("resources", &mut spec.resources);
+            fields.set("serverInfo", &mut spec.server_info);
+            fields.set("toolSearch", &mut spec.tool_search);
             Ok(spec)
         })
     }

@@ -90,8 +90,8 @@ impl FromValue for PassthroughEntrySpec {
                 target: None,
                 required: false,
             };
-            fields.set("as", &mut spec.target)?;
-            fields.set("required", &mut spec.required)?;
+            fields.set("as", &mut spec.target);
+            fields.set("required", &mut spec.required);
             Ok(spec)
         })
     }
@@ -105,8 +105,8 @@ impl FromValue for ServerHeaderSpec {
                 value: None,
                 value_from_env: None,
             };
-            fields.set("value", &mut spec.value)?;
-            fields.set("valueFromEnv", &mut spec.value_from_env)?;
+            fields.set("value", &mut spec.value);
+            fields.set("valueFromEnv", &mut spec.value_from_env);
             Ok(spec)
         })
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::ConfigError;
-use crate::config::fields::{Fields, FromValue};
+use crate::config::fields::{Fields, FromValue, OptionalFields};
 use crate::config::text::{NonEmptyText, text};
 use crate::http::url::Url;
 
@@ -155,42 +155,38 @@ impl FromValue for OauthSpec {
     }
 }
 
-impl FromValue for OauthResourceSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("resourceName", &mut spec.resource_name)?;
-            fields.set("resource", &mut spec.resource)?;
-            fields.set("authorizationServers", &mut spec.authorization_servers)?;
-            fields.set("bearerMethodsSupported", &mut spec.bearer_methods_supported)?;
-            fields.set("scopesSupported", &mut spec.scopes_supported)?;
-            fields.set("jwksUri", &mut spec.jwks_uri)?;
-            fields.set(
-                "resourceSigningAlgValuesSupported",
-                &mut spec.resource_signing_alg_values_supported,
-            )?;
-            fields.set("resourceDocumentation", &mut spec.resource_documentation)?;
-            fields.set("resourcePolicyUri", &mut spec.resource_policy_uri)?;
-            fields.set("resourceTosUri", &mut spec.resource_tos_uri)?;
-            fields.set(
-                "tlsClientCertificateBoundAccessTokens",
-                &mut spec.tls_client_certificate_bound_access_tokens,
-            )?;
-            fields.set(
-                "authorizationDetailsTypesSupported",
-                &mut spec.authorization_details_types_supported,
-            )?;
-            fields.set(
-                "dpopSigningAlgValuesSupported",
-                &mut spec.dpop_signing_alg_values_supported,
-            )?;
-            fields.set(
-                "dpopBoundAccessTokensRequired",
-                &mut spec.dpop_bound_access_tokens_required,
-            )?;
-            fields.set("signedMetadata", &mut spec.signed_metadata)?;
-            fields.set("requireToken", &mut spec.require_token)?;
-            Ok(spec)
-        })
+impl OptionalFields for OauthResourceSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("resourceName", &mut self.resource_name);
+        fields.set("resource", &mut self.resource);
+        fields.set("authorizationServers", &mut self.authorization_servers);
+        fields.set("bearerMethodsSupported", &mut self.bearer_methods_supported);
+        fields.set("scopesSupported", &mut self.scopes_supported);
+        fields.set("jwksUri", &mut self.jwks_uri);
+        fields.set(
+            "resourceSigningAlgValuesSupported",
+            &mut self.resource_signing_alg_values_supported,
+        );
+        fields.set("resourceDocumentation", &mut self.resource_documentation);
+        fields.set("resourcePolicyUri", &mut self.resource_policy_uri);
+        fields.set("resourceTosUri", &mut self.resource_tos_uri);
+        fields.set(
+            "tlsClientCertificateBoundAccessTokens",
+            &mut self.tls_client_certificate_bound_access_tokens,
+        );
+        fields.set(
+            "authorizationDetailsTypesSupported",
+            &mut self.authorization_details_types_supported,
+        );
+        fields.set(
+            "dpopSigningAlgValuesSupported",
+            &mut self.dpop_signing_alg_values_supported,
+        );
+        fields.set(
+            "dpopBoundAccessTokensRequired",
+            &mut self.dpop_bound_access_tokens_required,
+        );
+        fields.set("signedMetadata", &mut self.signed_metadata);
+        fields.set("requireToken", &mut self.require_token);
     }
 }

@@ -1,9 +1,6 @@
 //! The filters of a server's tools, prompts and resources.
 
-use serde_json::Value;
-
-use crate::config::ConfigError;
-use crate::config::fields::{Fields, FromValue, NonEmptyVec};
+use crate::config::fields::{Fields, NonEmptyVec, OptionalFields};
 use crate::config::text::NonEmptyText;
 use crate::mcp::resource_uri;
 use crate::policy::glob::{Filter, Glob};
@@ -25,14 +22,10 @@ pub(in crate::config) struct FilterSpec {
     exclude: Vec<NonEmptyText>,
 }
 
-impl FromValue for FilterSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("include", &mut spec.include)?;
-            fields.set("exclude", &mut spec.exclude)?;
-            Ok(spec)
-        })
+impl OptionalFields for FilterSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("include", &mut self.include);
+        fields.set("exclude", &mut self.exclude);
     }
 }
 

@@ -140,22 +140,22 @@ impl FromValue for ServerSpec {
                 passthrough_headers: Vec::new(),
                 allow_credential_headers: false,
             };
-            fields.set("cluster", &mut spec.cluster)?;
-            fields.set("url", &mut spec.url)?;
-            fields.set("hostname", &mut spec.hostname)?;
-            fields.set("path", &mut spec.path)?;
-            fields.set("enabled", &mut spec.enabled)?;
-            fields.set("toolPrefix", &mut spec.tool_prefix)?;
-            fields.set("protocol", &mut spec.protocol)?;
-            fields.set("shareSession", &mut spec.share_session)?;
-            fields.set("timeout", &mut spec.timeout)?;
-            fields.set("listTtl", &mut spec.list_ttl)?;
-            fields.set("tools", &mut spec.tools)?;
-            fields.set("prompts", &mut spec.prompts)?;
-            fields.set("resources", &mut spec.resources)?;
-            fields.set("headers", &mut spec.headers)?;
-            fields.set("passthroughHeaders", &mut spec.passthrough_headers)?;
-            fields.set("allowCredentialHeaders", &mut spec.allow_credential_headers)?;
+            fields.set("cluster", &mut spec.cluster);
+            fields.set("url", &mut spec.url);
+            fields.set("hostname", &mut spec.hostname);
+            fields.set("path", &mut spec.path);
+            fields.set("enabled", &mut spec.enabled);
+            fields.set("toolPrefix", &mut spec.tool_prefix);
+            fields.set("protocol", &mut spec.protocol);
+            fields.set("shareSession", &mut spec.share_session);
+            fields.set("timeout", &mut spec.timeout);
+            fields.set("listTtl", &mut spec.list_ttl);
+            fields.set("tools", &mut spec.tools);
+            fields.set("prompts", &mut spec.prompts);
+            fields.set("resources", &mut spec.resources);
+            fields.set("headers", &mut spec.headers);
+            fields.set("passthroughHeaders", &mut spec.passthrough_headers);
+            fields.set("allowCredentialHeaders", &mut spec.allow_credential_headers);
             Ok(spec)
         })
     }

@@ -1,13 +1,13 @@
 //! `tools` of a server: which tools clients may use, and how clients see them.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::filter::filter_of;
 use crate::config::ConfigError;
-use crate::config::fields::{Fields, FromValue, NonEmptyVec};
+use crate::config::fields::{ByName, Fields, FromValue, NonEmptyVec, OptionalFields};
+use crate::config::source::json_text;
 use crate::config::text::{NonEmptyText, text};
+use crate::mcp::json::quoted;
 use crate::mcp::lookalike::{fold, is_lookalike};
 use crate::policy::glob::Filter;
 
@@ -78,7 +78,7 @@ pub(super) struct ToolsSpec {
     derive(schemars::JsonSchema),
     schemars(inline, extend("propertyNames" = {"minLength": 1}))
 )]
-struct ToolOverridesSpec(BTreeMap<String, ToolOverrideSpec>);
+struct ToolOverridesSpec(ByName<ToolOverrideSpec>);
 
 /// How clients see a tool. Where a field is absent, clients see what the server sends.
 #[derive(Debug, Default)]
@@ -145,33 +145,20 @@ impl FromValue for FreeObject {
     }
 }
 
-impl FromValue for ToolsSpec {
-    fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        Fields::read(path, value, |fields| {
-            let mut spec = Self::default();
-            fields.set("include", &mut spec.include)?;
-            fields.set("exclude", &mut spec.exclude)?;
-            fields.set("override", &mut spec.overrides)?;
-            Ok(spec)
-        })
+impl OptionalFields for ToolsSpec {
+    fn read(&mut self, fields: &mut Fields<'_>) {
+        fields.set("include", &mut self.include);
+        fields.set("exclude", &mut self.exclude);
+        fields.set("override", &mut self.overrides);
     }
 }
 
 impl FromValue for ToolOverridesSpec {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
-        let FreeObject(tools) = FreeObject::from_value(path, value)?;
-        let mut read = BTreeMap::new();
-        for (own, value) in tools {
-            if own.is_empty() {
-                return Err(ConfigError::new(path, "the name of a tool is empty"));
-            }
-            // A member that is null counts as absent.
-            if !value.is_null() {
-                let spec = ToolOverrideSpec::from_value(&format!("{path}.{own}"), value)?;
-                read.insert(own, spec);
-            }
+        if value.get("").is_some() {
+            return Err(ConfigError::new(path, "the name of a tool is empty"));
         }
-        Ok(Self(read))
+        ByName::from_value(path, value).map(Self)
     }
 }
 
@@ -186,12 +173,12 @@ impl FromValue for ToolOverrideSpec {
         }
         Fields::read(path, value, |fields| {
             let mut spec = Self::default();
-            fields.set("name", &mut spec.name)?;
-            fields.set("title", &mut spec.title)?;
-            fields.set("description", &mut spec.description)?;
-            fields.set("annotations", &mut spec.annotations)?;
-            fields.set("hide", &mut spec.hide)?;
-            fields.set("set", &mut spec.set)?;
+            fields.set("name", &mut spec.name);
+            fields.set("title", &mut spec.title);
+            fields.set("description", &mut spec.description);
+            fields.set("annotations", &mut spec.annotations);
+            fields.set("hide", &mut spec.hide);
+            fields.set("set", &mut spec.set);
             if spec.set.as_ref().is_some_and(|set| set.0.is_empty()) {
                 let at = format!("{path}.set");
                 return Err(ConfigError::new(at, "must have at least one member"));
@@ -212,7 +199,7 @@ impl ToolsSpec {
     /// Two tools get the same name, or a parameter is there twice.
     pub(super) fn views(&self, path: &str) -> Result<Vec<ToolView>, ConfigError> {
         let mut views: Vec<ToolView> = Vec::new();
-        for (own, spec) in &self.overrides.0 {
+        for (own, spec) in self.overrides.0.as_slice() {
             let at = format!("{path}.override.{own}");
             views.push(spec.view(own, &at)?);
         }
@@ -236,7 +223,8 @@ impl ToolsSpec {
     /// Warnings about the views at `path` of tools that the filters hide.
     pub(super) fn hidden_views(&self, path: &str) -> Vec<String> {
         let filter = self.filter();
-        let hidden = self.overrides.0.keys().filter(|own| !filter.allows(own));
+        let names = self.overrides.0.as_slice().iter().map(|(own, _)| own);
+        let hidden = names.filter(|own| !filter.allows(own));
         let warning = |own: &String| {
             format!(
                 "{path}.override.{own}: has no effect, since include or exclude hides this tool"
@@ -250,16 +238,13 @@ impl ToolOverrideSpec {
     fn view(&self, own: &str, path: &str) -> Result<ToolView, ConfigError> {
         let mut members = Vec::new();
         if let Some(title) = &self.title {
-            members.push(("title", Value::from(title.as_str()).to_string()));
+            members.push(("title", quoted(title.as_str())));
         }
         if let Some(description) = &self.description {
-            members.push(("description", Value::from(description.as_str()).to_string()));
+            members.push(("description", quoted(description)));
         }
         if let Some(FreeObject(annotations)) = &self.annotations {
-            members.push((
-                "annotations",
-                Value::Object(annotations.clone()).to_string(),
-            ));
+            members.push(("annotations", json_text(annotations)));
         }
         let hidden = self.hide.as_ref().map_or(&[][..], NonEmptyVec::as_slice);
         let hidden = hidden.iter().enumerate();
@@ -276,7 +261,7 @@ impl ToolOverrideSpec {
                     "{name:?} is already in hide or set, where upper and lower case are the same"
                 )
             } else {
-                let (name, value) = (name.to_owned(), value.map(Value::to_string));
+                let (name, value) = (name.to_owned(), value.map(json_text));
                 removed.push(RemovedParameter { name, value });
                 continue;
             };

@@ -8,6 +8,14 @@ pub(crate) const CONFIGURATIONS: &[(&str, &str)] = &[
         "unknown: unknown field, expected one of paths, endpoints, trafficMode,",
     ),
     (
+        r#"{"unknown":1,"holdRequestHeaders":1,"maxRequestBodySize":"1","endpoints":1}"#,
+        "endpoints: must be a list",
+    ),
+    (
+        r#"{"servers":[{"name":"a","cluster":1,"timeout":1,"x":1}]}"#,
+        "servers[0].cluster: must be a string",
+    ),
+    (
         r#"{"servers":[{"name":"a","tool_prefx":"x"}]}"#,
         "servers[0].toolPrefx: unknown field, expected one of name, cluster,",
     ),
