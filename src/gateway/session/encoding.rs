@@ -6,6 +6,8 @@
 //! servers for the session, the number of their slot comes last (two bytes, big-endian).
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::kept_ids::KeptIds;
 use super::server_mark::ServerMark;
@@ -99,17 +101,17 @@ pub(super) fn kept_bytes(session: &Session, kept: &[ServerId]) -> Option<Vec<u8>
 pub(super) fn longest_ids(session: &Session, excess: usize) -> Vec<ServerId> {
     let length = |part| Some(compact(server_session_id(part)?)?.1.len());
     let parts = session.parts();
-    let mut lengths: Vec<(ServerId, usize)> = parts
-        .filter_map(|(server, part)| Some((server, length(part)?)))
-        .collect();
-    lengths.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
+    let lengths = parts.filter_map(|(server, part)| Some((length(part)?, Reverse(server))));
+    let mut lengths: BinaryHeap<_> = lengths.collect::<Vec<_>>().into();
+    let mut servers = Vec::new();
     let mut saved = 0_usize;
-    let needed = lengths.into_iter().take_while(|(_, length)| {
-        let is_needed = saved < excess;
-        saved = saved.saturating_add(*length);
-        is_needed
-    });
-    needed.map(|(server, _)| server).collect()
+    while saved < excess
+        && let Some((length, Reverse(server))) = lengths.pop()
+    {
+        saved = saved.saturating_add(length);
+        servers.push(server);
+    }
+    servers
 }
 
 /// The session id of the server with this part.

@@ -31,13 +31,17 @@ pub struct KnownServers {
     /// The modern versions that the gateway speaks, the newest first.
     pub modern_versions: &'static [&'static str],
     descriptions: Remembered<(String, Option<Scope>), DatedDescription>,
-    eras: HashMap<String, ShownEra>,
-    /// Modern servers that refused `initialize`.
-    refuse_sessions: HashSet<String>,
+    servers: HashMap<String, KnownServer>,
     failing: HashSet<String>,
-    /// When the gateway last asked a server for its era because the server's answers were not as
-    /// expected.
-    doubted: HashMap<String, Duration>,
+}
+
+#[derive(Default)]
+struct KnownServer {
+    era: Option<ShownEra>,
+    /// Whether it is modern and refused `initialize`.
+    refuses_sessions: bool,
+    /// When the gateway last asked it for its era because its answers were not as expected.
+    doubted: Option<Duration>,
 }
 
 struct DatedDescription {
@@ -46,7 +50,6 @@ struct DatedDescription {
 }
 
 /// The era that a server showed.
-#[derive(Debug, PartialEq, Eq)]
 enum ShownEra {
     /// Modern; with the versions that both server and gateway speak, at least one.
     Modern(Vec<&'static str>),
@@ -58,10 +61,8 @@ impl Default for KnownServers {
         Self {
             modern_versions: version::MODERN,
             descriptions: Remembered::new(MOST_DESCRIPTIONS, Some(MOST_DESCRIPTION_BYTES)),
-            eras: HashMap::new(),
-            refuse_sessions: HashSet::new(),
+            servers: HashMap::new(),
             failing: HashSet::new(),
-            doubted: HashMap::new(),
         }
     }
 }
@@ -120,10 +121,10 @@ impl KnownServers {
     /// The era of `server`: the configured one, or the one that the server showed last.
     pub fn era(&self, server: &Server) -> Option<Era> {
         match server.protocol {
-            Protocol::Auto => self.eras.get(&server.name).map(|era| match era {
-                ShownEra::Modern(_) => Era::Modern,
-                ShownEra::Legacy => Era::Legacy,
-            }),
+            Protocol::Auto => match self.shown_era(&server.name)? {
+                ShownEra::Modern(_) => Some(Era::Modern),
+                ShownEra::Legacy => Some(Era::Legacy),
+            },
             Protocol::Modern => Some(Era::Modern),
             Protocol::Legacy => Some(Era::Legacy),
         }
@@ -133,7 +134,7 @@ impl KnownServers {
     /// else the newest that it supports. `None` where the gateway must first ask the server which
     /// versions it supports.
     pub fn modern_version(&self, server: &str, preferred: Option<&str>) -> Option<&'static str> {
-        match (self.eras.get(server), self.modern_versions) {
+        match (self.shown_era(server), self.modern_versions) {
             (Some(ShownEra::Modern(supported)), spoken) => {
                 version::negotiate(spoken, supported, preferred)
             }
@@ -146,40 +147,43 @@ impl KnownServers {
     /// Remembers that `server` is modern, and supports these versions of those that the gateway
     /// supports.
     pub fn remember_modern(&mut self, server: &str, supported: &[&'static str]) {
-        self.remember_era(server, ShownEra::Modern(supported.to_vec()));
+        self.server(server).era = Some(ShownEra::Modern(supported.to_vec()));
     }
 
     /// Remembers that `server` is a legacy one.
     pub fn remember_legacy(&mut self, server: &str) {
-        self.remember_era(server, ShownEra::Legacy);
-    }
-
-    fn remember_era(&mut self, server: &str, era: ShownEra) {
-        if self.eras.get(server) != Some(&era) {
-            self.eras.insert(server.to_owned(), era);
-        }
+        self.server(server).era = Some(ShownEra::Legacy);
     }
 
     /// Whether `server`, a modern one, refused `initialize`.
     pub fn refuses_sessions(&self, server: &str) -> bool {
-        self.refuse_sessions.contains(server)
+        let known = self.servers.get(server);
+        known.is_some_and(|known| known.refuses_sessions)
     }
 
     /// Remembers that `server`, a modern one, refused `initialize`.
     pub fn remember_refusal(&mut self, server: &str) {
-        self.refuse_sessions.insert(server.to_owned());
+        self.server(server).refuses_sessions = true;
     }
 
     /// Whether the gateway asks `server` for its era at `now`, because its answers are not as
     /// expected. The gateway asks at most once in this `interval`.
     pub fn is_doubt_due(&mut self, server: &str, now: Duration, interval: Duration) -> bool {
-        let last = self.doubted.get(server);
-        let age = last.and_then(|last| now.checked_sub(*last));
+        let known = self.server(server);
+        let age = known.doubted.and_then(|last| now.checked_sub(last));
         let is_due = age.is_none_or(|age| age >= interval);
         if is_due {
-            self.doubted.insert(server.to_owned(), now);
+            known.doubted = Some(now);
         }
         is_due
+    }
+
+    fn shown_era(&self, server: &str) -> Option<&ShownEra> {
+        self.servers.get(server)?.era.as_ref()
+    }
+
+    fn server(&mut self, server: &str) -> &mut KnownServer {
+        self.servers.entry(server.to_owned()).or_default()
     }
 
     /// Remembers whether `server` fails. Gives `true` if this has changed.

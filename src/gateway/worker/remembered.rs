@@ -8,26 +8,34 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::memory::{HeldBytes, OVERHEAD};
 
-/// A table of limited size. It finds keys by a secret hash of 64 bits, so all tables share the code
-/// that keeps the order. Of two keys with the same hash, which nobody can find, the table has one.
+/// A table of limited size. It finds keys by a secret hash of 64 bits. Of two keys with the same
+/// hash, which nobody can find, the table has one.
 pub struct Remembered<K, V> {
-    most_entries: usize,
-    /// `None` where only the number of entries is limited.
-    most_bytes: Option<usize>,
     hasher: RandomState,
-    /// The entries by the hashes of their keys.
-    entries: HashMap<u64, RememberedEntry<K, V>>,
-    /// The hashes of the keys, in the order in which their entries are removed.
-    order: BTreeMap<u64, u64>,
-    last: u64,
-    bytes: usize,
+    index: EntryIndex,
+    /// The entries, at their places in the index.
+    entries: Vec<Option<(K, V)>>,
     /// The memory that the table itself takes up.
     memory: HeldBytes,
 }
 
-struct RememberedEntry<K, V> {
-    key: K,
-    value: V,
+/// The places of the entries, and the order in which they are removed. All tables share this code.
+struct EntryIndex {
+    most_entries: usize,
+    /// `None` where only the number of entries is limited.
+    most_bytes: Option<usize>,
+    /// By the hashes of the keys.
+    places: HashMap<u64, IndexedEntry>,
+    /// The hashes of the keys, in the order in which their entries are removed.
+    order: BTreeMap<u64, u64>,
+    last: u64,
+    bytes: usize,
+    /// The places of entries that were removed.
+    free: Vec<usize>,
+}
+
+struct IndexedEntry {
+    place: usize,
     bytes: usize,
     at: u64,
 }
@@ -37,45 +45,59 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     /// their bytes are limited.
     pub fn new(most_entries: usize, most_bytes: Option<usize>) -> Self {
         Self {
-            most_entries,
-            most_bytes,
             hasher: RandomState::new(),
-            entries: HashMap::new(),
-            order: BTreeMap::new(),
-            last: 0,
-            bytes: 0,
+            index: EntryIndex {
+                most_entries,
+                most_bytes,
+                places: HashMap::new(),
+                order: BTreeMap::new(),
+                last: 0,
+                bytes: 0,
+                free: Vec::new(),
+            },
+            entries: Vec::new(),
             memory: HeldBytes::default(),
         }
     }
 
     /// From now on, the entries have at most this many bytes together.
     pub fn limit_bytes(&mut self, most_bytes: usize) {
-        self.most_bytes = Some(most_bytes);
+        self.index.most_bytes = Some(most_bytes);
         self.shrink();
     }
 
     /// Removes all entries.
     pub fn clear(&mut self) {
+        self.index.clear();
         self.entries.clear();
-        self.order.clear();
-        self.bytes = 0;
         self.measure();
     }
 
     /// How many entries there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.entries.len()
+        self.index.places.len()
     }
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.index.places.is_empty()
     }
 
     /// Whether a new entry would replace an older one.
     pub fn is_full(&self) -> bool {
-        self.entries.len() >= self.most_entries
+        self.index.places.len() >= self.index.most_entries
+    }
+
+    /// The hash and the place of the entry under `key`.
+    fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<(u64, usize)>
+    where
+        K: Borrow<Q>,
+    {
+        let hash = self.hasher.hash_one(key);
+        let place = self.index.places.get(&hash)?.place;
+        let (known, _) = self.entries.get(place)?.as_ref()?;
+        (known.borrow() == key).then_some((hash, place))
     }
 
     /// The value under `key`.
@@ -83,8 +105,8 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entry = self.entries.get(&self.hasher.hash_one(key))?;
-        (entry.key.borrow() == key).then_some(&entry.value)
+        let (_, place) = self.find(key)?;
+        self.entries.get(place)?.as_ref().map(|(_, value)| value)
     }
 
     /// The value under `key`, mutable.
@@ -92,8 +114,9 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let entry = self.entries.get_mut(&self.hasher.hash_one(key))?;
-        (entry.key.borrow() == key).then_some(&mut entry.value)
+        let (_, place) = self.find(key)?;
+        let entry = self.entries.get_mut(place)?.as_mut();
+        entry.map(|(_, value)| value)
     }
 
     /// Makes the entry under `key` the last one to be removed.
@@ -101,14 +124,8 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let hash = self.hasher.hash_one(key);
-        if let Some(entry) = self.entries.get_mut(&hash)
-            && entry.key.borrow() == key
-        {
-            self.order.remove(&entry.at);
-            self.last = self.last.wrapping_add(1);
-            entry.at = self.last;
-            self.order.insert(self.last, hash);
+        if let Some((hash, _)) = self.find(key) {
+            self.index.renew(hash);
         }
     }
 
@@ -118,20 +135,15 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     pub fn insert(&mut self, key: K, value: V, bytes: usize) {
         let hash = self.hasher.hash_one(&key);
         self.remove_hash(hash);
-        if self.is_too_much(bytes) {
+        if self.index.is_too_much(bytes) {
             return;
         }
-        self.last = self.last.wrapping_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
-        let at = self.last;
-        self.order.insert(at, hash);
-        let entry = RememberedEntry {
-            key,
-            value,
-            bytes,
-            at,
-        };
-        self.entries.insert(hash, entry);
+        let place = self.index.insert(hash, bytes);
+        let entry = Some((key, value));
+        match self.entries.get_mut(place) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
         self.shrink();
     }
 
@@ -140,25 +152,25 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let hash = self.hasher.hash_one(key);
-        let entry = self.entries.get(&hash)?;
-        if entry.key.borrow() != key {
-            return None;
-        }
+        let (hash, _) = self.find(key)?;
         self.remove_hash(hash)
     }
 
+    #[inline(never)]
     fn remove_hash(&mut self, hash: u64) -> Option<V> {
-        let entry = self.entries.remove(&hash)?;
-        self.order.remove(&entry.at);
-        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        let place = self.index.remove(hash)?;
+        let entry = self.entries.get_mut(place)?.take();
         self.measure();
-        Some(entry.value)
+        entry.map(|(_, value)| value)
     }
 
     /// Removes the entries for whose keys `is_kept` is `false`.
     pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
-        let gone = self.entries.iter().filter(|(_, it)| !is_kept(&it.key));
+        let is_gone = |place: &IndexedEntry| {
+            let entry = self.entries.get(place.place).and_then(Option::as_ref);
+            entry.is_some_and(|(key, _)| !is_kept(key))
+        };
+        let gone = self.index.places.iter().filter(|(_, place)| is_gone(place));
         for hash in gone.map(|(hash, _)| *hash).collect::<Vec<_>>() {
             self.remove_hash(hash);
         }
@@ -166,11 +178,64 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
 
     /// The entries, in the order in which they are removed.
     pub fn oldest(&self) -> impl Iterator<Item = (&K, &V)> {
-        let entries = self
-            .order
-            .values()
-            .filter_map(|hash| self.entries.get(hash));
-        entries.map(|entry| (&entry.key, &entry.value))
+        let order = self.index.order.values();
+        let places = order.filter_map(|hash| self.index.places.get(hash));
+        let entries = places.filter_map(|place| self.entries.get(place.place)?.as_ref());
+        entries.map(|(key, value)| (key, value))
+    }
+
+    fn shrink(&mut self) {
+        while let Some(hash) = self.index.excess() {
+            self.remove_hash(hash);
+        }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        let each = size_of::<(K, V)>().saturating_add(size_of::<IndexedEntry>());
+        let each = each.saturating_add(OVERHEAD);
+        self.memory
+            .set(self.index.places.len().saturating_mul(each));
+    }
+}
+
+impl EntryIndex {
+    fn clear(&mut self) {
+        self.places.clear();
+        self.order.clear();
+        self.free.clear();
+        self.bytes = 0;
+    }
+
+    /// Adds an entry of this many `bytes`, and gives its place: a free one, or the one after all
+    /// others.
+    fn insert(&mut self, hash: u64, bytes: usize) -> usize {
+        let place = self.free.pop().unwrap_or(self.places.len());
+        self.last = self.last.wrapping_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let at = self.last;
+        self.order.insert(at, hash);
+        self.places.insert(hash, IndexedEntry { place, bytes, at });
+        place
+    }
+
+    /// Makes an entry the last one to be removed.
+    fn renew(&mut self, hash: u64) {
+        if let Some(place) = self.places.get_mut(&hash) {
+            self.order.remove(&place.at);
+            self.last = self.last.wrapping_add(1);
+            place.at = self.last;
+            self.order.insert(self.last, hash);
+        }
+    }
+
+    /// Removes an entry, and gives its place, which is free now.
+    fn remove(&mut self, hash: u64) -> Option<usize> {
+        let IndexedEntry { place, bytes, at } = self.places.remove(&hash)?;
+        self.order.remove(&at);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.free.push(place);
+        Some(place)
     }
 
     /// Whether `bytes` are more than all entries may have together.
@@ -178,19 +243,10 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
         self.most_bytes.is_some_and(|most| bytes > most)
     }
 
-    fn shrink(&mut self) {
-        while self.entries.len() > self.most_entries || self.is_too_much(self.bytes) {
-            let Some((_, hash)) = self.order.pop_first() else {
-                break;
-            };
-            self.remove_hash(hash);
-        }
-        self.measure();
-    }
-
-    fn measure(&mut self) {
-        let each = size_of::<RememberedEntry<K, V>>().saturating_add(OVERHEAD);
-        self.memory.set(self.entries.len().saturating_mul(each));
+    /// The entry to remove next, if the table is too full.
+    fn excess(&self) -> Option<u64> {
+        let is_excess = self.places.len() > self.most_entries || self.is_too_much(self.bytes);
+        self.order.values().next().copied().filter(|_| is_excess)
     }
 }
 
@@ -198,8 +254,8 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
 impl<K, V> fmt::Debug for Remembered<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remembered")
-            .field("entries", &self.entries.len())
-            .field("bytes", &self.bytes)
+            .field("entries", &self.index.places.len())
+            .field("bytes", &self.index.bytes)
             .finish_non_exhaustive()
     }
 }
@@ -242,9 +298,10 @@ mod tests {
                 _ => table.insert(number % 97, number, number % 300),
             }
             let bytes: usize = table.oldest().map(|(_, number)| number % 300).sum();
-            assert_eq!(table.bytes, bytes, "{step}");
+            assert_eq!(table.index.bytes, bytes, "{step}");
             assert!(bytes <= 1000 && table.count() <= 50, "{step}");
-            assert_eq!(table.order.len(), table.count(), "{step}");
+            assert_eq!(table.index.order.len(), table.count(), "{step}");
+            assert!(table.entries.len() <= 51, "places are used again");
         }
         assert!(table.count() > 3);
         table.limit_bytes(0);

@@ -2,7 +2,6 @@
 //! pool, with one session for each server and each caller (see `session.identity`). Several
 //! requests may use a session at the same time.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -155,9 +154,8 @@ pub struct ReusableSession {
 /// The sessions of one worker, in the order in which they were last used.
 pub struct SessionPool {
     kept: Remembered<Rc<PoolKey>, PooledSession>,
-    /// Sessions that the gateway has given up, by their addresses. They end when the requests that
-    /// use them are over.
-    given_up: HashMap<*const UpstreamSession, PooledSession>,
+    /// Sessions that the gateway has given up. They end when the requests that use them are over.
+    given_up: Vec<PooledSession>,
     idle_timeout: Duration,
 }
 
@@ -165,7 +163,7 @@ impl Default for SessionPool {
     fn default() -> Self {
         Self {
             kept: Remembered::new(MOST_SESSIONS, None),
-            given_up: HashMap::new(),
+            given_up: Vec::new(),
             idle_timeout: IDLE_TIMEOUT,
         }
     }
@@ -207,7 +205,8 @@ impl SessionPool {
         let Some(key) = &lease.key else {
             return not_kept;
         };
-        if self.given_up.contains_key(&Rc::as_ptr(&lease.session)) {
+        let mut given_up = self.given_up.iter();
+        if given_up.any(|it| Rc::ptr_eq(&it.session, &lease.session)) {
             // The session ends when no request uses it any more.
             return GivenBack {
                 is_kept: true,
@@ -265,7 +264,7 @@ impl SessionPool {
         if kept.is_some_and(|kept| Rc::ptr_eq(&kept.session, session))
             && let Some(kept) = self.kept.remove(key)
         {
-            self.given_up.insert(Rc::as_ptr(session), kept);
+            self.given_up.push(kept);
         }
     }
 
@@ -336,8 +335,8 @@ impl SessionPool {
 
     /// Removes the sessions that were given up and that no request uses.
     fn remove_given_up(&mut self) -> impl Iterator<Item = ServerSessionId> {
-        let free = self.given_up.extract_if(|_, given_up| given_up.is_free());
-        free.map(|(_, given_up)| (given_up.server, given_up.session))
+        let free = self.given_up.extract_if(.., |given_up| given_up.is_free());
+        free.map(|given_up| (given_up.server, given_up.session))
     }
 }
 
