@@ -32,7 +32,10 @@ const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 /// quotes. A parameter that the Bearer challenge has already is kept. That challenge
 /// comes first, since many clients read only the first. A field that cannot be read
 /// is left out, since no challenge could follow it.
-pub fn completed<'a>(fields: impl Iterator<Item = &'a [u8]>, params: &[(&str, &str)]) -> String {
+pub fn completed<'a>(
+    fields: &mut dyn Iterator<Item = &'a [u8]>,
+    params: &[(&str, &str)],
+) -> String {
     let fields = fields.filter_map(|field| challenges(std::str::from_utf8(field).ok()?));
     let mut challenges: Vec<Challenge<'a>> = fields.flatten().collect();
     let bearer = challenges
@@ -78,7 +81,7 @@ pub fn insufficient_scope(scopes: &[String]) -> String {
         ),
         ("scope", &scopes.join(" ")),
     ];
-    completed(std::iter::empty(), &params)
+    completed(&mut std::iter::empty(), &params)
 }
 
 /// Whether one of these `fields` says that the access token lacks a scope.
@@ -142,8 +145,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn complete(fields: &[&str]) -> String {
-        let fields = fields.iter().map(|field| field.as_bytes());
-        completed(fields, &[("error", "invalid_token"), ("scope", "a b")])
+        let mut fields = fields.iter().map(|field| field.as_bytes());
+        completed(&mut fields, &[("error", "invalid_token"), ("scope", "a b")])
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -231,7 +234,7 @@ mod tests {
                 "{field}"
             );
         }
-        let not_text = [&b"Bearer realm=\"\xff\""[..]].into_iter();
-        assert_eq!(completed(not_text, &[("a", "b")]), r#"Bearer a="b""#);
+        let mut not_text = [&b"Bearer realm=\"\xff\""[..]].into_iter();
+        assert_eq!(completed(&mut not_text, &[("a", "b")]), r#"Bearer a="b""#);
     }
 }

@@ -148,7 +148,7 @@ impl ProtectedResource {
     pub fn challenge<'a>(
         &self,
         asked: &RequestedResource,
-        fields: impl Iterator<Item = &'a [u8]>,
+        mut fields: impl Iterator<Item = &'a [u8]>,
     ) -> String {
         let metadata = self.location(asked);
         let mut params = vec![
@@ -159,18 +159,18 @@ impl ProtectedResource {
         if !self.scope.is_empty() {
             params.push(("scope", &self.scope));
         }
-        challenge::completed(fields, &params)
+        challenge::completed(&mut fields, &params)
     }
 
     /// The same for a 403 whose `fields` say which scopes are missing.
     pub fn insufficient<'a>(
         &self,
         asked: &RequestedResource,
-        fields: impl Iterator<Item = &'a [u8]>,
+        mut fields: impl Iterator<Item = &'a [u8]>,
     ) -> String {
         let metadata = self.location(asked);
         let params = metadata.as_deref().map(|url| ("resource_metadata", url));
-        challenge::completed(fields, params.as_slice())
+        challenge::completed(&mut fields, params.as_slice())
     }
 }
 

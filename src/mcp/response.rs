@@ -49,30 +49,40 @@ pub fn find<T>(
         let answered = answered.and_then(json::string);
         answered.is_some_and(|answered| answered == id)
     };
-    messages(content_type, body, |text| {
-        response(text, is_answer, &mut read)
-    })
+    let mut result = None;
+    let read = &mut |reader: &mut Reader<'_>| {
+        result = Some(read(reader)?);
+        Ok(())
+    };
+    match first(content_type, body, &is_answer, read)? {
+        JsonRpcResponse::Result(()) => result.map(JsonRpcResponse::Result),
+        JsonRpcResponse::Error(error) => Some(JsonRpcResponse::Error(error)),
+    }
 }
 
 /// Finds a JSON-RPC error in the `body`, whatever its id is: `null`, absent or of another request.
 /// A server sends such an error if it cannot read a request (JSON-RPC 2.0 section 5).
 pub fn find_error(content_type: Option<&str>, body: &[u8]) -> Option<JsonRpcError> {
     let read = &mut |reader: &mut Reader<'_>| reader.skip().map(drop);
-    match messages(content_type, body, |text| response(text, |_| true, read))? {
+    match first(content_type, body, &|_| true, read)? {
         JsonRpcResponse::Error(error) => Some(error),
         JsonRpcResponse::Result(()) => None,
     }
 }
 
-/// Gives the first `Some` of `read` for the messages in the `body`.
-fn messages<T>(
+/// Reads the value of a `result`.
+type ResultReader<'r> = &'r mut dyn FnMut(&mut Reader<'_>) -> Result<(), json::Error>;
+
+/// The first response in the `body` whose id, a JSON text, `fits`.
+fn first(
     content_type: Option<&str>,
     body: &[u8],
-    mut read: impl FnMut(&str) -> Option<T>,
-) -> Option<T> {
+    fits: &dyn Fn(Option<&str>) -> bool,
+    read: ResultReader<'_>,
+) -> Option<JsonRpcResponse<()>> {
     if content_type.is_some_and(media_type::is_event_stream) {
         let mut messages = sse::messages(body).into_iter();
-        return messages.find_map(|data| read(&data));
+        return messages.find_map(|data| response(&data, fits, read));
     }
     // As in some SDKs, a byte order mark and invalid bytes do not make an answer unreadable.
     // Otherwise one invalid byte would hide the whole list.
@@ -80,26 +90,26 @@ fn messages<T>(
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(body),
     };
-    read(text.strip_prefix('\u{feff}').unwrap_or(&text))
+    response(text.strip_prefix('\u{feff}').unwrap_or(&text), fits, read)
 }
 
 /// Reads a response whose id, a JSON text, `fits`. `None` if `text` is another message, or none.
 ///
 /// Some servers write all members that a message can have, and `null` for those it does not have.
 /// So `null` counts as a result only if there is no error.
-fn response<T>(
+fn response(
     text: &str,
-    fits: impl Fn(Option<&str>) -> bool,
-    read: &mut impl FnMut(&mut Reader<'_>) -> Result<T, json::Error>,
-) -> Option<JsonRpcResponse<T>> {
+    fits: &dyn Fn(Option<&str>) -> bool,
+    read: ResultReader<'_>,
+) -> Option<JsonRpcResponse<()>> {
     let (mut version, mut answered, mut error) = (None, None, None);
-    let (mut result, mut is_null) = (None, false);
+    let mut result = None;
     let mut reader = Reader::new(text);
     let is_unique = reader.object(|reader, name| {
         if name == "result" {
             let start = reader.mark();
-            result = Some(read(reader)?);
-            is_null = reader.since(start) == "null";
+            read(reader)?;
+            result = Some(reader.since(start));
             return Ok(());
         }
         let value = reader.skip()?;
@@ -115,9 +125,9 @@ fn response<T>(
     if !is_message || json::string(version?)? != "2.0" || !fits(answered) {
         return None;
     }
-    let result = result.filter(|_| !(is_null && error.is_some()));
+    let result = result.filter(|result| !(*result == "null" && error.is_some()));
     match (result, error) {
-        (Some(result), None) => Some(JsonRpcResponse::Result(result)),
+        (Some(_), None) => Some(JsonRpcResponse::Result(())),
         (None, Some(error)) => Some(JsonRpcResponse::Error(JsonRpcError::read(error))),
         _ => None,
     }

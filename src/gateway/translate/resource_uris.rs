@@ -52,10 +52,10 @@ pub(super) fn find_in_result(
     shape: ResultShape,
     starts: &mut Vec<usize>,
 ) -> Result<(), Error> {
-    visit_object(reader, |reader, name| match (shape, name) {
+    visit_object(reader, &mut |reader, name| match (shape, name) {
         (ResultShape::Tool | ResultShape::Unknown, "content") => find_in_blocks(reader, starts),
         (ResultShape::Prompt | ResultShape::Unknown, "messages") => visit_array(reader, |reader| {
-            visit_object(reader, |reader, name| match name {
+            visit_object(reader, &mut |reader, name| match name {
                 "content" => find_in_blocks(reader, starts),
                 _ => skip(reader),
             })
@@ -80,8 +80,8 @@ pub(super) fn find_in_notification(
 ) -> Result<(), Error> {
     match method {
         RESOURCES_UPDATED => find_in_resource(reader, starts),
-        SUBSCRIPTIONS_ACKNOWLEDGED => visit_object(reader, |reader, name| match name {
-            "notifications" => visit_object(reader, |reader, name| match name {
+        SUBSCRIPTIONS_ACKNOWLEDGED => visit_object(reader, &mut |reader, name| match name {
+            "notifications" => visit_object(reader, &mut |reader, name| match name {
                 "resourceSubscriptions" => visit_array(reader, |reader| note_uri(reader, starts)),
                 _ => skip(reader),
             }),
@@ -106,7 +106,7 @@ fn find_in_block(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(),
     // The type may come after the other members.
     let (mut is_link, mut is_embedded) = (false, false);
     let (mut linked, mut embedded) = (Vec::new(), Vec::new());
-    visit_object(reader, |reader, name| match name {
+    visit_object(reader, &mut |reader, name| match name {
         "type" => {
             let kind = json::string(reader.skip()?);
             is_link |= kind.as_deref() == Some("resource_link");
@@ -128,7 +128,7 @@ fn find_in_block(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(),
 
 /// Reads an object whose member `uri` is a URI of a resource.
 fn find_in_resource(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
-    visit_object(reader, |reader, name| match name {
+    visit_object(reader, &mut |reader, name| match name {
         "uri" => note_uri(reader, starts),
         _ => skip(reader),
     })

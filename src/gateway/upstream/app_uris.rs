@@ -15,8 +15,8 @@ const FLAT: &str = "ui/resourceUri";
 /// Reads a `_meta`, and adds to `starts` the bytes at which the URIs of apps start. Ignores other
 /// members, whatever they contain.
 pub fn find_in_meta(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
-    visit_object(reader, |reader, name| match name {
-        UI => visit_object(reader, |reader, name| match name {
+    visit_object(reader, &mut |reader, name| match name {
+        UI => visit_object(reader, &mut |reader, name| match name {
             RESOURCE_URI => note_app(reader, starts),
             _ => skip(reader),
         }),
@@ -64,7 +64,7 @@ fn skip(reader: &mut Reader<'_>) -> Result<(), Error> {
 /// Visits the members of an object. Skips a value of another type.
 pub fn visit_object<'a>(
     reader: &mut Reader<'a>,
-    mut visit: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Error>,
+    visit: &mut dyn FnMut(&mut Reader<'a>, &str) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if reader.peek() != Some(b'{') {
         return skip(reader);
@@ -81,7 +81,7 @@ mod tests {
 
     fn renamed(tool: &str, prefix: &UriPrefix) -> String {
         let mut starts = Vec::new();
-        let read = visit_object(&mut Reader::new(tool), |reader, name| match name {
+        let read = visit_object(&mut Reader::new(tool), &mut |reader, name| match name {
             "_meta" => find_in_meta(reader, &mut starts),
             _ => skip(reader),
         });

@@ -26,7 +26,7 @@ impl<'a> EntryText<'a> {
         let start = reader.mark();
         let (mut name, mut is_repeated) = (None, false);
         let mut app_uris = Vec::new();
-        app_uris::visit_object(reader, |reader, member| {
+        app_uris::visit_object(reader, &mut |reader, member| {
             if member == kind.key() {
                 is_repeated |= name.replace(reader.skip()?).is_some();
                 Ok(())

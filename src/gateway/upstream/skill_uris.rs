@@ -15,7 +15,7 @@ const URI: &str = "uri";
 pub fn edits(skill: &str, prefix: &UriPrefix) -> Vec<Edit> {
     let mut starts = Vec::new();
     let mut reader = Reader::new(skill);
-    let read = visit_object(&mut reader, |reader, name| match name {
+    let read = visit_object(&mut reader, &mut |reader, name| match name {
         FILES => find_in_files(reader, &mut starts),
         _ => skip(reader),
     });
@@ -28,7 +28,7 @@ pub fn edits(skill: &str, prefix: &UriPrefix) -> Vec<Edit> {
 
 /// Reads a skill, and adds to `starts` the bytes at which its URIs start.
 pub fn find_in_skill(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
-    visit_object(reader, |reader, name| match name {
+    visit_object(reader, &mut |reader, name| match name {
         URI => note_uri(reader, starts),
         FILES => find_in_files(reader, starts),
         _ => skip(reader),
@@ -37,7 +37,7 @@ pub fn find_in_skill(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result
 
 fn find_in_files(reader: &mut Reader<'_>, starts: &mut Vec<usize>) -> Result<(), Error> {
     visit_array(reader, |reader| {
-        visit_object(reader, |reader, name| match name {
+        visit_object(reader, &mut |reader, name| match name {
             URI => note_uri(reader, starts),
             _ => skip(reader),
         })

@@ -76,6 +76,10 @@ fn visit_members<'a>(
 /// # Errors
 /// `text` is not a JSON array.
 pub fn elements<'a>(text: &'a str, mut visit: impl FnMut(&'a str)) -> Result<(), Error> {
+    visit_elements(text, &mut visit)
+}
+
+fn visit_elements<'a>(text: &'a str, visit: &mut dyn FnMut(&'a str)) -> Result<(), Error> {
     let mut reader = Reader::new(text);
     reader.array(|reader| {
         visit(reader.skip()?);
