@@ -41,6 +41,7 @@ impl HeldBytes {
     }
 
     /// Changes the number of held bytes to `bytes`.
+    #[inline(never)]
     pub fn set(&mut self, bytes: usize) {
         let others = held().saturating_sub(self.0);
         HELD.set(others.saturating_add(bytes));

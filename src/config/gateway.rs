@@ -53,6 +53,7 @@ pub struct Gateway {
 impl Gateway {
     /// The server with this id; `None` where it is of another configuration, or of another
     /// endpoint.
+    #[inline(never)]
     pub fn server(&self, id: ServerId) -> Option<&Server> {
         let servers = &self.servers;
         let at = servers.binary_search_by_key(&id, |server| server.id).ok()?;
@@ -81,6 +82,7 @@ impl Gateway {
     }
 
     /// The ids of all enabled servers, in the order of the configuration.
+    #[inline(never)]
     pub fn server_ids(&self) -> Vec<ServerId> {
         self.servers.iter().map(|server| server.id).collect()
     }

@@ -112,6 +112,7 @@ impl Headers {
     }
 
     /// The first value of `name`, if it is UTF-8.
+    #[inline(never)]
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         std::str::from_utf8(self.get(name)?).ok()
     }

@@ -44,6 +44,7 @@ pub fn is_event_stream(value: &str) -> bool {
     starts_with(value, "text/event-stream")
 }
 
+#[inline(never)]
 fn starts_with(value: &str, start: &str) -> bool {
     let value = value.trim_start().as_bytes();
     let found = value.get(..start.len());

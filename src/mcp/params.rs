@@ -24,6 +24,7 @@ impl<'a> Params<'a> {
     }
 
     /// The name and the JSON text of the member `name`.
+    #[inline(never)]
     pub fn member(&self, name: &str) -> Option<(&Cow<'a, str>, &'a str)> {
         self.members
             .iter()

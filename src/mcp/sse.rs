@@ -311,6 +311,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Where the first CR or LF is.
+#[inline(never)]
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| *byte == b'\n' || *byte == b'\r';
     let mut rest = bytes;

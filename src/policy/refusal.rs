@@ -331,6 +331,7 @@ impl Refusal {
 
 /// `text` of a client or a server for an error message. A long text is cut, since clients and
 /// servers can make it as long as they like.
+#[inline(never)]
 pub fn excerpt(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_EXCERPT {
         return text.into();

@@ -156,6 +156,7 @@ impl Call {
     }
 
     /// About how many bytes of memory it takes up.
+    #[inline(never)]
     pub fn size(&self) -> usize {
         let headers = call_headers::size(&self.headers);
         let size = headers.saturating_add(self.body.capacity());

@@ -90,6 +90,7 @@ fn visit_elements<'a>(text: &'a str, visit: &mut dyn FnMut(&'a str)) -> Result<(
 
 /// The JSON text of each member `name` of the object `text`; none if `text` is not
 /// an object.
+#[inline(never)]
 pub fn values<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let shape = members(text, |member, value| {
@@ -167,6 +168,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Appends `text` as a JSON string.
+#[inline(never)]
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     // Writing to a Vec cannot fail, and a str is always a JSON string.
     let _ = serde_json::to_writer(out, text);

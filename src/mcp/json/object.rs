@@ -31,7 +31,12 @@ impl ObjectWriter<'_> {
 
     /// Adds the member `name` whose value is the JSON text `value`.
     pub fn json(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        self.member(name).extend_from_slice(value.as_ref());
+        self.text(name, value.as_ref());
+    }
+
+    #[inline(never)]
+    fn text(&mut self, name: &str, value: &[u8]) {
+        self.member(name).extend_from_slice(value);
     }
 
     /// Adds the member `name` whose value is an object, with the members that
@@ -42,6 +47,7 @@ impl ObjectWriter<'_> {
 
     /// Adds the member `name`. The caller writes its value, one JSON text, at the
     /// end of the buffer.
+    #[inline(never)]
     pub fn member(&mut self, name: &str) -> &mut Vec<u8> {
         if !std::mem::replace(&mut self.is_empty, false) {
             self.out.push(b',');
