@@ -90,10 +90,8 @@ impl AnswerScanner {
     /// text.
     pub fn new(id: &str) -> Self {
         const NAMES: usize = 64;
-        /// The most bytes of an escaped byte, such as `\u0061`.
-        const ESCAPED: usize = 6;
         Self {
-            longest: id.len().saturating_mul(ESCAPED).max(NAMES),
+            longest: id.len().saturating_mul(json::MOST_ESCAPED).max(NAMES),
             ..Self::default()
         }
     }

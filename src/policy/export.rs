@@ -5,8 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::attributes::{Attributes, Chosen};
+use super::extract::Extracted;
 use super::{Refusal, Status, protobuf_value};
 use crate::mcp::header_value;
+use crate::mcp::json;
 use crate::mcp::json::object::push_object;
 use crate::mcp::method::Subject;
 
@@ -136,12 +138,15 @@ impl Export {
             state: Vec::with_capacity(STATE.len()),
             headers: Vec::with_capacity(HEADERS.len()),
         };
-        export.filter_state(attributes)?;
+        let params_length = attributes.params.as_ref().map_or(0, protobuf_value::length);
+        // Where nobody sees filter state, it is made only to measure it, and rarely.
+        if storage.filter_state || may_be_long(attributes) {
+            export.filter_state(attributes)?;
+        }
         export.header(METHOD_HEADER, &attributes.method, "method")?;
         if let Some(params) = &attributes.params {
             // Base64 turns three bytes into four.
-            let length = protobuf_value::length(params).div_ceil(3);
-            if length.saturating_mul(4) > LONGEST {
+            if params_length.div_ceil(3).saturating_mul(4) > LONGEST {
                 return Err(Refusal::TooLong("params", LONGEST));
             }
             if storage.dynamic_metadata {
@@ -225,6 +230,18 @@ fn texts<'t>(
     ];
     let method = ("mcp.method", attributes.method.as_ref(), "method");
     std::iter::once(method).chain(rest.into_iter().flatten())
+}
+
+/// Whether a value in filter state may be longer than [`LONGEST`], computed without making it.
+fn may_be_long(attributes: &Attributes<'_>) -> bool {
+    /// The most bytes of the names and the punctuation of `wasm.mcp`.
+    const REST: usize = 128;
+    let params = attributes.params.as_ref().map_or(0, Extracted::most_json);
+    let key = attributes.group.map_or(0, |(key, _)| key.len());
+    let texts = texts(attributes).map(|(_, value, _)| value.len());
+    let texts = texts.fold(key, usize::saturating_add);
+    let texts = texts.saturating_mul(json::MOST_ESCAPED);
+    texts.saturating_add(params).saturating_add(REST) > LONGEST
 }
 
 /// The key of filter state, the header, and the noun for an error message.
@@ -453,6 +470,11 @@ mod tests {
         };
         // What `wasm.mcp` has besides the id and the name.
         let rest = r#"{"jsonrpc":"2.0","method":"tools/call","id":,"params":{"name":""},"is_mcp_request":true}"#.len();
+        // The number and the id `"i"` have this length together.
+        let number = |length: usize| {
+            let number = format!("0.{}", "1".repeat(length - "0.".len() - r#""i""#.len()));
+            call("").replace(r#""name":"""#, &format!(r#""name":{number}"#))
+        };
         for (fits, body) in [
             // In x-mcp-params, base64 makes a name a third longer.
             (true, call(&"x".repeat(6123))),
@@ -462,6 +484,9 @@ mod tests {
             (false, method(&"\u{e4}".repeat(3068))),
             (true, method(&"m".repeat(8191 - 60))),
             (false, method(&"m".repeat(8192))),
+            // As protobuf, a number has eight bytes. As JSON, it has all its digits.
+            (true, number(8191 - rest + 2)),
+            (false, number(8192 - rest + 2)),
             // Neither the id nor the name is too long, but both are in one object.
             (true, call_with(4000, 8191 - rest - 4000)),
             (false, call_with(4000, 8192 - rest - 4000)),

@@ -179,6 +179,27 @@ impl Extracted<'_> {
             Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
+
+    /// [`Extracted::push_json`] appends at most this many bytes.
+    pub fn most_json(&self) -> usize {
+        /// Two quotes; or the braces of an object.
+        const ENDS: usize = 2;
+        /// A colon and a comma.
+        const SEPARATORS: usize = 2;
+        let text = |text: &str| {
+            text.len()
+                .saturating_mul(json::MOST_ESCAPED)
+                .saturating_add(ENDS)
+        };
+        match self {
+            Self::Object(members) => members.iter().fold(ENDS, |length, (name, value)| {
+                let member = text(name).saturating_add(value.most_json());
+                length.saturating_add(member).saturating_add(SEPARATORS)
+            }),
+            Self::Text(value) => text(value),
+            Self::Literal(value) => value.len(),
+        }
+    }
 }
 
 #[cfg(test)]

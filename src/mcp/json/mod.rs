@@ -161,6 +161,9 @@ pub fn push_strings<T: AsRef<str>>(out: &mut Vec<u8>, texts: &[T]) {
     out.push(b']');
 }
 
+/// The most bytes of JSON for one byte of a string, such as `\u0061`.
+pub const MOST_ESCAPED: usize = 6;
+
 /// `text` as a JSON string.
 pub fn quoted(text: &str) -> String {
     // A str is always a JSON string.
