@@ -163,7 +163,7 @@ fn lists(input: &Input<'_>, gateway: &Gateway) {
         // Each page of a list has one or two entries that may be malformed.
         for page in written.chunks(2) {
             let result = format!("{{\"tools\": [{}]}}", page.join(" , "));
-            let page = ListPage::parse(ListKind::Tools, server, &result)
+            let page = ListPage::parse(ListKind::Tools, server, &result, usize::MAX)
                 .ok()
                 .expect("a page");
             assert_eq!(page.cursor, None);
