@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::gateway::search::each_member;
 use crate::mcp::json::edit;
 use crate::mcp::{json, param_header};
+use crate::policy::export;
 
 /// The gateway ignores headers of parameters that are nested deeper than this.
 const DEEPEST: usize = 8;
@@ -14,8 +15,8 @@ const DEEPEST: usize = 8;
 /// The longest text that [`annotations`] gives, in bytes. Real tools need less.
 const LONGEST: usize = 4096;
 
-/// The most bytes of the names and values of all headers of one call. Servers refuse requests with
-/// longer headers.
+/// The most bytes of the names and values of all headers of one call. Envoy and servers refuse whole
+/// requests with longer headers.
 const LONGEST_HEADERS: usize = 32_768;
 
 /// The part of the `definition` of a tool that [`param_headers`] needs. `None` where no parameter
@@ -48,7 +49,7 @@ fn annotated(schema: &str, depth: usize) -> Option<String> {
 
 /// The headers of a call of the tool with this `definition`, with these `arguments`, both JSON
 /// texts: names and values. The schema of a parameter names its header in `x-mcp-header`.
-/// Headers beyond 32,768 bytes are left out.
+/// A value of more than 8,191 bytes is left out, and so are headers beyond 32,768 bytes.
 pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
     let mut headers = FoundHeaders {
         fields: Vec::new(),
@@ -70,10 +71,9 @@ struct FoundHeaders {
 impl FoundHeaders {
     /// Adds a header, unless it is too long.
     fn push(&mut self, name: String, value: String) {
-        if let Some(left) = self
-            .left
-            .checked_sub(name.len().saturating_add(value.len()))
-        {
+        let size = name.len().saturating_add(value.len());
+        let left = self.left.checked_sub(size);
+        if let Some(left) = left.filter(|_| value.len() <= export::LONGEST) {
             self.left = left;
             self.fields.push((name, value));
         }
@@ -149,29 +149,25 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn all_headers_together_have_a_limit() {
-        let text = "x".repeat(8000);
-        let properties: Vec<_> = (0..9)
-            .map(|n| format!(r#""p{n}":{{"x-mcp-header":"H{n}"}}"#))
-            .collect();
-        let definition = format!(
-            r#"{{"inputSchema":{{"properties":{{{}}}}}}}"#,
-            properties.join(",")
-        );
-        let arguments: Vec<_> = (0..8).map(|n| format!(r#""p{n}":"{text}""#)).collect();
-        let arguments = format!(r#"{{{},"p8":true}}"#, arguments.join(","));
-        let headers = param_headers(&definition, &arguments);
-        let names: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(
-            names,
-            [
-                "mcp-param-h0",
-                "mcp-param-h1",
-                "mcp-param-h2",
-                "mcp-param-h3",
-                "mcp-param-h8"
-            ]
-        );
+    fn headers_that_are_too_long_are_left_out() {
+        let text = |length: usize| format!("\"{}\"", "x".repeat(length));
+        let mut values = vec![text(8192)];
+        values.extend(vec![text(8000); 5]);
+        values.extend([text(8191), "true".to_owned()]);
+        let numbered = |entry: &dyn Fn(usize, &str) -> String| {
+            let values = values.iter().enumerate();
+            let entries: Vec<_> = values.map(|(n, value)| entry(n, value)).collect();
+            entries.join(",")
+        };
+        let properties = numbered(&|n, _| format!(r#""p{n}":{{"x-mcp-header":"H{n}"}}"#));
+        let definition = format!(r#"{{"inputSchema":{{"properties":{{{properties}}}}}}}"#);
+        let arguments = numbered(&|n, value| format!(r#""p{n}":{value}"#));
+        let headers = param_headers(&definition, &format!("{{{arguments}}}"));
+        let names = headers.iter().map(|(name, _)| name.as_str());
+        let expected = [1, 2, 3, 4, 7].map(|n| format!("mcp-param-h{n}"));
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let alone = param_headers(&definition, &format!(r#"{{"p0":{}}}"#, text(8191)));
+        assert_eq!(alone.len(), 1);
     }
 
     /// With 20,000 parameters and arguments, this test ends only if neither side is read again for

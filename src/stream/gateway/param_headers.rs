@@ -9,7 +9,6 @@ use crate::gateway::upstream::protocol::UpstreamProtocol;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::mcp::param_header;
-use crate::policy::export;
 use crate::stream::context::GatewayContext;
 use crate::stream::event::Effect;
 use crate::stream::gateway::route::NamedTarget;
@@ -62,11 +61,7 @@ pub(super) fn of_call(
     let Some(annotations) = cx.worker.param_annotations.of(server, &tool.upstream_name) else {
         return Vec::new();
     };
-    let headers = param_headers(&annotations, arguments);
-    // Envoy would refuse the whole request because of a header that is too long.
-    let headers = headers
-        .into_iter()
-        .filter(|(_, value)| value.len() <= export::LONGEST);
+    let headers = param_headers(&annotations, arguments).into_iter();
     headers
         .map(|(name, value)| Effect::AddRequestHeader(name, value))
         .collect()
