@@ -3,6 +3,11 @@
 use mcp_gateway::config::camel;
 use serde_json::{Map, Value};
 
+/// The name of the placeholder in a gateway, or in an endpoint, without servers. Without any server,
+/// the filter would be in policy mode, and would let unknown requests pass. No object in Kubernetes
+/// can have this name, since names there end with a letter or a digit.
+pub(crate) const NO_SERVER: &str = "no-server-yet-";
+
 /// Removes the servers that are not among `enabled` from the endpoints of `config`. An endpoint
 /// that has no other server gets the server `stand_in`. Gives the names of the removed servers, and
 /// whether `stand_in` is needed.

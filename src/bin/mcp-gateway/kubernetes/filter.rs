@@ -5,12 +5,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use mcp_gateway::config::{Config, Server, camel};
 use serde_json::{Map, Value, json};
 
+use super::address;
+use super::endpoints::{self, NO_SERVER};
 use super::model::{Authentication, WantedGateway, WantedServer};
-use super::{address, endpoints};
-
-/// The name of the placeholder in a gateway without servers. Without any server, the filter would
-/// be in policy mode, and would let unknown requests pass.
-const NO_SERVER: &str = "no-server-yet";
 
 /// The configuration of the filter, as JSON and as the filter reads it.
 pub(super) struct FilterConfig {

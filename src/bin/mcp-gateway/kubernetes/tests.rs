@@ -277,7 +277,7 @@ fn a_gateway_without_servers_stays_a_gateway() {
             "outbound|9||mcp.192-0-2-1-37fcff24bf.mcp.internal",
         ),
     ] {
-        let section = json!({"name": "no-server-yet", "cluster": cluster, "timeout": "100ms"});
+        let section = json!({"name": "no-server-yet-", "cluster": cluster, "timeout": "100ms"});
         let mut off = server("off", host("off.example", 80));
         off.backend = None;
         for servers in [Vec::new(), vec![off]] {
@@ -661,7 +661,7 @@ fn standalone_is_envoy_with_a_login_as_nobody() {
     };
     assert_eq!(authorities(0), "/etc/ssl/certs/ca-certificates.crt");
     assert_eq!(authorities(1), "/authorities/0/ca.crt");
-    assert_eq!(resources["clusters"][2]["name"], "mcp-gateway-token-keys");
+    assert_eq!(resources["clusters"][2]["name"], "mcp-gateway/token-keys");
     let pod = &of(&objects, "Deployment", "mcp")["spec"]["template"]["spec"];
     let volume = &pod["volumes"][2]["configMap"]["name"];
     assert_eq!(volume, "ca");
@@ -670,6 +670,30 @@ fn standalone_is_envoy_with_a_login_as_nobody() {
     assert!(!image.contains("latest"), "{image}");
     let service = &of(&objects, "Service", "mcp")["spec"]["ports"][0]["port"];
     assert_eq!(service, 8080);
+}
+
+/// The keys that sign tokens come from the cluster of the login, whatever the servers' names are.
+#[test]
+fn no_server_takes_the_place_of_the_keys_of_tokens() {
+    let names = ["mcp-gateway-token-keys", "mcp-gateway-nowhere"];
+    let servers = names.map(|name| server(name, host("intruder.example", 80)));
+    let objects = made(&gateway(Platform::Standalone, servers.into()));
+    let text = of(&objects, "ConfigMap", "mcp")["data"]["envoy.yaml"]
+        .as_str()
+        .unwrap();
+    let envoy = crate::syntax::tree::documents(text).unwrap()[0].value();
+    let resources = &envoy["static_resources"];
+    let chain = &resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let login = &chain["http_filters"][1]["typed_config"]["providers"]["login"];
+    let cluster = &login["remote_jwks"]["http_uri"]["cluster"];
+    let clusters = resources["clusters"].as_array().unwrap();
+    let found: Vec<_> = clusters
+        .iter()
+        .filter(|it| it["name"] == *cluster)
+        .map(|it| &it["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"])
+        .map(|it| &it["address"]["socket_address"]["address"])
+        .collect();
+    assert_eq!(found, ["login.example.com"]);
 }
 
 #[test]
@@ -749,7 +773,7 @@ fn each_endpoint_has_a_route_and_the_servers_that_are_there() {
         }
         let whole = all.iter().find(|it| it["endpoints"].is_array()).unwrap();
         assert_eq!(whole["endpoints"][1]["servers"], json!(["b"]));
-        assert_eq!(whole["endpoints"][2]["servers"], json!(["no-server-yet"]));
+        assert_eq!(whole["endpoints"][2]["servers"], json!(["no-server-yet-"]));
         assert_eq!(whole["servers"].as_array().unwrap().len(), 3);
     }
 }

@@ -177,8 +177,11 @@ impl<'a> AssembledGateway<'a> {
             servers: fitting,
             faulty: faulty.into_iter().filter_map(in_config).collect(),
         };
-        for ((source, prepared), server) in complete.servers.iter().zip(servers) {
-            if settings.asks {
+        for server in servers.into_iter().filter(|_| settings.asks) {
+            // Each server has the headers of its own object, whatever the order is.
+            let mut all = complete.servers.iter();
+            let own = all.find(|(_, it)| it.wanted.name == *server.name);
+            if let Some((source, prepared)) = own {
                 let question = ServerQuestion {
                     origin: prepared.origin.clone(),
                     server,

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use mcp_gateway::config::{Config, ConfigError, Server};
 use serde_json::{Map, Value, json};
 
-use crate::kubernetes::endpoints;
+use crate::kubernetes::endpoints::{self, NO_SERVER};
 
 /// A session key for the check. The real keys do not matter here.
 const SOME_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
-
-/// A server for the check of a configuration, or of an endpoint, that has no server yet.
-const NO_SERVER: &str = "no-server-yet";
 
 /// A server's section of the configuration.
 pub(super) struct ServerSection<'a> {

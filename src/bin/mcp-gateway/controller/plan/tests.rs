@@ -459,6 +459,38 @@ fn an_endpoint_goes_on_without_a_server_that_is_not_there() {
     assert!(url.is_some_and(|url| url.ends_with("/all")));
 }
 
+/// The gateway has a placeholder in place of missing servers. Nobody can take its name.
+#[test]
+fn a_server_with_the_name_of_the_placeholder_gets_only_its_own_headers_and_takes_nothing_down() {
+    let intruder = "kind: Service\nmetadata: { name: s, namespace: b }\nspec: { clusterIP: 10.96.0.66, ports: [{ port: 80 }] }\n---\nkind: MCPServer\nmetadata: { name: no-server-yet, namespace: b, creationTimestamp: \"2026-11-01T12:00:00Z\" }\nspec: { targetRef: { kind: Service, name: s, port: 80 } }\n";
+    let mut cluster = ClusterDocuments::base();
+    cluster.add(intruder);
+    let planned = cluster.settled();
+    let question = &planned.plan.questions[&ObjectName::new("b", "no-server-yet")];
+    assert_eq!(question.origin, "http://10.96.0.66:80");
+    assert_eq!(&*question.server.name, "no-server-yet");
+    assert!(question.server.headers.is_empty());
+    assert_eq!(planned.served(), ["no-server-yet", "weather", "calendar"]);
+    // A faulty one, in front of a gateway that has no other server, or whose endpoint has none.
+    for removed in [
+        &["MCPServer team/weather", "MCPServer team/calendar"][..],
+        &[],
+    ] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.add(intruder);
+        cluster.remove("Service b/s");
+        removed.iter().for_each(|it| cluster.remove(it));
+        let name = ObjectName::new("infra", "mcp");
+        let mut gateway = cluster.snapshot.get("MCPGateway", &name).unwrap().clone();
+        gateway["spec"]["config"]["endpoints"] =
+            json!([{"path": "/all"}, {"path": "/later", "servers": ["gone"]}]);
+        cluster.snapshot.insert("MCPGateway", gateway);
+        let planned = cluster.settled();
+        let accepted = planned.condition_of_gateway(&name, "Accepted");
+        assert_eq!(accepted.status, "True", "{accepted:?}");
+    }
+}
+
 #[test]
 fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     let mut cluster = ClusterDocuments::base();

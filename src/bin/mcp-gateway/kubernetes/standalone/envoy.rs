@@ -16,11 +16,12 @@ use crate::syntax::yaml;
 /// The certificates of the system's authorities, in Envoy's image.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The cluster for the keys that sign tokens.
-const KEYS: &str = "mcp-gateway-token-keys";
+/// The cluster for the keys that sign tokens. No server can have this name: a server's name has no
+/// slash, and its cluster has its name.
+const KEYS: &str = "mcp-gateway/token-keys";
 
-/// The cluster of an endpoint at which no server listens.
-pub(super) const NOWHERE_CLUSTER: &str = "mcp-gateway-nowhere";
+/// The cluster of an endpoint at which no server listens. No server can have this name.
+pub(super) const NOWHERE_CLUSTER: &str = "mcp-gateway/nowhere";
 
 /// The configuration of Envoy for `gateway`.
 ///

@@ -159,7 +159,9 @@ fn given(planned: &Planned, platform: Platform) -> Option<BTreeSet<String>> {
 fn check(what: &str, step: &Value, planned: &Planned, platform: Platform) {
     let told = written::among(platform, &objects(planned)).unwrap_or_default();
     let on: BTreeSet<String> = told.servers.keys().cloned().collect();
-    let on = on.into_iter().filter(|it| it != "no-server-yet");
+    let on = on
+        .into_iter()
+        .filter(|it| it != crate::kubernetes::endpoints::NO_SERVER);
     assert_eq!(
         on.collect::<BTreeSet<_>>(),
         texts(&step["servers"]),
