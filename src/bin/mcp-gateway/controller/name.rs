@@ -39,6 +39,19 @@ impl fmt::Display for ObjectName {
     }
 }
 
+/// Whether an object of Kubernetes can have this name (RFC 1123, "subdomain"). Only such a name may
+/// become a part of a path in a request to the API server.
+pub(crate) fn is_object_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        let (first, last) = (label.bytes().next(), label.bytes().last());
+        first.is_some_and(fits)
+            && last.is_some_and(fits)
+            && label.bytes().all(|byte| fits(byte) || byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 /// The text at `pointer`; empty where there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     let text = object.pointer(pointer).and_then(Value::as_str);
@@ -49,4 +62,35 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 pub(crate) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     let items = object.pointer(pointer).and_then(Value::as_array);
     items.map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_object_leads_to_no_other_path() {
+        for name in ["a", "0", "a-b.c-1", &"a".repeat(253)] {
+            assert!(is_object_name(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            "a.",
+            "-a",
+            "a-",
+            "A",
+            "a b",
+            "a/b",
+            "../../b/secrets/c",
+            "a?b",
+            "a%2fb",
+            "ä",
+            &"a".repeat(254),
+        ] {
+            assert!(!is_object_name(name), "{name}");
+        }
+    }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Readable {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum ReadObject {
     Missing,
+    /// The API server refuses to give it to the controller, for this reason.
+    Refused(String),
     Present {
         resource_version: String,
         /// Whether this program has written it.
@@ -47,6 +49,7 @@ impl fmt::Debug for ReadObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "Missing",
+            Self::Refused(_) => "Refused",
             Self::Present { .. } => "Present",
         })
     }

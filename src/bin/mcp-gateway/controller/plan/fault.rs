@@ -29,6 +29,14 @@ impl ObjectFault {
         }
     }
 
+    /// The field at `path` names an object, and no object can have this name.
+    pub(crate) fn not_a_name(path: &str, name: &str) -> Self {
+        let message = format!(
+            "{path}: {name:?} cannot be the name of an object; it has only lower-case letters, digits, \".\" and \"-\", and starts and ends with a letter or a digit"
+        );
+        Self::object("Invalid", message)
+    }
+
     /// What the object refers to is wrong, or is not there.
     pub(crate) fn references(reason: &'static str, message: impl Into<String>) -> Self {
         Self {

@@ -8,7 +8,7 @@ use super::platform::{self, EndpointPlace};
 use super::variables::SecretVariable;
 use super::{ObjectFault, PlanSettings, filter};
 use crate::controller::kinds::{AuthenticationSpec, MCPGateway};
-use crate::controller::name::{ObjectName, text};
+use crate::controller::name::{ObjectName, is_object_name, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{
     Attachment, Authentication, JwtAuthentication, JwtKeys, Listener, Platform, WantedGateway,
@@ -48,6 +48,10 @@ pub(super) fn base<'a>(
 ) -> Result<GatewayBase<'a>, ObjectFault> {
     let spec = &gateway.spec;
     let session_keys = session_keys_name(name, gateway);
+    if !is_object_name(&session_keys.name) {
+        let path = "spec.sessionKeysSecretRef.name";
+        return Err(ObjectFault::not_a_name(path, &session_keys.name));
+    }
     reads.push(Readable::Secret(session_keys.clone()));
     let authentication = authentication(&spec.authentication)?;
     let place = if settings.is_standalone {
@@ -205,6 +209,13 @@ fn session_keys_of(snapshot: &Snapshot, name: &ObjectName) -> Result<SecretVaria
             resource_version,
             ..
         }) => (data, resource_version),
+        Some(ReadObject::Refused(reason)) => {
+            let message = format!(
+                "{path}: the controller cannot read Secret {:?}: {reason}",
+                name.name
+            );
+            return Err(ObjectFault::references("SecretNotReadable", message));
+        }
         None | Some(ReadObject::Missing) => {
             let message = match snapshot.refused.get(&("Secret".to_owned(), name.clone())) {
                 Some(reason) => format!("{path}: the Secret cannot be made: {reason}"),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::ObjectFault;
 use super::variables::{SecretVariable, digest};
 use crate::controller::kinds::{HeaderSource, SecretKey};
-use crate::controller::name::ObjectName;
+use crate::controller::name::{ObjectName, is_object_name};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 
 /// The headers of `server` for the filter's configuration, and the variables with their values.
@@ -30,6 +30,11 @@ pub(super) fn resolve(
             continue;
         };
         let reference = &source.secret_key_ref;
+        if !is_object_name(&reference.name) {
+            let path = format!("spec.headers[{at}].valueFrom.secretKeyRef.name");
+            fault = fault.or(Some(ObjectFault::not_a_name(&path, &reference.name)));
+            continue;
+        }
         let secret = Readable::Secret(ObjectName::new(&server.namespace, &reference.name));
         reads.push(secret.clone());
         match value(snapshot, &secret, reference, at) {
@@ -72,6 +77,10 @@ fn value(
                 "{path}.name: there is no Secret {name:?} in the namespace of the MCPServer; create it"
             );
             return Err(ObjectFault::references("SecretNotFound", message));
+        }
+        Some(ReadObject::Refused(reason)) => {
+            let message = format!("{path}: the controller cannot read Secret {name:?}: {reason}");
+            return Err(ObjectFault::references("SecretNotReadable", message));
         }
         None => {
             let message = format!("{path}: the Secret has not been read yet");

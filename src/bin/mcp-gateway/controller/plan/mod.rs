@@ -178,9 +178,13 @@ fn going(
     plan.going.push(name.clone());
     let secret = variables::secret_name(settings, Platform::EnvoyGateway, name);
     reads.push(Readable::Secret(secret.clone()));
-    if let Some(ReadObject::Present {
-        is_written: true, ..
-    }) = snapshot.read(&Readable::Secret(secret.clone()))
+    // A Secret that cannot be read may be there, so the gateway waits until it can be deleted.
+    if let Some(
+        ReadObject::Present {
+            is_written: true, ..
+        }
+        | ReadObject::Refused(_),
+    ) = snapshot.read(&Readable::Secret(secret.clone()))
     {
         plan.unwanted_secrets.push(secret);
     }

@@ -13,7 +13,7 @@ use super::source::ServerSource;
 use super::variables::SecretVariable;
 use super::{ObjectFault, selector};
 use crate::controller::kinds::{MCPGateway, MCPServerSpec, TargetKind};
-use crate::controller::name::{ObjectName, items, text};
+use crate::controller::name::{ObjectName, is_object_name, items, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{Backend, ServerTls, WantedServer};
 
@@ -276,6 +276,10 @@ fn authorities(
             );
             return Err(ObjectFault::references("RefNotPermitted", message));
         }
+        if !is_object_name(&reference.name) {
+            let path = format!("{path}.name");
+            return Err(ObjectFault::not_a_name(&path, &reference.name));
+        }
         let map = Readable::ConfigMap(ObjectName::new(&name.namespace, &reference.name));
         reads.push(map.clone());
         match snapshot.read(&map) {
@@ -295,6 +299,13 @@ fn authorities(
                     reference.name
                 );
                 return Err(ObjectFault::references("CertificateNotFound", message));
+            }
+            Some(ReadObject::Refused(reason)) => {
+                let message = format!(
+                    "{path}: the controller cannot read ConfigMap {:?}: {reason}",
+                    reference.name
+                );
+                return Err(ObjectFault::references("CertificateNotReadable", message));
             }
             None => {
                 let message = format!("{path}: has not been read yet");

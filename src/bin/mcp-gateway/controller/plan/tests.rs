@@ -492,6 +492,21 @@ fn a_server_with_the_name_of_the_placeholder_gets_only_its_own_headers_and_takes
 }
 
 #[test]
+fn a_secret_that_may_not_be_read_is_the_fault_of_its_server_only() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.read(
+        "Secret team/weather-key",
+        ReadObject::Refused("secrets is forbidden".into()),
+    );
+    let planned = cluster.settled();
+    let weather = ObjectName::new("team", "weather");
+    let condition = planned.condition_of_server(&weather, "ResolvedRefs");
+    assert_eq!(condition.reason, "SecretNotReadable");
+    assert!(condition.message.ends_with("secrets is forbidden"));
+    assert_eq!(planned.served(), ["calendar"]);
+}
+
+#[test]
 fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     let mut cluster = ClusterDocuments::base();
     let name = ObjectName::new("infra", "mcp");
