@@ -151,7 +151,7 @@ pub(crate) struct BackendReference {
 }
 
 /// The TLS of a server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerTls {
     /// The name in its certificate.
     pub(crate) hostname: String,

@@ -189,3 +189,9 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, String> {
         _ => Err(failed("has no certificates in PEM".to_owned())),
     }
 }
+
+/// Whether `pem` has certificates in PEM, and nothing that a reader of PEM refuses.
+#[cfg(feature = "controller")]
+pub(crate) fn has_certificates(pem: &[u8]) -> bool {
+    Certificate::from_pem_bundle(pem).is_ok_and(|found| !found.is_empty())
+}

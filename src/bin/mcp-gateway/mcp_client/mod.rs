@@ -18,6 +18,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 pub(crate) use self::endpoint::McpEndpoint;
+#[cfg(feature = "controller")]
+pub(crate) use self::endpoint::has_certificates;
 pub(crate) use self::error::ClientError;
 pub(crate) use self::param_headers::param_headers;
 

@@ -15,7 +15,7 @@ use super::{ObjectFault, Plan, PlanSettings, ServerQuestion, owner};
 use crate::controller::kinds::{MCPGateway, MCPServerSpec};
 use crate::controller::name::ObjectName;
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
-use crate::kubernetes::model::{Platform, WantedServer};
+use crate::kubernetes::model::{Backend, Platform, WantedServer};
 
 /// The longest name of a server in the filter's configuration.
 const LONGEST_NAME: usize = 64;
@@ -126,7 +126,36 @@ impl<'a> AssembledGateway<'a> {
             );
             return Err(ObjectFault::object("PrefixConflict", message));
         }
-        prepared
+        let prepared = prepared?;
+        match self.other_tls(&prepared) {
+            None => Ok(prepared),
+            Some(other) => {
+                let message = format!(
+                    "spec.tls: {} {} behind MCPGateway {} has the same host and port, with other TLS settings; Istio has one setting for both, so use the same in both",
+                    other.kind, other.name, self.name
+                );
+                Err(ObjectFault::object("HostConflict", message))
+            }
+        }
+    }
+
+    /// Another server with the host and port of `server`, but with other TLS settings, if the
+    /// platform cannot tell them apart.
+    fn other_tls(&self, server: &PreparedServer) -> Option<&ServerSource<'a>> {
+        let base = self.base.as_ref().ok()?;
+        let address = |it: &PreparedServer| match &it.wanted.backend {
+            Some(Backend::Host { host, port }) => Some((host.to_ascii_lowercase(), *port)),
+            _ => None,
+        };
+        let own = address(server).filter(|_| base.wanted.platform == Platform::Istio)?;
+        let mut others = self.candidates.iter();
+        let other = others.find(|it| {
+            let other = it.prepared.as_ref().ok();
+            other.is_some_and(|other| {
+                address(other).as_ref() == Some(&own) && other.wanted.tls != server.wanted.tls
+            })
+        });
+        other.map(|it| it.source)
     }
 
     fn not_accepted(&self) -> ObjectFault {

@@ -1,5 +1,7 @@
 //! Finds the address of a server from its `targetRef`.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::ObjectFault;
@@ -106,7 +108,7 @@ impl Referrer<'_> {
             ("", "" | "Service") => self.service(&wanted, port, through),
             ("gateway.envoyproxy.io", "Backend") => self.envoy_backend(&wanted, through),
             // A kind of Istio, for the host of a ServiceEntry.
-            ("networking.istio.io", "Hostname") => Ok(external(&wanted.name, port.unwrap_or(443))),
+            ("networking.istio.io", "Hostname") => self.external(&wanted.name, port.unwrap_or(443)),
             (_, kind) => {
                 let message = format!(
                     "spec.targetRef: HTTPRoute {name} has a backend of kind {kind:?}, which is not supported; use a Service, or a Backend of Envoy Gateway"
@@ -138,7 +140,7 @@ impl Referrer<'_> {
             return Err(ObjectFault::references("PortMissing", message));
         };
         if text(service, "/spec/type") == "ExternalName" {
-            return Ok(external(text(service, "/spec/externalName"), port));
+            return self.external(text(service, "/spec/externalName"), port);
         }
         let wanted = Value::from(port);
         if !items(service, "/spec/ports")
@@ -190,7 +192,7 @@ impl Referrer<'_> {
             );
             return Err(ObjectFault::references("UnsupportedBackend", message));
         };
-        let mut found = external(host, port);
+        let mut found = self.external(host, port)?;
         found.is_tls |= object.pointer("/spec/tls").is_some();
         if self.platform == Platform::EnvoyGateway {
             found.backend = self.reference(BACKEND, name, None);
@@ -209,6 +211,33 @@ impl Referrer<'_> {
         }])
     }
 
+    /// The backend for a host outside of the cluster. It uses TLS at port 443.
+    ///
+    /// # Errors
+    /// The proxy and the controller would reach themselves there, or their node. Or the host is a
+    /// Service, and a reference to the Service is not allowed.
+    fn external(&self, host: &str, port: u16) -> Result<FoundBackend, ObjectFault> {
+        if is_own(host) {
+            let message = format!(
+                "spec.targetRef: the host {host:?} is the proxy itself, or its node, for example the admin interface of Envoy; name a host that all pods can reach"
+            );
+            return Err(ObjectFault::references("HostNotAllowed", message));
+        }
+        if let Some(service) = service_of(host) {
+            self.check_grants(SERVICE, &service)?;
+        }
+        Ok(FoundBackend {
+            backend: Backend::Host {
+                host: host.to_owned(),
+                port,
+            },
+            host: host.to_owned(),
+            port,
+            is_tls: port == 443,
+            hostname: None,
+        })
+    }
+
     /// Checks ReferenceGrants. The namespace of the backend must allow references from the server's
     /// namespace, and from the gateway's namespace, since the gateway's route refers to the
     /// backend. An MCPServer itself is the permission for its own namespace.
@@ -221,17 +250,25 @@ impl Referrer<'_> {
     }
 }
 
-/// A host outside of the cluster. It uses TLS at port 443.
-fn external(host: &str, port: u16) -> FoundBackend {
-    FoundBackend {
-        backend: Backend::Host {
-            host: host.to_owned(),
-            port,
-        },
-        host: host.to_owned(),
-        port,
-        is_tls: port == 443,
-        hostname: None,
+/// The Service with the host name `host`. It may also be a pod of the Service.
+fn service_of(host: &str) -> Option<ObjectName> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let labels: Vec<&str> = host.split('.').collect();
+    let at = labels.iter().rposition(|label| *label == "svc")?;
+    let is_in_cluster = matches!(labels.get(at.checked_add(1)?..)?, [] | ["cluster", "local"]);
+    let namespace = labels.get(at.checked_sub(1)?)?;
+    let name = labels.get(at.checked_sub(2)?)?;
+    is_in_cluster.then(|| ObjectName::new(namespace, name))
+}
+
+/// Whether `host` is for each pod the pod itself, or its node. Cloud providers have their metadata,
+/// which contain credentials, at a link-local address.
+fn is_own(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    match host.parse::<IpAddr>().map(|it| it.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 

@@ -15,7 +15,8 @@ use super::{ObjectFault, selector};
 use crate::controller::kinds::{MCPGateway, MCPServerSpec, TargetKind};
 use crate::controller::name::{ObjectName, is_object_name, items, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
-use crate::kubernetes::model::{Backend, ServerTls, WantedServer};
+use crate::kubernetes::model::{Backend, Platform, ServerTls, WantedServer};
+use crate::mcp_client::has_certificates;
 
 /// A server without faults.
 pub(super) struct PreparedServer {
@@ -170,6 +171,9 @@ pub(super) fn prepare(
     }
     let tls = tls(spec, &found, &section);
     let authorities = authorities(snapshot, base, name, spec, &found, reads)?;
+    if tls.is_some() && platform != Platform::Standalone {
+        check_policy_namespace(&found, &name.namespace)?;
+    }
     Ok(PreparedServer {
         origin: origin(&found, tls.is_some()),
         wanted: WantedServer {
@@ -252,6 +256,23 @@ fn tls(
     })
 }
 
+/// Checks that the TLS policy for `found` is in the server's own namespace. The policy applies to
+/// all callers of the backend, so a server of another namespace must not set it.
+fn check_policy_namespace(found: &FoundBackend, own: &str) -> Result<(), ObjectFault> {
+    let Backend::References(references) = &found.backend else {
+        return Ok(());
+    };
+    let mut references = references.iter();
+    let Some(elsewhere) = references.find(|it| it.namespace != own) else {
+        return Ok(());
+    };
+    let message = format!(
+        "spec.tls: the TLS settings of {} {:?} apply to all its callers, so only an MCPServer in its namespace {:?} can use it with TLS; create the MCPServer there",
+        elsewhere.kind, elsewhere.name, elsewhere.namespace
+    );
+    Err(ObjectFault::references("RefNotPermitted", message))
+}
+
 /// The certificates of the authorities of a server.
 fn authorities(
     snapshot: &Snapshot,
@@ -262,8 +283,10 @@ fn authorities(
     reads: &mut Vec<Readable>,
 ) -> Result<Vec<Vec<u8>>, ObjectFault> {
     let references = spec.tls.as_ref().map(|tls| &tls.ca_certificate_refs);
-    // The control planes expect them in the namespace of the backend.
+    // The control planes expect them in the namespace of the backend. Envoy without a control plane
+    // mounts them, which works only in its own namespace: with another ConfigMap, no pod would start.
     let beside = match &found.backend {
+        _ if base.wanted.platform == Platform::Standalone => Some(&base.wanted.namespace),
         Backend::References(references) => references.first().map(|it| &it.namespace),
         Backend::Host { .. } => Some(&base.wanted.namespace),
     };
@@ -272,7 +295,8 @@ fn authorities(
         let path = format!("spec.tls.caCertificateRefs[{at}]");
         if beside.is_some_and(|it| *it != name.namespace) {
             let message = format!(
-                "{path}: certificates of authorities must be in the namespace of the server, which is not that of the MCPServer; create the MCPServer there"
+                "{path}: certificates of authorities must be in the namespace {:?}, which is not that of the MCPServer; create the MCPServer there",
+                beside.map_or("", |it| it)
             );
             return Err(ObjectFault::references("RefNotPermitted", message));
         }
@@ -284,7 +308,15 @@ fn authorities(
         reads.push(map.clone());
         match snapshot.read(&map) {
             Some(ReadObject::Present { data, .. }) => match data.get("ca.crt") {
-                Some(certificate) => certificates.push(certificate.clone()),
+                Some(found) if has_certificates(found) => certificates.push(found.clone()),
+                Some(_) => {
+                    // With such a file, Envoy without a control plane would not start.
+                    let message = format!(
+                        "{path}: ca.crt of ConfigMap {:?} has no certificates in PEM",
+                        reference.name
+                    );
+                    return Err(ObjectFault::references("CertificateInvalid", message));
+                }
                 None => {
                     let message = format!(
                         "{path}: ConfigMap {:?} has no key ca.crt; add it",

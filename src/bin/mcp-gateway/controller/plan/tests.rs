@@ -506,6 +506,66 @@ fn a_secret_that_may_not_be_read_is_the_fault_of_its_server_only() {
     assert_eq!(planned.served(), ["calendar"]);
 }
 
+/// Envoy without a control plane mounts the certificates in its own namespace. If the ConfigMap is
+/// not there, no pod starts.
+#[test]
+fn the_certificates_of_another_namespace_stop_no_pod() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.is_standalone = true;
+    let name = ObjectName::new("team", "weather");
+    let mut server = cluster.snapshot.get("MCPServer", &name).unwrap().clone();
+    server["spec"]["tls"] = json!({"caCertificateRefs": [{"name": "ca"}]});
+    cluster.snapshot.insert("MCPServer", server);
+    let planned = cluster.settled();
+    let condition = planned.condition_of_server(&name, "ResolvedRefs");
+    assert_eq!(condition.reason, "RefNotPermitted");
+    let message = "spec.tls.caCertificateRefs[0]: certificates of authorities must be in the namespace \"infra\"";
+    assert!(condition.message.starts_with(message), "{condition:?}");
+    assert_eq!(planned.served(), ["calendar"]);
+}
+
+/// Istio has one TLS setting for a host and port. Without it, a token would go in plain text.
+#[test]
+fn nobody_changes_the_tls_of_another_server_in_istio() {
+    let server = |name: &str, day: u8, tls: &str| {
+        format!(
+            "kind: HTTPRoute\nmetadata: {{ name: {name}, namespace: {name} }}\nspec: {{ rules: [{{ backendRefs: [{{ group: networking.istio.io, kind: Hostname, name: Api.example, port: 8443 }}] }}] }}\n---\nkind: MCPServer\nmetadata: {{ name: {name}, namespace: {name}, creationTimestamp: \"2026-10-0{day}T00:00:00Z\" }}\nspec: {{ targetRef: {{ name: {name} }}, {tls} }}\n"
+        )
+    };
+    for (tls, reason) in [("path: /x", "HostConflict"), ("tls: {}", "Accepted")] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.add("kind: GatewayClass\nmetadata: { name: eg }\nspec: { controllerName: istio.io/gateway-controller }\n");
+        cluster.add(&server("intruder", 1, tls));
+        cluster.add(&server("own", 2, "tls: {}"));
+        let planned = cluster.settled();
+        let condition = planned.condition_of_server(&ObjectName::new("own", "own"), "Accepted");
+        assert_eq!(condition.reason, reason, "{condition:?}");
+    }
+}
+
+/// Envoy without a control plane does not start with a file of authorities that has none.
+#[test]
+fn authorities_that_are_none_are_the_fault_of_their_server() {
+    let name = ObjectName::new("team", "weather");
+    for (pem, reason) in [
+        ("x", "CertificateInvalid"),
+        ("-----BEGIN CERTIFICATE-----\n!\n", "CertificateInvalid"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "ResolvedRefs",
+        ),
+    ] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.config_map("ConfigMap team/ca", "ca.crt", pem);
+        let mut server = cluster.snapshot.get("MCPServer", &name).unwrap().clone();
+        server["spec"]["tls"] = json!({"caCertificateRefs": [{"name": "ca"}]});
+        cluster.snapshot.insert("MCPServer", server);
+        let planned = cluster.settled();
+        let condition = planned.condition_of_server(&name, "ResolvedRefs");
+        assert_eq!(condition.reason, reason, "{condition:?}");
+    }
+}
+
 #[test]
 fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     let mut cluster = ClusterDocuments::base();

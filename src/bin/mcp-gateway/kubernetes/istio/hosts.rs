@@ -41,12 +41,12 @@ pub(super) fn nowhere() -> Backend {
 
 /// The hosts of all servers, each once with all its ports, and their TLS.
 pub(super) fn objects(gateway: &WantedGateway) -> Vec<Object> {
-    let mut ports: BTreeMap<&str, BTreeMap<u16, Option<&WantedServer>>> = BTreeMap::new();
+    let mut ports: BTreeMap<String, BTreeMap<u16, Option<&WantedServer>>> = BTreeMap::new();
     let (host, port) = NOWHERE;
-    ports.entry(host).or_default().insert(port, None);
+    ports.entry(host.to_owned()).or_default().insert(port, None);
     for server in gateway.servers.iter().filter(|it| is_enabled(it)) {
         if let Some(Backend::Host { host, port }) = &server.backend {
-            let known = ports.entry(host).or_default();
+            let known = ports.entry(host.to_ascii_lowercase()).or_default();
             known.entry(*port).or_insert(Some(server));
         }
     }

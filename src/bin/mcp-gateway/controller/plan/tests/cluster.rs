@@ -122,6 +122,17 @@ impl ClusterDocuments {
         }
     }
 
+    /// Adds a ConfigMap with one value.
+    pub(super) fn config_map(&mut self, object: &str, key: &str, value: &str) {
+        let present = ReadObject::Present {
+            resource_version: "1".into(),
+            is_written: false,
+            data: BTreeMap::from([(key.into(), value.into())]),
+        };
+        self.readable
+            .insert(Readable::ConfigMap(name(object).1), present);
+    }
+
     pub(super) fn read(&mut self, object: &str, read: ReadObject) {
         self.readable.insert(Readable::Secret(name(object).1), read);
     }
@@ -156,7 +167,7 @@ impl ClusterDocuments {
             asks: true,
         };
         let now = Time(now.parse().unwrap());
-        for _ in 0..2 {
+        for _ in 0..3 {
             let wanted = plan(&self.snapshot, &settings, &now);
             let read = wanted.reads.iter().map(|it| {
                 let read = self.readable.get(it).cloned();
