@@ -29,6 +29,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The most servers that the controller asks at the same time.
 const AT_A_TIME: usize = 32;
+/// How long the controller asks one server. The server's own `timeout` may be longer, but the other
+/// servers must have their turn.
+const ASK_TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long the end of a session may take.
 const END_TIME_LIMIT: Duration = Duration::from_secs(1);
 /// The most characters of a reason that are kept.
@@ -125,13 +128,21 @@ impl Asker {
 
     async fn ask_for_ever(&mut self) {
         loop {
-            let answer = match self.answer().await {
-                Ok(version) => ServerAnswer::Up {
-                    version,
+            let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else {
+                return;
+            };
+            let answer = match timeout(ASK_TIME_LIMIT, self.answer()).await {
+                Ok(Ok(version)) => ServerAnswer::Up {
+                    version: printable(&version),
                     tools: self.tools,
                 },
-                Err(reason) => ServerAnswer::Down(printable(&reason)),
+                Ok(Err(reason)) => ServerAnswer::Down(printable(&reason)),
+                Err(_) => {
+                    let limit = ASK_TIME_LIMIT.as_secs();
+                    ServerAnswer::Down(format!("no answer within {limit} s"))
+                }
             };
+            drop(permit);
             let pause = match &answer {
                 ServerAnswer::Up { .. } => ASK_EVERY,
                 ServerAnswer::Down(_) => ASK_AGAIN,
@@ -155,11 +166,6 @@ impl Asker {
     /// # Errors
     /// The reason why the server cannot be used.
     async fn answer(&mut self) -> Result<String, String> {
-        let _permit = self
-            .limit
-            .acquire()
-            .await
-            .map_err(|error| error.to_string())?;
         if let Some(client) = &self.client
             && client.ping().await.is_err()
         {

@@ -17,6 +17,9 @@ use crate::controller::name::ObjectName;
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
 use crate::kubernetes::model::{Backend, Platform, WantedServer};
 
+/// The most bytes of the sections of all servers, as JSON. They are in one object together with the
+/// rest of the configuration, and an API server accepts objects of about 1.5 MB.
+const LONGEST_SECTIONS: usize = 640 * 1024;
 /// The longest name of a server in the filter's configuration.
 const LONGEST_NAME: usize = 64;
 
@@ -169,7 +172,7 @@ impl<'a> AssembledGateway<'a> {
 
     /// Adds the wanted objects of the gateway to `plan`.
     pub(super) fn complete(
-        self,
+        mut self,
         snapshot: &Snapshot,
         settings: &PlanSettings,
         now: &Time,
@@ -177,6 +180,7 @@ impl<'a> AssembledGateway<'a> {
         reads: &mut Vec<Readable>,
     ) {
         let (name, gateway) = (self.name, self.gateway);
+        self.candidates.sort_by_key(|it| it.source.age());
         let base = match self.base {
             Ok(base) => base,
             Err(fault) => {
@@ -299,6 +303,7 @@ fn fit<'a>(
 ) -> Result<Fit<'a>, (ObjectFault, Vec<Candidate<'a>>)> {
     let mut fitting = Vec::new();
     let mut faulty = Vec::new();
+    let mut room = LONGEST_SECTIONS;
     for Candidate { source, prepared } in candidates {
         match prepared {
             Ok(_) if !is_enabled(source) => {
@@ -307,7 +312,16 @@ fn fit<'a>(
                     ObjectFault::object("Disabled", "spec.enabled is false"),
                 ));
             }
-            Ok(prepared) => fitting.push((source, prepared)),
+            Ok(prepared) => {
+                let section = Value::Object(prepared.wanted.config.clone()).to_string();
+                match room.checked_sub(section.len()) {
+                    None => faulty.push((source, too_long(section.len()))),
+                    Some(rest) => {
+                        room = rest;
+                        fitting.push((source, prepared));
+                    }
+                }
+            }
             Err(fault) => faulty.push((source, fault)),
         }
     }
@@ -342,6 +356,14 @@ fn fit<'a>(
             }
         }
     }
+}
+
+/// The fault of a server for whose section of `length` bytes there is no room.
+fn too_long(length: usize) -> ObjectFault {
+    let message = format!(
+        "spec: needs {length} bytes of the configuration of its MCPGateway, and the older servers leave fewer of {LONGEST_SECTIONS}; make it shorter, or use another MCPGateway"
+    );
+    ObjectFault::object("ConfigTooLong", message)
 }
 
 fn is_enabled(source: &ServerSource<'_>) -> bool {

@@ -143,7 +143,10 @@ pub(crate) fn plan(snapshot: &Snapshot, settings: &PlanSettings, now: &Time) -> 
         assembled::refuse_conflicts(&by_age(&gateways), &mut assembled);
     }
     let mut homeless = Vec::new();
-    for source in &sources {
+    // A stable sort: servers that have their prefixes already come first, the oldest of them first.
+    let mut in_turn: Vec<&ServerSource<'_>> = sources.iter().collect();
+    in_turn.sort_by_key(|source| !source.has_its_prefix());
+    for source in in_turn {
         match candidate(snapshot, &gateways, &mut assembled, source, &mut reads) {
             Ok(()) => {}
             Err(fault) => homeless.push((source, fault)),

@@ -72,6 +72,12 @@ pub(super) fn gateway_of<'g>(
         .filter(|(name, gateway)| allows(name, gateway))
         .map(|(name, _)| name)
         .collect();
+    // A new gateway takes no server away from the gateway that the server is behind.
+    let before = source.status.gateway.as_ref();
+    let kept = allowing.iter().find(|it| before == Some(&it.to_string()));
+    if let Some(name) = kept {
+        return Ok(name);
+    }
     match allowing.as_slice() {
         [name] => Ok(name),
         [] => {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ObjectFault;
+use super::assembled::prefix;
 use crate::controller::kinds::{MCPServerSpec, MCPServerStatus};
 use crate::controller::name::{ObjectName, text};
 use crate::controller::snapshot::Snapshot;
@@ -43,7 +44,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Vec<ServerSource<'_>> {
         .chain(registrations.map(|(name, object)| ServerSource::of_registration(name, object)))
         .collect();
     // If they have the same age, an MCPServer comes before a registration with the same name.
-    sources.sort_by(|a, b| (a.created, &a.name, a.kind).cmp(&(b.created, &b.name, b.kind)));
+    sources.sort_by(|a, b| a.age().cmp(&b.age()));
     sources
 }
 
@@ -51,6 +52,21 @@ impl<'a> ServerSource<'a> {
     /// Its kind and name.
     pub(super) fn title(&self) -> String {
         format!("{} {}", self.kind, self.name)
+    }
+
+    /// Sorts by age.
+    pub(super) fn age(&self) -> (&'a str, ObjectName, &'static str) {
+        (self.created, self.name.clone(), self.kind)
+    }
+
+    /// Whether it has its prefix behind a gateway already. A server that changes its prefix does not
+    /// take the prefix of such a server, even if it is older.
+    pub(super) fn has_its_prefix(&self) -> bool {
+        let Ok(spec) = &self.spec else {
+            return false;
+        };
+        let own = prefix(&spec.settings, &self.name.name);
+        self.status.gateway.is_some() && self.status.tool_prefix == Some(own)
     }
 
     fn of_server(name: &ObjectName, object: &'a Value) -> Self {

@@ -506,6 +506,20 @@ fn a_secret_that_may_not_be_read_is_the_fault_of_its_server_only() {
     assert_eq!(planned.served(), ["calendar"]);
 }
 
+#[test]
+fn a_new_gateway_takes_no_server_away() {
+    let mut cluster = ClusterDocuments::base();
+    let before = cluster.plan_at("2026-11-27T00:00:00Z");
+    cluster.write(&before.plan);
+    cluster.add("kind: MCPGateway\nmetadata: { name: other, namespace: b, creationTimestamp: \"2026-11-05T00:00:00Z\" }\nspec: { targetRef: { name: web }, authentication: { anonymous: true }, allowedServers: { namespaces: { from: All } } }\n");
+    let planned = cluster.settled();
+    assert_eq!(planned.served(), ["weather", "calendar"]);
+    for name in ["weather", "calendar"] {
+        let status = &planned.plan.servers[&ObjectName::new("team", name)];
+        assert_eq!(status.gateway.as_deref(), Some("infra/mcp"));
+    }
+}
+
 /// Envoy without a control plane mounts the certificates in its own namespace. If the ConfigMap is
 /// not there, no pod starts.
 #[test]
@@ -541,6 +555,49 @@ fn nobody_changes_the_tls_of_another_server_in_istio() {
         let condition = planned.condition_of_server(&ObjectName::new("own", "own"), "Accepted");
         assert_eq!(condition.reason, reason, "{condition:?}");
     }
+}
+
+#[test]
+fn an_older_server_does_not_take_the_prefix_of_a_server_that_has_it() {
+    let mut cluster = ClusterDocuments::base();
+    let before = cluster.plan_at("2026-11-27T00:00:00Z");
+    cluster.write(&before.plan);
+    let name = ObjectName::new("team", "weather");
+    let mut server = cluster.snapshot.get("MCPServer", &name).unwrap().clone();
+    server["spec"]["toolPrefix"] = json!("calendar__");
+    cluster.snapshot.insert("MCPServer", server);
+    for _ in 0..2 {
+        let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+        let condition = planned.condition_of_server(&name, "Accepted");
+        assert_eq!(condition.reason, "PrefixConflict");
+        assert_eq!(planned.served(), ["calendar"]);
+        cluster.write(&planned.plan);
+    }
+}
+
+#[test]
+fn servers_that_make_the_configuration_too_long_leave_the_older_ones() {
+    let mut cluster = ClusterDocuments::base();
+    let title = "a".repeat(2000);
+    let tools: serde_json::Map<String, Value> = (0..200)
+        .map(|at| (format!("t{at}"), json!({"title": title})))
+        .collect();
+    for name in ["long", "longer"] {
+        let server = json!({
+            "kind": "MCPServer",
+            "metadata": {"name": name, "namespace": "team", "creationTimestamp": "2026-11-05T00:00:00Z"},
+            "spec": {
+                "targetRef": {"kind": "Service", "name": "calendar", "port": 8080},
+                "tools": {"override": tools},
+            },
+        });
+        cluster.snapshot.insert("MCPServer", server);
+    }
+    let planned = cluster.settled();
+    assert_eq!(planned.served(), ["weather", "calendar", "long"]);
+    let longer = ObjectName::new("team", "longer");
+    let condition = planned.condition_of_server(&longer, "Accepted");
+    assert_eq!(condition.reason, "ConfigTooLong");
 }
 
 /// Envoy without a control plane does not start with a file of authorities that has none.
