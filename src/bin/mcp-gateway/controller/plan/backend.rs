@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::ObjectFault;
+use super::gateway::GatewayBase;
 use super::grants::{self, BACKEND, GroupKind, HTTP_ROUTE, MCP_SERVER, SERVICE};
 use crate::controller::kinds::{TargetKind, TargetRef};
 use crate::controller::name::{ObjectName, items, text};
@@ -27,22 +28,19 @@ pub(super) struct FoundBackend {
 /// The objects that refer to a backend.
 struct Referrer<'a> {
     snapshot: &'a Snapshot,
-    platform: Platform,
-    /// The namespace of the gateway, whose routes refer to the backend.
-    gateway: &'a str,
+    /// The gateway, whose routes refer to the backend.
+    gateway: &'a GatewayBase<'a>,
     kind: GroupKind,
     namespace: &'a str,
 }
 
-/// Finds the backend of `target`, for a server in `namespace` and a gateway in the namespace
-/// `gateway`.
+/// Finds the backend of `target`, for a server in `namespace` behind `gateway`.
 ///
 /// # Errors
 /// An object does not exist, is of another kind, or a reference to it is not allowed.
 pub(super) fn find(
     snapshot: &Snapshot,
-    platform: Platform,
-    gateway: &str,
+    gateway: &GatewayBase<'_>,
     namespace: &str,
     target: &TargetRef,
 ) -> Result<FoundBackend, ObjectFault> {
@@ -50,7 +48,6 @@ pub(super) fn find(
     let name = ObjectName::new(within, &target.name);
     let server = Referrer {
         snapshot,
-        platform,
         gateway,
         kind: MCP_SERVER,
         namespace,
@@ -194,7 +191,7 @@ impl Referrer<'_> {
         };
         let mut found = self.external(host, port)?;
         found.is_tls |= object.pointer("/spec/tls").is_some();
-        if self.platform == Platform::EnvoyGateway {
+        if self.gateway.wanted.platform == Platform::EnvoyGateway {
             found.backend = self.reference(BACKEND, name, None);
         }
         Ok(found)
@@ -217,7 +214,7 @@ impl Referrer<'_> {
     /// The proxy and the controller would reach themselves there, or their node. Or the host is a
     /// Service, and a reference to the Service is not allowed.
     fn external(&self, host: &str, port: u16) -> Result<FoundBackend, ObjectFault> {
-        if is_own(host) {
+        if is_own(host) && !self.gateway.allows_local_servers {
             let message = format!(
                 "spec.targetRef: the host {host:?} is the proxy itself, or its node, for example the admin interface of Envoy; name a host that all pods can reach"
             );
@@ -246,7 +243,8 @@ impl Referrer<'_> {
         if self.namespace == name.namespace {
             return Ok(());
         }
-        grants::check(self.snapshot, HTTP_ROUTE, self.gateway, to, name)
+        let gateway = &self.gateway.wanted.namespace;
+        grants::check(self.snapshot, HTTP_ROUTE, gateway, to, name)
     }
 }
 

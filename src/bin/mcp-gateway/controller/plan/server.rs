@@ -152,14 +152,7 @@ pub(super) fn prepare(
     // This check does not depend on the values of headers, which may be missing.
     check(base, name, &with_headers(&section, some_headers(spec)))?;
     let platform = base.wanted.platform;
-    let namespace = &base.wanted.namespace;
-    let found = backend::find(
-        snapshot,
-        platform,
-        namespace,
-        &name.namespace,
-        &spec.target_ref,
-    );
+    let found = backend::find(snapshot, base, &name.namespace, &spec.target_ref);
     let headers = headers::resolve(snapshot, name, &spec.headers, reads);
     let found = found?;
     let (entries, variables) = headers?;

@@ -165,6 +165,7 @@ impl ClusterDocuments {
             image: "example.com/filter:1".into(),
             proxy_namespace: "proxies".into(),
             asks: true,
+            allows_local_servers: false,
         };
         let now = Time(now.parse().unwrap());
         for _ in 0..3 {
