@@ -92,3 +92,23 @@ fn a_server_that_does_not_answer_says_why() {
         "{error}"
     );
 }
+
+/// The name of a Secret becomes a part of the path of a request.
+#[test]
+fn a_name_that_no_secret_can_have_stops_nobody_else() {
+    let cluster = Cluster::new();
+    let (server, other) = (McpServer::start(), McpServer::start());
+    let reference =
+        "  headers: [{ name: x-key, valueFrom: { secretKeyRef: { name: a b, key: c } } }]";
+    cluster.apply(&server.manifest("weather", reference));
+    cluster.apply(&other.manifest("calendar", ""));
+    let _controller = Controller::start();
+    until("the other server has answered", || {
+        let calendar = cluster.get("mcpserver", "calendar", "team")?;
+        (calendar["status"]["tools"] == 2).then_some(())
+    });
+    let condition = cluster.condition_of("mcpserver", "weather", "team", "Accepted", |it| {
+        it["status"] == "False"
+    });
+    assert_eq!(condition["reason"], "Invalid");
+}
