@@ -33,7 +33,6 @@ impl Controller {
             .arg(format!("--health-address=127.0.0.1:{health}"))
             .arg(format!("--metrics-address=127.0.0.1:{metrics}"))
             .arg("--envoy-gateway-namespace=proxies")
-            .arg("--allow-local-servers")
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

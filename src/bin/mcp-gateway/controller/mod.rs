@@ -78,10 +78,10 @@ pub(crate) struct ControllerArguments {
     /// Does not ask the servers whether they are up
     #[arg(long)]
     no_probe: bool,
-    /// Allows servers at localhost and at other addresses that each pod has for itself, for a test
-    /// on one machine
+    /// Refuses servers at localhost and at other addresses that each pod has for itself, such as the
+    /// admin interface of Envoy
     #[arg(long)]
-    allow_local_servers: bool,
+    refuse_local_servers: bool,
     /// What the log has: a level, or levels for parts, as in info,kube=debug
     #[arg(long, value_name = "FILTER", env = "LOG_LEVEL", default_value = "info")]
     log_level: String,
@@ -161,7 +161,7 @@ impl ControllerArguments {
                 image: self.image,
                 proxy_namespace: self.envoy_gateway_namespace,
                 asks: !self.no_probe,
-                allows_local_servers: self.allow_local_servers,
+                refuses_local_servers: self.refuse_local_servers,
             },
             writer: Writer::new(client.clone(), Arc::clone(&metrics)),
             events: Events::new(client.clone(), identity),

@@ -214,7 +214,7 @@ impl Referrer<'_> {
     /// The proxy and the controller would reach themselves there, or their node. Or the host is a
     /// Service, and a reference to the Service is not allowed.
     fn external(&self, host: &str, port: u16) -> Result<FoundBackend, ObjectFault> {
-        if is_own(host) && !self.gateway.allows_local_servers {
+        if is_own(host) && self.gateway.refuses_local_servers {
             let message = format!(
                 "spec.targetRef: the host {host:?} is the proxy itself, or its node, for example the admin interface of Envoy; name a host that all pods can reach"
             );

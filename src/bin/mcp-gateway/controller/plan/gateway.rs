@@ -33,8 +33,8 @@ pub(super) struct GatewayBase<'a> {
     pub(super) variables_fix: String,
     /// The session keys.
     pub(super) session_keys: SecretVariable,
-    /// Whether its servers may be at an address that each pod has for itself.
-    pub(super) allows_local_servers: bool,
+    /// Whether none of its servers may be at an address that each pod has for itself.
+    pub(super) refuses_local_servers: bool,
 }
 
 /// The data that the control plane needs for `gateway`. Objects that have to be read go to `reads`.
@@ -83,7 +83,7 @@ pub(super) fn base<'a>(
         variables_reach,
         variables_fix,
         session_keys,
-        allows_local_servers: settings.allows_local_servers,
+        refuses_local_servers: settings.refuses_local_servers,
     })
 }
 

@@ -59,8 +59,8 @@ pub(crate) struct PlanSettings {
     pub(crate) proxy_namespace: String,
     /// Whether the controller asks servers whether they are up.
     pub(crate) asks: bool,
-    /// Whether a server may be at an address that each pod has for itself, such as `localhost`.
-    pub(crate) allows_local_servers: bool,
+    /// Whether no server may be at an address that each pod has for itself, such as `localhost`.
+    pub(crate) refuses_local_servers: bool,
 }
 
 /// The wanted state. It is not `Debug`, since it contains values of Secrets.

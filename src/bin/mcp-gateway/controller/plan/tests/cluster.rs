@@ -165,7 +165,7 @@ impl ClusterDocuments {
             image: "example.com/filter:1".into(),
             proxy_namespace: "proxies".into(),
             asks: true,
-            allows_local_servers: false,
+            refuses_local_servers: true,
         };
         let now = Time(now.parse().unwrap());
         for _ in 0..3 {
