@@ -185,3 +185,20 @@ fn all_who_wait_hear_of_a_failure() {
         assert!(plugin.metric("mcp.server.a.failures").unwrap_or(0) >= 1);
     }
 }
+
+/// The failed stream has registered the call, but has not sent it. Nobody must wait for this call.
+#[test]
+fn a_call_that_is_not_sent_because_its_stream_fails_is_not_joined() {
+    let (plugin, _) = asking(0);
+    let mut failing = plugin.stream();
+    failing.refuse_state();
+    failing.request(list(1));
+    failing.expect_reply(500);
+    assert_eq!(failing.calls().len(), 0);
+    let mut next = plugin.stream();
+    assert_eq!(next.request(list(2)), Outcome::Waiting);
+    let call = next.call("a");
+    let freshness = json!({"ttlMs": 0, "cacheScope": "public"});
+    next.answer(&call, answer(&call, &page(1, &freshness)));
+    assert_eq!(tool(2, &next), "a__t1");
+}

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::host::{self, Buffer, HeaderMap, HostCallError};
 use super::plugin::Plugin;
 use super::{host_facts, metric, property};
-use crate::gateway::upstream::call::{Call, CallId};
+use crate::gateway::upstream::call::{Call, CallId, CallResponse};
 use crate::gateway::upstream::call_result::CallResult;
 use crate::gateway::worker::calls::{DispatchId, StreamId};
 use crate::http::Reply;
@@ -111,11 +111,15 @@ impl HttpStream {
             let step = self.stream.on(event, &mut worker);
             drop(worker);
             flow = step.flow;
-            for effect in step.effects {
+            let mut effects = step.effects.into_iter();
+            while let Some(effect) = effects.next() {
                 match self.apply(effect) {
                     Ok(None) => {}
                     Ok(Some(event)) => events.push_back(event),
-                    Err(error) => return self.fail(error),
+                    Err(error) => {
+                        self.end_unsent(effects);
+                        return self.fail(error);
+                    }
                 }
             }
         }
@@ -191,6 +195,17 @@ impl HttpStream {
             id: delivery.call,
             answer: delivery.answer,
         })
+    }
+
+    /// Ends the calls among these effects, which are not carried out. Other streams would wait for
+    /// such a call for ever.
+    fn end_unsent(&self, effects: impl Iterator<Item = Effect>) {
+        for effect in effects {
+            if let Effect::Call(job, _) = effect {
+                // No stream has joined the call yet, and this stream fails.
+                self.plugin.deliveries(job, &CallResponse::Unreachable);
+            }
+        }
     }
 
     /// Answers 500 and stops the request: later filters would not see what it says.

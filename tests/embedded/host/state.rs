@@ -184,6 +184,8 @@ pub(super) struct StreamState {
     /// Properties in addition to those of the settings.
     pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) filter_state: BTreeMap<String, Vec<u8>>,
+    /// Whether Envoy refuses to write filter state.
+    pub(super) refuses_state: bool,
     /// The values of the expressions, by their tokens.
     pub(super) expressions: Vec<Option<Vec<u8>>>,
     pub(super) request_headers_changed: bool,

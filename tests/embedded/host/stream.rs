@@ -71,6 +71,11 @@ impl Stream {
         vm.stream_mut(self.id).properties.insert(path, value);
     }
 
+    /// From now on, Envoy refuses to write filter state of this stream.
+    pub(crate) fn refuse_state(&mut self) {
+        self.vm.borrow_mut().stream_mut(self.id).refuses_state = true;
+    }
+
     /// Sets the values of all compiled expressions on this stream. `answer` gets the text of each
     /// expression, and returns `None` if it fails.
     pub(crate) fn expressions(&mut self, answer: impl Fn(&str) -> Option<Vec<u8>>) {

@@ -65,6 +65,9 @@ fn set_property(
     let path = guest::read(caller, path, path_size)?;
     let value = guest::read(caller, value, value_size)?;
     let stream = caller.data_mut().stream_mut().ok_or(Status::NotFound)?;
+    if stream.refuses_state {
+        return Err(Status::BadArgument.into());
+    }
     stream.filter_state.insert(state_key(&path), value);
     Ok(())
 }
