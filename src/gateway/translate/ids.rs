@@ -9,10 +9,11 @@ use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
 /// The edits that replace the references in a server's own message with aliases: the id of a
 /// request and its progress token, or the `requestId` of a cancellation. `alias` makes an alias.
+/// `None` where `message` has too many of them.
 pub fn alias_edits(
     message: &ServerMessage<'_>,
     mut alias: impl FnMut(&str) -> String,
-) -> Vec<Edit> {
+) -> Option<Vec<Edit>> {
     let names = match &message.kind {
         MessageKind::Request(_) => {
             let metas = values(&message.contents, "_meta");
@@ -24,10 +25,13 @@ pub fn alias_edits(
         }
         _ => Vec::new(),
     };
+    if names.len() > MOST_REFERENCES {
+        return None;
+    }
     let names = names.into_iter().filter(|name| is_id(name));
     let edits =
         names.filter_map(|name| Edit::replace(message.text, name, json::quoted(&alias(name))));
-    edits.collect()
+    Some(edits.collect())
 }
 
 /// The edit that gives a server's response to the request `from` the id `to`; `None`
@@ -39,9 +43,9 @@ pub fn response_id_edit(message: &ServerMessage<'_>, from: &str, to: &str) -> Op
     Edit::replace(message.text, message.id?, to)
 }
 
-/// The most progress tokens in one notification, which has the same member several times. The limit
-/// is needed because each token may be replaced by a longer one.
-const MOST_TOKENS: usize = 16;
+/// The most references in one message, which has the same member several times. The limit is needed
+/// because each of them may be replaced by a longer one, and an alias takes time to make.
+const MOST_REFERENCES: usize = 16;
 
 /// The edits that replace the token `from` with `to` in a server's `notifications/progress`. `None`
 /// where `message` has another method or another token, has several tokens that differ, or has too
@@ -52,7 +56,9 @@ pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Opti
     }
     let tokens = values(&message.contents, PROGRESS_TOKEN);
     let count = tokens.len();
-    if !(1..=MOST_TOKENS).contains(&count) || !tokens.iter().all(|token| is_same_id(token, from)) {
+    if !(1..=MOST_REFERENCES).contains(&count)
+        || !tokens.iter().all(|token| is_same_id(token, from))
+    {
         return None;
     }
     let edits = tokens
@@ -130,7 +136,7 @@ mod tests {
             ),
         ] {
             let read = read(text);
-            let edits = alias_edits(&read, |name| format!("<{name}>"));
+            let edits = alias_edits(&read, |name| format!("<{name}>")).unwrap();
             assert_eq!(applied(read, edits), expected, "{text}");
         }
         for text in [
@@ -143,8 +149,26 @@ mod tests {
             r#"{"id":null,"method":"ping","params":{"_meta":[],"_meta":{"progressToken":{}}}}"#,
         ] {
             let edits = alias_edits(&read(text), |name| panic!("{name} of {text}"));
-            assert_eq!(edits, [], "{text}");
+            assert_eq!(edits, Some(Vec::new()), "{text}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_message_with_very_many_references_gets_no_aliases() {
+        for (count, has_aliases) in [(15, true), (16, false), (100_000, false)] {
+            let tokens = vec![r#""progressToken":7"#; count].join(",");
+            let text = format!(r#"{{"id":1,"method":"x","params":{{"_meta":{{{tokens}}}}}}}"#);
+            let mut made = 0_usize;
+            let edits = alias_edits(&read(&text), |name| {
+                made += 1;
+                name.to_owned()
+            });
+            assert_eq!(edits.is_some(), has_aliases, "{count}");
+            assert_eq!(made, if has_aliases { count + 1 } else { 0 });
+        }
+        let ids = vec![r#""requestId":7"#; 17].join(",");
+        let text = format!(r#"{{"method":"notifications/cancelled","params":{{{ids}}}}}"#);
+        assert_eq!(alias_edits(&read(&text), |_| panic!()), None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

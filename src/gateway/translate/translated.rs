@@ -73,7 +73,8 @@ impl Translation {
             TranslationKind::BothModern => Ok(self.forwarded(message, edits)),
             TranslationKind::BothLegacy(aliases) => {
                 let alias = |original: &str| aliases.alias(AliasKind::Request, original);
-                edits.extend(ids::alias_edits(&message, alias));
+                let references = ids::alias_edits(&message, alias);
+                edits.extend(references.ok_or(UnreadableMessage::NotAResponse)?);
                 Ok(self.forwarded(message, edits))
             }
             TranslationKind::LegacyToModern => match (&message.kind, result::to_legacy(&message)) {

@@ -11,6 +11,7 @@ use crate::mcp::list::ListKind;
 use crate::mcp::message::{Content, Params};
 use crate::mcp::{self, json, method};
 use crate::policy::Refusal;
+use crate::policy::export::LONGEST;
 use crate::stream::context::GatewayContext;
 use crate::stream::gateway::fanout::start_for_client;
 use crate::stream::gateway::forward::forward_response;
@@ -106,14 +107,15 @@ fn set_level(
 }
 
 /// The server that sent a request to the client, and the server's own id of that request. Clients
-/// know the request by an `alias` of that id. Both ids are JSON texts.
+/// know the request by an `alias` of that id. Both ids are JSON texts. A longer alias than ids may
+/// be is not one: the gateway compares its tag with that of each server.
 pub(super) fn original_id(
     cx: &GatewayContext<'_>,
     session: &Session,
     alias: &str,
 ) -> Option<(ServerId, String)> {
     let keys = cx.worker.sealing.as_ref()?.keys();
-    let alias = json::string(alias)?;
+    let alias = json::string(alias).filter(|_| alias.len() <= LONGEST)?;
     let servers = &cx.gateway.servers;
     alias::resolve(keys, AliasKind::Request, &session.id, servers, &alias)
 }
