@@ -141,7 +141,6 @@ impl TranslatedEvents<'_> {
             return;
         }
         let id = self.translate_id(event);
-        self.is_resumable |= matches!(id, EventId::Replaced(_));
         let (text, is_readable) = match event.data() {
             Data::Text(text) => (text, true),
             Data::Unreadable(text) => (text.into(), false),
@@ -183,6 +182,8 @@ impl TranslatedEvents<'_> {
 
     /// Writes an event with this text and this id. If `text` is `None`, the text stays unchanged.
     fn write(&mut self, event: &SseEvent<'_>, text: Option<&[u8]>, id: &EventId) {
+        // The client can resume the stream only at an event that it gets.
+        self.is_resumable |= matches!(id, EventId::Replaced(_));
         match (text, id) {
             (None, EventId::Unchanged) => self.out.extend_from_slice(event.raw),
             _ => self.out.extend(event.rewritten(text, id)),
