@@ -412,8 +412,13 @@ fn server(body: &str, hints: bool) {
         seen.push(name.to_owned());
         format!("<{name}>")
     });
-    assert_eq!(seen, originals, "{body}");
-    check(body, edits, &expected);
+    match edits {
+        Some(edits) => {
+            assert_eq!(seen, originals, "{body}");
+            check(body, edits, &expected);
+        }
+        None => assert!(seen.is_empty() && originals.len() > 16, "{body}"),
+    }
 
     for from in ["1", "\"t\"", "-7"] {
         let is_answer = matches!(read.kind, MessageKind::Response | MessageKind::Error);
