@@ -39,9 +39,9 @@ pub type ExtractedMember<'a> = (Cow<'a, str>, Extracted<'a>);
 /// The values at `paths` in `params`; `None` if there are none.
 ///
 /// # Errors
-/// A member along a path is there twice, or with a lookalike; a value is nested
-/// too deeply, has too many members, is not Unicode, or is a number that is not finite. A policy and a server could read such a value
-/// differently.
+/// A member along a path is there twice, or with a lookalike; a value is nested too deeply, has too
+/// many members, is not Unicode, or is a number that is not finite. A policy and a server could read
+/// such a value differently.
 pub fn extract<'a, S: AsRef<str>>(
     params: &Params<'a>,
     paths: &[impl AsRef<[S]>],

@@ -94,6 +94,12 @@ pub struct NameFilters {
 }
 
 impl Server {
+    /// Whether the server gets headers of clients (`passthroughHeaders`). It may answer each client
+    /// differently then, also a client that sends no such header.
+    pub const fn gets_client_headers(&self) -> bool {
+        !self.passthrough.is_empty()
+    }
+
     /// The prefix that clients see before this server's names of `kind`: the tool prefix, or the
     /// URI prefix of resources (URIs of apps have another form). Empty where there is none.
     pub fn prefix(&self, kind: ListKind) -> &str {

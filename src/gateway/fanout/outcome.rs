@@ -146,13 +146,10 @@ impl Fanout {
         }
         // A server that gets headers of clients may answer another client differently, even if it
         // says that its answer is public.
-        let mut servers = self.branches.iter().map(Branch::server);
-        let is_personal = |id| {
-            let server = gateway.server(id);
-            server.is_some_and(|server| !server.passthrough.is_empty())
-        };
+        let servers = self.branches.iter().map(Branch::server);
+        let mut servers = servers.filter_map(|id| gateway.server(id));
         CacheHints {
-            public: !servers.any(is_personal),
+            public: !servers.any(Server::gets_client_headers),
             ..CacheHints::ALL
         }
     }

@@ -3,7 +3,7 @@
 //! them. All of them are JSON texts, as they are in the message. Only strings and numbers count.
 
 use crate::gateway::translate::server_message::{MessageKind, ServerMessage};
-use crate::mcp::json::edit::Edit;
+use crate::mcp::json::edit::{Edit, MOST_REPLACED};
 use crate::mcp::message::{Content, is_id, is_same_id};
 use crate::mcp::{Message, PROGRESS_TOKEN, json, method};
 
@@ -25,7 +25,7 @@ pub fn alias_edits(
         }
         _ => Vec::new(),
     };
-    if names.len() > MOST_REFERENCES {
+    if names.len() > MOST_REPLACED {
         return None;
     }
     let names = names.into_iter().filter(|name| is_id(name));
@@ -43,10 +43,6 @@ pub fn response_id_edit(message: &ServerMessage<'_>, from: &str, to: &str) -> Op
     Edit::replace(message.text, message.id?, to)
 }
 
-/// The most references in one message, which has the same member several times. The limit is needed
-/// because each of them may be replaced by a longer one, and an alias takes time to make.
-const MOST_REFERENCES: usize = 16;
-
 /// The edits that replace the token `from` with `to` in a server's `notifications/progress`. `None`
 /// where `message` has another method or another token, has several tokens that differ, or has too
 /// many tokens.
@@ -56,8 +52,7 @@ pub fn progress_edits(message: &ServerMessage<'_>, from: &str, to: &str) -> Opti
     }
     let tokens = values(&message.contents, PROGRESS_TOKEN);
     let count = tokens.len();
-    if !(1..=MOST_REFERENCES).contains(&count)
-        || !tokens.iter().all(|token| is_same_id(token, from))
+    if !(1..=MOST_REPLACED).contains(&count) || !tokens.iter().all(|token| is_same_id(token, from))
     {
         return None;
     }

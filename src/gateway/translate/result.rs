@@ -20,9 +20,6 @@ pub struct ModernFields<'a> {
     pub server_info: &'a str,
 }
 
-/// The most members `_meta` in one result. The limit is needed because each of them becomes longer.
-const MOST_METAS: usize = 16;
-
 /// Why a result has no equivalent in the other era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UntranslatableResult {
@@ -50,7 +47,7 @@ pub fn to_modern(
             members.extend([(TTL_MS, "0"), (CACHE_SCOPE, r#""private""#)]);
         }
         let metas = json::values(result, "_meta");
-        if metas.len() > MOST_METAS {
+        if metas.len() > edit::MOST_REPLACED {
             return Err(UntranslatableResult::NotAnObject);
         }
         let is_object = |meta: &&str| meta.starts_with('{');

@@ -148,10 +148,6 @@ fn unreadable(text: &str) -> Result<UnreadableMessage, Error> {
     Ok(worst)
 }
 
-/// The most members `result`, or `params`, of one message. The limit is needed because each of them
-/// may become longer when it is translated.
-const MOST_COPIES: usize = 16;
-
 /// The members of a message, collected while the message is read. Some servers write all members
 /// that a message can have, and `null` for those it does not have. Such a member does not count.
 #[derive(Default)]
@@ -195,7 +191,7 @@ impl<'a> MessageMembers<'a> {
             "error" => self.has_error |= !is_null,
             _ => {}
         }
-        self.is_ambiguous |= self.results.len().max(self.params.len()) > MOST_COPIES;
+        self.is_ambiguous |= self.results.len().max(self.params.len()) > edit::MOST_REPLACED;
         self.may_answer |= !is_null && is_like(name, &["result", "error"]);
         self.may_have_method |= !is_null && is_like(name, &["method"]);
         Ok(())

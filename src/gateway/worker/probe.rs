@@ -113,7 +113,7 @@ impl Worker {
             // The client's headers, or missing ones, may be the reason for this answer. Whether the
             // server opens a session shows more.
             CallResult::Legacy
-                if !server.passthrough.is_empty()
+                if server.gets_client_headers()
                     && self.servers.era(server) != Some(Era::Legacy) =>
             {
                 self.probe(gateway, server, UpstreamRequest::Initialize, &passed);

@@ -71,9 +71,9 @@ pub fn object(members: &[(&str, &str)]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The most values that [`set`] replaces. The limit is needed because a server may write a member
-/// very often in few bytes, and the new value may be long.
-const MOST_REPLACED: usize = 16;
+/// The most members that become longer in one object or message. The limit is needed because a
+/// server may write a member very often in few bytes, and its new value may be long.
+pub const MOST_REPLACED: usize = 16;
 
 /// The edits that give `object`, a slice of `whole`, these members: names, and values as JSON
 /// texts. The value of a member that is there already is replaced, in all places where it is. Other

@@ -80,7 +80,7 @@ impl Branch {
             answer,
             CallResult::NoMethod | CallResult::Failed(Failure::Status(404 | 405))
         );
-        if is_own && server.passthrough.is_empty() {
+        if is_own && !server.gets_client_headers() {
             context.worker.servers.remember_refusal(&server.name);
         }
         self.session.refuse();

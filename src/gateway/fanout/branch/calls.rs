@@ -178,9 +178,7 @@ impl Branch {
         // says otherwise (`listTtl`).
         let version = self.session.modern_version();
         let may_be = version.is_some() || server.list_ttl.is_some();
-        // A server that gets headers of clients may answer each client differently. A client without
-        // such headers is one of them.
-        let is_personal = !server.passthrough.is_empty();
+        let is_personal = server.gets_client_headers();
         if !context.gateway.caches || !may_be || self.is_alone || is_personal {
             return None;
         }
