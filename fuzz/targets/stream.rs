@@ -213,7 +213,7 @@ enum Answer<'a> {
     },
     Reset,
     NoCluster,
-    Unreachable,
+    NotSent,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -863,7 +863,7 @@ impl Answer<'_> {
             }
             Self::Reset => return CallResponse::Reset,
             Self::NoCluster => return CallResponse::NoCluster,
-            Self::Unreachable => return CallResponse::Unreachable,
+            Self::NotSent => return CallResponse::NotSent,
         };
         let message = format!(r#"{{"jsonrpc":"2.0","id":"{rpc_id}","{member}":{value}}}"#);
         let (content_type, body) = if events {

@@ -1,6 +1,8 @@
 //! Answers that no server made. Those of later filters pass unchanged. If Envoy's router finds no
 //! server, its answer becomes a JSON-RPC error.
 
+use std::net::SocketAddr;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -117,6 +119,17 @@ async fn what_later_filters_answer_passes_as_it_is() {
     assert_eq!(authz.take().len(), 0);
 }
 
+const NOT_SENT: &str =
+    "is unreachable (503): Envoy has no healthy host for it, or its circuit breaker is open";
+
+/// A cluster whose circuit breaker is always open.
+fn full(address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    format!(
+        "  - name: full\n    type: STATIC\n    connect_timeout: 1s\n    circuit_breakers: {{ thresholds: [{{ max_requests: 0, max_pending_requests: 0 }}] }}\n    load_assignment: {{ cluster_name: full, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {ip}, port_value: {port} }} }} }} }}] }}] }}\n"
+    )
+}
+
 /// This route does not match requests for `lone`, so Envoy finds no route for this server.
 const WITHOUT_LONE: &str = r#"headers: [{ name: x-mcp-cluster, present_match: true }, { name: x-mcp-cluster, string_match: { exact: lone }, invert_match: true }]"#;
 
@@ -132,7 +145,7 @@ async fn where_envoy_finds_no_server_the_client_is_told_in_json_rpc() {
 async fn no_server_is_found(protocol: &str) {
     let server = fake::start(TOOLS, ANSWERS).await;
     let (_reserved, nobody) = port::reserved();
-    let servers = ["good", "gone", "lost", "lone", "empty"]
+    let servers = ["good", "gone", "lost", "lone", "empty", "full"]
         .map(|name| format!(r#"{{"name":"{name}","protocol":"{protocol}"}}"#));
     let config = format!(
         r#"{{"servers":[{}],"cors":{{}},"failedServerTtl":"0s"}}"#,
@@ -147,13 +160,16 @@ async fn no_server_is_found(protocol: &str) {
         "headers: [{ name: x-mcp-cluster, present_match: true }]",
         WITHOUT_LONE,
     );
-    bootstrap = bootstrap.append("  - { name: empty, type: STATIC, connect_timeout: 1s }\n");
+    bootstrap = bootstrap
+        .append("  - { name: empty, type: STATIC, connect_timeout: 1s }\n")
+        .append(&full(server.address));
     let envoy = Envoy::with_workers(1, "behind_nobody", &bootstrap);
-    for (server, listed) in [
-        ("gone", false),
-        ("lost", false),
-        ("lone", true),
-        ("empty", false),
+    for (server, told, listed) in [
+        ("gone", "is unreachable (503)", false),
+        ("lost", "has no cluster in Envoy", false),
+        ("lone", "has no route in Envoy", true),
+        ("empty", NOT_SENT, false),
+        ("full", NOT_SENT, false),
     ] {
         let count = |name: &str| envoy.stat(&format!("wasmcustom.mcp.server.{server}.{name}"));
         let before = count("failures");
@@ -166,10 +182,7 @@ async fn no_server_is_found(protocol: &str) {
         assert!(answer.json_text().starts_with(start), "{answer:?}");
         let answered = answer.json();
         let message = answered["error"]["message"].as_str().expect("a message");
-        assert!(
-            message.starts_with(&format!("server {server} ")),
-            "{message}"
-        );
+        assert_eq!(message, format!("server {server} {told}"), "{protocol}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         let counted = (count("failures"), count("timeouts"));
         assert_eq!(counted, (before + 1, 0), "{server}");

@@ -1,5 +1,8 @@
 //! Servers that are down, and come back later.
 
+use std::time::{Duration, Instant};
+use std::{env, fs, process};
+
 use serde_json::{Value, json};
 
 use crate::harness::bootstrap::{Bootstrap, SHIPPED_CORS};
@@ -126,4 +129,52 @@ async fn where_all_must_answer_one_that_is_down_is_an_error() {
     );
     let _calendar = Server::start_on("calendar", port.port());
     assert_eq!(listed(&envoy).await, [WEATHER, CALENDAR].concat());
+}
+
+/// The control plane gives Envoy a server's endpoints after the first requests of clients, as when
+/// pods start. Then lists have the server without delay.
+#[tokio::test]
+async fn a_server_is_not_left_out_because_envoy_gets_its_endpoints_late() {
+    let (weather, calendar) = (Server::start("weather"), Server::start("calendar"));
+    let file = env::temp_dir().join(format!("mcp-gateway-endpoints-{}.yaml", process::id()));
+    let assign = |endpoints: &str| {
+        let new = file.with_extension("new");
+        let kind = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+        let assignment = format!(
+            "resources:\n- {{ \"@type\": {kind}, cluster_name: calendar, endpoints: [{endpoints}] }}\n"
+        );
+        fs::write(&new, assignment).expect("a file");
+        fs::rename(&new, &file).expect("a file");
+    };
+    assign("");
+    let config =
+        r#"{"servers":[{"name":"weather"},{"name":"calendar"}],"failedServerTtl":"3600s"}"#;
+    let bootstrap = Bootstrap::servers(config, &[("weather", weather.address)]).append(&format!(
+        "  - {{ name: calendar, type: EDS, eds_cluster_config: {{ eds_config: {{ path_config_source: {{ path: {} }} }} }} }}\nnode: {{ id: x, cluster: x }}\n",
+        file.display()
+    ));
+    let envoy = Envoy::with_workers(2, "endpoints_late", &bootstrap);
+    let count = |name: &str| envoy.stat(&format!("wasmcustom.mcp.server.calendar.{name}"));
+    for _ in 0..10 {
+        assert_eq!(listed(&envoy).await, WEATHER);
+    }
+    assert_eq!((count("failures"), count("left_out")), (10, 0));
+
+    let host = calendar.address;
+    assign(&format!(
+        "{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }} }}] }}",
+        host.ip(),
+        host.port()
+    ));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while listed(&envoy).await != [WEATHER, CALENDAR].concat() {
+        assert!(
+            Instant::now() < deadline,
+            "Envoy does not read {}",
+            file.display()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count("left_out"), 0);
+    let _ = fs::remove_file(file);
 }

@@ -203,7 +203,7 @@ impl HttpStream {
         for effect in effects {
             if let Effect::Call(job, _) = effect {
                 // No stream has joined the call yet, and this stream fails.
-                self.plugin.deliveries(job, &CallResponse::Unreachable);
+                self.plugin.deliveries(job, &CallResponse::NotSent);
             }
         }
     }

@@ -137,7 +137,7 @@ impl Plugin {
                 Ok(())
             }
             Callout::Done(Err(response)) => Err(response),
-            Callout::None | Callout::ToSend(_) => Err(CallResponse::Unreachable),
+            Callout::None | Callout::ToSend(_) => Err(CallResponse::NotSent),
         }
     }
 
@@ -160,7 +160,7 @@ impl Plugin {
         );
         let sent = sent.map_err(|status| match status {
             Status::BadArgument => CallResponse::NoCluster,
-            _ => CallResponse::Unreachable,
+            _ => CallResponse::NotSent,
         });
         self.callout.replace(Callout::Done(sent));
     }

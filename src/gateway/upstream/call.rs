@@ -142,8 +142,8 @@ pub enum CallResponse {
     Reset,
     /// Envoy did not send it: it knows no such cluster.
     NoCluster,
-    /// Envoy did not send it: the cluster has no endpoint.
-    Unreachable,
+    /// Envoy did not send it: the cluster has no healthy host, or its circuit breaker is open.
+    NotSent,
     /// An HTTP response in a content-encoding.
     Encoded,
 }
@@ -244,7 +244,7 @@ impl CallResponse {
             } => (*status, content_type.as_deref(), body),
             Self::Reset => return Err(Failure::Reset),
             Self::NoCluster => return Err(Failure::NoCluster),
-            Self::Unreachable => return Err(Failure::Unreachable),
+            Self::NotSent => return Err(Failure::NotSent),
             Self::Encoded => return Err(Failure::Encoded),
         };
         match status {
@@ -328,7 +328,10 @@ mod tests {
         for (response, said) in [
             (CallResponse::Reset, "did not answer"),
             (CallResponse::NoCluster, "has no cluster"),
-            (CallResponse::Unreachable, "is unreachable"),
+            (
+                CallResponse::NotSent,
+                "is unreachable (503): Envoy has no healthy host",
+            ),
             (http(503, "x"), "is unreachable"),
             (
                 http(

@@ -19,6 +19,8 @@ pub enum Failure {
     NoCluster,
     /// Envoy has no route to the server.
     NoRoute,
+    /// Envoy's cluster for the server has no healthy host, or its circuit breaker is open.
+    NotSent,
     /// Envoy could not connect.
     Unreachable,
     /// The server did not answer within its `timeout`.
@@ -85,6 +87,7 @@ impl Failure {
             | Self::Closed
             | Self::NoCluster
             | Self::NoRoute
+            | Self::NotSent
             | Self::Unreachable
             | Self::TimedOut
             | Self::Refused(_)
@@ -99,30 +102,28 @@ impl Failure {
         }
     }
 
+    /// Whether Envoy itself refused the request, at once, and the server got nothing of it.
+    pub fn is_not_sent(&self) -> bool {
+        matches!(self, Self::NoCluster | Self::NoRoute | Self::NotSent)
+    }
+
     /// Whether the server did not answer, or not in time. No client can be the reason for such a
     /// failure.
     pub fn is_no_answer(&self) -> bool {
-        matches!(
-            self,
-            Self::Reset
-                | Self::Closed
-                | Self::NoCluster
-                | Self::NoRoute
-                | Self::Unreachable
-                | Self::TimedOut
-        )
+        self.is_not_sent()
+            || matches!(
+                self,
+                Self::Reset | Self::Closed | Self::Unreachable | Self::TimedOut
+            )
     }
 
     /// Whether the reason may be that the server is of another era.
     pub fn may_be_about_era(&self) -> bool {
-        !matches!(
-            self,
-            Self::NoCluster
-                | Self::NoRoute
-                | Self::Unreachable
-                | Self::Refused(_)
-                | Self::RefusedCaller(_)
-        )
+        !self.is_not_sent()
+            && !matches!(
+                self,
+                Self::Unreachable | Self::Refused(_) | Self::RefusedCaller(_)
+            )
     }
 
     /// Whether the server is at fault if the gateway sent the request for itself: the server did
@@ -155,6 +156,9 @@ impl fmt::Display for Failure {
             Self::Reset => f.write_str("did not answer: connection reset, or response too large"),
             Self::NoCluster => f.write_str("has no cluster in Envoy"),
             Self::NoRoute => f.write_str("has no route in Envoy"),
+            Self::NotSent => f.write_str(
+                "is unreachable (503): Envoy has no healthy host for it, or its circuit breaker is open",
+            ),
             Self::Unreachable | Self::Closed => f.write_str("is unreachable (503)"),
             Self::TimedOut => f.write_str("did not answer in time (504)"),
             Self::Refused(_) => f.write_str("refused the gateway's credentials"),

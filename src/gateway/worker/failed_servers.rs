@@ -51,9 +51,9 @@ pub struct RetryTimes {
 }
 
 impl FailedServers {
-    /// Remembers that a server failed this `request` at `now`. A missing cluster is not remembered:
-    /// Envoy reports it at once, so that lists do not wait, and Envoy may get the cluster a moment
-    /// later, because it updates clusters and filters independently.
+    /// Remembers that a server failed this `request` at `now`. A failure that Envoy reports at once
+    /// is not remembered, since lists do not wait for it. Envoy may get the cluster or its hosts a
+    /// moment later: it updates clusters, hosts and filters independently.
     pub fn fail(
         &mut self,
         key: FailedKey,
@@ -61,9 +61,16 @@ impl FailedServers {
         request: UpstreamRequest,
         now: Duration,
     ) {
-        if failure == Failure::NoCluster {
-            self.failed.remove(&key);
-            return;
+        match failure {
+            // The server that failed before is gone.
+            Failure::NoCluster => {
+                self.failed.remove(&key);
+                return;
+            }
+            // This does not show whether a server that failed before works now: if it hangs, the
+            // circuit breaker may be open.
+            Failure::NotSent => return,
+            _ => {}
         }
         let failed = FailedServer {
             failure,
@@ -177,18 +184,17 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn a_missing_cluster_is_not_remembered() {
-        let mut failed = FailedServers::default();
-        let request = UpstreamRequest::Discover;
-        failed.fail(key(None), Failure::NoCluster, request.clone(), at(1));
-        assert_eq!(failed.failure(&key(None)), None);
-        failed.fail(key(None), Failure::TimedOut, request.clone(), at(2));
-        failed.fail(key(None), Failure::NoCluster, request, at(3));
-        assert_eq!(
-            failed.failure(&key(None)),
-            None,
-            "Envoy removed the cluster"
-        );
+    fn what_envoy_reports_at_once_is_not_remembered() {
+        for (failure, replaces) in [(Failure::NoCluster, true), (Failure::NotSent, false)] {
+            let mut failed = FailedServers::default();
+            let request = UpstreamRequest::Discover;
+            failed.fail(key(None), failure.clone(), request.clone(), at(1));
+            assert_eq!(failed.failure(&key(None)), None, "{failure}");
+            failed.fail(key(None), Failure::TimedOut, request.clone(), at(2));
+            failed.fail(key(None), failure.clone(), request, at(3));
+            let left = (!replaces).then_some(&Failure::TimedOut);
+            assert_eq!(failed.failure(&key(None)), left, "{failure}");
+        }
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -208,7 +208,7 @@ impl Outbox {
 fn may_be_open(response: &CallResponse) -> bool {
     match response {
         CallResponse::Http { status, .. } => matches!(status, 408 | 429 | 500 | 502..=599),
-        CallResponse::Reset | CallResponse::Unreachable | CallResponse::NoCluster => true,
+        CallResponse::Reset | CallResponse::NotSent | CallResponse::NoCluster => true,
         CallResponse::Encoded => false,
     }
 }

@@ -42,7 +42,7 @@ const GIVEN_UP: &[(&str, Failure)] = &[
     ("max_duration_timeout", Failure::TimedOut),
     ("cluster_not_found", Failure::NoCluster),
     ("route_not_found", Failure::NoRoute),
-    ("no_healthy_upstream", Failure::Unreachable),
+    ("no_healthy_upstream", Failure::NotSent),
     ("maintenance_mode", Failure::Unreachable),
     ("upstream_reset_before_response_started", Failure::Reset),
     ("upstream_reset_after_response_started", Failure::Reset),
@@ -58,6 +58,7 @@ pub(in crate::stream) fn given_up(details: &str) -> Option<Failure> {
     Some(match failure {
         // Envoy also says "reset" if there was no connection at all.
         Failure::Reset if is_connect => Failure::Unreachable,
+        Failure::Reset if details.contains("{overflow") => Failure::NotSent,
         failure => failure.clone(),
     })
 }
@@ -254,7 +255,11 @@ mod tests {
         for (details, expected) in [
             (
                 "no_healthy_upstream",
-                ResponseKind::Failed(Failure::Unreachable),
+                ResponseKind::Failed(Failure::NotSent),
+            ),
+            (
+                "upstream_reset_before_response_started{overflow}",
+                ResponseKind::Failed(Failure::NotSent),
             ),
             (
                 "upstream_reset_before_response_started{connection_termination}",

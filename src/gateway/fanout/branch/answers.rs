@@ -263,7 +263,7 @@ impl Branch {
         }
         let is_lost = match &failure {
             // Only a good answer to a ping shows that the server has the session.
-            _ if is_ping => !matches!(failure, Failure::TimedOut | Failure::NoCluster),
+            _ if is_ping => failure != Failure::TimedOut && !failure.is_not_sent(),
             // Some servers report a lost session as a JSON-RPC error with another HTTP status.
             Failure::Error(JsonRpcError { code, message, .. }) => {
                 self.owner == SessionOwner::Gateway { replaced: false }

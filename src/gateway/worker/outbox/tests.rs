@@ -131,7 +131,7 @@ fn the_end_of_a_session_is_tried_again_until_the_server_answers() {
         (vec![http(404)], true),
         (vec![http(405)], true),
         (vec![http(503), CallResponse::Reset, http(204)], true),
-        (vec![CallResponse::Unreachable, http(502)], false),
+        (vec![CallResponse::NotSent, http(502)], false),
         (vec![CallResponse::NoCluster, http(429)], false),
     ] {
         let mut post = Post::default();
