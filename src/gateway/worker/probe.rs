@@ -55,6 +55,22 @@ impl Worker {
         }
     }
 
+    /// A server failed in a client's session, and is left out. Perhaps only this session hangs, so
+    /// the gateway asks the server at once: other clients shall not lack it for long.
+    pub fn ask_now(
+        &mut self,
+        gateway: &Gateway,
+        server: &Server,
+        scope: Option<Scope>,
+        passed: &[(String, String)],
+    ) {
+        let key = (server.name.clone(), scope);
+        let now = self.now();
+        if let Some(request) = self.failed.ask_now(&key, now, server.timeout) {
+            self.probe(gateway, server, request, passed);
+        }
+    }
+
     /// Sends `request` to `server`. The only data of a client are the headers `passed`, which the
     /// configuration passes through.
     fn probe(

@@ -327,6 +327,12 @@ impl Branch {
             .worker
             .failed
             .fail(key, failure.clone(), request, now);
+        if self.owner == SessionOwner::Client && self.session.session().is_some() {
+            let headers = &context.requester.caller.headers;
+            let passed = headers.passthrough_headers(server.id);
+            let worker = &mut *context.worker;
+            worker.ask_now(context.gateway, server, self.scope, passed);
+        }
     }
 
     /// The server did not answer as expected. Perhaps another server has replaced it, so the
