@@ -13,7 +13,7 @@ use crate::gateway::upstream::client_context::ClientContext;
 use crate::gateway::upstream::protocol::{UpstreamProtocol, UpstreamSession};
 use crate::mcp::era::Era;
 use crate::mcp::json::object::{ObjectWriter, push_object};
-use crate::mcp::{self, Message, header_value, json, jsonrpc, method};
+use crate::mcp::{self, header_value, json, jsonrpc};
 
 /// The version with which the gateway opens sessions of its own. In the next version, a server may
 /// end its stream before it has answered, and then the client has to ask for the rest.
@@ -152,19 +152,17 @@ impl ClientContext {
 }
 
 impl Call {
-    /// Sends `message`, a notification or a response, to a server in this session. No stream waits
-    /// for an answer.
+    /// Sends `message` to a server in this session: a notification with this `method`, or a
+    /// response, which has none. No stream waits for an answer.
     pub fn tell(
         server: &Server,
         session: &UpstreamSession,
+        method: Option<&str>,
         message: Vec<u8>,
         headers: &CallerHeaders,
     ) -> Self {
         let mut fields = headers.fields(server, false);
-        let told = Message::parse(&message).ok();
-        // A response has no method.
-        let told = told.filter(|told| told.method() != method::RESPONSE);
-        let method = told.map(|told| header_value::encode(told.method()).into_owned());
+        let method = method.map(|method| header_value::encode(method).into_owned());
         fields.extend(method.map(|method| (Cow::Borrowed(mcp::METHOD_HEADER), method)));
         Self::unanswered(server, session, CallContent::Relayed, fields, message)
     }
@@ -417,7 +415,7 @@ mod tests {
             id: Some("s".into()),
         });
         let mut calls = vec![
-            Call::tell(server, &session, Vec::new(), &carried),
+            Call::tell(server, &session, None, Vec::new(), &carried),
             Call::end(server, &session, carried.passthrough_headers(server.id)),
         ];
         let requests = [

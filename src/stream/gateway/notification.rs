@@ -58,20 +58,24 @@ pub(super) fn forward_notification(
                 edits.push(edit);
                 let body = edit::apply(message.text, edits);
                 let to = Recipients::One(id);
-                return notify_servers(cx, session, to, &body, request.headers);
+                return notify_servers(cx, session, to, (method, &body), request.headers);
             }
             Ok(())
         }
         method::CANCELLED => match cancelled_at(cx, request, session) {
             Some(server) => {
                 let to = Recipients::One(server);
-                notify_servers(cx, session, to, text, request.headers)
+                notify_servers(cx, session, to, (method, text), request.headers)
             }
             None => Ok(()),
         },
-        method if method.starts_with("notifications/") => {
-            notify_servers(cx, session, Recipients::All, text, request.headers)
-        }
+        method if method.starts_with("notifications/") => notify_servers(
+            cx,
+            session,
+            Recipients::All,
+            (method, text),
+            request.headers,
+        ),
         // This is a request without an id. No server gets it: the server could carry it out,
         // although policies have not checked it as a request.
         _ => Ok(()),
@@ -94,7 +98,8 @@ fn cancelled_at(
     }
 }
 
-/// Sends a notification to those recipients that are legacy servers of the session.
+/// Sends a notification, with this method and text, to those recipients that are legacy servers of
+/// the session.
 ///
 /// # Errors
 /// The request lacks a header that one of these servers must get.
@@ -102,7 +107,7 @@ fn notify_servers(
     cx: &mut GatewayContext<'_>,
     session: &Session,
     to: Recipients,
-    message: &[u8],
+    (method, message): (&str, &[u8]),
     headers: &Headers,
 ) -> Result<(), Refusal> {
     let servers = cx.gateway.servers.iter();
@@ -113,7 +118,7 @@ fn notify_servers(
     let ids: Vec<ServerId> = notified.iter().map(|(server, _)| server.id).collect();
     let carried = CallerHeaders::of(headers, cx.gateway, &ids)?;
     for (server, link) in notified {
-        let call = Call::tell(server, &link, message.to_vec(), &carried);
+        let call = Call::tell(server, &link, Some(method), message.to_vec(), &carried);
         cx.worker.outbox.push(call);
     }
     Ok(())

@@ -41,7 +41,7 @@ struct TranslatedEvents<'t> {
     translation: &'t Translation,
     /// The bytes that the client gets.
     out: Vec<u8>,
-    /// Messages for the server: answers to its requests that the client does not get.
+    /// Responses for the server, to its requests that the client does not get.
     for_server: Vec<Vec<u8>>,
     /// The response to the request was among the events.
     is_answered: bool,
@@ -120,17 +120,17 @@ impl RoutedRequest {
         !self.is_answered && !events.is_resumable
     }
 
-    /// Sends messages to the server in the gateway's own session.
-    fn notify_server(&self, cx: &mut StreamContext<'_>, messages: Vec<Vec<u8>>) {
+    /// Sends responses to the server in the gateway's own session.
+    fn notify_server(&self, cx: &mut StreamContext<'_>, responses: Vec<Vec<u8>>) {
         let Some((_, server)) = self.gateway_server(cx) else {
             return;
         };
         let Some(lease) = self.translation.lease() else {
             return;
         };
-        let calls = messages.into_iter();
-        let calls =
-            calls.map(|message| Call::tell(server, &lease.session, message, &lease.headers));
+        let calls = responses
+            .into_iter()
+            .map(|response| Call::tell(server, &lease.session, None, response, &lease.headers));
         cx.worker.outbox.extend(calls);
     }
 }

@@ -5,6 +5,7 @@ use crate::gateway::translate::translation::Translation;
 use crate::gateway::upstream::call::Call;
 use crate::gateway::upstream::failure::Failure;
 use crate::gateway::worker::Worker;
+use crate::mcp::method;
 
 /// The server failed, perhaps because of the session. Then the gateway does not use the session
 /// again, or first asks whether the server still has it. The gateway does not end the session,
@@ -59,7 +60,8 @@ pub(super) fn release(
         worker.pool.confirm(&lease, worker.now());
     }
     if let Some(message) = cancellation {
-        let call = Call::tell(server, &lease.session, message, &lease.headers);
+        let method = Some(method::CANCELLED);
+        let call = Call::tell(server, &lease.session, method, message, &lease.headers);
         worker.outbox.push(call);
     }
     worker.release(&lease, gateway);

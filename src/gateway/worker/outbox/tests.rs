@@ -20,7 +20,7 @@ fn session() -> UpstreamSession {
 fn message(gateway: &Gateway, server: usize) -> Call {
     let message = vec![b' '; 1000];
     let server = &gateway.servers[server];
-    Call::tell(server, &session(), message, &CallerHeaders::default())
+    Call::tell(server, &session(), None, message, &CallerHeaders::default())
 }
 
 fn end(gateway: &Gateway, server: usize) -> Call {
@@ -96,7 +96,7 @@ fn long_messages_for_one_server_take_little_memory_and_count_once() {
     let server = &gateway.servers[0];
     let long = |bytes: usize| {
         let message = vec![b' '; bytes];
-        Call::tell(server, &session(), message, &CallerHeaders::default())
+        Call::tell(server, &session(), None, message, &CallerHeaders::default())
     };
     let mut post = Post::default();
     for _ in 0..100 {
