@@ -1,6 +1,8 @@
 //! The attributes of a request as later filters see them: filter state, and
 //! headers that Envoy's `header_to_metadata` copies into dynamic metadata.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -99,7 +101,8 @@ impl Export {
         let mut export = Self::status(Status::Ok, storage);
         export.server(chosen)?;
         if storage.filter_state {
-            export.text("mcp.server", &chosen.server, "server")?;
+            let server = chosen.server.as_str();
+            export.state.push(("mcp.server", server.into()));
         }
         Ok(export)
     }
@@ -134,28 +137,24 @@ impl Export {
     /// A value is longer than [`LONGEST`]; also where `storage` leaves it out, so that
     /// the same messages are refused in every mode.
     pub fn of(attributes: &Attributes<'_>, storage: Storage) -> Result<Self, Refusal> {
-        let mut export = Self {
-            state: Vec::with_capacity(STATE.len()),
-            headers: Vec::with_capacity(HEADERS.len()),
-        };
-        let params_length = attributes.params.as_ref().map_or(0, protobuf_value::length);
-        // Where nobody sees filter state, it is made only to measure it, and rarely.
+        let mut export = Self::status(Status::Ok, storage);
+        // Where nobody sees filter state, it is only measured, and rarely.
         if storage.filter_state || may_be_long(attributes) {
-            export.filter_state(attributes)?;
+            export.filter_state(attributes, storage)?;
         }
-        export.header(METHOD_HEADER, &attributes.method, "method")?;
+        export.headers.reserve(HEADERS.len());
+        let method = encoded(&attributes.method, "method")?;
+        if storage.dynamic_metadata {
+            export.headers.push((METHOD_HEADER, method.into_owned()));
+        }
         if let Some(params) = &attributes.params {
             // Base64 turns three bytes into four.
-            if params_length.div_ceil(3).saturating_mul(4) > LONGEST {
-                return Err(Refusal::TooLong("params", LONGEST));
-            }
+            let length = protobuf_value::length(params).div_ceil(3);
+            check_length(length.saturating_mul(4), "params")?;
             if storage.dynamic_metadata {
                 let params = STANDARD.encode(protobuf_value::encode(params));
                 export.headers.push((PARAMS_HEADER, params));
             }
-        }
-        if !storage.dynamic_metadata {
-            export.headers.clear();
         }
         if let Some((subject, name)) = &attributes.subject {
             let (_, header, what) = subject_names(*subject);
@@ -164,30 +163,27 @@ impl Export {
         if let Some(chosen) = &attributes.server {
             export.server(chosen)?;
         }
-        if !storage.filter_state {
-            export.state.clear();
-        }
         Ok(export)
     }
 
-    fn filter_state(&mut self, attributes: &Attributes<'_>) -> Result<(), Refusal> {
-        self.state.push((STATUS, Status::Ok.as_str().into()));
+    /// Adds filter state, where `storage` shows it. Its lengths count in every mode.
+    fn filter_state(
+        &mut self,
+        attributes: &Attributes<'_>,
+        storage: Storage,
+    ) -> Result<(), Refusal> {
+        self.state.reserve(STATE.len());
         for (key, value, what) in texts(attributes) {
-            self.text(key, value, what)?;
+            check_length(value.len(), what)?;
+            if storage.filter_state {
+                self.state.push((key, value.into()));
+            }
         }
         let object = object(attributes);
-        if object.len() > LONGEST {
-            return Err(Refusal::TooLong("message", LONGEST));
+        check_length(object.len(), "message")?;
+        if storage.filter_state {
+            self.state.push(("mcp", object));
         }
-        self.state.push(("mcp", object));
-        Ok(())
-    }
-
-    fn text(&mut self, key: &'static str, value: &str, what: &'static str) -> Result<(), Refusal> {
-        if value.len() > LONGEST {
-            return Err(Refusal::TooLong(what, LONGEST));
-        }
-        self.state.push((key, value.into()));
         Ok(())
     }
 
@@ -197,13 +193,25 @@ impl Export {
         value: &str,
         what: &'static str,
     ) -> Result<(), Refusal> {
-        let value = header_value::encode(value).into_owned();
-        if value.len() > LONGEST {
-            return Err(Refusal::TooLong(what, LONGEST));
-        }
+        let value = encoded(value, what)?.into_owned();
         self.headers.push((name, value));
         Ok(())
     }
+}
+
+/// Refuses a value with too many bytes to be exported. `what` is the noun for the error message.
+fn check_length(length: usize, what: &'static str) -> Result<(), Refusal> {
+    if length > LONGEST {
+        return Err(Refusal::TooLong(what, LONGEST));
+    }
+    Ok(())
+}
+
+/// The header value for `value`. It is refused as by [`check_length`].
+fn encoded<'v>(value: &'v str, what: &'static str) -> Result<Cow<'v, str>, Refusal> {
+    let value = header_value::encode(value);
+    check_length(value.len(), what)?;
+    Ok(value)
 }
 
 /// What filter state shows of a message as texts: the key, the value, and the noun for
