@@ -7,6 +7,7 @@ use super::duration::DurationOrZeroSpec;
 use super::fields::{Fields, FromValue, NonEmptyVec, OptionalFields};
 use super::text::HttpToken;
 use crate::http::cors::{Cors, Origin, Origins};
+use crate::mcp::param_header;
 
 const METHODS: &[&str] = &["GET", "POST", "DELETE", "OPTIONS"];
 const HEADERS: &[&str] = &[
@@ -136,6 +137,8 @@ impl CorsSpec {
             origins,
             methods: joined(self.allow_methods.as_ref(), METHODS),
             headers: joined(self.allow_headers.as_ref(), &headers),
+            // The schemas of tools name these headers.
+            asked_prefix: param_header::PREFIX,
             expose: joined(self.expose_headers.as_ref(), EXPOSE),
             max_age: self.max_age.get().as_secs(),
             credentials: self.allow_credentials,

@@ -6,6 +6,7 @@
 //! would be that of another request.
 
 use super::ConfigError;
+use crate::mcp::param_header;
 use crate::policy::export::HEADERS;
 
 /// Checks the expression `text` of the field at `path`.
@@ -90,7 +91,7 @@ fn is_message(text: &str) -> bool {
     text == "mcp_proxy"
         || HEADERS.contains(&&*text)
         || matches!(&*text, "mcp-method" | "mcp-name")
-        || text.starts_with("mcp-param-")
+        || text.starts_with(param_header::PREFIX)
 }
 
 /// Whether a name after the tokens `before` is the name of a member.

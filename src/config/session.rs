@@ -12,7 +12,7 @@ use super::fields::{Fields, FromValue, NonEmptyVec, OptionalFields};
 use super::metadata_key::MetadataKeySpec;
 use super::text::HttpToken;
 use super::{ConfigError, Gateway, Protocol, secret};
-use crate::mcp;
+use crate::mcp::{self, param_header};
 use crate::policy::export;
 use crate::seal::{KEY, Keys};
 
@@ -202,7 +202,7 @@ impl IdentitySpec {
 fn identity_header(name: &str) -> Result<Identity, ConfigError> {
     let lower = name.to_ascii_lowercase();
     let is_mcp = [mcp::METHOD_HEADER, mcp::NAME_HEADER].contains(&lower.as_str())
-        || lower.starts_with("mcp-param-");
+        || lower.starts_with(param_header::PREFIX);
     if is_mcp || export::HEADERS.contains(&lower.as_str()) {
         return Err(ConfigError::new(
             "session.identity.header",

@@ -20,9 +20,6 @@ pub enum Origins {
 /// any free port.
 const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 
-/// The start of the names of headers that repeat arguments of a call.
-const PARAM: &str = "mcp-param-";
-
 /// An origin, or a pattern with one `*` in place of a label of the host or of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -107,8 +104,11 @@ pub struct Cors {
     pub origins: Origins,
     /// `access-control-allow-methods`
     pub methods: String,
-    /// `access-control-allow-headers`; `mcp-param-*` is added as asked for.
+    /// `access-control-allow-headers`
     pub headers: String,
+    /// A header whose name starts with this is added to them when a preflight asks for it: for
+    /// names that the configuration cannot list. In lower case.
+    pub asked_prefix: &'static str,
     /// `access-control-expose-headers`
     pub expose: String,
     /// `access-control-max-age`, in seconds.
@@ -160,8 +160,8 @@ impl Cors {
             .with("access-control-max-age", self.max_age.to_string())
     }
 
-    /// The allowed headers, and each `mcp-param-*` header that the preflight asks for. In MCP, the
-    /// schemas of tools name these headers, so the configuration cannot list them.
+    /// The allowed headers, and each header with the [prefix](Self::asked_prefix) that the preflight
+    /// asks for.
     fn allowed_headers(&self, request: &Headers) -> String {
         let mut allowed = self.headers.clone();
         let asked = request
@@ -169,11 +169,20 @@ impl Cors {
             .filter_map(|value| std::str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))
             .map(str::trim);
-        for name in asked.filter(|name| is_mcp_param(name)) {
+        for name in asked.filter(|name| self.has_asked_prefix(name)) {
             allowed.push_str(", ");
             allowed.push_str(name);
         }
         allowed
+    }
+
+    /// Whether `name` is that of a header with the prefix. Names of headers are tokens.
+    fn has_asked_prefix(&self, name: &str) -> bool {
+        let prefix = self.asked_prefix;
+        let start = name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            && name.len() > prefix.len()
+            && is_token(name)
     }
 
     /// The fields that each answer to a browser needs, whether a server, another filter or this
@@ -199,14 +208,6 @@ impl Cors {
     }
 }
 
-/// Whether `name` is that of a header `mcp-param-*`. Names of headers are tokens.
-fn is_mcp_param(name: &str) -> bool {
-    let start = name.get(..PARAM.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(PARAM))
-        && name.len() > PARAM.len()
-        && is_token(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +218,7 @@ mod tests {
             origins,
             methods: "GET, POST".into(),
             headers: "content-type".into(),
+            asked_prefix: "x-p-",
             expose: "Mcp-Session-Id".into(),
             max_age: 60,
             credentials: false,
@@ -259,10 +261,10 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
-    fn mcp_param_headers_are_allowed_as_asked_for_and_nothing_else_is() {
+    fn headers_with_the_prefix_are_allowed_as_asked_for_and_nothing_else_is() {
         let request = preflight(&[(
             "access-control-request-headers",
-            "mcp-param-Region,x-evil, mcp-param-,mcp-param-a\u{e4},mcp-param-a b,mcp-param-(a),MCP-PARAM-a!#$%&'*+.^_`|~",
+            "x-p-Region,x-evil, x-p-,x-p-a\u{e4},x-p-a b,x-p-(a),X-P-a!#$%&'*+.^_`|~",
         )]);
         let reply = cors(Origins::Any).preflight(&request);
         let allowed = reply
@@ -271,7 +273,7 @@ mod tests {
             .find(|(name, _)| *name == "access-control-allow-headers");
         assert_eq!(
             allowed.unwrap().1,
-            "content-type, mcp-param-Region, MCP-PARAM-a!#$%&'*+.^_`|~"
+            "content-type, x-p-Region, X-P-a!#$%&'*+.^_`|~"
         );
     }
 
