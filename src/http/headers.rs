@@ -28,6 +28,27 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
+/// A limit for the bytes of the names and values of several headers together.
+pub struct HeaderLimit {
+    left: usize,
+}
+
+impl HeaderLimit {
+    /// A limit of this many bytes.
+    pub fn new(most: usize) -> Self {
+        Self { left: most }
+    }
+
+    /// Whether there is room for this header, too. If so, it counts from now on.
+    pub fn admits(&mut self, name: &str, value: &str) -> bool {
+        let left = self
+            .left
+            .checked_sub(name.len().saturating_add(value.len()));
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
 /// A header that may be there once is there several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;

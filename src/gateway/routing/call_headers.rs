@@ -10,6 +10,7 @@ use crate::gateway::routing::passthrough::{
     BAGGAGE, NamesOnly, connection_headers, is_static_header, passthrough_values, trace_headers,
 };
 use crate::http::Headers;
+use crate::http::headers::HeaderLimit;
 use crate::memory::OVERHEAD;
 use crate::policy::Refusal;
 
@@ -100,13 +101,9 @@ impl CallerHeaders {
                 *place = passthrough(server)?;
             }
         }
-        let mut left = MAX_TRACE;
+        let mut limit = HeaderLimit::new(MAX_TRACE);
         let trace = trace_headers(headers, &connection_headers);
-        let trace = trace.filter(|(name, value)| {
-            let rest = left.checked_sub(name.len().saturating_add(value.len()));
-            left = rest.unwrap_or(left);
-            rest.is_some()
-        });
+        let trace = trace.filter(|(name, value)| limit.admits(name, value));
         Ok(Self {
             trace: trace.collect(),
             passthrough: all.into(),

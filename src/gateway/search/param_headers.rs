@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use crate::gateway::search::each_member;
+use crate::http::headers::HeaderLimit;
 use crate::mcp::json::edit;
 use crate::mcp::{json, param_header};
 use crate::policy::export;
@@ -53,7 +54,7 @@ fn annotated(schema: &str, depth: usize) -> Option<String> {
 pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)> {
     let mut headers = FoundHeaders {
         fields: Vec::new(),
-        left: LONGEST_HEADERS,
+        limit: HeaderLimit::new(LONGEST_HEADERS),
     };
     let schemas = json::values(definition, "inputSchema");
     add(&schemas, arguments, DEEPEST, &mut headers);
@@ -64,17 +65,13 @@ pub fn param_headers(definition: &str, arguments: &str) -> Vec<(String, String)>
 struct FoundHeaders {
     /// Names and values.
     fields: Vec<(String, String)>,
-    /// How many bytes further headers may have.
-    left: usize,
+    limit: HeaderLimit,
 }
 
 impl FoundHeaders {
     /// Adds a header, unless it is too long.
     fn push(&mut self, name: String, value: String) {
-        let size = name.len().saturating_add(value.len());
-        let left = self.left.checked_sub(size);
-        if let Some(left) = left.filter(|_| value.len() <= export::LONGEST) {
-            self.left = left;
+        if value.len() <= export::LONGEST && self.limit.admits(&name, &value) {
             self.fields.push((name, value));
         }
     }
