@@ -76,9 +76,11 @@ impl ServerList {
         self.pages.iter().flat_map(|page| &page.entries)
     }
 
-    /// The same, each with its JSON text as lists show it.
-    pub fn definitions(&self) -> impl Iterator<Item = (&ListEntry, &[u8])> {
+    /// The entries of the pages that this function has not given before, each with its JSON text as
+    /// lists show it. A page may be kept for many lists.
+    pub fn unsearched(&self) -> impl Iterator<Item = (&ListEntry, &[u8])> {
         let pages = self.pages.iter();
+        let pages = pages.filter(|page| !page.is_searched.replace(true));
         pages.flat_map(|page| {
             let entries = page.entries.iter();
             entries.map(|entry| (entry, page.text.of(&entry.text)))
@@ -518,6 +520,28 @@ mod tests {
             "{merged}"
         );
         assert_eq!(left_out, 0);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_page_is_searched_once_however_many_lists_have_it() {
+        let gateway = two();
+        let page = |name: &str| {
+            let page = format!(r#"{{"tools":[{{"name":"{name}"}}]}}"#);
+            let server = &gateway.servers[0];
+            Rc::new(ListPage::parse(ListKind::Tools, server, &page, usize::MAX).unwrap())
+        };
+        let (kept, new) = (page("x"), page("y"));
+        let searched = |pages: &[&Rc<ListPage>]| {
+            let mut list = ServerList::default();
+            for page in pages {
+                list.add(Rc::clone(page), CacheHints::NONE);
+            }
+            let names = list.unsearched().map(|(entry, _)| entry.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(searched(&[&kept]), ["a__x"]);
+        assert_eq!(searched(&[&kept, &new]), ["a__y"]);
+        assert_eq!(searched(&[&kept, &new]), [""; 0]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -1,6 +1,8 @@
 //! One page of a server's list: the entries as the server wrote them, except that they have the
 //! names that clients see.
 
+use std::cell::Cell;
+
 use crate::config::Server;
 use crate::gateway::routing::names;
 use crate::gateway::routing::tool_view::{self, ParamHeader};
@@ -44,6 +46,8 @@ pub struct ListPage {
     pub malformed: usize,
     /// The comparison of its tools with the pins of the server.
     pub pins: PinnedPage,
+    /// Whether the gateway has read already which parameters of its tools have headers.
+    pub is_searched: Cell<bool>,
     /// The memory that the page takes up.
     pub held: HeldBytes,
 }
@@ -194,6 +198,7 @@ impl ListPage {
             cache_hints: CacheHints::read(ttl, scope),
             malformed,
             pins,
+            is_searched: Cell::new(false),
         })
     }
 }

@@ -14,7 +14,8 @@ use crate::stream::event::Effect;
 use crate::stream::gateway::route::NamedTarget;
 use crate::stream::gateway::{Client, IncomingMessage};
 
-/// Remembers which parameters have headers, as far as a legacy client's lists show it.
+/// Remembers which parameters have headers, as far as a legacy client's lists show it. Each page is
+/// searched once, in the first of these lists that has it.
 pub(super) fn learn(cx: &GatewayContext<'_>, fanout: &Fanout) {
     if fanout.caller().era == Era::Modern {
         return;
@@ -26,7 +27,7 @@ pub(super) fn learn(cx: &GatewayContext<'_>, fanout: &Fanout) {
         if cx.worker.servers.era(server) == Some(Era::Legacy) {
             continue;
         }
-        let tools = list.definitions().filter_map(|(entry, definition)| {
+        let tools = list.unsearched().filter_map(|(entry, definition)| {
             // Most tools have no such parameter.
             let definition = std::str::from_utf8(definition).unwrap_or_default();
             let annotations = definition
