@@ -111,13 +111,19 @@ impl<'a> Attributes<'a> {
     /// is read.
     ///
     /// # Errors
-    /// It claims the URI of a resource that is not in normal form.
+    /// It claims the URI of a resource that is not in normal form, or a text that some servers read
+    /// differently.
     pub fn claimed(claim: &'a Claim, rules: &'a Rules) -> Result<Self, Refusal> {
         let method = claim.method.as_str();
         // If the method has no name, a body cannot confirm one.
         let param = method::name_param(method).zip(claim.name.as_deref().map(Cow::Borrowed));
         let name = param.as_ref().map(|(_, name)| name.clone());
         let subject = method::subject(method).zip(name.clone());
+        for (what, text) in [("method", Some(method)), ("name", name.as_deref())] {
+            if text.is_some_and(extract::ends_early) {
+                return Err(Refusal::NotExportable(what));
+            }
+        }
         if let Some((Subject::Resource, uri)) = &subject {
             access::check_uri(method, uri)?;
         }

@@ -114,7 +114,7 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             let Some(members) = object(raw)? else {
                 return Ok(None);
             };
-            if members.iter().any(|(name, _)| name.contains('\0')) {
+            if members.iter().any(|(name, _)| ends_early(name)) {
                 return Err(NOT_EXPORTABLE);
             }
             // A policy may read any of these members.
@@ -146,10 +146,15 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
 type Raw<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
 /// The string with the JSON text `raw`; `None` if it is no string, or if readers may read different
-/// strings. Half a surrogate pair is not Unicode, and for some readers, such as `cJSON`, a string
-/// ends at a NUL: then a rule would match the whole string, and a server would act on its start.
+/// strings: it has half a surrogate pair, which is not Unicode, or [`ends_early`].
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
-    json::string(raw).filter(|text| !text.contains('\0'))
+    json::string(raw).filter(|text| !ends_early(text))
+}
+
+/// Whether `text` has a NUL. For some readers, such as `cJSON`, the text ends there: then a rule
+/// would match the whole text, and a server would act on its start.
+pub(super) fn ends_early(text: &str) -> bool {
+    text.contains('\0')
 }
 
 /// The members of `raw`; `None` if it is not an object.
