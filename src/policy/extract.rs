@@ -17,9 +17,10 @@ use crate::mcp::message::Params;
 /// three, and then a policy would see nothing.
 const DEPTH: usize = 16;
 
-/// The most members of one extracted object. With more, the object that policies see would be longer
-/// than [`LONGEST`] bytes, and the request is refused anyway. To find this out first saves time: to
-/// put the values of two paths together takes the square of their number.
+/// The most members of one extracted value, at all depths together. As JSON, each has four bytes or
+/// more, such as `"":0`. So with more, the object that policies see would be longer than [`LONGEST`]
+/// bytes, and the request is refused anyway. To find this out first saves time: to put the values of
+/// two paths together takes the square of their number.
 const MOST: usize = LONGEST / 4;
 
 /// The extracted part of `params`.
@@ -66,6 +67,7 @@ pub fn extract<'a, S: AsRef<str>>(
 
 const DUPLICATE: Refusal = Refusal::Body(Invalid::DuplicateKey("params"));
 const NOT_EXPORTABLE: Refusal = Refusal::NotExportable("params");
+const TOO_LONG: Refusal = Refusal::TooLong("params", LONGEST);
 
 /// The members of an extracted object, in their order.
 type ExtractedMembers<'a> = Vec<ExtractedMember<'a>>;
@@ -86,7 +88,8 @@ fn add<'a>(members: &mut ExtractedMembers<'a>, name: Cow<'a, str>, value: Extrac
 
 fn at_path<'a, S: AsRef<str>>(raw: &'a str, path: &[S]) -> Result<Option<Extracted<'a>>, Refusal> {
     let Some((first, rest)) = path.split_first() else {
-        return read(raw, DEPTH);
+        let mut left = MOST;
+        return read(raw, DEPTH, &mut left);
     };
     let first = first.as_ref();
     let Some(members) = object(raw)? else {
@@ -102,7 +105,13 @@ fn at_path<'a, S: AsRef<str>>(raw: &'a str, path: &[S]) -> Result<Option<Extract
     Ok(value.map(|value| Extracted::Object(vec![(name, value)])))
 }
 
-fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
+/// The value `raw`. Its objects are nested in at most `depth` levels, and have at most `left` members
+/// together.
+fn read<'a>(
+    raw: &'a str,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Option<Extracted<'a>>, Refusal> {
     match raw.as_bytes().first() {
         Some(b'[') => Ok(None),
         Some(b'"') => text(raw)
@@ -127,12 +136,10 @@ fn read(raw: &str, depth: usize) -> Result<Option<Extracted<'_>>, Refusal> {
             }
             let mut object = Vec::with_capacity(members.len());
             for (name, value) in members {
-                if let Some(value) = read(value, depth)? {
+                if let Some(value) = read(value, depth, left)? {
+                    *left = left.checked_sub(1).ok_or(TOO_LONG)?;
                     object.push((name, value));
                 }
-            }
-            if object.len() > MOST {
-                return Err(Refusal::TooLong("params", LONGEST));
             }
             Ok(Some(Extracted::Object(object)))
         }
@@ -352,18 +359,29 @@ mod tests {
     fn an_object_with_more_members_than_can_be_shown_is_refused() {
         let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
         let paths = [path("arguments.a1"), path("arguments"), path("arguments")];
-        for (count, is_fine) in [(MOST, true), (MOST + 1, false), (100_000, false)] {
-            let members: Vec<String> = (0..count)
-                .map(|n| format!(r#""a{n}":[],"b{n}":0"#))
-                .collect();
-            let arguments = members.join(",");
+        let members = |count: usize| {
+            let members = (0..count).map(|n| format!(r#""a{n}":[],"b{n}":0"#));
+            members.collect::<Vec<_>>().join(",")
+        };
+        let half = members(MOST / 2);
+        for (arguments, is_fine) in [
+            (members(MOST), true),
+            (members(MOST + 1), false),
+            (members(100_000), false),
+            // The two objects are members, too.
+            (format!(r#""x":{{{half}}},"y":{{"z":{{}}}}"#), true),
+            (format!(r#""x":{{{half}}},"y":{{{half}}}"#), false),
+        ] {
             let body = format!(
                 r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"arguments":{{{arguments}}}}}}}"#
             );
             let message = Message::parse(body.as_bytes()).unwrap();
             let found = extract(message.params().unwrap(), &paths);
-            let expected = (!is_fine).then_some(Refusal::TooLong("params", LONGEST));
-            assert_eq!(found.err(), expected, "{count}");
+            assert_eq!(
+                found.err(),
+                (!is_fine).then_some(TOO_LONG),
+                "{arguments:.60}"
+            );
         }
     }
 
