@@ -269,11 +269,8 @@ impl<'a> Envelope<'a> {
         if self.answers > 0 {
             return Err(Invalid::NotJsonRpc("a request has no result and no error"));
         }
-        // For some readers, a string ends at a NUL.
-        let method = json::string(method).filter(|method| !method.contains('\0'));
-        let method = method.ok_or(Invalid::NotJsonRpc(
-            "method must be a Unicode string without NUL",
-        ))?;
+        let method =
+            json::string(method).ok_or(Invalid::NotJsonRpc("method must be a Unicode string"))?;
         let params = self.params.unwrap_or_default();
         Ok(match id {
             Some(id) => Content::Request { id, method, params },
@@ -455,10 +452,6 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#, None),
             (r#"{"jsonrpc":"2.0","id":"x","method":5}"#, Some(r#""x""#)),
             (r#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#, Some("1")),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call\u0000"}"#,
-                Some("1"),
-            ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
                 Some("1"),

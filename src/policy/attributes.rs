@@ -65,6 +65,9 @@ impl<'a> Attributes<'a> {
         let method = message.method();
         let params = message.params();
         let id = message.id();
+        if extract::ends_early(method) {
+            return Err(Refusal::NotExportable("method"));
+        }
         if !id.is_none_or(json::is_finite) {
             return Err(Refusal::NotFinite("id"));
         }
