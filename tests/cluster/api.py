@@ -128,11 +128,11 @@ class Cluster:
 
     def _ready(self) -> bool:
         try:
-            return self.kubectl("get", "--raw", "/readyz", within=5) == "ok"
+            return self.kubectl("get", "--raw", "/readyz", within=10) == "ok"
         except Refused:
             return False
 
-    def kubectl(self, *arguments: str | Path, text: str | None = None, within: int = 60) -> str:
+    def kubectl(self, *arguments: str | Path, text: str | None = None, within: int = 120) -> str:
         """Runs kubectl, and returns its stdout."""
         return self._kubectl(*arguments, text=text, within=within).stdout
 
@@ -141,7 +141,7 @@ class Cluster:
         said = self._kubectl(*arguments, text=text).stderr
         return [line.removeprefix("Warning: ") for line in said.splitlines() if line.startswith("Warning: ")]
 
-    def _kubectl(self, *arguments, text=None, within=60):
+    def _kubectl(self, *arguments, text=None, within=120):
         command = (KUBECTL, f"--kubeconfig={self.kubeconfig}", *arguments)
         try:
             done = subprocess.run(command, input=text, text=True, capture_output=True, timeout=within)
@@ -199,7 +199,7 @@ def dump(manifests: list[dict]) -> str:
     return yaml.safe_dump_all(manifests)
 
 
-def until(what: str, ready: Callable, within: float = 60, last: Callable = lambda: ""):
+def until(what: str, ready: Callable, within: float = 120, last: Callable = lambda: ""):
     """Calls `ready` until it returns something true, and returns this.
 
     After the time limit, the error has the text of `last`.
@@ -215,7 +215,7 @@ def until(what: str, ready: Callable, within: float = 60, last: Callable = lambd
 def answers(url: str) -> bool:
     """Whether a GET of this URL gets the status 200."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status == 200
     except OSError:
         return False

@@ -10,6 +10,7 @@ from .servers import GATEWAY
 
 VERSION, LEGACY_VERSION = "2026-07-28", "2025-11-25"
 CHUNK = 65536
+MISSING_SERVERS = "io.github.mcp-gateway/missingServers"
 META = {"io.modelcontextprotocol/protocolVersion": VERSION, "io.modelcontextprotocol/clientCapabilities": {}}
 
 
@@ -44,6 +45,12 @@ class Answer:
         except ValueError:
             return {}
         return message if isinstance(message, dict) else {}
+
+    def missing(self) -> list[str]:
+        """The servers that the gateway names as missing from a list."""
+        result = self.message().get("result")
+        meta = result.get("_meta") if isinstance(result, dict) else None
+        return meta.get(MISSING_SERVERS, []) if isinstance(meta, dict) else []
 
     def code(self) -> int | None:
         error = self.message().get("error")

@@ -13,12 +13,13 @@ from .asking import Answer, Request, legacy, modern, send
 from .machine import Machine
 from .questions import Asked
 from .servers import PORT
+from .workers import all_workers
 
 NAMESPACE = "mcp"
 API = "mcp.kagenti.com/v1alpha1"
 SERVER, GATEWAY = "mcpservers.mcp.kagenti.com", "mcpgateways.mcp.kagenti.com"
 # How long it may take until a change is completely served.
-WITHIN = 120
+WITHIN = 240
 # The pause between two requests of a client, so that the other processes get CPU time.
 PAUSE = 0.05
 MANY = 200
@@ -104,15 +105,15 @@ class Changes:
 
     def _servers(self):
         self._apply(self._server("extra"))
-        self._timed("added", lambda: self._is_ready("extra") and self._lists("extra__get_weather"))
+        self._served("added", "extra", lambda: self._lists("extra__get_weather"))
         self._call("extra__get_weather")
         self._delete("extra")
         self._apply(self._server("other"))
         is_renamed = lambda: self._lists("other__get_weather") and not self._lists("extra__get_weather")
-        self._timed("renamed", lambda: self._is_ready("other") and is_renamed())
+        self._served("renamed", "other", is_renamed)
         self._call("other__get_weather")
         self._delete("other")
-        self._timed("removed", lambda: not self._lists("other__get_weather"))
+        self._everywhere("removed", lambda: not self._lists("other__get_weather"))
 
     def _credential(self):
         """A header from a Secret needs a new variable of the proxy.
@@ -126,8 +127,7 @@ class Changes:
         self._apply(self._secret("the-first-key"), self._server("locked", headers=[header]))
         waits = lambda: self._condition("locked", "Programmed").get("reason") == "WaitingForProxies"
         until("the new server waits for pods", waits, WITHIN, lambda: self._condition("locked", "Programmed"))
-        is_served = lambda: self._is_ready("locked") and self._lists("locked__get_weather")
-        self._timed("a credential added", is_served)
+        self._served("a credential added", "locked", lambda: self._lists("locked__get_weather"))
         self._call("locked__get_weather")
         if not relay.marks[b"the-first-key"]:
             raise Failure("the server got a request without its credential")
@@ -138,9 +138,9 @@ class Changes:
             return bool(relay.marks[b"the-second-key"])
 
         self._timed("rotated", is_rotated)
-        self._delete("locked")
-        self._timed("a credential removed", lambda: not self._lists("locked__get_weather"))
         proxies = self.here.kubelet.proxies()
+        self._delete("locked")
+        self._everywhere("a credential removed", lambda: not self._lists("locked__get_weather"))
         # Without the server, the proxy loses the variable, so its pods are replaced again.
         until("the pods lose it", lambda: self.here.kubelet.proxies() != proxies, WITHIN)
 
@@ -163,7 +163,7 @@ class Changes:
         self._timed(f"{MANY} removed", lambda: not [one for one in left() if ".many-" in one["metadata"]["name"]])
         for client in self.lists:
             client.paused.clear()
-        until("lists are as before", lambda: not self._lists("many-000__get_weather"), WITHIN)
+        all_workers("lists are as before", lambda: not self._lists("many-000__get_weather"), WITHIN)
 
     def _apply(self, *objects: dict):
         self.started = time.monotonic()
@@ -177,6 +177,16 @@ class Changes:
         """Waits until `ready` is true, and records how long this took since the change."""
         until(what, ready, WITHIN)
         self.times.append(f"{what}: {time.monotonic() - self.started:.1f} s")
+
+    def _served(self, what: str, server: str, is_right: Callable[[], bool]):
+        """Waits until the server is ready, and `is_right` is true for all workers of the proxy."""
+        until(f"{server} is ready", lambda: self._is_ready(server), WITHIN)
+        self._everywhere(what, is_right)
+
+    def _everywhere(self, what: str, is_right: Callable[[], bool]):
+        """Waits until `is_right` is true for all workers of the proxy, and records how long this took since the change."""
+        since = all_workers(what, is_right, WITHIN)
+        self.times.append(f"{what}: {since - self.started:.1f} s")
 
     def _server(self, name: str, **more) -> dict:
         spec = {"targetRef": {"kind": "Service", "name": "weather", "port": PORT}} | more
@@ -194,6 +204,8 @@ class Changes:
 
     def _lists(self, tool: str) -> bool:
         answer = self._ask(modern("tools/list"))
+        if "result" not in answer.message():
+            raise Failure(f"a list: {answer}")
         return f'"{tool}"' in answer.text
 
     def _answers(self, tool: str) -> bool:

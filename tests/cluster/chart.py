@@ -84,7 +84,7 @@ class Chart:
 
     def _run(self, command: tuple) -> str:
         """Runs a command, and returns its stdout. If it fails, the error contains its whole output."""
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=300)
         if done.returncode:
             raise Refused(f"{' '.join(map(str, command))}:\n{done.stderr}{done.stdout}")
         return done.stdout
@@ -205,8 +205,16 @@ class Chart:
         return {f"CustomResourceDefinition  {name}.mcp.kagenti.com" for name in ("mcpgateways", "mcpservers")}
 
     def nothing_is_left(self, wanted: set[str]):
-        if (left := self.objects()) != wanted:
-            raise Failure(f"left behind: {sorted(left - wanted)}; gone: {sorted(wanted - left)}")
+        """The objects are these, as soon as the controllers of Kubernetes have deleted what depends on deleted objects."""
+        left: set[str] = set()
+
+        def is_so() -> bool:
+            nonlocal left
+            left = self.objects()
+            return left == wanted
+
+        differs = lambda: f"left behind: {sorted(left - wanted)}; gone: {sorted(wanted - left)}"
+        until("the objects are those of before", is_so, last=differs)
 
     def is_installed(self, replicas: int = 2):
         """The Deployment is there with this number of replicas, and Kubernetes serves the CRDs of this version."""
@@ -216,7 +224,7 @@ class Chart:
         for source in sorted((ROOT / "deploy" / "crds").glob("mcp*.yaml")):
             wanted = yaml.safe_load(source.read_text())
             name = wanted["metadata"]["name"]
-            self.cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+            self.cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=60s", within=90)
             there = self.cluster.get("crd", name)
             schemas = lambda crd: [version["schema"]["openAPIV3Schema"] for version in crd["spec"]["versions"]]
             if schemas(there) != schemas(wanted):
@@ -227,9 +235,15 @@ class Chart:
         may = [*MAY, *((verb, "secrets", "mcp") for verb in ("get", "create", "patch", "delete"))]
         elsewhere = [("get", "secrets", "kube-system"), ("patch", "secrets", NAMESPACE)]
         wanted = dict.fromkeys(may, True) | dict.fromkeys(MAY_NOT, False) | dict.fromkeys(elsewhere, all_secrets)
-        allowed = self.allowed(list(wanted))
-        if wrong := {question: answer for question, answer in allowed.items() if answer != wanted[question]}:
-            raise Failure(f"the controller may or may not, other than wanted: {wrong}")
+        wrong: dict = {}
+
+        def is_so() -> bool:
+            nonlocal wrong
+            wrong = {question: answer for question, answer in self.allowed(list(wanted)).items() if answer != wanted[question]}
+            return not wrong
+
+        # The API server uses new roles a moment after it has stored them.
+        until("the rights of the controller", is_so, last=lambda: f"other than wanted: {wrong}")
 
     def allowed(self, questions: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], bool]:
         """Asks the same as `kubectl auth can-i`, but all questions at once."""

@@ -15,6 +15,7 @@ from .chart import Chart
 from .forms import FORMS, Form
 from .machine import Machine
 from .questions import QUESTIONS, Asked, wrong
+from .workers import all_workers
 
 # This name stands for a check that sends each manifest to the API server. The other names are those
 # of forms.
@@ -81,7 +82,7 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
             issuer=here.issuer,
             prefix="" if form.mode == "policy" else "weather__",
         )
-        ready(here, form, asked)
+        ready(asked)
         faults = []
         for question, (_title, how) in QUESTIONS.items():
             answer = how(asked)
@@ -110,16 +111,16 @@ def wanted(question: str, form: str, plane: str, mode: str) -> dict:
     return next((own[name] for name in (form, plane, mode) if name in own), answer["all"])
 
 
-def ready(here: Machine, form: Form, asked: Asked, within: float = 90):
-    """Waits until three requests for a list in a row have got an answer."""
-    deadline, good = time.monotonic() + within, 0
-    answer = Answer(0, {}, "")
-    while good < 3:
-        if time.monotonic() > deadline:
-            raise Failure(f"no list within {within:.0f} s; the last answer:\n    {answer}")
-        answer = send(asked.url, modern("tools/list"), asked.admin, within=5)
-        good = good + 1 if answer.status == 200 and asked.tool("get_weather") in answer.text else 0
-        time.sleep(0.3)
+def ready(asked: Asked, within: float = 180):
+    """Waits until all workers of the proxy answer with a list in which no server is missing."""
+    last = Answer(0, {}, "")
+
+    def is_listed() -> bool:
+        nonlocal last
+        last = send(asked.url, modern("tools/list"), asked.admin, within=10)
+        return last.status == 200 and asked.tool("get_weather") in last.text and not last.missing()
+
+    all_workers("a list of each worker", is_listed, within, lambda: f"\n    the last answer: {last}")
 
 
 def statuses(here: Machine, form: Form) -> list[str]:

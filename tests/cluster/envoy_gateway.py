@@ -52,7 +52,7 @@ class EnvoyGateway:
                 }
             ]
         )
-        self.cluster.kubectl("wait", "--for=condition=Accepted", "gatewayclass/eg", "--timeout=60s", within=70)
+        self.cluster.kubectl("wait", "--for=condition=Accepted", "gatewayclass/eg", "--timeout=120s", within=150)
 
     def configuration(self) -> dict:
         """The configuration that our documentation requires.

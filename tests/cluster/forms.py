@@ -110,7 +110,7 @@ class EnvoyGatewayMany(EnvoyGatewayFolder):
             return answers[-1].status == status and text in answers[-1].text
 
         try:
-            until(f"{status} without {kind}", answered, 60, lambda: answers[-1])
+            until(f"{status} without {kind}", answered, 120, lambda: answers[-1])
         except Failure as failure:
             return str(failure)
         return None
@@ -165,7 +165,7 @@ class Rendered(Form):
         file = here.work / "servers.yaml"
         file.write_text(json.dumps(self._configuration()))
         options = ("--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE, "--jwks-uri", f"{ISSUER}/.well-known/jwks.json")
-        return run(PROGRAM, "render", file, "--target", self.plane, *options, timeout=30)
+        return run(PROGRAM, "render", file, "--target", self.plane, *options, timeout=120)
 
     def _configuration(self) -> dict:
         """The content of the file for `render`."""
@@ -184,7 +184,7 @@ class Rendered(Form):
         }
 
     def remove(self, here):
-        here.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--ignore-not-found", within=120)
+        here.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--ignore-not-found", within=240)
 
 
 class EnvoyGatewayRendered(Rendered, EnvoyGatewayForm):
@@ -217,7 +217,7 @@ class Controlled(Rendered):
         """Starts the controller, and waits until clients get all servers."""
         here.cluster.apply(_kustomized(here, "example/servers"))
         here.cluster.apply_definitions()
-        here.cluster.kubectl("wait", "--for=condition=Established", *(f"crd/{kind}" for kind in CONTROLLED))
+        here.cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{kind}" for kind in CONTROLLED))
         here.cluster.apply(self._objects())
         # The addresses of Services do not work here, so the controller cannot ask the servers
         # itself.
@@ -263,9 +263,9 @@ class Controlled(Rendered):
         return url
 
     def remove(self, here):
-        here.cluster.kubectl("delete", f"{CONTROLLED[0]},{CONTROLLED[1]}", "--all", "-n", NAMESPACE, within=60)
+        here.cluster.kubectl("delete", f"{CONTROLLED[0]},{CONTROLLED[1]}", "--all", "-n", NAMESPACE, within=120)
         made = "-l", "app.kubernetes.io/managed-by=mcp-gateway"
-        until("nothing of the controller is left", lambda: not here.cluster.items("httproutes,secrets", "-A", *made), 60)
+        until("nothing of the controller is left", lambda: not here.cluster.items("httproutes,secrets", "-A", *made))
         super().remove(here)
         here.processes.stop(self._controller())
 
@@ -311,7 +311,7 @@ def _address(here: Machine) -> str:
         found = [one["value"] for one in gateway.get("status", {}).get("addresses", []) if one["type"] == "IPAddress"]
         return found[0] if found else None
 
-    return until("the Gateway's address", address, 60)
+    return until("the Gateway's address", address)
 
 
 def _kustomized(here: Machine, folder: str) -> str:
@@ -322,7 +322,7 @@ def _kustomized(here: Machine, folder: str) -> str:
 
 
 def _delete(here: Machine, manifests: str):
-    here.cluster.kubectl("delete", "--ignore-not-found", "--wait", "-f", "-", text=manifests, within=120)
+    here.cluster.kubectl("delete", "--ignore-not-found", "--wait", "-f", "-", text=manifests, within=240)
 
 
 FORMS: dict[str, Form] = {

@@ -19,7 +19,7 @@ GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 # How long the old pod continues to run after its replacement is ready, so that it can finish its
 # requests.
-GRACE = 3
+GRACE = 5
 
 
 @dataclass

@@ -76,7 +76,7 @@ def _rendered() -> Iterator[tuple[str, list[dict]]]:
     file = DEPLOY / "example" / "servers.yaml"
     for target in ("envoy-gateway", "istio", "standalone"):
         command = (PROGRAM, "render", file, "--target", target, "--anonymous")
-        yield f"render --target {target}", _objects(run(*command, timeout=30))
+        yield f"render --target {target}", _objects(run(*command, timeout=120))
 
 
 def _files() -> Iterator[tuple[str, list[dict]]]:
