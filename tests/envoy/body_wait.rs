@@ -12,6 +12,7 @@ use crate::harness::bootstrap::Bootstrap;
 use crate::harness::capture::Capture;
 use crate::harness::envoy::Envoy;
 use crate::harness::fake;
+use crate::harness::http::ANSWERED_WITHIN;
 use crate::harness::message::{legacy, modern};
 
 const HOLDS: &str = "                allow_on_headers_stop_iteration: true\n";
@@ -38,7 +39,7 @@ async fn head_only(to: SocketAddr) -> (String, Duration) {
     stream.write_all(head.as_bytes()).await.expect("a reader");
     let mut answer = String::new();
     let reading = stream.read_to_string(&mut answer);
-    let read = timeout(Duration::from_secs(25), reading).await;
+    let read = timeout(ANSWERED_WITHIN, reading).await;
     read.expect("an answer in time").expect("an answer");
     (answer, began.elapsed())
 }

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::envoy::Envoy;
 use crate::harness::message::{call, modern};
+use crate::harness::port;
 
 /// When the server ends a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,9 +141,8 @@ async fn a_call_that_was_not_sent_is_sent_again() {
     let text = bootstrap.text();
     assert!(text.contains("connect-failure,refused-stream"), "{text}");
     // Nobody listens at the first of the two endpoints.
-    let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let nobody = gone.local_addr().expect("an address").port();
-    drop(gone);
+    let (_reserved, nobody) = port::reserved();
+    let nobody = nobody.port();
     let endpoint = |port: u16| {
         format!(
             "- endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }}"

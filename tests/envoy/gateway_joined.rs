@@ -72,9 +72,9 @@ const PRIVATE: &str = r#""ttlMs":0,"cacheScope":"private""#;
 const CLIENTS: usize = 20;
 
 /// An Envoy with one worker in front of `a` and `b`. The worker has already discovered both.
-async fn start(name: &str, a: &Gated, b: &Gated, timeout: &str) -> Envoy {
+async fn start(name: &str, a: &Gated, b: &Gated, timeout_of_a: &str) -> Envoy {
     let config = format!(
-        r#"{{"servers":[{{"name":"a","timeout":"{timeout}"}},{{"name":"b","timeout":"{timeout}"}}],"failedServerTtl":"0s"}}"#
+        r#"{{"servers":[{{"name":"a","timeout":"{timeout_of_a}"}},{{"name":"b","timeout":"50s"}}],"failedServerTtl":"0s"}}"#
     );
     let clusters = [("a", a.address), ("b", b.address)];
     let envoy = Envoy::with_workers(1, name, &Bootstrap::servers(&config, &clusters));
@@ -112,7 +112,7 @@ fn tools((id, answer): (usize, Answer)) -> Vec<String> {
 #[tokio::test]
 async fn many_who_ask_the_same_at_once_make_one_call_of_each_server() {
     let (a, b) = (gated(PUBLIC).await, gated(PUBLIC).await);
-    let envoy = start("joined", &a, &b, "20s").await;
+    let envoy = start("joined", &a, &b, "50s").await;
     let clients = ask(&envoy, CLIENTS);
     a.until_asked(1).await;
     let_them_come().await;
@@ -133,7 +133,7 @@ async fn many_who_ask_the_same_at_once_make_one_call_of_each_server() {
 #[tokio::test]
 async fn a_private_answer_is_for_one_client_and_the_others_ask_for_themselves() {
     let (a, b) = (gated(PRIVATE).await, gated(PUBLIC).await);
-    let envoy = start("joined_private", &a, &b, "20s").await;
+    let envoy = start("joined_private", &a, &b, "50s").await;
     let clients = ask(&envoy, CLIENTS);
     a.until_asked(1).await;
     let_them_come().await;
@@ -152,7 +152,7 @@ async fn a_private_answer_is_for_one_client_and_the_others_ask_for_themselves() 
 async fn who_waits_is_answered_though_who_asked_first_has_gone() {
     for freshness in [PUBLIC, PRIVATE] {
         let (a, b) = (gated(freshness).await, gated(freshness).await);
-        let envoy = start("joined_gone", &a, &b, "20s").await;
+        let envoy = start("joined_gone", &a, &b, "50s").await;
         // This client closes its connection while the gateway waits for the servers.
         let mut first = TcpStream::connect(envoy.address)
             .await
@@ -192,7 +192,7 @@ async fn who_waits_is_answered_though_who_asked_first_has_gone() {
 async fn nobody_waits_longer_than_the_server_has() {
     let (a, b) = (gated(PUBLIC).await, gated(PUBLIC).await);
     b.permits.add_permits(CLIENTS);
-    let envoy = start("joined_late", &a, &b, "700ms").await;
+    let envoy = start("joined_late", &a, &b, "1s").await;
     let clients = ask(&envoy, 5);
     for answer in clients.join_all().await {
         // `a` does not answer in time. The list has the tools of `b` anyway.
@@ -200,8 +200,10 @@ async fn nobody_waits_longer_than_the_server_has() {
     }
     assert!(envoy.stat("wasmcustom.mcp.server.a.timeouts") >= 1);
     a.permits.add_permits(CLIENTS);
-    // Now `a` answers, so the list has its tools again.
-    let answer = (0, modern("0", "tools/list").send(envoy.address).await);
-    let tools = tools(answer);
-    assert_eq!(tools.len(), 2, "{tools:?}");
+    // Now `a` answers, so the list has its tools again. On a busy machine, `a` may be too late again.
+    let deadline = Instant::now() + ANSWERED_WITHIN;
+    let list = modern("0", "tools/list");
+    while tools((0, list.send(envoy.address).await)).len() != 2 {
+        assert!(Instant::now() < deadline, "no tools of a");
+    }
 }

@@ -120,12 +120,13 @@ async fn a_client_that_leaves_while_its_server_is_looked_up_leaves_nothing_behin
     let mut clients: Vec<_> = (0..10)
         .map(|_| tokio::spawn(async move { call("1", "x", "{}").send(to).await }))
         .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let active = "http.mcp.downstream_rq_active";
+    envoy.stat_until(active, |requests| requests == 10).await;
     let last = clients.pop().expect("a client");
     for client in &clients {
         client.abort();
     }
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    envoy.stat_until(active, |requests| requests == 1).await;
     permits.add_permits(1000);
     let answer = last.await.expect("a client that stays");
     assert_eq!(answer.json()["result"]["content"], json!([]), "{answer:?}");

@@ -165,7 +165,7 @@ async fn what_is_wrong_with_a_server_is_told_and_nothing_worse_happens() {
     let bootstrap = Bootstrap::gateway(servers.weather.address, nonsense)
         .replace(
             "                    - name: calendar\n",
-            "                    - name: calendar\n                      timeout: 500ms\n",
+            "                    - name: calendar\n                      timeout: 2s\n",
         )
         .replace(
             SHIPPED_CORS,

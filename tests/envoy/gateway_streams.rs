@@ -33,7 +33,7 @@ async fn server(script: impl Fn(&Recorded) -> Vec<Act> + Send + Sync + 'static) 
 }
 
 fn envoy(name: &str, server: SocketAddr, rest: &str) -> (Envoy, Bootstrap) {
-    let config = format!(r#"{{"servers":[{{"name":"a"}},{{"name":"b","timeout":"1s"}}]{rest}}}"#);
+    let config = format!(r#"{{"servers":[{{"name":"a"}},{{"name":"b","timeout":"5s"}}]{rest}}}"#);
     let bootstrap = Bootstrap::servers(&config, &[("a", server), ("b", server)]);
     (Envoy::start(name, &bootstrap), bootstrap)
 }
@@ -238,7 +238,7 @@ async fn a_stream_without_end_times_out_a_list_and_not_a_call() {
     let mut body = begin(envoy.address, &call("1", "b__t", "{}")).await;
     let first = format!(": here\n\n{}", progress(1));
     assert_eq!(next(&mut body, first.len()).await, first);
-    // The timeout of `b` is one second. `a` has the default.
+    // The timeout of `b` is five seconds. `a` has the default.
     let answer = modern("1", "tools/list").send(envoy.address).await;
     assert_eq!(answer.status, 502, "{answer:?}");
     let message = answer.json()["error"]["message"].to_string();

@@ -44,7 +44,7 @@ async fn task(client: &Client, tool: &str, arguments: Value) -> String {
 
 /// Asks for the state of the task until `is` is true for it, and returns it.
 async fn poll(client: &Client, id: &str, is: fn(&TaskPayload) -> bool) -> TaskPayload {
-    let polled = timeout(Duration::from_secs(20), async {
+    let polled = timeout(Duration::from_secs(60), async {
         loop {
             let state = client.get_task(GetTaskParams::new(id)).await;
             let state = state.expect("the state of the task").task;

@@ -243,18 +243,23 @@ async fn each_worker_writes_its_own_across_changes_of_the_configuration() {
     burst(to, 100, true).await;
 
     // Requests that are under way still use the old configuration.
+    let (active, modified) = (
+        "http.mcp.downstream_rq_active",
+        "listener_manager.listener_modified",
+    );
+    envoy.stat_until(active, |requests| requests == 0).await;
     slow.store(true, Ordering::SeqCst);
     let under_way = tokio::spawn(burst(to, 60, false));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    envoy.stat_until(active, |requests| requests >= 10).await;
     configure("http://second");
     assert_eq!(under_way.await.expect("no panic"), (30, 30));
     slow.store(false, Ordering::SeqCst);
-    assert_eq!(envoy.stat("listener_manager.listener_modified"), 1);
+    envoy.stat_until(modified, |times| times == 1).await;
     for n in 0..3 {
         assert_eq!(burst(to, 100, false).await, (50, 50));
         configure(&format!("http://{n}"));
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        envoy.stat_until(modified, |times| times == n + 2).await;
     }
-    assert_eq!(envoy.stat("http.mcp.downstream_rq_active"), 0);
+    envoy.stat_until(active, |requests| requests == 0).await;
     let _ = fs::remove_file(file);
 }

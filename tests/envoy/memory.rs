@@ -1,8 +1,10 @@
 //! How much memory one worker holds at a time, and what happens if this is too much.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::harness::bootstrap::Bootstrap;
@@ -18,7 +20,8 @@ const ANSWERS: fake::Answers = &[
     ("tools/call", r#"{"content":[]}"#),
 ];
 const HELD: usize = 200_000;
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
+const ACTIVE: &str = "http.mcp.downstream_rq_active";
 
 fn envoy(name: &str, server: SocketAddr, config: &str) -> Envoy {
     let config = format!(
@@ -47,20 +50,24 @@ fn assert_refused(answer: &Answer, id: &str) {
     assert_eq!(answer.json()["id"].to_string(), id);
 }
 
-/// A call whose body comes in two parts, the second one some seconds later.
-fn stalled() -> Request {
+/// A call whose body has 50 kB in its first part. `allowed` says which parts are sent.
+fn stalled(allowed: watch::Receiver<usize>) -> Request {
     let arguments = format!(r#"{{"x":"{}"}}"#, "y".repeat(59_000));
     let whole = call("7", "a__t", &arguments);
-    whole.chunked(50_000).paused(Duration::from_secs(3))
+    whole.chunked(50_000).allowed(allowed)
 }
 
-/// Sends six of `request`, which hold memory, and waits until other requests are refused.
-async fn fill(to: SocketAddr, request: &Request) -> JoinSet<Answer> {
-    let mut slow = JoinSet::new();
+/// Sends six of `request`. When the worker has accepted all of them, `go_on` lets them hold memory.
+/// Waits until other requests are refused.
+async fn fill(envoy: &Envoy, request: &Request, go_on: impl FnOnce()) -> JoinSet<Answer> {
+    envoy.stat_until(ACTIVE, |requests| requests == 0).await;
+    let (to, mut slow) = (envoy.address, JoinSet::new());
     for _ in 0..6 {
         let request = request.clone();
         slow.spawn(async move { request.send(to).await });
     }
+    envoy.stat_until(ACTIVE, |requests| requests == 6).await;
+    go_on();
     until("refused", async || {
         modern("1", "ping").send(to).await.status == 503
     })
@@ -74,12 +81,14 @@ async fn stalled_bodies_fill_the_memory_and_new_requests_are_refused_until_they_
     let envoy = envoy("memory_bodies", server.address, "");
     let to = envoy.address;
     assert_eq!(modern("1", "tools/list").send(to).await.status, 200);
-    // After three seconds, each of them has sent 50 kB of its body.
-    let mut slow = fill(to, &stalled()).await;
+    let (allow, allowed) = watch::channel(0);
+    let first = || allow.send(1).expect("requests");
+    let mut slow = fill(&envoy, &stalled(allowed), first).await;
     assert_refused(&modern("1", "tools/list").send(to).await, "null");
     assert_refused(&call("2", "a__t", "{}").send(to).await, "null");
     let shown = held(&envoy);
     assert!(shown > 150_000 && shown < 600_000, "{shown}");
+    allow.send(usize::MAX).expect("requests");
     while let Some(answer) = slow.join_next().await {
         let answer = answer.expect("no panic");
         assert_eq!(
@@ -103,13 +112,16 @@ async fn a_legacy_client_gets_the_error_under_the_id_of_its_request() {
         .header("mcp-session-id")
         .expect("a session")
         .to_owned();
-    let mut slow = fill(to, &stalled()).await;
+    let (allow, allowed) = watch::channel(0);
+    let first = || allow.send(1).expect("requests");
+    let mut slow = fill(&envoy, &stalled(allowed), first).await;
     let request = legacy("42", "tools/list", "{}").header("mcp-session-id", &session);
     let answer = request.send(to).await;
     // Another status would end the client's session.
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["id"], 42, "{answer:?}");
     assert_eq!(answer.json()["error"]["code"], -32603);
+    allow.send(usize::MAX).expect("requests");
     while let Some(answer) = slow.join_next().await {
         assert_eq!(answer.expect("no panic").status, 200);
     }
@@ -117,9 +129,10 @@ async fn a_legacy_client_gets_the_error_under_the_id_of_its_request() {
     assert!(answer.json()["result"].is_object(), "{answer:?}");
 }
 
-/// A server that begins its answers to calls, and completes them some seconds later.
-async fn half_answers() -> SocketAddr {
-    wire::serve(|request| {
+/// A server that needs a permit of `begin` to begin its answer to a call, and one of `end` to
+/// complete it.
+async fn half_answers(begin: Arc<Semaphore>, end: Arc<Semaphore>) -> SocketAddr {
+    wire::serve(move |request| {
         let message = request.json();
         let id = &message["id"];
         match message["method"].as_str() {
@@ -130,11 +143,12 @@ async fn half_answers() -> SocketAddr {
                 );
                 let length = format!("content-length: {}\r\n\r\n", body.len());
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{length}");
-                let (start, end) = body.split_at(50_000);
+                let (first, rest) = body.split_at(50_000);
                 vec![
-                    Act::Write(format!("{head}{start}")),
-                    Act::Wait(Duration::from_secs(4)),
-                    Act::Write(end.to_owned()),
+                    Act::Until(Arc::clone(&begin)),
+                    Act::Write(format!("{head}{first}")),
+                    Act::Until(Arc::clone(&end)),
+                    Act::Write(rest.to_owned()),
                 ]
             }
             _ => wire::json(&format!(
@@ -147,9 +161,12 @@ async fn half_answers() -> SocketAddr {
 
 #[tokio::test]
 async fn answers_that_have_arrived_in_part_count_too() {
-    let envoy = envoy("memory_answers", half_answers().await, "");
-    let to = envoy.address;
-    let mut slow = fill(to, &call("7", "a__t", "{}")).await;
+    let (begin, end) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let server = half_answers(Arc::clone(&begin), Arc::clone(&end)).await;
+    let envoy = envoy("memory_answers", server, "");
+    let request = call("7", "a__t", "{}");
+    let mut slow = fill(&envoy, &request, || begin.add_permits(6)).await;
+    end.add_permits(6);
     while let Some(answer) = slow.join_next().await {
         let answer = answer.expect("no panic");
         assert_eq!(answer.status, 200, "{}", answer.text().len());
@@ -161,11 +178,15 @@ async fn answers_that_have_arrived_in_part_count_too() {
 /// The number of clients. Together with the server, they need more memory than a VM has.
 const MANY: usize = 150;
 const EIGHT_MB: usize = 7_900_000;
+/// A timeout that no server exceeds. It is shorter than the time that a test waits for an answer.
+const LONG: &str = "50s";
 
-/// An Envoy with the default `memory.heldBytes`, one worker, and this server.
-fn default_envoy(name: &str, server: SocketAddr, config: &str) -> Envoy {
-    let config =
-        format!(r#"{{"servers":[{{"name":"a","protocol":"MODERN","timeout":"10s"}}]{config}}}"#);
+/// An Envoy with the default `memory.heldBytes`, one worker, and this server. With a short
+/// `timeout`, the server would be too slow for some clients on a busy machine.
+fn default_envoy(name: &str, server: SocketAddr, timeout: &str, config: &str) -> Envoy {
+    let config = format!(
+        r#"{{"servers":[{{"name":"a","protocol":"MODERN","timeout":"{timeout}"}}]{config}}}"#
+    );
     let bootstrap = Bootstrap::servers(&config, &[("a", server)]);
     let limit = "per_connection_buffer_limit_bytes: ";
     let bootstrap = bootstrap.replace(limit, &format!("{limit}16777216 # "));
@@ -247,7 +268,7 @@ async fn answers_of_8_mb_that_stall_do_not_end_the_worker() {
         _ => None,
     })
     .await;
-    let envoy = default_envoy("memory_stalling", server, "");
+    let envoy = default_envoy("memory_stalling", server, LONG, "");
     let well = at_once(envoy.address, call("7", "a__t", "{}")).await;
     assert!(well >= 30, "{well} answered well");
     assert_well(&envoy).await;
@@ -263,7 +284,7 @@ async fn lists_whose_second_page_never_comes_do_not_end_the_worker() {
         _ => None,
     })
     .await;
-    let envoy = default_envoy("memory_pages", server, r#","listCache":"OFF""#);
+    let envoy = default_envoy("memory_pages", server, "10s", r#","listCache":"OFF""#);
     at_once(envoy.address, modern("1", "tools/list")).await;
     assert_well(&envoy).await;
 }
@@ -278,9 +299,8 @@ async fn instructions_of_8_mb_do_not_end_the_worker() {
         _ => None,
     })
     .await;
-    let envoy = default_envoy("memory_instructions", server, "");
+    let envoy = default_envoy("memory_instructions", server, LONG, "");
     let well = at_once(envoy.address, modern("1", "server/discover")).await;
-    // On a busy machine the server is too slow for some.
     assert!(well >= 100, "{well} answered well");
     assert_well(&envoy).await;
 }
@@ -297,6 +317,7 @@ async fn bodies_of_8_mb_for_a_slow_server_do_not_end_the_worker() {
     let envoy = default_envoy(
         "memory_requests",
         server,
+        LONG,
         r#","maxRequestBodySize":8388608"#,
     );
     let arguments = format!(r#"{{"x":"{}"}}"#, "y".repeat(EIGHT_MB));

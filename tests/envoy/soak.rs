@@ -245,14 +245,8 @@ async fn honest_clients_and_servers_lose_nothing_beside_hostile_ones() {
         attacker.expect("no panic");
     }
     // The memory that the attackers' requests held must become free again.
-    let held = || envoy.stat("wasmcustom.mcp.memory.held_bytes");
-    for _ in 0..150 {
-        if held() < 8_000_000 {
-            break;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    assert!(held() < 8_000_000, "{} bytes are held", held());
+    let held = "wasmcustom.mcp.memory.held_bytes";
+    envoy.stat_until(held, |bytes| bytes < 8_000_000).await;
     assert_eq!(envoy.stat("wasmcustom.mcp.rejected.memory"), 0);
     assert!(
         envoy.resident().is_none_or(|bytes| bytes < 1 << 30),

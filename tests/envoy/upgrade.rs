@@ -2,7 +2,6 @@
 //! what follows. So an endpoint with `REJECT_NO_MCP` and a gateway must refuse them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,20 +11,26 @@ use tokio::time::timeout;
 use crate::harness::bootstrap::Bootstrap;
 use crate::harness::capture::{Capture, Recorded};
 use crate::harness::envoy::Envoy;
+use crate::harness::http::ANSWERED_WITHIN;
 
 fn answer(_: &Recorded) -> Response {
     "reached".into_response()
 }
 
-/// Sends a request with this head. Returns what arrives within a second.
+/// Sends a request with this head. Returns the answer as soon as it has an error of JSON-RPC, or the
+/// connection ends.
 async fn send(to: SocketAddr, head: &str) -> String {
     let mut stream = TcpStream::connect(to).await.expect("a connection");
     let text = format!("{head}\r\nhost: x\r\naccept: application/json, text/event-stream\r\n\r\n");
     stream.write_all(text.as_bytes()).await.expect("a reader");
     let mut answer = Vec::new();
-    let read = async { while stream.read_buf(&mut answer).await.unwrap_or(0) > 0 {} };
-    let _ = timeout(Duration::from_secs(1), read).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let read = async {
+        while !answer.ends_with(b"}}") && stream.read_buf(&mut answer).await.unwrap_or(0) > 0 {}
+    };
+    let read = timeout(ANSWERED_WITHIN, read).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(read.is_ok(), "{head}: only {answer:?} in time");
+    answer
 }
 
 const UPGRADES: &str = "          stat_prefix: mcp\n          upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT }]\n";

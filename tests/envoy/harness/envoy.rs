@@ -15,9 +15,14 @@ use super::process::{POLL_EVERY, Process};
 use super::setup;
 
 /// Long enough for Envoy to compile the filter on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 /// How long a test waits for a line in a log. Envoy flushes its access log every 10 ms here.
-const LOGGED_WITHIN: Duration = Duration::from_secs(20);
+const LOGGED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long Envoy waits for a connection to a server. On a busy machine, a worker may notice only
+/// after more than a second that it has one.
+const TIMEOUT: &str = "connect_timeout: 30s";
+const SHIPPED_TIMEOUT: &str = "connect_timeout: 1s";
 
 /// A running Envoy. Dropping it ends the process, and fails the test if Envoy's log has a failure
 /// or if Envoy has ended by itself.
@@ -84,6 +89,20 @@ impl Envoy {
     /// The URL of the endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
+    }
+
+    /// Waits until this counter or gauge, which must exist already, has a value for which `is_it` is
+    /// true. Returns the value.
+    pub(crate) async fn stat_until(&self, name: &str, is_it: impl Fn(u64) -> bool) -> u64 {
+        let deadline = Instant::now() + LOGGED_WITHIN;
+        loop {
+            let value = self.stat(name);
+            if is_it(value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "{name} is {value}");
+            tokio::time::sleep(POLL_EVERY).await;
+        }
     }
 
     /// Everything that Envoy has logged so far.
@@ -199,7 +218,8 @@ fn launch(workers: usize, name: &str, bootstrap: &Bootstrap) -> (Process, PathBu
     let files = setup::files().join(format!("{number:02}-{name}"));
     fs::create_dir(&files).expect("a directory for the files of an Envoy");
     let config = files.join("envoy.yaml");
-    fs::write(&config, bootstrap.text()).expect("Envoy's configuration");
+    let text = bootstrap.text().replace(SHIPPED_TIMEOUT, TIMEOUT);
+    fs::write(&config, text).expect("Envoy's configuration");
     let path = |name: &str| files.join(name).to_str().expect("UTF-8").to_owned();
     let args = [
         ["-c", &path("envoy.yaml")],

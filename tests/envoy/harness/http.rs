@@ -13,11 +13,12 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 /// How long a test waits for an answer. A gateway that hangs must fail the test, and must not block
 /// it.
-pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A request that a test can send.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Request {
     body: Bytes,
     chunk: Option<usize>,
     pause: Option<Duration>,
+    allowed: Option<watch::Receiver<usize>>,
     trailers: Option<HeaderMap>,
 }
 
@@ -41,6 +43,7 @@ impl Request {
             body: Bytes::new(),
             chunk: None,
             pause: None,
+            allowed: None,
             trailers: None,
         }
     }
@@ -95,6 +98,13 @@ impl Request {
     /// Waits this long before each chunk of the body and before its end.
     pub(crate) fn paused(mut self, pause: Duration) -> Self {
         self.pause = Some(pause);
+        self
+    }
+
+    /// Sends as many chunks of the body as `allowed` says, and waits until it says more. The end of
+    /// the body counts as a chunk.
+    pub(crate) fn allowed(mut self, allowed: watch::Receiver<usize>) -> Self {
+        self.allowed = Some(allowed);
         self
     }
 
@@ -249,21 +259,42 @@ pub(crate) struct Pieces {
     size: Option<u64>,
     trailers: Option<HeaderMap>,
     pause: Option<Duration>,
-    until: Option<Pin<Box<Sleep>>>,
+    allowed: Option<watch::Receiver<usize>>,
+    /// How many pieces have been sent.
+    sent: usize,
+    until: Option<Wait>,
 }
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Pieces {
     fn new(request: &Request) -> Self {
         let (body, chunk) = (&request.body, request.chunk);
         let pieces = body.chunks(chunk.unwrap_or(body.len()).max(1));
         let pieces: Vec<Bytes> = pieces.map(Bytes::copy_from_slice).collect();
-        Self {
+        let mut new = Self {
             pieces: pieces.into_iter(),
             size: chunk.is_none().then_some(body.len() as u64),
             trailers: request.trailers.clone(),
             pause: request.pause,
-            until: request.pause.map(|pause| Box::pin(sleep(pause))),
+            allowed: request.allowed.clone(),
+            sent: 0,
+            until: None,
+        };
+        new.until = new.wait();
+        new
+    }
+
+    /// The wait before the next piece.
+    fn wait(&self) -> Option<Wait> {
+        if let Some(pause) = self.pause {
+            return Some(Box::pin(sleep(pause)));
         }
+        let (mut allowed, sent) = (self.allowed.clone()?, self.sent);
+        Some(Box::pin(async move {
+            let more = allowed.wait_for(|allowed| *allowed > sent).await;
+            drop(more.expect("the test still runs"));
+        }))
     }
 }
 
@@ -278,7 +309,8 @@ impl Body for Pieces {
         if let Some(until) = &mut self.until {
             ready!(until.as_mut().poll(context));
         }
-        self.until = self.pause.map(|pause| Box::pin(sleep(pause)));
+        self.sent += 1;
+        self.until = self.wait();
         let piece = self.pieces.next().map(Frame::data);
         let frame = piece.or_else(|| self.trailers.take().map(Frame::trailers));
         Poll::Ready(frame.map(Ok))

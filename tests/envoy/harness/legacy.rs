@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::capture::{Recorded, record};
 
-const SEEN_WITHIN: Duration = Duration::from_secs(10);
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running server. It runs as long as the test. Its tools:
 /// - `t` returns the server's name.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::process::Process;
 use super::setup;
 
-const LISTENING_WITHIN: Duration = Duration::from_secs(20);
+const LISTENING_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running example server. Dropping it ends the process.
 pub(crate) struct Server {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::process::run;
 
 /// The first run also downloads Envoy.
-const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
+const INSTALLED_WITHIN: Duration = Duration::from_secs(600);
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn repository() -> &'static Path {
