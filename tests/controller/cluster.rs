@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(180);
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// The Gateway and the MCPGateway of the tests. The GatewayClass belongs to Envoy Gateway.
@@ -43,6 +43,7 @@ impl Cluster {
         cluster.ok(&[
             "wait",
             "--for=condition=Established",
+            "--timeout=120s",
             "crd/mcpservers.mcp.kagenti.com",
             "crd/mcpgateways.mcp.kagenti.com",
         ]);
@@ -81,7 +82,7 @@ impl Cluster {
             "mcp",
             "-n",
             "infra",
-            "--timeout=30s",
+            "--timeout=120s",
         ]);
         until("nothing is left", || {
             self.written().is_empty().then_some(())

@@ -18,7 +18,7 @@ fn a_fault_is_told_to_its_author_and_gone_when_it_is_mended() {
         ]
         .join("---\n"),
     );
-    let _controller = Controller::start();
+    let controller = Controller::start();
     let condition = cluster.condition("faulty", "ResolvedRefs", |it| it["status"] == "False");
     assert_eq!(condition["reason"], "SecretNotFound");
     assert!(
@@ -59,6 +59,7 @@ fn a_fault_is_told_to_its_author_and_gone_when_it_is_mended() {
 
     // If the MCPGateway becomes invalid, the controller keeps the objects that it has
     // written, so that clients are still served.
+    controller.until_at_rest();
     let before = cluster.written();
     cluster.ok(&[
         "patch",

@@ -14,10 +14,12 @@ fn a_gateway_and_a_server_become_objects_and_leave_nothing_behind() {
     let server = McpServer::start();
     cluster.apply(&(server.manifest("weather", HEADER) + SECRET));
     let controller = Controller::start();
-    let table = until("the server is in the table", || {
+    until("the server has answered", || {
         let weather = cluster.get("mcpserver", "weather", "team")?;
-        (weather["status"]["tools"] == 1).then(|| cluster.ok(&["get", "mcps", "-A"]))
+        (weather["status"]["tools"] == 1).then_some(())
     });
+    controller.until_at_rest();
+    let table = cluster.ok(&["get", "mcps", "-A"]);
     let words: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
     // No control plane runs, so the controller cannot know whether Envoy has the server:
     // `Unknown`.

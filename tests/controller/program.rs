@@ -1,10 +1,13 @@
 //! A controller under test.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 use crate::cluster::{beside, until};
 
@@ -14,6 +17,7 @@ pub(crate) struct Controller {
     log: PathBuf,
     health: u16,
     metrics: u16,
+    _reserved: [TcpSocket; 2],
 }
 
 impl Controller {
@@ -26,7 +30,7 @@ impl Controller {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = beside(&format!("controller-{number:02}.log"));
-        let (health, metrics) = (free_port(), free_port());
+        let ([health, metrics], reserved) = reserved();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
         command
             .arg("controller")
@@ -45,6 +49,7 @@ impl Controller {
             log,
             health,
             metrics,
+            _reserved: reserved,
         };
         until("the controller is ready", || {
             let ended = controller.child.try_wait().unwrap();
@@ -74,6 +79,19 @@ impl Controller {
         let line = text.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
             .unwrap_or_default()
+    }
+
+    /// Waits until the controller has written nothing for some seconds.
+    pub(crate) fn until_at_rest(&self) {
+        let writes = || self.metric("mcp_gateway_controller_writes_total");
+        let (mut last, mut since) = (writes(), Instant::now());
+        until("the controller is at rest", || {
+            let now = writes();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            (since.elapsed() > Duration::from_secs(2)).then_some(())
+        });
     }
 
     pub(crate) fn log(&self) -> String {
@@ -110,7 +128,15 @@ impl Drop for Controller {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// Two ports on which nobody listens. As long as the sockets exist, the system gives the ports to
+/// nobody else, but a program can bind them, since both sides allow that (`SO_REUSEADDR`).
+fn reserved() -> ([u16; 2], [TcpSocket; 2]) {
+    let sockets = [0, 1].map(|_| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        socket
+    });
+    let ports = sockets.each_ref().map(|it| it.local_addr().unwrap().port());
+    (ports, sockets)
 }

@@ -102,6 +102,7 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
         "the endpoint is not served yet: each pod of Deployment proxies/envoy has to have a new variable; with it: 0 of 2"
     );
     cluster.condition("calendar", "Programmed", is_waiting);
+    controller.until_at_rest();
     assert_eq!(told(&cluster), None);
     assert_eq!(cluster.items("httproutes").len(), 0);
     give_variables(&cluster);
@@ -141,6 +142,7 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
                 && it["type"] == "Normal"
         })
     });
+    controller.until_at_rest();
     assert_eq!(told(&cluster), Some((vec!["calendar".to_owned()], 1)));
     give_variables(&cluster);
     set_pods(&cluster, 2, 0);
@@ -151,11 +153,13 @@ fn a_new_variable_is_in_all_pods_before_the_filter_is_told_of_it() {
 
     // A new value of a variable: the pods are replaced, but the filter's configuration does
     // not change.
+    controller.until_at_rest();
     let before = version(&cluster);
     cluster.apply(&SECRET.replace("s3cr3t-value", "an0ther-value"));
     until("the pods are to be replaced", || {
         (version(&cluster) != before).then_some(())
     });
+    controller.until_at_rest();
     assert_eq!(told(&cluster).map(|it| it.1), Some(2));
 
     // The server is deleted: first the filter loses it, then the pods lose the variable.

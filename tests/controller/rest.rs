@@ -39,7 +39,7 @@ fn nothing_is_written_at_rest_or_by_a_restart() {
             .all(|it| it["status"]["tools"] == 2)
             .then_some(())
     });
-    sleep(Duration::from_secs(3));
+    controller.until_at_rest();
     let known = cluster.writes().len();
     assert!(controller.metric("mcp_gateway_controller_writes_total") > 0.0);
     sleep(AT_REST);

@@ -30,6 +30,21 @@ fn the_rights_that_are_written_down_are_enough_and_few() {
         "--user=account",
     ]);
 
+    let user = "--as=system:serviceaccount:mcp-system:mcp-gateway";
+    // The API server uses new roles a moment after it has stored them.
+    for (verb, resource, namespace) in [
+        ("list", "mcpservers.mcp.kagenti.com", "team"),
+        ("create", "leases.coordination.k8s.io", "mcp-system"),
+    ] {
+        until("the rights are in force", || {
+            let question = ["auth", "can-i", verb, resource, "-n", namespace, user];
+            cluster
+                .kubectl(&question, "")
+                .status
+                .success()
+                .then_some(())
+        });
+    }
     let server = McpServer::start();
     cluster.apply(&server.manifest("weather", ""));
     let options = ["--namespace=mcp-system", "--lease=mcp-gateway"];
@@ -50,7 +65,6 @@ fn the_rights_that_are_written_down_are_enough_and_few() {
         ("patch", "mcpservers.mcp.kagenti.com"),
         ("create", "pods"),
     ] {
-        let user = "--as=system:serviceaccount:mcp-system:mcp-gateway";
         let output = cluster.kubectl(&["auth", "can-i", verb, resource, "-A", user], "");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(said.trim(), "no", "{verb} {resource}");

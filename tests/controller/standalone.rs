@@ -50,6 +50,7 @@ fn envoy_by_itself_is_programmed_when_its_pods_are_up() {
     });
     let of_gateway =
         |status| cluster.condition_of("mcpgateway", "mcp", "infra", "Programmed", is(status));
+    controller.until_at_rest();
     assert_eq!(
         of_gateway("Unknown")["message"],
         "Deployment infra/mcp: 0 of 1 pods are up"
@@ -85,6 +86,7 @@ fn envoy_by_itself_is_programmed_when_its_pods_are_up() {
     until("the pod is to be replaced", || {
         (template(&cluster) != before).then_some(())
     });
+    controller.until_at_rest();
     of_gateway("Unknown");
     set_pods(&cluster, 0, 1);
     of_gateway("Unknown");
