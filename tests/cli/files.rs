@@ -7,9 +7,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
-use crate::harness::process::run;
+use crate::harness::process::{POLL_EVERY, run};
 use crate::program::{ENDED_WITHIN, folder, program, says};
 
 /// A file, the last line that `check` prints for it, and parts of its other lines.
@@ -345,6 +345,20 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("API key: ", "nobody-sees-this"),
 ];
 
+/// Waits until this terminal does not show what the user types.
+fn until_hidden(terminal: &str) {
+    let deadline = Instant::now() + ENDED_WITHIN;
+    let is_hidden = || {
+        let stty = Command::new("stty").args(["-aF", terminal]).output();
+        let said = stty.expect("stty").stdout;
+        String::from_utf8_lossy(&said).contains(" -echo ")
+    };
+    while !is_hidden() {
+        assert!(Instant::now() < deadline, "the terminal shows the key");
+        thread::sleep(POLL_EVERY);
+    }
+}
+
 /// The tool `script` runs the program in a terminal. The URL is invalid, so that the error
 /// message shows the value that the user has chosen.
 #[test]
@@ -359,7 +373,13 @@ fn run_asks_for_inputs_on_a_terminal() {
     }"#;
     fs::write(&file, text).expect("a file");
     let program = env!("CARGO_BIN_EXE_mcp-gateway");
-    let command = format!("{program} run --port 0 {}", file.display());
+    // `tty` tells the terminal of the program.
+    let name = file.with_extension("tty");
+    let command = format!(
+        "tty > {}; exec {program} run --port 0 {}",
+        name.display(),
+        file.display()
+    );
     let mut terminal = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .env_remove("REGION")
@@ -384,8 +404,10 @@ fn run_asks_for_inputs_on_a_terminal() {
         };
         seen = behind;
         if !answer.is_empty() {
-            // A user types a moment after the question appears.
-            thread::sleep(Duration::from_millis(300));
+            if question.starts_with("API key") {
+                let terminal = fs::read_to_string(&name).expect("its name");
+                until_hidden(terminal.trim());
+            }
             writeln!(keyboard, "{answer}").expect("a keyboard");
         }
     }

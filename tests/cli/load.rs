@@ -14,7 +14,7 @@ const MODERN: &str = "2026-07-28";
 const CLIENTS: usize = 6;
 const POLL_EVERY: Duration = Duration::from_millis(10);
 /// This only makes sure that a test ends. No test depends on the speed of the machine.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
 
 /// A client that keeps its connections and does not retry.
 pub(crate) fn client() -> Client {

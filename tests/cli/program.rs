@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::harness::process::{Output, POLL_EVERY, run};
 use crate::harness::setup;
 
-pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(180);
 
 pub(crate) fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::harness::http::Request;
 use crate::harness::message::modern;
+use crate::harness::port;
 use crate::harness::server::Server;
 use crate::program::{Running, folder, program, save, says};
 
@@ -126,10 +127,8 @@ fn ctrl_c_ends_the_program_also_where_it_waits_for_something() {
 
 #[tokio::test]
 async fn the_admin_interface_has_a_port_where_one_is_asked_for() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("an address").port();
-    drop(free);
-    let port = port.to_string();
+    let (_reserved, address) = port::reserved();
+    let port = address.port().to_string();
     let (_weather, running) = start(&["--admin-port", &port]);
     running.says(
         &format!("Envoy's admin interface: http://127.0.0.1:{port}"),

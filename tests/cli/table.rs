@@ -18,7 +18,7 @@ fn line(running: &Running, name: &str) -> Option<String> {
 
 /// Waits until the line about `name` ends with `state`.
 fn becomes(running: &Running, name: &str, state: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while line(running, name).is_none_or(|line| !line.ends_with(state)) {
         assert!(
             Instant::now() < deadline,

@@ -16,7 +16,7 @@ use crate::harness::message::{initialize, legacy};
 use crate::harness::setup;
 use crate::program::{Running, folder, save};
 
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// The entry for `server.py` with these arguments, as in the file of an MCP client.
 fn fixture(arguments: &[&str]) -> Value {

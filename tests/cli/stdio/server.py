@@ -15,8 +15,9 @@ import time
 
 lock = threading.Lock()
 answers = {}
+waits = set()
 cancelled = set()
-TOOLS = ("pid", "environment", "folder", "crash", "ask", "count", "wait", "was_cancelled", "capabilities", "name", "burst", "deaf")
+TOOLS = ("pid", "environment", "folder", "crash", "ask", "count", "wait", "waits", "was_cancelled", "capabilities", "name", "burst", "deaf")
 
 
 def send(message):
@@ -58,8 +59,14 @@ def call(request_id, name, arguments, meta, client):
         case "deaf":
             return text("deaf")
         case "wait":
-            threading.Event().wait(0.3)
-            return None if request_id in cancelled else text("waited")
+            waits.add(request_id)
+            for _ in range(3000):
+                if request_id in cancelled:
+                    return None
+                time.sleep(0.02)
+            return text("waited")
+        case "waits":
+            return text(len(waits))
         case "was_cancelled":
             return text(len(cancelled))
         case "capabilities":

@@ -1,7 +1,5 @@
 //! The messages between a client and a stdio server that `run` has started.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Session, client_file, fixture, is_running, said, start_two, until, write};
@@ -160,7 +158,7 @@ async fn a_cancelled_call_is_cancelled_at_the_server() {
     let wait = wait.header("mcp-session-id", &session.id);
     let gateway = running.address;
     let waiting = tokio::spawn(async move { wait.send(gateway).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("waiting", async || session.call("a__waits").await == "1").await;
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}"#;
     assert_eq!(session.send(Request::post(cancel)).await.status, 202);
     until("cancelled", async || {
@@ -218,7 +216,7 @@ async fn editing_the_file_ends_no_session() {
     );
 
     write(&file, &json!({"b": b, "a": fixture(&["other"])}));
-    running.says("Reloaded in", 1);
+    running.says("Reloaded in", 2);
     until("replaced", async || {
         session.call("a__name").await == "other"
     })
