@@ -55,7 +55,7 @@ def _pinned(values: str, digests: dict[str, str]) -> str:
 
 def base(helm: Path) -> str:
     """The objects of the chart with its own values, without parts that only Helm needs. The CRDs are a separate base."""
-    said = run(helm, "template", "mcp-gateway", CHART, "--namespace=mcp-system", "--set=crds.enabled=false", timeout=60)
+    said = run(helm, "template", "mcp-gateway", CHART, "--namespace=mcp-system", "--set=crds.enabled=false", timeout=120)
     of_helm = re.compile(r"\s*(helm\.sh/chart: .*|app\.kubernetes\.io/managed-by: Helm|# Source: .*)")
     lines = [line for line in said.splitlines() if not of_helm.fullmatch(line)]
     return "# Made from deploy/charts/mcp-gateway by ./scripts/chart --write.\n" + "\n".join(lines) + "\n"

@@ -70,7 +70,7 @@ class Processes:
             process.terminate()
         for process in self.running.values():
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -87,7 +87,7 @@ class Processes:
 
     def listening(self, name, *command):
         """Starts a program that chooses its port itself. Gives the address that it prints."""
-        return self.says(name, r"listening on ([^\s\"]+)", *command).group(1)
+        return self.says(name, r"listening on ([^\s\"]+)[\s\"]", *command).group(1)
 
     def says(self, name, pattern, *command):
         """Starts a program and waits until it prints this; gives the match."""
@@ -108,12 +108,13 @@ class Processes:
     def program(self, name, envoy, file, *options):
         """Starts `mcp-gateway run` with a file of servers and gives its endpoint's URL."""
         command = (PROGRAM, "run", file, "--port", "0", "--envoy", envoy, "--wasm", WASM, *options)
-        return self.says(name, r"is served at (\S+)", *command).group(1)
+        return self.says(name, r"is served at (\S+)\n", *command).group(1)
 
     def envoy(self, name, program, config):
         """Starts Envoy with the text of a configuration and gives its endpoint's URL."""
         file, admin = self.work / f"{name}.yaml", self.work / f"{name}.admin"
-        file.write_text(config)
+        # On a busy machine, a worker may notice only after more than a second that it has a connection.
+        file.write_text(config.replace("connect_timeout: 1s", "connect_timeout: 30s"))
         admin.unlink(missing_ok=True)
         options = ("--admin-address-path", admin, "--disable-hot-restart", "--concurrency", "2", "-l", "warn")
         self._start(name, program, "-c", file, *options)
@@ -124,8 +125,8 @@ class Processes:
             self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
 
     def _wait_for(self, name, ready):
-        """Waits up to 60 s until `ready` gives a value, and gives this value."""
-        process, deadline = self.running[name], time.monotonic() + 60
+        """Waits up to 180 s until `ready` gives a value, and gives this value."""
+        process, deadline = self.running[name], time.monotonic() + 180
         while not (found := ready()):
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log(name).read_text(errors="replace").splitlines()[-15:]
@@ -178,7 +179,7 @@ def _cluster(name, url):
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": "30s",
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],

@@ -24,7 +24,7 @@ def answers(processes, root, program, envoy, servers):
     instructions = _instructions()
     copied = instructions["COPY"].split()
     files = {program: copied[-1], envoy: _variables(instructions["ENV"])["ENVOY"], servers: "/etc/mcp-gateway/servers.yaml"}
-    for library in re.findall(r"(/\S+) \(0x", run("ldd", envoy, timeout=30)):
+    for library in re.findall(r"(/\S+) \(0x", run("ldd", envoy, timeout=120)):
         files[library] = library
     for source, path in files.items():
         place = root / path.lstrip("/")

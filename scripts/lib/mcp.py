@@ -29,7 +29,7 @@ def post(url, method, token=None, **params):
         headers["authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, json.dumps(message).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read().decode(errors="replace")

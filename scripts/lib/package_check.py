@@ -86,7 +86,7 @@ def through_a_registry(made: Path, digests: dict[str, str]):
             skopeo("copy", "--all", "--preserve-digests", "--dest-tls-verify=false", f"oci:{made / name}", there)
             headers = {"accept": f"{oci.MANIFEST}, {oci.INDEX}"}
             url = f"http://{address}/v2/mcp-gateway/manifests/{digests[name]}"
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=120) as answer:
                 said = answer.headers["docker-content-digest"]
             if said != digests[name]:
                 raise Failure(f"the registry calls {name} {said}, not {digests[name]}")
@@ -126,12 +126,12 @@ def of_the_controller(manifest: str, program: Path, architecture: str):
     entrypoint = config["config"]["Entrypoint"]
     alone = ("chroot", f"--userspec={config['config']['User']}", root) if os.geteuid() == 0 else ()
     command = entrypoint if alone else [str(root / entrypoint[0].lstrip("/"))]
-    said = run(*alone, *command, "--version", timeout=30)
+    said = run(*alone, *command, "--version", timeout=120)
     if said != f"mcp-gateway {release.version()}":
         raise Failure(f"the image of the controller says {said}")
-    run(*alone, *command, *config["config"]["Cmd"], "--help", timeout=30)
+    run(*alone, *command, *config["config"]["Cmd"], "--help", timeout=120)
     crds = "---\n".join(file.read_text() for file in sorted((ROOT / "deploy" / "crds").glob("mcp*.yaml")))
-    if run(*alone, *command, "crds", timeout=30) != crds.strip():
+    if run(*alone, *command, "crds", timeout=120) != crds.strip():
         raise Failure("the image of the controller has other CRDs than the chart")
 
 
@@ -158,7 +158,7 @@ def all_are_published():
 
 
 def skopeo(*arguments):
-    run("skopeo", "--insecure-policy", *arguments, timeout=120)
+    run("skopeo", "--insecure-policy", *arguments, timeout=300)
 
 
 def install():
@@ -169,7 +169,7 @@ def install():
         step(f"installing {' and '.join(TOOLS)}")
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         try:
-            run("apt-get", "update", "-qq", timeout=300)
+            run("apt-get", "update", "-qq", timeout=1200)
             run("apt-get", "install", "-y", "-qq", *TOOLS, timeout=600)
         except Failure as error:
             print(f"package: {error}", file=sys.stderr)

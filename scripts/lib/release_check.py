@@ -86,7 +86,7 @@ def install(url, *arguments, path=""):
     home().mkdir(exist_ok=True)
     variables = {"PATH": f"{path}{os.environ['PATH']}", "HOME": home(), "MCP_GATEWAY_DOWNLOADS": url}
     command = ("sh", ROOT / "scripts" / "install", *arguments)
-    done = subprocess.run(command, env=variables, timeout=60, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, env=variables, timeout=1200, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout
 
 
@@ -163,7 +163,7 @@ def installed(url):
 def is_static(program, target):
     """Checks that the program uses no loader and no library of the system."""
     if "linux" in target:
-        said = run("readelf", "--program-headers", "--dynamic", program, timeout=30)
+        said = run("readelf", "--program-headers", "--dynamic", program, timeout=120)
         if "INTERP" in said or "NEEDED" in said:
             raise Failure(f"the program is not static:\n{said}")
 
@@ -172,8 +172,8 @@ def reads_files(program):
     good, wrong = WORK / "good.yaml", WORK / "wrong.yaml"
     good.write_text(SERVERS.format(url="http://127.0.0.1:9001/mcp"))
     wrong.write_text("servers: [{ name: weather, toolPrefixx: w }]\n")
-    expect(run(program, "check", good, timeout=30), "valid: 1 server (weather)")
-    done = subprocess.run((program, "check", wrong), timeout=30, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    expect(run(program, "check", good, timeout=120), "valid: 1 server (weather)")
+    done = subprocess.run((program, "check", wrong), timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 1:
         raise Failure(f"`check` of a wrong file: status {done.returncode}: {done.stdout.decode()}")
 
@@ -207,6 +207,6 @@ def uninstalled():
     """Checks that the command in the documentation removes everything."""
     page = (ROOT / "docs" / "start" / "install.md").read_text()
     line = re.search(r"^rm -r .*$", page, re.MULTILINE)[0]
-    done = subprocess.run(("sh", "-c", line), env=os.environ | {"HOME": str(home())}, timeout=30)
+    done = subprocess.run(("sh", "-c", line), env=os.environ | {"HOME": str(home())}, timeout=120)
     if done.returncode or files():
         raise Failure(f"{shlex.quote(line)} leaves {files()}")

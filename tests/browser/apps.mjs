@@ -34,7 +34,7 @@ export async function appsOfServers(browser, { page, apps, pictures }) {
 // Waits until the last app on the page shows `text`.
 async function says(page, text) {
     let said;
-    for (let tries = 0; tries < 100; tries += 1) {
+    for (let tries = 0; tries < 1000; tries += 1) {
         said = await page.frames().at(-1).evaluate(() => document.body.textContent);
         if (said === text) return;
         await sleep(50);

@@ -41,7 +41,7 @@ export async function inspector({ envoy, issuer }) {
 async function run(url, token, ...options) {
     const target = ['--cli', url, '--transport', 'http', '--header', `Authorization: Bearer ${token}`];
     const command = [PROGRAM, ...target, '--format', 'json', ...options];
-    const limits = { timeout: 12_000, env: { ...process.env, HOME } };
+    const limits = { timeout: 120_000, env: { ...process.env, HOME } };
     try {
         const { stdout } = await promisify(execFile)(process.execPath, command, limits);
         return JSON.parse(stdout).result;

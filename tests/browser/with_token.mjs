@@ -58,7 +58,7 @@ export async function withToken(check, browser, { kind, era }, { page, envoy, is
 async function eventStream(step) {
     const opened = ({ method, status, type }) =>
         method === 'GET' && status === 200 && type === 'text/event-stream';
-    for (let tries = 0; tries < 100; tries += 1) {
+    for (let tries = 0; tries < 1000; tries += 1) {
         if ((await step('answers')).some(opened)) return;
         await sleep(50);
     }

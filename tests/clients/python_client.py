@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 # If the gateway does not answer, the test must fail and not wait forever.
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 120
 
 
 def arguments() -> argparse.Namespace:

@@ -16,7 +16,7 @@ use crate::harness::{python, setup};
 pub(crate) const ENDPOINT: &str = "http://127.0.0.1:10000/mcp";
 /// The SDK of the `js` blocks. Its version is the one of `tests/sdk`.
 const CLIENT: &str = "@modelcontextprotocol/client";
-const INSTALLED_WITHIN: Duration = Duration::from_secs(300);
+const INSTALLED_WITHIN: Duration = Duration::from_secs(600);
 
 /// A command that runs the text of a `python` or `js` block.
 pub(crate) fn program(kind: Kind, text: &str) -> Command {

@@ -13,8 +13,8 @@ use crate::harness::setup;
 use crate::page::Block;
 
 /// How long a command may take to start. It may have to build something first.
-const UP_WITHIN: Duration = Duration::from_secs(180);
-const ENDED_WITHIN: Duration = Duration::from_secs(30);
+const UP_WITHIN: Duration = Duration::from_secs(600);
+const ENDED_WITHIN: Duration = Duration::from_secs(120);
 
 /// A running command. Dropping it sends Ctrl-C.
 pub(crate) struct Service {

@@ -20,7 +20,7 @@ use crate::harness::setup;
 
 const TRACE: &str = "30313233343536373839616263646566";
 const PARENT: &str = "b7ad6b7169203331";
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(120);
 
 const TOOLS: fake::Answers = &[
     (

@@ -10,7 +10,7 @@ use crate::harness::setup;
 use crate::recipes;
 use crate::token::Key;
 
-const VALIDATED_WITHIN: Duration = Duration::from_secs(60);
+const VALIDATED_WITHIN: Duration = Duration::from_secs(180);
 
 /// The names of the configurations in `folder`.
 fn names(folder: &str) -> Vec<String> {

@@ -54,7 +54,7 @@ EDITS: list[tuple[str, dict[str, str]]] = [
     ("all but one are removed", {STAYS: "everything"}),
     ("all come back", {STAYS: "everything", "one": "python", "two": "typescript"}),
 ]
-SEEN_WITHIN = 30
+SEEN_WITHIN = 120
 # The workers of Envoy take the new configuration at different times. So this many turns in a row
 # must be right.
 TURNS = 10
@@ -107,7 +107,7 @@ class Holder:
         if self.process.stdin:
             self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.reader.join()

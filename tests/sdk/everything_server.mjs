@@ -4,21 +4,19 @@
 //
 //   everything_server.mjs --port N      listens on N (0: any free port), and prints the port
 
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Server } from 'node:net';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({ options: { port: { type: 'string' } } });
-const probe = createServer().listen(Number(values.port), '127.0.0.1');
-await once(probe, 'listening');
-const { port } = probe.address();
-probe.close();
-await once(probe, 'close');
-
-process.env.PORT = port;
+// The server asks for the port of its environment. A port that is free now could be taken by then,
+// so it gets any free port here.
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (_port, ...rest) {
+    this.once('listening', () => process.stdout.write(`listening on http://127.0.0.1:${this.address().port}/mcp\n`));
+    return listen.call(this, Number(values.port), '127.0.0.1', ...rest);
+};
 // The server's own lines with this text must not reach stdout, since the test waits for the line
-// below.
+// above.
 const complain = console.error;
 console.log = console.error = (said, ...more) => {
     if (!String(said).includes('listening on')) {
@@ -26,10 +24,3 @@ console.log = console.error = (said, ...more) => {
     }
 };
 await import('@modelcontextprotocol/server-everything/dist/transports/streamableHttp.js');
-
-for (let listens = false; !listens; await sleep(10)) {
-    const socket = connect(port, '127.0.0.1');
-    listens = await once(socket, 'connect').then(() => true, () => false);
-    socket.destroy();
-}
-process.stdout.write(`listening on http://127.0.0.1:${port}/mcp\n`);

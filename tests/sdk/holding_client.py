@@ -20,7 +20,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-ANSWERED_WITHIN = 10
+ANSWERED_WITHIN = 60
 PAUSE = 0.02
 
 

@@ -12,7 +12,7 @@ import install
 from asks import Ask, Eras, Json, Rename
 
 # How long a client may take for all its steps. The client itself has a time limit for each step.
-TALKED_WITHIN = 90
+TALKED_WITHIN = 300
 MODES = ("auto", "modern", "legacy")
 EXAMPLES = install.TARGET / "debug" / "examples"
 

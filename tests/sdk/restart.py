@@ -13,7 +13,7 @@ from expected import Rule
 from processes import CLIENTS, SERVERS, talk
 
 SERVER = "typescript"
-HERE_WITHIN = 30
+HERE_WITHIN = 120
 
 
 class Restartable:

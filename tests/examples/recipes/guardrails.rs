@@ -19,7 +19,7 @@ const NAME: &str = "guardrails.yaml";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// The same key with an escape sequence of JSON.
 const ESCAPED: &str = r"\u0041KIAIOSFODNN7EXAMPLE";
-const CALLED_WITHIN: Duration = Duration::from_secs(20);
+const CALLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server whose tool returns the text that the argument `say` selects, in the form of the
 /// argument `as`: as JSON, as server-sent events, or as JSON with the header

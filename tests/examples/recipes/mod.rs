@@ -19,7 +19,7 @@ use crate::harness::fake::{self, Answers};
 use crate::harness::process::run;
 use crate::harness::setup;
 
-const SAID_WITHIN: Duration = Duration::from_secs(20);
+const SAID_WITHIN: Duration = Duration::from_secs(60);
 
 /// The first version of Envoy that supports each recipe. The other recipes run in all
 /// versions that the filter supports.

@@ -28,7 +28,7 @@ const NAME: &str = "token_limits.yaml";
 const ISSUER: &str = "https://login.example.com";
 const AUDIENCE: &str = "http://127.0.0.1:10000/mcp";
 const BUDGET: u64 = 10_000;
-const COUNTED_WITHIN: Duration = Duration::from_secs(20);
+const COUNTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A rate limit service. Each descriptor has the same budget, which is never refilled.
 #[derive(Clone, Default)]
