@@ -23,10 +23,14 @@ pub(super) struct Restarts {
 impl Restarts {
     /// The reason why the last process ended, if the next one must not start yet.
     pub(super) fn delay(&self) -> Option<&str> {
+        self.delay_at(Instant::now())
+    }
+
+    fn delay_at(&self, now: Instant) -> Option<&str> {
         let (at, reason) = self.last.as_ref()?;
         let doubled = self.failures.checked_sub(1)?.min(10);
         let delay = BACKOFF * 2_u32.saturating_pow(doubled);
-        (at.elapsed() < delay.min(MAX_BACKOFF)).then_some(reason)
+        (now.duration_since(*at) < delay.min(MAX_BACKOFF)).then_some(reason)
     }
 
     /// Remembers that `process` has ended.
@@ -62,13 +66,13 @@ mod tests {
     fn each_failure_doubles_the_delay_up_to_its_end() {
         let mut restarts = Restarts::default();
         assert_eq!(restarts.delay(), None);
-        for (failures, waits, ends) in [(1, 400, 600), (2, 900, 1100), (40, 29_000, 31_000)] {
+        let at = Instant::now();
+        restarts.last = Some((at, "why".to_owned()));
+        for (failures, ends) in [(1, 500), (2, 1000), (40, 30_000)] {
             restarts.failures = failures;
-            for (ago, is_delayed) in [(waits, true), (ends, false)] {
-                let at = Instant::now() - Duration::from_millis(ago);
-                restarts.last = Some((at, "why".to_owned()));
-                let delay = restarts.delay();
-                assert_eq!(delay, is_delayed.then_some("why"), "{failures} {ago}");
+            for (later, is_delayed) in [(ends - 1, true), (ends, false)] {
+                let delay = restarts.delay_at(at + Duration::from_millis(later));
+                assert_eq!(delay, is_delayed.then_some("why"), "{failures} {later}");
             }
         }
         restarts.has_failed("again");
