@@ -64,7 +64,7 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         let group = format!("-{}", self.child.id());
-        let send = |signal: &str| Command::new("kill").args([signal, "--", &group]).status();
+        let send = |signal: &str| Command::new("kill").args([signal, "--", &group]).output();
         let _ = send("-INT");
         let deadline = Instant::now() + ENDED_WITHIN;
         while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
@@ -79,5 +79,8 @@ impl Drop for Service {
             }
             thread::sleep(POLL_EVERY);
         }
+        // What the command has started in the background may still be about to end. The next page
+        // needs its ports.
+        let _ = send("-KILL");
     }
 }
