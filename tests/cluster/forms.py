@@ -16,6 +16,7 @@ from .machine import SESSION_KEYS, Machine
 from .pods import MACHINE
 from .questions import ALLOWED, LONG, Asked
 from .servers import PORT, SERVERS
+from .tenants import Tenants
 from .tokens import AUDIENCE, ISSUER
 
 DEPLOY = ROOT / "deploy"
@@ -256,7 +257,8 @@ class Controlled(Rendered):
         return len(found) == 1 + len(SERVERS) == ready.count(("Ready", "True"))
 
     def controls(self, here, asked):
-        return Changes(here, asked, lambda: self._now(here, asked.url), self.plane == "istio").run()
+        faults = Changes(here, asked, lambda: self._now(here, asked.url), self.plane == "istio").run()
+        return [*faults, *Tenants(here, asked, self._now(here, asked.url)).run()]
 
     def _now(self, here: Machine, url: str) -> str:
         """The current URL of the endpoint. It may change if the pod of the proxy is replaced."""

@@ -164,7 +164,7 @@ impl Cluster {
 
     /// The objects that the controller has written, as `Kind namespace/name`.
     pub(crate) fn written(&self) -> Vec<String> {
-        let kinds = "httproutes,referencegrants,backendtlspolicies,backends,backendtrafficpolicies,clienttrafficpolicies,envoyextensionpolicies,envoypatchpolicies,envoyproxies,securitypolicies,configmaps,secrets,services,deployments";
+        let kinds = "httproutes,referencegrants,backendtlspolicies,backends,backendtrafficpolicies,clienttrafficpolicies,envoyextensionpolicies,envoypatchpolicies,envoyproxies,httproutefilters,securitypolicies,configmaps,secrets,services,deployments";
         let label = "app.kubernetes.io/managed-by=mcp-gateway";
         let json = self.ok(&["get", kinds, "-A", "-l", label, "-o", "json"]);
         let list: Value = serde_json::from_str(&json).unwrap();

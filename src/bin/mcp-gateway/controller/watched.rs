@@ -142,6 +142,7 @@ pub(crate) const KINDS: &[WatchedKind] = &[
         "envoypatchpolicies",
     ),
     WatchedKind::written(ENVOY_GATEWAY, ALPHA, "EnvoyProxy", "envoyproxies"),
+    WatchedKind::written(ENVOY_GATEWAY, ALPHA, "HTTPRouteFilter", "httproutefilters"),
     WatchedKind::written(ENVOY_GATEWAY, ALPHA, "SecurityPolicy", "securitypolicies"),
     WatchedKind::written(
         "networking.istio.io",

@@ -34,7 +34,7 @@ impl FilterConfig {
             let oauth = json!({"authorizationServers": [jwt.issuer], "scopesSupported": []});
             config.insert("oauth".to_owned(), oauth);
         }
-        if gateway.attachment.has_hostname() {
+        if !gateway.platform.rewrites_authority() {
             config.insert("rewriteAuthority".to_owned(), Value::Bool(false));
         }
         let enabled = gateway.servers.iter().filter(|it| is_enabled(it));

@@ -18,6 +18,7 @@ pub(crate) mod variables;
 pub(crate) use self::filter::buffer_limit;
 use self::model::{Platform, WantedGateway};
 use self::object::Object;
+pub(crate) use self::routes::is_path_of_route;
 
 /// The objects that serve `gateway`, in the order in which they are applied: first those of the
 /// whole gateway, and among them objects that restrict access before objects that give access; then

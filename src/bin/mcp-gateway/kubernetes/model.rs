@@ -42,6 +42,16 @@ pub(crate) enum Platform {
     Standalone,
 }
 
+impl Platform {
+    /// Whether the filter sets the `:authority` of a request to the host of its server before Envoy
+    /// selects the route. At a Gateway, Envoy selects the virtual host by `:authority`, and the one
+    /// with the host of the server may belong to a route of another tenant. So there the request
+    /// stays in the virtual host of the endpoint, and the server's route sets the host.
+    pub(super) const fn rewrites_authority(self) -> bool {
+        matches!(self, Self::Standalone)
+    }
+}
+
 /// The Gateway of the endpoint. [`Platform::Standalone`] has none, and uses only the port of the
 /// first listener.
 #[derive(Debug, Clone)]
@@ -60,8 +70,6 @@ pub(crate) struct Attachment {
 pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) port: u16,
-    /// The host name of the listener; `None` for any.
-    pub(crate) hostname: Option<String>,
 }
 
 impl Attachment {
@@ -72,12 +80,6 @@ impl Attachment {
             section.is_none_or(|section| listener.name == *section)
         };
         self.listeners.iter().filter(is_meant)
-    }
-
-    /// Whether a listener is for one host name. Such a listener has no route for a request with the
-    /// host name of a server, so the server's route sets the host name.
-    pub(super) fn has_hostname(&self) -> bool {
-        self.meant().any(|listener| listener.hostname.is_some())
     }
 }
 

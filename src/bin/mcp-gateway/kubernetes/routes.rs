@@ -94,15 +94,17 @@ pub(super) fn metadata(
     routes.map(|route| route.with_comment(comment)).collect()
 }
 
-/// The route of `server`. When Envoy chooses this route, the filter has set the path and the host
-/// of the server, so the route has no host names of its own. If the listener has a host name, the
-/// route sets the host. The path is matched exactly if possible: an exact path has priority over a
-/// prefix, and the endpoint has an exact path.
+/// The route of `server`. When Envoy chooses this route, the filter has set the path of the server,
+/// and the host is still the one that the client used. So the route has the host names of the
+/// endpoint. `rewrite` sets the host of the server, if the control plane needs a filter of the route
+/// for this. The path is matched exactly if possible: an exact path has priority over a prefix, and
+/// the endpoint has an exact path.
 pub(super) fn server(
     gateway: &WantedGateway,
     filter: &FilterConfig,
     server: &WantedServer,
     references: &[Value],
+    rewrite: Option<Value>,
 ) -> Object {
     let read = filter.server(&server.name);
     let path = read.and_then(|read| read.path.split('?').next());
@@ -115,13 +117,7 @@ pub(super) fn server(
         "type": "RequestHeaderModifier",
         "requestHeaderModifier": {"remove": NOT_FOR_SERVERS},
     })];
-    let mut hostnames = &[][..];
-    if gateway.attachment.has_hostname() {
-        hostnames = &gateway.hostnames;
-        let host = read.map(|read| json!({"hostname": without_port(&read.authority)}));
-        let rewrite = host.map(|host| json!({"type": "URLRewrite", "urlRewrite": host}));
-        filters.extend(rewrite);
-    }
+    filters.extend(rewrite);
     let rule = json!({
         "matches": [{
             "path": path,
@@ -133,7 +129,7 @@ pub(super) fn server(
         "backendRefs": references,
     });
     let name = names::server(gateway, server);
-    route(gateway, &name, hostnames, &rule)
+    route(gateway, &name, &gateway.hostnames, &rule)
         .of_server(&server.name)
         .with_comment("Only the filter sets x-mcp-servername: it removes what clients send.")
 }
@@ -219,16 +215,8 @@ fn route(gateway: &WantedGateway, name: &str, hostnames: &[String], rule: &Value
     }))
 }
 
-/// The host of `authority`, in lower case and without its port, which a route does not allow.
-fn without_port(authority: &str) -> String {
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
-    let has_port = port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = if has_port { host } else { authority };
-    host.to_ascii_lowercase()
-}
-
 /// Whether an HTTPRoute allows `path` as an exact path.
-fn is_path_of_route(path: &str) -> bool {
+pub(crate) fn is_path_of_route(path: &str) -> bool {
     let is_fit = |c: char| c.is_ascii_alphanumeric() || "-/._~!$&'()*+,;=:@%".contains(c);
     let refused = ["//", "/./", "/../", "%2f", "%2F"];
     path.starts_with('/')

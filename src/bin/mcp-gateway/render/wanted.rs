@@ -60,7 +60,6 @@ pub(super) fn gateway(
             listeners: vec![Listener {
                 name: "http".to_owned(),
                 port: options.port,
-                hostname: None,
             }],
         },
         hostnames: Vec::new(),

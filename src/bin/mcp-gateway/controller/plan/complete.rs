@@ -89,7 +89,10 @@ impl CompleteGateway<'_> {
                 self.base.variables_fix
             )
         });
-        let hints: Vec<String> = hint.into_iter().chain(self.missing_servers()).collect();
+        let hints = hint.into_iter().chain(self.missing_servers());
+        let hints: Vec<String> = hints
+            .chain(platform::open_listeners(&self.base.place))
+            .collect();
         let hint = Some(hints.join("; ")).filter(|hint| !hint.is_empty());
         let facts = status::GatewayFacts {
             programmed: programmed.after(waiting.of_gateway()),

@@ -96,7 +96,6 @@ fn standalone(name: &ObjectName) -> EndpointPlace<'static> {
             listeners: vec![Listener {
                 name: "http".to_owned(),
                 port: STANDALONE_PORT,
-                hostname: None,
             }],
         },
         gateway: None,

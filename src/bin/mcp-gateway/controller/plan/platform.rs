@@ -87,10 +87,6 @@ fn listeners(gateway: &Value, target: &GatewayTarget) -> Result<Vec<Listener>, O
             let listener = Listener {
                 name: text(it, "/name").to_owned(),
                 port: u16::try_from(port).ok()?,
-                hostname: it
-                    .get("hostname")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
             };
             Some((listener, text(it, "/protocol")))
         })
@@ -119,6 +115,26 @@ fn listeners(gateway: &Value, target: &GatewayTarget) -> Result<Vec<Listener>, O
         ),
     };
     Err(ObjectFault::references("ListenerNotFound", message))
+}
+
+/// A warning about listeners of the endpoint to which other namespaces may attach routes.
+pub(super) fn open_listeners(place: &EndpointPlace<'_>) -> Option<String> {
+    let section = place.attachment.section.as_deref();
+    let open = items(place.gateway?, "/spec/listeners")
+        .iter()
+        .filter(|it| {
+            let is_meant = section.is_none_or(|section| section == text(it, "/name"));
+            let is_web = ["HTTP", "HTTPS"].contains(&text(it, "/protocol"));
+            let from = text(it, "/allowedRoutes/namespaces/from");
+            is_meant && is_web && ["All", "Selector"].contains(&from)
+        });
+    let names: Vec<&str> = open.map(|it| text(it, "/name")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "other namespaces may attach routes to the endpoint's listener {}, and such a route can get its requests or replace its authentication: trust all of them, or set allowedRoutes.namespaces.from: Same there",
+            names.join(", ")
+        )
+    })
 }
 
 /// The URL of the endpoint at `path`, if its host is known.

@@ -15,6 +15,7 @@ use super::{ObjectFault, selector};
 use crate::controller::kinds::{MCPGateway, MCPServerSpec, TargetKind};
 use crate::controller::name::{ObjectName, is_object_name, items, text};
 use crate::controller::snapshot::{ReadObject, Readable, Snapshot};
+use crate::kubernetes::is_path_of_route;
 use crate::kubernetes::model::{Backend, Platform, ServerTls, WantedServer};
 use crate::mcp_client::has_certificates;
 
@@ -217,7 +218,13 @@ fn check(
         section,
     };
     let checked = filter::servers(&base.wanted.config, &[server], &BTreeMap::new());
-    checked.map(drop).map_err(|error| invalid(&error))
+    let servers = checked.map_err(|error| invalid(&error))?;
+    let path = servers.first().and_then(|it| it.path.split('?').next());
+    if base.wanted.platform == Platform::Standalone || path.is_none_or(is_path_of_route) {
+        return Ok(());
+    }
+    let message = "spec.path: no HTTPRoute can have this as an exact path, so routes of others could get the requests; leave out //, /./, /../, %2F and characters that no path has";
+    Err(ObjectFault::object("Invalid", message))
 }
 
 /// The filter's error about a server, with the path in the server's object.

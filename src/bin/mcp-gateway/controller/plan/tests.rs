@@ -460,6 +460,38 @@ fn an_endpoint_goes_on_without_a_server_that_is_not_there() {
 }
 
 /// The gateway has a placeholder in place of missing servers. Nobody can take its name.
+/// A policy on a route of another namespace would take the place of the endpoint's.
+#[test]
+fn a_listener_that_is_open_to_other_namespaces_is_told() {
+    for (listeners, section, expected) in [
+        ("[{ name: a, port: 80, protocol: HTTP }]", "a", ""),
+        (
+            "[{ name: a, port: 80, protocol: HTTP, allowedRoutes: { namespaces: { from: Same } } }]",
+            "a",
+            "",
+        ),
+        (
+            "[{ name: a, port: 80, protocol: HTTP, allowedRoutes: { namespaces: { from: All } } }]",
+            "a",
+            "listener a, and",
+        ),
+        (
+            "[{ name: a, port: 80, protocol: HTTP }, { name: b, port: 81, protocol: HTTP, allowedRoutes: { namespaces: { from: All } } }]",
+            "a",
+            "",
+        ),
+    ] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.add(&format!("kind: Gateway\nmetadata: {{ name: web, namespace: infra }}\nspec: {{ gatewayClassName: eg, infrastructure: {{ parametersRef: {{ group: gateway.envoyproxy.io, kind: EnvoyProxy, name: mcp-proxy }} }}, listeners: {listeners} }}\n---\nkind: MCPGateway\nmetadata: {{ name: mcp, namespace: infra }}\nspec: {{ targetRef: {{ name: web, sectionName: {section} }}, authentication: {{ anonymous: true }} }}\n"));
+        let planned = cluster.settled();
+        let resolved =
+            planned.condition_of_gateway(&ObjectName::new("infra", "mcp"), "ResolvedRefs");
+        assert_eq!(resolved.status, "True");
+        assert!(resolved.message.contains(expected), "{}", resolved.message);
+        assert_eq!(resolved.message.is_empty(), expected.is_empty());
+    }
+}
+
 #[test]
 fn a_server_with_the_name_of_the_placeholder_gets_only_its_own_headers_and_takes_nothing_down() {
     let intruder = "kind: Service\nmetadata: { name: s, namespace: b }\nspec: { clusterIP: 10.96.0.66, ports: [{ port: 80 }] }\n---\nkind: MCPServer\nmetadata: { name: no-server-yet, namespace: b, creationTimestamp: \"2026-11-01T12:00:00Z\" }\nspec: { targetRef: { kind: Service, name: s, port: 80 } }\n";

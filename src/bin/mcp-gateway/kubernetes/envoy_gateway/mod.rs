@@ -13,6 +13,8 @@ use super::{backend_tls, names, routes};
 
 const API: &str = "gateway.envoyproxy.io/v1alpha1";
 const GROUP: &str = "gateway.envoyproxy.io";
+/// The kind of the filters of routes.
+const HOST_FILTER: &str = "HTTPRouteFilter";
 
 /// The objects for `gateway`.
 ///
@@ -70,8 +72,41 @@ fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServ
         }
         None => return objects,
     };
-    objects.push(routes::server(gateway, filter, server, &references));
+    let host = filter.server(&server.name).map(|it| &*it.authority);
+    let host = host.map(|host| host_filter(gateway, &name, host).of_server(&server.name));
+    let rewrite = host.as_ref().map(|_| {
+        let reference = json!({"group": GROUP, "kind": HOST_FILTER, "name": name});
+        json!({"type": "ExtensionRef", "extensionRef": reference})
+    });
+    objects.extend(host);
+    objects.push(routes::server(
+        gateway,
+        filter,
+        server,
+        &references,
+        rewrite,
+    ));
     objects
+}
+
+/// The filter of a route that sets the host of requests to `authority`. A `URLRewrite` of the
+/// Gateway API allows no port and no IP address, and would also tell the server the host that the
+/// client used. The expression matches every path.
+fn host_filter(gateway: &WantedGateway, name: &str, authority: &str) -> Object {
+    let rewrite = json!({
+        "pattern": "^/.*$",
+        // A backslash begins a reference to a group of the expression.
+        "substitution": authority.replace('\\', "\\\\"),
+    });
+    Object::new(json!({
+        "apiVersion": API,
+        "kind": HOST_FILTER,
+        "metadata": names::metadata(gateway, &gateway.namespace, name),
+        "spec": {"urlRewrite": {
+            "hostname": {"type": "PathRegex", "pathRegex": rewrite},
+            "appendXForwardedHost": false,
+        }},
+    }))
 }
 
 fn nowhere_backend(gateway: &WantedGateway) -> Object {

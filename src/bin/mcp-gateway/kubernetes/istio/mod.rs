@@ -63,7 +63,7 @@ fn of_server(gateway: &WantedGateway, filter: &FilterConfig, server: &WantedServ
         Some(Backend::Host { host, port }) => vec![hosts::reference(gateway, host, *port)],
         None => return objects,
     };
-    objects.push(routes::server(gateway, filter, server, &references));
+    objects.push(routes::server(gateway, filter, server, &references, None));
     objects
 }
 

@@ -50,7 +50,10 @@ pub(super) fn envoy_filter(
         patches.push(place.connection_manager(&local_replies::config(gateway, filter)));
     }
     let servers = gateway.servers.iter().filter(|it| is_enabled(it));
-    patches.extend(servers.map(|server| retries(gateway, &names::server(gateway, server))));
+    patches.extend(servers.map(|server| {
+        let host = filter.server(&server.name).map(|it| &*it.authority);
+        to_server(gateway, &names::server(gateway, server), host)
+    }));
     let labels = json!({GATEWAY_NAME: gateway.attachment.gateway});
     let object_name = names::gateway(&gateway.name);
     let object = Object::new(json!({
@@ -130,12 +133,17 @@ fn token_required(issuer: &str) -> Value {
     })
 }
 
-/// The retry policy for the server with this `http_route`. Envoy sends a request again only if it
+/// The settings for the server with this `http_route`, which an HTTPRoute cannot have: the `host` of
+/// its requests, perhaps with a port, and the retry policy. Envoy sends a request again only if it
 /// was not sent, so that no tool runs twice.
-fn retries(gateway: &WantedGateway, http_route: &str) -> Value {
+fn to_server(gateway: &WantedGateway, http_route: &str, host: Option<&str>) -> Value {
     let name = format!("{}.{http_route}.0", gateway.namespace);
     let policy = json!({"retry_on": "connect-failure,refused-stream", "num_retries": 1});
-    let route = json!({"idle_timeout": "300s", "retry_policy": policy});
+    let route = present(json!({
+        "host_rewrite_literal": host,
+        "idle_timeout": "300s",
+        "retry_policy": policy,
+    }));
     json!({
         "applyTo": "HTTP_ROUTE",
         "match": {
