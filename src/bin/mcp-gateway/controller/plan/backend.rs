@@ -173,23 +173,19 @@ impl Referrer<'_> {
         self.check_grants(BACKEND, name)?;
         let object = self.snapshot.get("Backend", name);
         let object = object.ok_or_else(|| not_found("BackendNotFound", "Backend", name))?;
-        let endpoint = items(object, "/spec/endpoints").first();
-        let place = endpoint.and_then(|it| it.get("fqdn").or_else(|| it.get("ip")));
-        let found = place.and_then(|it| {
-            let host = match text(it, "/hostname") {
-                "" => text(it, "/address"),
-                host => host,
-            };
-            let port = u16::try_from(it.get("port")?.as_u64()?).ok()?;
-            Some((host, port))
-        });
-        let Some((host, port)) = found else {
+        let endpoints = items(object, "/spec/endpoints").iter();
+        let places: Option<Vec<(&str, u16)>> = endpoints.map(host_and_port).collect();
+        let Some(((host, port), others)) = places.as_ref().and_then(|it| it.split_first()) else {
             let message = format!(
-                "spec.targetRef: Backend {name} has no endpoint with fqdn or ip; only these can be MCP servers"
+                "spec.targetRef: Backend {name} has no endpoint with fqdn or ip; only these can be MCP servers, and it may have no others"
             );
             return Err(ObjectFault::references("UnsupportedBackend", message));
         };
-        let mut found = self.external(host, port)?;
+        let mut found = self.external(host, *port)?;
+        // With Envoy Gateway, the proxy uses all of them.
+        for (host, port) in others {
+            self.external(host, *port)?;
+        }
         found.is_tls |= object.pointer("/spec/tls").is_some();
         if self.gateway.wanted.platform == Platform::EnvoyGateway {
             found.backend = self.reference(BACKEND, name, None);
@@ -220,7 +216,7 @@ impl Referrer<'_> {
             );
             return Err(ObjectFault::references("HostNotAllowed", message));
         }
-        if let Some(service) = service_of(host) {
+        for service in self.services_of(host) {
             self.check_grants(SERVICE, &service)?;
         }
         Ok(FoundBackend {
@@ -233,6 +229,34 @@ impl Referrer<'_> {
             is_tls: port == 443,
             hostname: None,
         })
+    }
+
+    /// The Services that `host` may be: by its host name, by a short form of this name, which the
+    /// resolver of a pod completes, or by its address. The name may also be that of a pod of the
+    /// Service.
+    fn services_of(&self, host: &str) -> Vec<ObjectName> {
+        if let Some(service) = service_of(host) {
+            return vec![service];
+        }
+        let services = self.snapshot.all("Service");
+        if host.parse::<IpAddr>().is_ok() {
+            let services = services.filter(|(_, service)| has_address(service, host));
+            return services.map(|(name, _)| name.clone()).collect();
+        }
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let mut labels = host.split('.');
+        // The domain of the cluster may be any other, so `svc` may be anywhere.
+        let short: Vec<&str> = labels
+            .by_ref()
+            .take_while(|label| *label != "svc")
+            .collect();
+        let name = match short.as_slice() {
+            [name] => ObjectName::new(&self.gateway.wanted.namespace, name),
+            [.., name, namespace] => ObjectName::new(namespace, name),
+            [] => return Vec::new(),
+        };
+        let is_there = self.snapshot.get("Service", &name).is_some();
+        is_there.then_some(name).into_iter().collect()
     }
 
     /// Checks ReferenceGrants. The namespace of the backend must allow references from the server's
@@ -257,6 +281,26 @@ fn service_of(host: &str) -> Option<ObjectName> {
     let namespace = labels.get(at.checked_sub(1)?)?;
     let name = labels.get(at.checked_sub(2)?)?;
     is_in_cluster.then(|| ObjectName::new(namespace, name))
+}
+
+/// The host and the port of `endpoint` of a Backend. `None` for a socket of the proxy's file system.
+fn host_and_port(endpoint: &Value) -> Option<(&str, u16)> {
+    let place = endpoint.get("fqdn").or_else(|| endpoint.get("ip"))?;
+    let host = match text(place, "/hostname") {
+        "" => text(place, "/address"),
+        host => host,
+    };
+    let port = u16::try_from(place.get("port")?.as_u64()?).ok()?;
+    Some((host, port))
+}
+
+/// Whether the cluster gives `service` the address `host`.
+fn has_address(service: &Value, host: &str) -> bool {
+    let address = host.parse::<IpAddr>().ok();
+    let addresses = items(service, "/spec/clusterIPs").iter();
+    let addresses = addresses.chain(service.pointer("/spec/clusterIP"));
+    let mut addresses = addresses.filter_map(|it| it.as_str()?.parse().ok());
+    addresses.any(|it: IpAddr| Some(it) == address)
 }
 
 /// Whether `host` is for each pod the pod itself, or its node. Cloud providers have their metadata,

@@ -140,8 +140,11 @@ impl Making<'_> {
     ) -> Option<&Map<String, Value>> {
         let written = self.written.filter(|_| self.has_new_variable(prepared))?;
         let section = written.servers.get(&prepared.wanted.name)?;
-        // Another server may have had its name before.
-        let mut routes = self.snapshot.all("HTTPRoute");
+        // Another server may have had its name before. Routes of other namespaces prove nothing:
+        // anyone there can write such labels.
+        let namespace = &self.gateway.name.namespace;
+        let routes = self.snapshot.all("HTTPRoute");
+        let mut routes = routes.filter(|(name, _)| name.namespace == *namespace);
         let is_its_own = routes.any(|(_, route)| self.is_of_server(route, source));
         is_its_own.then_some(section)
     }
