@@ -82,6 +82,23 @@ impl<'a> Url<'a> {
     }
 }
 
+/// `text`, which may be a URL or not, for a message: `***` is in the place of user information and of
+/// a query, which may be a password or a token.
+pub fn without_secrets(text: &str) -> String {
+    let scheme = text.split_once("://").filter(|(it, _)| is_scheme(it));
+    let (scheme, mark, rest) = match scheme {
+        Some((scheme, rest)) => (scheme, "://", rest),
+        None => ("", "", text),
+    };
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("***@", rest),
+        None => ("", rest),
+    };
+    let (rest, query) = split(rest, '?');
+    let query = query.map_or("", |_| "?***");
+    [scheme, mark, user, rest, query].concat()
+}
+
 /// `text` up to the first `mark`, and what follows it.
 fn split(text: &str, mark: char) -> (&str, Option<&str>) {
     match text.split_once(mark) {
@@ -174,6 +191,23 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     type UrlParts<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_message_shows_no_secret_of_a_url() {
+        for (text, expected) in [
+            ("ftp://h/mcp", "ftp://h/mcp"),
+            ("http://user:p4ss@h/mcp", "http://***@h/mcp"),
+            ("http://p4ss@h:1", "http://***@h:1"),
+            ("http://user:p4/s?s#@h/mcp", "http://***@h/mcp"),
+            ("user:p4ss@h/mcp", "***@h/mcp"),
+            ("user:p4://ss@h/mcp", "***@h/mcp"),
+            ("http://h/a b?key=p4ss", "http://h/a b?***"),
+            ("http://user:p4ss@h?key=p4ss", "http://***@h?***"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(text), expected, "{text}");
+        }
+    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn a_url_is_taken_apart() {

@@ -101,6 +101,30 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             ],
         ),
         (
+            "servers:\n- name: a\n\turl: http://a/mcp\n",
+            1,
+            &["  fix: indent with spaces, not with tabs\n"],
+        ),
+        (
+            "servers:\n- name: @a\n",
+            1,
+            &["  fix: put a text that starts with @"],
+        ),
+        (
+            "servers:\n- name: a\n  url http://h\n  toolPrefix: x\n",
+            1,
+            &["  fix: write `: ` after the name of the field"],
+        ),
+        (
+            "servers:\n- name: a\n  url: ${NOT_SET_X}\n- name: b\n  url: http://${NOT_SET_X}:${NOT_SET_Y}/mcp\n",
+            0,
+            &[
+                "servers.yaml:3: warning: servers[0].url: the environment variable NOT_SET_X is not set here: `run` does not start without it",
+                "servers.yaml:5: warning: servers[1].url: the environment variable NOT_SET_X is not set",
+                "servers.yaml:5: warning: servers[1].url: the environment variable NOT_SET_Y is not set",
+            ],
+        ),
+        (
             "servers:\n- name: a\n url: http://a/mcp\n",
             1,
             &["  fix: indent all fields of an object with the same number of spaces\n"],

@@ -1,6 +1,7 @@
 //! The addresses of the servers. The filter leaves them to Envoy's clusters.
 
 use hyper::Uri;
+use mcp_gateway::http::url::without_secrets;
 use serde_json::{Value, json};
 
 use crate::config_file::ConfigFile;
@@ -85,6 +86,7 @@ fn upstream(server: &Node) -> Result<Upstream, Problem> {
     };
     let url = server.text(&["url"]).unwrap_or_default();
     let (host, port, tls) = parse(url).ok_or_else(|| {
+        let url = without_secrets(url);
         let reason = format!("{url:?} must have a host, and if it has a port, one from 1 to 65535");
         Problem::new(node.line, &node.path, reason).members([("url", EXAMPLE.into())])
     })?;

@@ -10,7 +10,7 @@ use crate::config::duration::DurationSpec;
 use crate::config::fields::{Fields, FromValue};
 use crate::config::forwarding::{PassthroughHeaderSpec, ServerHeaderSpec};
 use crate::config::text::{VisibleText, is_visible, text};
-use crate::http::url::Url;
+use crate::http::url::{Url, without_secrets};
 
 /// An MCP server behind the gateway.
 #[derive(Debug)]
@@ -206,6 +206,7 @@ impl FromValue for ServerUrl {
     fn from_value(path: &str, value: Value) -> Result<Self, ConfigError> {
         let text = String::from_value(path, value)?;
         let refused = || {
+            let text = without_secrets(&text);
             let reason = format!("{text:?} must be an absolute http or https URL");
             ConfigError::new(path, reason)
         };

@@ -185,7 +185,7 @@ fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &
     if is_server(parent)
         && let Some(fix) = other_names::form_here(field, node)
     {
-        return fix;
+        return beside(config, parent, field, fix);
     }
     let meant = misspelled(field, known).or_else(|| nearest(field, known));
     let meant = meant.filter(|name| {
@@ -205,6 +205,26 @@ fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &
 
 fn renaming(right: &str, wrong: &str) -> Fix {
     Fix::Words(format!("write {right} in place of {wrong}"))
+}
+
+/// `fix` for the unknown `field` of the object at `parent`, if the object may have the field of `fix`
+/// already.
+fn beside(config: &Node, parent: &str, field: &str, fix: Fix) -> Fix {
+    let Fix::Set {
+        field: right,
+        value,
+    } = &fix
+    else {
+        return fix;
+    };
+    let path = below(parent, right);
+    let (_, found) = config.nearest(&path);
+    let inner = value.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    match inner {
+        _ if found < path.len() => fix,
+        Some(inner) => Fix::Words(format!("put {inner} into {right}, and remove {field}")),
+        None => Fix::Remove(field.to_owned()),
+    }
 }
 
 /// Whether the value at `path` is a server.
@@ -431,6 +451,18 @@ mod tests {
                 "servers[0].disabled",
                 known,
                 Some("enabled: false"),
+            ),
+            (
+                "servers: [{ disabled: true, enabled: true }]",
+                "servers[0].disabled",
+                known,
+                Some("remove disabled"),
+            ),
+            (
+                "servers: [{ includeTools: [a], tools: { exclude: [b] } }]",
+                "servers[0].includeTools",
+                known,
+                Some("put include: [a] into tools, and remove includeTools"),
             ),
             (
                 "servers: [{ colour: a }]",

@@ -191,6 +191,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Vec<Problem>> {
 fn syntax_problem(line: usize, reason: String) -> Problem {
     let fixes = [
         ("tabs disallowed", "indent with spaces, not with tabs"),
+        ("found a tab", "indent with spaces, not with tabs"),
         (
             "did not find expected key",
             "indent all fields of an object with the same number of spaces",
@@ -201,11 +202,11 @@ fn syntax_problem(line: usize, reason: String) -> Problem {
         ),
         ("scanning a quoted scalar", "close the quotes of the text"),
         (
-            "scanning a simple key",
+            "simple key expect",
             "write `: ` after the name of the field, and put a text with several lines in quotes",
         ),
         (
-            "start with any token",
+            "unexpected character",
             "put a text that starts with @, ` or % in quotes",
         ),
     ];
@@ -233,20 +234,22 @@ pub(crate) fn read_documents(
         workspace,
         inputs: &inputs,
     };
-    server_values::resolve(&mut tree, &variables, &mut findings);
+    let urls = server_values::resolve(&mut tree, &variables, &mut findings);
     server_names::fit(&mut tree, &mut findings);
     let stdio = stdio_server::take(&mut tree, workspace, &variables, &mut findings);
     let checked = check::check(&tree);
-    findings
+    let hidden = |problem: Problem| urls.iter().fold(problem, |it, url| url.hidden_in(it));
+    let (config, findings) = findings
         .into_result(checked)
-        .map(|(config, findings)| ConfigFile {
-            tree,
-            config,
-            warnings: findings.warnings,
-            notes: findings.notes,
-            stdio,
-            language: Language::default(),
-        })
+        .map_err(|errors| errors.into_iter().map(hidden).collect::<Vec<_>>())?;
+    Ok(ConfigFile {
+        tree,
+        config,
+        warnings: findings.warnings,
+        notes: findings.notes,
+        stdio,
+        language: Language::default(),
+    })
 }
 
 /// The configuration in `documents`, and the questions for the user in them.

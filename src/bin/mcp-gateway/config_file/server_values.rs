@@ -1,39 +1,73 @@
 //! Values of servers for which this program accepts more forms than the filter: variables in them,
 //! and headers as an object.
 
+use mcp_gateway::http::url::without_secrets;
+
 use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 use crate::variables::placeholder::{HeaderValue, Variables};
 
+/// A URL with variables.
+pub(super) struct VariableUrl {
+    path: String,
+    /// As the file has it.
+    text: String,
+    /// With the values of the variables.
+    value: String,
+}
+
+impl VariableUrl {
+    /// `problem` without the values of the variables, which may be secrets.
+    pub(super) fn hidden_in(&self, mut problem: Problem) -> Problem {
+        let quoted = |text: &str| format!("{:?}", without_secrets(text));
+        let value = quoted(&self.value);
+        if problem.path != self.path || !problem.reason.contains(&value) {
+            return problem;
+        }
+        let reason = problem.reason.replace(&value, &quoted(&self.text));
+        problem = Problem::new(problem.line, problem.path, reason);
+        problem.fix("correct it, or the values of its variables")
+    }
+}
+
 /// Replaces the variables in the URLs and headers of the servers of `config` with the values of
-/// `variables`, and gives headers the form of the filter.
-pub(crate) fn resolve(config: &mut Node, variables: &Variables<'_>, findings: &mut Findings) {
+/// `variables`, and gives headers the form of the filter. Gives the URLs with variables.
+pub(super) fn resolve(
+    config: &mut Node,
+    variables: &Variables<'_>,
+    findings: &mut Findings,
+) -> Vec<VariableUrl> {
+    let mut urls = Vec::new();
     for server in config.items_mut("servers") {
         if server.get("enabled").is_some_and(|it| it.value() == false) {
             // The values of a disabled server are not used, so its variables may be missing.
             let headers = server.get("headers").map(|headers| &headers.kind);
             let has_object = matches!(headers, Some(NodeKind::Object(_)));
             let mut of_disabled = Findings::default();
-            resolve_server(server, &variables.kept(), &mut of_disabled);
+            urls.extend(resolve_server(
+                server,
+                &variables.unused(),
+                &mut of_disabled,
+            ));
             findings.errors.append(&mut of_disabled.errors);
             if has_object {
                 server.remove("headers");
             }
         } else {
-            resolve_server(server, variables, findings);
+            urls.extend(resolve_server(server, variables, findings));
         }
     }
+    urls
 }
 
-fn resolve_server(server: &mut Node, variables: &Variables<'_>, findings: &mut Findings) {
-    if let Some(url) = server.get("url").filter(|url| url.text(&[]).is_some()) {
-        warn_of_sse(url, findings);
-        if let Some(text) = variables.text(url, findings) {
-            server.set_text("url", &text);
-        }
-    }
+fn resolve_server(
+    server: &mut Node,
+    variables: &Variables<'_>,
+    findings: &mut Findings,
+) -> Option<VariableUrl> {
+    let url = resolve_url(server, variables, findings);
     let NodeKind::Object(members) = &mut server.kind else {
-        return;
+        return url;
     };
     let node = members.iter_mut().find(|(name, _)| name == "headers");
     if let Some((_, node)) = node
@@ -44,6 +78,20 @@ fn resolve_server(server: &mut Node, variables: &Variables<'_>, findings: &mut F
             .filter_map(|(name, value)| header(name, value, variables, findings));
         node.kind = NodeKind::List(list.collect());
     }
+    url
+}
+
+fn resolve_url(
+    server: &mut Node,
+    variables: &Variables<'_>,
+    findings: &mut Findings,
+) -> Option<VariableUrl> {
+    let node = server.get("url")?;
+    let (path, text) = (node.path.clone(), node.text(&[])?.to_owned());
+    warn_of_sse(node, findings);
+    let value = variables.url(node, findings)?;
+    server.set_text("url", &value);
+    (value != text).then_some(VariableUrl { path, text, value })
 }
 
 /// The header `name` in the form of the filter.
@@ -89,6 +137,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
+    use crate::config_file::{self, ReadOptions};
     use crate::syntax::tree;
     use crate::variables::inputs::Inputs;
     use crate::variables::placeholder::Placeholders;
@@ -102,7 +151,7 @@ mod tests {
             workspace: Path::new("/"),
             inputs: &Inputs::default(),
         };
-        resolve(&mut config, &variables, &mut findings);
+        let _ = resolve(&mut config, &variables, &mut findings);
         (config.value()["servers"][0].clone(), findings)
     }
 
@@ -126,6 +175,32 @@ mod tests {
             json!({"url": "http://not_set_x/mcp", "enabled": false})
         );
         assert_eq!((findings.errors, findings.warnings), (vec![], vec![]));
+    }
+
+    #[test]
+    fn no_problem_shows_the_value_of_a_variable_of_a_url() {
+        let read = |url: &str| {
+            let text = format!("servers: [{{ name: a, url: '{url}' }}]");
+            let options = ReadOptions::new(Path::new("-"), Placeholders::Resolve);
+            config_file::read(&text, &options).err().unwrap_or_default()
+        };
+        for (url, shown) in [
+            ("ftp://h/${PATH}", "\"ftp://h/${PATH}\" must be"),
+            ("http://h/${PATH} x", "\"http://h/${PATH} x\" must be"),
+            ("http://h:99999/${PATH}", "\"http://h:99999/${PATH}\" must"),
+            ("http://u:s3cr3t@h/mcp", "\"http://***@h/mcp\" must be"),
+            (
+                "http://h:99999/mcp?key=s3cr3t",
+                "\"http://h:99999/mcp?***\" must",
+            ),
+        ] {
+            let problems = read(url);
+            assert_eq!(problems.len(), 1, "{url}: {problems:?}");
+            let said = format!("{problems:?}");
+            let path = std::env::var("PATH").unwrap();
+            assert!(!said.contains("s3cr3t") && !said.contains(&path), "{said}");
+            assert!(problems[0].reason.contains(shown), "{said}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn take(
         let read = if server.get("command").is_some() && is_disabled {
             // A disabled server is not started, so its variables may be missing.
             let mut of_disabled = Findings::default();
-            let variables = &variables.kept();
+            let variables = &variables.unused();
             StdioReader {
                 server,
                 folder,

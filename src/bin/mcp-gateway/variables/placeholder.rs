@@ -57,20 +57,21 @@ pub(crate) struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
-    /// The same, for values that are not used on this machine.
-    pub(crate) fn kept(&self) -> Variables<'a> {
+    /// The same, for values that nobody uses.
+    pub(crate) fn unused(&self) -> Variables<'a> {
         Variables {
-            placeholders: Placeholders::Keep,
+            placeholders: Placeholders::Check,
             ..*self
         }
     }
 
-    /// The text of `node` with the values of its variables. If it is `None`, `findings` has an
-    /// error: the value is not a text, or a variable has no value. If Envoy runs on another
-    /// machine, such a variable is only a warning, and the text has its name.
-    pub(crate) fn text(&self, node: &Node, findings: &mut Findings) -> Option<String> {
+    /// The URL `node` with the values of its variables. If it is `None`, `findings` has an error: the
+    /// value is not a text, or a variable has no value. If nothing is run or written, such a variable
+    /// is only a warning, and the URL has a word in its place, with which it is still a URL.
+    pub(crate) fn url(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
-        self.resolved(node, pieces(text, Dollar::WithoutBraces), findings)
+        let pieces = pieces(text, Dollar::WithoutBraces);
+        self.joined(node, &pieces, findings, in_url)
     }
 
     /// The same for a part of a command, where `$VARIABLE` without braces is left to the program.
@@ -87,11 +88,17 @@ impl<'a> Variables<'a> {
     fn of_process(&self, node: &Node, dollar: Dollar, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
         let mut found = Findings::default();
-        let resolved = self.resolved(node, pieces(text, dollar), &mut found);
-        if self.placeholders == Placeholders::Keep {
-            // The user starts the process, where its variables are set.
-            found.warnings.clear();
-        }
+        let resolved = match self.placeholders {
+            Placeholders::Keep => {
+                let value = self
+                    .unused()
+                    .resolved(node, &pieces(text, dollar), &mut found);
+                // The user starts the process, where its variables are set.
+                found.warnings.clear();
+                value
+            }
+            _ => self.resolved(node, &pieces(text, dollar), &mut found),
+        };
         findings.errors.append(&mut found.errors);
         findings.warnings.append(&mut found.warnings);
         let in_shell = || {
@@ -151,25 +158,45 @@ impl<'a> Variables<'a> {
                 findings.warnings.push(note);
                 Some(HeaderValue::Variable(name))
             }
-            _ => self.resolved(node, pieces, findings).map(HeaderValue::Text),
+            _ => self
+                .resolved(node, &pieces, findings)
+                .map(HeaderValue::Text),
         }
     }
 
     fn resolved(
         &self,
         node: &Node,
-        pieces: Vec<Piece<'_>>,
+        pieces: &[Piece<'_>],
         findings: &mut Findings,
     ) -> Option<String> {
-        let mut resolved = Some(String::new());
-        for piece in pieces {
-            let part = match self.value(&piece) {
-                Ok(value) => Some(value),
-                Err(missing) => missing.tell(node, self.placeholders, findings),
+        self.joined(node, pieces, findings, |_, word, _| word)
+    }
+
+    /// The values of `pieces`. `stand_in` gives the text for a piece without a value, from what is
+    /// before it, a word for it, and the pieces after it.
+    fn joined(
+        &self,
+        node: &Node,
+        pieces: &[Piece<'_>],
+        findings: &mut Findings,
+        stand_in: fn(&str, String, &[Piece<'_>]) -> String,
+    ) -> Option<String> {
+        let mut joined = Some(String::new());
+        let mut rest = pieces;
+        while let [piece, after @ ..] = rest {
+            rest = after;
+            let part = match (self.value(piece), &joined) {
+                (Ok(value), _) => Some(value),
+                (Err(missing), before) => {
+                    let word = missing.tell(node, self.placeholders, findings);
+                    let before = before.as_deref().unwrap_or_default();
+                    word.map(|word| stand_in(before, word, after))
+                }
             };
-            resolved = resolved.zip(part).map(|(text, part)| text + &part);
+            joined = joined.zip(part).map(|(text, part)| text + &part);
         }
-        resolved
+        joined
     }
 
     /// The value of `piece`, or the reason why it has none.
@@ -221,8 +248,8 @@ enum Missing {
 }
 
 impl Missing {
-    /// Reports it. If nothing is run here, a name is used in place of the missing value, so that the
-    /// form of the whole value can still be checked.
+    /// Reports it. If nothing is run or written, a word is used in place of the missing value, so that
+    /// the form of the whole value can still be checked.
     fn tell(
         self,
         node: &Node,
@@ -254,13 +281,37 @@ impl Missing {
                 findings.errors.push(at(reason).fix(fix));
                 return None;
             }
-            (Placeholders::Keep, _) => format!("what `render` writes has {word:?} in its place"),
+            (Placeholders::Keep, _) => {
+                let reason = format!("{is_not_set} here, and `render` writes its value");
+                findings.errors.push(at(reason).fix(fix));
+                return None;
+            }
             (Placeholders::Check, None) => "`run` does not start without it".to_owned(),
             (Placeholders::Check, Some(id)) => format!("`run` asks for {id:?} on the terminal"),
         };
         let warning = at(format!("{is_not_set} here: {effect}"));
         findings.warnings.push(warning.fix(fix));
         Some(word)
+    }
+}
+
+/// A text for a variable of a URL that is not set, of which `word` is the name: with it, the whole is
+/// a URL if it is one with a right value.
+fn in_url(before: &str, word: String, after: &[Piece<'_>]) -> String {
+    let Some((_, authority)) = before.split_once("://") else {
+        let is_scheme = matches!(after.first(), Some(Piece::Text(it)) if it.starts_with("://"));
+        return match is_scheme {
+            true => "http".to_owned(),
+            false if before.is_empty() => format!("http://{word}"),
+            false => word,
+        };
+    };
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !authority.contains(['/', '?', '#']) => match port {
+            "" => "80".to_owned(),
+            _ => format!("/{word}"),
+        },
+        _ => word,
     }
 }
 
@@ -358,6 +409,7 @@ fn variable(inner: &str) -> Piece<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mcp_gateway::http::url::Url;
 
     fn node(text: &str) -> Node {
         Node {
@@ -396,7 +448,7 @@ mod tests {
         ] {
             let mut findings = Findings::default();
             let node = node(text);
-            let value = with(Placeholders::Resolve, |it| it.text(&node, &mut findings));
+            let value = with(Placeholders::Resolve, |it| it.url(&node, &mut findings));
             assert_eq!(value, Some(expected), "{text}");
         }
         let mut findings = Findings::default();
@@ -410,32 +462,32 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_is_an_error_here_and_a_warning_for_elsewhere() {
+    fn what_has_no_value_is_an_error_and_a_warning_if_nothing_is_run_or_written() {
         let input = "there is no terminal to ask for \"api-key\", and the environment variable API_KEY is not set";
-        for (text, resolve, keep, check, kept) in [
+        for (text, resolve, keep, check, checked) in [
             (
-                "x${NOT_SET_X}",
+                "http://x${NOT_SET_X}",
                 "the environment variable NOT_SET_X is not set",
-                "the environment variable NOT_SET_X is not set here: what `render` writes has \"not_set_x\" in its place",
+                "the environment variable NOT_SET_X is not set here, and `render` writes its value",
                 "the environment variable NOT_SET_X is not set here: `run` does not start without it",
-                "xnot_set_x",
+                "http://xnot_set_x",
             ),
             (
-                "${input:api-key}",
+                "http://${input:api-key}",
                 input,
-                "the environment variable API_KEY is not set here: what `render` writes has \"api_key\" in its place",
+                "the environment variable API_KEY is not set here, and `render` writes its value",
                 "the environment variable API_KEY is not set here: `run` asks for \"api-key\" on the terminal",
-                "api_key",
+                "http://api_key",
             ),
         ] {
             let node = node(text);
             for (placeholders, value, errors, warnings) in [
                 (Placeholders::Resolve, None, vec![resolve], vec![]),
-                (Placeholders::Keep, Some(kept), vec![], vec![keep]),
-                (Placeholders::Check, Some(kept), vec![], vec![check]),
+                (Placeholders::Keep, None, vec![keep], vec![]),
+                (Placeholders::Check, Some(checked), vec![], vec![check]),
             ] {
                 let mut findings = Findings::default();
-                let read = with(placeholders, |it| it.text(&node, &mut findings));
+                let read = with(placeholders, |it| it.url(&node, &mut findings));
                 assert_eq!(read.as_deref(), value, "{text}");
                 let told = (said(&findings.errors), said(&findings.warnings));
                 assert_eq!(told, (errors, warnings), "{text}");
@@ -448,8 +500,36 @@ mod tests {
         }
         let mut findings = Findings::default();
         let node = node("${file} ${command:x}");
-        let _ = with(Placeholders::Keep, |it| it.text(&node, &mut findings));
+        let _ = with(Placeholders::Check, |it| it.url(&node, &mut findings));
         assert_eq!(findings.errors.len(), 1, "{findings:?}");
+    }
+
+    #[test]
+    fn a_url_stays_one_without_the_values_of_its_variables() {
+        for (text, expected) in [
+            ("${NOT_SET_X}", "http://not_set_x"),
+            ("${NOT_SET_X}/mcp", "http://not_set_x/mcp"),
+            ("${NOT_SET_X}://h/mcp", "http://h/mcp"),
+            ("${NOT_SET_X}:${NOT_SET_Y}/mcp", "http://not_set_x:80/mcp"),
+            ("http://${NOT_SET_X}:${NOT_SET_Y}", "http://not_set_x:80"),
+            (
+                "http://h:${NOT_SET_X}/a:${NOT_SET_Y}",
+                "http://h:80/a:not_set_y",
+            ),
+            ("http://h:90${NOT_SET_X}", "http://h:90/not_set_x"),
+            ("http://[::1]:90${NOT_SET_X}", "http://[::1]:90/not_set_x"),
+            (
+                "http://h${NOT_SET_X}?a=${NOT_SET_Y}",
+                "http://hnot_set_x?a=not_set_y",
+            ),
+        ] {
+            let mut findings = Findings::default();
+            let node = node(text);
+            let url = with(Placeholders::Check, |it| it.url(&node, &mut findings));
+            assert_eq!(url.as_deref(), Some(expected), "{text}");
+            assert!(Url::parse_http(expected).is_some(), "{expected}");
+            assert_eq!(findings.errors, []);
+        }
     }
 
     #[test]
