@@ -146,6 +146,18 @@ fn a_project_has_its_own_file() {
     assert_eq!(listed.matches(no_file).count(), 2, "{listed}");
 }
 
+/// The command in the line of a client has the endpoint that the user names.
+#[test]
+fn the_list_keeps_the_url() {
+    let listed = client(&folder(), &["--url", "http://h:1/mcp"]).stdout;
+    for command in [
+        "mcp-gateway client cursor --url http://h:1/mcp --write\n",
+        "mcp-gateway client inspector --url http://h:1/mcp\n",
+    ] {
+        assert!(listed.contains(command), "{listed}");
+    }
+}
+
 /// The command in the line of a client connects it.
 #[test]
 fn the_list_says_how_to_connect_each_client() {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::ValueEnum as _;
 use comfy_table::{Table, presets};
+use reqwest::Url;
 
 use super::client::ClientProduct;
 use super::entry::{DEFAULT_NAME, EntryName};
@@ -16,7 +17,7 @@ use crate::shell;
 const NONE: &str = "–";
 
 /// Prints a table with a line for each client. If a project is given, the table is about the
-/// project's files.
+/// project's files. `url` is the endpoint that the user names.
 ///
 /// # Errors
 /// The table cannot be printed.
@@ -24,6 +25,7 @@ pub(super) fn print(
     folders: &UserFolders,
     project: Option<&Path>,
     name: &EntryName,
+    url: Option<&Url>,
 ) -> Result<(), String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -36,7 +38,7 @@ pub(super) fn print(
         });
         // The client gets the entry by a command of its own.
         let is_by_command = project.is_none() && form.is_none_or(|it| it.user_command.is_some());
-        let command = command(*client, project, name, !is_by_command);
+        let command = command(*client, project, name, url, !is_by_command);
         let (file, state) = match file {
             Some(file) => (
                 file.path.display().to_string(),
@@ -64,6 +66,7 @@ fn command(
     client: ClientProduct,
     project: Option<&Path>,
     name: &EntryName,
+    url: Option<&Url>,
     writes: bool,
 ) -> String {
     let mut command = format!("mcp-gateway client {}", client.id());
@@ -73,6 +76,9 @@ fn command(
     }
     if name.as_str() != DEFAULT_NAME {
         command.push_str(&format!(" --name {name}"));
+    }
+    if let Some(url) = url {
+        command.push_str(&format!(" --url {}", shell::word(url.as_str())));
     }
     if writes {
         command.push_str(" --write");

@@ -69,7 +69,7 @@ pub(crate) fn client(arguments: ClientArguments) -> Result<(), String> {
     };
     let folders = UserFolders::new(variable, cfg!(target_os = "macos"))?;
     let Some(client) = arguments.client else {
-        return list::print(&folders, project, &arguments.name);
+        return list::print(&folders, project, &arguments.name, arguments.url.as_ref());
     };
     let url = arguments.url.map_or_else(default_url, Ok)?;
     let way = way(client, project, &folders, &arguments.name, &url)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use mcp_gateway::config::{ConfigError, Server};
 use serde_json::{Map, Value};
 
 use super::complete::CompleteGateway;
@@ -153,7 +154,7 @@ impl<'a> AssembledGateway<'a> {
         let own = address(server).filter(|_| base.wanted.platform == Platform::Istio)?;
         let mut others = self.candidates.iter();
         let other = others.find(|it| {
-            let other = it.prepared.as_ref().ok();
+            let other = it.prepared.as_ref().ok().filter(|_| is_enabled(it.source));
             other.is_some_and(|other| {
                 address(other).as_ref() == Some(&own) && other.wanted.tls != server.wanted.tls
             })
@@ -203,11 +204,13 @@ impl<'a> AssembledGateway<'a> {
         for (source, fault) in &faulty {
             ServerState::faulty(source, Some(name), fault).say(plan, now);
         }
+        let prefix_of = |it: &Server| (it.name.to_string(), it.tool_prefix.clone());
         let complete = CompleteGateway {
             name,
             gateway,
             base,
             servers: fitting,
+            prefixes: servers.iter().map(prefix_of).collect(),
             faulty: faulty.into_iter().filter_map(in_config).collect(),
         };
         for server in servers.into_iter().filter(|_| settings.asks) {
@@ -290,7 +293,7 @@ pub(super) fn prefix(settings: &Map<String, Value>, name: &str) -> String {
 
 pub(super) type Fitting<'a> = Vec<(&'a ServerSource<'a>, PreparedServer)>;
 type Faulty<'a> = Vec<(&'a ServerSource<'a>, ObjectFault)>;
-type Fit<'a> = (Fitting<'a>, Vec<mcp_gateway::config::Server>, Faulty<'a>);
+type Fit<'a> = (Fitting<'a>, Vec<Server>, Faulty<'a>);
 
 /// Splits `candidates` into those that the filter accepts together, in the filter's form, and the
 /// others.
@@ -375,7 +378,7 @@ fn is_enabled(source: &ServerSource<'_>) -> bool {
 fn filter_servers(
     base: &GatewayBase<'_>,
     fitting: &[(&ServerSource<'_>, PreparedServer)],
-) -> Result<Vec<mcp_gateway::config::Server>, mcp_gateway::config::ConfigError> {
+) -> Result<Vec<Server>, ConfigError> {
     let sections: Vec<ServerSection<'_>> = fitting
         .iter()
         .map(|(_, prepared)| ServerSection {

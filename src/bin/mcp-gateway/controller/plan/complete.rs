@@ -1,5 +1,7 @@
 //! A gateway with its servers: makes its objects and its status.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
@@ -27,6 +29,8 @@ pub(super) struct CompleteGateway<'a> {
     pub(super) gateway: &'a MCPGateway,
     pub(super) base: GatewayBase<'a>,
     pub(super) servers: Fitting<'a>,
+    /// The prefixes of the servers, by their names.
+    pub(super) prefixes: BTreeMap<String, String>,
     /// The servers with faults, which are left out.
     pub(super) faulty: Vec<WantedServer>,
 }
@@ -137,7 +141,7 @@ impl CompleteGateway<'_> {
             let answer = snapshot.answers.get(&source.name);
             let verdict = programmed(prepared);
             let state = ServerState::served(source, self.name, verdict, answer, settings.asks)
-                .with_prefix(plan.questions.get(&source.name), &prepared.wanted.config);
+                .with_prefix(self.prefixes.get(&prepared.wanted.name));
             let (is_ready, count) = state.say(plan, now);
             is_any_ready |= is_ready;
             tools = tools.saturating_add(count);

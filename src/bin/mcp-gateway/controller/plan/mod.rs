@@ -36,7 +36,6 @@ pub(crate) use self::fault::{FaultyPart, ObjectFault};
 pub(crate) use self::gateway::SESSION_KEYS_KEY;
 pub(crate) use self::notice::Notice;
 pub(crate) use self::owner::{MANAGED_BY, MANAGER, gateway_of, is_owned};
-use self::source::ServerSource;
 use super::kinds::{MCPGateway, MCPGatewayStatus, MCPServerStatus};
 use super::name::{ObjectName, text};
 use super::snapshot::{ReadObject, Readable, Snapshot};
@@ -144,14 +143,20 @@ pub(crate) fn plan(snapshot: &Snapshot, settings: &PlanSettings, now: &Time) -> 
     if !settings.is_standalone {
         assembled::refuse_conflicts(&by_age(&gateways), &mut assembled);
     }
+    let mut in_turn = Vec::new();
     let mut homeless = Vec::new();
-    // A stable sort: servers that have their prefixes already come first, the oldest of them first.
-    let mut in_turn: Vec<&ServerSource<'_>> = sources.iter().collect();
-    in_turn.sort_by_key(|source| !source.has_its_prefix());
-    for source in in_turn {
-        match candidate(snapshot, &gateways, &mut assembled, source, &mut reads) {
-            Ok(()) => {}
+    for source in &sources {
+        match server::with_gateway(snapshot, &gateways, source) {
+            Ok((spec, gateway)) => in_turn.push((source, spec, gateway)),
             Err(fault) => homeless.push((source, fault)),
+        }
+    }
+    // A stable sort: servers that have their prefixes already come first, the oldest of them first.
+    in_turn.sort_by_key(|(source, _, gateway)| !source.has_its_prefix(gateway));
+    for (source, spec, gateway) in in_turn {
+        if let Some(gateway) = assembled.get_mut(gateway) {
+            let prepared = gateway.prepare(snapshot, source, spec, &mut reads);
+            gateway.add(Candidate { source, prepared });
         }
     }
     for (source, fault) in homeless {
@@ -203,26 +208,6 @@ fn by_age(gateways: &BTreeMap<ObjectName, MCPGateway>) -> Vec<(&ObjectName, &MCP
         (created.map(|time| time.0), (*name).clone())
     });
     all
-}
-
-/// Adds the server of `source` to its gateway.
-///
-/// # Errors
-/// It has no gateway.
-fn candidate<'a, 'g>(
-    snapshot: &'a Snapshot,
-    gateways: &'g BTreeMap<ObjectName, MCPGateway>,
-    assembled: &mut BTreeMap<&'g ObjectName, AssembledGateway<'a>>,
-    source: &'a ServerSource<'a>,
-    reads: &mut Vec<Readable>,
-) -> Result<(), ObjectFault> {
-    let spec = source.spec.as_ref().map_err(Clone::clone)?;
-    let name = server::gateway_of(snapshot, gateways, source, spec)?;
-    if let Some(gateway) = assembled.get_mut(name) {
-        let prepared = gateway.prepare(snapshot, source, spec, reads);
-        gateway.add(Candidate { source, prepared });
-    }
-    Ok(())
 }
 
 /// The URL of a Service among `objects`, for Envoy without a control plane.

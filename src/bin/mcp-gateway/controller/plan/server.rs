@@ -29,11 +29,24 @@ pub(super) struct PreparedServer {
     pub(super) authorities: Vec<Vec<u8>>,
 }
 
+/// The spec of `source`, and its MCPGateway among `gateways`.
+///
+/// # Errors
+/// The spec is wrong, or there is no such gateway.
+pub(super) fn with_gateway<'s, 'g>(
+    snapshot: &Snapshot,
+    gateways: &'g BTreeMap<ObjectName, MCPGateway>,
+    source: &'s ServerSource<'_>,
+) -> Result<(&'s MCPServerSpec, &'g ObjectName), ObjectFault> {
+    let spec = source.spec.as_ref().map_err(Clone::clone)?;
+    Ok((spec, gateway_of(snapshot, gateways, source, spec)?))
+}
+
 /// The MCPGateway of `source`, among `gateways`.
 ///
 /// # Errors
 /// There is none, there are several, or it does not allow the server's namespace.
-pub(super) fn gateway_of<'g>(
+fn gateway_of<'g>(
     snapshot: &Snapshot,
     gateways: &'g BTreeMap<ObjectName, MCPGateway>,
     source: &ServerSource<'_>,

@@ -59,14 +59,19 @@ impl<'a> ServerSource<'a> {
         (self.created, self.name.clone(), self.kind)
     }
 
-    /// Whether it has its prefix behind a gateway already. A server that changes its prefix does not
-    /// take the prefix of such a server, even if it is older.
-    pub(super) fn has_its_prefix(&self) -> bool {
+    /// Whether it has its prefix behind `gateway` already. A server that changes its prefix or its
+    /// gateway does not take the prefix of such a server, even if it is older.
+    pub(super) fn has_its_prefix(&self, gateway: &ObjectName) -> bool {
         let Ok(spec) = &self.spec else {
             return false;
         };
         let own = prefix(&spec.settings, &self.name.name);
-        self.status.gateway.is_some() && self.status.tool_prefix == Some(own)
+        self.is_behind(gateway) && self.status.tool_prefix == Some(own)
+    }
+
+    /// Whether it was behind `gateway` when its status was written.
+    pub(super) fn is_behind(&self, gateway: &ObjectName) -> bool {
+        self.status.gateway == Some(gateway.to_string())
     }
 
     fn of_server(name: &ObjectName, object: &'a Value) -> Self {

@@ -1,11 +1,11 @@
 //! The statuses of gateways and servers.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::conditions::{self, ConditionVerdict};
 use super::source::ServerSource;
-use super::{ObjectFault, Plan, ServerQuestion, assembled, notice};
+use super::{ObjectFault, Plan, assembled, notice};
 use crate::controller::kinds::{MCPGateway, MCPGatewayStatus, MCPServerStatus};
 use crate::controller::name::ObjectName;
 use crate::controller::snapshot::ServerAnswer;
@@ -26,19 +26,26 @@ pub(super) struct ServerState<'a> {
 }
 
 impl<'a> ServerState<'a> {
-    /// The state of a server that is left out because of `fault`.
+    /// The state of a server that is left out because of `fault`. Its prefix stays its own, unless
+    /// another server has it.
     pub(super) fn faulty(
         source: &'a ServerSource<'a>,
         gateway: Option<&'a ObjectName>,
         fault: &'a ObjectFault,
     ) -> Self {
+        let has_its_place = !matches!(fault.reason, "NameConflict" | "PrefixConflict");
+        let is_same = gateway.is_some_and(|it| source.is_behind(it));
+        let known = source.status.tool_prefix.clone();
         Self {
             source,
             gateway,
             fault: Some(fault),
             programmed: ConditionVerdict::no(fault.reason, "the gateway does not serve it"),
             ready: ConditionVerdict::no(fault.reason, fault.message.clone()),
-            status: MCPServerStatus::default(),
+            status: MCPServerStatus {
+                tool_prefix: known.filter(|_| has_its_place && is_same),
+                ..MCPServerStatus::default()
+            },
         }
     }
 
@@ -87,14 +94,8 @@ impl<'a> ServerState<'a> {
     }
 
     /// The same state, with the prefix that clients see.
-    pub(super) fn with_prefix(
-        mut self,
-        question: Option<&ServerQuestion>,
-        section: &Map<String, Value>,
-    ) -> Self {
-        let asked = question.map(|it| it.server.tool_prefix.clone());
-        let written = || section.get("toolPrefix").and_then(Value::as_str);
-        self.status.tool_prefix = asked.or_else(|| written().map(str::to_owned));
+    pub(super) fn with_prefix(mut self, prefix: Option<&String>) -> Self {
+        self.status.tool_prefix = prefix.cloned();
         self
     }
 

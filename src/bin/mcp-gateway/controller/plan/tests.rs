@@ -578,7 +578,11 @@ fn nobody_changes_the_tls_of_another_server_in_istio() {
             "kind: HTTPRoute\nmetadata: {{ name: {name}, namespace: {name} }}\nspec: {{ rules: [{{ backendRefs: [{{ group: networking.istio.io, kind: Hostname, name: Api.example, port: 8443 }}] }}] }}\n---\nkind: MCPServer\nmetadata: {{ name: {name}, namespace: {name}, creationTimestamp: \"2026-10-0{day}T00:00:00Z\" }}\nspec: {{ targetRef: {{ name: {name} }}, {tls} }}\n"
         )
     };
-    for (tls, reason) in [("path: /x", "HostConflict"), ("tls: {}", "Accepted")] {
+    for (tls, reason) in [
+        ("path: /x", "HostConflict"),
+        ("path: /x, enabled: false", "Accepted"),
+        ("tls: {}", "Accepted"),
+    ] {
         let mut cluster = ClusterDocuments::base();
         cluster.add("kind: GatewayClass\nmetadata: { name: eg }\nspec: { controllerName: istio.io/gateway-controller }\n");
         cluster.add(&server("intruder", 1, tls));
@@ -589,22 +593,64 @@ fn nobody_changes_the_tls_of_another_server_in_istio() {
     }
 }
 
+/// `cluster` after `change` of the spec of the MCPServer `name`.
+fn change_server(
+    cluster: &mut ClusterDocuments,
+    name: &ObjectName,
+    change: impl FnOnce(&mut Value),
+) {
+    let mut server = cluster.snapshot.get("MCPServer", name).unwrap().clone();
+    change(&mut server["spec"]);
+    cluster.snapshot.insert("MCPServer", server);
+}
+
 #[test]
 fn an_older_server_does_not_take_the_prefix_of_a_server_that_has_it() {
+    for asks in [true, false] {
+        let mut cluster = ClusterDocuments::base();
+        cluster.asks = asks;
+        let before = cluster.plan_at("2026-11-27T00:00:00Z");
+        cluster.write(&before.plan);
+        let name = ObjectName::new("team", "weather");
+        change_server(&mut cluster, &name, |spec| {
+            spec["toolPrefix"] = json!("calendar__");
+        });
+        for _ in 0..2 {
+            let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+            let condition = planned.condition_of_server(&name, "Accepted");
+            assert_eq!(condition.reason, "PrefixConflict", "{asks}");
+            cluster.write(&planned.plan);
+        }
+        // Also while that server has a fault.
+        cluster.remove("Service team/calendar");
+        for _ in 0..2 {
+            let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+            assert_eq!(planned.served(), [""; 0]);
+            cluster.write(&planned.plan);
+            let condition = planned.condition_of_server(&name, "Accepted");
+            assert_eq!(condition.reason, "PrefixConflict", "{asks}");
+        }
+    }
+}
+
+#[test]
+fn an_older_server_that_changes_its_gateway_takes_no_prefix() {
     let mut cluster = ClusterDocuments::base();
     let before = cluster.plan_at("2026-11-27T00:00:00Z");
     cluster.write(&before.plan);
-    let name = ObjectName::new("team", "weather");
-    let mut server = cluster.snapshot.get("MCPServer", &name).unwrap().clone();
-    server["spec"]["toolPrefix"] = json!("calendar__");
-    cluster.snapshot.insert("MCPServer", server);
-    for _ in 0..2 {
-        let planned = cluster.plan_at("2026-11-27T00:00:00Z");
-        let condition = planned.condition_of_server(&name, "Accepted");
-        assert_eq!(condition.reason, "PrefixConflict");
-        assert_eq!(planned.served(), ["calendar"]);
-        cluster.write(&planned.plan);
-    }
+    cluster.add(SECOND);
+    cluster.add("kind: MCPServer\nmetadata: { name: moved, namespace: team, creationTimestamp: \"2026-10-01T00:00:00Z\" }\nspec: { toolPrefix: calendar__, gatewayRef: { name: second, namespace: infra }, targetRef: { kind: Service, name: calendar, port: 8080 } }\n");
+    let before = cluster.plan_at("2026-11-27T00:00:00Z");
+    assert!(before.served().contains(&"moved"), "{:?}", before.served());
+    cluster.write(&before.plan);
+    let name = ObjectName::new("team", "moved");
+    change_server(&mut cluster, &name, |spec| {
+        spec["gatewayRef"]["name"] = json!("mcp");
+    });
+    let planned = cluster.plan_at("2026-11-27T00:00:00Z");
+    let condition = planned.condition_of_server(&name, "Accepted");
+    assert_eq!(condition.reason, "PrefixConflict");
+    assert!(planned.served().contains(&"calendar"));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct ClusterDocuments {
     readable: BTreeMap<Readable, ReadObject>,
     /// Whether Envoy runs without a control plane.
     pub(super) is_standalone: bool,
+    /// Whether the controller asks the servers.
+    pub(super) asks: bool,
 }
 
 /// The plan for a cluster.
@@ -41,6 +43,7 @@ impl ClusterDocuments {
             snapshot: Snapshot::default(),
             readable: BTreeMap::new(),
             is_standalone: false,
+            asks: true,
         };
         cluster.add(BASE);
         cluster
@@ -164,7 +167,7 @@ impl ClusterDocuments {
             is_standalone: self.is_standalone,
             image: "example.com/filter:1".into(),
             proxy_namespace: "proxies".into(),
-            asks: true,
+            asks: self.asks,
             refuses_local_servers: true,
         };
         let now = Time(now.parse().unwrap());
