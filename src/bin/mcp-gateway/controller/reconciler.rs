@@ -90,7 +90,7 @@ impl Reconciler {
     async fn reconcile_once(&mut self) -> bool {
         let started = Instant::now();
         let is_done = match self.read_and_plan().await {
-            Ok((snapshot, plan)) => self.write(&snapshot, &plan).await,
+            Ok((snapshot, plan)) => self.write(&snapshot, plan).await,
             Err(error) => {
                 error!(%error, "an object cannot be read");
                 false
@@ -122,11 +122,11 @@ impl Reconciler {
         Ok((snapshot, wanted))
     }
 
-    async fn write(&mut self, snapshot: &Snapshot, wanted: &Plan) -> bool {
-        self.metrics.count(wanted);
+    async fn write(&mut self, snapshot: &Snapshot, mut wanted: Plan) -> bool {
+        self.metrics.count(&wanted);
         self.asking.ask(&wanted.questions);
         if !wanted.session_keys.is_empty() {
-            let refusals = self.writer.make_session_keys(wanted).await;
+            let refusals = self.writer.make_session_keys(&wanted).await;
             if refusals.is_empty() {
                 // These objects must be read again before anything else is written.
                 self.read_at = None;
@@ -138,19 +138,18 @@ impl Reconciler {
                 false
             });
         }
-        if !self.writer.write_finalizers(&wanted.held, &[]).await {
-            return false;
-        }
-        if self.writer.changes_secrets(snapshot, wanted) {
+        let without = self.writer.write_finalizers(&wanted.held, &[]).await;
+        wanted.hold_back(&without);
+        let wanted = wanted;
+        if self.writer.changes_secrets(snapshot, &wanted) {
             self.read_at = None;
         }
-        let refusals = self.writer.write(snapshot, wanted).await;
-        let is_written = refusals.is_empty();
-        if is_written {
-            self.writer.write_finalizers(&[], &wanted.going).await;
-        }
-        self.events.tell(snapshot, wanted).await;
-        let has_statuses = self.writer.write_statuses(snapshot, wanted).await;
+        let refusals = self.writer.write(snapshot, &wanted).await;
+        let is_written = refusals.is_empty() && without.is_empty();
+        let gone = wanted.gone(snapshot, refusals.keys());
+        self.writer.write_finalizers(&[], &gone).await;
+        self.events.tell(snapshot, &wanted).await;
+        let has_statuses = self.writer.write_statuses(snapshot, &wanted).await;
         self.store.change(|known| {
             let is_new = known.refused != refusals;
             known.refused = refusals;

@@ -78,11 +78,16 @@ impl Writer {
             || secrets.any(|it| !is_written(snapshot, &ObjectName::of(it), it))
     }
 
-    /// Adds the finalizer to the gateways `held`, and removes it from `going`.
-    pub(super) async fn write_finalizers(&self, held: &[ObjectName], going: &[ObjectName]) -> bool {
+    /// Adds the finalizer to the gateways `held`, and removes it from `going`. Gives those of which
+    /// the API server refuses this.
+    pub(super) async fn write_finalizers(
+        &self,
+        held: &[ObjectName],
+        going: &[ObjectName],
+    ) -> Vec<ObjectName> {
         let held = held.iter().map(|name| (name, &[FINALIZER][..]));
         let going = going.iter().map(|name| (name, &[][..]));
-        let mut is_done = true;
+        let mut refused = Vec::new();
         for (name, finalizers) in held.chain(going) {
             let object = json!({
                 "apiVersion": format!("{}/v1alpha1", super::kinds::GROUP),
@@ -99,12 +104,12 @@ impl Writer {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => {
                     error!(kind = "MCPGateway", name = %name, %error, "the finalizer cannot be written");
-                    is_done = false;
+                    refused.push(name.clone());
                 }
                 Ok(_) => {}
             }
         }
-        is_done
+        refused
     }
 
     /// Writes the statuses that differ from those in `plan`. A failed write is tried again.
@@ -301,7 +306,7 @@ impl Writer {
             }
         }
         if !routes {
-            for name in &plan.unwanted_secrets {
+            for name in plan.unwanted_secrets.keys() {
                 if let Err(reason) = self.delete_one(&secrets(), name).await {
                     refusals.insert(("Secret".to_owned(), name.clone()), reason);
                 }

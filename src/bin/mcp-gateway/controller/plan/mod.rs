@@ -76,8 +76,8 @@ pub(crate) struct Plan {
     pub(crate) held: Vec<ObjectName>,
     /// The deleted gateways that wait for this.
     pub(crate) going: Vec<ObjectName>,
-    /// Secrets written by this program that are not needed any more.
-    pub(crate) unwanted_secrets: Vec<ObjectName>,
+    /// Secrets written by this program that are not needed any more, with their gateways.
+    pub(crate) unwanted_secrets: BTreeMap<ObjectName, ObjectName>,
     /// Secrets with session keys to create, without their data.
     pub(crate) session_keys: Vec<Value>,
     /// The objects to read by name for this plan.
@@ -94,6 +94,32 @@ impl Plan {
     /// Whether all objects that it depends on have been read.
     pub(crate) fn is_complete(&self, snapshot: &Snapshot) -> bool {
         self.reads.iter().all(|it| snapshot.read(it).is_some())
+    }
+
+    /// Leaves the objects of `gateways` as they are.
+    pub(crate) fn hold_back(&mut self, gateways: &[ObjectName]) {
+        let labels: Vec<ObjectName> = gateways.iter().map(owner::label).collect();
+        self.objects
+            .retain(|it| gateway_of(it).is_none_or(|it| !labels.contains(&it)));
+        self.kept.extend(labels);
+    }
+
+    /// The deleted gateways of which nothing is left, if the objects `refused`, by their kinds and
+    /// names, could not be written or deleted.
+    pub(crate) fn gone<'r>(
+        &self,
+        snapshot: &Snapshot,
+        refused: impl IntoIterator<Item = &'r (String, ObjectName)>,
+    ) -> Vec<ObjectName> {
+        let mut of_secrets = BTreeSet::new();
+        let mut labels = BTreeSet::new();
+        for (kind, name) in refused {
+            of_secrets.extend(self.unwanted_secrets.get(name).filter(|_| kind == "Secret"));
+            labels.extend(snapshot.get(kind, name).and_then(gateway_of));
+        }
+        let is_gone =
+            |it: &&ObjectName| !of_secrets.contains(it) && !labels.contains(&owner::label(it));
+        self.going.iter().filter(is_gone).cloned().collect()
     }
 }
 
@@ -196,7 +222,7 @@ fn going(
         | ReadObject::Refused(_),
     ) = snapshot.read(&Readable::Secret(secret.clone()))
     {
-        plan.unwanted_secrets.push(secret);
+        plan.unwanted_secrets.insert(secret, name.clone());
     }
 }
 

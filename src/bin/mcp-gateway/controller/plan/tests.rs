@@ -702,6 +702,26 @@ fn authorities_that_are_none_are_the_fault_of_their_server() {
 }
 
 #[test]
+fn a_gateway_without_its_finalizer_leaves_the_others() {
+    let mut cluster = ClusterDocuments::base();
+    cluster.add(SECOND);
+    let mut plan = cluster.plan_at("2026-11-27T00:00:00Z").plan;
+    let of_second = |plan: &Plan| {
+        let second = ObjectName::new("infra", "second");
+        let objects = plan.objects.iter();
+        objects
+            .filter(|it| gateway_of(it) == Some(second.clone()))
+            .count()
+    };
+    let all = plan.objects.len();
+    let own = of_second(&plan);
+    assert!(own > 0 && own < all);
+    plan.hold_back(&[ObjectName::new("infra", "second")]);
+    assert_eq!((plan.objects.len(), of_second(&plan)), (all - own, 0));
+    assert!(plan.kept.contains(&ObjectName::new("infra", "second")));
+}
+
+#[test]
 fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     let mut cluster = ClusterDocuments::base();
     let name = ObjectName::new("infra", "mcp");
@@ -726,8 +746,18 @@ fn a_gateway_that_is_deleted_takes_what_is_in_other_namespaces_with_it() {
     cluster.read(&format!("Secret {secret}"), present);
     let planned = cluster.plan_at("2026-11-27T00:00:00Z");
     assert_eq!(planned.plan.objects, [Value::Null; 0]);
-    assert_eq!(planned.plan.unwanted_secrets, [secret]);
-    assert_eq!(planned.plan.going, [name]);
+    let unwanted = BTreeMap::from([(secret.clone(), name.clone())]);
+    assert_eq!(planned.plan.unwanted_secrets, unwanted);
+    assert_eq!(planned.plan.going, std::slice::from_ref(&name));
+    // What cannot be written or deleted holds up its own gateway only.
+    let other = ObjectName::new("team", "calendar");
+    for (refused, gone) in [
+        (vec![], vec![name.clone()]),
+        (vec![("Secret".to_owned(), secret)], vec![]),
+        (vec![("Service".to_owned(), other)], vec![name]),
+    ] {
+        assert_eq!(planned.plan.gone(&planned.snapshot, &refused), gone);
+    }
     let weather = planned.condition_of_server(&ObjectName::new("team", "weather"), "Accepted");
     assert_eq!(weather.reason, "NoGateway");
 }
