@@ -259,7 +259,7 @@ const VERDICTS: &[&str] = &[
     "servers: [{ name: a, url: 'http://user@a/mcp' }]",
     "servers: [{ name: a, url: 'http://a:70000/mcp' }]",
     "servers: [{ name: a, url: '' }]",
-    "servers: [{ name: a, url: 'http://${NOT_SET_X}/mcp' }]",
+    "servers: [{ name: a, url: 'http://a/mcp' }, { name: b, url: '${NOT_SET_X}', enabled: false }]",
     "servers: [{ name: a, url: 'http://${file/mcp' }]",
     "servers: [{ name: a, url: 'http://a/mcp', enabled: false }]",
     "servers: [{ name: a, url: 'http://a/mcp' }, { name: b, enabled: false }]",
@@ -291,7 +291,23 @@ const VERDICTS: &[&str] = &[
     "prefixMode: CONDITIONAL\nservers: [{ name: A_b, url: 'http://a/mcp' }]",
 ];
 
-/// `render` accepts exactly the files that `check` accepts.
+/// `render` writes URLs, so it needs the values in them. `check` only warns.
+#[test]
+fn render_needs_the_values_in_urls() {
+    let file = folder().join("file");
+    fs::write(
+        &file,
+        "servers: [{ name: a, url: 'http://${NOT_SET_X}/mcp' }]",
+    )
+    .expect("a file");
+    let (checked, is_valid) = said(&["check"], &file);
+    assert!(is_valid, "{checked}");
+    let (rendered, is_rendered) = said(&["render", "--target", "envoy"], &file);
+    let told = "servers[0].url: the environment variable NOT_SET_X is not set here, and `render`";
+    assert!(!is_rendered && rendered.contains(told), "{rendered}");
+}
+
+/// `render` accepts exactly the files that `check` accepts, if their URLs have values.
 #[test]
 fn check_and_render_agree() {
     let folder = folder();
@@ -339,9 +355,12 @@ fn run_names_each_variable_that_is_not_set() {
 /// What `run` asks on a terminal, and what the user types. For an empty text, the user
 /// types nothing.
 const QUESTIONS: &[(&str, &str)] = &[
-    ("  1. eu\r\n  2. us\r\nRegion [eu]: ", "3"),
+    (
+        "  1. http://eu/mcp\r\n  2. us\r\nRegion [http://eu/mcp]: ",
+        "3",
+    ),
     ("Type one of the numbers or of the options.", ""),
-    ("Region [eu]: ", "2"),
+    ("Region [http://eu/mcp]: ", "2"),
     ("API key: ", "nobody-sees-this"),
 ];
 
@@ -359,17 +378,17 @@ fn until_hidden(terminal: &str) {
     }
 }
 
-/// The tool `script` runs the program in a terminal. The URL is invalid, so that the error
-/// message shows the value that the user has chosen.
+/// The tool `script` runs the program in a terminal. The value that the user chooses is no URL, and the
+/// other one is, so that the error shows the choice. No message shows a value.
 #[test]
 fn run_asks_for_inputs_on_a_terminal() {
     let file = folder().join("mcp.json");
     let text = r#"{
         "inputs": [
-            { "type": "pickString", "id": "region", "description": "Region", "options": ["eu", "us"], "default": "eu" },
+            { "type": "pickString", "id": "region", "description": "Region", "options": ["http://eu/mcp", "us"], "default": "http://eu/mcp" },
             { "type": "promptString", "id": "key", "description": "API key", "password": true }
         ],
-        "servers": { "a": { "url": "at ${input:region}", "headers": { "X-Key": "k ${input:key}" } } }
+        "servers": { "a": { "url": "${input:region}", "headers": { "X-Key": "k ${input:key}" } } }
     }"#;
     fs::write(&file, text).expect("a file");
     let program = env!("CARGO_BIN_EXE_mcp-gateway");
@@ -414,7 +433,7 @@ fn run_asks_for_inputs_on_a_terminal() {
     screen.read_to_string(&mut shown).expect("the screen");
     terminal.wait().expect("script");
     assert!(
-        shown.contains("\"at us\" must be an absolute http or https URL"),
+        shown.contains("\"${input:region}\" must be an absolute http or https URL"),
         "{shown}"
     );
     assert!(!shown.contains("nobody-sees-this"), "{shown}");

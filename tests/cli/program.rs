@@ -14,8 +14,13 @@ use crate::harness::setup;
 
 pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(180);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
+
 pub(crate) fn program() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
+    in_repository(Command::new(PROGRAM))
+}
+
+fn in_repository(mut program: Command) -> Command {
     program
         .current_dir(setup::repository())
         // The program registers running gateways in this folder. With a folder of its own,
@@ -72,11 +77,22 @@ impl Running {
         Self::with(file, &[], variables)
     }
 
+    /// Starts `run` as `nohup` does.
+    pub(crate) fn without_hangup(file: &Path) -> Self {
+        let mut shell = in_repository(Command::new("sh"));
+        shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", PROGRAM]);
+        Self::of(shell, file, &[], &[])
+    }
+
     /// Starts `run` with these options and environment variables.
     pub(crate) fn with(file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::of(program(), file, options, variables)
+    }
+
+    fn of(mut program: Command, file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = file.with_extension("log");
         let out = File::create(&log).expect("a log");
-        let mut child = program()
+        let mut child = program
             .arg("run")
             .args(if options.contains(&"--port") {
                 &[][..]

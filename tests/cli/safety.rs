@@ -161,6 +161,42 @@ async fn verbose_shows_what_the_filter_does_and_a_log_is_kept() {
     assert!(log.contains("wasm log mcp-gateway"), "{log}");
 }
 
+/// A file with one server, at which nothing listens.
+const GONE: &str = "servers: [{ name: gone, url: 'http://127.0.0.1:1/mcp' }]\n";
+
+#[test]
+fn a_hangup_ends_the_program_unless_it_is_to_ignore_it() {
+    let file = folder().join("servers.yaml");
+    save(&file, GONE);
+    let running = Running::start(&file);
+    running.signal("HUP");
+    running.says("Stopping.", 1);
+    drop(running);
+    if cfg!(target_os = "linux") {
+        let running = Running::without_hangup(&file);
+        running.signal("HUP");
+        save(&file, &GONE.replace("gone", "other"));
+        running.says("Reloaded in ", 1);
+        assert!(!running.said().contains("Stopping."), "{}", running.said());
+        assert!(running.end(), "the program failed after Ctrl-C");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_once() {
+    let file = folder().join("servers.yaml");
+    save(&file, GONE);
+    let running = Running::start(&file);
+    fs::remove_file(&file).expect("a file");
+    let told = "servers.yaml: no such file\nThe gateway keeps the last valid configuration.\n";
+    running.says(told, 1);
+    // Another file changes, which is an event, too.
+    save(&file.with_extension("other"), "");
+    save(&file, &GONE.replace("gone", "other"));
+    running.says("Reloaded in ", 1);
+    assert_eq!(running.said().matches(told).count(), 1);
+}
+
 #[test]
 fn wrong_options_say_what_to_do() {
     let file = folder().join("servers.yaml");

@@ -1,7 +1,6 @@
 //! Supervises a running Envoy: reloads the file when it changes, and shows the user which servers
 //! are up.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -12,11 +11,14 @@ use super::gateway::{LocalGateway, Reloaded};
 use super::probe::{Prober, ServerStatus};
 use super::table;
 use crate::ExitError;
+use crate::config_file;
 use crate::output::{eprintln, println};
 use crate::problem::{self, Severity};
 
 /// How long to wait after the first change of the file: editors save in several steps.
 const SETTLE_TIME: Duration = Duration::from_millis(40);
+/// How long the file may be away, as while an editor saves it, before the user is told.
+const AWAY_TIME: Duration = Duration::from_secs(1);
 /// How often to check Envoy and the timers.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -34,6 +36,10 @@ pub(super) struct Supervisor<'a> {
     /// The table that the user saw last.
     shown: String,
     reload_at: Option<Instant>,
+    /// Since when the file cannot be read.
+    away_since: Option<Instant>,
+    /// Whether the user has been told that the file cannot be read.
+    is_told: bool,
 }
 
 impl<'a> Supervisor<'a> {
@@ -53,6 +59,8 @@ impl<'a> Supervisor<'a> {
             prober: None,
             shown: String::new(),
             reload_at: None,
+            away_since: None,
+            is_told: false,
         }
     }
 
@@ -72,8 +80,8 @@ impl<'a> Supervisor<'a> {
                     return Ok(());
                 }
                 Ok(RunEvent::FileChanged) => {
-                    self.reload_at
-                        .get_or_insert_with(|| Instant::now() + SETTLE_TIME);
+                    let at = Instant::now() + SETTLE_TIME;
+                    self.reload_at = Some(self.reload_at.map_or(at, |it| it.min(at)));
                 }
                 Ok(RunEvent::Probed {
                     generation,
@@ -103,10 +111,14 @@ impl<'a> Supervisor<'a> {
     /// Reads the file again, and gives Envoy the new configuration. A file with errors changes
     /// nothing.
     fn reload(&mut self) -> Result<(), ExitError> {
-        // An editor may have moved the file away. Its next step causes another event.
-        let Ok(text) = fs::read_to_string(self.file) else {
-            return Ok(());
+        let text = match config_file::text(self.file) {
+            Ok(text) => text,
+            Err(error) => {
+                self.tell_of_unreadable_file(&error);
+                return Ok(());
+            }
         };
+        (self.away_since, self.is_told) = (None, false);
         if text == self.gateway.text {
             return Ok(());
         }
@@ -135,6 +147,24 @@ impl<'a> Supervisor<'a> {
             );
         }
         Ok(())
+    }
+
+    /// An editor may have moved the file away, and then its next step causes another event. So the
+    /// user is told once, and only if the file stays away.
+    fn tell_of_unreadable_file(&mut self, error: &io::Error) {
+        let until = *self.away_since.get_or_insert_with(Instant::now) + AWAY_TIME;
+        if self.is_told {
+            return;
+        }
+        if Instant::now() < until {
+            self.reload_at = Some(until);
+            return;
+        }
+        self.is_told = true;
+        eprintln!(
+            "{}: {error}\nThe gateway keeps the last valid configuration.",
+            self.file.display()
+        );
     }
 
     /// From now on, asks the servers of the current configuration. Their answers arrive as
