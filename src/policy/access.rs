@@ -37,15 +37,19 @@ pub struct Access<'a> {
 impl<'a> Access<'a> {
     /// All accesses of `message`: at least one. The caller needs the right to each.
     ///
+    /// With `strict`, a name must be a string or `null`, in the object or list in which MCP has it.
+    /// Some servers convert other values: the name `["x"]` or `1` to `"x"` or `"1"`, and a string to
+    /// a list of one string. No rule can match such a name. Otherwise it is left out.
+    ///
     /// # Errors
-    /// Two readers could see different names in it, or it subscribes to too many resources. Or a
-    /// name has the wrong type (see [`has_wrong_type`]).
-    pub fn of(message: &'a Message<'a>) -> Result<Vec<Self>, Refusal> {
+    /// Two readers could see different names in it, or it subscribes to too many resources. Or, with
+    /// `strict`, a name has another type.
+    pub fn of(message: &'a Message<'a>, strict: bool) -> Result<Vec<Self>, Refusal> {
         let method = message.method();
         let abouts = match (method, message.params()) {
-            (method::COMPLETION, Some(params)) => references(params)?,
-            (method::LISTEN, Some(params)) => subscriptions(params)?,
-            (_, params) => return Ok(vec![Self::single(method, params)?]),
+            (method::COMPLETION, Some(params)) => references(params, strict)?,
+            (method::LISTEN, Some(params)) => subscriptions(params, strict)?,
+            (_, params) => return Ok(vec![Self::single(method, params, strict)?]),
         };
         if abouts.is_empty() {
             let about = None;
@@ -56,31 +60,28 @@ impl<'a> Access<'a> {
     }
 
     /// The access of a message that is about one thing at most.
-    fn single(method: &'a str, params: Option<&'a Params<'a>>) -> Result<Self, Refusal> {
+    fn single(
+        method: &'a str,
+        params: Option<&'a Params<'a>>,
+        strict: bool,
+    ) -> Result<Self, Refusal> {
         let subject = method::subject(method).zip(method::subject_param(method));
-        let about = match (subject, params) {
-            (Some((subject, param)), Some(params)) => match name(params, param)? {
-                Some(name) => Some((subject, name)),
-                None if params.get(param).is_some_and(is_set) => {
-                    return Err(Refusal::NameMissing(param));
-                }
-                None => None,
-            },
-            _ => None,
-        };
+        let mut about = None;
+        if let (Some((subject, param)), Some(params)) = (subject, params) {
+            let name = name(params, param)?;
+            if name.is_none() && params.get(param).is_some_and(is_set) {
+                refuse_if(strict, Refusal::NameMissing(param))?;
+            }
+            about = name.map(|name| (subject, name));
+        }
         Ok(Self { method, about })
     }
 }
 
-/// Whether `refusal`, an error of [`Access::of`], says that a name in the message is neither a
-/// string nor `null`, or is not in the object or list in which it must be. MCP does not allow this,
-/// but some servers convert such a value: the name `["x"]` or `1` to `"x"` or `"1"`, and a string
-/// to a list of one string. No rule can match such a name.
-pub fn has_wrong_type(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::NameMissing(_) | Refusal::NotAnObject(_) | Refusal::Argument(_)
-    )
+/// # Errors
+/// `refusal`, if `strict`.
+fn refuse_if(strict: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if strict { Err(refusal) } else { Ok(()) }
 }
 
 /// Whether the JSON text `value` is not `null`, which counts as absent.
@@ -121,8 +122,8 @@ type AccessTarget<'a> = Option<(Subject, Cow<'a, str>)>;
 
 /// The prompt and the resource template that a completion names. Both count,
 /// whatever its `ref.type` says.
-fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
-    let [prompt, template] = below(params, "ref", "params.ref", ["name", "uri"])?;
+fn references<'a>(params: &Params<'a>, strict: bool) -> Result<Vec<AccessTarget<'a>>, Refusal> {
+    let [prompt, template] = below(params, "ref", "params.ref", ["name", "uri"], strict)?;
     let named = [
         (Subject::Prompt, prompt, Refusal::NameMissing("ref.name")),
         (Subject::Resource, template, Refusal::NameMissing("ref.uri")),
@@ -131,60 +132,74 @@ fn references<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal>
         .into_iter()
         .filter_map(|(kind, raw, wrong)| Some((kind, raw.filter(|raw| is_set(raw))?, wrong)));
     named
-        .map(|(kind, raw, wrong)| about(kind, raw, wrong))
+        .map(|(kind, raw, wrong)| about(kind, raw, wrong, strict))
         .collect()
 }
 
 /// The resources that a client subscribes to.
-fn subscriptions<'a>(params: &Params<'a>) -> Result<Vec<AccessTarget<'a>>, Refusal> {
+fn subscriptions<'a>(params: &Params<'a>, strict: bool) -> Result<Vec<AccessTarget<'a>>, Refusal> {
     const NO_URIS: Refusal =
         Refusal::Argument("params.notifications.resourceSubscriptions must be an array of strings");
     const NO_TASKS: Refusal =
         Refusal::Argument("params.notifications.taskIds must be an array of strings");
     let known = ["resourceSubscriptions", "taskIds"];
-    let [list, tasks] = below(params, "notifications", "params.notifications", known)?;
+    let [list, tasks] = below(
+        params,
+        "notifications",
+        "params.notifications",
+        known,
+        strict,
+    )?;
     if tasks.is_some_and(|tasks| is_set(tasks) && !tasks.starts_with('[')) {
-        return Err(NO_TASKS);
+        refuse_if(strict, NO_TASKS)?;
     }
     let Some(list) = list.filter(|list| is_set(list)) else {
         return Ok(Vec::new());
     };
     let (mut uris, mut count) = (Vec::new(), 0_usize);
-    json::elements(list, |uri| {
+    let read = json::elements(list, |uri| {
         count = count.saturating_add(1);
         if count <= MOST_SUBSCRIPTIONS {
             uris.push(uri);
         }
-    })
-    .map_err(|_| NO_URIS)?;
+    });
+    if read.is_err() {
+        refuse_if(strict, NO_URIS)?;
+    }
     if count > MOST_SUBSCRIPTIONS {
         return Err(TOO_MANY_SUBSCRIPTIONS);
     }
     let uris = uris.into_iter();
-    uris.map(|raw| about(Subject::Resource, raw, NO_URIS))
+    uris.map(|raw| about(Subject::Resource, raw, NO_URIS, strict))
         .collect()
 }
 
-/// The thing with the name `raw`, a JSON text.
+/// The thing with the name `raw`, a JSON text; `None` if it is no string.
 ///
 /// # Errors
-/// Readers may read different strings; or it is no string, which the error `wrong` says.
-fn about<'a>(kind: Subject, raw: &'a str, wrong: Refusal) -> Result<AccessTarget<'a>, Refusal> {
+/// Readers may read different strings. Or, with `strict`, it is no string, which `wrong` says.
+fn about<'a>(
+    kind: Subject,
+    raw: &'a str,
+    wrong: Refusal,
+    strict: bool,
+) -> Result<AccessTarget<'a>, Refusal> {
     match extract::text(raw) {
         Some(name) => Ok(Some((kind, name))),
         // Policies cannot read the name, but a server could still act on it.
         None if raw.starts_with('"') => Err(Refusal::NotExportable("params")),
-        None => Err(wrong),
+        None => refuse_if(strict, wrong).map(|()| None),
     }
 }
 
-/// The `known` members of the object `params.<name>`; none if it is absent or `null`. An error names
-/// the object as `place`.
+/// The `known` members of the object `params.<name>`; none if it is absent or no object. An error
+/// names the object as `place`. With `strict`, it must be an object or `null`.
 fn below<'a, const N: usize>(
     params: &Params<'a>,
     name: &str,
     place: &'static str,
     known: [&str; N],
+    strict: bool,
 ) -> Result<[Option<&'a str>; N], Refusal> {
     let differs = |place| Err(Refusal::Body(Invalid::DuplicateKey(place)));
     let mut found = [None; N];
@@ -195,7 +210,7 @@ fn below<'a, const N: usize>(
         return Ok(found);
     };
     if !object.starts_with('{') {
-        return Err(Refusal::NotAnObject(place));
+        return refuse_if(strict, Refusal::NotAnObject(place)).map(|()| found);
     }
     let mut has_lookalike = false;
     let shape = json::members(object, |member, value| {
@@ -218,9 +233,17 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn of(method: &str, params: &str) -> Result<Vec<Option<(Subject, String)>>, Refusal> {
+        read(method, params, true)
+    }
+
+    fn read(
+        method: &str,
+        params: &str,
+        strict: bool,
+    ) -> Result<Vec<Option<(Subject, String)>>, Refusal> {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         let message = Message::parse(body.as_bytes()).unwrap();
-        let accesses = Access::of(&message)?;
+        let accesses = Access::of(&message, strict)?;
         assert!(accesses.iter().all(|access| access.method == method));
         let abouts = accesses.into_iter().map(|access| access.about);
         Ok(abouts
@@ -321,7 +344,7 @@ mod tests {
             method: method::RESPONSE,
             about: None,
         };
-        assert_eq!(Access::of(&message), Ok(vec![access]));
+        assert_eq!(Access::of(&message, true), Ok(vec![access]));
     }
 
     /// Some servers convert such a value to a name, which no rule has seen then.
@@ -364,6 +387,7 @@ mod tests {
                 let params = params.replace('@', name);
                 let found = of(method, &params);
                 assert_eq!(found, Err(refusal.clone()), "{method} {params}");
+                assert!(read(method, &params, false).is_ok(), "{method} {params}");
             }
         }
         let object = Refusal::NotAnObject;
@@ -399,9 +423,31 @@ mod tests {
                 Refusal::Argument(tasks),
             ),
         ] {
-            assert!(has_wrong_type(&refusal));
             assert_eq!(of(method, params), Err(refusal), "{method} {params}");
+            assert_eq!(read(method, params, false), Ok(vec![None]), "{params}");
         }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn beside_a_name_of_another_type_the_others_count() {
+        let uri = Some((Subject::Resource, "f:x".to_owned()));
+        for (method, params, found) in [
+            (
+                "completion/complete",
+                r#"{"ref":{"name":1,"uri":"f:x"}}"#,
+                vec![None, uri.clone()],
+            ),
+            (
+                "subscriptions/listen",
+                r#"{"notifications":{"taskIds":"x","resourceSubscriptions":[7,"f:x"]}}"#,
+                vec![None, uri],
+            ),
+        ] {
+            assert_eq!(read(method, params, false), Ok(found), "{params}");
+            assert!(of(method, params).is_err(), "{params}");
+        }
+        let twice = r#"{"ref":{"name":1,"uri":"a","Uri":"b"}}"#;
+        assert!(read("completion/complete", twice, false).is_err());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -554,7 +554,7 @@ fn a_message_needs_a_right_for_all_that_it_wants() {
     ] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         let message = Message::parse(body.as_bytes()).unwrap();
-        let accesses = Access::of(&message).unwrap();
+        let accesses = Access::of(&message, true).unwrap();
         let permitted = authorization.permit(&caller(&[], &[]), &accesses);
         assert_eq!(permitted, expected, "{method} {params}");
     }

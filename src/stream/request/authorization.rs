@@ -10,7 +10,7 @@ use crate::mcp::Message;
 use crate::mcp::era::Era;
 use crate::mcp::list::ListKind;
 use crate::policy::Refusal;
-use crate::policy::access::{self, Access, has_wrong_type};
+use crate::policy::access::{self, Access};
 use crate::stream::event::{Effect, HostFacts};
 use crate::stream::phase::Transition;
 use crate::stream::request::is_strict;
@@ -25,11 +25,8 @@ pub(in crate::stream) fn authorize(
     message: &Message<'_>,
     facts: &HostFacts,
 ) -> Result<(), Refusal> {
-    let accesses = match Access::of(message) {
-        // If other traffic than MCP may pass, this message may, too.
-        Err(refusal) if has_wrong_type(&refusal) && !is_strict(config) => return Ok(()),
-        accesses => accesses?,
-    };
+    // If other traffic than MCP may pass, names of other types may, too.
+    let accesses = Access::of(message, is_strict(config))?;
     access::check_uris(&accesses)?;
     match &config.authorization {
         Some(authorization) => authorization.permit(&facts.rights, &accesses),
