@@ -8,8 +8,11 @@ use crate::config::Server;
 use crate::gateway::store::{self, Store};
 use crate::seal;
 
-/// The slots of the table. Each slot has the tool that was listed last of those that belong there.
+/// The slots of the table. Each slot has one tool.
 const SLOTS: u16 = 1024;
+/// How many slots a tool may be in. With one, two of 30 tools often had the same slot, and calls of
+/// one of them lacked their headers.
+const CHOICES: usize = 4;
 
 /// What lists have said about parameters with headers.
 pub struct ParamAnnotations {
@@ -31,28 +34,46 @@ impl ParamAnnotations {
         }
     }
 
+    /// Writes to the tool's slot, or to the first empty one of its choices. If other tools have all
+    /// of them, it replaces the first.
     fn remember(&self, server: &Server, own: &str, annotations: &str) {
-        let (slot, digest) = key(server, own);
+        let digest = digest(server, own);
         let value = [&digest, annotations.as_bytes()].concat();
-        // Other workers of Envoy wait while the store changes.
-        if self.store.get(&slot).as_ref() != Some(&value) {
+        for slot in slots(&digest) {
+            match self.store.get(&slot) {
+                Some(known) if !known.starts_with(&digest) => {}
+                // Other workers of Envoy wait while the store changes.
+                Some(known) if known == value => return,
+                _ => return self.store.set(&slot, &value),
+            }
+        }
+        if let Some(slot) = slots(&digest).next() {
             self.store.set(&slot, &value);
         }
     }
 
     /// The annotations of the tool that `server` calls `own`; `None` where no list has shown any.
     pub fn of(&self, server: &Server, own: &str) -> Option<String> {
-        let (slot, digest) = key(server, own);
-        let value = self.store.get(&slot)?;
-        let annotations = value.strip_prefix(digest.as_slice())?;
-        Some(std::str::from_utf8(annotations).ok()?.to_owned())
+        let digest = digest(server, own);
+        for slot in slots(&digest) {
+            let value = self.store.get(&slot)?;
+            if let Some(annotations) = value.strip_prefix(digest.as_slice()) {
+                return std::str::from_utf8(annotations).ok().map(str::to_owned);
+            }
+        }
+        None
     }
 }
 
-/// The slot of a tool, and the bytes with which its value starts.
-fn key(server: &Server, own: &str) -> (String, [u8; 32]) {
-    let digest = seal::digest(&[&server.fingerprint, own.as_bytes()]);
-    (store::slot("params", &digest, SLOTS), digest)
+/// The bytes with which the value of a tool starts.
+fn digest(server: &Server, own: &str) -> [u8; 32] {
+    seal::digest(&[&server.fingerprint, own.as_bytes()])
+}
+
+/// The slots that the tool with this `digest` may be in.
+fn slots(digest: &[u8; 32]) -> impl Iterator<Item = String> {
+    let parts = digest.chunks(2).take(CHOICES);
+    parts.map(|part| store::slot("params", part, SLOTS))
 }
 
 #[cfg(test)]
@@ -79,6 +100,19 @@ mod tests {
     }
 
     #[wasm_bindgen_test(unsupported = test)]
+    fn hundreds_of_tools_do_not_replace_each_other() {
+        let config = Config::parse(br#"{"servers":[{"name":"a"}]}"#).unwrap();
+        let server = &config.gateway.unwrap().servers[0];
+        let annotations = ParamAnnotations::new(Rc::new(MemoryStore::default()));
+        let tools = || (0..400).map(|at| (format!("t{at}"), at.to_string()));
+        for _ in 0..2 {
+            annotations.learn(server, tools());
+        }
+        let lost = tools().filter(|(own, said)| annotations.of(server, own).as_ref() != Some(said));
+        assert_eq!(lost.count(), 0);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
     fn annotations_are_those_of_one_tool_of_one_server() {
         let config = br#"{"servers":[{"name":"a"},{"name":"b"}]}"#;
         let servers = Config::parse(config).unwrap().gateway.unwrap().servers;
@@ -93,7 +127,8 @@ mod tests {
         ] {
             assert_eq!(annotations.of(server, tool).as_deref(), expected, "{tool}");
         }
-        let (slot, digest) = key(&servers[0], "t");
+        let digest = digest(&servers[0], "t");
+        let slot = slots(&digest).next().unwrap();
         for value in [&b""[..], &[0; 40], &[&digest[..], &[0xff]].concat()] {
             kept.set(&slot, value);
             assert_eq!(annotations.of(&servers[0], "t"), None);
