@@ -8,18 +8,21 @@ use crate::harness::server::Server;
 use crate::program::{Running, folder, save};
 use crate::tls::{self, Authority};
 
-/// The last line about the server `name` in the output, with single spaces.
-fn line(running: &Running, name: &str) -> Option<String> {
+/// The lines about the server `name` in the output, with single spaces: one line of each table.
+fn lines(running: &Running, name: &str) -> Vec<String> {
     let said = running.said();
     let is_about = |line: &&str| line.split_whitespace().next() == Some(name);
-    let line = said.lines().rfind(is_about)?;
-    Some(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    said.lines().filter(is_about).map(words).collect()
 }
 
 /// Waits until the line about `name` ends with `state`.
 fn becomes(running: &Running, name: &str, state: &str) {
     let deadline = Instant::now() + Duration::from_secs(120);
-    while line(running, name).is_none_or(|line| !line.ends_with(state)) {
+    while lines(running, name)
+        .last()
+        .is_none_or(|line| !line.ends_with(state))
+    {
         assert!(
             Instant::now() < deadline,
             "{name}: no {state:?} in\n{}",
@@ -170,13 +173,11 @@ async fn the_table_follows_a_server_that_goes_and_comes() {
     becomes(&running, "weather", "down: connection refused");
     let _weather = Server::start_on("weather", address.port());
     becomes(&running, "weather", "modern 3 up");
-    // `run` has printed a table once for each of the three states.
-    assert_eq!(
-        running.said().matches(" state").count(),
-        3,
-        "{}",
-        running.said()
-    );
+    // `run` has printed a table only when the state was another one. On a busy machine, the server may
+    // have had more than three states.
+    let lines = lines(&running, "weather");
+    assert!(lines.len() >= 3, "{lines:?}");
+    assert!(lines.windows(2).all(|two| two[0] != two[1]), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
