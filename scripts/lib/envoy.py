@@ -114,7 +114,7 @@ class Processes:
         """Starts Envoy with the text of a configuration and gives its endpoint's URL."""
         file, admin = self.work / f"{name}.yaml", self.work / f"{name}.admin"
         # On a busy machine, a worker may notice only after more than a second that it has a connection.
-        file.write_text(config.replace("connect_timeout: 1s", "connect_timeout: 30s"))
+        file.write_text(config.replace("connect_timeout: 5s", "connect_timeout: 30s"))
         admin.unlink(missing_ok=True)
         options = ("--admin-address-path", admin, "--disable-hot-restart", "--concurrency", "2", "-l", "warn")
         self._start(name, program, "-c", file, *options)

@@ -16,7 +16,7 @@ pub(crate) fn shipped(name: &str) -> String {
     let text =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // On a busy machine, a worker may notice only after more than a second that it has a connection.
-    text.replace("connect_timeout: 1s", "connect_timeout: 30s")
+    text.replace("connect_timeout: 5s", "connect_timeout: 30s")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

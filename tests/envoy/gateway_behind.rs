@@ -126,7 +126,7 @@ const NOT_SENT: &str =
 fn full(address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     format!(
-        "  - name: full\n    type: STATIC\n    connect_timeout: 1s\n    circuit_breakers: {{ thresholds: [{{ max_requests: 0, max_pending_requests: 0 }}] }}\n    load_assignment: {{ cluster_name: full, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {ip}, port_value: {port} }} }} }} }}] }}] }}\n"
+        "  - name: full\n    type: STATIC\n    connect_timeout: 5s\n    circuit_breakers: {{ thresholds: [{{ max_requests: 0, max_pending_requests: 0 }}] }}\n    load_assignment: {{ cluster_name: full, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: {ip}, port_value: {port} }} }} }} }}] }}] }}\n"
     )
 }
 
@@ -161,7 +161,7 @@ async fn no_server_is_found(protocol: &str) {
         WITHOUT_LONE,
     );
     bootstrap = bootstrap
-        .append("  - { name: empty, type: STATIC, connect_timeout: 1s }\n")
+        .append("  - { name: empty, type: STATIC, connect_timeout: 5s }\n")
         .append(&full(server.address));
     let envoy = Envoy::with_workers(1, "behind_nobody", &bootstrap);
     for (server, told, listed) in [

@@ -160,8 +160,8 @@ async fn a_list_larger_than_any_buffer_of_envoys_comes_whole() {
         .clone()
         .replace("limit_bytes: 4194304", "limit_bytes: 65536");
     let small = small.replace_all(
-        "    connect_timeout: 1s\n",
-        "    connect_timeout: 1s\n    per_connection_buffer_limit_bytes: 65536\n",
+        "    connect_timeout: 5s\n",
+        "    connect_timeout: 5s\n    per_connection_buffer_limit_bytes: 65536\n",
     );
     for bootstrap in [shipped, small] {
         let envoy = Envoy::start("lookup_large", &bootstrap);

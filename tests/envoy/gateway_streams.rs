@@ -347,9 +347,9 @@ async fn answers_larger_than_any_buffer_of_envoys_come_whole() {
         let shipped = "per_connection_buffer_limit_bytes: 4194304";
         // The limit also applies to the connections to servers, so that what Envoy reads at once
         // fits into the buffer.
-        let cluster = format!("    connect_timeout: 1s\n    {limit}\n");
+        let cluster = format!("    connect_timeout: 5s\n    {limit}\n");
         let bootstrap = bootstrap.clone().replace(shipped, &limit);
-        let bootstrap = bootstrap.replace_all("    connect_timeout: 1s\n", &cluster);
+        let bootstrap = bootstrap.replace_all("    connect_timeout: 5s\n", &cluster);
         Envoy::start(name, &bootstrap)
     };
     let (default, small) = (

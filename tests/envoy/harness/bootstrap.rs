@@ -65,7 +65,7 @@ impl Bootstrap {
         let (rest, _) = shipped.0.split_once("  clusters:\n").expect("clusters");
         let cluster = |(name, address): &(&str, SocketAddr)| {
             format!(
-                "  - name: {name}\n    type: STATIC\n    connect_timeout: 1s\n    load_assignment:\n      cluster_name: {name}\n      endpoints:\n      - lb_endpoints:\n        - endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}\n",
+                "  - name: {name}\n    type: STATIC\n    connect_timeout: 5s\n    load_assignment:\n      cluster_name: {name}\n      endpoints:\n      - lb_endpoints:\n        - endpoint: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}\n",
                 address.ip(),
                 address.port()
             )
@@ -76,8 +76,8 @@ impl Bootstrap {
 
     /// The same configuration, but Envoy uses HTTP/2 with every server.
     pub(crate) fn http2_servers(self) -> Self {
-        let to = "    connect_timeout: 1s\n    typed_extension_protocol_options:\n      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n        explicit_http_config: { http2_protocol_options: {} }\n";
-        self.replace_all("    connect_timeout: 1s\n", to)
+        let to = "    connect_timeout: 5s\n    typed_extension_protocol_options:\n      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n        explicit_http_config: { http2_protocol_options: {} }\n";
+        self.replace_all("    connect_timeout: 5s\n", to)
     }
 
     /// The same with one more filter, directly before the router.

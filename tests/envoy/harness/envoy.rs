@@ -22,7 +22,7 @@ const LOGGED_WITHIN: Duration = Duration::from_secs(60);
 /// How long Envoy waits for a connection to a server. On a busy machine, a worker may notice only
 /// after more than a second that it has one.
 const TIMEOUT: &str = "connect_timeout: 30s";
-const SHIPPED_TIMEOUT: &str = "connect_timeout: 1s";
+const SHIPPED_TIMEOUT: &str = "connect_timeout: 5s";
 
 /// A running Envoy. Dropping it ends the process, and fails the test if Envoy's log has a failure
 /// or if Envoy has ended by itself.
