@@ -18,6 +18,7 @@ pub(crate) mod variables;
 pub(crate) use self::filter::buffer_limit;
 use self::model::{Platform, WantedGateway};
 use self::object::Object;
+#[cfg(feature = "controller")]
 pub(crate) use self::routes::is_path_of_route;
 
 /// The objects that serve `gateway`, in the order in which they are applied: first those of the
