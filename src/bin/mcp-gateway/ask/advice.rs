@@ -1,5 +1,7 @@
 //! Advice for the user if an endpoint gives no result.
 
+use mcp_gateway::http::url::without_secrets;
+
 use super::text;
 use crate::mcp_client::ClientError;
 
@@ -11,6 +13,7 @@ pub(super) fn explained(url: &str, error: &ClientError, has_credentials: bool) -
 }
 
 fn with_fix(url: &str, error: &ClientError, has_credentials: bool) -> String {
+    let url = without_secrets(url);
     let fix = match error {
         ClientError::Refused => {
             return format!("nothing listens at {url}: start it, as with `mcp-gateway run FILE`");
@@ -138,6 +141,20 @@ mod tests {
             assert!(!said.contains('\u{1b}'), "{said:?}");
             assert!(said.contains(expected), "{said}");
             assert_eq!(said.matches("\n  fix: ").count(), 1, "{said}");
+        }
+    }
+
+    #[test]
+    fn no_advice_shows_the_secrets_of_a_url() {
+        let url = "http://user:s3cr3t@a/mcp?key=s3cr3t";
+        for error in [
+            ClientError::Refused,
+            ClientError::TooLong,
+            ClientError::OldTransport,
+        ] {
+            let said = explained(url, &error, false);
+            assert!(said.contains("http://***@a/mcp?***"), "{said}");
+            assert!(!said.contains("s3cr3t"), "{said}");
         }
     }
 }
