@@ -183,9 +183,9 @@ fn known_fields(error: &ConfigError) -> Option<Vec<&str>> {
 /// with the value `node`, if the object does not have that field already.
 fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &[&str]) -> Fix {
     if is_server(parent)
-        && let Some(fix) = other_names::form_here(field, node)
+        && let Some(fix) = other_names::form_in(config, parent, field, node)
     {
-        return beside(config, parent, field, fix);
+        return fix;
     }
     let meant = misspelled(field, known).or_else(|| nearest(field, known));
     let meant = meant.filter(|name| {
@@ -205,26 +205,6 @@ fn unknown_field(config: &Node, parent: &str, field: &str, node: &Node, known: &
 
 fn renaming(right: &str, wrong: &str) -> Fix {
     Fix::Words(format!("write {right} in place of {wrong}"))
-}
-
-/// `fix` for the unknown `field` of the object at `parent`, if the object may have the field of `fix`
-/// already.
-fn beside(config: &Node, parent: &str, field: &str, fix: Fix) -> Fix {
-    let Fix::Set {
-        field: right,
-        value,
-    } = &fix
-    else {
-        return fix;
-    };
-    let path = below(parent, right);
-    let (_, found) = config.nearest(&path);
-    let inner = value.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-    match inner {
-        _ if found < path.len() => fix,
-        Some(inner) => Fix::Words(format!("put {inner} into {right}, and remove {field}")),
-        None => Fix::Remove(field.to_owned()),
-    }
 }
 
 /// Whether the value at `path` is a server.

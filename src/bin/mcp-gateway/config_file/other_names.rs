@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::advice::{self, Fix};
-use crate::syntax::tree::{Node, NodeKind};
+use crate::syntax::tree::{Node, NodeKind, below};
 use crate::syntax::yaml;
 
 /// The names of fields here, and names of the same fields elsewhere, in lower case and without
@@ -80,8 +80,25 @@ pub(super) fn value_here(path: &str, reason: &str, node: &Node) -> Option<Fix> {
     }
 }
 
+/// What to write in place of the field `name` of the server of `config` at `server`, whose value `node`
+/// has another form here. The server may have the field with this form already.
+pub(super) fn form_in(config: &Node, server: &str, name: &str, node: &Node) -> Option<Fix> {
+    let fix = form_here(name, node)?;
+    let Fix::Set { field, value } = &fix else {
+        return Some(fix);
+    };
+    let path = below(server, field);
+    let (_, found) = config.nearest(&path);
+    let inner = value.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    Some(match inner {
+        _ if found < path.len() => fix,
+        Some(inner) => Fix::Words(format!("put {inner} into {field}, and remove {name}")),
+        None => Fix::Remove(name.to_owned()),
+    })
+}
+
 /// What to write in place of the field `name` of a server, whose value `node` has another form here.
-pub(super) fn form_here(name: &str, node: &Node) -> Option<Fix> {
+fn form_here(name: &str, node: &Node) -> Option<Fix> {
     let set = |field: &str, value: &Value| {
         Some(Fix::Set {
             field: field.to_owned(),

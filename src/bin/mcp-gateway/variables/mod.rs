@@ -4,3 +4,4 @@ pub(crate) mod env_file;
 pub(crate) mod environment;
 pub(crate) mod inputs;
 pub(crate) mod placeholder;
+mod url;

@@ -11,6 +11,7 @@ use crate::problem::{Findings, Problem};
 use crate::syntax::tree::{Node, NodeKind};
 use crate::variables::environment;
 use crate::variables::inputs::Inputs;
+use crate::variables::url;
 
 /// What happens to variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl<'a> Variables<'a> {
     pub(crate) fn url(&self, node: &Node, findings: &mut Findings) -> Option<String> {
         let text = text(node, findings)?;
         let pieces = pieces(text, Dollar::WithoutBraces);
-        self.joined(node, &pieces, findings, in_url)
+        self.joined(node, &pieces, findings, url::stand_in)
     }
 
     /// The same for a part of a command, where `$VARIABLE` without braces is left to the program.
@@ -174,13 +175,13 @@ impl<'a> Variables<'a> {
     }
 
     /// The values of `pieces`. `stand_in` gives the text for a piece without a value, from what is
-    /// before it, a word for it, and the pieces after it.
+    /// before it, a word for it, and the text after it.
     fn joined(
         &self,
         node: &Node,
         pieces: &[Piece<'_>],
         findings: &mut Findings,
-        stand_in: fn(&str, String, &[Piece<'_>]) -> String,
+        stand_in: fn(&str, String, &str) -> String,
     ) -> Option<String> {
         let mut joined = Some(String::new());
         let mut rest = pieces;
@@ -191,6 +192,10 @@ impl<'a> Variables<'a> {
                 (Err(missing), before) => {
                     let word = missing.tell(node, self.placeholders, findings);
                     let before = before.as_deref().unwrap_or_default();
+                    let after = match after {
+                        [Piece::Text(text), ..] => text,
+                        _ => "",
+                    };
                     word.map(|word| stand_in(before, word, after))
                 }
             };
@@ -292,26 +297,6 @@ impl Missing {
         let warning = at(format!("{is_not_set} here: {effect}"));
         findings.warnings.push(warning.fix(fix));
         Some(word)
-    }
-}
-
-/// A text for a variable of a URL that is not set, of which `word` is the name: with it, the whole is
-/// a URL if it is one with a right value.
-fn in_url(before: &str, word: String, after: &[Piece<'_>]) -> String {
-    let Some((_, authority)) = before.split_once("://") else {
-        let is_scheme = matches!(after.first(), Some(Piece::Text(it)) if it.starts_with("://"));
-        return match is_scheme {
-            true => "http".to_owned(),
-            false if before.is_empty() => format!("http://{word}"),
-            false => word,
-        };
-    };
-    match authority.rsplit_once(':') {
-        Some((_, port)) if !authority.contains(['/', '?', '#']) => match port {
-            "" => "80".to_owned(),
-            _ => format!("/{word}"),
-        },
-        _ => word,
     }
 }
 
