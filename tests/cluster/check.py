@@ -15,12 +15,15 @@ from .chart import Chart
 from .forms import FORMS, Form
 from .machine import Machine
 from .questions import QUESTIONS, Asked, wrong
+from .servers import GATEWAY
 from .workers import all_workers
 
 # This name stands for a check that sends each manifest to the API server. The other names are those
 # of forms.
 MANIFESTS = "manifests"
 ANSWERS = json.loads((Path(__file__).resolve().parent / "answers.json").read_text())
+# The `Host` of the clients, as it is in requests.
+CLIENTS_HOST = f"\r\nhost: {GATEWAY}\r\n".encode()
 FAULT = re.compile(r"\b(error|critical|warning|denied|rejected|refused)\b")
 # The conditions that must be true in the status of each object that has them.
 CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs", "BackendsAvailable")
@@ -84,10 +87,13 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
         )
         ready(asked)
         faults = []
+        for relay in here.relays.values():
+            relay.marks[CLIENTS_HOST] = 0
         for question, (_title, how) in QUESTIONS.items():
             answer = how(asked)
             if fault := wrong(answer, wanted(question, name, form.plane, form.mode)):
                 faults.append(f"  {question}: {fault}\n    {answer}")
+        faults += hosts(here, form)
         faults += [*statuses(here, form), *(f"  {ended}" for ended in here.processes.ended())]
         faults += [] if faults else [f"  {fault}" for fault in form.controls(here, asked)]
     except Failure as failure:
@@ -100,6 +106,14 @@ def ask(here: Machine, name: str, form: Form) -> list[str]:
         faults.append(f"{name} is not gone: {failure}")
     step(f"{name}: {'wrong' if faults else 'as wanted'} in {time.monotonic() - started:.0f} s")
     return faults
+
+
+def hosts(here: Machine, form: Form) -> list[str]:
+    """The faults of the `Host` that servers got. In front of one server, the gateway forwards that of its client."""
+    if form.mode == "policy":
+        return []
+    got = [name for name, relay in here.relays.items() if relay.marks[CLIENTS_HOST]]
+    return [f"  the server {name} got the Host of the client" for name in got]
 
 
 def wanted(question: str, form: str, plane: str, mode: str) -> dict:
