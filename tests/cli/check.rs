@@ -82,7 +82,7 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
                 "servers.yaml:3: servers[0].endpoint: unknown field\n  fix: url: http://a/mcp\n",
                 "servers.yaml:4: servers[0].disabled: unknown field\n  fix: enabled: false\n",
                 "servers.yaml:5: servers[0].tools: must be an object\n  fix: tools: { include: [x] }\n",
-                "servers.yaml:7: servers[0].headers[0]: missing field `name`\n  fix: write headers: { NAME: value }, or",
+                "servers.yaml:7: servers[0].headers[0]: missing field `name`\n  fix: - { name: NAME, value: value }\n",
             ],
         ),
         (
@@ -104,6 +104,14 @@ fn each_file_is_valid_or_has_errors_with_their_lines() {
             "servers:\n- name: a\n\turl: http://a/mcp\n",
             1,
             &["  fix: indent with spaces, not with tabs\n"],
+        ),
+        (
+            "{\"servers\": [{\n\"name\": \"a\", \"url\": \"http://a/mcp\",\n\"token\": \"a-secret\" }, {\n\"name\": \"b\", \"url\": \"http://b/mcp\", \"headers\": \"a-secret\" }]}\n",
+            1,
+            &[
+                "  fix: \"headers\": { \"Authorization\": \"Bearer ${TOKEN}\" }\n",
+                "  fix: \"headers\": [{ \"name\": \"NAME\", \"value\": \"value\" }]\n",
+            ],
         ),
         (
             "servers:\n- name: @a\n",

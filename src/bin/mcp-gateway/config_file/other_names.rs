@@ -68,13 +68,19 @@ pub(super) fn value_here(path: &str, reason: &str, node: &Node) -> Option<Fix> {
             Some(Fix::Set { field, value })
         }
         // The values may be secrets, so they are not shown.
-        (header, _, _)
-            if header.starts_with("headers[") && reason == "missing field `name`"
-                || header == "headers" && reason == "must be a list" =>
+        (place, _, _)
+            if place.starts_with("headers[") && reason == "missing field `name`"
+                || place == "headers" && reason == "must be a list" =>
         {
-            let words =
-                "write headers: { NAME: value }, or headers: [{ name: NAME, value: value }]";
-            Some(Fix::Words(words.to_owned()))
+            let header = json!({ "name": "NAME", "value": "value" });
+            Some(if field == "headers" {
+                Fix::Set {
+                    field: field.to_owned(),
+                    value: yaml::flow(&json!([header])).ok()?,
+                }
+            } else {
+                Fix::Item(yaml::flow(&header).ok()?)
+            })
         }
         _ => None,
     }
@@ -107,9 +113,7 @@ fn form_here(name: &str, node: &Node) -> Option<Fix> {
     };
     let name = plain(name);
     match (&*name, &node.kind) {
-        ("disabled", NodeKind::Scalar(Value::Bool(disabled))) => {
-            set("enabled", &json!(!disabled))
-        }
+        ("disabled", NodeKind::Scalar(Value::Bool(disabled))) => set("enabled", &json!(!disabled)),
         ("includetools" | "enabledtools" | "allowedtools", NodeKind::List(_)) => {
             set("tools", &json!({ "include": node.value() }))
         }
@@ -118,9 +122,7 @@ fn form_here(name: &str, node: &Node) -> Option<Fix> {
         }
         // The value may be a secret, so it is not shown.
         (token, NodeKind::Scalar(Value::String(_))) if TOKENS.contains(&token) => {
-            Some(Fix::Words(
-                "write headers: { Authorization: \"Bearer ${TOKEN}\" }, and set the environment variable TOKEN".to_owned(),
-            ))
+            set("headers", &json!({ "Authorization": "Bearer ${TOKEN}" }))
         }
         _ => None,
     }
@@ -154,7 +156,6 @@ mod tests {
 
     #[test]
     fn a_value_in_another_form_has_its_form_here() {
-        let headers = "write headers: { NAME: value }, or headers: [{ name: NAME, value: value }]";
         for (path, reason, text, expected) in [
             (
                 "servers[0].tools",
@@ -168,13 +169,13 @@ mod tests {
                 "servers[0].headers",
                 "must be a list",
                 "secret",
-                Some(headers),
+                Some("headers: [{name: NAME, value: value}]"),
             ),
             (
                 "servers[0].headers[1]",
                 "missing field `name`",
                 "{ a: secret }",
-                Some(headers),
+                Some("- {name: NAME, value: value}"),
             ),
             ("servers[0]", "missing field `name`", "{ a: b }", None),
         ] {
@@ -194,9 +195,7 @@ mod tests {
             ("disabled: 'no'", None),
             (
                 "token: abc",
-                Some(
-                    "write headers: { Authorization: \"Bearer ${TOKEN}\" }, and set the environment variable TOKEN",
-                ),
+                Some("headers: {Authorization: \"Bearer ${TOKEN}\"}"),
             ),
         ] {
             let tree = tree::documents(text).unwrap().remove(0);
