@@ -108,39 +108,17 @@ impl FailedServers {
         now: Duration,
         times: RetryTimes,
     ) -> Option<UpstreamRequest> {
+        let RetryTimes { ttl, timeout } = times;
         let failed = self.failed.get_mut(key)?;
         // A failure in the future counts as old: the clock was set back.
-        let is_old = now
-            .checked_sub(failed.since)
-            .is_none_or(|age| age >= times.ttl);
-        if is_old {
-            failed.ask(now, times.timeout)
-        } else {
-            None
-        }
-    }
-
-    /// The same, but for a failure that may be the fault of one client's session: it is not too
-    /// early.
-    pub fn ask_now(
-        &mut self,
-        key: &FailedKey,
-        now: Duration,
-        timeout: Duration,
-    ) -> Option<UpstreamRequest> {
-        self.failed.get_mut(key)?.ask(now, timeout)
-    }
-}
-
-impl FailedServer {
-    /// The request to send at `now`, unless the server may still answer an earlier one.
-    fn ask(&mut self, now: Duration, timeout: Duration) -> Option<UpstreamRequest> {
-        let left = self.asked_until.saturating_sub(now);
-        if !left.is_zero() && left <= timeout {
+        let is_old = now.checked_sub(failed.since).is_none_or(|age| age >= ttl);
+        let is_asked =
+            now < failed.asked_until && failed.asked_until.saturating_sub(now) <= timeout;
+        if !is_old || is_asked {
             return None;
         }
-        self.asked_until = now.saturating_add(timeout);
-        Some(self.request.clone())
+        failed.asked_until = now.saturating_add(timeout);
+        Some(failed.request.clone())
     }
 }
 
@@ -201,9 +179,13 @@ mod tests {
     fn many_failures_in_sessions_cause_one_request() {
         let mut failed = FailedServers::default();
         let request = UpstreamRequest::Initialize;
+        let at_once = RetryTimes {
+            ttl: Duration::ZERO,
+            ..TIMES
+        };
         let asked = [10_000, 10_001, 10_999, 11_000].map(|now| {
             failed.fail(key(None), Failure::TimedOut, request.clone(), at(now));
-            failed.ask_now(&key(None), at(now), TIMES.timeout).is_some()
+            failed.ask_again(&key(None), at(now), at_once).is_some()
         });
         assert_eq!(asked, [true, false, false, true]);
     }

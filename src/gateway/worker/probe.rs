@@ -35,38 +35,21 @@ impl Worker {
         }
     }
 
-    /// If it is time, asks a server that is left out again, with a request of the gateway's own.
-    /// `scope` is the digest of `passed`, the client's headers that the server gets.
+    /// Asks a server that is left out again, with a request of the gateway's own, if its last
+    /// failure is as old as `ttl`. `scope` is the digest of `passed`, the client's headers that the
+    /// server gets.
     pub fn ask_again(
         &mut self,
         gateway: &Gateway,
         server: &Server,
-        scope: Option<Scope>,
-        passed: &[(String, String)],
+        ttl: Duration,
+        (scope, passed): (Option<Scope>, &[(String, String)]),
     ) {
         let key = (server.name.clone(), scope);
-        let times = RetryTimes {
-            ttl: gateway.failed_server_ttl,
-            timeout: server.timeout,
-        };
+        let timeout = server.timeout;
+        let times = RetryTimes { ttl, timeout };
         let now = self.now();
         if let Some(request) = self.failed.ask_again(&key, now, times) {
-            self.probe(gateway, server, request, passed);
-        }
-    }
-
-    /// A server failed in a client's session, and is left out. Perhaps only this session hangs, so
-    /// the gateway asks the server at once: other clients shall not lack it for long.
-    pub fn ask_now(
-        &mut self,
-        gateway: &Gateway,
-        server: &Server,
-        scope: Option<Scope>,
-        passed: &[(String, String)],
-    ) {
-        let key = (server.name.clone(), scope);
-        let now = self.now();
-        if let Some(request) = self.failed.ask_now(&key, now, server.timeout) {
             self.probe(gateway, server, request, passed);
         }
     }

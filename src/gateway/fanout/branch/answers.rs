@@ -1,6 +1,7 @@
 //! How a branch changes when its server answers a call.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{Branch, Knowledge, NextStep, Progress, SessionOwner};
 use crate::config::{Gateway, Server};
@@ -327,11 +328,13 @@ impl Branch {
             .worker
             .failed
             .fail(key, failure.clone(), request, now);
+        // Perhaps only the client's session hangs, and others shall not lack the server for long.
         if self.owner == SessionOwner::Client && self.session.session().is_some() {
             let headers = &context.requester.caller.headers;
-            let passed = headers.passthrough_headers(server.id);
-            let worker = &mut *context.worker;
-            worker.ask_now(context.gateway, server, self.scope, passed);
+            let asker = (self.scope, headers.passthrough_headers(server.id));
+            context
+                .worker
+                .ask_again(context.gateway, server, Duration::ZERO, asker);
         }
     }
 

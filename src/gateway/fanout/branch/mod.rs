@@ -157,9 +157,11 @@ impl Branch {
         self.recall_capabilities(context);
         if let Some(server) = context.gateway.server(self.server) {
             let headers = &context.requester.caller.headers;
-            let passed = headers.passthrough_headers(server.id);
-            let worker = &mut *context.worker;
-            worker.ask_again(context.gateway, server, self.scope, passed);
+            let asker = (self.scope, headers.passthrough_headers(server.id));
+            let ttl = context.gateway.failed_server_ttl;
+            context
+                .worker
+                .ask_again(context.gateway, server, ttl, asker);
         }
     }
 
