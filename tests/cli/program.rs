@@ -60,6 +60,16 @@ pub(crate) fn overwrite(file: &Path, text: &str) {
     open.write_all(two).expect("the other half");
 }
 
+/// The program, for which SIGHUP is not ignored, although the tests may run under `nohup`.
+fn with_hangup() -> Command {
+    if cfg!(not(target_os = "linux")) {
+        return program();
+    }
+    let mut env = in_repository(Command::new("env"));
+    env.args(["--default-signal=HUP", PROGRAM]);
+    env
+}
+
 /// A running `mcp-gateway run`. Dropping it ends the program.
 pub(crate) struct Running {
     child: Child,
@@ -86,7 +96,7 @@ impl Running {
 
     /// Starts `run` with these options and environment variables.
     pub(crate) fn with(file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::of(program(), file, options, variables)
+        Self::of(with_hangup(), file, options, variables)
     }
 
     fn of(mut program: Command, file: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
