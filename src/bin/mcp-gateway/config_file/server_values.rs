@@ -70,15 +70,34 @@ fn resolve_server(
         return url;
     };
     let node = members.iter_mut().find(|(name, _)| name == "headers");
-    if let Some((_, node)) = node
-        && let NodeKind::Object(headers) = &node.kind
-    {
-        let list = headers
-            .iter()
-            .filter_map(|(name, value)| header(name, value, variables, findings));
-        node.kind = NodeKind::List(list.collect());
+    let Some((_, node)) = node else {
+        return url;
+    };
+    match &node.kind {
+        NodeKind::Object(headers) => {
+            let list = headers
+                .iter()
+                .filter_map(|(name, value)| header(name, value, variables, findings));
+            node.kind = NodeKind::List(list.collect());
+        }
+        NodeKind::List(headers) => {
+            let literal = headers.iter().filter_map(literal_variable);
+            findings.warnings.extend(literal);
+        }
+        NodeKind::Scalar(_) => {}
     }
     url
+}
+
+/// A warning about a header in the form of the filter whose `value` looks as if it had a variable.
+fn literal_variable(header: &Node) -> Option<Problem> {
+    let (name, value) = (header.get("name")?.text(&[])?, header.get("value")?);
+    value.text(&[]).filter(|text| text.contains("${"))?;
+    let reason = "is sent as it is: in a list of headers, values have no variables";
+    let fix = format!(
+        "write headers as an object, with the member {name}, or valueFromEnv in place of value"
+    );
+    Some(Problem::new(value.line, &value.path, reason).fix(fix))
 }
 
 fn resolve_url(
@@ -162,6 +181,19 @@ mod tests {
         let headers = json!([{"name": "A", "value": "b"}, {"name": "C", "value": "d e"}]);
         assert_eq!(server, json!({"url": "http://h/mcp", "headers": headers}));
         assert_eq!((findings.errors, findings.warnings), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_list_of_headers_has_no_variables() {
+        for (value, is_told) in [("Bearer ${TOKEN}", true), ("a $ {b}", false)] {
+            let header = format!("{{ name: X-Key, value: '{value}' }}");
+            let (server, findings) = resolved(&format!("servers: [{{ headers: [{header}] }}]"));
+            assert_eq!(server["headers"][0]["value"], value);
+            assert_eq!(findings.errors, []);
+            let told = findings.warnings.iter().map(|it| it.path.as_str());
+            let path = is_told.then_some("servers[0].headers[0].value");
+            assert_eq!(told.collect::<Vec<_>>(), path.as_slice(), "{value}");
+        }
     }
 
     #[test]
