@@ -233,30 +233,31 @@ impl Referrer<'_> {
 
     /// The Services that `host` may be: by its host name, by a short form of this name, which the
     /// resolver of a pod completes, or by its address. The name may also be that of a pod of the
-    /// Service.
+    /// Service. Only the full name counts for a Service that is not there.
     fn services_of(&self, host: &str) -> Vec<ObjectName> {
-        if let Some(service) = service_of(host) {
-            return vec![service];
-        }
-        let services = self.snapshot.all("Service");
-        if host.parse::<IpAddr>().is_ok() {
-            let services = services.filter(|(_, service)| has_address(service, host));
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if let Ok(address) = host.parse() {
+            let services = self.snapshot.all("Service");
+            let services = services.filter(|(_, service)| has_address(service, address));
             return services.map(|(name, _)| name.clone()).collect();
         }
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let mut labels = host.split('.');
+        let labels: Vec<&str> = host.split('.').collect();
         // The domain of the cluster may be any other, so `svc` may be anywhere.
-        let short: Vec<&str> = labels
-            .by_ref()
-            .take_while(|label| *label != "svc")
-            .collect();
-        let name = match short.as_slice() {
-            [name] => ObjectName::new(&self.gateway.wanted.namespace, name),
-            [.., name, namespace] => ObjectName::new(namespace, name),
-            [] => return Vec::new(),
-        };
-        let is_there = self.snapshot.get("Service", &name).is_some();
-        is_there.then_some(name).into_iter().collect()
+        let ends = (0..=labels.len()).filter(|at| labels.get(*at).is_none_or(|it| *it == "svc"));
+        let named = ends.filter_map(|at| {
+            let (short, rest) = labels.split_at_checked(at)?;
+            let (name, is_full) = match short {
+                [.., name, namespace] => {
+                    let is_full = matches!(rest, ["svc"] | ["svc", "cluster", "local"]);
+                    (ObjectName::new(namespace, name), is_full)
+                }
+                [name] => (ObjectName::new(&self.gateway.wanted.namespace, name), false),
+                [] => return None,
+            };
+            let is_there = || self.snapshot.get("Service", &name).is_some();
+            (is_full || is_there()).then_some(name)
+        });
+        named.collect()
     }
 
     /// Checks ReferenceGrants. The namespace of the backend must allow references from the server's
@@ -272,17 +273,6 @@ impl Referrer<'_> {
     }
 }
 
-/// The Service with the host name `host`. It may also be a pod of the Service.
-fn service_of(host: &str) -> Option<ObjectName> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let labels: Vec<&str> = host.split('.').collect();
-    let at = labels.iter().rposition(|label| *label == "svc")?;
-    let is_in_cluster = matches!(labels.get(at.checked_add(1)?..)?, [] | ["cluster", "local"]);
-    let namespace = labels.get(at.checked_sub(1)?)?;
-    let name = labels.get(at.checked_sub(2)?)?;
-    is_in_cluster.then(|| ObjectName::new(namespace, name))
-}
-
 /// The host and the port of `endpoint` of a Backend. `None` for a socket of the proxy's file system.
 fn host_and_port(endpoint: &Value) -> Option<(&str, u16)> {
     let place = endpoint.get("fqdn").or_else(|| endpoint.get("ip"))?;
@@ -294,13 +284,12 @@ fn host_and_port(endpoint: &Value) -> Option<(&str, u16)> {
     Some((host, port))
 }
 
-/// Whether the cluster gives `service` the address `host`.
-fn has_address(service: &Value, host: &str) -> bool {
-    let address = host.parse::<IpAddr>().ok();
+/// Whether the cluster gives `service` this `address`.
+fn has_address(service: &Value, address: IpAddr) -> bool {
     let addresses = items(service, "/spec/clusterIPs").iter();
     let addresses = addresses.chain(service.pointer("/spec/clusterIP"));
-    let mut addresses = addresses.filter_map(|it| it.as_str()?.parse().ok());
-    addresses.any(|it: IpAddr| Some(it) == address)
+    let mut addresses = addresses.filter_map(|it| it.as_str()?.parse::<IpAddr>().ok());
+    addresses.any(|it| it == address)
 }
 
 /// Whether `host` is for each pod the pod itself, or its node. Cloud providers have their metadata,
