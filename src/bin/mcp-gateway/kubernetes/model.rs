@@ -74,7 +74,7 @@ pub(crate) struct Listener {
 
 impl Attachment {
     /// The listeners of the endpoint.
-    pub(super) fn meant(&self) -> impl Iterator<Item = &Listener> {
+    pub(crate) fn meant(&self) -> impl Iterator<Item = &Listener> {
         let is_meant = |listener: &&Listener| {
             let section = self.section.as_ref();
             section.is_none_or(|section| listener.name == *section)

@@ -119,14 +119,13 @@ fn listeners(gateway: &Value, target: &GatewayTarget) -> Result<Vec<Listener>, O
 
 /// A warning about listeners of the endpoint to which other namespaces may attach routes.
 pub(super) fn open_listeners(place: &EndpointPlace<'_>) -> Option<String> {
-    let section = place.attachment.section.as_deref();
+    let is_meant = |name: &str| place.attachment.meant().any(|it| it.name == name);
     let open = items(place.gateway?, "/spec/listeners")
         .iter()
         .filter(|it| {
-            let is_meant = section.is_none_or(|section| section == text(it, "/name"));
             let is_web = ["HTTP", "HTTPS"].contains(&text(it, "/protocol"));
             let from = text(it, "/allowedRoutes/namespaces/from");
-            is_meant && is_web && ["All", "Selector"].contains(&from)
+            is_web && is_meant(text(it, "/name")) && ["All", "Selector"].contains(&from)
         });
     let names: Vec<&str> = open.map(|it| text(it, "/name")).collect();
     (!names.is_empty()).then(|| {
